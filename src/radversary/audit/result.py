@@ -1,0 +1,221 @@
+"""What an audit found, as one typed document: result.json of a run folder.
+
+The report draws this and computes nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from radversary.core.files import write_text
+from radversary.core.types import Estimate
+from radversary.metrics.performance import PairedTest, Performance
+
+
+class Record(BaseModel):
+    """A frozen part of a result; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+
+class Condition(Record):
+    """What was done to the images before they were read.
+
+    Attributes:
+        attack: The attack's label in the plan; ``clean`` for untouched images, ``identity`` for the attack that
+            changes nothing but goes the whole way.
+        strength: Opacity or another strength in [0, 1]; 0 for clean and identity.
+        description: The attack's repr: its provenance.
+    """
+
+    attack: str
+    strength: float
+    description: str = ""
+
+    @property
+    def key(self) -> str:
+        """A short unique name such as ``style@0.3``."""
+        return f"{self.attack}@{self.strength:g}"
+
+
+class Cell(Record):
+    """One attack × defence on the sealed test images.
+
+    Attributes:
+        condition: What was done to the images.
+        defence: The defence's label; ``none`` for the undefended classifier.
+        performance: Figures with intervals.
+        success: Share of images the same defence read rightly when clean and wrongly now; None for clean images.
+        against_clean: The same defence on clean images, then here (paired); None for clean images.
+        against_none: No defence here, then this defence (paired); None where the defence is ``none``.
+    """
+
+    condition: Condition
+    defence: str
+    performance: Performance
+    success: Estimate | None = None
+    against_clean: PairedTest | None = None
+    against_none: PairedTest | None = None
+
+
+class Curve(Record):
+    """A receiver operating characteristic, thinned for drawing.
+
+    Attributes:
+        false_alarms: False-alarm rates, rising.
+        detections: Detection rates at the same thresholds.
+    """
+
+    false_alarms: tuple[float, ...]
+    detections: tuple[float, ...]
+
+
+class Histogram(Record):
+    """Scores of clean (re-encoded) and attacked images over common bins.
+
+    Attributes:
+        edges: Bin edges, one more than counts.
+        clean: Counts of clean images.
+        attacked: Counts of attacked images.
+    """
+
+    edges: tuple[float, ...]
+    clean: tuple[int, ...]
+    attacked: tuple[int, ...]
+
+
+class Detection(Record):
+    """How well one detector notices one attack.
+
+    Attributes:
+        condition: The attack.
+        detector: The detector's label, such as ``edges``, ``ssim``, ``spectrum`` or ``edges or ssim``.
+        needs_original: Whether it compares with the clean original.
+        auroc: Area under the curve, attacked against re-encoded clean images; None for a rule without a score.
+        threshold: Score above which it alarms; None for a rule without a score.
+        alarms: Share of attacked images that raise an alarm.
+        false_alarms: Share of re-encoded clean test images that raise one.
+        curve: The curve, or None.
+        histogram: The scores, or None.
+    """
+
+    condition: Condition
+    detector: str
+    needs_original: bool
+    auroc: Estimate | None
+    threshold: float | None
+    alarms: Estimate
+    false_alarms: Estimate
+    curve: Curve | None = None
+    histogram: Histogram | None = None
+
+
+class Exhibit(Record):
+    """One image of the gallery.
+
+    Attributes:
+        image_id: The image.
+        label: Its true class.
+        condition: The attack shown.
+        original: PNG in the run folder, relative path; likewise the others.
+        attacked: The attacked image.
+        difference: Their difference, mid-grey is none.
+        defended: What the classifier saw behind the defence; None where the defence is in its training.
+        evidence: Edge maps, SSIM map and spectra (the thesis' Figures 15-17), or None.
+        predictions: What each reading says: such as ``{"clean": "Normal", "attacked": "Pneumonia"}``; keys are
+            ``clean``, ``attacked`` and each defence's label.
+    """
+
+    image_id: str
+    label: str
+    condition: Condition
+    original: str
+    attacked: str
+    difference: str
+    defended: str | None
+    evidence: str | None
+    predictions: dict[str, str]
+
+
+class DataSummary(Record):
+    """The data behind the figures.
+
+    Attributes:
+        source: Where the images come from.
+        counts: Images by part and class, such as ``{"test": {"Normal": 20}}``.
+        patients: Patients by part.
+        characteristics: Test images by characteristic and value, such as ``{"view": {"PA": 30, "AP": 10}}``.
+        left_out: Files refused, each with the reason.
+        floors: What classifiers reach that see no finding: name to balanced accuracy (``chance`` included).
+        warnings: Sentences a reader must see: leaks, confounds, small samples.
+        sha256: Hash of the sealed test set.
+    """
+
+    source: str
+    counts: dict[str, dict[str, int]]
+    patients: dict[str, int]
+    characteristics: dict[str, dict[str, int]]
+    left_out: tuple[str, ...]
+    floors: dict[str, float]
+    warnings: tuple[str, ...]
+    sha256: str
+
+
+class AuditResult(Record):
+    """Everything an audit found.
+
+    Attributes:
+        name: The run's name.
+        classes: Class names in the order of the logits.
+        model: The classifier's card as a plain mapping.
+        cells: Figures, attack by defence; clean images first.
+        detections: Detector by attack.
+        exhibits: The gallery.
+        data: The data page.
+        defences: Label to description of each defence.
+        seconds: Where the time went: step to seconds.
+        provenance: Hashes, versions, machine, command: name to value.
+        curves: Learning curves: model label to metric name to one value an epoch.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    model: dict[str, str]
+    cells: tuple[Cell, ...]
+    detections: tuple[Detection, ...]
+    exhibits: tuple[Exhibit, ...]
+    data: DataSummary
+    defences: dict[str, str]
+    seconds: dict[str, float]
+    provenance: dict[str, str]
+    curves: dict[str, dict[str, tuple[float, ...]]] = {}
+
+    def cell(self, attack: str, strength: float, defence: str) -> Cell:
+        """Return the cell of one attack, strength and defence.
+
+        Args:
+            attack: Label of the attack.
+            strength: Its strength.
+            defence: Label of the defence.
+
+        Returns:
+            The cell.
+
+        Raises:
+            KeyError: No such cell.
+        """
+        for cell in self.cells:
+            if (cell.condition.attack, cell.condition.strength, cell.defence) == (attack, strength, defence):
+                return cell
+        raise KeyError((attack, strength, defence))
+
+    def save(self, path: Path) -> Path:
+        """Write the result as JSON, whole or not at all."""
+        return write_text(path, self.model_dump_json(indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> AuditResult:
+        """Read a result that :meth:`save` wrote."""
+        return cls.model_validate_json(path.read_text(encoding="utf-8"))

@@ -1,0 +1,1 @@
+"""Victims: one face over any model, its card, safe loading."""

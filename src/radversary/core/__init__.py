@@ -1,0 +1,1 @@
+"""What every other folder agrees on: types, errors, registries, seeds and safe files."""

@@ -1,0 +1,112 @@
+"""Everything that radversary raises on purpose.
+
+RadversaryError
+├── InputError               what a person gave cannot be used (exit code 2)
+│   ├── UnknownNameError     a name that no registry, plan or table knows
+│   ├── PlanError            a plan that contradicts itself or the data
+│   ├── DataError            images or tables that cannot be used
+│   │   ├── UnreadableImageError
+│   │   └── MissingColumnError
+│   ├── TensorError          a tensor outside the pixel contract
+│   └── ModelError           a model that does not fit or cannot be loaded
+│       ├── UnsafeModelError     loading it could execute code
+│       └── AccessError          it offers less access than an attack needs
+├── MissingPartError         an optional library or a weights file is not installed
+└── StorageError             the disk refused
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RadversaryError(Exception):
+    """Base of all errors raised on purpose; its text is one sentence for a person."""
+
+
+class InputError(RadversaryError):
+    """Something a person gave cannot be used."""
+
+
+class UnknownNameError(InputError):
+    """A name that is not in the list it was looked up in.
+
+    Args:
+        kind: What the name is for, such as ``attack`` or ``plan key``.
+        given: The name as given.
+        known: The names that exist.
+
+    Example:
+        >>> str(UnknownNameError("attack", "stlye", ["style", "identity"]))
+        "unknown attack 'stlye'; did you mean 'style'? Known: identity, style"
+    """
+
+    def __init__(self, kind: str, given: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        super().__init__(f"unknown {kind} {given!r}{hint} Known: {', '.join(names) or 'none'}")
+        self.kind, self.given, self.known = kind, given, tuple(names)
+
+
+class PlanError(InputError):
+    """A plan contradicts itself, the data or the model."""
+
+
+class DataError(InputError):
+    """Images or tables cannot be used."""
+
+
+class UnreadableImageError(DataError):
+    """One image file cannot be read; the run goes on without it.
+
+    Args:
+        path: The file.
+        reason: Why, in a few words.
+    """
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"cannot read {path}: {reason}")
+        self.path, self.reason = str(path), reason
+
+
+class MissingColumnError(DataError):
+    """A table lacks a column that was asked for.
+
+    Args:
+        table: The file.
+        column: The missing column.
+        present: The columns it has.
+    """
+
+    def __init__(self, table: object, column: str, present: Iterable[str]) -> None:
+        names = list(present)
+        near = difflib.get_close_matches(column, names, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"{table} has no column {column!r}{hint} (columns: {', '.join(names)})")
+        self.column = column
+
+
+class TensorError(InputError):
+    """A tensor is outside the pixel contract: float32 (N, C, H, W) in [0, 1], C 1 or 3."""
+
+
+class ModelError(InputError):
+    """A model does not fit the data or cannot be loaded."""
+
+
+class UnsafeModelError(ModelError):
+    """A model file could execute code when it is loaded."""
+
+
+class AccessError(ModelError):
+    """A classifier offers less access than an attack needs."""
+
+
+class MissingPartError(RadversaryError):
+    """An optional library or a weights file is absent; the text says how to get it."""
+
+
+class StorageError(RadversaryError):
+    """The disk refused to store a result."""

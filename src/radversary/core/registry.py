@@ -1,0 +1,87 @@
+"""Written tables from a name to the class that bears it, imported on use.
+
+Names never derive from class names, importing one part does not import all, and third parties join
+through entry points of the same group.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any, Generic, TypeVar, cast
+
+from radversary.core.errors import PlanError, UnknownNameError
+
+Part = TypeVar("Part")
+
+
+class Registry(Generic[Part]):
+    """A family of interchangeable parts.
+
+    Args:
+        kind: What the parts are, in the singular, for error texts.
+        entries: Name to ``"module:attribute"``.
+        group: Entry-point group through which other packages add names.
+
+    Example:
+        >>> shapes = Registry[object]("number", {"fraction": "fractions:Fraction"}, group="example.numbers")
+        >>> shapes.create("fraction", numerator=1, denominator=2)
+        Fraction(1, 2)
+    """
+
+    def __init__(self, kind: str, entries: Mapping[str, str], *, group: str) -> None:
+        self.kind, self.group = kind, group
+        self._own = dict(entries)
+
+    def table(self) -> dict[str, str]:
+        """Return all names with the place each is written in, those of other packages included."""
+        added = {point.name: point.value for point in entry_points(group=self.group)}
+        return {**added, **self._own}
+
+    def names(self) -> list[str]:
+        """Return all names, sorted."""
+        return sorted(self.table())
+
+    def get(self, name: str) -> type[Part]:
+        """Import and return the class of ``name``.
+
+        Args:
+            name: A registered name.
+
+        Returns:
+            The class (or factory) behind it.
+
+        Raises:
+            UnknownNameError: No such name; the text gives the nearest.
+        """
+        table = self.table()
+        if name not in table:
+            raise UnknownNameError(self.kind, name, table)
+        module, _, attribute = table[name].partition(":")
+        return cast("type[Part]", getattr(importlib.import_module(module), attribute))
+
+    def create(self, name: str, **parameters: Any) -> Part:  # noqa: ANN401
+        """Build the part called ``name``.
+
+        Args:
+            name: A registered name.
+            parameters: Its hyper-parameters.
+
+        Returns:
+            The part.
+
+        Raises:
+            UnknownNameError: No such name, or no such parameter.
+            PlanError: A parameter has a value that the part refuses.
+        """
+        part = self.get(name)
+        accepted = inspect.signature(part).parameters
+        for parameter in parameters:
+            if parameter not in accepted:
+                raise UnknownNameError(f"parameter of {self.kind} {name!r}", parameter, accepted)
+        try:
+            return part(**parameters)
+        except (TypeError, ValueError) as error:
+            raise PlanError(f"{self.kind} {name!r} cannot be built: {error}") from error

@@ -1,0 +1,85 @@
+"""The words that every folder shares, and the one pixel contract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import TypeAlias
+
+import torch
+
+from radversary.core.errors import TensorError
+
+Images: TypeAlias = torch.Tensor
+"""float32 (N, C, H, W) in [0, 1]; C is 1 (grey) or 3."""
+
+Labels: TypeAlias = torch.Tensor
+"""int64 (N,): class indices."""
+
+
+class Access(IntEnum):
+    """How much of a classifier an attacker sees; each level includes the ones before it."""
+
+    NONE = 0
+    LABELS = 1
+    SCORES = 2
+    GRADIENTS = 3
+
+
+class Colour(StrEnum):
+    """The channels a manipulation may touch."""
+
+    GREY = "grey"
+    RGB = "rgb"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its interval and the number of images behind it.
+
+    Attributes:
+        value: The point estimate.
+        low: Lower end of the 95 % interval.
+        high: Upper end of the 95 % interval.
+        n: Images counted.
+
+    Example:
+        >>> str(Estimate(0.914, 0.88, 0.94, 300))
+        '91.4 % [88.0, 94.0] (n=300)'
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{100 * self.value:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}] (n={self.n})"
+
+
+def check_images(images: Images, *, name: str = "images") -> Images:
+    """Return ``images`` unchanged when they keep the pixel contract.
+
+    Args:
+        images: Tensor to check.
+        name: Its name in the error.
+
+    Returns:
+        The same tensor.
+
+    Raises:
+        TensorError: Wrong type, shape, channel count or range.
+
+    Example:
+        >>> check_images(torch.zeros(1, 1, 4, 4)).shape
+        torch.Size([1, 1, 4, 4])
+    """
+    if images.dtype != torch.float32:
+        raise TensorError(f"{name} must be float32, got {images.dtype}")
+    if images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise TensorError(f"{name} must have shape (N, 1 or 3, H, W), got {tuple(images.shape)}")
+    if images.numel():
+        low, high = (float(edge) for edge in torch.aminmax(images.detach()))
+        if not (low >= 0.0 and high <= 1.0):
+            raise TensorError(f"{name} must lie in [0, 1], got values from {low:.4g} to {high:.4g}")
+    return images

@@ -1,0 +1,1 @@
+"""Whether a manipulation is noticed, with the original or without."""

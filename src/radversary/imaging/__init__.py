@@ -1,0 +1,1 @@
+"""Pure functions on images: similarity, edges, spectrum, JPEG, intensity."""

@@ -1,0 +1,1 @@
+"""Numbers with intervals: classification, detection, visibility, paired tests."""

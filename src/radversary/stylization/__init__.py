@@ -1,0 +1,1 @@
+"""How an image takes on a style: networks, optimisation, spectra, and the bank of styles."""

@@ -1,0 +1,1 @@
+"""Recipes that train something, and the one train()."""

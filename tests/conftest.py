@@ -1,0 +1,43 @@
+"""Fixtures that every folder's tests share."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+SHARED = Path(os.environ.get("RADVERSARY_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+def _shared(*parts: str) -> Path:
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        warnings.warn(f"SKIPPED FOR LACK OF DATA: {path} is absent, this test did not run", stacklevel=2)
+        pytest.skip(f"{path} is absent")
+    return path
+
+
+@pytest.fixture
+def cxr() -> Path:
+    """The folder of real radiographs with labels.csv."""
+    return _shared("data", "cxr")
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real test data."""
+    return _shared("data")
+
+
+@pytest.fixture
+def weights() -> Path:
+    """The folder of real pretrained weights."""
+    return _shared("weights")
+
+
+@pytest.fixture(autouse=True)
+def _two_threads() -> None:
+    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
