@@ -1,1 +1,1 @@
-"""Victims: one face over any model, its card, safe loading."""
+"""Victims: what reads the radiographs, its card, its weights and its adapters."""

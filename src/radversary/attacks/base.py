@@ -1,0 +1,127 @@
+"""The face of every attack, and the one sealed path on which attacks are run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+from radversary.classifiers.base import Classifier, require_access
+from radversary.core.errors import PlanError
+from radversary.core.seeds import Streams
+from radversary.core.types import Access, Images, Labels, check_images
+from radversary.imaging.intensity import quantise
+
+
+class Attack(ABC):
+    """What an adversary does to images; a frozen dataclass of hyper-parameters.
+
+    Attributes:
+        needs: How much of the classifier it sees.
+        strength: Name of the hyper-parameter that says how strong it is; 0 is the identity.
+        nist: Its class in NIST AI 100-2 E2025.
+        atlas: Its technique in MITRE ATLAS.
+    """
+
+    needs: ClassVar[Access]
+    strength: ClassVar[str]
+    nist: ClassVar[str] = "NISTAML.022"
+    atlas: ClassVar[str] = "AML.T0043.003"
+
+    @abstractmethod
+    def perturb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
+        """Attack images.
+
+        Args:
+            classifier: The victim, used no further than ``needs`` allows.
+            images: (N, C, H, W) in [0, 1]; not changed.
+            labels: True classes (N,).
+            streams: One random generator an image.
+
+        Returns:
+            Attacked images, (N, C or 3, H, W) in [0, 1].
+        """
+
+    def at(self, strength: float) -> Self:
+        """Return the same attack at another strength."""
+        changes: dict[str, Any] = {self.strength: strength}
+        return replace(self, **changes)  # type: ignore[type-var]
+
+    def ladder(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams,
+               strengths: Sequence[float]) -> Iterator[tuple[float, Images]]:
+        """Attack the same images at several strengths, with the same random choices at each.
+
+        An attack that can share work between strengths overrides this.
+
+        Yields:
+            Strength and attacked images.
+        """
+        states = [stream.get_state() for stream in streams]
+        for strength in strengths:
+            for stream, state in zip(streams, states, strict=True):
+                stream.set_state(state)
+            yield strength, self.at(strength).perturb(classifier, images, labels, streams)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images to attack, with what is known of them.
+
+    Attributes:
+        images: (N, C, H, W) in [0, 1].
+        labels: True classes (N,).
+        image_ids: One id an image.
+        bits: Bits a pixel of the stored files.
+    """
+
+    images: Images
+    labels: Labels
+    image_ids: tuple[str, ...]
+    bits: int = 8
+
+
+def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: int, step: str,
+               strengths: Sequence[float]) -> Iterator[tuple[float, Images]]:
+    """Run an attack as every audit does: access checked, output checked, pixels re-quantised.
+
+    Args:
+        attack: The attack.
+        classifier: The victim.
+        batch: The images.
+        seed: The plan's seed.
+        step: The attack's label in the plan; with the image ids it fixes all random choices.
+        strengths: Strengths to run.
+
+    Yields:
+        Strength and attacked images (N, C or 3, H, W) on the grid of the stored bit depth.
+
+    Raises:
+        AccessError: The classifier offers too little access.
+        TensorError: The attack broke the pixel contract.
+    """
+    require_access(classifier, attack.needs, f"attack {type(attack).__name__}")
+    streams = Streams.for_images(batch.image_ids, seed=seed, step=step)
+    for strength, attacked in attack.ladder(classifier, batch.images, batch.labels, streams, strengths):
+        check_images(attacked, name=f"output of {attack!r}")
+        yield strength, quantise(attacked.detach(), batch.bits)
+
+
+def check_strength(name: str, value: float) -> None:
+    """Refuse a strength outside [0, 1].
+
+    Raises:
+        PlanError: It is outside.
+    """
+    if not 0 <= value <= 1:
+        raise PlanError(f"{name} must lie in [0, 1], got {value}")
+
+
+def blend(images: Images, changed: Images, amount: float) -> Images:
+    """Mix two images: ``amount`` of ``changed``, the rest of ``images``; 0 returns the images' own values.
+
+    Example:
+        >>> float(blend(torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1), 0.25))
+        0.25
+    """
+    return images + amount * (changed - images)

@@ -1,0 +1,104 @@
+"""Style-transfer manipulation: a radiograph drawn in the style of another picture, mixed in by opacity.
+
+The thesis' attack. The generator, the styles and the opacity are independent choices; one stylisation serves all
+opacities. ``colour="grey"`` is what a scanner or a PACS could carry; ``"rgb"`` is the thesis' threat model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from radversary.attacks.base import Attack, blend, check_strength
+from radversary.classifiers.base import Classifier
+from radversary.core.errors import UnknownNameError
+from radversary.core.seeds import Streams
+from radversary.core.types import Access, Colour, Images, Labels
+from radversary.imaging.intensity import to_grey
+from radversary.stylization.bank import StyleBank, style_bank
+from radversary.stylization.generators import GENERATORS, StyleGenerator
+
+opened_bank = lru_cache(maxsize=8)(style_bank)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleTransferAttack(Attack):
+    """x' = opacity · stylised(x) + (1 − opacity) · x, one random style an image.
+
+    Attributes:
+        generator: A style generator's name.
+        options: Its hyper-parameters.
+        styles: ``train`` or ``test`` (pools of procedural textures that share no family), or a folder of images.
+        count: Number of procedural styles.
+        style_size: Side of the style images in pixels.
+        style_seed: Seed of the procedural styles.
+        opacity: How much of the stylised image is mixed in, in [0, 1]; 0 is the identity.
+        colour: ``grey`` (one shared channel) or ``rgb``.
+
+    Raises:
+        UnknownNameError: No such generator, option or style source.
+        PlanError: An opacity outside [0, 1].
+
+    Example:
+        >>> StyleTransferAttack(generator="fourier", opacity=0.3).strength
+        'opacity'
+    """
+
+    needs: ClassVar[Access] = Access.NONE
+    strength: ClassVar[str] = "opacity"
+
+    generator: str = "adain"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    styles: str = "test"
+    count: int = 24
+    style_size: int = 128
+    style_seed: int = 42
+    opacity: float = 1.0
+    colour: str = Colour.GREY
+
+    def __post_init__(self) -> None:
+        check_strength("opacity", self.opacity)
+        if self.colour not in list(Colour):
+            raise UnknownNameError("colour", self.colour, list(Colour))
+        self.build_generator()
+
+    def build_generator(self) -> StyleGenerator:
+        """Return the style generator."""
+        return GENERATORS.create(self.generator, **self.options)
+
+    def bank(self) -> StyleBank:
+        """Return the style bank, drawn or read once."""
+        return opened_bank(self.styles, count=self.count, size=self.style_size, seed=self.style_seed)
+
+    def stylise(self, images: Images, streams: Streams) -> Images:
+        """Draw each image in the style its stream picks, at full opacity.
+
+        Args:
+            images: (N, C, H, W) in [0, 1].
+            streams: One random generator an image.
+
+        Returns:
+            (N, C, H, W) in grey, (N, 3, H, W) in rgb, in [0, 1].
+        """
+        bank = self.bank()
+        styles = bank.take(streams.integers(len(bank))).to(images.device)
+        if self.colour == Colour.GREY:
+            styles = to_grey(styles).expand(-1, 3, -1, -1)
+        stylised = self.build_generator().stylise(images.expand(-1, 3, -1, -1), styles)
+        return to_grey(stylised).expand(-1, images.shape[1], -1, -1) if self.colour == Colour.GREY else stylised
+
+    def perturb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
+        """Attack images; the classifier is not looked at."""
+        ((_, attacked),) = self.ladder(classifier, images, labels, streams, [self.opacity])
+        return attacked
+
+    def ladder(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams,  # noqa: ARG002
+               strengths: Sequence[float]) -> Iterator[tuple[float, Images]]:
+        """Attack at several opacities with one stylisation."""
+        for opacity in strengths:
+            check_strength("opacity", opacity)
+        stylised = self.stylise(images, streams) if any(strengths) else images
+        for opacity in strengths:
+            yield opacity, blend(images, stylised, opacity).clamp(0, 1) if opacity else images.clone()

@@ -1,0 +1,44 @@
+"""What the report says of the data behind its figures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from radversary.audit.result import DataSummary
+from radversary.audit.summary import Thresholds
+from radversary.data.checks import DataReport
+from radversary.data.prepared import PreparedImages
+
+FEW = 200
+"""Images a class below which figures are provisional (medical.md D.1: the interval of 80 % at n = 200 is ±6 points)."""
+
+
+def summarise_data(images: PreparedImages, report: DataReport, source: str, rows: np.ndarray,
+                   thresholds: Thresholds | None) -> DataSummary:
+    """Gather the data page.
+
+    Args:
+        images: The prepared images.
+        report: What the data check found.
+        source: Where the images come from, in words.
+        rows: The test rows that were used.
+        thresholds: The detectors' thresholds, or None where there were too few images to calibrate them.
+
+    Returns:
+        The summary.
+    """
+    frame = images.table.frame
+    parts = [part for part in ("train", "validation", "test") if len(images.rows(part))]
+    counts = {part: {name: int((frame.iloc[images.rows(part)]["label"] == name).sum()) for name in images.classes}
+              for part in parts}
+    warnings = [*report.errors, *report.warnings]
+    warnings += [f"only {count} test images of class {name}: figures of this class are provisional"
+                 for name, count in counts["test"].items() if count < FEW]
+    if thresholds is None:
+        warnings.append("too few validation images to calibrate the detectors: detection was not assessed")
+    if len(rows) < len(images.rows("test")):
+        warnings.append(f"the plan limited the test to {len(rows)} of {len(images.rows('test'))} images")
+    return DataSummary(
+        source=source, counts=counts, patients=report.patients, left_out=images.left_out, floors=report.floors,
+        characteristics={kind: dict(by_part.get("test", {})) for kind, by_part in report.counts.items()},
+        warnings=tuple(warnings), sha256=images.seal("test"))

@@ -1,0 +1,88 @@
+"""The gallery: a few images as the classifier, the defence and the detector saw them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from radversary.audit.measure import Bench, attacked_versions
+from radversary.audit.result import Condition, Exhibit
+from radversary.audit.summary import at
+from radversary.core.files import write_whole
+from radversary.core.types import Images
+from radversary.data.prepared import PreparedImages
+from radversary.defenses.defended import Defended
+from radversary.detectors.evidence import draw_evidence
+from radversary.imaging.png import encode_png
+
+FOLDER = Path("figures") / "exhibits"
+
+
+def hang_exhibits(bench: Bench, rows: np.ndarray, predictions: pd.DataFrame, out: Path) -> tuple[Exhibit, ...]:
+    """Draw the gallery of a run.
+
+    Classes take turns; each shows the image whose reading the strongest attack changed most surely, so that the gallery
+    shows what the tables count and not a lucky pick: it is a gallery of successes and says so in the report.
+
+    Args:
+        bench: What was run.
+        rows: The test rows.
+        predictions: The table of predictions.
+        out: The run folder.
+
+    Returns:
+        The exhibits, none where the plan asks for none.
+    """
+    attacks = list(bench.attacks)
+    chosen = [(attacks[index % len(attacks)], index // len(attacks)) for index in range(bench.plan.exhibits)]
+    exhibits = []
+    for label, rank in chosen:
+        strength = max(bench.attacks[label][1])
+        condition = next(item for item in bench.conditions if (item.attack, item.strength) == (label, strength))
+        row = pick(bench.images, rows, at(predictions, condition), rank)
+        exhibits.append(hang(bench, row, condition, predictions, out))
+    return tuple(exhibits)
+
+
+def pick(images: PreparedImages, rows: np.ndarray, attacked: pd.DataFrame, rank: int) -> int:
+    """Return the row of the ``rank``-th exhibit: classes in turn, the surest wrong reading first."""
+    name = images.classes[rank % len(images.classes)]
+    alone = attacked[(attacked["defence"] == "none") & (attacked["label"] == name)]
+    surest = alone.sort_values([f"p_{name}", "image_id"])["image_id"].tolist()
+    wanted = surest[rank // len(images.classes) % len(surest)] if surest else images.image_ids[int(rows[0])]
+    return images.image_ids.index(wanted)
+
+
+def hang(bench: Bench, row: int, condition: Condition, predictions: pd.DataFrame, out: Path) -> Exhibit:
+    """Draw one exhibit into the run folder."""
+    name, original = bench.images.image_ids[row], bench.images.tensor([row])
+    attacked = next(images for attack, strength, images in attacked_versions(bench, np.array([row]))
+                    if (attack, strength) == (condition.attack, condition.strength))
+    stem = f"{name}-{condition.attack}-{condition.strength:g}".replace("/", "_").replace(" ", "_")
+    difference = ((attacked - original) / 2 + 0.5).clamp(0, 1)
+    transforms = [reader for reader in bench.readers.values() if isinstance(reader, Defended)]
+    evidence = FOLDER / f"{stem}-evidence.png"
+    draw_evidence(original[0], attacked[0], out / evidence)
+    return Exhibit(
+        image_id=name, label=bench.images.classes[int(bench.images.labels[row])], condition=condition,
+        original=save(original, out, f"{stem}-original"), attacked=save(attacked, out, f"{stem}-attacked"),
+        difference=save(difference, out, f"{stem}-difference"), evidence=str(evidence),
+        defended=save(transforms[0].transform(attacked), out, f"{stem}-defended") if transforms else None,
+        predictions=readings(predictions[predictions["image_id"] == name], condition))
+
+
+def save(images: Images, out: Path, stem: str) -> str:
+    """Save one image as an 8-bit PNG and return its path inside the run folder."""
+    path = FOLDER / f"{stem}.png"
+    write_whole(out / path, lambda part: part.write_bytes(encode_png(images[0])))
+    return str(path)
+
+
+def readings(frame: pd.DataFrame, condition: Condition) -> dict[str, str]:
+    """Return what each reading of one image says."""
+    attacked = at(frame, condition).set_index("defence")["predicted"]
+    clean = at(frame, Condition(attack="clean", strength=0.0)).set_index("defence")["predicted"]
+    return {"clean": str(clean["none"]), "attacked": str(attacked["none"]),
+            **{str(label): str(value) for label, value in attacked.items() if label != "none"}}

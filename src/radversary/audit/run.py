@@ -1,0 +1,199 @@
+"""Runs an audit; stopped at any moment, it goes on where it was and ends with the same bytes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+
+from radversary.audit.data_page import summarise_data
+from radversary.audit.environment import environment
+from radversary.audit.exhibits import hang_exhibits
+from radversary.audit.measure import Bench, measure_batch, suspicion
+from radversary.audit.plan import AuditPlan
+from radversary.audit.plan_files import plan_text
+from radversary.audit.result import AuditResult
+from radversary.audit.summary import Thresholds, calibrate, summarise_detections, summarise_predictions
+from radversary.classifiers.base import Classifier, check_fits
+from radversary.core.errors import DataError, UnknownNameError
+from radversary.core.files import read_json, sha256_file, sha256_json, write_json, write_text, write_whole
+from radversary.core.seeds import numpy_generator
+from radversary.data.checks import DataReport
+from radversary.data.prepared import PreparedImages
+from radversary.defenses.base import Stack
+from radversary.defenses.defended import Defended
+from radversary.execution.progress import track
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is audited.
+
+    Attributes:
+        classifiers: Name to classifier; ``victim`` and each model that a defence of the plan names.
+        images: The prepared images, split.
+        report: What the data check found.
+        source: Where the images come from, in words.
+        curves: Learning curves by model, if they were trained here.
+        provenance: Further facts for the reproducibility page.
+        seconds: Time that earlier steps took.
+    """
+
+    classifiers: Mapping[str, Classifier]
+    images: PreparedImages
+    report: DataReport
+    source: str
+    curves: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def run_audit(plan: AuditPlan, subject: Subject, out: Path) -> AuditResult:
+    """Attack, read, detect and compare on the sealed test images; write the run folder.
+
+    The folder gets ``plan.yaml``, ``environment.json``, ``predictions.parquet``, ``detections.parquet``,
+    ``result.json`` and the exhibits under ``figures/``. Finished batches are kept in ``work/`` until the end.
+
+    Args:
+        plan: What to do.
+        subject: What is audited.
+        out: The run folder.
+
+    Returns:
+        The result.
+
+    Raises:
+        InputError: Plan, models and data do not fit each other.
+        StorageError: The disk refused; run again to go on.
+    """
+    bench = prepare_bench(plan, subject)
+    rows = test_rows(plan, subject.images)
+    key = audit_key(plan, subject)
+    started = perf_counter()
+    predictions, detections = measured(bench, rows, out, key)
+    seconds = {**subject.seconds, "attack, defend and detect": perf_counter() - started}
+    started = perf_counter()
+    thresholds = calibration(plan, subject.images)
+    result = AuditResult(
+        name=plan.name, classes=subject.images.classes, model=subject.classifiers["victim"].card.as_text(),
+        cells=summarise_predictions(predictions, bench),
+        detections=summarise_detections(detections, bench, thresholds),
+        exhibits=hang_exhibits(bench, rows, predictions, out),
+        data=summarise_data(subject.images, subject.report, subject.source, rows, thresholds),
+        defences={"none": "the classifier alone", **{item.label: describe(item.label, bench)
+                                                     for item in plan.defences}},
+        curves={name: dict(curve) for name, curve in subject.curves.items()},
+        seconds={**seconds, "figures and intervals": perf_counter() - started},
+        provenance={**subject.provenance, "audit key": key,
+                    "predictions sha256": sha256_file(out / "predictions.parquet")})
+    write_text(out / "plan.yaml", plan_text(plan)) if not (out / "plan.yaml").exists() else None
+    write_json(out / "environment.json", environment())
+    result.save(out / "result.json")
+    return result
+
+
+def prepare_bench(plan: AuditPlan, subject: Subject) -> Bench:
+    """Build attacks and defended classifiers, refusing what does not fit.
+
+    Raises:
+        ModelError: A classifier's classes differ from the data's.
+        UnknownNameError: A defence names a model that is not there.
+    """
+    readers: dict[str, Classifier] = {"none": subject.classifiers["victim"]}
+    for defence in plan.defences:
+        if defence.model not in subject.classifiers:
+            raise UnknownNameError(f"model of defence {defence.label!r}", defence.model, subject.classifiers)
+        behind, transforms = subject.classifiers[defence.model], defence.build()
+        readers[defence.label] = Defended(behind, Stack(transforms)) if transforms else behind
+    for reader in readers.values():
+        check_fits(reader, subject.images.classes)
+    attacks = {attack.label: (attack.build(), attack.strengths) for attack in plan.attacks}
+    return Bench(plan=plan, readers=readers, attacks=attacks, images=subject.images)
+
+
+def describe(label: str, bench: Bench) -> str:
+    """Say in one line what a defence is."""
+    reader = bench.readers[label]
+    if isinstance(reader, Defended):
+        return f"{reader.transform!r} before {reader.classifier.card.name}"
+    return f"model {reader.card.name} ({reader.card.architecture}): {reader.card.notes or reader.card.trained_on}"
+
+
+def test_rows(plan: AuditPlan, images: PreparedImages) -> np.ndarray:
+    """Return the rows of the test part, or of as many random patients as the plan's limit admits.
+
+    Raises:
+        DataError: There is no test image.
+    """
+    rows = images.rows("test")
+    if not len(rows):
+        raise DataError("the data has no test images; split it first")
+    if plan.limit is None or len(rows) <= plan.limit:
+        return rows
+    patients = np.array(images.patients)[rows]
+    shuffled = numpy_generator(plan.seed, "limit").permutation(np.unique(patients))
+    order = {name: rank for rank, name in enumerate(shuffled)}
+    chosen = sorted(rows, key=lambda row: (order[images.patients[row]], row))[: plan.limit]
+    return np.sort(np.array(chosen))
+
+
+def audit_key(plan: AuditPlan, subject: Subject) -> str:
+    """Return the hash of all that the predictions depend on."""
+    settings = plan.model_dump(mode="json", exclude={"bootstrap", "exhibits", "false_alarms", "name"})
+    cards = {name: classifier.card.model_dump(mode="json") for name, classifier in subject.classifiers.items()}
+    return sha256_json({"plan": settings, "models": cards, "images": subject.images.sha256})
+
+
+def measured(bench: Bench, rows: np.ndarray, out: Path, key: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the two tables, from disk where an equal audit already wrote them."""
+    final = {name: out / f"{name}.parquet" for name in ("predictions", "detections")}
+    if not (final_key(out) == key and all(path.is_file() for path in final.values())):
+        work = out / "work" / key[:16]
+        for path in final.values():
+            path.unlink(missing_ok=True)
+        batches = np.array_split(rows, range(bench.plan.batch_size, len(rows), bench.plan.batch_size))
+        for number, batch in enumerate(track(batches, "Attacking, defending, detecting")):
+            measure_once(bench, batch, work / f"{number:05d}")
+        for name, path in final.items():
+            merge([work / f"{number:05d}.{name}.parquet" for number in range(len(batches))], path, bench)
+        write_json(out / "audit.json", {"key": key})
+        shutil.rmtree(out / "work")
+    return pd.read_parquet(final["predictions"]), pd.read_parquet(final["detections"])
+
+
+def final_key(out: Path) -> str:
+    """Return the key of the finished audit in a folder, or nothing."""
+    record = out / "audit.json"
+    return str(read_json(record)["key"]) if record.is_file() else ""
+
+
+def measure_once(bench: Bench, batch: np.ndarray, stem: Path) -> None:
+    """Measure a batch unless an earlier run did; the second file of a batch is the sign that it is done."""
+    paths = [stem.with_suffix(f".{name}.parquet") for name in ("predictions", "detections")]
+    if not paths[1].is_file():
+        for path, frame in zip(paths, measure_batch(bench, batch), strict=True):
+            write_whole(path, lambda part, frame=frame: frame.to_parquet(part, index=False))  # type: ignore[misc]
+
+
+def merge(parts: list[Path], path: Path, bench: Bench) -> None:
+    """Join the batches of one table in the order condition, defence, row."""
+    frame = pd.concat([pd.read_parquet(part) for part in parts], ignore_index=True)
+    places = {(item.attack, item.strength): place for place, item in enumerate(bench.conditions)}
+    defences = {label: place for place, label in enumerate(bench.readers)}
+    frame["_condition"] = [places[pair] for pair in zip(frame["attack"], frame["strength"], strict=True)]
+    frame["_defence"] = frame["defence"].map(defences) if "defence" in frame else 0
+    frame = frame.sort_values(["_condition", "_defence", "row"]).drop(columns=["_condition", "_defence", "row"])
+    write_whole(path, lambda part: frame.to_parquet(part, index=False))
+
+
+def calibration(plan: AuditPlan, images: PreparedImages) -> Thresholds | None:
+    """Calibrate the detectors on handled clean validation images; None where there are too few."""
+    rows = images.rows("validation")
+    scores = [suspicion(images.tensor(part), images.tensor(part), [images.image_ids[row] for row in part])
+              for part in np.array_split(rows, max(1, len(rows) // plan.batch_size)) if len(part)]
+    return calibrate(scores, false_alarms=plan.false_alarms)

@@ -1,0 +1,97 @@
+"""What every victim offers, whatever runs it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from radversary.classifiers.card import ModelCard
+from radversary.core.errors import AccessError, ModelError
+from radversary.core.types import Access, Images, Labels
+
+
+class Classifier(ABC):
+    """A model that reads radiographs.
+
+    Attributes:
+        card: What is known of the model.
+        access: How much of it an attacker sees.
+    """
+
+    card: ModelCard
+    access: Access
+
+    @abstractmethod
+    def logits(self, images: Images) -> Tensor:
+        """Return one score a class, before the softmax.
+
+        Args:
+            images: (N, C, H, W) in [0, 1].
+
+        Returns:
+            float32 (N, K); differentiable with respect to ``images`` where ``access`` is ``GRADIENTS``.
+        """
+
+    def probabilities(self, images: Images) -> Tensor:
+        """Return the softmax of the logits, (N, K), as differentiable as they are."""
+        return self.logits(images).softmax(dim=1)
+
+    @torch.no_grad()
+    def scores(self, images: Images, batch: int = 32) -> Tensor:
+        """Return probabilities of any number of images, without gradients.
+
+        Args:
+            images: (N, C, H, W) in [0, 1].
+            batch: Images that go through the model at once.
+
+        Returns:
+            float32 (N, K) on the device of ``images``; rows sum to 1.
+        """
+        if not len(images):
+            return images.new_zeros(0, len(self.card.classes))
+        return torch.cat([self.probabilities(part) for part in torch.split(images, batch)])
+
+    def predict(self, images: Images) -> Labels:
+        """Return the index of the likeliest class of each image, int64 (N,), without gradients."""
+        return self.scores(images).argmax(dim=1)
+
+
+def check_fits(classifier: Classifier, classes: Sequence[str]) -> None:
+    """Check that a model and the data mean the same classes in the same order.
+
+    Args:
+        classifier: The model.
+        classes: Class names of the data, in the order of the labels.
+
+    Raises:
+        ModelError: Their number, names or order differ.
+    """
+    own, given = tuple(classifier.card.classes), tuple(classes)
+    if own == given:
+        return
+    name = classifier.card.name
+    if len(own) != len(given):
+        raise ModelError(f"model {name!r} knows {len(own)} classes ({', '.join(own)}), "
+                         f"the data has {len(given)} ({', '.join(given)})")
+    what = "order" if set(own) == set(given) else "names"
+    raise ModelError(f"the class {what} of model {name!r} ({', '.join(own)}) and of the data "
+                     f"({', '.join(given)}) differ")
+
+
+def require_access(classifier: Classifier, needed: Access, who: str) -> None:
+    """Check that a model shows as much of itself as someone needs.
+
+    Args:
+        classifier: The model.
+        needed: The least access that will do.
+        who: Who needs it, such as an attack's name.
+
+    Raises:
+        AccessError: The model shows less.
+    """
+    if classifier.access < needed:
+        raise AccessError(f"{who} needs {needed.name.lower()} but model {classifier.card.name!r} "
+                          f"gives only {classifier.access.name.lower()}")

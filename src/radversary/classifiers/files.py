@@ -1,0 +1,145 @@
+"""Saving and loading classifiers as safetensors and a card; nothing that could run code is ever opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from radversary.classifiers.card import ModelCard, make_card
+from radversary.classifiers.networks import NETWORKS
+from radversary.classifiers.pretrained import describe_misfits
+from radversary.classifiers.torch_module import TorchClassifier
+from radversary.core.errors import ModelError, UnsafeModelError
+from radversary.core.files import read_json, sha256_file, write_json, write_whole
+
+WEIGHTS, CARD = "model.safetensors", "card.json"
+
+UNSAFE = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".h5", ".hdf5", ".keras"}
+"""Endings of formats that can run code when they are loaded."""
+
+MAGIC = {b"PK\x03\x04": "a zip archive", b"\x89HDF": "an HDF5 file", b"\x80": "a pickle"}
+"""First bytes of the same formats, for files that bear another name."""
+
+
+def save_classifier(classifier: TorchClassifier, folder: Path) -> TorchClassifier:
+    """Save a classifier as ``model.safetensors`` and ``card.json``.
+
+    The card is written last and bears the hash of the weights: a folder with a card is complete.
+
+    Args:
+        classifier: A classifier whose architecture is registered, so that it can be loaded again.
+        folder: Where to save; made if absent.
+
+    Returns:
+        The same module with the card that was written.
+
+    Raises:
+        UnknownNameError: The card's architecture is not registered.
+        StorageError: The disk refused; the folder then has no card.
+    """
+    NETWORKS.get(classifier.card.architecture)
+    state = {key: value.detach().cpu().contiguous() for key, value in classifier.module.state_dict().items()}
+    (folder / CARD).unlink(missing_ok=True)
+    # Through bytes, because save_file reports a full disk as an error of its own kind.
+    content = save(state, metadata={"format": "pt"})
+    path = write_whole(folder / WEIGHTS, lambda part: part.write_bytes(content))
+    card = classifier.card.model_copy(update={"sha256": sha256_file(path)})
+    write_json(folder / CARD, card.model_dump(mode="json"))
+    return TorchClassifier(classifier.module, card)
+
+
+def load_classifier(path: Path) -> TorchClassifier:
+    """Load a classifier that :func:`save_classifier` saved.
+
+    Args:
+        path: Its folder, or the ``model.safetensors`` in it.
+
+    Returns:
+        The classifier, on the CPU.
+
+    Raises:
+        UnsafeModelError: The file is a pickle or another format that can run code; the text says the way out.
+        ModelError: The file or its card is missing, damaged, or does not fit the architecture.
+        UnknownNameError: The card names an architecture, or has a field, that does not exist.
+    """
+    file = _weights_file(Path(path))
+    card = _read_card(file.with_name(CARD), file)
+    if card.sha256 and (actual := sha256_file(file)) != card.sha256:
+        raise ModelError(f"{file} is damaged or was changed: its sha256 is {actual}, the card says {card.sha256}")
+    # No memory is spent on random weights that are replaced at once.
+    with torch.device("meta"):
+        network = NETWORKS.create(card.architecture, classes=len(card.classes))
+    network.load_state_dict(_read_weights(file, card, network), assign=True)
+    return TorchClassifier(network.to(memory_format=torch.channels_last), card)  # type: ignore[call-overload]
+
+
+def refuse_unsafe(path: Path) -> None:
+    """Refuse a model file that could run code when it is loaded.
+
+    Args:
+        path: An existing file.
+
+    Raises:
+        UnsafeModelError: Its name or its first bytes are those of a pickle, a zip archive or an HDF5 file.
+    """
+    kind = f"a {path.suffix.lower()} file" if path.suffix.lower() in UNSAFE else _unsafe_content(path)
+    if kind:
+        raise UnsafeModelError(
+            f"{path} is {kind}, which can run code when it is loaded; where you trust it, convert it with\n"
+            "  import torch; from safetensors.torch import save_file\n"
+            f"  save_file(torch.load({path.name!r}, weights_only=True), {WEIGHTS!r})\n"
+            f"and give the folder of {WEIGHTS} and its {CARD} (docs/classifiers.md)")
+
+
+def _unsafe_content(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(9)
+    # A safetensors file starts with eight bytes of length, which may look like anything, then its JSON header.
+    if head[8:] == b"{" and not head.startswith(b"PK"):
+        return ""
+    return next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), "")
+
+
+def _weights_file(path: Path) -> Path:
+    if path.is_dir():
+        file = path / WEIGHTS
+        if not file.is_file():
+            for other in sorted(item for item in path.iterdir() if item.suffix.lower() in UNSAFE):
+                refuse_unsafe(other)
+            raise ModelError(f"{path} holds no {WEIGHTS}")
+        path = file
+    if not path.is_file():
+        raise ModelError(f"there is no model at {path}")
+    refuse_unsafe(path)
+    return path
+
+
+def _read_card(path: Path, model: Path) -> ModelCard:
+    if not path.is_file():
+        raise ModelError(f"{model} has no {CARD} beside it, so its classes and size are unknown")
+    try:
+        fields = read_json(path)
+    except ValueError as error:
+        raise ModelError(f"{path} is not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise ModelError(f"{path} must hold one JSON object, got {type(fields).__name__}")
+    return make_card(str(model), fields)
+
+
+def _read_weights(file: Path, card: ModelCard, network: nn.Module) -> dict[str, Tensor]:
+    try:
+        state: dict[str, Tensor] = load_file(file)
+    except SafetensorError as error:
+        raise ModelError(f"{file} is not a readable safetensors file: {error}") from error
+    expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    found = {key: tuple(value.shape) for key, value in state.items()}
+    last = next(reversed(expected))
+    if last in found and found[last] != expected[last]:
+        raise ModelError(f"the card of {file} names {len(card.classes)} classes, its network gives {found[last][0]}")
+    if misfits := describe_misfits(found, expected):
+        raise ModelError(f"{file} does not hold the weights of {card.architecture}: {misfits}")
+    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}

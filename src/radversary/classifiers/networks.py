@@ -1,0 +1,40 @@
+"""The networks that can be built, trained, saved and loaded by name."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from radversary.core.registry import Registry
+from radversary.core.seeds import derive_seed
+
+NETWORKS: Registry[nn.Module] = Registry("architecture", {
+    "resnet18": "radversary.classifiers.resnet:resnet18",
+    "resnet50": "radversary.classifiers.resnet:resnet50",
+}, group="radversary.networks")
+"""Name to factory; a factory takes ``classes`` and returns a module with ``.trunk`` (can be frozen) and ``.head``."""
+
+
+def build_network(architecture: str, *, classes: int, seed: int = 0) -> nn.Module:
+    """Build a network with random weights.
+
+    Args:
+        architecture: A name in :data:`NETWORKS`.
+        classes: Number of logits.
+        seed: Of the random weights; the global generator is left as it was.
+
+    Returns:
+        The network in training mode, channels last in memory.
+
+    Raises:
+        UnknownNameError: No such architecture; the text gives the nearest.
+
+    Example:
+        >>> network = build_network("resnet18", classes=3)
+        >>> network.head[-1].out_features
+        3
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "network", architecture))
+        network = NETWORKS.create(architecture, classes=classes)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

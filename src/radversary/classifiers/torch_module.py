@@ -1,0 +1,139 @@
+"""A PyTorch module as a victim with full access."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from radversary.classifiers.base import Classifier
+from radversary.classifiers.card import IMAGENET_MEAN, IMAGENET_STD, ModelCard, make_card
+from radversary.core.errors import ModelError, TensorError
+from radversary.core.types import Access, Images, check_images
+from radversary.imaging.intensity import to_grey
+
+
+def network_input(images: Images, card: ModelCard) -> Tensor:
+    """Turn images into what the network was trained to see; training and prediction share this function.
+
+    A radiograph is grey: where the card says one channel, colour is projected to luma first, so that no change of hue
+    reaches the network. Grey is then repeated to the channels that the network takes.
+
+    Args:
+        images: (N, 1 or 3, S, S) in [0, 1], S the card's size.
+        card: The model's card.
+
+    Returns:
+        (N, len(card.mean), S, S), normalised; differentiable.
+
+    Raises:
+        TensorError: The size differs from the card's.
+
+    Example:
+        >>> card = ModelCard(name="x", architecture="x", classes=("a",), size=2, mean=(0.5,), std=(0.5,))
+        >>> network_input(torch.ones(1, 3, 2, 2), card).shape
+        torch.Size([1, 1, 2, 2])
+    """
+    if tuple(images.shape[-2:]) != (card.size, card.size):
+        height, width = images.shape[-2:]
+        raise TensorError(f"model {card.name!r} reads images of {card.size} x {card.size} pixels, "
+                          f"got {height} x {width}")
+    if card.channels == 1:
+        images = to_grey(images)
+    images = images.expand(-1, len(card.mean), -1, -1)
+    mean, std = (images.new_tensor(figures).reshape(1, -1, 1, 1) for figures in (card.mean, card.std))
+    return (images - mean) / std
+
+
+class TorchClassifier(Classifier):
+    """A PyTorch module as a classifier: always in evaluation mode, always float32, open to gradients.
+
+    The module's parameters are frozen in place, so that an attack pays for the gradient of the images only.
+
+    Args:
+        module: Maps (N, len(card.mean), S, S) to logits (N, K).
+        card: What is known of it.
+
+    Example:
+        >>> classifier = wrap(nn.Sequential(nn.Flatten(), nn.Linear(3 * 16, 2)), classes=("a", "b"), size=4)
+        >>> classifier.predict(torch.zeros(5, 1, 4, 4)).shape
+        torch.Size([5])
+    """
+
+    access = Access.GRADIENTS
+
+    def __init__(self, module: nn.Module, card: ModelCard) -> None:
+        self.module = module.eval().requires_grad_(requires_grad=False)
+        self.card = card
+
+    def __repr__(self) -> str:
+        weights = self.card.sha256[:12] or "unsaved"
+        return f"TorchClassifier({self.card.name!r}, {self.card.architecture}, sha256={weights})"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the module's weights are; images may come from anywhere."""
+        first = next(self.module.parameters(), None)
+        return torch.device("cpu") if first is None else first.device
+
+    def to(self, device: torch.device | str) -> TorchClassifier:
+        """Move the module to ``device`` and return this classifier."""
+        self.module.to(device)
+        return self
+
+    def logits(self, images: Images) -> Tensor:
+        """Return logits (N, K) on the device of ``images``.
+
+        Args:
+            images: (N, 1 or 3, S, S) in [0, 1].
+
+        Returns:
+            float32 (N, K), differentiable.
+
+        Raises:
+            TensorError: Images outside the pixel contract, or of another size than the card's.
+            ModelError: The module does not give one score for each class of the card.
+        """
+        check_images(images)
+        if self.module.training:
+            self.module.eval()
+        logits: Tensor = self.module(network_input(images.to(self.device), self.card)).float()
+        expected = (len(images), len(self.card.classes))
+        if tuple(logits.shape) != expected:
+            raise ModelError(f"model {self.card.name!r} gave {tuple(logits.shape)} for {expected[0]} images "
+                             f"and {expected[1]} classes")
+        return logits.to(images.device)
+
+
+def wrap(module: nn.Module, *, classes: Sequence[str], size: int, channels: int = 1,
+         mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD, name: str = "",
+         **card: Any) -> TorchClassifier:  # noqa: ANN401
+    """Make any PyTorch module a classifier.
+
+    Args:
+        module: Maps (N, len(mean), size, size) to logits (N, K).
+        classes: Class names in the order of the logits.
+        size: Side of the images it reads, in pixels.
+        channels: 1 projects colour to grey first, 3 keeps it.
+        mean: Subtracted from its input; one figure a channel that it takes.
+        std: Divides its input afterwards.
+        name: What to call it; the class's name by default.
+        card: Further fields of the card, such as ``licence``.
+
+    Returns:
+        The classifier; the module's parameters are frozen.
+
+    Raises:
+        ModelError: A value that the card refuses.
+        UnknownNameError: A field that no card has.
+
+    Example:
+        >>> wrap(nn.Flatten(), classes=("a", "b"), size=1, mean=(0.0,), std=(1.0,)).card.name
+        'Flatten'
+    """
+    kind = type(module).__name__
+    fields = {"name": name or kind, "architecture": kind, "classes": tuple(classes), "size": size,
+              "channels": channels, "mean": tuple(mean), "std": tuple(std), **card}
+    return TorchClassifier(module, make_card(f"model {name or kind}", fields))

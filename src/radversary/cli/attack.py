@@ -1,0 +1,40 @@
+"""``radversary attack``: manipulate images and keep them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from radversary.cli.console import say, tell_result
+
+
+def attack(
+    images: Annotated[list[Path], typer.Argument(help="Image files or folders (PNG, JPEG, DICOM).")],
+    out: Annotated[Path, typer.Option(help="Folder for the attacked images.")] = Path("attacked"),
+    name: Annotated[str, typer.Option(help="Attack; see `radversary list attacks`.")] = "style-transfer",
+    option: Annotated[list[str] | None, typer.Option(help="Hyper-parameter as name=value, such as generator=fourier or "
+                                                          "styles=my/pictures; repeatable.")] = None,
+    strength: Annotated[list[float] | None, typer.Option(help="Opacity or other strength; repeatable.")] = None,
+    size: Annotated[int, typer.Option(min=32, help="Side in pixels.")] = 224,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 42,
+) -> None:
+    """Attack images at one or more strengths; no model is needed for attacks that look at none."""
+    from radversary.attacks.registry import ATTACKS
+    from radversary.cli.data import source_options
+    from radversary.cli.pictures import attack_file, image_files
+    from radversary.core.errors import UnreadableImageError
+
+    chosen = ATTACKS.create(name, **source_options(name, None, None, option))
+    files, done = image_files(images), 0
+    for path in files:
+        try:
+            written = attack_file(chosen, path, out, size=size, seed=seed, strengths=strength or [1.0])
+        except UnreadableImageError as error:
+            say(f"left out: {error}")
+            continue
+        done += 1
+        for place in written:
+            tell_result(str(place))
+    say(f"{done} of {len(files)} images attacked with {chosen!r}")

@@ -1,0 +1,41 @@
+"""``radversary audit``: a model that exists, on one's own images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from radversary.cli.console import say, show, tell_result
+from radversary.cli.data import LabelsOption, OptionOption, RootOption, source_options
+
+
+def audit(
+    model: Annotated[Path, typer.Option(help="Model folder (model.safetensors + card.json).")],
+    data: Annotated[str, typer.Option(help="folder, nih, csv or phantoms.")] = "folder",
+    root: RootOption = None,
+    labels: LabelsOption = None,
+    option: OptionOption = None,
+    out: Annotated[Path, typer.Option(help="Run folder; the same command goes on where it was.")] = Path("runs/audit"),
+    plan: Annotated[Path | None, typer.Option(help="An audit plan (YAML); default: style transfer at 10/30/50/100 %, "
+                                                   "JPEG 75.")] = None,
+) -> None:
+    """Attack, detect and defend a model that exists; nothing is trained.
+
+    Every image is test data, less a fifth of the patients on whom the detectors are calibrated; a table that comes with
+    a column `split` keeps its division.
+    """
+    from radversary.audit.plan import AuditPlan
+    from radversary.audit.plan_files import parse_plan, read_plan
+    from radversary.cli.tables import accuracy_table, detection_table
+    from radversary.study.existing import DEFAULT_AUDIT, audit_existing
+
+    chosen = read_plan(AuditPlan, plan) if plan else parse_plan(AuditPlan, DEFAULT_AUDIT, source="the default plan")
+    source = {"name": data, "options": source_options(data, root, labels, option)}
+    result = audit_existing(chosen, model, source, out, tell=say)
+    show(detection_table(result))
+    show(accuracy_table(result))
+    for warning in result.data.warnings:
+        say(f"note: {warning}")
+    tell_result(f"report: {(out / 'report.html').resolve()}")

@@ -1,0 +1,109 @@
+"""``radversary data``: prepare, check, and draw images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from radversary.cli.console import say, show, tell_result
+
+app = typer.Typer(no_args_is_help=True, help="Prepare and check images, or draw phantoms.")
+
+SourceArgument = Annotated[str, typer.Argument(help="folder (one sub-folder a class), nih (ChestX-ray14 as NIH ships "
+                                                    "it), csv (a table with image paths) or phantoms.")]
+RootOption = Annotated[Path | None, typer.Option(help="Folder of the images.")]
+LabelsOption = Annotated[Path | None, typer.Option(help="The table (csv, nih); found by itself for nih.")]
+OptionOption = Annotated[list[str] | None, typer.Option("--option", help="Further option of the source as name=value, "
+                                                        "such as policy=any; repeatable.")]
+
+
+def source_options(source: str, root: Path | None, labels: Path | None, options: list[str] | None) -> dict[str, Any]:
+    """Gather a data source's options from the command line; values are read as YAML."""
+    import yaml
+
+    from radversary.core.errors import PlanError
+
+    gathered: dict[str, Any] = {}
+    if root is not None:
+        gathered["root"] = str(root)
+    if labels is not None:
+        gathered["path" if source == "csv" else "labels"] = str(labels)
+    for text in options or []:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise PlanError(f"--option must be name=value, got {text!r}")
+        gathered[name] = yaml.safe_load(value)
+    return gathered
+
+
+@app.command()
+def prepare(
+    source: SourceArgument,
+    out: Annotated[Path, typer.Option(help="Folder for the prepared images.")],
+    root: RootOption = None,
+    labels: LabelsOption = None,
+    option: OptionOption = None,
+    size: Annotated[int, typer.Option(min=32, help="Side in pixels.")] = 224,
+    channels: Annotated[int, typer.Option(min=1, max=3, help="1 (grey) or 3.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 42,
+) -> None:
+    """Read images, divide the patients 60/20/20, check for leaks and confounds."""
+    from radversary.audit.plan_files import Part, parse_plan
+    from radversary.study.plan import DataPlan
+    from radversary.study.prepare import prepare as prepare_data
+
+    part = Part(name=source, options=source_options(source, root, labels, option))
+    plan = parse_plan(DataPlan, {"source": part, "size": size, "channels": channels}, source="the command line")
+    images, report = prepare_data(plan, out, seed=seed)
+    print_report(report)
+    for reason in images.left_out:
+        say(f"left out: {reason}")
+    tell_result(f"{len(images)} images prepared in {out / 'prepared'}, {len(images.left_out)} left out")
+
+
+@app.command()
+def check(folder: Annotated[Path, typer.Argument(help="A folder of prepared images (data prepare, or a run folder).")],
+          ) -> None:
+    """Prove that no patient and no film is in two parts; say what tells the classes apart without a finding."""
+    from radversary.core.errors import DataError
+    from radversary.data.checks import check_data
+    from radversary.data.prepared import PreparedImages
+
+    places = [folder, folder / "prepared", folder / "data" / "prepared"]
+    found = next((place for place in places if (place / "prepared.json").is_file()), None)
+    if found is None:
+        raise DataError(f"{folder} holds no prepared images; make them with: radversary data prepare")
+    report = check_data(PreparedImages.load(found))
+    print_report(report)
+    if report.errors:
+        raise DataError(f"the data leaks: {report.errors[0]}")
+    tell_result("no patient and no film is in two parts")
+
+
+@app.command()
+def phantoms(
+    out: Annotated[Path, typer.Option(help="Folder for the images.")] = Path("phantoms"),
+    count: Annotated[int, typer.Option(min=3, help="Number of images.")] = 300,
+    size: Annotated[int, typer.Option(min=32, help="Side in pixels.")] = 256,
+    seed: Annotated[int, typer.Option(help="Seed of the collection.")] = 42,
+) -> None:
+    """Draw synthetic chest radiographs with masks of the pathology."""
+    from radversary.data.phantoms import Phantoms, write_phantoms
+
+    write_phantoms(Phantoms(count=count, size=size, seed=seed), out)
+    tell_result(f"{count} phantoms in {out}")
+
+
+def print_report(report: Any) -> None:  # noqa: ANN401
+    """Print what the data check found."""
+    from radversary.cli.tables import counts_table
+
+    for kind, counts in report.counts.items():
+        show(counts_table(f"Images by {kind}", counts))
+    show(counts_table("Patients", {"": report.patients}))
+    for name, estimate in report.estimates.items():
+        tell_result(f"a classifier that sees only {name}: balanced accuracy {estimate} (chance {report.chance:.1%})")
+    for line in (*report.errors, *report.warnings):
+        say(f"note: {line}")

@@ -1,0 +1,36 @@
+"""``radversary list``: what there is, by name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from radversary.cli.console import show
+
+
+def list_parts(family: Annotated[str | None, typer.Argument(help="attacks, generators, detectors, transforms, datasets "
+                                                                 "or architectures; default: all.")] = None) -> None:
+    """List the registered parts, those of other packages included."""
+    from rich.table import Table
+
+    from radversary.attacks.registry import ATTACKS
+    from radversary.classifiers.networks import NETWORKS
+    from radversary.core.errors import UnknownNameError
+    from radversary.data.registry import DATASETS
+    from radversary.defenses.registry import TRANSFORMS
+    from radversary.detectors.registry import DETECTORS
+    from radversary.stylization.generators import GENERATORS
+
+    families = {"attacks": ATTACKS, "generators": GENERATORS, "detectors": DETECTORS, "transforms": TRANSFORMS,
+                "datasets": DATASETS, "architectures": NETWORKS}
+    if family is not None and family not in families:
+        raise UnknownNameError("family", family, families)
+    table = Table()
+    for column in ("family", "name", "what it is"):
+        table.add_column(column)
+    for name, registry in families.items():
+        for part in registry.names() if family in (None, name) else []:  # type: ignore[attr-defined]
+            text = (registry.get(part).__doc__ or "").strip().splitlines()  # type: ignore[attr-defined]
+            table.add_row(name, part, text[0] if text else "")
+    show(table)

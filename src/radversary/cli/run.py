@@ -1,0 +1,41 @@
+"""``radversary run`` and ``radversary demo``: a study from one plan."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from radversary.cli.console import say, show, tell_result
+
+OUT_HELP = "Run folder; default: runs/<name of the plan>. The same command goes on where it was stopped."
+DEVICE_HELP = "auto, cpu, cuda, cuda:1 …"
+
+
+def run_plan(plan: Annotated[Path, typer.Argument(help="A study plan (YAML); see plans/ in the repository.")],
+             out: Annotated[Path | None, typer.Option(help=OUT_HELP)] = None,
+             device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto") -> None:
+    """Prepare data, train models, audit and report, all from one plan; unchanged steps are skipped."""
+    from radversary.audit.plan_files import read_plan
+    from radversary.cli.tables import accuracy_table, detection_table, time_table
+    from radversary.study.plan import StudyPlan
+    from radversary.study.run import run_study
+
+    study = read_plan(StudyPlan, plan)
+    folder = out or Path("runs") / study.name
+    result = run_study(study, folder, tell=say, device=device)
+    show(time_table(result.seconds))
+    show(detection_table(result))
+    show(accuracy_table(result))
+    for warning in result.data.warnings:
+        say(f"note: {warning}")
+    tell_result(f"report: {(folder / 'report.html').resolve()}")
+
+
+def demo(out: Annotated[Path, typer.Option(help="Run folder; the same command goes on where it was stopped.")] =
+         Path("runs/demo"), device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto") -> None:
+    """Audit a small ResNet on phantom radiographs: minutes, no download, ends with a report."""
+    with as_file(files("radversary.study") / "plans" / "demo.yaml") as plan:
+        run_plan(plan, out=out, device=device)

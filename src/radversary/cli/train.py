@@ -1,0 +1,61 @@
+"""``radversary train``: a classifier on one's own images, or the style network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from radversary.cli.console import say
+
+app = typer.Typer(no_args_is_help=True, help="Train a classifier, or the style network that the attacks use.")
+
+
+@app.command()
+def stylizer(
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints and weights.")] = Path("runs/stylizer"),
+    steps: Annotated[int, typer.Option(min=1, help="Gradient steps.")] = 4000,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 8,
+    size: Annotated[int, typer.Option(min=32, help="Side of the training crops, a multiple of 16.")] = 96,
+    phantoms: Annotated[int, typer.Option(min=1, help="Phantom radiographs to train on.")] = 1500,
+    style_weight: Annotated[float, typer.Option(min=0, help="Style against content.")] = 3.0,
+    vgg: Annotated[str | None, typer.Option(help="VGG-19 weights file (safetensors); default: the best one in the "
+                                                 "folder that RADVERSARY_WEIGHTS names.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 42,
+) -> None:
+    """Train the feed-forward style network on phantoms and procedural textures.
+
+    The weights in the package were made by this command. Stopped, it goes on at its last checkpoint.
+    """
+    import torch
+
+    from radversary.core.errors import PlanError
+    from radversary.data.phantoms import Phantoms
+    from radversary.training.recipes.stylizer import StylizerPlan, train_stylizer
+
+    if size % 16:
+        raise PlanError(f"--size must be a multiple of 16, got {size}")
+    plan = StylizerPlan(steps=steps, batch_size=batch_size, size=size, style_weight=style_weight, vgg=vgg, seed=seed)
+    say(f"Drawing {phantoms} phantoms at {size * 4 // 3} px")
+    contents = torch.cat([batch.images for batch in Phantoms(count=phantoms, size=size * 4 // 3, seed=seed).generate()])
+    path = train_stylizer(contents, plan, out)
+    say(f"Weights: {path} (copy to src/radversary/stylization/weights/ to ship them)")
+
+
+@app.command()
+def classifier(
+    plan: Annotated[Path, typer.Argument(help="A study plan; its data is prepared and its models are trained, "
+                                              "nothing is audited.")],
+    out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/<name of the plan>.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+) -> None:
+    """Train the models of a plan and stop there; `radversary run` on the same folder goes on."""
+    from radversary.audit.plan_files import read_plan
+    from radversary.study.plan import StudyPlan
+    from radversary.study.run import train_models
+
+    study = read_plan(StudyPlan, plan)
+    folder = out or Path("runs") / study.name
+    for name, model in train_models(study, folder, tell=say, device=device).items():
+        say(f"{name}: {folder / 'models' / name} (sha256 {model.card.sha256[:12]}…)")

@@ -1,0 +1,144 @@
+"""What must be known of the data before any figure is believed: leaks, counts, confounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from radversary.core.files import write_text
+from radversary.core.types import Estimate
+from radversary.data.confounds import METADATA, characteristics, floors
+from radversary.data.duplicates import Duplicate, find_duplicates
+from radversary.data.prepared import PreparedImages
+from radversary.data.table import PARTS
+
+UNSPLIT: Final = "all"
+SHOWN: Final = 20
+"""Duplicates listed one by one; all of them are counted."""
+
+FEW: Final = 30
+"""Test images of a class below which a warning says how wide its recall is."""
+
+
+class DataReport(BaseModel):
+    """What the check found.
+
+    Attributes:
+        patients: Patients by part.
+        counts: Images by characteristic (``class``, view, sex, age, source, ...), part and value.
+        shared_patients: Patients who are in more than one part.
+        duplicates: Films in more than one part, the most alike first, at most ``SHOWN``.
+        duplicate_pairs: How many such pairs there are in all.
+        estimates: Balanced accuracy of classifiers that see no finding.
+        chance: 1 / K.
+        errors: One sentence a leak; empty for sound data.
+        warnings: One sentence on each thing that a reader of the figures must know.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    patients: dict[str, int]
+    counts: dict[str, dict[str, dict[str, int]]]
+    shared_patients: tuple[str, ...]
+    duplicates: tuple[Duplicate, ...]
+    duplicate_pairs: int
+    estimates: dict[str, Estimate]
+    chance: float
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def floors(self) -> dict[str, float]:
+        """Balanced accuracy by the name of the classifier, ``chance`` included."""
+        return {"chance": self.chance, **{name: estimate.value for name, estimate in self.estimates.items()}}
+
+    def save(self, path: Path) -> Path:
+        """Write the report as JSON, whole or not at all."""
+        return write_text(path, self.model_dump_json(indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> DataReport:
+        """Read a report that :meth:`save` wrote."""
+        return cls.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def check_data(prepared: PreparedImages, *, seed: int = 42) -> DataReport:
+    """Look for leaks between the parts and for ways to tell the classes apart without a finding.
+
+    Args:
+        prepared: Prepared images; where the table is not split, leaks between parts cannot be looked for, and a
+            warning says so.
+        seed: Seed of folds and bootstrap.
+
+    Returns:
+        The report; it raises nothing about the data, the caller decides.
+    """
+    frame = prepared.table.frame
+    part = frame["split"].replace("", UNSPLIT)
+    spread = part.groupby(frame["patient_id"]).nunique()
+    shared = tuple(sorted(map(str, spread[spread > 1].index)))
+    duplicates = find_duplicates(prepared)
+    estimates, chance = floors(prepared, seed=seed), 1 / len(prepared.classes)
+    return DataReport(
+        patients={str(name): int(count) for name, count in frame.groupby(part)["patient_id"].nunique().items()},
+        counts=_counts(frame, part), shared_patients=shared, duplicates=duplicates[:SHOWN],
+        duplicate_pairs=len(duplicates), estimates=estimates, chance=chance,
+        errors=(*_patient_leaks(shared), *_film_leaks(duplicates)),
+        warnings=(*_table_warnings(prepared), *_floor_warnings(estimates, chance)))
+
+
+def _counts(frame: pd.DataFrame, part: pd.Series[str]) -> dict[str, dict[str, dict[str, int]]]:
+    columns = characteristics(frame).assign(**{"class": frame["label"]})
+    return {name: {str(group): {str(value): int(count) for value, count in cells.value_counts().sort_index().items()}
+                   for group, cells in columns[name].groupby(part)} for name in ("class", *METADATA)}
+
+
+def _patient_leaks(shared: tuple[str, ...]) -> Iterator[str]:
+    if shared:
+        yield (f"{len(shared)} patient{'s are' if len(shared) > 1 else ' is'} in more than one part "
+               f"(such as {', '.join(shared[:3])}): the test part is not independent of training")
+
+
+def _film_leaks(duplicates: tuple[Duplicate, ...]) -> Iterator[str]:
+    if duplicates:
+        first = duplicates[0]
+        turned = sum(pair.turn != 0 for pair in duplicates)
+        yield (f"{len(duplicates)} pairs of films in different parts show the same film ({turned} of them turned), "
+               f"such as {first.first} ({first.parts[0]}) and {first.second} ({first.parts[1]})")
+
+
+def _table_warnings(prepared: PreparedImages) -> Iterator[str]:
+    frame = prepared.table.frame
+    if not prepared.table.patients_known:
+        yield ("the patients of some images are not known: each such image counts as its own patient, so that films of "
+               "one person may lie in training and test, and the intervals are too narrow")
+    if prepared.left_out:
+        yield f"{len(prepared.left_out)} files were left out; the first: {prepared.left_out[0]}"
+    if (frame["split"] == "").any():
+        yield "the table is not (wholly) split: leaks between parts were not looked for in rows without a part"
+        return
+    table = pd.crosstab(frame["label"], frame["split"]).reindex(
+        index=list(prepared.classes), columns=list(PARTS), fill_value=0)
+    for name, row in table.iterrows():
+        yield from (f"the {part} part holds no image of class {name}" for part in PARTS if row[part] == 0)
+        if 0 < row["test"] < FEW:
+            yield (f"the test part holds only {row['test']} images of class {name}: its recall is known to "
+                   f"±{98 / row['test'] ** 0.5:.0f} points at best")
+
+
+def _floor_warnings(estimates: dict[str, Estimate], chance: float) -> Iterator[str]:
+    beaten = {name: estimate for name, estimate in estimates.items() if estimate.low > chance}
+    says = f"balanced accuracy where chance is {100 * chance:.1f} %"
+    if "metadata" in beaten:
+        strongest = max((name for name in METADATA if name in estimates), key=lambda name: estimates[name].value)
+        yield (f"what is known of the films without looking at them ({', '.join(METADATA)}) tells the classes apart: "
+               f"{beaten['metadata']} {says}; {strongest} alone reaches {100 * estimates[strongest].value:.1f} %")
+    if "brightness" in beaten:
+        yield f"mean brightness alone tells the classes apart: {beaten['brightness']} {says}"
+    if "thumbnail" in beaten:
+        yield (f"a linear classifier on 32×32 thumbnails, which show few findings, reaches {beaten['thumbnail']} "
+               f"{says}; only what a model reaches beyond that speaks for it")

@@ -1,0 +1,131 @@
+"""What can be told of a film's class without seeing a finding: the floors under every accuracy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from radversary.core.seeds import numpy_generator
+from radversary.core.types import Estimate
+from radversary.data.duplicates import thumbnails
+from radversary.data.prepared import PreparedImages
+
+METADATA: Final = ("view", "sex", "age", "source", "image size", "file kind")
+FOLDS: Final = 5
+DRAWS: Final = 1000
+MOST: Final = 10_000
+"""Images beyond which a random sample is judged: the intervals are narrow enough by then."""
+
+_THUMBNAIL = 32
+_RIDGE = 1e4  # on 1024 standardised pixels; best among 10^2 .. 10^5 on NIH films, and flat about it
+_BANDS = (0.0, 18.0, 40.0, 60.0, 80.0, np.inf)
+_BAND_NAMES = ("under 18", "18-39", "40-59", "60-79", "80 and over")
+
+
+def characteristics(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return what is known of prepared films beside their pixels, as text.
+
+    Args:
+        frame: Rows of a prepared table.
+
+    Returns:
+        One column each of ``METADATA``, one row a film; ``unknown`` where nothing is known.
+
+    Example:
+        >>> row = {"view": "PA", "sex": "", "age": 41.0, "source": "x", "width": 9, "height": 8, "stored_bits": 8}
+        >>> characteristics(pd.DataFrame([{**row, "path": "a.png"}])).iloc[0].tolist()
+        ['PA', 'unknown', '40-59', 'x', '9x8', 'png 8 bit']
+    """
+    age = pd.cut(frame["age"].astype("float64"), bins=list(_BANDS), right=False, labels=list(_BAND_NAMES))
+    ending = frame["path"].map(lambda path: Path(path).suffix.lower().lstrip(".") or "file")
+    columns = {"view": frame["view"], "sex": frame["sex"], "age": age.astype(object), "source": frame["source"],
+               "image size": frame["width"].astype(str) + "x" + frame["height"].astype(str),
+               "file kind": ending + " " + frame["stored_bits"].astype(str) + " bit"}
+    text = pd.DataFrame({name: columns[name].astype(object) for name in METADATA})
+    return text.where(text.notna() & (text != ""), "unknown").astype(str)
+
+
+def floors(prepared: PreparedImages, *, seed: int = 42) -> dict[str, Estimate]:
+    """Return the balanced accuracy of classifiers that see no finding.
+
+    Each is trained and judged by 5-fold cross-validation over patients: ``metadata`` (all of ``METADATA`` together,
+    logistic regression) and each of them alone, ``brightness`` (the mean pixel), ``thumbnail`` (ridge regression on
+    32 × 32 pixels). Classes count equally, so chance is 1 / K.
+
+    Args:
+        prepared: The images, all parts together.
+        seed: Seed of the folds, of the bootstrap, and of the sample where there are over ``MOST`` images.
+
+    Returns:
+        Name to estimate, with 95 % bootstrap intervals over patients; empty where a class has but one patient.
+    """
+    rows = np.arange(len(prepared))
+    if len(rows) > MOST:
+        rows = np.sort(numpy_generator(seed, "floors").choice(rows, MOST, replace=False))
+    labels, patients = prepared.table.labels[rows], np.array(prepared.patients)[rows]
+    folds = min(FOLDS, *(len(set(patients[labels == label])) for label in np.unique(labels)))
+    if folds < 2:
+        return {}
+    split = list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(rows, labels, patients))
+    return {name: _judged(model, features, labels, patients, split, seed)
+            for name, (model, features) in _contestants(prepared, rows).items()}
+
+
+def balanced_accuracy(labels: np.ndarray, predictions: np.ndarray, patients: np.ndarray, *, seed: int = 42) -> Estimate:
+    """Return the mean recall over the classes with its 95 % percentile interval over resampled patients.
+
+    Args:
+        labels: True class indices, (N,).
+        predictions: Predicted class indices, (N,).
+        patients: Patient ids, (N,).
+        seed: Seed of the resampling.
+
+    Returns:
+        The estimate; ``n`` counts images.
+
+    Example:
+        >>> str(balanced_accuracy(np.array([0, 1]), np.array([0, 1]), np.array(["a", "b"])))
+        '100.0 % [100.0, 100.0] (n=2)'
+    """
+    _, patient = np.unique(patients, return_inverse=True)
+    people, classes = int(patient.max()) + 1, np.unique(labels)
+    right, total = (np.stack([np.bincount(patient, weight * (labels == name), people) for name in classes], axis=1)
+                    for weight in (labels == predictions, np.ones(len(labels))))
+    draws = numpy_generator(seed, "bootstrap").multinomial(people, np.full(people, 1 / people), DRAWS).astype(float)
+    with np.errstate(invalid="ignore"):  # a class may be absent from a draw
+        recalls = (draws @ right) / (draws @ total)
+    low, high = np.nanquantile(np.nanmean(recalls, axis=1), [0.025, 0.975])
+    return Estimate(float((right.sum(0) / total.sum(0)).mean()), float(low), float(high), len(labels))
+
+
+def _contestants(prepared: PreparedImages, rows: np.ndarray) -> dict[str, tuple[Any, np.ndarray]]:
+    """Return name to (model, features)."""
+    known = characteristics(prepared.table.frame.iloc[rows])
+    logistic = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
+    one_hot = {name: pd.get_dummies(_frequent(known[name])).to_numpy(dtype=np.float32) for name in METADATA}
+    small = thumbnails(prepared, _THUMBNAIL, rows).flatten(1).numpy()
+    mean = small.mean(axis=1, keepdims=True)
+    ridge = make_pipeline(StandardScaler(), RidgeClassifier(alpha=_RIDGE, class_weight="balanced"))
+    return {"metadata": (logistic, np.concatenate(list(one_hot.values()), axis=1)),
+            **{name: (logistic, columns) for name, columns in one_hot.items() if columns.shape[1] > 1},
+            "brightness": (logistic, np.concatenate([mean, mean**2], axis=1)),
+            "thumbnail": (ridge, small)}
+
+
+def _frequent(cells: pd.Series[str], *, most: int = 12) -> pd.Series[str]:
+    """Return the column with all but the commonest values called ``other``."""
+    return cells.where(cells.isin(cells.value_counts().index[:most]), "other")
+
+
+def _judged(
+    model: Any, features: np.ndarray, labels: np.ndarray, patients: np.ndarray, split: Any, seed: int  # noqa: ANN401
+) -> Estimate:
+    predictions = cross_val_predict(model, features, labels, cv=split)
+    return balanced_accuracy(labels, predictions, patients, seed=seed)

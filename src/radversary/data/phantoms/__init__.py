@@ -1,0 +1,6 @@
+"""Synthetic chest radiographs with ground truth, for people with no data."""
+
+from radversary.data.phantoms.folder import is_written, write_phantoms
+from radversary.data.phantoms.generate import CLASSES, PhantomBatch, PhantomRecord, Phantoms
+
+__all__ = ["CLASSES", "PhantomBatch", "PhantomRecord", "Phantoms", "is_written", "write_phantoms"]

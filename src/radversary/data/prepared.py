@@ -1,0 +1,207 @@
+"""Images read once, at one size, in one file: what training, attacks and audits work on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import torch
+
+from radversary.core.errors import DataError, PlanError
+from radversary.core.files import read_json, sha256_file, sha256_json, write_json, write_whole
+from radversary.core.types import Images, Labels
+from radversary.data.preparing import Failed, depth_of_all, write_images
+from radversary.data.table import ImageTable, read_csv
+
+RECORD: Final = "prepared.json"
+FILES: Final = ("images.npy", "table.csv", "left_out.csv")
+FORMAT: Final = 1
+"""Raised whenever the same files would give other bytes, so that old folders are made anew."""
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedImages:
+    """A folder of prepared images: ``images.npy``, ``table.csv``, ``left_out.csv``, ``prepared.json``.
+
+    Attributes:
+        folder: The folder.
+        table: One row an image, in the order of ``images``; beside the table's own columns ``width``, ``height`` and
+            ``stored_bits`` of the file, ``file_sha256``, and ``pixels_sha256`` of the prepared codes.
+        images: Memory-mapped codes, uint8 or uint16 (N, C, S, S); ``code / (2**bits - 1)`` is the pixel.
+        bits: Bits a sample, 8 to 16: the deepest of the files.
+        left_out: Files that could not be read, each with the reason, one sentence a file.
+        sha256: Hash of size, depth, pixels and table (with the files' own hashes), the same wherever the files lie.
+    """
+
+    folder: Path
+    table: ImageTable
+    images: np.ndarray
+    bits: int
+    left_out: tuple[str, ...]
+    sha256: str
+
+    @classmethod
+    def load(cls, folder: Path) -> PreparedImages:
+        """Open a folder that :func:`prepare_images` wrote.
+
+        Args:
+            folder: The folder.
+
+        Returns:
+            The images, not read into memory.
+
+        Raises:
+            DataError: There is no whole set of prepared images.
+        """
+        try:
+            record = read_json(folder / RECORD)
+            images = np.load(folder / "images.npy", mmap_mode="r")
+            table = ImageTable(read_csv(folder / "table.csv"), tuple(record["classes"]))
+            left_out = read_csv(folder / "left_out.csv")
+        except (OSError, ValueError, KeyError, DataError) as error:
+            raise DataError(f"{folder} holds no whole set of prepared images ({error}); prepare them again") from error
+        if len(images) != len(table):
+            raise DataError(f"{folder} holds {len(images)} images but {len(table)} rows; prepare them again")
+        facts = [record["size"], record["channels"], record["bits"], record["sha256"]["images.npy"], table.sha256()]
+        return cls(folder, table, images, record["bits"], tuple(left_out["reason"]), sha256_json(facts))
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the logits."""
+        return self.table.classes
+
+    @cached_property
+    def labels(self) -> Labels:
+        """Class indices, int64 (N,)."""
+        return torch.from_numpy(self.table.labels)
+
+    @property
+    def patients(self) -> list[str]:
+        """Patient ids, one an image."""
+        return [str(patient) for patient in self.table.frame["patient_id"]]
+
+    @property
+    def image_ids(self) -> list[str]:
+        """Image ids, one an image."""
+        return [str(image_id) for image_id in self.table.frame["image_id"]]
+
+    def rows(self, part: str) -> np.ndarray:
+        """Return the row numbers of ``train``, ``validation`` or ``test``, as :meth:`ImageTable.rows`."""
+        return self.table.rows(part)
+
+    def tensor(self, rows: Sequence[int] | np.ndarray) -> Images:
+        """Read rows as images.
+
+        Args:
+            rows: Row numbers, in any order.
+
+        Returns:
+            float32 (n, C, S, S) in [0, 1].
+        """
+        codes = self.images[np.asarray(rows, dtype=np.int64)].astype(np.float32)
+        return torch.from_numpy(codes) / float(2**self.bits - 1)
+
+    def seal(self, part: str) -> str:
+        """Return the hash of one part's ids, labels and pixels, the same wherever and in whatever order it lies.
+
+        Args:
+            part: ``train``, ``validation`` or ``test``.
+
+        Returns:
+            SHA-256 in hexadecimal.
+        """
+        frame = self.table.frame.iloc[self.rows(part)]
+        return sha256_json(sorted(frame[["image_id", "label", "pixels_sha256"]].astype(str).values.tolist()))
+
+
+def prepare_images(table: ImageTable, *, size: int, channels: int = 1, folder: Path) -> PreparedImages:
+    """Read all images of a table at one size, or find them read already.
+
+    Each file is projected to grey (``channels=1``), turned by its row's ``rotation``, resized to a square by
+    antialiased bilinear interpolation (plainly, the aspect ratio is not kept, as Keras' ``flow_from_directory`` does in
+    the thesis' pipeline) and rounded to the depth it was stored in. Files that cannot be read are left out and listed.
+    A folder made from the same rows, files (path, bytes, time of change), size and channels is used again.
+
+    Args:
+        table: The images.
+        size: Side of the square in pixels.
+        channels: 1 (grey) or 3.
+        folder: Where the four files go; each is whole or absent, and ``prepared.json`` is the last.
+
+    Returns:
+        The prepared images.
+
+    Raises:
+        PlanError: A size below 1 or channels other than 1 or 3.
+        DataError: No image can be read, or only those of one class.
+        MissingPartError: There are DICOM files and pydicom is not installed.
+        StorageError: The disk refused; nothing half-written is left.
+    """
+    if size < 1 or channels not in (1, 3):
+        raise PlanError(f"images are prepared at a size of at least 1 with 1 or 3 channels, got {size} and {channels}")
+    inputs = _fingerprint(table, size, channels)
+    if not _made_from(inputs, folder):
+        _prepare(table, {"size": size, "channels": channels, "inputs": inputs}, folder)
+    return PreparedImages.load(folder)
+
+
+def _prepare(table: ImageTable, settings: Mapping[str, Any], folder: Path) -> None:
+    _clear(folder)
+    bits = depth_of_all(table)
+    failed: list[Failed] = []
+    try:
+        kept: list[dict[str, Any]] = []
+        write_whole(folder / "images.npy", lambda part: write_images(
+            part, table, settings["size"], settings["channels"], bits, kept, failed))
+        _write_tables(table, kept, failed, folder)
+        hashes = {name: sha256_file(folder / name) for name in FILES}
+        write_json(folder / RECORD, {**settings, "format": FORMAT, "bits": bits, "classes": list(table.classes),
+                                     "count": len(kept), "sha256": hashes})
+    except BaseException:  # a stopped run shall not leave half a set either
+        _clear(folder)
+        raise
+
+
+def _write_tables(table: ImageTable, kept: Sequence[dict[str, Any]], failed: Sequence[Failed], folder: Path) -> None:
+    if not kept:
+        raise DataError(f"none of the {len(table)} images can be read; the first: {failed[0].sentence}")
+    facts = pd.DataFrame(list(kept)).set_index("row")
+    frame = table.frame.drop(columns=facts.columns, errors="ignore").join(facts, how="inner")
+    lost = [name for name in table.classes if name not in set(frame["label"])]
+    if lost:
+        raise DataError(f"none of the images of class {lost[0]!r} can be read; the first: {failed[0].sentence}")
+    ImageTable(frame, table.classes).save(folder / "table.csv")
+    left_out = pd.DataFrame([(item.path, item.sentence) for item in failed], columns=["path", "reason"])
+    write_whole(folder / "left_out.csv", lambda part: left_out.to_csv(part, index=False, lineterminator="\n"))
+
+
+def _made_from(inputs: str, folder: Path) -> bool:
+    try:
+        whole = all((folder / name).is_file() for name in FILES)
+        return whole and read_json(folder / RECORD)["inputs"] == inputs
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _fingerprint(table: ImageTable, size: int, channels: int) -> str:
+    files = []
+    for path in map(Path, table.frame["path"]):
+        try:
+            state = path.stat()
+            files.append([str(path), state.st_size, state.st_mtime_ns])
+        except OSError:
+            files.append([str(path), -1, -1])
+    return sha256_json([FORMAT, size, channels, table.sha256(), files])
+
+
+def _clear(folder: Path) -> None:
+    for name in (RECORD, *FILES):  # the record first: without it the rest does not count
+        (folder / name).unlink(missing_ok=True)

@@ -1,0 +1,36 @@
+"""The data sources by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from radversary.core.registry import Registry
+from radversary.data.table import ImageTable
+
+
+class DataSource(Protocol):
+    """Where images come from; a frozen dataclass of its parameters."""
+
+    def table(self, workspace: Path) -> ImageTable:
+        """Return the table of images.
+
+        Args:
+            workspace: A folder in which a source that makes images may write them.
+
+        Returns:
+            One row an image.
+
+        Raises:
+            DataError: There are no usable images.
+        """
+        ...
+
+
+DATASETS: Registry[DataSource] = Registry("dataset", {
+    "nih": "radversary.data.nih:NihChestXray14",
+    "folder": "radversary.data.folders:ClassFolders",
+    "csv": "radversary.data.csv_table:CsvTable",
+    "phantoms": "radversary.data.phantom_source:PhantomSource",
+}, group="radversary.datasets")
+"""All data sources."""

@@ -1,0 +1,126 @@
+"""Training, validation and test parts: by patient, and the leaky way for comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import train_test_split
+
+from radversary.core.errors import DataError, PlanError
+from radversary.core.seeds import derive_seed
+from radversary.data.table import PARTS, ImageTable
+
+
+def split_by_patient(
+    table: ImageTable, *, fractions: Sequence[float] = (0.6, 0.2, 0.2), seed: int = 42
+) -> ImageTable:
+    """Give each patient, with all their images, to one part, so that every class has its share in every part.
+
+    Iterative stratification (Sechidis, Tsoumakas and Vlahavas, ECML PKDD 2011) over patients: the rarest class first,
+    its patients with most images first, each to the part that lacks the largest share of its images of that class (the
+    share rather than the number, or the patients with many images, the sickest, would all go to training). Equal
+    patients are ordered by a hash of (seed, patient), so the result does not depend on the order of rows.
+
+    Args:
+        table: The images.
+        fractions: Shares of train, validation and test; positive, sum 1.
+        seed: Seed of the order.
+
+    Returns:
+        The same rows with ``split`` filled in.
+
+    Raises:
+        PlanError: Fractions that are not three positive numbers of sum 1.
+        DataError: A class has too few patients for one in each part.
+    """
+    shares = _checked(fractions)
+    frame = table.frame
+    counts = pd.crosstab(frame["patient_id"], frame["label"])[list(table.classes)]
+    _check_patients(counts)
+    order = counts.index.to_series().map(lambda patient: derive_seed(seed, "split", patient)).sort_values().index
+    parts = _distributed(counts.loc[order].to_numpy(), shares)
+    split = table.with_split(frame["patient_id"].map(dict(zip(order, np.array(PARTS)[parts], strict=True))))
+    return _with_all_classes(split, "give other fractions or another seed")
+
+
+def split_by_image(table: ImageTable, *, seed: int = 42) -> ImageTable:
+    """Split images at random, heedless of patients: LEAKY, for showing what the leak is worth and for nothing else.
+
+    The thesis' protocol: scikit-learn's ``train_test_split`` with 20 % for testing, then 25 % of the rest for
+    validation, both with the seed. Two films of one person, or rotated copies of one film
+    (:func:`radversary.data.balancing.rotate_before_split`), fall on both sides.
+
+    Args:
+        table: The images.
+        seed: scikit-learn's ``random_state``.
+
+    Returns:
+        The same rows with ``split`` filled in.
+
+    Raises:
+        DataError: Too few images for every class in every part.
+    """
+    ids = sorted(table.frame["image_id"])
+    if len(ids) < 5:
+        raise DataError(f"{len(ids)} images are too few to split into train, validation and test")
+    rest, test = train_test_split(ids, test_size=0.2, random_state=seed)
+    train, validation = train_test_split(rest, test_size=0.25, random_state=seed)
+    part = {image_id: name for name, group in zip(PARTS, (train, validation, test), strict=True) for image_id in group}
+    return _with_all_classes(table.with_split(table.frame["image_id"].map(part)), "more images are needed")
+
+
+def _checked(fractions: Sequence[float]) -> np.ndarray:
+    shares = np.asarray(fractions, dtype=float)
+    if shares.shape != (3,) or not (shares > 0).all() or abs(shares.sum() - 1) > 1e-6:
+        raise PlanError(f"fractions must be three positive numbers of sum 1 (train, validation, test), got {fractions}")
+    return shares
+
+
+def _check_patients(counts: pd.DataFrame) -> None:
+    for name in counts:
+        patients = int((counts[name] > 0).sum())
+        if patients < len(PARTS):
+            raise DataError(f"class {name!r} has images of {patients} patient{'s' * (patients != 1)}; a split into "
+                            f"train, validation and test by patient needs at least {len(PARTS)} of each class")
+
+
+def _distributed(counts: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Give patients to parts.
+
+    Args:
+        counts: Images, patients by classes; patients in random order.
+        shares: Share of each part.
+
+    Returns:
+        int64 (patients,): part of each.
+    """
+    wanted = shares[:, None] * counts.sum(axis=0)
+    lacking = wanted.copy()
+    part = np.full(len(counts), -1)
+    for column in np.argsort((counts > 0).sum(axis=0), kind="stable"):
+        holders = np.flatnonzero((part < 0) & (counts[:, column] > 0))
+        for place, patient in enumerate(holders[np.argsort(-counts[holders, column], kind="stable")]):
+            held = np.bincount(part[(part >= 0) & (counts[:, column] > 0)], minlength=len(shares))
+            part[patient] = _neediest(lacking / wanted, int(column), held == 0, len(holders) - place)
+            lacking[part[patient]] -= counts[patient]
+    return part
+
+
+def _neediest(lacking: np.ndarray, column: int, without: np.ndarray, patients_left: int) -> int:
+    """Return the part that lacks the largest share of a class; those without any go first when patients run short."""
+    need = np.where(without, np.inf, -np.inf) if 0 < without.sum() >= patients_left else lacking[:, column]
+    best = np.flatnonzero(need == need.max())
+    return int(best[np.argmax(lacking[best].sum(axis=1))])
+
+
+def _with_all_classes(table: ImageTable, remedy: str) -> ImageTable:
+    counts = pd.crosstab(table.frame["label"], table.frame["split"]).reindex(
+        index=list(table.classes), columns=list(PARTS), fill_value=0)
+    for name, row in counts.iterrows():
+        for part, images in row.items():
+            if images == 0:
+                raise DataError(f"the {part} part holds no image of class {name!r} "
+                                f"({row.sum()} images in all); {remedy}")
+    return table

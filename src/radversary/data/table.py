@@ -1,0 +1,242 @@
+"""The table of images that everything downstream starts from: one row an image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from radversary.core.errors import DataError, MissingColumnError, UnknownNameError
+from radversary.core.files import write_whole
+
+TEXT_COLUMNS: Final = ("image_id", "path", "label", "patient_id", "view", "sex", "split", "source")
+COLUMNS: Final = ("image_id", "path", "label", "patient_id", "view", "sex", "age", "split", "source", "rotation")
+REQUIRED: Final = ("image_id", "path", "label")
+PARTS: Final = ("train", "validation", "test")
+UNKNOWN_PATIENT: Final = "image:"
+"""Prefix of the patient id of an image whose patient is not known; the rest is the image's own id."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageTable:
+    """Images and what is known of each.
+
+    Columns: ``image_id`` (unique), ``path``, ``label``, ``patient_id``, ``view`` (PA, AP, LATERAL or empty), ``sex``
+    (F, M or empty), ``age`` (years, NaN where unknown), ``split`` (empty, or train, validation, test), ``source``,
+    ``rotation`` (degrees by which the file is turned when it is read; 0 but for the leaky protocol). Optional columns
+    that are absent are filled in; further columns are kept. An image without a patient becomes its own patient.
+
+    Args:
+        frame: The rows; copied.
+        classes: Class names in the order of the logits; sorted labels where empty.
+
+    Raises:
+        MissingColumnError: No ``image_id``, ``path`` or ``label``.
+        DataError: No row, an id twice, a row without id or label, or one class only.
+
+    Example:
+        >>> rows = {"image_id": ["a", "b"], "path": ["a.png", "b.png"], "label": ["Normal", "Pneumonia"]}
+        >>> table = ImageTable(pd.DataFrame(rows))
+        >>> len(table), table.classes, table.patients_known
+        (2, ('Normal', 'Pneumonia'), False)
+    """
+
+    frame: pd.DataFrame
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        frame = _completed(self.frame)
+        _check_rows(frame)
+        classes = tuple(self.classes) or tuple(sorted(set(frame["label"])))
+        _check_classes(frame, classes)
+        object.__setattr__(self, "frame", frame)
+        object.__setattr__(self, "classes", classes)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def patients_known(self) -> bool:
+        """Whether every image has a patient of its own accord; False where images stand in for patients."""
+        return not bool(self.frame["patient_id"].str.startswith(UNKNOWN_PATIENT).any())
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Class indices, int64 (N,)."""
+        order = {name: index for index, name in enumerate(self.classes)}
+        return np.array([order[label] for label in self.frame["label"]], dtype=np.int64)
+
+    def rows(self, part: str) -> np.ndarray:
+        """Return the row numbers of one part of the split.
+
+        Args:
+            part: ``train``, ``validation`` or ``test``.
+
+        Returns:
+            int64 (n,), rising.
+
+        Raises:
+            UnknownNameError: Another name.
+            DataError: The part is empty: the table was not split.
+        """
+        if part not in PARTS:
+            raise UnknownNameError("part of a split", part, PARTS)
+        rows = np.flatnonzero(self.frame["split"] == part)
+        if not len(rows):
+            raise DataError(f"no image is in the part {part!r}; split the table first")
+        return rows
+
+    def select(self, part: str) -> ImageTable:
+        """Return the rows of one part of the split, with the same classes.
+
+        Args:
+            part: ``train``, ``validation`` or ``test``.
+
+        Returns:
+            A table of that part.
+
+        Raises:
+            DataError: The part is empty.
+        """
+        return ImageTable(self.frame.iloc[self.rows(part)].reset_index(drop=True), self.classes)
+
+    def with_split(self, parts: Sequence[str] | pd.Series[str]) -> ImageTable:
+        """Return the same rows in the parts given.
+
+        Args:
+            parts: One of train, validation, test (or empty) a row, in row order.
+
+        Returns:
+            A new table.
+
+        Raises:
+            DataError: Not one part a row.
+            UnknownNameError: A part of another name.
+        """
+        if len(parts) != len(self):
+            raise DataError(f"a split names one part a row ({len(self)}), got {len(parts)}")
+        return ImageTable(self.frame.assign(split=list(parts)), self.classes)
+
+    def save(self, path: Path) -> Path:
+        """Write the table as CSV, whole or not at all.
+
+        Args:
+            path: The file.
+
+        Returns:
+            ``path``.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        return write_whole(path, lambda part: self.frame.to_csv(part, index=False, lineterminator="\n"))
+
+    @classmethod
+    def load(cls, path: Path) -> ImageTable:
+        """Read a table that :meth:`save` wrote; classes are its labels, sorted.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The table.
+
+        Raises:
+            DataError: The file is absent, no CSV or no table of images.
+        """
+        return cls(read_csv(path))
+
+    def sha256(self) -> str:
+        """Return the hash of the rows and classes; paths are left out, so that a moved folder keeps its hash."""
+        text = self.frame.drop(columns="path").to_csv(index=False, lineterminator="\n")
+        return sha256("\n".join([*self.classes, text]).encode()).hexdigest()
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a CSV file with every cell as text.
+
+    Args:
+        path: UTF-8 CSV with a header line.
+
+    Returns:
+        The rows; an empty cell is an empty string.
+
+    Raises:
+        DataError: The file is absent, empty or no CSV.
+    """
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise DataError(f"there is no table {path}") from error
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DataError(f"{path} is not a readable CSV table: {str(error).strip()}") from error
+
+
+def unknown_patients(image_ids: Sequence[str] | pd.Series[str]) -> list[str]:
+    """Return the patient ids of images whose patients are not known."""
+    return [f"{UNKNOWN_PATIENT}{image_id}" for image_id in image_ids]
+
+
+def numbers(cells: pd.Series[str], name: str) -> pd.Series[float]:
+    """Turn cells into float64, empty ones into NaN.
+
+    Args:
+        cells: Text or numbers.
+        name: The column's name in the error.
+
+    Returns:
+        float64 of the same length.
+
+    Raises:
+        DataError: A cell is not a number.
+    """
+    values: pd.Series[float] = pd.to_numeric(cells, errors="coerce").astype("float64")
+    bad = cells[values.isna() & cells.notna() & ~cells.astype(str).str.lower().isin(["", "nan"])]
+    if len(bad):
+        raise DataError(f"column {name!r} must hold numbers, row {bad.index[0]} says {bad.iloc[0]!r}")
+    return values
+
+
+def _completed(frame: pd.DataFrame) -> pd.DataFrame:
+    for column in REQUIRED:
+        if column not in frame:
+            raise MissingColumnError("the table of images", column, map(str, frame.columns))
+    frame = frame.reset_index(drop=True).copy()
+    for column in TEXT_COLUMNS:
+        present = frame[column] if column in frame else pd.Series("", index=frame.index)
+        frame[column] = present.astype(object).where(present.notna(), "").map(str)
+    frame["patient_id"] = frame["patient_id"].where(frame["patient_id"] != "", unknown_patients(frame["image_id"]))
+    for column, absent in _number_defaults().items():
+        frame[column] = numbers(frame[column], column).fillna(absent) if column in frame else absent
+    return frame[[*COLUMNS, *(str(column) for column in frame if column not in COLUMNS)]]
+
+
+def _number_defaults() -> Mapping[str, float]:
+    return {"age": float("nan"), "rotation": 0.0}
+
+
+def _check_rows(frame: pd.DataFrame) -> None:
+    if frame.empty:
+        raise DataError("the table of images has no row")
+    for column in REQUIRED:
+        if (frame[column] == "").any():
+            raise DataError(f"row {int(np.flatnonzero(frame[column] == '')[0])} of the table of images "
+                            f"has no {column}")
+    twice = frame["image_id"][frame["image_id"].duplicated()]
+    if len(twice):
+        raise DataError(f"the image id {twice.iloc[0]!r} occurs {(frame['image_id'] == twice.iloc[0]).sum()} times; "
+                        "ids must be unique")
+    for part in sorted(set(frame["split"]) - {"", *PARTS}):
+        raise UnknownNameError("part of a split", part, PARTS)
+
+
+def _check_classes(frame: pd.DataFrame, classes: Sequence[str]) -> None:
+    if len(classes) < 2:
+        raise DataError(f"a classifier needs at least two classes, all {len(frame)} images are {classes[0]!r}")
+    for label in sorted(set(frame["label"]) - set(classes)):
+        raise UnknownNameError("class", label, classes)

@@ -1,0 +1,38 @@
+"""A classifier behind a transform is a classifier: every attack runs on it unchanged, adaptive ones included."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from radversary.classifiers.base import Classifier
+from radversary.core.types import Access, Images
+from radversary.defenses.base import Transform
+
+
+class Defended(Classifier):
+    """Reads images through a transform.
+
+    Args:
+        classifier: The victim behind the defence.
+        transform: What every image goes through first.
+        adaptive: Use the transform's differentiable twin, so that gradients reach the images; this is the victim an
+            adaptive attacker builds at home. Predictions to be scored use the real transform.
+
+    Example:
+        >>> from radversary.classifiers import wrap
+        >>> from radversary.defenses.jpeg import JpegCompression
+        >>> import torch
+        >>> victim = wrap(torch.nn.Flatten(), classes=["a"] * 0 + [str(i) for i in range(768)], size=16)
+        >>> Defended(victim, JpegCompression(quality=75)).logits(torch.rand(2, 1, 16, 16)).shape
+        torch.Size([2, 768])
+    """
+
+    def __init__(self, classifier: Classifier, transform: Transform, *, adaptive: bool = False) -> None:
+        self.classifier, self.transform, self.adaptive = classifier, transform, adaptive
+        self.card = classifier.card
+        self.access = classifier.access if adaptive else min(classifier.access, Access.SCORES)
+
+    def logits(self, images: Images) -> Tensor:
+        """Return the classifier's logits of the transformed images, (N, K)."""
+        change = self.transform.differentiable if self.adaptive else self.transform
+        return self.classifier.logits(change(images))

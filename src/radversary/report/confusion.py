@@ -1,0 +1,80 @@
+"""Confusion matrices as tables, the dangerous mistakes marked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from radversary.audit.result import Cell
+from radversary.report.headline import critical_misses
+from radversary.report.reading import NONE, Reading
+
+
+@dataclass(frozen=True)
+class Count:
+    """One cell of a matrix.
+
+    Attributes:
+        value: Images.
+        share: Their share of the true class in [0, 1], for the shade only.
+        kind: ``right``, ``wrong``, ``critical`` (diseased called free of disease) or ``none`` (no image).
+    """
+
+    value: int
+    share: float
+    kind: str
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """One confusion matrix.
+
+    Attributes:
+        title: What was done to the images.
+        subtitle: Behind which defence.
+        rows: True classes by predictions.
+        missed: Diseased images called free of disease, and all diseased images; None where unknown.
+        count: All images.
+    """
+
+    title: str
+    subtitle: str
+    rows: tuple[tuple[Count, ...], ...]
+    missed: tuple[int, int] | None
+    count: int
+
+
+def matrices(reading: Reading) -> tuple[Matrix, ...]:
+    """Return the matrices of clean images, of the worst attack, and of each defence under that attack.
+
+    Args:
+        reading: The result.
+
+    Returns:
+        As many as there are figures for.
+    """
+    clean, worst = reading.clean(NONE), reading.worst
+    found = [_matrix(reading, clean, "Before the attack", "no defence")] if clean else []
+    for name in reading.defences if worst else ():
+        cell = reading.cell(worst, name) if worst else None
+        if cell:
+            title = "After the attack" if name == NONE else "After the attack, defended"
+            found.append(_matrix(reading, cell, title, "no defence" if name == NONE else name))
+    return tuple(found)
+
+
+def _matrix(reading: Reading, cell: Cell, title: str, subtitle: str) -> Matrix:
+    confusion = cell.performance.confusion
+    rows = tuple(_row(row, index, reading.normal) for index, row in enumerate(confusion))
+    return Matrix(title, subtitle, rows, critical_misses(cell, reading.normal), sum(map(sum, confusion)))
+
+
+def _row(row: tuple[int, ...], truth: int, normal: int | None) -> tuple[Count, ...]:
+    total = max(sum(row), 1)
+    return tuple(Count(value, value / total, _kind(truth, guess, normal) if value else "none")
+                 for guess, value in enumerate(row))
+
+
+def _kind(truth: int, guess: int, normal: int | None) -> str:
+    if truth == guess:
+        return "right"
+    return "critical" if guess == normal else "wrong"

@@ -1,0 +1,31 @@
+"""Figures of a report: matplotlib SVG, one small figure each, so that a phone and a printed page both read them."""
+
+from __future__ import annotations
+
+from radversary.report.figures.canvas import Drawing
+from radversary.report.figures.detection import histograms, roc_curves
+from radversary.report.figures.robustness import class_bars, strength_curves
+from radversary.report.figures.training import learning_curves
+from radversary.report.reading import Reading
+
+
+def draw_figures(reading: Reading) -> dict[str, list[Drawing]]:
+    """Draw every figure that the result has numbers for.
+
+    Args:
+        reading: The result.
+
+    Returns:
+        Section to figures, empty lists where there is nothing to draw: ``strength``, ``classes``, ``roc``,
+        ``scores``, ``learning``.
+    """
+    return {
+        "strength": strength_curves(reading),
+        "classes": class_bars(reading),
+        "roc": roc_curves(reading),
+        "scores": histograms(reading),
+        "learning": learning_curves(reading),
+    }
+
+
+__all__ = ["Drawing", "draw_figures"]

@@ -1,0 +1,116 @@
+"""The gallery: pictures from the run folder as data URIs, predictions marked right or wrong."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+from radversary.audit.result import AuditResult, Exhibit
+from radversary.report.reading import CLEAN, NONE
+
+PNG = b"\x89PNG\r\n\x1a\n"
+SHOWN = 24
+"""Exhibits drawn at most: a page that no mail server carries helps no one."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One prediction under a picture.
+
+    Attributes:
+        reader: Who read it: empty for the undefended classifier, else the defence.
+        said: The predicted class.
+        right: Whether it is the true class.
+    """
+
+    reader: str
+    said: str
+    right: bool
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of an exhibit.
+
+    Attributes:
+        title: What it shows.
+        uri: A data URI, or None where the file is absent.
+        verdicts: What was read in it.
+        note: A line in place of verdicts.
+        absent: What is said where there is no picture.
+    """
+
+    title: str
+    uri: str | None
+    verdicts: tuple[Verdict, ...] = ()
+    note: str = ""
+    absent: str = "picture missing"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One exhibit, ready to draw.
+
+    Attributes:
+        exhibit: What the audit kept.
+        pictures: Original, attacked, difference and, where there is one, defended.
+        evidence: Data URI of the evidence picture, or None.
+    """
+
+    exhibit: Exhibit
+    pictures: tuple[Picture, ...]
+    evidence: str | None
+
+
+def cards(result: AuditResult, folder: Path) -> tuple[Card, ...]:
+    """Prepare the gallery.
+
+    Args:
+        result: What the audit found.
+        folder: The run folder that the pictures lie in.
+
+    Returns:
+        One card an exhibit, at most ``SHOWN``.
+    """
+    return tuple(_card(exhibit, folder) for exhibit in result.exhibits[:SHOWN])
+
+
+def data_uri(folder: Path, name: str | None) -> str | None:
+    """Read a PNG of the run folder as a data URI.
+
+    Args:
+        folder: The run folder.
+        name: Path relative to it.
+
+    Returns:
+        The URI; None where the file is absent, is no PNG, or lies outside the folder (a result may come from a
+        stranger, and a report must not carry away other files).
+    """
+    if not name:
+        return None
+    root, path = folder.resolve(), (folder / name).resolve()
+    if not path.is_relative_to(root) or not path.is_file():
+        return None
+    content = path.read_bytes()
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}" if content.startswith(PNG) else None
+
+
+def _card(exhibit: Exhibit, folder: Path) -> Card:
+    said = exhibit.predictions
+    plain = {key: Verdict("", said[key], said[key] == exhibit.label) for key in (CLEAN, "attacked") if key in said}
+    behind = tuple(Verdict(name, guess, guess == exhibit.label) for name, guess in said.items()
+                   if name not in (CLEAN, "attacked", NONE))
+    pictures = [
+        Picture("Original", data_uri(folder, exhibit.original), _one(plain, CLEAN)),
+        Picture("Attacked", data_uri(folder, exhibit.attacked), _one(plain, "attacked")),
+        Picture("Difference", data_uri(folder, exhibit.difference), note="mid-grey: unchanged"),
+    ]
+    if exhibit.defended or behind:
+        absent = "picture missing" if exhibit.defended else "the defence acts inside the classifier: no picture"
+        pictures.append(Picture("Defended", data_uri(folder, exhibit.defended), behind, absent=absent))
+    return Card(exhibit, tuple(pictures), data_uri(folder, exhibit.evidence))
+
+
+def _one(verdicts: dict[str, Verdict], key: str) -> tuple[Verdict, ...]:
+    return (verdicts[key],) if key in verdicts else ()

@@ -1,0 +1,112 @@
+"""The conclusion in one sentence, put together from the figures alone."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from radversary.audit.result import Cell, Condition
+from radversary.core.types import Estimate
+from radversary.report.formats import emphasised, interval, percent, signed, signed_interval
+from radversary.report.reading import NONE, Reading
+
+
+def conclusion(reading: Reading) -> Markup:
+    """Say in one sentence what the audit found, every figure with its interval.
+
+    The count of images stands at the head; a figure over another count carries its own. Verbs follow the
+    paired intervals: a change whose interval holds zero is never called a fall or a gain.
+
+    Args:
+        reading: The result.
+
+    Returns:
+        One sentence as safe HTML.
+    """
+    clean = reading.clean(NONE)
+    if clean is None:
+        return Markup("This run holds no figures of the undefended classifier on untouched images, "
+                      "so nothing can be concluded from it.")
+    count = clean.performance.accuracy.n
+    clauses = [_start(reading, clean, count) + _fall(reading, clean, count), _defence(reading, count),
+               _detection(reading, count)]
+    return Markup("; ").join(clause for clause in clauses if clause) + Markup(".")
+
+
+def figure(estimate: Estimate, count: int) -> Markup:
+    """Write a share with its interval, and its count of images where it differs from ``count``."""
+    number = Markup(", n&nbsp;=&nbsp;{}").format(estimate.n) if estimate.n != count else ""
+    return Markup('<strong>{}</strong> <span class="ci">{}{}</span>').format(
+        percent(estimate.value), interval(estimate), number)
+
+
+def condition_name(condition: Condition) -> Markup:
+    """Name an attack and its strength."""
+    return Markup("<em>{}</em> at strength&nbsp;{:g}").format(condition.attack, condition.strength)
+
+
+def critical_misses(cell: Cell, normal: int | None) -> tuple[int, int] | None:
+    """Count diseased images that are called the class without disease.
+
+    Args:
+        cell: Figures of one condition and defence.
+        normal: Index of the class without disease.
+
+    Returns:
+        Missed and all diseased images; None where no class is known to mean no disease.
+    """
+    if normal is None:
+        return None
+    diseased = [row for index, row in enumerate(cell.performance.confusion) if index != normal]
+    return sum(row[normal] for row in diseased), sum(map(sum, diseased))
+
+
+def _start(reading: Reading, clean: Cell, count: int) -> Markup:
+    patients = reading.result.data.patients.get("test")
+    of_patients = Markup(" of {} patients").format(patients) if patients else ""
+    start = Markup("On {} test images{} the classifier ").format(count, of_patients)
+    if reading.worst is None:
+        return start + Markup("reads {} rightly; no attack was run").format(figure(clean.performance.accuracy, count))
+    return start
+
+
+def _fall(reading: Reading, clean: Cell, count: int) -> Markup:
+    worst = reading.worst
+    cell = reading.cell(worst, NONE) if worst else None
+    if worst is None or cell is None:
+        return Markup("")
+    before, after = (figure(c.performance.accuracy, count) for c in (clean, cell))
+    change = cell.against_clean.difference if cell.against_clean else None
+    if change is not None and not emphasised(change):
+        return Markup("goes from {} to {} right answers under {}, a change that these images cannot tell from none"
+                      ).format(before, after, condition_name(worst))
+    verb = "rises" if cell.performance.accuracy.value > clean.performance.accuracy.value else "falls"
+    return Markup("{} from {} to {} right answers under {}").format(verb, before, after, condition_name(worst))
+
+
+def _defence(reading: Reading, count: int) -> Markup:
+    worst, name = reading.worst, reading.best_defence
+    cell = reading.cell(worst, name) if worst and name else None
+    if cell is None:
+        return Markup("no defence was measured") if worst else Markup("")
+    gain = cell.against_none.difference if cell.against_none else None
+    weak = gain is not None and not gain.low > 0
+    verdict = "reaches {}, no gain beyond the uncertainty of these images" if weak else "keeps {}"
+    kept = Markup(verdict).format(figure(cell.performance.accuracy, count))  # noqa: S704 - both texts are ours
+    return Markup("behind <em>{}</em> it {}{}").format(name, kept, _cost(reading.clean(cell.defence)))
+
+
+def _cost(clean: Cell | None) -> Markup:
+    if clean is None or clean.against_none is None:
+        return Markup("")
+    cost = clean.against_none.difference
+    return Markup(' (on clean images {} points <span class="ci">{}</span>)').format(
+        signed(cost.value), signed_interval(cost))
+
+
+def _detection(reading: Reading, count: int) -> Markup:
+    found = reading.best_detection
+    if found is None:
+        return Markup("whether the attack is noticed was not measured") if reading.worst else Markup("")
+    needs = "with the original at hand" if found.needs_original else "without the original"
+    return Markup("{}, <em>{}</em> notices the attack in {} and raises a false alarm on {} of the clean images").format(
+        needs, found.detector, figure(found.alarms, count), figure(found.false_alarms, count))

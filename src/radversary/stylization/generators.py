@@ -1,0 +1,109 @@
+"""Style generators: content and style in, stylised image out, whatever is inside.
+
+``adain`` is our own feed-forward network (weights in the wheel), ``fourier`` needs no weights, ``gatys`` optimises the
+image and needs a VGG-19 file. All three are independent of batch mates.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+import torch
+
+from radversary.core.errors import PlanError
+from radversary.core.registry import Registry
+from radversary.core.types import Images
+from radversary.stylization import fourier, gatys
+from radversary.stylization.features import Vgg19, load_vgg19
+from radversary.stylization.network import shipped_stylizer
+
+
+class StyleGenerator(ABC):
+    """Lends styles to images."""
+
+    @abstractmethod
+    def stylise(self, images: Images, styles: Images) -> Images:
+        """Give each image the style of its style image.
+
+        Args:
+            images: Content, (N, 3, H, W) in [0, 1].
+            styles: One style an image, (N, 3, h, w) in [0, 1].
+
+        Returns:
+            (N, 3, H, W) in [0, 1].
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaIn(StyleGenerator):
+    """Our own feed-forward network (see ``stylization/network.py``)."""
+
+    def stylise(self, images: Images, styles: Images) -> Images:
+        """Draw images in the styles; one forward pass, no graph."""
+        network = shipped_stylizer().to(images.device)
+        with torch.no_grad():
+            result: Images = network(images, network.style(styles))
+        return result.clamp(0, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fourier(StyleGenerator):
+    """Low-frequency amplitudes of the style, phase of the content.
+
+    Attributes:
+        band: Frequencies touched, as a share of Nyquist in (0, 1].
+        ratio: 1 replaces the amplitudes, 0 leaves them.
+    """
+
+    band: float = 0.5
+    ratio: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.band <= 1 and 0 <= self.ratio <= 1):
+            raise PlanError(f"fourier needs 0 < band ≤ 1 and 0 ≤ ratio ≤ 1, got band {self.band}, ratio {self.ratio}")
+
+    def stylise(self, images: Images, styles: Images) -> Images:
+        """Mix amplitudes."""
+        return fourier.transfer(images, styles, band=self.band, ratio=self.ratio)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gatys(StyleGenerator):
+    """Optimisation of the image (see ``stylization/gatys.py``); minutes where the others take milliseconds.
+
+    Attributes:
+        steps: Gradient steps.
+        style_weight: Style loss against content loss.
+        learning_rate: Adam's.
+        content_layer: Layer of the content loss.
+        style_layers: Layers of the style loss; empty takes all of Gatys' that the weights reach.
+        vgg: Weights file; None takes the best known.
+    """
+
+    steps: int = 100
+    style_weight: float = 30.0
+    learning_rate: float = 0.02
+    content_layer: str = "relu3_1"
+    style_layers: tuple[str, ...] = ()
+    vgg: str | None = None
+    _loaded: dict[str, Vgg19] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.steps < 0 or self.style_weight < 0:
+            raise PlanError(f"gatys needs steps and style_weight ≥ 0, got {self.steps} and {self.style_weight}")
+
+    def stylise(self, images: Images, styles: Images) -> Images:
+        """Optimise the images towards the styles."""
+        if "vgg" not in self._loaded:
+            self._loaded["vgg"] = load_vgg19(self.vgg)
+        return gatys.transfer(images, styles, self._loaded["vgg"], steps=self.steps, style_weight=self.style_weight,
+                              learning_rate=self.learning_rate, content_layer=self.content_layer,
+                              style_layers=tuple(self.style_layers))
+
+
+GENERATORS = Registry[StyleGenerator]("style generator", {
+    "adain": "radversary.stylization.generators:AdaIn",
+    "fourier": "radversary.stylization.generators:Fourier",
+    "gatys": "radversary.stylization.generators:Gatys",
+}, group="radversary.generators")

@@ -1,0 +1,102 @@
+"""Our own feed-forward network for any style: 0.4 million parameters, one pass an image.
+
+A style becomes a code of 128 numbers (from the mean and deviation of features at three depths, as in AdaIN: Huang and
+Belongie, ICCV 2017, arXiv 1703.06868); the code sets scale and shift of every instance normalisation of the
+transformer (as in Ghiasi et al., BMVC 2017, arXiv 1705.06830). Trained by ``radversary train stylizer``; the shipped
+weights have seen phantoms and the ``train`` pool of textures only.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import as_file, files
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional
+
+from radversary.core.types import Images
+
+CODE = 128
+WEIGHTS = files("radversary.stylization") / "weights" / "stylizer.safetensors"
+
+
+class Convolution(nn.Module):
+    """A 3x3 convolution with reflected borders."""
+
+    def __init__(self, given: int, made: int, *, stride: int = 1) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(given, made, 3, stride)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Convolve (N, given, H, W) to (N, made, H/stride, W/stride)."""
+        result: torch.Tensor = self.convolution(functional.pad(features, (1, 1, 1, 1), "reflect"))
+        return result
+
+
+class Styled(nn.Module):
+    """A convolution whose output is normalised and takes scale and shift from a style code."""
+
+    def __init__(self, given: int, made: int) -> None:
+        super().__init__()
+        self.convolution = Convolution(given, made)
+        self.affine = nn.Linear(CODE, 2 * made)
+
+    def forward(self, features: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
+        """Map features (N, given, H, W) under codes (N, CODE) to (N, made, H, W)."""
+        scale, shift = self.affine(code)[..., None, None].chunk(2, 1)
+        result: torch.Tensor = functional.instance_norm(self.convolution(features)) * (1 + scale) + shift
+        return result
+
+
+class StyleEncoder(nn.Module):
+    """Images to style codes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList([Convolution(3, 16), Convolution(16, 32, stride=2), Convolution(32, 64, stride=2)])
+        self.project = nn.Sequential(nn.Linear(2 * (16 + 32 + 64), CODE), nn.ReLU(), nn.Linear(CODE, CODE))
+
+    def forward(self, styles: Images) -> torch.Tensor:
+        """Encode (N, 3, H, W) in [0, 1] to (N, CODE)."""
+        features, statistics = styles - 0.5, []
+        for stage in self.stages:
+            features = functional.relu(stage(features))
+            statistics += [features.mean((2, 3)), (features.var((2, 3)) + 1e-5).sqrt()]
+        code: torch.Tensor = self.project(torch.cat(statistics, 1))
+        return code
+
+
+class Stylizer(nn.Module):
+    """Content image and style code to stylised image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.style = StyleEncoder()
+        self.down = nn.ModuleList([Convolution(3, 16), Convolution(16, 32, stride=2), Convolution(32, 64, stride=2)])
+        self.blocks = nn.ModuleList([Styled(64, 64) for _ in range(6)])
+        self.up = nn.ModuleList([Styled(64, 32), Styled(32, 16)])
+        self.out = Convolution(16, 3)
+
+    def forward(self, images: Images, code: torch.Tensor) -> Images:
+        """Draw images (N, 3, H, W) in the styles of codes (N, CODE); H and W of any size ≥ 16."""
+        size = images.shape[-2:]
+        features = images - 0.5
+        for stage in self.down:
+            features = functional.relu(functional.instance_norm(stage(features)))
+        for first, second in zip(self.blocks[::2], self.blocks[1::2], strict=True):
+            features = features + second(functional.relu(first(features, code)), code)
+        for stage in self.up:
+            features = functional.relu(stage(functional.interpolate(features, scale_factor=2, mode="nearest"), code))
+        result: Images = torch.sigmoid(self.out(features))
+        return result[..., : size[0], : size[1]]
+
+
+@cache
+def shipped_stylizer() -> Stylizer:
+    """Return the stylizer with the weights of the wheel, frozen."""
+    network = Stylizer()
+    with as_file(WEIGHTS) as path:
+        network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    return network.eval().requires_grad_(requires_grad=False)

@@ -1,0 +1,69 @@
+"""Learning curves: what was measured at each epoch, kept and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from radversary.core.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+METRICS = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "learning_rate")
+"""What is kept of each epoch."""
+
+Curves = dict[str, list[float]]
+"""Metric to one value an epoch."""
+
+
+def join_curves(phases: Sequence[Curves]) -> Curves:
+    """Put the curves of successive phases behind each other.
+
+    Example:
+        >>> join_curves([{"val_loss": [2.0, 1.5]}, {"val_loss": [1.0]}])["val_loss"]
+        [2.0, 1.5, 1.0]
+    """
+    return {metric: [value for phase in phases for value in phase.get(metric, [])] for metric in METRICS}
+
+
+def draw_curves(phases: Mapping[str, Curves], path: Path) -> Path:
+    """Draw loss and accuracy of training and validation over the epochs, with the phases marked.
+
+    Args:
+        phases: Phase name to its curves, in order.
+        path: The PNG file to write.
+
+    Returns:
+        ``path``.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    curves = join_curves(list(phases.values()))
+    epochs = range(1, len(curves["val_loss"]) + 1)
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        for part, style in (("train", "--"), ("val", "-")):
+            axes.plot(epochs, curves[f"{part}_{metric}"], style, marker=".",
+                      label={"train": "training", "val": "validation"}[part])
+        axes.set(xlabel="epoch", ylabel=metric, xlim=(0.5, len(epochs) + 0.5))
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        _mark_phases(axes, phases)
+        axes.legend(frameon=False)
+    return write_whole(path, lambda part: figure.savefig(part, dpi=120, format="png", metadata={"Software": None}))
+
+
+def _mark_phases(axes: Axes, phases: Mapping[str, Curves]) -> None:
+    begin = 0
+    for name, curves in phases.items():
+        if begin:
+            axes.axvline(begin + 0.5, color="0.6", linewidth=0.8)
+        axes.annotate(name, (begin + 0.5, 1.0), xycoords=("data", "axes fraction"), xytext=(2, 2),
+                      textcoords="offset points", color="0.4", fontsize=8)
+        begin += len(curves["val_loss"])

@@ -1,0 +1,70 @@
+"""What a training shall do, as plain data: no training library is imported to read a plan."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Phase(BaseModel):
+    """One stretch of training with one set of trained layers and one optimiser.
+
+    Attributes:
+        name: Names its folder and its mark in the curves.
+        trunk: ``frozen`` trains the head only and leaves the trunk's BatchNorm statistics alone; ``trained`` all.
+        epochs: At most so many passes over the training images.
+        learning_rate: Adam's, at the start (``plateau``) or at the peak (``one-cycle``).
+        schedule: ``plateau`` divides the rate by 10 after 2 epochs without a better validation loss and stops early;
+            ``one-cycle`` (Smith and Topin 2018, arXiv:1708.07120) warms up and anneals, and runs all its epochs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    trunk: Literal["frozen", "trained"]
+    epochs: int = Field(gt=0)
+    learning_rate: float = Field(gt=0, allow_inf_nan=False)
+    schedule: Literal["plateau", "one-cycle"] = "plateau"
+
+
+THESIS_PHASES = (
+    Phase(name="frozen", trunk="frozen", epochs=10, learning_rate=1e-3),
+    Phase(name="unfrozen", trunk="trained", epochs=20, learning_rate=1e-4),
+)
+"""Train the head on a frozen trunk, then everything at 1e-4; the thesis gives no number of epochs."""
+
+
+class TrainingPlan(BaseModel):
+    """How a classifier is trained.
+
+    Attributes:
+        architecture: A name in :data:`radversary.classifiers.networks.NETWORKS`.
+        start: Where the weights come from: ImageNet, random numbers, or the classifier that is to be defended.
+        phases: What happens, in order; each starts from the best weights of the one before.
+        batch_size: Images a step.
+        patience: Epochs without a better validation loss before a ``plateau`` phase stops.
+        precision: ``auto``, ``float32`` or ``bfloat16``; see :func:`radversary.execution.devices.training_precision`.
+        seed: Of the random weights, the order of the images, dropout and the mix of attacked images.
+
+    Example:
+        >>> [phase.name for phase in TrainingPlan().phases]
+        ['frozen', 'unfrozen']
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    architecture: str = "resnet50"
+    start: Literal["imagenet", "random", "victim"] = "imagenet"
+    phases: tuple[Phase, ...] = Field(default=THESIS_PHASES, min_length=1)
+    batch_size: int = Field(default=32, ge=2)
+    patience: int = Field(default=3, gt=0)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    seed: int = 42
+
+    @model_validator(mode="after")
+    def _named_apart(self) -> Self:
+        names = [phase.name for phase in self.phases]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two phases share a name: {', '.join(names)}")
+        return self

@@ -1,0 +1,192 @@
+"""Training of our own feed-forward style network (``radversary train stylizer``).
+
+The losses are Gatys' on VGG-19 features, relative to their targets, averaged over five depths; the network never sees a
+test-pool texture. Needs a VGG-19 weights file at training time only.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors.torch import save_file
+from torch.utils.data import DataLoader, Dataset
+
+from radversary.core.files import sha256_file, write_json, write_whole
+from radversary.core.seeds import derive_seed, generator
+from radversary.core.types import Images
+from radversary.execution.devices import training_precision
+from radversary.imaging.intensity import to_grey
+from radversary.stylization.bank import StyleBank, procedural_bank
+from radversary.stylization.features import Vgg19, gram, load_vgg19
+from radversary.stylization.gatys import relative_error
+from radversary.stylization.network import Stylizer
+
+
+class StylizerPlan(BaseModel):
+    """How the style network is trained.
+
+    Attributes:
+        steps: Gradient steps.
+        batch_size: Pairs of content and style a step.
+        size: Side of the training crops in pixels, a multiple of 16.
+        styles: Textures drawn from the ``train`` pool.
+        learning_rate: Peak of a one-cycle schedule.
+        style_weight: Style loss against content loss.
+        grey_share: Share of pairs with a grey style.
+        content_layer: Layer of the content loss.
+        seed: Of everything random.
+        vgg: Weights file; None takes the best known (see ``stylization/features.py``).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(default=4000, ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    size: int = Field(default=96, ge=32, multiple_of=16)
+    styles: int = Field(default=600, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    style_weight: float = Field(default=3.0, ge=0)
+    grey_share: float = Field(default=0.5, ge=0, le=1)
+    content_layer: str = "relu3_1"
+    seed: int = 42
+    vgg: str | None = None
+
+
+class Pairs(Dataset[tuple[Images, Images]]):
+    """Random pairs of a content crop and a style crop; item i depends on (seed, i) alone.
+
+    Args:
+        contents: (N, 1 or 3, H, W) in [0, 1].
+        bank: The styles.
+        plan: Sizes, shares and seed.
+    """
+
+    def __init__(self, contents: Images, bank: StyleBank, *, plan: StylizerPlan) -> None:
+        self.contents, self.bank, self.plan = contents, bank, plan
+
+    def __len__(self) -> int:
+        return self.plan.steps * self.plan.batch_size
+
+    def __getitem__(self, index: int) -> tuple[Images, Images]:
+        """Draw one pair, each (3, size, size)."""
+        stream = generator(self.plan.seed, "stylizer", index)
+        content = self._crop(self._pick(self.contents, stream), stream)
+        # One content in eight is itself a texture, so that the network learns more than thoraxes.
+        if torch.rand((), generator=stream) < 0.125:
+            content = self._crop(self._pick(self.bank.images, stream), stream)
+        contrast = 0.6 + 0.4 * torch.rand((), generator=stream)
+        content = content.expand(3, -1, -1) * contrast + (1 - contrast) * torch.rand((), generator=stream)
+        style = self._crop(self._pick(self.bank.images, stream), stream)
+        style = style[torch.randperm(3, generator=stream)]
+        if torch.rand((), generator=stream) < self.plan.grey_share:
+            style = to_grey(style.unsqueeze(0))[0].expand(3, -1, -1)
+        return content, style
+
+    @staticmethod
+    def _pick(images: Images, stream: torch.Generator) -> Images:
+        return images[int(torch.randint(len(images), (), generator=stream))]
+
+    def _crop(self, image: Images, stream: torch.Generator) -> Images:
+        top, left = (int(torch.randint(side - self.plan.size + 1, (), generator=stream)) for side in image.shape[-2:])
+        image = image[:, top : top + self.plan.size, left : left + self.plan.size]
+        if torch.rand((), generator=stream) < 0.5:
+            image = image.flip(-1)
+        return image
+
+
+class StylizerRecipe(lightning.LightningModule):  # type: ignore[misc]
+    """Content and style losses of the stylised images.
+
+    Args:
+        plan: The hyper-parameters.
+        vgg: The features the losses see; frozen.
+    """
+
+    def __init__(self, plan: StylizerPlan, vgg: Vgg19) -> None:
+        super().__init__()
+        self.plan, self.vgg = plan, vgg
+        self.network = Stylizer()
+        self.style_layers = tuple(layer for layer in vgg.layers if layer.endswith("_1"))
+        self.history: list[tuple[float, float]] = []
+
+    def training_step(self, batch: tuple[Images, Images], _index: int) -> torch.Tensor:
+        """Return the loss of one batch."""
+        contents, styles = batch
+        stylised = self.network(contents, self.network.style(styles))
+        found = self._features(stylised, tuple(dict.fromkeys((*self.style_layers, self.plan.content_layer))))
+        with torch.no_grad():
+            content_target = self._features(contents, (self.plan.content_layer,))
+            style_targets = self._features(styles, self.style_layers)
+        # Gram matrices overflow or lose their small entries in sixteen bits, so the losses are taken in float32.
+        with torch.autocast(self.device.type, enabled=False):
+            layer = self.plan.content_layer
+            content = relative_error(normalised(found[layer]), normalised(content_target[layer])).mean()
+            style = torch.stack([style_error(found[name], style_targets[name]) for name in self.style_layers]).mean()
+            smoothness = (stylised.diff(dim=-1).abs().float().mean() + stylised.diff(dim=-2).abs().float().mean()) / 2
+        self.history.append((float(content.detach()), float(style.detach())))
+        return content + self.plan.style_weight * style + 0.1 * smoothness
+
+    def _features(self, images: Images, layers: tuple[str, ...]) -> dict[str, torch.Tensor]:
+        return {layer: features.float() for layer, features in self.vgg(images, layers).items()}
+
+    def configure_optimizers(self) -> Any:  # noqa: ANN401
+        """Adam under a one-cycle schedule."""
+        optimiser = torch.optim.Adam(self.network.parameters(), self.plan.learning_rate)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.plan.learning_rate, total_steps=self.plan.steps)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def normalised(features: torch.Tensor) -> torch.Tensor:
+    """Give each feature map zero mean and unit deviation, so that content is what no style can change."""
+    result: torch.Tensor = torch.nn.functional.instance_norm(features)
+    return result
+
+
+def style_error(found: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return the relative Gram error plus that of the means, averaged over the batch; bounded below by zero."""
+    error: torch.Tensor = (relative_error(gram(found), gram(target)).clamp(max=10).mean()
+            + relative_error(found.mean((2, 3)), target.mean((2, 3))).clamp(max=10).mean())
+    return error
+
+
+def train_stylizer(contents: Images, plan: StylizerPlan, out: Path) -> Path:
+    """Train the style network; a stopped training goes on from its last checkpoint.
+
+    Args:
+        contents: Radiographs, (N, 1 or 3, H, W) in [0, 1], sides at least ``plan.size``.
+        plan: The hyper-parameters.
+        out: Folder for checkpoints, ``stylizer.safetensors`` and ``stylizer.json``.
+
+    Returns:
+        The weights file.
+
+    Raises:
+        MissingPartError: No VGG-19 weights.
+        StorageError: The disk refused.
+    """
+    vgg = load_vgg19(plan.vgg)
+    bank = procedural_bank("train", count=plan.styles, size=plan.size * 3 // 2, seed=derive_seed(plan.seed, "styles"))
+    torch.manual_seed(derive_seed(plan.seed, "weights"))
+    recipe = StylizerRecipe(plan, vgg)
+    last = out / "last.ckpt"
+    keep = ModelCheckpoint(out, save_last=True, save_top_k=0, every_n_train_steps=200)
+    trainer = lightning.Trainer(max_steps=plan.steps, max_epochs=1, logger=False, callbacks=[keep],
+                                enable_model_summary=False, default_root_dir=out,
+                                enable_progress_bar=os.isatty(2),
+                                precision=training_precision("auto", torch.device("cpu")), accelerator="cpu")
+    trainer.fit(recipe, DataLoader(Pairs(contents, bank, plan=plan), batch_size=plan.batch_size, num_workers=0),
+                ckpt_path=last if last.is_file() else None, weights_only=True)
+    weights = {name: value.contiguous() for name, value in recipe.network.state_dict().items()}
+    path = write_whole(out / "stylizer.safetensors", lambda part: save_file(weights, part))
+    tail = np.array(recipe.history[-200:])
+    content, style = map(float, tail.mean(0))
+    write_json(out / "stylizer.json", {"plan": plan.model_dump(), "sha256": sha256_file(path), "vgg": vgg.source,
+                                       "content_loss": content, "style_loss": style})
+    return path

@@ -1,0 +1,148 @@
+"""Training a classifier from a plan, resumable at every epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from radversary.classifiers.card import ModelCard
+from radversary.classifiers.files import CARD, load_classifier, save_classifier
+from radversary.classifiers.torch_module import TorchClassifier
+from radversary.core.errors import DataError, PlanError
+from radversary.core.files import read_json, sha256_json, write_json
+from radversary.execution.devices import select_device
+from radversary.training.curves import Curves, draw_curves, join_curves
+from radversary.training.loop import (
+    BEST,
+    LAST,
+    EpochOrder,
+    EpochSeeds,
+    History,
+    Patience,
+    calm,
+    checkpoints,
+    make_loader,
+    make_trainer,
+)
+from radversary.training.plan import Phase, TrainingPlan
+from radversary.training.recipes.supervised import SupervisedRecipe
+
+PLAN, CURVES, PICTURE, DONE = "training.json", "curves.json", "curves.png", "done.json"
+
+
+def train(network: nn.Module, *, plan: TrainingPlan, training: Dataset[Any], validation: Dataset[Any],
+          card: ModelCard, out: Path, device: str = "auto") -> TorchClassifier:
+    """Train a network phase by phase and save it with its card and its learning curves.
+
+    Stopped at any moment and started again with the same arguments, it goes on at the last whole epoch and ends with
+    the same bytes; a folder that holds the finished model is only loaded. ``out`` gets ``model.safetensors``,
+    ``card.json``, ``curves.json`` (metric to one value an epoch), ``curves.png`` and a folder of checkpoints a phase.
+
+    Args:
+        network: A registered architecture, such as :func:`radversary.training.start.starting_network` gives; it is
+            changed in place.
+        plan: What to do.
+        training: Pairs of an image (C, S, S) in [0, 1] and a class index, such as a
+            :class:`~radversary.training.datasets.TrainingSet`; drawn in a random order, an incomplete batch left out.
+        validation: Such pairs; all of them, in their own order.
+        card: What the model will be: its size, channels and normalisation hold in training too.
+        out: Folder of the results.
+        device: ``auto`` or a torch device.
+
+    Returns:
+        The classifier with the weights of the lowest validation loss of the last phase, on the CPU.
+
+    Raises:
+        DataError: Fewer training images than a batch, no validation image, or a label that the card has no class for.
+        PlanError: ``out`` holds another training, the card's architecture is not the plan's, or the loss diverged.
+        ModelError: The network does not fit the card or the plan.
+        TensorError: The images are not of the card's size.
+        StorageError: The disk refused; started again, it resumes.
+    """
+    _check(plan, training, validation, card)
+    _claim(out, plan, card, (_size(training), _size(validation)))
+    if (out / CARD).is_file():
+        return load_classifier(out)
+    run = _Run(network, plan, training, validation, card, out, select_device(device))
+    curves: dict[str, Curves] = {}
+    with calm():
+        for number, phase in enumerate(plan.phases):
+            curves[phase.name] = run.phase(phase, before=sum(done.epochs for done in plan.phases[:number]))
+    write_json(out / CURVES, join_curves(list(curves.values())))
+    draw_curves(curves, out / PICTURE)
+    return save_classifier(TorchClassifier(network, card), out)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One training's arguments, so that its phases need not be handed all of them."""
+
+    network: nn.Module
+    plan: TrainingPlan
+    training: Dataset[Any]
+    validation: Dataset[Any]
+    card: ModelCard
+    out: Path
+    device: torch.device
+
+    def phase(self, phase: Phase, *, before: int) -> Curves:
+        """Run, resume or skip one phase; the network then has its best weights."""
+        folder = self.out / phase.name
+        recipe = SupervisedRecipe(network=self.network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+                                  card=self.card, phase=phase)
+        if not (folder / DONE).is_file():
+            write_json(folder / DONE, self._fit(recipe, folder, before))
+        best = torch.load(folder / BEST, map_location="cpu", weights_only=True)
+        recipe.load_state_dict(best["state_dict"])
+        return cast("Curves", read_json(folder / DONE))
+
+    def _fit(self, recipe: SupervisedRecipe, folder: Path, before: int) -> Curves:
+        key = (self.plan.seed, "train", recipe.phase.name)
+        order, history = EpochOrder(_size(self.training), key), History()
+        callbacks = [EpochSeeds(key, order, self.training, before=before), history, *checkpoints(folder)]
+        if recipe.phase.schedule == "plateau":
+            callbacks.append(Patience(self.plan.patience))
+        trainer = make_trainer(epochs=recipe.phase.epochs, precision=self.plan.precision, device=self.device,
+                               callbacks=callbacks, folder=folder)
+        batches = make_loader(self.training, batch_size=self.plan.batch_size, order=order)
+        last = folder / LAST
+        trainer.fit(recipe, batches, make_loader(self.validation, batch_size=self.plan.batch_size, order=None),
+                    ckpt_path=last if last.is_file() else None, weights_only=True)
+        return history.curves
+
+
+def _size(dataset: Dataset[Any]) -> int:
+    return len(cast("Any", dataset))
+
+
+def _check(plan: TrainingPlan, training: Dataset[Any], validation: Dataset[Any], card: ModelCard) -> None:
+    if _size(training) < plan.batch_size:
+        raise DataError(f"{_size(training)} training images are fewer than one batch of {plan.batch_size}; "
+                        "give more images or a smaller batch_size")
+    if not _size(validation):
+        raise DataError("training needs at least one validation image")
+    if card.architecture != plan.architecture:
+        raise PlanError(f"the card is of a {card.architecture}, the training plan of a {plan.architecture}")
+    for part in (training, validation):
+        labels = getattr(part, "labels", None)
+        if labels is not None and int(max(labels)) >= len(card.classes):
+            raise DataError(f"label {int(max(labels))} has no class: the card names {len(card.classes)}, from 0")
+
+
+def _claim(out: Path, plan: TrainingPlan, card: ModelCard, sizes: tuple[int, int]) -> None:
+    """Take ``out`` for this training, or refuse it where it holds another's checkpoints."""
+    wanted = {"plan": plan.model_dump(mode="json"), "card": card.model_dump(mode="json", exclude={"sha256"}),
+              "images": {"training": sizes[0], "validation": sizes[1]}}
+    if not (out / PLAN).is_file():
+        write_json(out / PLAN, wanted)
+        return
+    found = read_json(out / PLAN)
+    changed = [name for name, value in wanted.items() if sha256_json(found.get(name)) != sha256_json(value)]
+    if changed:
+        raise PlanError(f"{out} holds a training with another {' and '.join(changed)}; "
+                        "remove it or choose another folder")

@@ -1,0 +1,80 @@
+"""Attacked copies of training images, made once: one full-strength copy serves every opacity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from radversary.attacks.base import Attack, Batch, run_attack
+from radversary.classifiers.base import Classifier
+from radversary.core.files import read_json, sha256_json, storage_errors, write_json
+from radversary.core.types import Images
+from radversary.execution.progress import track
+from radversary.training.datasets import TrainingSet
+
+BATCH = 32
+
+
+def make_twins(attack: Attack, victim: Classifier, entries: TrainingSet, *, names: Sequence[str], copies: int,
+               seed: int, path: Path) -> np.ndarray:
+    """Attack every entry of a training set several times at full strength.
+
+    Stopped and started again it goes on after the last whole batch.
+
+    Args:
+        attack: The attack; its strength is raised to 1.
+        victim: The classifier it may look at.
+        entries: The training images as the network sees them, turned and all.
+        names: One id an entry; with the seed it fixes the random choices.
+        copies: Twins an entry.
+        seed: The plan's seed.
+        path: Where the array goes (``.npy``); ``.json`` beside it says how far it is.
+
+    Returns:
+        uint8 or uint16 (R, copies, C, S, S), memory-mapped.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    shape = (len(entries), copies, *twin_shape(attack, victim, entries, names))
+    key = sha256_json({"attack": repr(attack), "seed": seed, "shape": shape, "names": list(names)})
+    done = entries_done(path, key)
+    dtype, bits = entries.images.dtype, np.iinfo(entries.images.dtype).bits
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        twins = np.lib.format.open_memmap(path, mode="r+" if done else "w+", dtype=dtype, shape=shape)
+        starts = range(done, len(entries), BATCH)
+        for start in track(starts, "Attacking training images"):
+            places = list(range(start, min(start + BATCH, len(entries))))
+            for copy in range(copies):
+                attacked = attack_entries(attack, victim, entries, places, names, seed=seed, copy=copy, bits=bits)
+                twins[places, copy] = np.rint(attacked.numpy() * np.iinfo(dtype).max).astype(dtype)
+            twins.flush()
+            write_json(path.with_suffix(".json"), {"key": key, "done": places[-1] + 1})
+    return twins
+
+
+def attack_entries(attack: Attack, victim: Classifier, entries: TrainingSet, places: Sequence[int],
+                   names: Sequence[str], *, seed: int, copy: int, bits: int) -> Images:
+    """Attack some entries at full strength."""
+    images, labels = entries.fetch(places)
+    batch = Batch(images=images, labels=labels, image_ids=tuple(f"{names[place]}#{place}" for place in places),
+                  bits=bits)
+    ((_, attacked),) = run_attack(attack, victim, batch, seed=seed, step=f"twin {copy}", strengths=[1.0])
+    return attacked
+
+
+def twin_shape(attack: Attack, victim: Classifier, entries: TrainingSet, names: Sequence[str]) -> tuple[int, ...]:
+    """Return the shape (C, S, S) that the attack gives its images."""
+    return tuple(attack_entries(attack, victim, entries, [0], names, seed=0, copy=0, bits=8).shape[1:])
+
+
+def entries_done(path: Path, key: str) -> int:
+    """Return how many entries an earlier, equal run finished."""
+    record = path.with_suffix(".json")
+    if not (path.is_file() and record.is_file()):
+        return 0
+    found = read_json(record)
+    return int(found["done"]) if found["key"] == key else 0

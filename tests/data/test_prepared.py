@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+import radversary.data.preparing as preparing
+from radversary.core.errors import DataError, PlanError, StorageError
+from radversary.core.types import check_images
+from radversary.data.prepared import PreparedImages, prepare_images
+from radversary.data.preparing import parallel
+from radversary.data.reading import read_picture
+from radversary.data.splits import split_by_patient
+from radversary.data.table import ImageTable
+from radversary.imaging.intensity import resize, rotate
+
+FILES = ["images.npy", "left_out.csv", "prepared.json", "table.csv"]
+
+
+def test_pixels_are_those_of_the_files_resized_and_rounded(make_table, tmp_path) -> None:
+    table = split_by_patient(make_table())
+    prepared = prepare_images(table, size=32, folder=tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
+    assert (prepared.images.dtype, prepared.images.shape, prepared.bits) == (np.uint8, (36, 1, 32, 32), 8)
+    for row in (0, 7, 35):
+        film = torch.from_numpy(read_picture(table.frame["path"][row]).pixels)[None]
+        expected = (resize(film, 32) * 255).round()
+        torch.testing.assert_close(prepared.tensor([row]) * 255, expected, rtol=0, atol=1e-4)
+    check_images(prepared.tensor(prepared.rows("test")))
+    assert prepared.labels.tolist() == table.labels.tolist()
+    assert prepared.patients == table.frame["patient_id"].tolist()
+    assert prepared.classes == table.classes
+    assert prepared.table.frame.loc[0, ["width", "height", "stored_bits"]].tolist() == ["48", "48", "8"]
+
+
+def test_at_its_own_size_a_film_comes_back_bit_for_bit(make_table, tmp_path) -> None:
+    table = make_table()
+    prepared = prepare_images(table, size=48, folder=tmp_path / "out")
+    for row, path in enumerate(table.frame["path"]):
+        np.testing.assert_array_equal(prepared.images[row, 0], np.asarray(Image.open(path)))
+
+
+def test_used_again_until_a_file_or_a_setting_changes(make_table, tmp_path, monkeypatch) -> None:
+    table, folder = make_table(), tmp_path / "out"
+    first = prepare_images(table, size=16, folder=folder)
+    monkeypatch.setattr(preparing, "read_picture", lambda path: pytest.fail("it was read again"))
+    assert prepare_images(table, size=16, folder=folder).sha256 == first.sha256
+    monkeypatch.undo()
+    assert prepare_images(table, size=16, channels=3, folder=folder).images.shape[1] == 3
+    again = prepare_images(table, size=16, folder=folder)
+    assert again.sha256 == first.sha256, "the same inputs must give the same bytes"
+    Image.new("L", (48, 48), 3).save(table.frame["path"][0])
+    assert prepare_images(table, size=16, folder=folder).sha256 != first.sha256
+    assert prepare_images(split_by_patient(table), size=16, folder=folder).rows("test").size
+
+
+def test_unreadable_files_are_left_out_by_name(make_table, tmp_path) -> None:
+    table = make_table()
+    bad, absent = Path(table.frame["path"][3]), Path(table.frame["path"][5])
+    bad.write_text("no film")
+    absent.unlink()
+    prepared = prepare_images(table, size=16, folder=tmp_path / "out")
+    assert len(prepared) == len(prepared.images) == 34
+    assert prepared.left_out == (f"cannot read {bad}: by its content it is neither PNG, JPEG nor DICOM",
+                                 f"cannot read {absent}: no such file or directory")
+    assert prepared.image_ids == [name for row, name in enumerate(table.frame["image_id"]) if row not in (3, 5)]
+    film = torch.from_numpy(read_picture(table.frame["path"][6]).pixels)[None]
+    torch.testing.assert_close(prepared.tensor([4]) * 255, (resize(film, 16) * 255).round(), rtol=0, atol=1e-4)
+
+
+def test_deep_and_shallow_films_share_the_deeper_grid(make_table, tmp_path) -> None:
+    table = make_table()
+    path = table.frame["path"][0]
+    codes = np.random.default_rng(0).integers(0, 65536, (48, 48), dtype=np.uint16)
+    Image.fromarray(codes).save(path)
+    prepared = prepare_images(table, size=48, folder=tmp_path / "out")
+    assert (prepared.bits, prepared.images.dtype) == (16, np.uint16)
+    np.testing.assert_array_equal(prepared.images[0, 0], codes)
+    np.testing.assert_array_equal(prepared.images[1, 0], np.asarray(Image.open(table.frame["path"][1])) * np.uint16(257))
+
+
+def test_colour_is_projected_or_kept(make_table, tmp_path) -> None:
+    table = make_table()
+    Image.new("RGB", (48, 48), (255, 0, 0)).save(table.frame["path"][0])
+    grey = prepare_images(table, size=8, folder=tmp_path / "grey").images
+    colour = prepare_images(table, size=8, channels=3, folder=tmp_path / "colour").images
+    assert set(grey[0].ravel()) == {76}
+    assert colour[0].mean(axis=(1, 2)).tolist() == [255, 0, 0]
+    assert (colour[1, 0] == grey[1, 0]).all()
+
+
+def test_rotation_of_a_row_is_applied(make_table, tmp_path) -> None:
+    table = make_table()
+    turned = ImageTable(table.frame.assign(rotation=[5.0] + [0.0] * 35), table.classes)
+    prepared = prepare_images(turned, size=48, folder=tmp_path / "out")
+    film = torch.from_numpy(read_picture(table.frame["path"][0]).pixels)[None]
+    expected = (rotate(film, torch.tensor([5.0])) * 255).round()
+    torch.testing.assert_close(prepared.tensor([0]) * 255, expected, rtol=0, atol=1e-4)
+
+
+def test_seal_ignores_order_and_place_but_not_pixels(make_table, tmp_path) -> None:
+    table = split_by_patient(make_table())
+    backwards = ImageTable(table.frame.iloc[::-1], table.classes)
+    one = prepare_images(table, size=16, folder=tmp_path / "a")
+    assert one.seal("test") == prepare_images(backwards, size=16, folder=tmp_path / "b").seal("test")
+    assert one.seal("test") != prepare_images(table, size=17, folder=tmp_path / "c").seal("test")
+    assert one.seal("test") != one.seal("train")
+
+
+def test_hash_is_the_same_in_another_place(make_table, tmp_path) -> None:
+    table = make_table()
+    shutil.copytree(tmp_path / "films", tmp_path / "moved")
+    moved = ImageTable(table.frame.assign(path=table.frame["path"].str.replace("/films/", "/moved/")), table.classes)
+    one, other = (prepare_images(films, size=16, folder=tmp_path / name) for name, films in (("a", table), ("b", moved)))
+    assert one.sha256 == other.sha256
+
+
+def test_nothing_readable_or_a_class_lost_or_bad_settings(make_table, tmp_path) -> None:
+    table, folder = make_table(classes=("Normal", "Pneumonia")), tmp_path / "out"
+    with pytest.raises(PlanError, match="1 or 3 channels"):
+        prepare_images(table, size=16, channels=2, folder=folder)
+    for path in table.frame["path"][:12]:
+        Path(path).write_bytes(b"")
+    with pytest.raises(DataError, match="none of the images of class 'Normal' can be read"):
+        prepare_images(table, size=16, folder=folder)
+    for path in table.frame["path"]:
+        Path(path).write_bytes(b"")
+    with pytest.raises(DataError, match="none of the 24 images can be read; the first"):
+        prepare_images(table, size=16, folder=folder)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("stopped", [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), KeyboardInterrupt()])
+def test_a_full_disk_or_ctrl_c_leaves_nothing_behind(make_table, tmp_path, monkeypatch, stopped) -> None:
+    table, folder = make_table(), tmp_path / "out"
+
+    def fail(*_: object) -> None:
+        raise stopped
+
+    monkeypatch.setattr(preparing, "_write_header", fail)
+    with pytest.raises((StorageError, KeyboardInterrupt)) as caught:
+        prepare_images(table, size=16, folder=folder)
+    assert list(folder.iterdir()) == []
+    if isinstance(stopped, OSError):
+        assert "no space left" in str(caught.value)
+    monkeypatch.undo()
+    assert len(prepare_images(table, size=16, folder=folder)) == 36
+
+
+def test_a_half_set_is_refused_by_name(make_table, tmp_path) -> None:
+    folder = tmp_path / "out"
+    prepare_images(make_table(), size=16, folder=folder)
+    np.save(folder / "images.npy", np.zeros((2, 1, 16, 16), np.uint8))
+    with pytest.raises(DataError, match="2 images but 36 rows"):
+        PreparedImages.load(folder)
+    (folder / "prepared.json").unlink()
+    with pytest.raises(DataError, match="no whole set"):
+        PreparedImages.load(folder)
+
+
+def test_parallel_keeps_order_over_chunks() -> None:
+    assert list(parallel(lambda number: number * 2, iter(range(301)), chunk=7)) == list(range(0, 602, 2))
+
+
+def test_real_films(cxr, tmp_path) -> None:
+    names = sorted(cxr.glob("*/*.png"))[::40]
+    frame = pd.DataFrame({"image_id": [path.stem for path in names], "path": [str(path) for path in names],
+                          "label": [path.parent.name for path in names]})
+    prepared = prepare_images(ImageTable(frame), size=320, folder=tmp_path)
+    for row, path in enumerate(names):
+        np.testing.assert_array_equal(prepared.images[row, 0], np.asarray(Image.open(path)))

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from radversary.core.errors import UnreadableImageError
+from radversary.data.reading import LARGEST, read_header, read_picture
+
+GREY = (np.arange(48).reshape(6, 8) * 5).astype(np.uint8)
+
+
+def png_header_only(width: int, height: int) -> bytes:
+    """A PNG that promises ``width × height`` pixels in a few bytes."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(("samples", "bits"), [(GREY, 8), (GREY.astype(np.uint16) * 1234, 16),
+                                              (np.dstack([GREY, GREY // 2, 255 - GREY]), 8)])
+def test_png_is_read_to_the_last_bit(tmp_path, samples, bits) -> None:
+    path = tmp_path / "film.jpg"  # named wrongly on purpose: the content decides
+    Image.fromarray(samples).save(path, format="PNG")
+    picture = read_picture(path)
+    assert (picture.bits, picture.pixels.dtype) == (bits, np.float32)
+    codes = np.rint(picture.pixels * (2**bits - 1)).astype(int)
+    expected = samples[None] if samples.ndim == 2 else samples.transpose(2, 0, 1)
+    np.testing.assert_array_equal(codes, expected)
+    assert picture.pixels.min() >= 0
+    assert picture.pixels.max() <= 1
+    assert read_header(path) == read_header(str(path))
+    assert (read_header(path).kind, read_header(path).width, read_header(path).bits) == ("PNG", 8, bits)
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3), ("CMYK", 3)])
+def test_jpeg(tmp_path, mode, channels) -> None:
+    path = tmp_path / "film.jpeg"
+    Image.new("L", (40, 30), 77).convert(mode).save(path, quality=95)
+    pixels = read_picture(path).pixels
+    assert pixels.shape == (channels, 30, 40)
+    np.testing.assert_allclose(pixels * 255, 77, atol=2)
+
+
+def test_exif_orientation_is_applied(tmp_path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored lying on its side
+    Image.new("L", (40, 30), 9).save(tmp_path / "a.jpg", exif=exif)
+    assert read_picture(tmp_path / "a.jpg").pixels.shape == (1, 40, 30)
+
+
+def test_palette_alpha_and_one_bit(tmp_path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(GREY).convert("P").save(path)
+    assert read_picture(path).pixels.shape == (3, 6, 8)
+    np.testing.assert_array_equal(np.rint(read_picture(path).pixels[0] * 255), GREY)
+    clear = np.dstack([np.full_like(GREY, 200), np.where(GREY > 100, 255, 0).astype(np.uint8)])
+    Image.fromarray(clear, mode=None).save(path)  # grey with alpha
+    np.testing.assert_array_equal(np.rint(read_picture(path).pixels * 255), np.where(GREY > 100, 200, 0)[None])
+    Image.fromarray(GREY > 100).save(path)
+    np.testing.assert_array_equal(read_picture(path).pixels, (GREY > 100).astype(np.float32)[None])
+    assert read_picture(path).bits == 8
+
+
+@pytest.mark.parametrize(("content", "says"), [
+    (b"", "the file is empty"),
+    (b"this is a text, not a film", "neither PNG, JPEG nor DICOM"),
+    (b"GIF89a" + b"\0" * 200, "neither PNG, JPEG nor DICOM"),
+    (b"\x89PNG\r\n\x1a\n", "damaged or truncated"),
+    (b"\xff\xd8\xff\xe0" + b"\0" * 50, "damaged or truncated"),
+    (png_header_only(40_000, 40_000), "damaged or truncated|more than the"),
+    (png_header_only(9_000, 9_000), f"9000x9000 pixels are more than the {LARGEST}"),
+    (png_header_only(0, 5), "damaged or truncated"),
+    (png_header_only(500, 500), "damaged or truncated"),
+])
+def test_bad_files_are_refused_by_name(tmp_path, content, says) -> None:
+    path = tmp_path / "film.png"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableImageError, match=says) as caught:
+        read_picture(path)
+    assert caught.value.path == str(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_file_a_folder_and_an_animation(tmp_path) -> None:
+    with pytest.raises(UnreadableImageError, match="no such file"):
+        read_picture(tmp_path / "absent.png")
+    with pytest.raises(UnreadableImageError, match="is a directory"):
+        read_picture(tmp_path)
+    frames = [Image.fromarray(GREY), Image.fromarray(255 - GREY)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    with pytest.raises(UnreadableImageError, match="several frames"):
+        read_picture(tmp_path / "a.png")
+
+
+@given(st.data())
+def test_a_file_cut_or_spoilt_anywhere_is_read_or_refused_never_more(tmp_path_factory, data) -> None:
+    folder = tmp_path_factory.mktemp("cut")
+    kind = data.draw(st.sampled_from(["PNG", "JPEG"]))
+    Image.fromarray(np.tile(GREY, (4, 4))).save(folder / "whole", format=kind)
+    whole = bytearray((folder / "whole").read_bytes())
+    if data.draw(st.booleans()):
+        whole = whole[: data.draw(st.integers(0, len(whole) - 1))]
+    else:
+        whole[data.draw(st.integers(0, len(whole) - 1))] ^= data.draw(st.integers(1, 255))
+    (folder / "film").write_bytes(whole)
+    try:
+        pixels = read_picture(folder / "film").pixels
+    except UnreadableImageError:
+        return
+    assert pixels.ndim == 3
+    assert 0 <= pixels.min() <= pixels.max() <= 1
+
+
+def test_truncated_films_are_refused(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    for kind in ("PNG", "JPEG"):
+        path = tmp_path / kind
+        Image.fromarray(rng.integers(0, 255, (64, 64), dtype=np.uint8)).save(path, format=kind)
+        path.write_bytes(path.read_bytes()[:-900])
+        with pytest.raises(UnreadableImageError, match="truncated"):
+            read_picture(path)

@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from tiny_training import Failing, arrays, make_plan, make_tiny_card
+from torch.nn import functional as F
+
+from radversary.classifiers.files import load_classifier
+from radversary.classifiers.networks import build_network
+from radversary.core.errors import DataError, ModelError, PlanError, StorageError, TensorError
+from radversary.core.files import read_json, sha256_file, write_json
+from radversary.training import train as train_file
+from radversary.training.curves import METRICS
+from radversary.training.datasets import MixedTrainingSet, TrainingSet
+from radversary.training.plan import Phase
+from radversary.training.train import train
+
+ONE_CYCLE = Phase(name="cycle", trunk="trained", epochs=4, learning_rate=1e-2, schedule="one-cycle")
+# Too fast to learn, so that the plateau drops the rate and patience runs out.
+RESTLESS = Phase(name="restless", trunk="trained", epochs=30, learning_rate=0.3)
+
+
+def failing(error: BaseException, after: int) -> Failing:
+    entries = Failing(*arrays(26, 1))
+    entries.error, entries.after = error, after
+    return entries
+
+
+def test_trains_saves_and_learns(run, tmp_path):
+    classifier = run(make_plan(Phase(name="all", trunk="trained", epochs=8, learning_rate=2e-2, schedule="one-cycle")))
+    images, labels = TrainingSet(*arrays(40, 7)).fetch(range(40))
+    assert (classifier.predict(images) == labels).float().mean() >= 0.9
+    loaded = load_classifier(tmp_path / "out")
+    assert torch.equal(loaded.logits(images), classifier.logits(images))
+    assert loaded.card.sha256 == sha256_file(tmp_path / "out" / "model.safetensors")
+
+
+def test_writes_curves_and_their_picture(run, tmp_path):
+    run()
+    curves = json.loads((tmp_path / "out" / "curves.json").read_text())
+    assert set(curves) == set(METRICS)
+    assert {len(values) for values in curves.values()} == {5}
+    assert all(isinstance(value, float) for values in curves.values() for value in values)
+    assert np.asarray(Image.open(tmp_path / "out" / "curves.png").convert("L")).std() > 5
+    for phase in ("frozen", "unfrozen"):
+        assert {path.name for path in (tmp_path / "out" / phase).iterdir()} == {"best.ckpt", "last.ckpt", "done.json"}
+
+
+def test_validation_figures_are_those_of_the_saved_model(run, tmp_path):
+    classifier = run(make_plan(Phase(name="one", trunk="trained", epochs=1, learning_rate=1e-2)))
+    images, labels = TrainingSet(*arrays(12, 2)).fetch(range(12))
+    curves = read_json(tmp_path / "out" / "curves.json")
+    assert curves["val_loss"][0] == pytest.approx(float(F.cross_entropy(classifier.logits(images), labels)), abs=1e-5)
+    assert curves["val_accuracy"][0] == pytest.approx(float((classifier.predict(images) == labels).float().mean()))
+
+
+def test_keeps_the_weights_of_the_lowest_validation_loss(run, tmp_path):
+    classifier = run(make_plan(RESTLESS))
+    losses = read_json(tmp_path / "out" / "curves.json")["val_loss"]
+    images, labels = TrainingSet(*arrays(12, 2)).fetch(range(12))
+    assert float(F.cross_entropy(classifier.logits(images), labels)) == pytest.approx(min(losses), abs=1e-5)
+    assert losses[-1] > min(losses)
+
+
+def test_stops_early_and_drops_the_rate_as_the_thesis_does(run, tmp_path):
+    """The schedules, recomputed from the validation losses by hand."""
+    run(make_plan(RESTLESS, patience=4))
+    curves = read_json(tmp_path / "out" / "curves.json")
+    best, waited, idle, rate, rates = float("inf"), 0, 0, 0.3, []
+    for loss in curves["val_loss"]:
+        rates.append(rate)
+        # ReduceLROnPlateau counts only improvements above 1e-4 of the loss.
+        idle = 0 if loss < (min(curves["val_loss"][: len(rates) - 1], default=float("inf"))) * (1 - 1e-4) else idle + 1
+        if idle > 2:
+            rate, idle = rate * 0.1, 0
+        best, waited = (loss, 0) if loss < best else (best, waited + 1)
+        if waited == 4:
+            break
+    assert waited == 4
+    assert len(rates) == len(curves["val_loss"]) < 30
+    assert curves["learning_rate"] == pytest.approx(rates)
+
+
+def test_frozen_trunk_and_its_statistics_do_not_move(run):
+    start = build_network("tiny", classes=2).state_dict()
+    classifier = run(make_plan(Phase(name="frozen", trunk="frozen", epochs=2, learning_rate=1e-2)))
+    end = classifier.module.state_dict()
+    moved = {key for key in start if not torch.equal(start[key], end[key])}
+    assert moved == {key for key in start if key.startswith("head.")}
+
+
+@pytest.mark.parametrize("after", [2, 4, 6, 7, 11, 14])
+def test_a_stopped_training_resumes_to_the_same_bytes(run, tmp_path, after):
+    run(out="whole")
+    with pytest.raises(OSError, match="pulled"):
+        run(out="stopped", training=failing(OSError("pulled the plug"), after))
+    assert not (tmp_path / "stopped" / "card.json").exists()
+    seen = Failing(*arrays(26, 1))
+    seen.after = -1
+    run(out="stopped", training=seen)
+    whole, stopped = (tmp_path / name for name in ("whole", "stopped"))
+    assert seen.batches == 15 - (after - 1) // 3 * 3, "epochs that were finished are not run again"
+    for name in ("model.safetensors", "curves.json", "card.json", "curves.png"):
+        assert (whole / name).read_bytes() == (stopped / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("phase", [ONE_CYCLE, RESTLESS], ids=["one-cycle", "plateau"])
+@pytest.mark.parametrize("after", [7, 11])
+def test_schedules_resume_too(run, tmp_path, phase, after):
+    plan = make_plan(phase)
+    run(plan, out="whole")
+    with pytest.raises(OSError, match="pulled"):
+        run(plan, out="stopped", training=failing(OSError("pulled the plug"), after))
+    run(plan, out="stopped")
+    for name in ("model.safetensors", "curves.json"):
+        assert sha256_file(tmp_path / "whole" / name) == sha256_file(tmp_path / "stopped" / name), name
+
+
+@pytest.mark.parametrize("phase", [ONE_CYCLE, RESTLESS], ids=["all epochs", "out of patience"])
+def test_stopped_after_the_last_checkpoint_trains_no_further(run, tmp_path, monkeypatch, phase):
+    plan = make_plan(phase)
+    run(plan, out="whole")
+
+    def fail(path: Path, content: object) -> Path:
+        if path.name == "done.json":
+            raise OSError("pulled the plug")
+        return write_json(path, content)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="pulled"):
+        patch.setattr(train_file, "write_json", fail)
+        run(plan, out="stopped")
+    idle = Failing(*arrays(26, 1))
+    idle.after = -1
+    run(plan, out="stopped", training=idle)
+    assert idle.batches == 0
+    for name in ("model.safetensors", "curves.json"):
+        assert sha256_file(tmp_path / "whole" / name) == sha256_file(tmp_path / "stopped" / name), name
+
+
+def test_the_adversarial_mix_resumes_too(run, tmp_path):
+    images, labels = arrays(26, 1)
+    twins = np.random.default_rng(5).integers(0, 255, (26, 2, 1, 16, 16)).astype(np.uint8)
+
+    def mixed() -> MixedTrainingSet:
+        return MixedTrainingSet(images, labels, twins=twins, share=0.5, opacity=(0.3, 1.0))
+
+    run(out="whole", training=mixed())
+    broken = mixed()
+    calls = iter(range(100))
+    fetch = broken.fetch
+    broken.fetch = lambda entries: fetch(entries) if next(calls) < 8 else (_ for _ in ()).throw(OSError("pulled"))
+    with pytest.raises(OSError, match="pulled"):
+        run(out="stopped", training=broken)
+    run(out="stopped", training=mixed())
+    whole, stopped = (tmp_path / name / "model.safetensors" for name in ("whole", "stopped"))
+    assert sha256_file(whole) == sha256_file(stopped)
+
+
+def test_ctrl_c_stays_a_keyboard_interrupt_and_leaves_the_handler(run):
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run(training=failing(KeyboardInterrupt(), 4))
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_finished_folder_is_loaded_not_trained(run):
+    first = run()
+    again = run(training=failing(OSError("touched"), 1))
+    assert again.card == first.card
+
+
+def test_global_random_state_warnings_and_log_levels_are_left_alone(run):
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    level = logging.getLogger("lightning.pytorch").level
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run()
+    assert torch.equal(torch.rand(2), expected)
+    assert logging.getLogger("lightning.pytorch").level == level
+    assert not [str(warning.message) for warning in caught if "lightning" in str(warning.filename)]
+
+
+def test_says_nothing_when_piped(tmp_path):
+    code = ("import sys; sys.path.insert(0, {here!r})\n"
+            "from tiny_training import *\n"
+            "from pathlib import Path\n"
+            "from radversary.classifiers.networks import NETWORKS, build_network\n"
+            "from radversary.training.train import train\n"
+            "NETWORKS._own['tiny'] = 'tiny_training:Tiny'\n"
+            "train(build_network('tiny', classes=2), plan=make_plan(), training=TrainingSet(*arrays(26, 1)),\n"
+            "      validation=TrainingSet(*arrays(12, 2)), card=make_tiny_card(), out=Path({out!r}), device='cpu')\n")
+    code = code.format(here=str(Path(__file__).parent), out=str(tmp_path / "out"))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_bfloat16_trains_and_saves_float32(run, tmp_path):
+    run(make_plan(precision="bfloat16"))
+    state = load_file(tmp_path / "out" / "model.safetensors")
+    assert {value.dtype for value in state.values() if value.is_floating_point()} == {torch.float32}
+
+
+def test_another_plan_in_the_same_folder_is_refused(run):
+    run()
+    with pytest.raises(PlanError, match="another plan"):
+        run(make_plan(seed=1))
+    with pytest.raises(PlanError, match="another images"):
+        run(training=TrainingSet(*arrays(30, 1)))
+
+
+def test_seed_changes_the_result(run):
+    assert run(out="a").card.sha256 != run(make_plan(seed=1), out="b").card.sha256
+
+
+def test_fewer_images_than_a_batch_are_refused_before_anything_is_written(run, tmp_path):
+    with pytest.raises(DataError, match="7 training images are fewer than one batch of 8"):
+        run(training=TrainingSet(*arrays(7, 1)))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("changes", "error", "text"), [
+    ({"card": make_tiny_card(size=32)}, TensorError, "32 x 32 pixels, got 16 x 16"),
+    ({"card": make_tiny_card(classes=("a", "b", "c"))}, ModelError, "gives 2 scores, the card names 3 classes"),
+    ({"card": make_tiny_card(architecture="resnet18")}, PlanError, "card is of a resnet18"),
+    ({"training": TrainingSet(arrays(26, 1)[0], np.arange(26))}, DataError, "label 25 has no class"),
+    ({"device": "cuda:9"}, PlanError, "not available"),
+])
+def test_arguments_that_do_not_fit_each_other(run, changes, error, text):
+    with pytest.raises(error, match=text):
+        run(**changes)
+
+
+def test_divergence_is_one_sentence(run):
+    with pytest.raises(PlanError, match="diverged in epoch"):
+        run(make_plan(Phase(name="wild", trunk="trained", epochs=30, learning_rate=1e30)))
+
+
+def test_full_disk_is_a_storage_error(run, tmp_path, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(StorageError, match="no space left"):
+        run()
+    assert not list((tmp_path / "out" / "frozen").iterdir())
+
+
+def test_resnet18_goes_through_both_phases_of_the_thesis(run, tmp_path):
+    """The real network and its real layers, as small as they come."""
+    images, labels = arrays(24, 1)
+    part = TrainingSet(np.repeat(np.repeat(images, 2, axis=-1), 2, axis=-2), labels)
+    plan = make_plan(Phase(name="frozen", trunk="frozen", epochs=1, learning_rate=1e-3),
+                     Phase(name="unfrozen", trunk="trained", epochs=1, learning_rate=1e-4), architecture="resnet18")
+    train(build_network("resnet18", classes=2), plan=plan, training=part, validation=part, out=tmp_path / "out",
+          card=make_tiny_card(architecture="resnet18", size=32), device="cpu")
+    assert load_classifier(tmp_path / "out").scores(part.fetch([0, 1])[0]).shape == (2, 2)
