@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
@@ -20,6 +21,11 @@ def film(seed: int, side: int = 48) -> np.ndarray:
     """A random blotchy 8-bit picture, unlike that of any other seed."""
     noise = gaussian_filter(np.random.default_rng(seed).normal(size=(side, side)), 2.0)
     return np.uint8(255 * (noise - noise.min()) / np.ptp(noise))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)  # these films are too small to share out
 
 
 @pytest.fixture

@@ -24,9 +24,12 @@ HEADERS = {
     "Data_Entry_2017_v2020.csv": "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Sex,"
                                  "View Position,OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]",
 }
-RECORDS = [("00000001_000.png", "No Finding", 1, "058Y", "F", "PA"), ("00000001_001.png", "Pneumonia|Effusion", 1, "59", "F", "AP"),
-           ("00000002_000.png", "Pneumonia|Pneumothorax", 2, "414", "M", "PA"), ("00000003_000.png", "Mass", 3, "6", "M", "PA"),
-           ("00000004_000.png", "Pneumothorax", 4, "006M", "M", "PA"), ("00000005_000.png", "Pneumonia", 5, "7", "F", "PA")]
+RECORDS = [("00000001_000.png", "No Finding", 1, "058Y", "F", "PA"),
+           ("00000001_001.png", "Pneumonia|Effusion", 1, "59", "F", "AP"),
+           ("00000002_000.png", "Pneumonia|Pneumothorax", 2, "414", "M", "PA"),
+           ("00000003_000.png", "Mass", 3, "6", "M", "PA"),
+           ("00000004_000.png", "Pneumothorax", 4, "006M", "M", "PA"),
+           ("00000005_000.png", "Pneumonia", 5, "7", "F", "PA")]
 
 
 def touch(path: Path) -> Path:
@@ -157,7 +160,8 @@ def test_folders_refuse_what_they_cannot_use(tmp_path) -> None:
 
 def test_csv_with_named_columns_keeps_its_split(tmp_path) -> None:
     path = tmp_path / "films.csv"
-    path.write_text("\ufefffile name,diagnosis,who,part,years\na/1.png,Normal,7,Train,40\na/2.png,Pneumonia,8,val,\n", "utf-8")
+    path.write_text("\ufefffile name,diagnosis,who,part,years\n"
+                    "a/1.png,Normal,7,Train,40\na/2.png,Pneumonia,8,val,\n", "utf-8")
     names = {"path": "file name", "label": "diagnosis", "patient_id": "who", "age": "years"}
     frame = CsvTable(path=path, columns=names).table(tmp_path).frame
     assert frame["path"].tolist() == [str(tmp_path / "a" / "1.png"), str(tmp_path / "a" / "2.png")]
@@ -210,7 +214,8 @@ def test_real_phantoms_are_a_table(tmp_path) -> None:
         PhantomSource(count=0)
 
 
-@pytest.mark.parametrize(("cell", "expected"), [("058Y", 58), ("58", 58), ("7.5", 7.5), ("012M", 1), ("000Y", 0), ("120", 120)])
+@pytest.mark.parametrize(("cell", "expected"), [
+    ("058Y", 58), ("58", 58), ("7.5", 7.5), ("012M", 1), ("000Y", 0), ("120", 120)])
 def test_years(cell, expected) -> None:
     assert years(cell) == pytest.approx(expected)
     assert np.isnan([years(bad) for bad in ("", "414", "old", "-3", "058X")]).all()

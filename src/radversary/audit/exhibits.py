@@ -23,8 +23,8 @@ FOLDER = Path("figures") / "exhibits"
 def hang_exhibits(bench: Bench, rows: np.ndarray, predictions: pd.DataFrame, out: Path) -> tuple[Exhibit, ...]:
     """Draw the gallery of a run.
 
-    Classes take turns; each shows the image whose reading the strongest attack changed most surely, so that the gallery
-    shows what the tables count and not a lucky pick: it is a gallery of successes and says so in the report.
+    Classes take turns; each shows the image that was read rightly and whose reading the strongest attack changed most
+    surely: a gallery of what the attack can do, while the tables count how often.
 
     Args:
         bench: What was run.
@@ -41,17 +41,20 @@ def hang_exhibits(bench: Bench, rows: np.ndarray, predictions: pd.DataFrame, out
     for label, rank in chosen:
         strength = max(bench.attacks[label][1])
         condition = next(item for item in bench.conditions if (item.attack, item.strength) == (label, strength))
-        row = pick(bench.images, rows, at(predictions, condition), rank)
+        row = pick(bench.images, rows, predictions, condition, rank)
         exhibits.append(hang(bench, row, condition, predictions, out))
     return tuple(exhibits)
 
 
-def pick(images: PreparedImages, rows: np.ndarray, attacked: pd.DataFrame, rank: int) -> int:
-    """Return the row of the ``rank``-th exhibit: classes in turn, the surest wrong reading first."""
+def pick(images: PreparedImages, rows: np.ndarray, predictions: pd.DataFrame, condition: Condition, rank: int) -> int:
+    """Return the row of the ``rank``-th exhibit: classes in turn; read rightly when clean, most surely wrong now."""
     name = images.classes[rank % len(images.classes)]
-    alone = attacked[(attacked["defence"] == "none") & (attacked["label"] == name)]
-    surest = alone.sort_values([f"p_{name}", "image_id"])["image_id"].tolist()
-    wanted = surest[rank // len(images.classes) % len(surest)] if surest else images.image_ids[int(rows[0])]
+    alone = predictions[(predictions["defence"] == "none") & (predictions["label"] == name)]
+    clean = at(alone, Condition(attack="clean", strength=0.0))
+    right = set(clean.loc[clean["predicted"] == name, "image_id"])
+    attacked = at(alone, condition).assign(missed_before=lambda frame: ~frame["image_id"].isin(right))
+    order = attacked.sort_values(["missed_before", f"p_{name}", "image_id"])["image_id"].tolist()
+    wanted = order[rank // len(images.classes) % len(order)] if order else images.image_ids[int(rows[0])]
     return images.image_ids.index(wanted)
 
 

@@ -91,7 +91,8 @@ def run_audit(plan: AuditPlan, subject: Subject, out: Path) -> AuditResult:
         seconds={**seconds, "figures and intervals": perf_counter() - started},
         provenance={**subject.provenance, "audit key": key,
                     "predictions sha256": sha256_file(out / "predictions.parquet")})
-    write_text(out / "plan.yaml", plan_text(plan)) if not (out / "plan.yaml").exists() else None
+    if not (out / "plan.yaml").exists():  # a study has written its own, which says more
+        write_text(out / "plan.yaml", plan_text(plan))
     write_json(out / "environment.json", environment())
     result.save(out / "result.json")
     return result
@@ -120,7 +121,7 @@ def describe(label: str, bench: Bench) -> str:
     """Say in one line what a defence is."""
     reader = bench.readers[label]
     if isinstance(reader, Defended):
-        return f"{reader.transform!r} before {reader.classifier.card.name}"
+        return f"{reader.transform} before model {reader.classifier.card.name}"
     return f"model {reader.card.name} ({reader.card.architecture}): {reader.card.notes or reader.card.trained_on}"
 
 

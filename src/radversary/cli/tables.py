@@ -31,11 +31,17 @@ def accuracy_table(result: AuditResult) -> Table:
 
 
 def detection_table(result: AuditResult) -> Table:
-    """Return how often each detector noticed each attack at its strongest, original at hand."""
+    """Return how often each detector noticed each attack at its weakest and strongest, original at hand."""
     table = Table(title="Noticed with the original at hand, % [95 % interval]", title_justify="left")
     for name in ("attack", "strength", "detector", "AUROC", "attacks noticed", "false alarms"):
         table.add_column(name, justify="left" if name in ("attack", "detector") else "right")
+    strengths: dict[str, list[float]] = {}
     for found in result.detections:
+        strengths.setdefault(found.condition.attack, []).append(found.condition.strength)
+    for found in result.detections:
+        near = strengths[found.condition.attack]
+        if found.condition.attack == "identity" or found.condition.strength not in (min(near), max(near)):
+            continue
         area = "–" if found.auroc is None else f"{found.auroc.value:.3f}"
         table.add_row(found.condition.attack, f"{found.condition.strength:g}", found.detector, area,
                       figure(found.alarms), figure(found.false_alarms))

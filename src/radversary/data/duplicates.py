@@ -28,8 +28,8 @@ FARTHEST: Final = 10
 
 ALIKE: Final = 0.97
 """Correlation of local contrast from which two films are one. Measured on 883 NIH films of 615 patients: films of two
-patients stay below 0.91; a film and its re-exposed copy reach 0.973 turned by anything up to 11 degrees. Phantoms of two
-patients stay below 0.95."""
+patients stay below 0.91; a film and its re-exposed copy reach 0.973 turned by anything up to 11 degrees. Phantoms of
+two patients stay below 0.95."""
 
 _SIDE, _DETAIL, _BLOCK = 64, 32, 512
 _FLAT = 2e-3  # root mean square of local contrast below which a film shows nothing to compare

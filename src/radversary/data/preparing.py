@@ -142,13 +142,18 @@ def parallel(function: Callable[[Item], Result], items: Iterator[Item], *, chunk
         [1, 2]
     """
     waiting: list[Item] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for item in items:
-            waiting.append(item)
-            if len(waiting) == chunk:
-                yield from pool.map(function, waiting)
-                waiting = []
-        yield from pool.map(function, waiting)
+    threads = torch.get_num_threads()
+    try:
+        # One PyTorch thread a worker, or the cores are shared out twice; the setting outlives the workers.
+        with ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            for item in items:
+                waiting.append(item)
+                if len(waiting) == chunk:
+                    yield from pool.map(function, waiting)
+                    waiting = []
+            yield from pool.map(function, waiting)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _depth(path: str) -> int:

@@ -42,3 +42,6 @@ class Stack(Transform):
         for transform in self.transforms:
             images = transform.differentiable(images)
         return images
+
+    def __str__(self) -> str:
+        return ", then ".join(map(repr, self.transforms)) or "nothing"

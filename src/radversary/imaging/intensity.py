@@ -111,7 +111,10 @@ def resize(images: Images, size: int | tuple[int, int]) -> Images:
 
 
 def rotate(images: Images, degrees: torch.Tensor) -> Images:
-    """Rotate images counter-clockwise about their centres; what comes into view is black.
+    """Rotate images counter-clockwise about their centres; what comes into view repeats the border.
+
+    Black corners would mark every copy that balancing makes, and with them the rare class; repeating the border is also
+    what Keras, and so the thesis' pipeline, does by default (``fill_mode="nearest"``).
 
     Args:
         images: (N, C, H, W) in [0, 1].
@@ -136,5 +139,5 @@ def rotate(images: Images, degrees: torch.Tensor) -> Images:
     rows = (torch.stack([cosine, -sine * height / width, zero], dim=1),
             torch.stack([sine * width / height, cosine, zero], dim=1))
     grid = F.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)
-    turned = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    turned = F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return torch.where((degrees == 0).to(images.device).reshape(-1, 1, 1, 1), images, turned.clamp(0.0, 1.0))

@@ -139,7 +139,7 @@ def checkpoints(folder: Path) -> list[ModelCheckpoint]:
 
 
 def make_trainer(*, epochs: int, precision: str, device: torch.device, callbacks: Sequence[Callback],
-                 folder: Path) -> Trainer:
+                 folder: Path, steps: int = -1) -> Trainer:
     """Return a silent Lightning trainer on one device; a bar is drawn on standard error where that is a terminal.
 
     Args:
@@ -148,12 +148,14 @@ def make_trainer(*, epochs: int, precision: str, device: torch.device, callbacks
         device: Where to train.
         callbacks: What happens between steps.
         folder: Where anything is written.
+        steps: At most so many steps; -1 is no limit.
     """
     bar = [RichProgressBar(console_kwargs={"stderr": True})] if sys.stderr.isatty() else []
     return Trainer(
         accelerator={"cuda": "gpu"}.get(device.type, device.type),
         devices=[device.index or 0] if device.type == "cuda" else 1,
-        max_epochs=epochs, precision=training_precision(precision, device), callbacks=[*callbacks, *bar],
+        max_epochs=epochs, max_steps=steps, precision=training_precision(precision, device),
+        callbacks=[*callbacks, *bar],
         plugins=[WholeCheckpoints()], default_root_dir=folder, logger=False, enable_progress_bar=bool(bar),
         enable_model_summary=False, num_sanity_val_steps=0, use_distributed_sampler=False,
         # CPU kernels repeat themselves already, and the switch would have every new tensor filled.

@@ -56,7 +56,7 @@ class StyleTransferAttack(Attack):
     style_size: int = 128
     style_seed: int = 42
     opacity: float = 1.0
-    colour: str = Colour.GREY
+    colour: str = Colour.GREY.value
 
     def __post_init__(self) -> None:
         check_strength("opacity", self.opacity)

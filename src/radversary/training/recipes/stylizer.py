@@ -6,14 +6,11 @@ test-pool texture. Needs a VGG-19 weights file at training time only.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import lightning
-import numpy as np
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import save_file
 from torch.utils.data import DataLoader, Dataset
@@ -21,12 +18,15 @@ from torch.utils.data import DataLoader, Dataset
 from radversary.core.files import sha256_file, write_json, write_whole
 from radversary.core.seeds import derive_seed, generator
 from radversary.core.types import Images
-from radversary.execution.devices import training_precision
 from radversary.imaging.intensity import to_grey
 from radversary.stylization.bank import StyleBank, procedural_bank
 from radversary.stylization.features import Vgg19, gram, load_vgg19
 from radversary.stylization.gatys import relative_error
 from radversary.stylization.network import Stylizer
+from radversary.training.loop import calm, make_trainer
+
+CHUNK = 200
+"""Steps between checkpoints."""
 
 
 class StylizerPlan(BaseModel):
@@ -60,7 +60,7 @@ class StylizerPlan(BaseModel):
 
 
 class Pairs(Dataset[tuple[Images, Images]]):
-    """Random pairs of a content crop and a style crop; item i depends on (seed, i) alone.
+    """Random pairs of a content crop and a style crop; each depends on (seed, its place in the training) alone.
 
     Args:
         contents: (N, 1 or 3, H, W) in [0, 1].
@@ -69,14 +69,14 @@ class Pairs(Dataset[tuple[Images, Images]]):
     """
 
     def __init__(self, contents: Images, bank: StyleBank, *, plan: StylizerPlan) -> None:
-        self.contents, self.bank, self.plan = contents, bank, plan
+        self.contents, self.bank, self.plan, self.chunk = contents, bank, plan, 0
 
     def __len__(self) -> int:
-        return self.plan.steps * self.plan.batch_size
+        return CHUNK * self.plan.batch_size
 
     def __getitem__(self, index: int) -> tuple[Images, Images]:
         """Draw one pair, each (3, size, size)."""
-        stream = generator(self.plan.seed, "stylizer", index)
+        stream = generator(self.plan.seed, "stylizer", self.chunk * len(self) + index)
         content = self._crop(self._pick(self.contents, stream), stream)
         # One content in eight is itself a texture, so that the network learns more than thoraxes.
         if torch.rand((), generator=stream) < 0.125:
@@ -114,10 +114,42 @@ class StylizerRecipe(lightning.LightningModule):  # type: ignore[misc]
         self.plan, self.vgg = plan, vgg
         self.network = Stylizer()
         self.style_layers = tuple(layer for layer in vgg.layers if layer.endswith("_1"))
-        self.history: list[tuple[float, float]] = []
+        self.optimiser = torch.optim.Adam(self.network.parameters(), plan.learning_rate)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimiser, plan.learning_rate, total_steps=plan.steps)
 
     def training_step(self, batch: tuple[Images, Images], _index: int) -> torch.Tensor:
         """Return the loss of one batch."""
+        content, style, smoothness = self.losses(batch)
+        loss: torch.Tensor = content + self.plan.style_weight * style + 0.1 * smoothness
+        return loss
+
+    @torch.no_grad()
+    def unseen_losses(self, pairs: Pairs) -> dict[str, float]:
+        """Return content and style loss of pairs that no step was taken on."""
+        pairs.chunk = -1
+        chosen = [pairs[index] for index in range(32)]
+        content, style, _ = self.losses((torch.stack([pair[0] for pair in chosen]),
+                                         torch.stack([pair[1] for pair in chosen])))
+        return {"content_loss": float(content), "style_loss": float(style)}
+
+    def keep(self, path: Path, chunks: int) -> None:
+        """Write all that a resumed training needs, whole or not at all."""
+        state = {"chunks": chunks, "network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(),
+                 "schedule": self.schedule.state_dict()}
+        write_whole(path, lambda part: torch.save(state, part))
+
+    def restore(self, path: Path) -> int:
+        """Read what :meth:`keep` wrote and return the chunks that are done; 0 where there is nothing."""
+        if not path.is_file():
+            return 0
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        return int(state["chunks"])
+
+    def losses(self, batch: tuple[Images, Images]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return content loss, style loss and roughness of a stylised batch."""
         contents, styles = batch
         stylised = self.network(contents, self.network.style(styles))
         found = self._features(stylised, tuple(dict.fromkeys((*self.style_layers, self.plan.content_layer))))
@@ -130,17 +162,14 @@ class StylizerRecipe(lightning.LightningModule):  # type: ignore[misc]
             content = relative_error(normalised(found[layer]), normalised(content_target[layer])).mean()
             style = torch.stack([style_error(found[name], style_targets[name]) for name in self.style_layers]).mean()
             smoothness = (stylised.diff(dim=-1).abs().float().mean() + stylised.diff(dim=-2).abs().float().mean()) / 2
-        self.history.append((float(content.detach()), float(style.detach())))
-        return content + self.plan.style_weight * style + 0.1 * smoothness
+        return content, style, smoothness
 
     def _features(self, images: Images, layers: tuple[str, ...]) -> dict[str, torch.Tensor]:
         return {layer: features.float() for layer, features in self.vgg(images, layers).items()}
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401
-        """Adam under a one-cycle schedule."""
-        optimiser = torch.optim.Adam(self.network.parameters(), self.plan.learning_rate)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.plan.learning_rate, total_steps=self.plan.steps)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        """Return the one optimiser and schedule that all stretches of the training share."""
+        return {"optimizer": self.optimiser, "lr_scheduler": {"scheduler": self.schedule, "interval": "step"}}
 
 
 def normalised(features: torch.Tensor) -> torch.Tensor:
@@ -173,20 +202,25 @@ def train_stylizer(contents: Images, plan: StylizerPlan, out: Path) -> Path:
     """
     vgg = load_vgg19(plan.vgg)
     bank = procedural_bank("train", count=plan.styles, size=plan.size * 3 // 2, seed=derive_seed(plan.seed, "styles"))
-    torch.manual_seed(derive_seed(plan.seed, "weights"))
-    recipe = StylizerRecipe(plan, vgg)
-    last = out / "last.ckpt"
-    keep = ModelCheckpoint(out, save_last=True, save_top_k=0, every_n_train_steps=200)
-    trainer = lightning.Trainer(max_steps=plan.steps, max_epochs=1, logger=False, callbacks=[keep],
-                                enable_model_summary=False, default_root_dir=out,
-                                enable_progress_bar=os.isatty(2),
-                                precision=training_precision("auto", torch.device("cpu")), accelerator="cpu")
-    trainer.fit(recipe, DataLoader(Pairs(contents, bank, plan=plan), batch_size=plan.batch_size, num_workers=0),
-                ckpt_path=last if last.is_file() else None, weights_only=True)
+    recipe, pairs = seeded_recipe(plan, vgg), Pairs(contents, bank, plan=plan)
+    state = out / "last.ckpt"
+    # Each stretch is a fit of its own around one optimiser: Lightning 2.6 miscounts when it resumes without validation.
+    for chunk in range(recipe.restore(state), -(-plan.steps // CHUNK)):
+        pairs.chunk = chunk
+        with calm():
+            trainer = make_trainer(epochs=1, precision="auto", device=torch.device("cpu"), callbacks=[], folder=out,
+                                   steps=min(CHUNK, plan.steps - chunk * CHUNK))
+            trainer.fit(recipe, DataLoader(pairs, batch_size=plan.batch_size))
+        recipe.keep(state, chunk + 1)
     weights = {name: value.contiguous() for name, value in recipe.network.state_dict().items()}
     path = write_whole(out / "stylizer.safetensors", lambda part: save_file(weights, part))
-    tail = np.array(recipe.history[-200:])
-    content, style = map(float, tail.mean(0))
     write_json(out / "stylizer.json", {"plan": plan.model_dump(), "sha256": sha256_file(path), "vgg": vgg.source,
-                                       "content_loss": content, "style_loss": style})
+                                       **recipe.unseen_losses(pairs)})
     return path
+
+
+def seeded_recipe(plan: StylizerPlan, vgg: Vgg19) -> StylizerRecipe:
+    """Return the recipe with weights that depend on the seed alone; the global generator stays as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(derive_seed(plan.seed, "weights"))
+        return StylizerRecipe(plan, vgg)

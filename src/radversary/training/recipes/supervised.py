@@ -19,8 +19,8 @@ from radversary.core.types import Images
 from radversary.training.plan import Phase as Phase
 from radversary.training.plan import TrainingPlan as TrainingPlan
 
-DROP, DROP_PATIENCE = 0.1, 2
-"""Factor on the learning rate, after so many epochs without a better validation loss."""
+DROP, DROP_PATIENCE, DROP_MARGIN = 0.1, 2, 1e-4
+"""Factor on the learning rate, after so many epochs whose validation loss is not better by this margin."""
 
 
 class SupervisedRecipe(LightningModule):  # type: ignore[misc]
@@ -91,7 +91,9 @@ class SupervisedRecipe(LightningModule):  # type: ignore[misc]
             steps = int(self.trainer.estimated_stepping_batches)
             cycle = OneCycleLR(adam, max_lr=self.phase.learning_rate, total_steps=steps)
             return {"optimizer": adam, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
-        plateau = ReduceLROnPlateau(adam, factor=DROP, patience=DROP_PATIENCE)
+        # Keras, which the thesis used, counts the epochs themselves and an absolute margin; PyTorch counts the excess.
+        plateau = ReduceLROnPlateau(adam, factor=DROP, patience=DROP_PATIENCE - 1, threshold=DROP_MARGIN,
+                                    threshold_mode="abs")
         return {"optimizer": adam, "lr_scheduler": {"scheduler": plateau, "monitor": "val_loss"}}
 
     def lr_scheduler_step(self, scheduler: LRSchedulerTypeUnion, metric: Tensor | None) -> None:

@@ -1,0 +1,41 @@
+# Each verb makes .venv when it is missing and says what it does.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SHELL := /bin/bash
+
+.PHONY: help setup demo test test-slow check bench docs clean
+help:  ## list the verbs
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "→ making $(VENV) with the versions of constraints.txt (about 1 GB; a minute or two)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "radversary needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version)"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+setup: $(STAMP)  ## make .venv
+
+demo: $(STAMP)  ## audit a small ResNet on phantoms: a report in minutes
+	@$(BIN)/radversary demo
+
+test: $(STAMP)  ## the quick suite
+	@echo "→ tests"
+	@$(BIN)/python -m pytest -n auto --dist loadfile
+
+test-slow: $(STAMP)  ## the slow tests
+	@$(BIN)/python -m pytest -m slow
+
+check: $(STAMP)  ## ruff, mypy strict, layers, style budget, docs
+	@echo "→ ruff";        $(BIN)/ruff check src tests benchmarks
+	@echo "→ mypy";        $(BIN)/mypy
+	@echo "→ layers";      $(BIN)/lint-imports
+	@echo "→ style budget and docs"; $(BIN)/python -m pytest -q tests/test_style_budget.py tests/test_docs.py tests/test_public_names.py
+
+bench: $(STAMP)  ## measure speed against named peers; results in benchmarks/results
+	@$(BIN)/python -m benchmarks
+
+clean:  ## remove .venv and caches
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
