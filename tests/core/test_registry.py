@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from radversary.core import registry as registry_file
-from radversary.core.errors import PlanError, UnknownNameError
+from radversary.core.errors import MissingPartError, PlanError, UnknownNameError
 from radversary.core.registry import Registry
 
 
@@ -50,5 +50,5 @@ def test_a_part_of_another_package_that_cannot_be_imported_is_one_sentence(numbe
               EntryPoint("renamed", "decimal:Decimul", "test.numbers")]
     monkeypatch.setattr(registry_file, "entry_points", lambda group: points)
     for name in ("broken", "renamed"):
-        with pytest.raises(registry_file.MissingPartError, match=f"number '{name}'"):
+        with pytest.raises(MissingPartError, match=f"number '{name}'"):
             numbers.get(name)

@@ -19,7 +19,7 @@ def test_equal_parts_and_only_these_give_equal_seeds(first, second):
 
 
 def test_a_seed_is_the_same_for_ever():
-    assert derive_seed(42, "split") == 6085104137416064063 or derive_seed(42, "split") == derive_seed(42, "split")
+    assert derive_seed(42, "split") == 4826197817373562208
     assert derive_seed(1) != derive_seed("1")
 
 

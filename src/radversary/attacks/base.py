@@ -48,6 +48,13 @@ class Attack(ABC):
         changes: dict[str, Any] = {self.strength: strength}
         return replace(self, **changes)  # type: ignore[type-var]
 
+    def material(self) -> tuple[str, ...]:
+        """Return a hash of each thing it draws on beside the images, such as style pictures.
+
+        The repr names a folder; only this tells whether its pictures are still the same.
+        """
+        return ()
+
     def ladder(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams,
                strengths: Sequence[float]) -> Iterator[tuple[float, Images]]:
         """Attack the same images at several strengths, with the same random choices at each.

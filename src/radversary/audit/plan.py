@@ -27,6 +27,12 @@ class AttackPlan(Part):
     label: str = Field(min_length=1)
     strengths: tuple[float, ...] = Field(default=(1.0,), min_length=1)
 
+    @model_validator(mode="after")
+    def _strengths_differ(self) -> Self:
+        if len(set(self.strengths)) < len(self.strengths):
+            raise ValueError(f"attack {self.label!r} lists a strength twice ({', '.join(map(str, self.strengths))})")
+        return self
+
     def build(self) -> Attack:
         """Return the attack.
 

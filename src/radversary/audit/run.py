@@ -29,6 +29,8 @@ from radversary.defenses.base import Stack
 from radversary.defenses.defended import Defended
 from radversary.execution.progress import track
 
+KEY = "audit.json"
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -144,10 +146,12 @@ def test_rows(plan: AuditPlan, images: PreparedImages) -> np.ndarray:
 
 
 def audit_key(plan: AuditPlan, subject: Subject) -> str:
-    """Return the hash of all that the predictions depend on."""
+    """Return the hash of all that the predictions depend on: plan, styles, weights, images."""
     settings = plan.model_dump(mode="json", exclude={"bootstrap", "exhibits", "false_alarms", "name"})
-    cards = {name: classifier.card.model_dump(mode="json") for name, classifier in subject.classifiers.items()}
-    return sha256_json({"plan": settings, "models": cards, "images": subject.images.sha256})
+    models = {name: [classifier.card.model_dump(mode="json"), classifier.fingerprint()]
+              for name, classifier in subject.classifiers.items()}
+    material = [attack.build().material() for attack in plan.attacks]
+    return sha256_json({"plan": settings, "material": material, "models": models, "images": subject.images.sha256})
 
 
 def measured(bench: Bench, rows: np.ndarray, out: Path, key: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -155,21 +159,22 @@ def measured(bench: Bench, rows: np.ndarray, out: Path, key: str) -> tuple[pd.Da
     final = {name: out / f"{name}.parquet" for name in ("predictions", "detections")}
     if not (final_key(out) == key and all(path.is_file() for path in final.values())):
         work = out / "work" / key[:16]
-        for path in final.values():
+        # The key first: without it, tables of two plans can never be taken for one another.
+        for path in (out / KEY, *final.values()):
             path.unlink(missing_ok=True)
         batches = np.array_split(rows, range(bench.plan.batch_size, len(rows), bench.plan.batch_size))
         for number, batch in enumerate(track(batches, "Attacking, defending, detecting")):
             measure_once(bench, batch, work / f"{number:05d}")
         for name, path in final.items():
             merge([work / f"{number:05d}.{name}.parquet" for number in range(len(batches))], path, bench)
-        write_json(out / "audit.json", {"key": key})
+        write_json(out / KEY, {"key": key})
         shutil.rmtree(out / "work")
     return pd.read_parquet(final["predictions"]), pd.read_parquet(final["detections"])
 
 
 def final_key(out: Path) -> str:
     """Return the key of the finished audit in a folder, or nothing."""
-    record = out / "audit.json"
+    record = out / KEY
     return str(read_json(record)["key"]) if record.is_file() else ""
 
 

@@ -35,6 +35,10 @@ class Classifier(ABC):
             float32 (N, K); differentiable with respect to ``images`` where ``access`` is ``GRADIENTS``.
         """
 
+    def fingerprint(self) -> str:
+        """Return a hash of what the model's answers depend on; that of its weights file unless it knows better."""
+        return self.card.sha256
+
     def probabilities(self, images: Images) -> Tensor:
         """Return the softmax of the logits, (N, K), as differentiable as they are."""
         return self.logits(images).softmax(dim=1)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from radversary.classifiers.base import Classifier
@@ -82,6 +84,13 @@ class TorchClassifier(Classifier):
         """Move the module to ``device`` and return this classifier."""
         self.module.to(device)
         return self
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the card, or of the weights in memory where they were never saved."""
+        if self.card.sha256:
+            return self.card.sha256
+        state = {name: value.detach().cpu().contiguous() for name, value in self.module.state_dict().items()}
+        return sha256(save(state)).hexdigest()
 
     def logits(self, images: Images) -> Tensor:
         """Return logits (N, K) on the device of ``images``.

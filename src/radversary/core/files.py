@@ -25,12 +25,14 @@ def storage_errors(path: Path) -> Iterator[None]:
         path: What was being written.
 
     Raises:
-        StorageError: The disk is full, read-only or over quota, or the folder may not be written.
+        StorageError: The disk is full, read-only or over quota, the folder may not be written, or a file is in the way.
     """
     try:
         yield
     except PermissionError as error:
         raise StorageError(f"cannot write {path}: permission denied") from error
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise StorageError(f"cannot write {path}: {error.filename2 or error.filename} is in the way") from error
     except OSError as error:
         if error.errno in FULL:
             raise StorageError(f"cannot write {path}: {os.strerror(error.errno or 0).lower()}; "

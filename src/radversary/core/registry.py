@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar, cast
 
-from radversary.core.errors import PlanError, UnknownNameError
+from radversary.core.errors import MissingPartError, PlanError, UnknownNameError
 
 Part = TypeVar("Part")
 
@@ -55,12 +55,16 @@ class Registry(Generic[Part]):
 
         Raises:
             UnknownNameError: No such name; the text gives the nearest.
+            MissingPartError: It cannot be imported; a library that it needs, or the part itself, is not there.
         """
         table = self.table()
         if name not in table:
             raise UnknownNameError(self.kind, name, table)
         module, _, attribute = table[name].partition(":")
-        return cast("type[Part]", getattr(importlib.import_module(module), attribute))
+        try:
+            return cast("type[Part]", getattr(importlib.import_module(module), attribute))
+        except (ImportError, AttributeError) as error:
+            raise MissingPartError(f"{self.kind} {name!r} ({table[name]}) cannot be imported: {error}") from error
 
     def create(self, name: str, **parameters: Any) -> Part:  # noqa: ANN401
         """Build the part called ``name``.

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from radversary.attacks.style.transfer import StyleTransferAttack
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.files import load_classifier
 from radversary.classifiers.torch_module import TorchClassifier
@@ -24,20 +23,20 @@ KEY = "inputs.json"
 
 
 def check_styles(plan: StudyPlan) -> None:
-    """Refuse a plan that trains on styles it is audited with.
+    """Refuse a plan that trains on styles it is audited with, or whose styles are not there.
 
     Raises:
         PlanError: It does.
+        DataError: A style folder is absent or empty.
+        UnknownNameError: No such attack, hyper-parameter or style source.
     """
-    tested = {attack.label: attack.build() for attack in plan.attacks}
+    tested = {attack.label: set(attack.build().material()) for attack in plan.attacks}
     for name, model in plan.models.items():
-        trained = model.adversarial.attack.build() if model.adversarial else None
-        for label, attack in tested.items():
-            if isinstance(trained, StyleTransferAttack) and isinstance(attack, StyleTransferAttack):
-                shared = trained.bank().hashes() & attack.bank().hashes()
-                if shared:
-                    raise PlanError(f"model {name!r} trains on {len(shared)} of the styles that attack {label!r} is "
-                                    "audited with; use another pool, folder or style_seed")
+        trained = set(model.adversarial.attack.build().material()) if model.adversarial else set()
+        for label, styles in tested.items():
+            if shared := trained & styles:
+                raise PlanError(f"model {name!r} trains on {len(shared)} of the styles that attack {label!r} is "
+                                "audited with; use another pool, folder or style_seed")
 
 
 def model_key(plan: StudyPlan, name: str, images: PreparedImages, victim: TorchClassifier | None) -> str:
@@ -45,7 +44,9 @@ def model_key(plan: StudyPlan, name: str, images: PreparedImages, victim: TorchC
     model = plan.models[name]
     looks_at_victim = model.adversarial is not None or model.training.start == "victim"
     return sha256_json({
-        "model": model.model_dump(mode="json"), "images": images.sha256, "seed": plan.seed,
+        "model": model.model_dump(mode="json"),
+        "material": model.adversarial.attack.build().material() if model.adversarial else None,
+        "images": images.sha256, "seed": plan.seed,
         "balance": plan.data.model_dump(mode="json", include={"split", "balance", "per_class", "degrees"}),
         "victim": victim.card.sha256 if victim is not None and looks_at_victim else None})
 
@@ -82,7 +83,7 @@ def make_model(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping
                      channels=plan.data.channels, trained_on=f"{plan.data.source.name}, split by {plan.data.split}",
                      source=origin, notes=notes(model))
     # Validation stays clean: which epoch is best is decided on what a hospital would send.
-    validation = TrainingSet(images.images, images.labels.numpy(), images.rows("validation"))
+    validation = TrainingSet(images.images, images.labels.numpy(), images.rows("validation"), bits=images.bits)
     return train(network, plan=model.training, training=training_set(plan, model, images, victim, folder), out=folder,
                  card=card, device=device, validation=validation), True
 
@@ -110,7 +111,7 @@ def training_set(plan: StudyPlan, model: ModelPlan, images: PreparedImages, vict
     balanced = training_rows(plan.data, images, seed=plan.seed)
     rows = images.rows("train") if balanced is None else balanced.rows
     degrees = None if balanced is None else balanced.degrees
-    clean = TrainingSet(images.images, images.labels.numpy(), rows, degrees)
+    clean = TrainingSet(images.images, images.labels.numpy(), rows, degrees, bits=images.bits)
     if model.adversarial is None:
         return clean
     return mixed_set(model.adversarial, clean, images, victim, folder, seed=plan.seed)
@@ -128,4 +129,4 @@ def mixed_set(plan: AdversarialPlan, clean: TrainingSet, images: PreparedImages,
     twins = make_twins(plan.attack.build(), victim, clean, names=[images.image_ids[row] for row in clean.rows],
                        copies=plan.copies, seed=seed, path=folder / "twins.npy")
     return MixedTrainingSet(images.images, images.labels.numpy(), clean.rows, clean.degrees, twins=twins,
-                            share=plan.share, opacity=plan.opacity, seed=seed)
+                            bits=images.bits, share=plan.share, opacity=plan.opacity, seed=seed)

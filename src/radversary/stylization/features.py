@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.nn import functional
 
@@ -160,10 +161,13 @@ def load_vgg19(name: str | None = None) -> Vgg19:
         The network, frozen.
 
     Raises:
-        MissingPartError: No file, or one in neither layout.
+        MissingPartError: No file, a damaged one, or one in neither layout.
     """
     path = find_weights(name)
-    state = load_file(path)
+    try:
+        state = load_file(path)
+    except SafetensorError as error:
+        raise MissingPartError(f"{path} is not a readable safetensors file: {error}") from error
     if "features.0.weight" in state:
         return read_torchvision(state, path.name)
     if any(key.endswith(".conv11.weight") for key in state):

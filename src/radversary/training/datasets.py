@@ -19,11 +19,12 @@ Stored = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Integers = npt.NDArray[np.integer] | Tensor | Sequence[int]
 
 
-def to_unit(stored: Stored) -> Images:
+def to_unit(stored: Stored, bits: int | None = None) -> Images:
     """Turn stored codes into images.
 
     Args:
-        stored: uint8 or uint16 (N, C, H, W), full range.
+        stored: uint8 or uint16 (N, C, H, W).
+        bits: Bits a sample; None where the codes use the whole range of their type.
 
     Returns:
         float32 (N, C, H, W) in [0, 1].
@@ -37,7 +38,7 @@ def to_unit(stored: Stored) -> Images:
     """
     if stored.dtype not in (np.uint8, np.uint16) or stored.ndim != 4:
         raise DataError(f"stored images must be uint8 or uint16 (N, C, H, W), got {stored.dtype} {stored.shape}")
-    top = np.float32(np.iinfo(stored.dtype).max)
+    top = np.float32(2 ** (bits or np.iinfo(stored.dtype).bits) - 1)
     return torch.from_numpy(stored.astype(np.float32) / top)
 
 
@@ -51,6 +52,7 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor]]):
         labels: Class index of each stored image, (N,).
         rows: Stored image behind each entry, (R,); an image may come more than once; all images by default.
         degrees: Angle of each entry, counter-clockwise, (R,); none is turned by default.
+        bits: Bits a sample of the stored codes, such as 12; the whole range of their type by default.
 
     Raises:
         DataError: Lengths differ, a row does not exist, a label is negative, or there is nothing at all.
@@ -62,8 +64,9 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor]]):
     """
 
     def __init__(self, images: Stored, labels: Integers, rows: Integers | None = None,
-                 degrees: npt.NDArray[np.floating] | Sequence[float] | None = None) -> None:
+                 degrees: npt.NDArray[np.floating] | Sequence[float] | None = None, *, bits: int | None = None) -> None:
         self.images = images
+        self.bits = bits or 8 * images.dtype.itemsize
         self.rows = np.arange(len(images)) if rows is None else np.asarray(rows, np.int64)
         self.degrees = np.zeros(len(self.rows)) if degrees is None else np.asarray(degrees, np.float64)
         self._check(stored_labels := torch.as_tensor(np.asarray(labels), dtype=torch.int64))
@@ -96,7 +99,7 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor]]):
     def fetch(self, entries: Sequence[int]) -> tuple[Images, Labels]:
         """Return images (N, C, S, S) and labels (N,) of the entries, turned."""
         chosen = np.asarray(entries, np.int64)
-        images = to_unit(self.images[self.rows[chosen]])
+        images = to_unit(self.images[self.rows[chosen]], self.bits)
         if len(turned := np.flatnonzero(self.degrees[chosen])):
             angles = torch.from_numpy(self.degrees[chosen][turned]).float()
             images[turned] = rotate(images[turned], angles)
@@ -114,6 +117,7 @@ class MixedTrainingSet(TrainingSet):
         labels: As in :class:`TrainingSet`.
         rows: As in :class:`TrainingSet`.
         degrees: As in :class:`TrainingSet`.
+        bits: As in :class:`TrainingSet`; the twins use the whole range of their type.
         twins: uint8 or uint16 (R, k, C, S, S): fully attacked copies of each entry *as the network sees it*, that is
             after it was turned; a colour twin of a grey image makes the whole batch colour.
         share: Probability that an entry comes attacked, 0 to 1.
@@ -127,8 +131,9 @@ class MixedTrainingSet(TrainingSet):
 
     def __init__(self, images: Stored, labels: Integers, rows: Integers | None = None,
                  degrees: npt.NDArray[np.floating] | Sequence[float] | None = None, *, twins: Stored,
-                 share: float = 0.5, opacity: tuple[float, float] = (0.0, 1.0), seed: int = 42) -> None:
-        super().__init__(images, labels, rows, degrees)
+                 bits: int | None = None, share: float = 0.5, opacity: tuple[float, float] = (0.0, 1.0),
+                 seed: int = 42) -> None:
+        super().__init__(images, labels, rows, degrees, bits=bits)
         if twins.ndim != 5 or len(twins) != len(self) or not twins.shape[1] or twins.shape[-2:] != images.shape[-2:]:
             raise DataError(f"twins must have shape ({len(self)}, at least 1, C, {images.shape[-2]}, "
                             f"{images.shape[-1]}), got {twins.shape}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,36 +41,57 @@ def make_twins(attack: Attack, victim: Classifier, entries: TrainingSet, *, name
         StorageError: The disk refused.
     """
     shape = (len(entries), copies, *twin_shape(attack, victim, entries, names))
-    key = sha256_json({"attack": repr(attack), "seed": seed, "shape": shape, "names": list(names)})
+    key = sha256_json({"attack": [repr(attack), *attack.material()], "seed": seed, "shape": shape,
+                       "names": list(names)})
     done = entries_done(path, key)
-    dtype, bits = entries.images.dtype, np.iinfo(entries.images.dtype).bits
+    dtype, top = entries.images.dtype, np.iinfo(entries.images.dtype).max
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        twins = np.lib.format.open_memmap(path, mode="r+" if done else "w+", dtype=dtype, shape=shape)
+        twins = np.lib.format.open_memmap(path, mode="r+") if done else new_array(path, shape, dtype)
         starts = range(done, len(entries), BATCH)
         for start in track(starts, "Attacking training images"):
             places = list(range(start, min(start + BATCH, len(entries))))
             for copy in range(copies):
-                attacked = attack_entries(attack, victim, entries, places, names, seed=seed, copy=copy, bits=bits)
-                twins[places, copy] = np.rint(attacked.numpy() * np.iinfo(dtype).max).astype(dtype)
+                attacked = attack_entries(attack, victim, entries, places, names, seed=seed, copy=copy)
+                twins[places, copy] = np.rint(attacked.numpy() * top).astype(dtype)
             twins.flush()
             write_json(path.with_suffix(".json"), {"key": key, "done": places[-1] + 1})
     return twins
 
 
+def new_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.memmap[Any, Any]:
+    """Make an empty array on disk, all of its room taken at once, and forget what an earlier one held.
+
+    Writing to a mapped file on a full disk kills the process; asking for the room first is refused in words.
+
+    Raises:
+        OSError: There is no room; nothing is left behind.
+    """
+    path.with_suffix(".json").unlink(missing_ok=True)
+    try:
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        if hasattr(os, "posix_fallocate"):
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    return array
+
+
 def attack_entries(attack: Attack, victim: Classifier, entries: TrainingSet, places: Sequence[int],
-                   names: Sequence[str], *, seed: int, copy: int, bits: int) -> Images:
+                   names: Sequence[str], *, seed: int, copy: int) -> Images:
     """Attack some entries at full strength."""
     images, labels = entries.fetch(places)
     batch = Batch(images=images, labels=labels, image_ids=tuple(f"{names[place]}#{place}" for place in places),
-                  bits=bits)
+                  bits=entries.bits)
     ((_, attacked),) = run_attack(attack, victim, batch, seed=seed, step=f"twin {copy}", strengths=[1.0])
     return attacked
 
 
 def twin_shape(attack: Attack, victim: Classifier, entries: TrainingSet, names: Sequence[str]) -> tuple[int, ...]:
     """Return the shape (C, S, S) that the attack gives its images."""
-    return tuple(attack_entries(attack, victim, entries, [0], names, seed=0, copy=0, bits=8).shape[1:])
+    return tuple(attack_entries(attack, victim, entries, [0], names, seed=0, copy=0).shape[1:])
 
 
 def entries_done(path: Path, key: str) -> int:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from radversary.attacks.base import Attack, blend, check_strength
 from radversary.classifiers.base import Classifier
-from radversary.core.errors import UnknownNameError
+from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.seeds import Streams
 from radversary.core.types import Access, Colour, Images, Labels
 from radversary.imaging.intensity import to_grey
@@ -39,7 +39,7 @@ class StyleTransferAttack(Attack):
 
     Raises:
         UnknownNameError: No such generator, option or style source.
-        PlanError: An opacity outside [0, 1].
+        PlanError: An opacity outside [0, 1], no styles or tiny ones.
 
     Example:
         >>> StyleTransferAttack(generator="fourier", opacity=0.3).strength
@@ -61,7 +61,10 @@ class StyleTransferAttack(Attack):
     def __post_init__(self) -> None:
         check_strength("opacity", self.opacity)
         if self.colour not in list(Colour):
-            raise UnknownNameError("colour", self.colour, list(Colour))
+            raise UnknownNameError("colour", self.colour, [colour.value for colour in Colour])
+        if self.count < 1 or self.style_size < 16:
+            raise PlanError("styles need a count of at least 1 and a style_size of at least 16 pixels, "
+                            f"got count={self.count}, style_size={self.style_size}")
         self.build_generator()
 
     def build_generator(self) -> StyleGenerator:
@@ -71,6 +74,10 @@ class StyleTransferAttack(Attack):
     def bank(self) -> StyleBank:
         """Return the style bank, drawn or read once."""
         return opened_bank(self.styles, count=self.count, size=self.style_size, seed=self.style_seed)
+
+    def material(self) -> tuple[str, ...]:
+        """Return the hashes of the styles, sorted."""
+        return tuple(sorted(self.bank().hashes()))
 
     def stylise(self, images: Images, streams: Streams) -> Images:
         """Draw each image in the style its stream picks, at full opacity.

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn import metrics
+from tiny_audit import STYLE, files_in, make_plan, with_models
+from random_parts import tiny_classifier
+
+from radversary.audit.plan_files import read_plan
+from radversary.audit.plan import AuditPlan
+from radversary.audit.result import AuditResult
+from radversary.audit.run import run_audit
+from radversary.core.files import sha256_file
+
+CONDITIONS = [("clean", 0.0), ("identity", 0.0), ("style", 0.3), ("style", 1.0), ("noise", 0.1)]
+READERS = ["none", "jpeg", "other"]
+
+
+@pytest.fixture(scope="session")
+def predictions(finished) -> pd.DataFrame:
+    return pd.read_parquet(finished[1] / "predictions.parquet")
+
+
+def part(frame, attack, strength, defence):
+    return frame[(frame["attack"] == attack) & (frame["strength"] == strength) & (frame["defence"] == defence)]
+
+
+def test_one_row_an_image_condition_and_defence(subject, predictions):
+    ids = np.array(subject.images.image_ids)[subject.images.rows("test")].tolist()
+    assert list(predictions.columns) == ["image_id", "attack", "strength", "patient_id", "defence", "label", "predicted",
+                                         *(f"p_{name}" for name in subject.images.classes)]
+    assert len(predictions) == len(ids) * len(CONDITIONS) * len(READERS)
+    for attack, strength in CONDITIONS:
+        for defence in READERS:
+            assert part(predictions, attack, strength, defence)["image_id"].tolist() == ids
+    assert not predictions.duplicated(["image_id", "attack", "strength", "defence"]).any()
+
+
+def test_probabilities_sum_to_one_and_their_largest_is_the_prediction(subject, predictions):
+    columns = [f"p_{name}" for name in subject.images.classes]
+    np.testing.assert_allclose(predictions[columns].sum(axis=1), 1, atol=1e-5)
+    assert (predictions[columns].idxmax(axis=1).str.removeprefix("p_") == predictions["predicted"]).all()
+
+
+def test_the_identity_attack_changes_nothing_behind_any_defence(predictions):
+    columns = [name for name in predictions if name.startswith("p_")]
+    for defence in READERS:
+        clean, identity = part(predictions, "clean", 0.0, defence), part(predictions, "identity", 0.0, defence)
+        assert np.array_equal(clean[columns].to_numpy(), identity[columns].to_numpy())
+
+
+def test_attacks_and_defences_do_something(predictions):
+    columns = [name for name in predictions if name.startswith("p_")]
+    clean = part(predictions, "clean", 0.0, "none")[columns].to_numpy()
+    for condition in (("style", 1.0, "none"), ("noise", 0.1, "none"), ("clean", 0.0, "jpeg"), ("clean", 0.0, "other")):
+        assert np.abs(part(predictions, *condition)[columns].to_numpy() - clean).max() > 1e-4
+
+
+def test_figures_equal_scikit_learn_on_the_table(finished, predictions, subject):
+    classes = list(subject.images.classes)
+    for cell in finished[0].cells:
+        rows = part(predictions, cell.condition.attack, cell.condition.strength, cell.defence)
+        true, said = rows["label"], rows["predicted"]
+        report = metrics.classification_report(true, said, labels=classes, output_dict=True, zero_division=0)
+        found = cell.performance
+        assert found.accuracy.value == pytest.approx(metrics.accuracy_score(true, said))
+        assert found.accuracy.n == len(rows)
+        assert found.f1.value == pytest.approx(report["macro avg"]["f1-score"])
+        assert [item.recall.value for item in found.classes] == pytest.approx([report[c]["recall"] for c in classes])
+        assert np.array_equal(found.confusion, metrics.confusion_matrix(true, said, labels=classes))
+        area = metrics.roc_auc_score(true, rows[[f"p_{c}" for c in classes]].to_numpy(dtype=float), multi_class="ovr",
+                                     labels=classes)
+        assert found.auroc.value == pytest.approx(area)
+        assert found.accuracy.low <= found.accuracy.value <= found.accuracy.high
+
+
+def test_pairs_are_counted_from_the_same_images(finished, predictions):
+    result = finished[0]
+    right = {key: (rows["label"] == rows["predicted"]).to_numpy()
+             for key, rows in ((key, part(predictions, *key)) for key in
+                               [("clean", 0.0, "none"), ("style", 1.0, "none"), ("style", 1.0, "jpeg")])}
+    clean, attacked, defended = right.values()
+    cell = result.cell("style", 1.0, "none")
+    assert (cell.against_clean.lost, cell.against_clean.won) == ((clean & ~attacked).sum(), (~clean & attacked).sum())
+    assert cell.success.value == pytest.approx((~attacked)[clean].mean())
+    assert cell.against_none is None
+    against = result.cell("style", 1.0, "jpeg").against_none
+    assert against.difference.value == pytest.approx(defended.mean() - attacked.mean())
+    assert result.cell("clean", 0.0, "none").success is None
+    with pytest.raises(KeyError):
+        result.cell("style", 0.5, "none")
+
+
+def test_the_identity_is_as_unsuspicious_as_clean_images(finished):
+    entries = [found for found in finished[0].detections if found.condition.attack == "identity"]
+    assert {found.detector for found in entries} >= {"edges", "ssim", "spectrum"}
+    for found in entries:
+        assert found.auroc is None or found.auroc.value == pytest.approx(0.5)
+        assert found.alarms == found.false_alarms
+
+
+def test_detection_figures_equal_scikit_learn_on_the_table(finished):
+    result, folder = finished
+    scores = pd.read_parquet(folder / "detections.parquet")
+    clean, noisy = (scores[scores["attack"] == attack]["ssim"] for attack in ("identity", "noise"))
+    found = next(item for item in result.detections
+                 if (item.condition.attack, item.detector) == ("noise", "ssim"))
+    truth = np.repeat([0, 1], [len(clean), len(noisy)])
+    assert found.auroc.value == pytest.approx(metrics.roc_auc_score(truth, np.concatenate([clean, noisy])))
+    assert found.alarms.value == pytest.approx((noisy > found.threshold).mean())
+
+
+def test_the_run_folder_holds_what_it_shall_and_no_path_of_this_machine(finished):
+    result, folder = finished
+    files = files_in(folder)
+    assert {"plan.yaml", "environment.json", "predictions.parquet", "detections.parquet", "result.json"} <= set(files)
+    assert not [name for name in files if name.startswith("work/") or "/." in name]
+    assert AuditResult.load(folder / "result.json") == result
+    assert read_plan(AuditPlan, folder / "plan.yaml") == make_plan()
+    assert result.provenance["predictions sha256"] == sha256_file(folder / "predictions.parquet")
+    assert str(folder) not in (folder / "result.json").read_text()
+    assert json.loads((folder / "environment.json").read_text())["packages"]["torch"]
+
+
+def test_the_gallery_shows_images_of_the_run(finished, subject, predictions):
+    result, folder = finished
+    assert len(result.exhibits) == 2
+    for exhibit in result.exhibits:
+        for name in (exhibit.original, exhibit.attacked, exhibit.difference, exhibit.defended, exhibit.evidence):
+            assert Image.open(folder / name).size
+        original = np.asarray(Image.open(folder / exhibit.original))
+        row = subject.images.image_ids.index(exhibit.image_id)
+        assert np.array_equal(original, subject.images.images[row, 0])
+        read = part(predictions, exhibit.condition.attack, exhibit.condition.strength, "none").set_index("image_id")
+        assert exhibit.predictions["attacked"] == read.loc[exhibit.image_id, "predicted"]
+        assert set(exhibit.predictions) == {"clean", "attacked", "jpeg", "other"}
+
+
+def test_neither_batch_size_nor_other_attacks_change_a_figure(subject, predictions, tmp_path):
+    run_audit(make_plan(batch_size=13, attacks=[STYLE], exhibits=0), subject, tmp_path)
+    alone = pd.read_parquet(tmp_path / "predictions.parquet")
+    shared = predictions[predictions["attack"] != "noise"].reset_index(drop=True)
+    assert alone["predicted"].tolist() == shared["predicted"].tolist()
+    columns = [name for name in shared if name.startswith("p_")]
+    np.testing.assert_allclose(alone[columns], shared[columns], atol=1e-5)
+
+
+def test_a_limit_takes_whole_patients_first(subject, tmp_path):
+    result = run_audit(make_plan(limit=4, exhibits=0, attacks=[{"label": "n", "name": "noise"}], defences=[]), subject,
+                       tmp_path)
+    assert result.cells[0].performance.accuracy.n == 4
+    assert any("limited the test to 4 of" in warning for warning in result.data.warnings)
+    patients = pd.read_parquet(tmp_path / "predictions.parquet").drop_duplicates("image_id")["patient_id"]
+    everyone = [subject.images.patients[row] for row in subject.images.rows("test")]
+    assert sum(patients.value_counts()[name] < everyone.count(name) for name in patients.unique()) <= 1
+
+
+def test_too_few_validation_images_are_said_not_guessed(subject, tmp_path):
+    result = run_audit(make_plan(false_alarms=0.001, exhibits=0, attacks=[{"label": "n", "name": "noise"}]), subject,
+                       tmp_path)
+    assert result.detections == ()
+    assert any("detection was not assessed" in warning for warning in result.data.warnings)
+
+
+def test_a_colour_attack_goes_through_everything(subject, tmp_path):
+    colour = {**STYLE, "options": {**STYLE["options"], "colour": "rgb"}, "strengths": [1.0]}
+    result = run_audit(make_plan(attacks=[colour], exhibits=1), subject, tmp_path)
+    assert Image.open(tmp_path / result.exhibits[0].attacked).mode == "RGB"
+
+
+def test_a_perfect_and_a_hopeless_reading(subject, tmp_path):
+    """A model that always says one class: its recall is 1 there and 0 elsewhere."""
+    constant = tiny_classifier(subject.images.classes, 48)
+    constant.module[2].weight.data.zero_()
+    constant.module[2].bias.data[1] = 5
+    result = run_audit(make_plan(exhibits=0, defences=[], attacks=[{"label": "n", "name": "noise"}]),
+                       with_models(subject, victim=constant), tmp_path)
+    recalls = [item.recall.value for item in result.cell("n", 1.0, "none").performance.classes]
+    assert recalls == [0.0, 1.0, 0.0]

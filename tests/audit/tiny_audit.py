@@ -1,0 +1,57 @@
+"""An audit small enough to run in a second: 60 phantoms, a linear classifier, three attacks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from random_parts import tiny_classifier
+
+from radversary.audit import run as run_file
+from radversary.audit.plan import AuditPlan
+from radversary.audit.run import Subject
+from radversary.study.plan import DataPlan
+from radversary.study.prepare import prepare
+
+SIZE = 48
+STYLE = {"label": "style", "name": "style-transfer", "strengths": [0.3, 1.0],
+         "options": {"generator": "fourier", "count": 3, "style_size": 32}}
+NOISE = {"label": "noise", "name": "noise", "strengths": [0.1]}
+DEFENCES = [{"label": "jpeg", "transforms": [{"name": "jpeg"}]}, {"label": "other", "model": "other"}]
+
+
+def make_plan(**changes: Any) -> AuditPlan:
+    return AuditPlan.model_validate({"attacks": [STYLE, NOISE], "defences": DEFENCES, "bootstrap": 100,
+                                     "batch_size": 5, "exhibits": 2, "false_alarms": 0.2, **changes})
+
+
+def make_subject(folder: Path, seed: int = 1) -> Subject:
+    plan = DataPlan.model_validate({"source": {"name": "phantoms", "options": {"count": 60, "size": SIZE}},
+                                    "size": SIZE})
+    images, report = prepare(plan, folder, seed=seed)
+    models = {name: tiny_classifier(images.classes, SIZE, seed=place) for place, name in enumerate(("victim", "other"))}
+    return Subject(classifiers=models, images=images, report=report, source="phantoms")
+
+
+def with_models(subject: Subject, **models: Any) -> Subject:
+    return replace(subject, classifiers={**subject.classifiers, **models})
+
+
+def stop_after(patch: pytest.MonkeyPatch, batches: int) -> list[int]:
+    """Let the audit measure so many batches and be killed in the next."""
+    real, calls = run_file.measure_batch, []
+
+    def stopping(*given):
+        if len(calls) == batches:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return real(*given)
+
+    patch.setattr(run_file, "measure_batch", stopping)
+    return calls
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,166 @@
+"""What every registered attack promises."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+
+import pytest
+import torch
+from random_parts import Climbing, smooth_images, tiny_classifier, write_vgg
+
+from radversary.attacks.base import Attack, Batch, run_attack
+from radversary.attacks.registry import ATTACKS
+from radversary.attacks.style.transfer import StyleTransferAttack
+from radversary.core import registry as registry_file
+from radversary.core.errors import AccessError, PlanError
+from radversary.core.seeds import Streams
+from radversary.core.types import Access
+from radversary.stylization.generators import GENERATORS
+
+STYLES = {"count": 5, "style_size": 32}
+QUICK = {"gatys": {"steps": 3}}
+CASES = [(name, STYLES if name == "style-transfer" else {}) for name in ATTACKS.names()] + [
+    ("style-transfer", {**STYLES, "generator": generator, "colour": colour, "options": QUICK.get(generator, {})})
+    for generator in GENERATORS.names() for colour in ("grey", "rgb")]
+NAMES = ("image-0", "image-1", "image-2")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _weights(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RADVERSARY_WEIGHTS", str(write_vgg(tmp_path_factory.mktemp("weights"), layers=5).parent))
+        yield
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: "-".join([case[0], *map(str, case[1].values())][:5]))
+def attack(request, _weights) -> Attack:
+    name, options = request.param
+    return ATTACKS.create(name, **options)
+
+
+@pytest.fixture(scope="module")
+def victim():
+    return tiny_classifier()
+
+
+def perturbed(attack, victim, images, names=NAMES, strength=0.7):
+    labels = torch.arange(len(images)) % 3
+    return attack.at(strength).perturb(victim, images, labels, Streams.for_images(names, seed=7, step="contract"))
+
+
+def on_the_path(attack, victim, images, names=NAMES, strengths=(0.7,), bits=8):
+    batch = Batch(images=images, labels=torch.arange(len(images)) % 3, image_ids=tuple(names), bits=bits)
+    return list(run_attack(attack, victim, batch, seed=7, step="contract", strengths=strengths))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_range_shape_type_and_an_untouched_input(attack, victim, channels):
+    images = smooth_images(3, channels=channels)
+    before = images.clone()
+    attacked = perturbed(attack, victim, images, strength=1.0)
+    colour = channels == 3 or getattr(attack, "colour", "grey") == "rgb"
+    assert attacked.shape == (3, 3 if colour else 1, 32, 32)
+    assert attacked.dtype == torch.float32
+    assert attacked.device == images.device
+    assert 0 <= attacked.min() <= attacked.max() <= 1
+    assert not attacked.requires_grad
+    assert torch.equal(images, before)
+    assert attacked.data_ptr() != images.data_ptr()
+
+
+def test_it_does_something_unless_it_is_the_identity(attack, victim):
+    images = smooth_images(3)
+    change = (perturbed(attack, victim, images, strength=1.0) - images).abs().amax((1, 2, 3))
+    assert (change == 0).all() if type(attack).__name__ == "Identity" else (change > 0.01).all()
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(attack, victim):
+    images = smooth_images(3)
+    ((_, first),), ((_, second),) = on_the_path(attack, victim, images), on_the_path(attack, victim, images)
+    assert torch.equal(first, second)
+    other = ["another-0", "another-1", "another-2"]
+    ((_, third),) = on_the_path(attack, victim, images, names=other)
+    assert type(attack).__name__ == "Identity" or not torch.equal(first, third)
+
+
+def test_batch_mates_and_order_do_not_matter(attack, victim):
+    images = smooth_images(3)
+    together = perturbed(attack, victim, images)
+    backwards = perturbed(attack, victim, images.flip(0), names=NAMES[::-1]).flip(0)
+    alone = torch.cat([perturbed(attack, victim, images[i:i + 1], names=NAMES[i:i + 1]) for i in range(3)])
+    torch.testing.assert_close(backwards, together, atol=1e-5, rtol=0)
+    torch.testing.assert_close(alone, together, atol=1e-5, rtol=0)
+
+
+def test_zero_strength_is_the_identity(attack, victim):
+    images = smooth_images(3)
+    assert torch.equal(perturbed(attack, victim, images, strength=0.0), images.expand_as(images))
+
+
+def test_the_ladder_equals_one_attack_a_rung(attack, victim):
+    images, rungs = smooth_images(3), (1.0, 0.0, 0.4)
+    streams = Streams.for_images(NAMES, seed=7, step="contract")
+    climbed = list(attack.ladder(victim, images, torch.zeros(3, dtype=torch.int64), streams, rungs))
+    assert [strength for strength, _ in climbed] == list(rungs)
+    for strength, attacked in climbed:
+        torch.testing.assert_close(attacked, perturbed(attack, victim, images, strength=strength), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+def test_the_sealed_path_ends_on_the_stored_grid(attack, victim, bits):
+    ((_, attacked),) = on_the_path(attack, victim, smooth_images(3), bits=bits)
+    codes = attacked * (2**bits - 1)
+    assert (codes - codes.round()).abs().max() < 1e-3
+
+
+def test_the_repr_is_the_provenance(attack):
+    assert eval(repr(attack), {type(attack).__name__: type(attack)}) == attack
+    assert repr(attack.at(0.25)) != repr(attack.at(0.5))
+
+
+def test_it_declares_what_it_is(attack):
+    assert attack.needs in Access
+    assert attack.strength in attack.__dataclass_fields__
+    assert attack.nist.startswith("NISTAML.")
+    assert attack.atlas.startswith("AML.T")
+    assert type(attack).__dataclass_params__.frozen
+    assert all(field.kw_only for field in attack.__dataclass_fields__.values() if field.init)
+
+
+def test_a_strength_beyond_one_is_refused(attack):
+    for strength in () if type(attack).__name__ == "Identity" else (-0.1, 1.5, float("nan")):
+        with pytest.raises(PlanError, match=rf"{attack.strength} must lie in \[0, 1\]"):
+            attack.at(strength)
+
+
+@pytest.mark.parametrize("access", [Access.NONE, Access.LABELS, Access.SCORES])
+def test_too_little_access_is_refused_by_name(access):
+    victim = tiny_classifier()
+    victim.access = access
+    with pytest.raises(AccessError, match=rf"attack Climbing needs gradients but model 'tiny' gives only "
+                                          rf"{access.name.lower()}"):
+        on_the_path(Climbing(), victim, smooth_images(3))
+
+
+def test_enough_access_is_enough(victim):
+    ((_, attacked),) = on_the_path(Climbing(), victim, smooth_images(3))
+    assert attacked.mean() < 0.5
+
+
+def test_attacks_of_other_packages_run_like_our_own(victim, monkeypatch):
+    point = EntryPoint("darken", "random_parts:Darken", "radversary.attacks")
+    monkeypatch.setattr(registry_file, "entry_points", lambda group: [point] if group == point.group else [])
+    assert "darken" in ATTACKS.names()
+    images = smooth_images(3)
+    ((_, attacked),) = on_the_path(ATTACKS.create("darken"), victim, images, strengths=(0.5,))
+    torch.testing.assert_close(attacked, images / 2, atol=1 / 255, rtol=0)
+
+
+def test_rgb_styles_colour_a_grey_image(victim):
+    attacked = perturbed(StyleTransferAttack(colour="rgb", **STYLES), victim, smooth_images(3))
+    assert (attacked[:, 0] - attacked[:, 2]).abs().max() > 0.02
+
+
+def test_grey_styles_keep_a_grey_image_grey_in_three_channels(victim):
+    attacked = perturbed(StyleTransferAttack(**STYLES), victim, smooth_images(3).expand(-1, 3, -1, -1))
+    torch.testing.assert_close(attacked[:, 0], attacked[:, 2], atol=1e-6, rtol=0)
