@@ -39,5 +39,5 @@ def weights() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _two_threads() -> None:
-    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+def _one_thread() -> None:
+    torch.set_num_threads(1)

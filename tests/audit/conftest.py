@@ -10,12 +10,6 @@ from radversary.audit.result import AuditResult
 from radversary.audit.run import Subject, run_audit
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(_two_threads: None) -> None:
-    # Networks and images are so small here that a second thread costs more than it brings.
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="session")
 def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     torch.set_num_threads(1)

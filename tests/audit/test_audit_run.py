@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from radversary.audit.plan_files import read_plan
 from radversary.audit.plan import AuditPlan
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
+from radversary.core.errors import DataError
 from radversary.core.files import sha256_file
 
 CONDITIONS = [("clean", 0.0), ("identity", 0.0), ("style", 0.3), ("style", 1.0), ("noise", 0.1)]
@@ -181,3 +183,24 @@ def test_a_perfect_and_a_hopeless_reading(subject, tmp_path):
                        with_models(subject, victim=constant), tmp_path)
     recalls = [item.recall.value for item in result.cell("n", 1.0, "none").performance.classes]
     assert recalls == [0.0, 1.0, 0.0]
+
+
+def parts_only(subject, tmp_path, keep):
+    """The same images with all other parts taken out of the split."""
+    frame = subject.images.table.frame
+    table = subject.images.table.with_split(frame["split"].where(frame["split"].isin(keep), "test" if keep else ""))
+    return replace(subject, images=replace(subject.images, table=table, folder=tmp_path))
+
+
+def test_images_without_a_validation_part_are_audited_without_detection(subject, tmp_path):
+    plan = make_plan(exhibits=0, defences=[], attacks=[{"label": "n", "name": "noise"}])
+    result = run_audit(plan, parts_only(subject, tmp_path, ["test"]), tmp_path / "run")
+    assert result.cells[0].performance.accuracy.n == 60
+    assert result.detections == ()
+    assert set(result.data.counts) == {"test"}
+
+
+def test_images_that_were_not_split_are_refused(subject, tmp_path):
+    with pytest.raises(DataError, match="no image is in the part 'test'; split the table first"):
+        run_audit(make_plan(), parts_only(subject, tmp_path, []), tmp_path / "run")
+    assert files_in(tmp_path) == []

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-import torch
+
+from radversary.classifiers.networks import NETWORKS
 
 
 @pytest.fixture(autouse=True)
-def _one_thread(_two_threads: None) -> None:
-    # Networks and images are so small here that a second thread costs more than it brings.
-    torch.set_num_threads(1)
+def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NETWORKS._own, "tiny", "random_parts:TinyNetwork")

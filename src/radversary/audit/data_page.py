@@ -28,12 +28,13 @@ def summarise_data(images: PreparedImages, report: DataReport, source: str, rows
         The summary.
     """
     frame = images.table.frame
-    parts = [part for part in ("train", "validation", "test") if len(images.rows(part))]
     counts = {part: {name: int((frame.iloc[images.rows(part)]["label"] == name).sum()) for name in images.classes}
-              for part in parts}
+              for part in images.parts}
     warnings = [*report.errors, *report.warnings]
-    warnings += [f"only {count} test images of class {name}: figures of this class are provisional"
-                 for name, count in counts["test"].items() if count < FEW]
+    few = {name: count for name, count in counts["test"].items() if count < FEW}
+    if few:
+        listed = ", ".join(f"{name} {count}" for name, count in few.items())
+        warnings.append(f"fewer than {FEW} test images a class ({listed}): figures by class are provisional")
     if thresholds is None:
         warnings.append("too few validation images to calibrate the detectors: detection was not assessed")
     if len(rows) < len(images.rows("test")):

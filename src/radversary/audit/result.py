@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from radversary.core.errors import DataError
 from radversary.core.files import write_text
 from radversary.core.types import Estimate
 from radversary.metrics.performance import PairedTest, Performance
@@ -217,5 +218,13 @@ class AuditResult(Record):
 
     @classmethod
     def load(cls, path: Path) -> AuditResult:
-        """Read a result that :meth:`save` wrote."""
-        return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        """Read a result that :meth:`save` wrote.
+
+        Raises:
+            DataError: It is damaged, or of another version.
+        """
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValueError as error:  # pydantic's errors and those of decoding are both of this kind
+            raise DataError(f"{path} is damaged or of another version; run the audit again "
+                            f"({str(error).splitlines()[0]})") from error

@@ -7,12 +7,7 @@ from collections.abc import Mapping
 from rich.table import Table
 
 from radversary.audit.result import AuditResult
-from radversary.core.types import Estimate
-
-
-def figure(estimate: Estimate) -> str:
-    """Write an estimate as percent with its interval."""
-    return f"{100 * estimate.value:.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
+from radversary.report.markdown import figure
 
 
 def accuracy_table(result: AuditResult) -> Table:

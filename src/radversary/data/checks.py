@@ -124,7 +124,8 @@ def _table_warnings(prepared: PreparedImages) -> Iterator[str]:
     table = pd.crosstab(frame["label"], frame["split"]).reindex(
         index=list(prepared.classes), columns=list(PARTS), fill_value=0)
     for name, row in table.iterrows():
-        yield from (f"the {part} part holds no image of class {name}" for part in PARTS if row[part] == 0)
+        yield from (f"the {part} part holds no image of class {name}" for part in PARTS
+                    if row[part] == 0 and table[part].any())
         if 0 < row["test"] < FEW:
             yield (f"the test part holds only {row['test']} images of class {name}: its recall is known to "
                    f"±{98 / row['test'] ** 0.5:.0f} points at best")

@@ -16,7 +16,7 @@ from radversary.core.errors import DataError, PlanError
 from radversary.core.files import read_json, sha256_file, sha256_json, write_json, write_whole
 from radversary.core.types import Images, Labels
 from radversary.data.preparing import Failed, depth_of_all, write_images
-from radversary.data.table import ImageTable, read_csv
+from radversary.data.table import PARTS, ImageTable, read_csv
 
 RECORD: Final = "prepared.json"
 FILES: Final = ("images.npy", "table.csv", "left_out.csv")
@@ -92,6 +92,11 @@ class PreparedImages:
     def image_ids(self) -> list[str]:
         """Image ids, one an image."""
         return [str(image_id) for image_id in self.table.frame["image_id"]]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Parts of the split that hold images, in the order train, validation, test."""
+        return tuple(part for part in PARTS if (self.table.frame["split"] == part).any())
 
     def rows(self, part: str) -> np.ndarray:
         """Return the row numbers of ``train``, ``validation`` or ``test``, as :meth:`ImageTable.rows`."""

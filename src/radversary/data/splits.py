@@ -25,24 +25,25 @@ def split_by_patient(
 
     Args:
         table: The images.
-        fractions: Shares of train, validation and test; positive, sum 1.
+        fractions: Shares of train, validation and test, sum 1; train may be 0, where a model exists and is only judged.
         seed: Seed of the order.
 
     Returns:
         The same rows with ``split`` filled in.
 
     Raises:
-        PlanError: Fractions that are not three positive numbers of sum 1.
+        PlanError: Fractions that are not such numbers.
         DataError: A class has too few patients for one in each part.
     """
     shares = _checked(fractions)
+    parts = [part for part, share in zip(PARTS, shares, strict=True) if share]
     frame = table.frame
     counts = pd.crosstab(frame["patient_id"], frame["label"])[list(table.classes)]
-    _check_patients(counts)
+    _check_patients(counts, parts)
     order = counts.index.to_series().map(lambda patient: derive_seed(seed, "split", patient)).sort_values().index
-    parts = _distributed(counts.loc[order].to_numpy(), shares)
-    split = table.with_split(frame["patient_id"].map(dict(zip(order, np.array(PARTS)[parts], strict=True))))
-    return _with_all_classes(split, "give other fractions or another seed")
+    places = _distributed(counts.loc[order].to_numpy(), shares[shares > 0])
+    split = table.with_split(frame["patient_id"].map(dict(zip(order, np.array(parts)[places], strict=True))))
+    return _with_all_classes(split, parts, "give other fractions or another seed")
 
 
 def split_by_image(table: ImageTable, *, seed: int = 42) -> ImageTable:
@@ -68,22 +69,23 @@ def split_by_image(table: ImageTable, *, seed: int = 42) -> ImageTable:
     rest, test = train_test_split(ids, test_size=0.2, random_state=seed)
     train, validation = train_test_split(rest, test_size=0.25, random_state=seed)
     part = {image_id: name for name, group in zip(PARTS, (train, validation, test), strict=True) for image_id in group}
-    return _with_all_classes(table.with_split(table.frame["image_id"].map(part)), "more images are needed")
+    return _with_all_classes(table.with_split(table.frame["image_id"].map(part)), PARTS, "more images are needed")
 
 
 def _checked(fractions: Sequence[float]) -> np.ndarray:
     shares = np.asarray(fractions, dtype=float)
-    if shares.shape != (3,) or not (shares > 0).all() or abs(shares.sum() - 1) > 1e-6:
-        raise PlanError(f"fractions must be three positive numbers of sum 1 (train, validation, test), got {fractions}")
+    if shares.shape != (3,) or not (shares[0] >= 0 and (shares[1:] > 0).all()) or abs(shares.sum() - 1) > 1e-6:
+        raise PlanError("fractions must be three positive numbers of sum 1 (train, validation, test; train may be 0), "
+                        f"got {fractions}")
     return shares
 
 
-def _check_patients(counts: pd.DataFrame) -> None:
+def _check_patients(counts: pd.DataFrame, parts: Sequence[str]) -> None:
     for name in counts:
         patients = int((counts[name] > 0).sum())
-        if patients < len(PARTS):
+        if patients < len(parts):
             raise DataError(f"class {name!r} has images of {patients} patient{'s' * (patients != 1)}; a split into "
-                            f"train, validation and test by patient needs at least {len(PARTS)} of each class")
+                            f"{' and '.join(parts)} by patient needs at least {len(parts)} of each class")
 
 
 def _distributed(counts: np.ndarray, shares: np.ndarray) -> np.ndarray:
@@ -115,9 +117,9 @@ def _neediest(lacking: np.ndarray, column: int, without: np.ndarray, patients_le
     return int(best[np.argmax(lacking[best].sum(axis=1))])
 
 
-def _with_all_classes(table: ImageTable, remedy: str) -> ImageTable:
+def _with_all_classes(table: ImageTable, parts: Sequence[str], remedy: str) -> ImageTable:
     counts = pd.crosstab(table.frame["label"], table.frame["split"]).reindex(
-        index=list(table.classes), columns=list(PARTS), fill_value=0)
+        index=list(table.classes), columns=list(parts), fill_value=0)
     for name, row in counts.iterrows():
         for part, images in row.items():
             if images == 0:

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_study import content, make_study, training
+
+from radversary.audit import run as audit_file
+from radversary.audit.plan_files import parse_plan, read_plan
+from radversary.core.errors import DataError, ModelError, PlanError, RadversaryError, UnknownNameError
+from radversary.core.files import sha256_file
+from radversary.study import models as models_file
+from radversary.study.existing import audit_existing
+from radversary.study.plan import StudyPlan
+from radversary.study.run import run_study, train_models
+
+
+@pytest.fixture
+def trainings(monkeypatch) -> list[str]:
+    """Names of the models that were trained, in order."""
+    names, real = [], models_file.train
+
+    def counted(network, **options):
+        names.append(options["card"].name)
+        return real(network, **options)
+
+    monkeypatch.setattr(models_file, "train", counted)
+    return names
+
+
+@pytest.fixture
+def measurements(monkeypatch) -> list[int]:
+    calls, real = [], audit_file.measure_batch
+    monkeypatch.setattr(audit_file, "measure_batch", lambda *given: calls.append(1) or real(*given))
+    return calls
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): sha256_file(path)
+            for path in [*folder.rglob("*.safetensors"), *folder.rglob("*.parquet"), *folder.rglob("images.npy")]}
+
+
+def test_a_study_goes_all_the_way_and_then_does_nothing_twice(tmp_path, trainings, measurements):
+    told = []
+    result = run_study(make_study(), tmp_path, tell=told.append, device="cpu")
+    assert trainings == ["victim", "hardened"]
+    assert [line.removesuffix(" …") for line in told] == ["prepare and check data", "train victim", "train hardened",
+                                                         "audit", "report"]
+    assert set(result.defences) == {"none", "jpeg", "hardened"}
+    assert set(result.curves) == {"victim", "hardened"}
+    assert "<html" in (tmp_path / "report.html").read_text().lower()
+    assert read_plan(StudyPlan, tmp_path / "plan.yaml") == make_study()
+    before, measured = hashes(tmp_path), len(measurements)
+    images = (tmp_path / "data" / "prepared" / "images.npy").stat().st_mtime_ns
+    again = run_study(make_study(), tmp_path, device="cpu")
+    assert trainings == ["victim", "hardened"]
+    assert len(measurements) == measured
+    assert hashes(tmp_path) == before
+    assert (tmp_path / "data" / "prepared" / "images.npy").stat().st_mtime_ns == images
+    assert again.cells == result.cells
+
+
+def test_a_changed_training_makes_that_model_anew_and_no_other(tmp_path, trainings):
+    train_models(make_study(), tmp_path, device="cpu")
+    victim = sha256_file(tmp_path / "models" / "victim" / "model.safetensors")
+    hardened = sha256_file(tmp_path / "models" / "hardened" / "model.safetensors")
+    changed = copy.deepcopy(content())
+    changed["models"]["hardened"]["training"]["batch_size"] = 16
+    train_models(parse_plan(StudyPlan, changed, source="test"), tmp_path, device="cpu")
+    assert trainings == ["victim", "hardened", "hardened"]
+    assert sha256_file(tmp_path / "models" / "victim" / "model.safetensors") == victim
+    assert sha256_file(tmp_path / "models" / "hardened" / "model.safetensors") != hardened
+
+
+def test_a_changed_victim_makes_what_starts_from_it_anew_too(tmp_path, trainings):
+    train_models(make_study(), tmp_path, device="cpu")
+    changed = copy.deepcopy(content())
+    changed["models"]["victim"]["training"]["batch_size"] = 16
+    train_models(parse_plan(StudyPlan, changed, source="test"), tmp_path, device="cpu")
+    assert trainings == ["victim", "hardened"] * 2
+
+
+def test_a_changed_attack_trains_nothing(tmp_path, trainings, measurements):
+    run_study(make_study(), tmp_path, device="cpu")
+    before = len(measurements)
+    result = run_study(make_study(attacks=[{"label": "noise", "name": "noise"}]), tmp_path, device="cpu")
+    assert len(trainings) == 2
+    assert len(measurements) > before
+    assert result.cell("noise", 1.0, "hardened").performance.accuracy.n > 0
+
+
+def test_two_runs_of_one_plan_give_the_same_bytes(tmp_path):
+    for name in "ab":
+        run_study(make_study(), tmp_path / name, device="cpu")
+    assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
+
+
+def test_stopped_in_training_it_goes_on(tmp_path, monkeypatch):
+    run_study(make_study(), tmp_path / "whole", device="cpu")
+    real = models_file.train
+
+    def stopping(network, **options):
+        if options["card"].name == "hardened":
+            raise KeyboardInterrupt
+        return real(network, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(models_file, "train", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            run_study(make_study(), tmp_path / "stopped", device="cpu")
+    run_study(make_study(), tmp_path / "stopped", device="cpu")
+    assert hashes(tmp_path / "stopped") == hashes(tmp_path / "whole")
+
+
+def test_the_leaky_split_is_found_out(tmp_path):
+    leaky = content()["data"] | {"split": "leaky", "per_class": 30}
+    result = run_study(make_study(data=leaky, models={"victim": {"training": training()}}, defences=[]), tmp_path,
+                       device="cpu")
+    assert any("in more than one part" in warning for warning in result.data.warnings)
+    assert any("show the same film" in warning for warning in result.data.warnings)
+    assert "LEAKY" in result.data.source
+
+
+def test_the_patient_split_does_not_leak(tmp_path):
+    result = run_study(make_study(models={"victim": {"training": training()}}, defences=[]), tmp_path, device="cpu")
+    assert not any("more than one part" in text or "same film" in text for text in result.data.warnings)
+
+
+@pytest.mark.parametrize(("changes", "kind", "words"), [
+    ({"modles": {}}, UnknownNameError, "did you mean 'models'"),
+    ({"models": {"vctim": {}}}, PlanError, "one called 'victim'"),
+    ({"defences": [{"label": "x", "model": "hardend"}]}, PlanError, "'hardend', which is not among the models"),
+    ({"data": {"source": {"name": "phantoms"}, "size": 8}}, PlanError, "data.size"),
+    ({"data": {"source": {"name": "phantoms"}, "channels": 2}}, PlanError, "data.channels"),
+    ({"data": {"source": {"name": "phantoms"}, "split": "paitent"}}, PlanError, "data.split"),
+])
+def test_a_study_plan_that_contradicts_itself_is_one_sentence(changes, kind, words):
+    with pytest.raises(kind, match=words) as caught:
+        make_study(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def with_styles(styles: str, trained: str = "train") -> StudyPlan:
+    changed = copy.deepcopy(content())
+    changed["attacks"][0]["options"]["styles"] = styles
+    changed["models"]["hardened"]["adversarial"]["attack"]["options"]["styles"] = trained
+    return parse_plan(StudyPlan, changed, source="test")
+
+
+def without_hardened(**changes) -> StudyPlan:
+    return make_study(models={"victim": {"training": training()}}, defences=[], **changes)
+
+
+@pytest.mark.parametrize(("plan", "kind", "words"), [
+    (lambda: with_styles("train"), PlanError, "'hardened' trains on 3 of the styles that attack 'style' is audited"),
+    (lambda: with_styles("tset"), UnknownNameError, "did you mean 'test'"),
+    (lambda: with_styles("test", "trian"), UnknownNameError, "did you mean 'train'"),
+    (lambda: without_hardened(attacks=[{"label": "s", "name": "style-transfer", "options": {"styles": "styles"}}]),
+     DataError, "holds no readable image"),
+    (lambda: without_hardened(attacks=[{"label": "s", "name": "style"}]), UnknownNameError, "'style-transfer'"),
+    (lambda: make_study(data={"source": {"name": "phantom"}}), UnknownNameError, "did you mean 'phantoms'"),
+    (lambda: make_study(data={"source": {"name": "folder", "options": {"root": "none"}}}), DataError, "no folder none"),
+    (lambda: make_study(data=content()["data"] | {"classes": ["a", "b"]}), ModelError, "the data has 3"),
+])
+def test_what_does_not_fit_is_said_before_anything_is_trained(tmp_path, monkeypatch, trainings, plan, kind, words):
+    (tmp_path / "styles").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(kind, match=words):
+        run_study(plan(), tmp_path / "run", device="cpu")
+    assert trainings == []
+
+
+def test_fewer_images_than_a_batch_is_one_sentence(tmp_path):
+    plan = make_study(models={"victim": {"training": training(batch_size=5000)}}, defences=[])
+    with pytest.raises(DataError, match="fewer than one batch of 5000"):
+        run_study(plan, tmp_path, device="cpu")
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_pictures_that_changed_train_the_defence_anew(tmp_path, trainings):
+    styles = tmp_path / "styles"
+    styles.mkdir()
+    for size, seed in ((31, 1), (33, 2)):  # the size too, because a bank is read once a process
+        Image.fromarray(np.random.default_rng(seed).integers(0, 255, (40, 40, 3), np.uint8)).save(styles / "a.png")
+        changed = copy.deepcopy(content())
+        changed["models"]["hardened"]["adversarial"]["attack"]["options"] |= {"styles": str(styles), "style_size": size}
+        train_models(parse_plan(StudyPlan, changed, source="test"), tmp_path / "run", device="cpu")
+    assert trainings == ["victim", "hardened", "hardened"]
+
+
+class TestExisting:
+    @pytest.fixture
+    def model(self, tmp_path) -> Path:
+        train_models(without_hardened(), tmp_path / "made", device="cpu")
+        return tmp_path / "made" / "models" / "victim"
+
+    SOURCE = {"name": "phantoms", "options": {"count": 45, "size": 48, "seed": 9}}
+
+    def plan(self, **changes):
+        return make_study(**changes).audit_part()
+
+    def test_a_saved_model_is_audited_on_other_films(self, model, tmp_path):
+        plan = self.plan(defences=[{"label": "jpeg", "transforms": [{"name": "jpeg"}]}])
+        result = audit_existing(plan, model, self.SOURCE, tmp_path / "audit")
+        assert result.model["name"] == "victim"
+        assert set(result.data.counts) == {"validation", "test"}
+        assert (tmp_path / "audit" / "report.html").is_file()
+
+    def test_a_defence_may_be_another_saved_model(self, model, tmp_path):
+        plan = make_study(models={"victim": {}, str(model): {}},
+                          defences=[{"label": "twin", "model": str(model)}]).audit_part()
+        result = audit_existing(plan, model, self.SOURCE, tmp_path / "audit")
+        assert result.cell("clean", 0.0, "twin").against_none.difference.value == 0
+
+    def test_models_that_cannot_be_used_are_one_sentence(self, model, tmp_path):
+        (tmp_path / "model.pt").write_bytes(b"\x80\x02")
+        for place in (tmp_path / "none", tmp_path / "model.pt", tmp_path):
+            with pytest.raises(ModelError):
+                audit_existing(self.plan(), place, self.SOURCE, tmp_path / "audit")
+        with pytest.raises(RadversaryError, match="no folder"):
+            audit_existing(self.plan(defences=[]), model, {"name": "folder", "options": {"root": "none"}},
+                           tmp_path / "audit")
