@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 import torch
 from PIL import Image
-from random_parts import count_calls, smooth_images, tiny_classifier
 
 from radversary.attacks.base import Batch, blend, run_attack
 from radversary.attacks.registry import ATTACKS
@@ -11,6 +10,7 @@ from radversary.attacks.style.transfer import StyleTransferAttack
 from radversary.core.errors import DataError, PlanError, TensorError, UnknownNameError
 from radversary.core.seeds import Streams
 from radversary.stylization.bank import procedural_bank
+from random_parts import count_calls, smooth_images, tiny_classifier
 
 QUICK = {"generator": "fourier", "count": 4, "style_size": 32}
 LABELS = torch.zeros(2, dtype=torch.int64)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from random_parts import tiny_classifier
 from tiny_audit import NOISE, STYLE, files_in, make_plan, with_models
 
 from radversary.audit.plan import AuditPlan
@@ -10,6 +9,7 @@ from radversary.audit.plan_files import Part, parse_plan, plan_text, read_plan
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
 from radversary.core.errors import DataError, ModelError, PlanError, RadversaryError, UnknownNameError
+from random_parts import tiny_classifier
 
 
 def plan_of(**changes):

@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
-from random_parts import tiny_classifier
 from tiny_audit import NOISE, STYLE, files_in, make_plan, stop_after, with_models
 
 from radversary.audit import run as run_file
 from radversary.audit.run import run_audit
 from radversary.core.errors import StorageError
+from random_parts import tiny_classifier
 
 TABLES = ("predictions.parquet", "detections.parquet")
 QUICK = {"exhibits": 0, "defences": [], "attacks": [NOISE]}

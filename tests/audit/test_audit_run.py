@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 from sklearn import metrics
 from tiny_audit import STYLE, files_in, make_plan, with_models
-from random_parts import tiny_classifier
 
-from radversary.audit.plan_files import read_plan
 from radversary.audit.plan import AuditPlan
+from radversary.audit.plan_files import read_plan
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
 from radversary.core.errors import DataError
 from radversary.core.files import sha256_file
+from random_parts import tiny_classifier
 
 CONDITIONS = [("clean", 0.0), ("identity", 0.0), ("style", 0.3), ("style", 1.0), ("noise", 0.1)]
 READERS = ["none", "jpeg", "other"]
@@ -33,8 +33,8 @@ def part(frame, attack, strength, defence):
 
 def test_one_row_an_image_condition_and_defence(subject, predictions):
     ids = np.array(subject.images.image_ids)[subject.images.rows("test")].tolist()
-    assert list(predictions.columns) == ["image_id", "attack", "strength", "patient_id", "defence", "label", "predicted",
-                                         *(f"p_{name}" for name in subject.images.classes)]
+    own = ["image_id", "attack", "strength", "patient_id", "defence", "label", "predicted"]
+    assert list(predictions.columns) == [*own, *(f"p_{name}" for name in subject.images.classes)]
     assert len(predictions) == len(ids) * len(CONDITIONS) * len(READERS)
     for attack, strength in CONDITIONS:
         for defence in READERS:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from random_parts import tiny_classifier
 
 from radversary.audit import run as run_file
 from radversary.audit.plan import AuditPlan
 from radversary.audit.run import Subject
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare
+from random_parts import tiny_classifier
 
 SIZE = 48
 STYLE = {"label": "style", "name": "style-transfer", "strengths": [0.3, 1.0],

@@ -6,7 +6,6 @@ from importlib.metadata import EntryPoint
 
 import pytest
 import torch
-from random_parts import Climbing, smooth_images, tiny_classifier, write_vgg
 
 from radversary.attacks.base import Attack, Batch, run_attack
 from radversary.attacks.registry import ATTACKS
@@ -16,6 +15,7 @@ from radversary.core.errors import AccessError, PlanError
 from radversary.core.seeds import Streams
 from radversary.core.types import Access
 from radversary.stylization.generators import GENERATORS
+from random_parts import Climbing, smooth_images, tiny_classifier, write_vgg
 
 STYLES = {"count": 5, "style_size": 32}
 QUICK = {"gatys": {"steps": 3}}

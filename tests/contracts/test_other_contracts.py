@@ -8,7 +8,6 @@ from importlib.metadata import EntryPoint
 
 import pytest
 import torch
-from random_parts import smooth_images, tiny_classifier, write_vgg
 
 from radversary.attacks.registry import ATTACKS
 from radversary.classifiers.networks import NETWORKS, build_network
@@ -19,6 +18,7 @@ from radversary.defenses.defended import Defended
 from radversary.defenses.registry import TRANSFORMS
 from radversary.detectors.registry import DETECTORS
 from radversary.stylization.generators import GENERATORS
+from random_parts import smooth_images, tiny_classifier, write_vgg
 
 FAMILIES = {"attacks": ATTACKS, "generators": GENERATORS, "transforms": TRANSFORMS, "detectors": DETECTORS,
             "networks": NETWORKS, "datasets": DATASETS}
@@ -156,6 +156,7 @@ def test_architecture(name):
 def test_data_source_that_is_not_there_is_one_sentence(name, tmp_path):
     options = {"root": str(tmp_path / "none"), "path": str(tmp_path / "none.csv"), "count": 0}
     wanted = inspect.signature(DATASETS.get(name)).parameters
+    given = {key: value for key, value in options.items() if key in wanted}
     with pytest.raises(RadversaryError) as caught:
-        DATASETS.create(name, **{key: value for key, value in options.items() if key in wanted}).table(tmp_path / "work")
+        DATASETS.create(name, **given).table(tmp_path / "work")
     assert "\n" not in str(caught.value)

@@ -8,8 +8,10 @@ from scipy import stats
 
 from radversary.core.seeds import Streams, derive_seed, generator, numpy_generator
 
+PARTS = st.lists(st.one_of(st.integers(), st.text()), max_size=4)
 
-@given(st.lists(st.one_of(st.integers(), st.text()), max_size=4), st.lists(st.one_of(st.integers(), st.text()), max_size=4))
+
+@given(PARTS, PARTS)
 def test_equal_parts_and_only_these_give_equal_seeds(first, second):
     a, b = derive_seed(*first), derive_seed(*second)
     assert 0 <= a < 2**63

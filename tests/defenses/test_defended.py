@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from random_parts import Flip, smooth_images, tiny_classifier
 
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.types import Access
@@ -14,6 +13,7 @@ from radversary.defenses.base import Stack
 from radversary.defenses.defended import Defended
 from radversary.defenses.jpeg import JpegCompression
 from radversary.defenses.registry import TRANSFORMS
+from random_parts import Flip, smooth_images, tiny_classifier
 
 IMAGES = smooth_images(3)
 

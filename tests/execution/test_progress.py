@@ -19,6 +19,9 @@ def test_items_are_drawn_one_at_a_time():
 
 
 def test_errors_inside_the_loop_pass():
-    with pytest.raises(KeyboardInterrupt):
+    def work() -> None:
         for _ in track([1], "working"):
             raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()

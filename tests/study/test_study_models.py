@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from random_parts import smooth_images, tiny_classifier
 from tiny_study import make_study
 
 from radversary.core.errors import PlanError
@@ -14,6 +13,7 @@ from radversary.data.prepared import PreparedImages
 from radversary.data.table import ImageTable
 from radversary.study.models import training_set
 from radversary.training.datasets import MixedTrainingSet
+from random_parts import smooth_images, tiny_classifier
 
 
 def images_of(bits: int, folder: Path) -> PreparedImages:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import copy
+import shutil
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -43,24 +45,31 @@ def hashes(folder: Path) -> dict[str, str]:
             for path in [*folder.rglob("*.safetensors"), *folder.rglob("*.parquet"), *folder.rglob("images.npy")]}
 
 
-def test_a_study_goes_all_the_way_and_then_does_nothing_twice(tmp_path, trainings, measurements):
-    told = []
-    result = run_study(make_study(), tmp_path, tell=told.append, device="cpu")
-    assert trainings == ["victim", "hardened"]
+def test_a_study_goes_all_the_way(finished_study):
+    result, folder, told = finished_study
     assert [line.removesuffix(" …") for line in told] == ["prepare and check data", "train victim", "train hardened",
                                                          "audit", "report"]
     assert set(result.defences) == {"none", "jpeg", "hardened"}
     assert set(result.curves) == {"victim", "hardened"}
-    assert "<html" in (tmp_path / "report.html").read_text().lower()
-    assert read_plan(StudyPlan, tmp_path / "plan.yaml") == make_study()
-    before, measured = hashes(tmp_path), len(measurements)
-    images = (tmp_path / "data" / "prepared" / "images.npy").stat().st_mtime_ns
+    assert "<html" in (folder / "report.html").read_text().lower()
+    assert read_plan(StudyPlan, folder / "plan.yaml") == make_study()
+    assert set(result.provenance) >= {"plan sha256", "images sha256", "victim sha256", "hardened sha256"}
+    assert not any("more than one part" in text or "same film" in text for text in result.data.warnings)
+
+
+def test_a_second_run_trains_and_measures_nothing(finished_study, tmp_path, trainings, measurements):
+    shutil.copytree(finished_study[1], tmp_path, dirs_exist_ok=True)
+    before = hashes(tmp_path)
+    drawn = (tmp_path / "data" / "source").stat().st_mtime_ns
+    # The phantoms lie at another path now, so they are read again; nothing else may be done twice.
     again = run_study(make_study(), tmp_path, device="cpu")
-    assert trainings == ["victim", "hardened"]
-    assert len(measurements) == measured
+    assert trainings == measurements == []
     assert hashes(tmp_path) == before
+    assert (tmp_path / "data" / "source").stat().st_mtime_ns == drawn
+    assert again.cells == finished_study[0].cells
+    images = (tmp_path / "data" / "prepared" / "images.npy").stat().st_mtime_ns
+    train_models(make_study(), tmp_path, device="cpu")
     assert (tmp_path / "data" / "prepared" / "images.npy").stat().st_mtime_ns == images
-    assert again.cells == result.cells
 
 
 def test_a_changed_training_makes_that_model_anew_and_no_other(tmp_path, trainings):
@@ -83,50 +92,40 @@ def test_a_changed_victim_makes_what_starts_from_it_anew_too(tmp_path, trainings
     assert trainings == ["victim", "hardened"] * 2
 
 
-def test_a_changed_attack_trains_nothing(tmp_path, trainings, measurements):
-    run_study(make_study(), tmp_path, device="cpu")
-    before = len(measurements)
-    result = run_study(make_study(attacks=[{"label": "noise", "name": "noise"}]), tmp_path, device="cpu")
-    assert len(trainings) == 2
-    assert len(measurements) > before
+def test_a_changed_attack_trains_nothing(finished_study, tmp_path, trainings, measurements):
+    shutil.copytree(finished_study[1], tmp_path, dirs_exist_ok=True)
+    changed = make_study(attacks=[{"label": "noise", "name": "noise"}], exhibits=0)
+    result = run_study(changed, tmp_path, device="cpu")
+    assert trainings == []
+    assert measurements
     assert result.cell("noise", 1.0, "hardened").performance.accuracy.n > 0
 
 
-def test_two_runs_of_one_plan_give_the_same_bytes(tmp_path):
-    for name in "ab":
-        run_study(make_study(), tmp_path / name, device="cpu")
-    assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
-
-
-def test_stopped_in_training_it_goes_on(tmp_path, monkeypatch):
-    run_study(make_study(), tmp_path / "whole", device="cpu")
-    real = models_file.train
+def test_stopped_in_training_and_started_again_it_ends_with_the_same_bytes(finished_study, tmp_path, monkeypatch,
+                                                                           trainings):
+    counted = models_file.train
 
     def stopping(network, **options):
         if options["card"].name == "hardened":
             raise KeyboardInterrupt
-        return real(network, **options)
+        return counted(network, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(models_file, "train", stopping)
         with pytest.raises(KeyboardInterrupt):
-            run_study(make_study(), tmp_path / "stopped", device="cpu")
-    run_study(make_study(), tmp_path / "stopped", device="cpu")
-    assert hashes(tmp_path / "stopped") == hashes(tmp_path / "whole")
+            run_study(make_study(), tmp_path, device="cpu")
+    run_study(make_study(), tmp_path, device="cpu")
+    assert trainings == ["victim", "hardened"]
+    assert hashes(tmp_path) == hashes(finished_study[1])
 
 
 def test_the_leaky_split_is_found_out(tmp_path):
     leaky = content()["data"] | {"split": "leaky", "per_class": 30}
-    result = run_study(make_study(data=leaky, models={"victim": {"training": training()}}, defences=[]), tmp_path,
-                       device="cpu")
+    result = run_study(make_study(data=leaky, models={"victim": {"training": training()}}, defences=[], exhibits=0),
+                       tmp_path, device="cpu")
     assert any("in more than one part" in warning for warning in result.data.warnings)
     assert any("show the same film" in warning for warning in result.data.warnings)
     assert "LEAKY" in result.data.source
-
-
-def test_the_patient_split_does_not_leak(tmp_path):
-    result = run_study(make_study(models={"victim": {"training": training()}}, defences=[]), tmp_path, device="cpu")
-    assert not any("more than one part" in text or "same film" in text for text in result.data.warnings)
 
 
 @pytest.mark.parametrize(("changes", "kind", "words"), [
@@ -197,7 +196,7 @@ class TestExisting:
         train_models(without_hardened(), tmp_path / "made", device="cpu")
         return tmp_path / "made" / "models" / "victim"
 
-    SOURCE = {"name": "phantoms", "options": {"count": 45, "size": 48, "seed": 9}}
+    SOURCE: ClassVar = {"name": "phantoms", "options": {"count": 45, "size": 48, "seed": 9}}
 
     def plan(self, **changes):
         return make_study(**changes).audit_part()

@@ -5,11 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_parts import smooth_images
 
 from radversary.core.errors import PlanError
 from radversary.stylization.fourier import low_band, transfer
 from radversary.stylization.generators import Fourier
+from random_parts import smooth_images
 
 
 def gentle(count, size, seed):

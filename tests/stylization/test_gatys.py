@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from random_parts import smooth_images, write_vgg
 
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.stylization.features import Vgg19, gram, load_vgg19
 from radversary.stylization.gatys import relative_error, transfer
 from radversary.stylization.generators import Gatys
+from random_parts import smooth_images, write_vgg
 
 
 @pytest.fixture

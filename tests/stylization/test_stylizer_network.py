@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from random_parts import smooth_images, write_vgg
 from safetensors import safe_open
 
 from radversary.stylization.bank import procedural_bank
 from radversary.stylization.features import gram, load_vgg19
 from radversary.stylization.gatys import relative_error
 from radversary.stylization.network import CODE, WEIGHTS, Stylizer, shipped_stylizer
+from random_parts import smooth_images, write_vgg
 
 
 def test_the_shipped_weights_are_small_whole_and_frozen():

@@ -4,13 +4,13 @@ import importlib.util
 
 import pytest
 import torch
-from random_parts import count_calls, smooth_images, vgg_state, write_vgg
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from radversary.core.errors import MissingPartError, UnknownNameError
 from radversary.stylization import features as features_file
 from radversary.stylization.features import find_weights, gram, layer_names, load_vgg19
+from random_parts import count_calls, smooth_images, vgg_state, write_vgg
 
 DEEP = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
@@ -71,7 +71,8 @@ def test_no_weight_asks_for_a_gradient(tmp_path):
     vgg, images = load_vgg19(str(write_vgg(tmp_path, 5))), smooth_images(1).requires_grad_()
     vgg(images, ("relu3_1",))["relu3_1"].sum().backward()
     assert images.grad.abs().sum() > 0
-    assert all(tensor.grad is None and not tensor.requires_grad for pair in vgg.convolutions.values() for tensor in pair)
+    tensors = [tensor for pair in vgg.convolutions.values() for tensor in pair]
+    assert not any(tensor.requires_grad or tensor.grad is not None for tensor in tensors)
 
 
 def test_a_layer_the_weights_do_not_reach_is_answered_with_the_nearest(tmp_path):
@@ -82,7 +83,7 @@ def test_a_layer_the_weights_do_not_reach_is_answered_with_the_nearest(tmp_path)
 
 def test_where_weights_are_looked_for(tmp_path, monkeypatch):
     monkeypatch.setenv("RADVERSARY_WEIGHTS", str(tmp_path))
-    with pytest.raises(MissingPartError, match="no VGG-19 weights found .* RADVERSARY_WEIGHTS .*'adain', 'fourier'"):
+    with pytest.raises(MissingPartError, match=r"no VGG-19 weights found .* RADVERSARY_WEIGHTS .*'adain', 'fourier'"):
         find_weights()
     path = write_vgg(tmp_path, 2)
     assert find_weights() == path == find_weights(path.name) == find_weights(str(path))

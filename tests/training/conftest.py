@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from tiny_training import arrays, make_plan, make_tiny_card
 
 from radversary.classifiers.networks import NETWORKS, build_network
@@ -17,12 +16,6 @@ from radversary.training.train import train
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(NETWORKS._own, "tiny", "tiny_training:Tiny")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread(_two_threads: None) -> None:
-    # Steps of a network this small are over before a second thread has woken up.
-    torch.set_num_threads(1)
 
 
 @pytest.fixture

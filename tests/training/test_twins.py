@@ -6,7 +6,6 @@ import os
 import numpy as np
 import pytest
 import torch
-from random_parts import smooth_images, tiny_classifier
 
 from radversary.attacks.base import Batch, run_attack
 from radversary.attacks.noise import Noise
@@ -15,6 +14,7 @@ from radversary.core.errors import StorageError
 from radversary.training import twins as twins_file
 from radversary.training.datasets import TrainingSet
 from radversary.training.twins import make_twins
+from random_parts import smooth_images, tiny_classifier
 
 COUNT = 7
 NAMES = [f"film-{index}" for index in range(COUNT)]
@@ -69,7 +69,8 @@ def test_stopped_it_goes_on_after_the_last_whole_batch(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         twins_of(tmp_path)
     calls.clear()
-    monkeypatch.setattr(twins_file, "attack_entries", lambda *given, **options: calls.append(1) or real(*given, **options))
+    monkeypatch.setattr(twins_file, "attack_entries", lambda *given, **options: calls.append(1) or real(
+        *given, **options))
     assert np.array_equal(twins_of(tmp_path), whole)
     assert len(calls) == 1 + 2 * 2
     calls.clear()

@@ -128,6 +128,7 @@ def blend(images: Images, changed: Images, amount: float) -> Images:
     """Mix two images: ``amount`` of ``changed``, the rest of ``images``; 0 returns the images' own values.
 
     Example:
+        >>> import torch
         >>> float(blend(torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1), 0.25))
         0.25
     """

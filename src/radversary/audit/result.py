@@ -226,5 +226,5 @@ class AuditResult(Record):
         try:
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except ValueError as error:  # pydantic's errors and those of decoding are both of this kind
-            raise DataError(f"{path} is damaged or of another version; run the audit again "
-                            f"({str(error).splitlines()[0]})") from error
+            lines = [line.strip() for line in str(error).splitlines()]
+            raise DataError(f"{path} is not an audit result: {'; '.join(lines[:3])}") from error

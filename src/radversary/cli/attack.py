@@ -24,17 +24,19 @@ def attack(
     from radversary.attacks.registry import ATTACKS
     from radversary.cli.data import source_options
     from radversary.cli.pictures import attack_file, image_files
-    from radversary.core.errors import UnreadableImageError
+    from radversary.core.errors import DataError, UnreadableImageError
 
     chosen = ATTACKS.create(name, **source_options(name, None, None, option))
-    files, done = image_files(images), 0
+    files, left_out = image_files(images), []
     for path in files:
         try:
             written = attack_file(chosen, path, out, size=size, seed=seed, strengths=strength or [1.0])
         except UnreadableImageError as error:
             say(f"left out: {error}")
+            left_out.append(error)
             continue
-        done += 1
         for place in written:
             tell_result(str(place))
-    say(f"{done} of {len(files)} images attacked with {chosen!r}")
+    if len(left_out) == len(files):
+        raise DataError(f"none of {len(files)} files could be attacked; the first: {left_out[0]}")
+    say(f"{len(files) - len(left_out)} of {len(files)} images attacked with {chosen!r}")

@@ -34,7 +34,10 @@ def source_options(source: str, root: Path | None, labels: Path | None, options:
         name, equals, value = text.partition("=")
         if not equals:
             raise PlanError(f"--option must be name=value, got {text!r}")
-        gathered[name] = yaml.safe_load(value)
+        try:
+            gathered[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise PlanError(f"--option {text!r} has a value that is not valid YAML") from error
     return gathered
 
 

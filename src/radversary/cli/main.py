@@ -17,6 +17,8 @@ from radversary.cli.report import report
 from radversary.cli.run import demo, run_plan
 from radversary.core.errors import RadversaryError
 
+STOPPED = 130
+
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", add_completion=False, pretty_exceptions_enable=False,
     help="Adversarial validation for medical-imaging AI: how does an attack break a classifier of radiographs, is it "
@@ -47,9 +49,12 @@ def run() -> None:
     except RadversaryError as error:
         NOTES.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as left:
+        # Typer turns Ctrl-C inside a verb into this exit code, without a word.
+        if isinstance(left, SystemExit) and left.code != STOPPED:
+            raise
         NOTES.print("stopped; the same command goes on where this one was")
-        sys.exit(130)
+        sys.exit(STOPPED)
 
 
 def escape(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def image_files(places: Sequence[Path]) -> list[Path]:
     """Return the files among ``places`` and in its folders, sorted within each.
 
     Raises:
-        DataError: A place does not exist, or there is no file.
+        DataError: A place does not exist, there is no file, or two would be written under one name.
     """
     found: list[Path] = []
     for place in places:
@@ -47,6 +48,10 @@ def image_files(places: Sequence[Path]) -> list[Path]:
         found += sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
     if not found:
         raise DataError(f"no file in {', '.join(map(str, places))}")
+    name, times = Counter(path.stem for path in found).most_common(1)[0]
+    if times > 1:
+        raise DataError(f"{times} files are called {name!r}; their copies would overwrite each other, "
+                        "so give their folders one at a time and each its own --out")
     return found
 
 

@@ -66,7 +66,7 @@ class Registry(Generic[Part]):
         except (ImportError, AttributeError) as error:
             raise MissingPartError(f"{self.kind} {name!r} ({table[name]}) cannot be imported: {error}") from error
 
-    def create(self, name: str, **parameters: Any) -> Part:  # noqa: ANN401
+    def create(self, name: str, /, **parameters: Any) -> Part:  # noqa: ANN401
         """Build the part called ``name``.
 
         Args:

@@ -6,6 +6,7 @@ import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
@@ -13,10 +14,13 @@ from radversary.core.errors import DataError, PlanError
 from radversary.data.columns import ours
 from radversary.data.table import ImageTable, read_csv
 
+MASKS: Final = "masks"
+"""Name of the folder in which ``radversary data phantoms`` keeps the masks of its pathologies; it is no class."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassFolders:
-    r"""One sub-folder a class: ``root/Normal/a.png``, ``root/Pneumonia/b.png``.
+    r"""One sub-folder a class: ``root/Normal/a.png``, ``root/Pneumonia/b.png``; one called ``masks`` is none.
 
     What is known of the patients comes from ``labels.csv`` where there is one: any of the columns of
     :data:`radversary.data.columns.ALIASES`, joined by the file's relative path or its name.
@@ -119,7 +123,8 @@ def image_ids(names: pd.Series[str]) -> pd.Series[str]:
 def _listed(root: Path) -> pd.DataFrame:
     if not root.is_dir():
         raise DataError(f"there is no folder {root}")
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    folders = sorted(path for path in root.iterdir()
+                     if path.is_dir() and not path.name.startswith(".") and path.name != MASKS)
     files = [(folder.name, path) for folder in folders for path in files_under(folder)]
     if not files:
         raise DataError(f"{root} holds no class folder with images; expected such as {root.name}/Normal/a.png")

@@ -62,11 +62,7 @@ def write_report(folder: Path) -> Path:
 def _load(path: Path) -> AuditResult:
     if not path.is_file():
         raise InputError(f"{path.parent} has no result.json; run an audit there first, or give its run folder")
-    try:
-        return AuditResult.load(path)
-    except ValueError as error:  # pydantic's errors and undecodable bytes are both ValueErrors
-        lines = [line.strip() for line in str(error).splitlines()]
-        raise InputError(f"{path} is not an audit result: {'; '.join(lines[:3])}") from error
+    return AuditResult.load(path)
 
 
 def _page(reading: Reading, folder: Path, figures: dict[str, list[Drawing]]) -> str:

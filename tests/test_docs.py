@@ -1,0 +1,104 @@
+"""The documentation says what there is: names, verbs, links, and examples that run."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+
+from radversary.attacks.registry import ATTACKS
+from radversary.classifiers.networks import NETWORKS
+from radversary.cli.main import app
+from radversary.data.registry import DATASETS
+from radversary.defenses.registry import TRANSFORMS
+from radversary.detectors.registry import DETECTORS
+from radversary.stylization.generators import GENERATORS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SOURCE = ROOT / "src"
+MODULES = sorted(".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+                 for path in (SOURCE / "radversary").rglob("*.py"))
+FAMILIES = {"attack": ATTACKS, "generator": GENERATORS, "detector": DETECTORS, "transform": TRANSFORMS,
+            "dataset": DATASETS, "architecture": NETWORKS}
+# The pages of one's own folder; decisions and results tell a story and need no names.
+REFERENCE = "\n".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md"))
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
+
+
+def shown(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize(("family", "name"), [(family, name) for family, registry in FAMILIES.items()
+                                              for name in registry.names()])
+def test_every_registered_name_is_on_a_page(family, name):
+    assert f"`{name}`" in REFERENCE, f"no page under docs/ mentions the {family} `{name}`"
+
+
+def verbs(command=None, path=()):
+    command = command or typer.main.get_command(app)
+    inner = getattr(command, "commands", {})
+    return [words for name, part in inner.items() for words in verbs(part, (*path, name))] or [path]
+
+
+@pytest.mark.parametrize("words", verbs(), ids=" ".join)
+def test_every_verb_is_on_a_page(words):
+    text = REFERENCE + (ROOT / "README.md").read_text(encoding="utf-8")
+    group = f"radversary {words[0]}"
+    assert group in text
+    assert all(re.search(rf"{re.escape(group)}.*\b{re.escape(word)}\b", text) for word in words[1:])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=shown)
+def test_python_on_a_page_compiles(page):
+    for language, code in FENCE.findall(page.read_text(encoding="utf-8")):
+        if language == "python":
+            compile(code, shown(page), "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=shown)
+def test_imports_on_a_page_work(page):
+    for language, code in FENCE.findall(page.read_text(encoding="utf-8")):
+        if language != "python":
+            continue
+        for module, names in re.findall(r"^from (radversary[\w.]*) import ([\w, ]+)", code, re.MULTILINE):
+            for name in names.split(","):
+                assert hasattr(importlib.import_module(module), name.strip()), f"{shown(page)}: {module} has no {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=shown)
+def test_links_on_a_page_lead_somewhere(page):
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    places = [target.partition("#")[0] for target in LINK.findall(text) if not re.match(r"[a-z]+:", target)]
+    missing = [place for place in places if place and not (page.parent / place).exists()]
+    assert not missing, f"{shown(page)} links to {missing}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=shown)
+def test_nothing_on_a_page_is_left_to_be_written(page):
+    assert not re.search(r"[A-Z]+_PLACEHOLDER|\bTODO\b|\bTBD\b|\bFIXME\b", page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("folder", sorted(path.name for path in (SOURCE / "radversary").iterdir()
+                                          if path.is_dir() and path.name != "__pycache__"))
+def test_every_folder_is_on_a_page(folder):
+    spoken_of = (ROOT / "docs" / f"{folder}.md").is_file() or f"{folder}/" in REFERENCE
+    assert spoken_of, f"no page under docs/ speaks of {folder}/"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_run(name):
+    module = importlib.import_module(name)
+    runner = doctest.DocTestRunner(verbose=False)
+    said: list[str] = []
+    for test in doctest.DocTestFinder(exclude_empty=True).find(module, name):
+        with torch.random.fork_rng():
+            runner.run(test, out=said.append)
+    assert runner.failures == 0, "".join(said)
