@@ -66,14 +66,14 @@ def test_a_folder_that_changed_is_another_attack(tmp_path):
 
 @pytest.mark.parametrize(("options", "kind", "words"), [
     ({"opacity": 1.5}, PlanError, r"opacity must lie in \[0, 1\], got 1.5"),
-    ({"opacity": "much"}, PlanError, "cannot be built"),
+    ({"opacity": "much"}, PlanError, "opacity: input should be a valid number"),
     ({"colour": "gray"}, UnknownNameError, "did you mean 'grey'"),
     ({"generator": "adian"}, UnknownNameError, "did you mean 'adain'"),
     ({"options": {"bnad": 0.5}}, UnknownNameError, "did you mean 'band'"),
     ({"options": {"band": 2}}, PlanError, "0 < band ≤ 1"),
     ({"opactiy": 0.5}, UnknownNameError, "did you mean 'opacity'"),
     ({"count": 0}, PlanError, "count"),
-    ({"count": "many"}, PlanError, "cannot be built"),
+    ({"count": "many"}, PlanError, "count: input should be a valid integer"),
     ({"style_size": 2}, PlanError, "style_size"),
 ])
 def test_what_does_not_fit_is_refused_at_once(options, kind, words):

@@ -28,7 +28,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(subject, finished,
         stop_after(patch, batches)
         with pytest.raises(KeyboardInterrupt):
             run_audit(make_plan(), subject, tmp_path)
-    assert not [name for name in files_in(tmp_path) if not name.startswith("work/")]
+    assert not [name for name in files_in(tmp_path) if not name.startswith(".audit-") and name != "plan.yaml"]
     calls = stop_after(monkeypatch, 99)
     run_audit(make_plan(), subject, tmp_path)
     assert len(calls) == 3 - batches
@@ -124,8 +124,10 @@ def test_a_full_disk_is_one_sentence_and_nothing_half_written(subject, tmp_path,
         patch.setattr(pd.DataFrame, "to_parquet", full)
         with pytest.raises(StorageError, match=r"no space left on device; free some space .* it resumes"):
             run_audit(make_plan(**QUICK), subject, tmp_path)
-    assert len(files_in(tmp_path)) == 2 * batches
-    assert all(name.startswith("work/") and pd.read_parquet(tmp_path / name).size for name in files_in(tmp_path))
+    kept = [name for name in files_in(tmp_path) if name != "plan.yaml"]
+    assert len(kept) == 3 * batches  # two tables and the time it took
+    assert all(name.startswith(".audit-") for name in kept)
+    assert all(pd.read_parquet(tmp_path / name).size for name in kept if name.endswith(".parquet"))
     calls = stop_after(monkeypatch, 99)
     run_audit(make_plan(**QUICK), subject, tmp_path)
     assert len(calls) == 3 - batches

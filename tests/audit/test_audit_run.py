@@ -101,14 +101,16 @@ def test_the_identity_is_as_unsuspicious_as_clean_images(finished):
     entries = [found for found in finished[0].detections if found.condition.attack == "identity"]
     assert {found.detector for found in entries} >= {"edges", "ssim", "spectrum"}
     for found in entries:
-        assert found.auroc is None or found.auroc.value == pytest.approx(0.5)
-        assert found.alarms == found.false_alarms
+        # Clean and identity images draw their harmless re-encodings apart, so this could fail if saving left traces.
+        assert found.auroc is None or found.auroc.low <= 0.5 <= found.auroc.high
+        assert found.alarms.low <= found.false_alarms.high
+        assert found.false_alarms.low <= found.alarms.high
 
 
 def test_detection_figures_equal_scikit_learn_on_the_table(finished):
     result, folder = finished
     scores = pd.read_parquet(folder / "detections.parquet")
-    clean, noisy = (scores[scores["attack"] == attack]["ssim"] for attack in ("identity", "noise"))
+    clean, noisy = (scores[scores["attack"] == attack]["ssim"] for attack in ("clean", "noise"))
     found = next(item for item in result.detections
                  if (item.condition.attack, item.detector) == ("noise", "ssim"))
     truth = np.repeat([0, 1], [len(clean), len(noisy)])

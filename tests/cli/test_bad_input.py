@@ -128,7 +128,7 @@ def test_a_style_folder_with_no_image(refused, tmp_path, film):
     (("--option", "generator"), "--option must be name=value"),
     (("--option", "generator=["), "not valid YAML"),
     (("--option", "name=x"), "unknown parameter of attack 'style-transfer' 'name'"),
-    (("--option", "count=many"), "cannot be built"),
+    (("--option", "count=many"), "should be a valid integer"),
     (("--option", "styles=tset"), "did you mean 'test'"),
     (("--option", "generator=gatys"), "no VGG-19 weights found"),
 ])
@@ -146,7 +146,7 @@ def test_an_attack_that_cannot_be_built(refused, film, tmp_path, monkeypatch, ar
     ({"defences": [{"label": "x", "model": "hardened"}]}, "not among the models"),
     ({"models": {}}, "one called 'victim'"),
     ({"data": {"source": {"name": "phantoms", "options": {"cuont": 5}}}}, "did you mean 'count'"),
-    ({"data": {"source": {"name": "phantoms", "options": {"count": "many"}}}}, "cannot be built"),
+    ({"data": {"source": {"name": "phantoms", "options": {"count": "many"}}}}, "should be a valid integer"),
     ({"models": {"victim": {"training": {"architecture": "resnet19", "start": "random"}}}}, "resnet18"),
 ])
 def test_a_plan_that_contradicts_itself(refused, tmp_path, changes, words):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -64,6 +65,19 @@ def test_a_film_in_two_parts_is_found_whatever_was_done_to_it(sound, tmp_path, h
     found = find_duplicates(prepare_images(sound.table, size=48, folder=tmp_path / "again"))
     assert [{pair.first, pair.second} for pair in found] == [{one["image_id"], other["image_id"]}]
     assert set(found[0].parts) == {"train", "test"}
+
+
+def test_sentences_name_no_patient_no_film_and_no_file(make_table, tmp_path) -> None:
+    leaky = split_by_image(rotate_before_split(make_table(patients=10, each=1), per_class=20))
+    Path(leaky.frame["path"].iloc[-1]).write_text("no film")
+    prepared = prepared_of(leaky, tmp_path / "p")
+    report = check_data(prepared)
+    assert len(report.errors) == 2
+    assert prepared.left_out
+    assert report.shared_patients
+    sentences = " ".join((*report.errors, *report.warnings))
+    for secret in (*prepared.patients, *prepared.image_ids, str(tmp_path)):
+        assert secret not in sentences
 
 
 def test_films_without_contrast_match_only_their_exact_copies(sound, tmp_path) -> None:
@@ -145,6 +159,18 @@ def test_balanced_accuracy_equals_scikit_learn_and_its_interval_covers() -> None
     assert (twice.low, twice.high) == pytest.approx((estimate.low, estimate.high))
 
 
+@pytest.mark.parametrize(("right", "value"), [(20, 1.0), (0, 0.0)])
+def test_an_interval_never_has_zero_width(right, value) -> None:
+    labels, patients = np.arange(20) % 2, np.arange(20).astype(str)
+    estimate = balanced_accuracy(labels, np.where(np.arange(20) < right, labels, 1 - labels), patients)
+    edge = 0.025 ** (1 / 20)  # Clopper and Pearson's closed form where all are right
+    expected = (edge, 1.0) if right else (0.0, 1 - edge)
+    assert estimate.value == value
+    assert (estimate.low, estimate.high) == pytest.approx(expected)
+    constant = balanced_accuracy(labels, np.zeros(20, dtype=int), patients)
+    assert constant.low < constant.value == 0.5 < constant.high
+
+
 def test_what_is_unknown_is_said(make_table, tmp_path) -> None:
     table = make_table(patients=1)
     Image.new("L", (2, 2)).save(table.frame["path"][0])
@@ -153,7 +179,7 @@ def test_what_is_unknown_is_said(make_table, tmp_path) -> None:
     report = check_data(prepared)
     text = " ".join(report.warnings)
     assert "patients of some images are not known" in text
-    assert "1 files were left out" in text
+    assert "files left out because they cannot be read: 1 (" in text
     assert "not (wholly) split" in text
     assert report.patients == {"all": 5}
     assert report.floors == {"chance": pytest.approx(1 / 3)}

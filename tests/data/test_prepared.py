@@ -20,6 +20,7 @@ from radversary.data.reading import read_picture
 from radversary.data.splits import split_by_patient
 from radversary.data.table import ImageTable
 from radversary.imaging.intensity import resize, rotate
+from radversary.imaging.png import png_round_trip
 
 FILES = ["images.npy", "left_out.csv", "prepared.json", "table.csv"]
 
@@ -36,6 +37,8 @@ def test_pixels_are_those_of_the_files_resized_and_rounded(make_table, tmp_path)
     check_images(prepared.tensor(prepared.rows("test")))
     assert prepared.labels.tolist() == table.labels.tolist()
     assert prepared.patients == table.frame["patient_id"].tolist()
+    assert prepared.patients is prepared.patients
+    assert prepared.image_ids is prepared.image_ids
     assert prepared.classes == table.classes
     assert prepared.table.frame.loc[0, ["width", "height", "stored_bits"]].tolist() == ["48", "48", "8"]
 
@@ -85,6 +88,17 @@ def test_deep_and_shallow_films_share_the_deeper_grid(make_table, tmp_path) -> N
     np.testing.assert_array_equal(prepared.images[0, 0], codes)
     shallow = np.asarray(Image.open(table.frame["path"][1])) * np.uint16(257)
     np.testing.assert_array_equal(prepared.images[1, 0], shallow)
+
+
+def test_deep_films_are_prepared_at_eight_bits_in_colour(make_table, tmp_path) -> None:
+    table = make_table()
+    codes = np.random.default_rng(0).integers(0, 65536, (48, 48), dtype=np.uint16)
+    Image.fromarray(codes).save(table.frame["path"][0])
+    prepared = prepare_images(table, size=48, channels=3, folder=tmp_path / "out")
+    assert (prepared.bits, prepared.images.dtype) == (8, np.uint8)
+    np.testing.assert_array_equal(prepared.images[0], np.repeat(np.rint(codes / 257)[None], 3, axis=0))
+    assert prepared.table.frame["stored_bits"][0] == "16"
+    assert png_round_trip(prepared.tensor([0]), prepared.bits).equal(prepared.tensor([0]))
 
 
 def test_colour_is_projected_or_kept(make_table, tmp_path) -> None:

@@ -144,6 +144,21 @@ def test_folders_join_a_table_by_path_or_by_name(tmp_path, names) -> None:
     assert frame["image_id"].is_unique
 
 
+def test_folders_and_nih_keep_a_given_split(tmp_path) -> None:
+    for name in ("Normal/1.png", "Normal/2.png", "Pneumonia/3.png"):
+        touch(tmp_path / "folder" / name)
+    (tmp_path / "folder" / "labels.csv").write_text("file,split\nNormal/1.png,Train\nPneumonia/3.png,val\n")
+    with pytest.warns(UserWarning, match="counts as its own patient"):
+        frame = ClassFolders(root=tmp_path / "folder").table(tmp_path).frame
+    assert frame["split"].tolist() == ["train", "", "validation"]
+    lines = (nih(tmp_path / "nih") / "Data_Entry_2017.csv").read_text().splitlines()
+    parts = ["split", "train", "test", "test", "test", "valid", ""]
+    (tmp_path / "nih" / "labels.csv").write_text("\n".join(
+        f"{line.rstrip(',')},{part}" for line, part in zip(lines, parts, strict=True)))
+    frame = NihChestXray14(root=tmp_path / "nih", labels=tmp_path / "nih" / "labels.csv").table(tmp_path).frame
+    assert frame["split"].tolist() == ["train", "test", "validation", ""]
+
+
 def test_folders_refuse_what_they_cannot_use(tmp_path) -> None:
     with pytest.raises(DataError, match="no class folder"):
         ClassFolders(root=tmp_path).table(tmp_path)

@@ -11,6 +11,7 @@ from PIL import Image
 from tiny_study import content, make_study, training
 
 from radversary.audit import run as audit_file
+from radversary.audit.plan import DefencePlan
 from radversary.audit.plan_files import parse_plan, read_plan
 from radversary.core.errors import DataError, ModelError, PlanError, RadversaryError, UnknownNameError
 from radversary.core.files import sha256_file
@@ -209,8 +210,8 @@ class TestExisting:
         assert (tmp_path / "audit" / "report.html").is_file()
 
     def test_a_defence_may_be_another_saved_model(self, model, tmp_path):
-        plan = make_study(models={"victim": {}, str(model): {}},
-                          defences=[{"label": "twin", "model": str(model)}]).audit_part()
+        twin = DefencePlan(label="twin", model=str(model))
+        plan = make_study(defences=[]).audit_part().model_copy(update={"defences": (twin,)})
         result = audit_existing(plan, model, self.SOURCE, tmp_path / "audit")
         assert result.cell("clean", 0.0, "twin").against_none.difference.value == 0
 

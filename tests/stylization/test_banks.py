@@ -38,7 +38,8 @@ def test_a_folder_is_read_with_its_sub_folders_in_any_mode(tmp_path):
     save(tmp_path / "d.png", mode="P")
     (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    bank = style_bank(str(tmp_path), size=10)
+    with pytest.warns(UserWarning, match=r"^1 of 4 files of style folder .* left out, such as broken.png$"):
+        bank = style_bank(str(tmp_path), size=10)
     assert bank.names == ("a/c.JPG", "b.png", "d.png")
     assert (bank.images.shape, bank.images.dtype) == ((3, 3, 10, 10), torch.float32)
     assert bank.images[0, 2].min() > 0.9
@@ -50,6 +51,14 @@ def test_the_middle_of_a_picture_is_taken(tmp_path):
     pixels[:, 8:16] = 255
     Image.fromarray(pixels).save(tmp_path / "wide.png")
     assert read_style(tmp_path / "wide.png", size=4).min() > 0.9
+
+
+def test_sixteen_bit_grey_is_scaled_not_cut_off(tmp_path):
+    ramp = np.tile(np.linspace(0, 65535, 16).astype(np.uint16), (16, 1))
+    for name in ("deep.png", "deep.tif"):
+        Image.fromarray(ramp).save(tmp_path / name)
+        style = read_style(tmp_path / name, size=16)
+        np.testing.assert_allclose(style, np.broadcast_to(ramp / 65535, (3, 16, 16)), atol=0.5 / 255 + 1e-6)
 
 
 @pytest.mark.parametrize("content", [[], ["notes.txt"], ["broken.png"]])

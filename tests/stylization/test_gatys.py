@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from radversary.core.errors import PlanError, UnknownNameError
-from radversary.stylization.features import Vgg19, gram, load_vgg19
+from radversary.stylization.features import Vgg19, gram, load_vgg19, read_vgg19
 from radversary.stylization.gatys import relative_error, transfer
 from radversary.stylization.generators import Gatys
 from random_parts import smooth_images, write_vgg
@@ -76,8 +76,9 @@ def test_layers_out_of_reach_are_answered(vgg):
 
 def test_the_generator_loads_its_weights_once_and_refuses_nonsense(tmp_path):
     generator = Gatys(steps=1, vgg=str(write_vgg(tmp_path, 5)), style_layers=["relu1_1"])
+    read_vgg19.cache_clear()
     first = generator.stylise(CONTENT, STYLE)
-    (tmp_path / "vgg19_imagenet.safetensors").unlink()
     assert torch.equal(generator.stylise(CONTENT, STYLE), first)
+    assert (read_vgg19.cache_info().misses, read_vgg19.cache_info().hits) == (1, 1)
     with pytest.raises(PlanError, match="steps and style_weight ≥ 0"):
         Gatys(steps=-1)

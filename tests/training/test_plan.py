@@ -38,6 +38,11 @@ def test_refuses_a_phase(changes):
         Phase.model_validate({"name": "a", "trunk": "frozen", "epochs": 1, "learning_rate": 1.0, **changes})
 
 
+def test_an_unknown_architecture_is_refused_with_the_nearest():
+    with pytest.raises(ValidationError, match="unknown architecture 'resnet5'; did you mean 'resnet50'"):
+        TrainingPlan(architecture="resnet5")
+
+
 def test_a_plan_is_read_without_the_training_library():
     code = "import sys, radversary.training.plan as p; p.TrainingPlan(); sys.exit('lightning' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -17,7 +17,7 @@ from radversary.classifiers.base import Classifier
 from radversary.core.seeds import derive_seed
 from radversary.core.types import Images
 from radversary.data.prepared import PreparedImages
-from radversary.detectors.calibration import reencodings
+from radversary.detectors.calibration import HANDLINGS
 from radversary.detectors.registry import DETECTORS
 from radversary.imaging.png import png_round_trip
 
@@ -67,16 +67,15 @@ def attacked_versions(bench: Bench, rows: np.ndarray) -> Iterator[tuple[str, flo
     batch = Batch(images=images, labels=bench.images.labels[rows], bits=bits,
                   image_ids=tuple(bench.images.image_ids[row] for row in rows))
     yield "clean", 0.0, images
-    yield "identity", 0.0, png_round_trip(images, bits)
-    for label, (attack, strengths) in bench.attacks.items():
+    for label, (attack, strengths) in {"identity": (Identity(), (0.0,)), **bench.attacks}.items():
         for strength, attacked in run_attack(attack, bench.readers["none"], batch, seed=bench.plan.seed, step=label,
                                              strengths=strengths):
             # Pillow stores no 16-bit colour; the colour threat model is a viewer's export, which has 8.
             yield label, strength, png_round_trip(attacked, bits if attacked.shape[1] == 1 else 8)
 
 
-def handled(images: Images, image_ids: Sequence[str]) -> Images:
-    """Re-encode each image in one harmless way, chosen by its id: what a PACS may do before anyone compares.
+def handled(images: Images, image_ids: Sequence[str], *, attack: str) -> Images:
+    """Re-encode each image in one harmless way drawn anew for each attack: what a PACS may do before anyone compares.
 
     Attacked and clean images both go through it, so that no detector can live on the traces of encoding. Leaving 8-bit
     films as they are would be one way too, but it scores exactly zero and would flatter every detector.
@@ -84,18 +83,23 @@ def handled(images: Images, image_ids: Sequence[str]) -> Images:
     Args:
         images: (N, C, H, W) in [0, 1].
         image_ids: One id an image.
+        attack: Label of what was done; ``clean`` and ``identity`` are drawn apart like any two.
 
     Returns:
         The images, same shape.
     """
-    versions = [changed for name, changed in reencodings(images).items() if name != "8-bit"]
-    return torch.stack([versions[derive_seed("handling", name) % len(versions)][index]
-                        for index, name in enumerate(image_ids)])
+    ways = [handle for name, handle in HANDLINGS.items() if name != "8-bit"]
+    drawn = torch.tensor([derive_seed("handling", attack, name) % len(ways) for name in image_ids])
+    result = images.clone()
+    for number, handle in enumerate(ways):
+        if len(chosen := torch.nonzero(drawn == number)[:, 0]):
+            result[chosen] = handle(images[chosen])
+    return result
 
 
-def suspicion(images: Images, originals: Images, image_ids: Sequence[str]) -> dict[str, np.ndarray]:
+def suspicion(images: Images, originals: Images, image_ids: Sequence[str], *, attack: str) -> dict[str, np.ndarray]:
     """Return each detector's scores of handled images against their originals, measure to (N,)."""
-    seen = handled(images, image_ids)
+    seen = handled(images, image_ids, attack=attack)
     return {measure: DETECTORS.create(measure).score(seen, originals).double().numpy() for measure in MEASURES}
 
 
@@ -116,8 +120,7 @@ def measure_batch(bench: Bench, rows: np.ndarray) -> tuple[pd.DataFrame, pd.Data
         about = {"row": rows, "image_id": names, "attack": label, "strength": strength}
         for defence, reader in bench.readers.items():
             predictions.append(prediction_rows(about, bench, rows, defence, reader.scores(images)))
-        if label != "clean":
-            scores.append(pd.DataFrame({**about, **suspicion(images, originals, names)}))
+        scores.append(pd.DataFrame({**about, **suspicion(images, originals, names, attack=label)}))
     return pd.concat(predictions, ignore_index=True), pd.concat(scores, ignore_index=True)
 
 

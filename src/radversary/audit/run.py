@@ -44,6 +44,7 @@ class Subject:
         curves: Learning curves by model, if they were trained here.
         provenance: Further facts for the reproducibility page.
         seconds: Time that earlier steps took.
+        document: What is written as ``plan.yaml``; empty writes the audit's own plan.
     """
 
     classifiers: Mapping[str, Classifier]
@@ -53,13 +54,14 @@ class Subject:
     curves: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    document: str = ""
 
 
 def run_audit(plan: AuditPlan, subject: Subject, out: Path) -> AuditResult:
     """Attack, read, detect and compare on the sealed test images; write the run folder.
 
     The folder gets ``plan.yaml``, ``environment.json``, ``predictions.parquet``, ``detections.parquet``,
-    ``result.json`` and the exhibits under ``figures/``. Finished batches are kept in ``work/`` until the end.
+    ``result.json`` and the exhibits under ``figures/``. Finished batches are kept in a hidden folder until the end.
 
     Args:
         plan: What to do.
@@ -76,9 +78,9 @@ def run_audit(plan: AuditPlan, subject: Subject, out: Path) -> AuditResult:
     bench = prepare_bench(plan, subject)
     rows = test_rows(plan, subject.images)
     key = audit_key(plan, subject)
-    started = perf_counter()
+    write_text(out / "plan.yaml", subject.document or plan_text(plan))
     predictions, detections = measured(bench, rows, out, key)
-    seconds = {**subject.seconds, "attack, defend and detect": perf_counter() - started}
+    seconds = {**subject.seconds, "attack, defend and detect": float(read_json(out / KEY)["seconds"])}
     started = perf_counter()
     thresholds = calibration(plan, subject.images)
     result = AuditResult(
@@ -93,8 +95,6 @@ def run_audit(plan: AuditPlan, subject: Subject, out: Path) -> AuditResult:
         seconds={**seconds, "figures and intervals": perf_counter() - started},
         provenance={**subject.provenance, "audit key": key,
                     "predictions sha256": sha256_file(out / "predictions.parquet")})
-    if not (out / "plan.yaml").exists():  # a study has written its own, which says more
-        write_text(out / "plan.yaml", plan_text(plan))
     write_json(out / "environment.json", environment())
     result.save(out / "result.json")
     return result
@@ -156,17 +156,19 @@ def measured(bench: Bench, rows: np.ndarray, out: Path, key: str) -> tuple[pd.Da
     """Return the two tables, from disk where an equal audit already wrote them."""
     final = {name: out / f"{name}.parquet" for name in ("predictions", "detections")}
     if not (final_key(out) == key and all(path.is_file() for path in final.values())):
-        work = out / "work" / key[:16]
+        work = out / f".audit-{key[:16]}"
         # The key first: without it, tables of two plans can never be taken for one another.
-        for path in (out / KEY, *final.values()):
+        for path in (out / KEY, *final.values(), *(out / name for name in ("result.json", "report.html"))):
             path.unlink(missing_ok=True)
+        spent = 0.0
         batches = np.array_split(rows, range(bench.plan.batch_size, len(rows), bench.plan.batch_size))
         for number, batch in enumerate(track(batches, "Attacking, defending, detecting")):
-            measure_once(bench, batch, work / f"{number:05d}")
+            spent = measure_once(bench, batch, work / f"{number:05d}", spent)
         for name, path in final.items():
             merge([work / f"{number:05d}.{name}.parquet" for number in range(len(batches))], path, bench)
-        write_json(out / KEY, {"key": key})
-        shutil.rmtree(out / "work")
+        write_json(out / KEY, {"key": key, "seconds": spent})
+        for leftover in out.glob(".audit-*"):  # batches of this audit, and of others that were never finished
+            shutil.rmtree(leftover)
     return pd.read_parquet(final["predictions"]), pd.read_parquet(final["detections"])
 
 
@@ -176,12 +178,17 @@ def final_key(out: Path) -> str:
     return str(read_json(record)["key"]) if record.is_file() else ""
 
 
-def measure_once(bench: Bench, batch: np.ndarray, stem: Path) -> None:
-    """Measure a batch unless an earlier run did; the second file of a batch is the sign that it is done."""
+def measure_once(bench: Bench, batch: np.ndarray, stem: Path, spent: float) -> float:
+    """Measure a batch unless an earlier run did, and return the seconds spent so far; the last file says it is done."""
+    clock, started = stem.with_suffix(".json"), perf_counter()
+    if clock.is_file():
+        return spent + float(read_json(clock))
     paths = [stem.with_suffix(f".{name}.parquet") for name in ("predictions", "detections")]
-    if not paths[1].is_file():
-        for path, frame in zip(paths, measure_batch(bench, batch), strict=True):
-            write_whole(path, lambda part, frame=frame: frame.to_parquet(part, index=False))  # type: ignore[misc]
+    for path, frame in zip(paths, measure_batch(bench, batch), strict=True):
+        write_whole(path, lambda part, frame=frame: frame.to_parquet(part, index=False))  # type: ignore[misc]
+    seconds = perf_counter() - started
+    write_json(clock, seconds)
+    return spent + seconds
 
 
 def merge(parts: list[Path], path: Path, bench: Bench) -> None:
@@ -198,6 +205,7 @@ def merge(parts: list[Path], path: Path, bench: Bench) -> None:
 def calibration(plan: AuditPlan, images: PreparedImages) -> Thresholds | None:
     """Calibrate the detectors on handled clean validation images; None where there are too few."""
     rows = images.rows("validation") if "validation" in images.parts else np.arange(0)
-    scores = [suspicion(images.tensor(part), images.tensor(part), [images.image_ids[row] for row in part])
-              for part in np.array_split(rows, max(1, len(rows) // plan.batch_size)) if len(part)]
+    parts = [part for part in np.array_split(rows, max(1, len(rows) // plan.batch_size)) if len(part)]
+    scores = [suspicion(images.tensor(part), images.tensor(part), [images.image_ids[row] for row in part],
+                        attack="clean") for part in parts]
     return calibrate(scores, false_alarms=plan.false_alarms)

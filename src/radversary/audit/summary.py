@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from radversary.audit.measure import MEASURES, Bench
 from radversary.audit.result import Cell, Condition, Curve, Detection, Histogram
-from radversary.core.errors import InputError
-from radversary.detectors.calibration import calibrated_threshold
+from radversary.detectors.calibration import calibrated_threshold, images_needed
 from radversary.metrics.classification import performance, proportion
 from radversary.metrics.detection import auroc_estimate, histogram, rate_above, roc
 from radversary.metrics.paired import paired_test
@@ -26,15 +25,11 @@ class Thresholds:
 
     Attributes:
         single: Measure to its own threshold at the full rate.
-        rule: Thresholds of ``edges`` and ``ssim`` in the thesis' rule, each at half the rate.
-        thesis: The rule with the thesis' SSIM threshold (0.95) and the calibrated edge threshold.
-        n: Images they were calibrated on.
+        rules: Variants of the thesis' rule (edges or SSIM) by name, each a threshold a measure.
     """
 
     single: dict[str, float]
-    rule: dict[str, float]
-    thesis: dict[str, float]
-    n: int
+    rules: dict[str, dict[str, float]]
 
 
 def calibrate(scores: Sequence[dict[str, np.ndarray]], *, false_alarms: float) -> Thresholds | None:
@@ -42,13 +37,16 @@ def calibrate(scores: Sequence[dict[str, np.ndarray]], *, false_alarms: float) -
     if not scores:
         return None
     joined = {name: np.concatenate([part[name] for part in scores]) for name in MEASURES}
-    try:
-        single = {name: calibrated_threshold(values, false_alarms=false_alarms) for name, values in joined.items()}
-        rule = {name: calibrated_threshold(joined[name], false_alarms=false_alarms / 2) for name in ("edges", "ssim")}
-    except InputError:
+    n = len(joined["edges"])
+    if n < images_needed(false_alarms):
         return None
-    return Thresholds(single=single, rule=rule, thesis={"edges": single["edges"], "ssim": 0.05},
-                      n=len(joined["edges"]))
+    single = {name: calibrated_threshold(values, false_alarms=false_alarms) for name, values in joined.items()}
+    rules = {"SSIM < 0.95": {"edges": single["edges"], "ssim": 0.05}}
+    # Each half of the calibrated rule gets half of the rate, and half a rate needs twice the images.
+    if n >= images_needed(false_alarms / 2):
+        rules["calibrated"] = {name: calibrated_threshold(joined[name], false_alarms=false_alarms / 2)
+                               for name in ("edges", "ssim")}
+    return Thresholds(single=single, rules=rules)
 
 
 def at(frame: pd.DataFrame, condition: Condition) -> pd.DataFrame:
@@ -98,7 +96,7 @@ def cell(frame: pd.DataFrame, condition: Condition, defence: str, right: dict[tu
 
 
 def summarise_detections(frame: pd.DataFrame, bench: Bench, thresholds: Thresholds | None) -> tuple[Detection, ...]:
-    """Return one entry a condition × detector; the clean images they are told from are the identity attack's.
+    """Return one entry a condition × detector; the clean images they are told from were re-encoded like all others.
 
     Args:
         frame: The detector scores.
@@ -111,14 +109,14 @@ def summarise_detections(frame: pd.DataFrame, bench: Bench, thresholds: Threshol
     if thresholds is None:
         return ()
     patient = dict(zip(bench.images.image_ids, bench.images.patients, strict=True))
-    clean = frame[frame["attack"] == "identity"]
+    clean = frame[frame["attack"] == "clean"]
     entries = []
     for condition in bench.conditions[1:]:
         suspect = at(frame, condition)
         people = [patient[name] for name in suspect["image_id"]]
         entries += [scored(condition, measure, clean, suspect, people, bench, thresholds) for measure in MEASURES]
         entries += [ruled(condition, f"{RULE} ({name})", clean, suspect, people, bench, limits)
-                    for name, limits in (("calibrated", thresholds.rule), ("SSIM < 0.95", thresholds.thesis))]
+                    for name, limits in thresholds.rules.items()]
     return tuple(entries)
 
 

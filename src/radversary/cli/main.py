@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -17,7 +18,7 @@ from radversary.cli.report import report
 from radversary.cli.run import demo, run_plan
 from radversary.core.errors import RadversaryError
 
-STOPPED = 130
+STOPPED, INTERNAL = 130, 70
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", add_completion=False, pretty_exceptions_enable=False,
@@ -49,6 +50,12 @@ def run() -> None:
     except RadversaryError as error:
         NOTES.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)
+    except Exception as error:  # the last resort: exit code 1 would read as an alarm of `detect`
+        if os.environ.get("RADVERSARY_DEBUG"):
+            raise
+        NOTES.print(f"[bold red]internal error:[/] {escape(f'{type(error).__name__}: {error}')}; this is a mistake in "
+                    "radversary: set RADVERSARY_DEBUG=1 to see where", soft_wrap=True)
+        sys.exit(INTERNAL)
     except (KeyboardInterrupt, SystemExit) as left:
         # Typer turns Ctrl-C inside a verb into this exit code, without a word.
         if isinstance(left, SystemExit) and left.code != STOPPED:

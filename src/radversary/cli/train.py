@@ -31,15 +31,18 @@ def stylizer(
     import torch
 
     from radversary.core.errors import PlanError
+    from radversary.core.seeds import derive_seed
     from radversary.data.phantoms import Phantoms
     from radversary.training.recipes.stylizer import StylizerPlan, train_stylizer
 
     if size % 16:
         raise PlanError(f"--size must be a multiple of 16, got {size}")
     plan = StylizerPlan(steps=steps, batch_size=batch_size, size=size, style_weight=style_weight, vgg=vgg, seed=seed)
-    say(f"Drawing {phantoms} phantoms at {size * 4 // 3} px")
-    contents = torch.cat([batch.images for batch in Phantoms(count=phantoms, size=size * 4 // 3, seed=seed).generate()])
-    path = train_stylizer(contents, plan, out)
+    # A seed of their own: these phantoms are never those that a study with the same seed is audited on.
+    source = Phantoms(count=phantoms, size=size * 4 // 3, seed=derive_seed(seed, "stylizer contents") % 2**31)
+    say(f"Drawing {phantoms} phantoms at {source.size} px")
+    path = train_stylizer(torch.cat([batch.images for batch in source.generate()]), plan, out,
+                          about=f"{phantoms} phantoms, {source.size} px, seed {source.seed}")
     say(f"Weights: {path} (copy to src/radversary/stylization/weights/ to ship them)")
 
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar, cast
+
+from pydantic import TypeAdapter, ValidationError
 
 from radversary.core.errors import MissingPartError, PlanError, UnknownNameError
 
@@ -86,6 +89,11 @@ class Registry(Generic[Part]):
             if parameter not in accepted:
                 raise UnknownNameError(f"parameter of {self.kind} {name!r}", parameter, accepted)
         try:
-            return part(**parameters)
+            return TypeAdapter(part).validate_python(parameters) if is_dataclass(part) else part(**parameters)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "its parameters"
+            what = f"{place}: {first['msg'].lower()} (got {first['input']!r})"
+            raise PlanError(f"{self.kind} {name!r}: {what}") from error
         except (TypeError, ValueError) as error:
             raise PlanError(f"{self.kind} {name!r} cannot be built: {error}") from error

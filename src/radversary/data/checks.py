@@ -35,7 +35,8 @@ class DataReport(BaseModel):
         duplicate_pairs: How many such pairs there are in all.
         estimates: Balanced accuracy of classifiers that see no finding.
         chance: 1 / K.
-        errors: One sentence a leak; empty for sound data.
+        errors: One sentence a leak; empty for sound data. Sentences reach reports that are passed on, so neither these
+            nor the warnings name a patient, a film or a file: ids of NIH's films begin with the patient's.
         warnings: One sentence on each thing that a reader of the figures must know.
     """
 
@@ -99,16 +100,14 @@ def _counts(frame: pd.DataFrame, part: pd.Series[str]) -> dict[str, dict[str, di
 
 def _patient_leaks(shared: tuple[str, ...]) -> Iterator[str]:
     if shared:
-        yield (f"{len(shared)} patient{'s are' if len(shared) > 1 else ' is'} in more than one part "
-               f"(such as {', '.join(shared[:3])}): the test part is not independent of training")
+        yield (f"{len(shared)} patient{'s are' if len(shared) > 1 else ' is'} in more than one part: "
+               "the test part is not independent of training")
 
 
 def _film_leaks(duplicates: tuple[Duplicate, ...]) -> Iterator[str]:
     if duplicates:
-        first = duplicates[0]
         turned = sum(pair.turn != 0 for pair in duplicates)
-        yield (f"{len(duplicates)} pairs of films in different parts show the same film ({turned} of them turned), "
-               f"such as {first.first} ({first.parts[0]}) and {first.second} ({first.parts[1]})")
+        yield f"{len(duplicates)} pairs of films in different parts show the same film ({turned} of them turned)"
 
 
 def _table_warnings(prepared: PreparedImages) -> Iterator[str]:
@@ -117,7 +116,7 @@ def _table_warnings(prepared: PreparedImages) -> Iterator[str]:
         yield ("the patients of some images are not known: each such image counts as its own patient, so that films of "
                "one person may lie in training and test, and the intervals are too narrow")
     if prepared.left_out:
-        yield f"{len(prepared.left_out)} files were left out; the first: {prepared.left_out[0]}"
+        yield f"files left out because they cannot be read: {len(prepared.left_out)} (left_out.csv names them)"
     if (frame["split"] == "").any():
         yield "the table is not (wholly) split: leaks between parts were not looked for in rows without a part"
         return

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
@@ -25,6 +26,7 @@ MOST: Final = 10_000
 
 _THUMBNAIL = 32
 _RIDGE = 1e4  # on 1024 standardised pixels; best among 10^2 .. 10^5 on NIH films, and flat about it
+_FLAT = 1e-12  # width below which all draws count as equal
 _BANDS = (0.0, 18.0, 40.0, 60.0, 80.0, np.inf)
 _BAND_NAMES = ("under 18", "18-39", "40-59", "60-79", "80 and over")
 
@@ -81,6 +83,9 @@ def floors(prepared: PreparedImages, *, seed: int = 42) -> dict[str, Estimate]:
 def balanced_accuracy(labels: np.ndarray, predictions: np.ndarray, patients: np.ndarray, *, seed: int = 42) -> Estimate:
     """Return the mean recall over the classes with its 95 % percentile interval over resampled patients.
 
+    Where all draws agree, as at 0 or 100 %, resampling has nothing to say; the interval is Clopper and Pearson's
+    (Biometrika 26(4), 1934) on the number of patients then, so none has zero width.
+
     Args:
         labels: True class indices, (N,).
         predictions: Predicted class indices, (N,).
@@ -92,7 +97,7 @@ def balanced_accuracy(labels: np.ndarray, predictions: np.ndarray, patients: np.
 
     Example:
         >>> str(balanced_accuracy(np.array([0, 1]), np.array([0, 1]), np.array(["a", "b"])))
-        '100.0 % [100.0, 100.0] (n=2)'
+        '100.0 % [15.8, 100.0] (n=2)'
     """
     _, patient = np.unique(patients, return_inverse=True)
     people, classes = int(patient.max()) + 1, np.unique(labels)
@@ -101,8 +106,11 @@ def balanced_accuracy(labels: np.ndarray, predictions: np.ndarray, patients: np.
     draws = numpy_generator(seed, "bootstrap").multinomial(people, np.full(people, 1 / people), DRAWS).astype(float)
     with np.errstate(invalid="ignore"):  # a class may be absent from a draw
         recalls = (draws @ right) / (draws @ total)
+    value = float((right.sum(0) / total.sum(0)).mean())
     low, high = np.nanquantile(np.nanmean(recalls, axis=1), [0.025, 0.975])
-    return Estimate(float((right.sum(0) / total.sum(0)).mean()), float(low), float(high), len(labels))
+    if high - low < _FLAT:
+        low, high = binomtest(round(value * people), people).proportion_ci(0.95, method="exact")
+    return Estimate(value, float(low), float(high), len(labels))
 
 
 def _contestants(prepared: PreparedImages, rows: np.ndarray) -> dict[str, tuple[Any, np.ndarray]]:

@@ -22,7 +22,7 @@ MASKS: Final = "masks"
 class ClassFolders:
     r"""One sub-folder a class: ``root/Normal/a.png``, ``root/Pneumonia/b.png``; one called ``masks`` is none.
 
-    What is known of the patients comes from ``labels.csv`` where there is one: any of the columns of
+    What is known of the films, a split included, comes from ``labels.csv`` where there is one: any of the columns of
     :data:`radversary.data.columns.ALIASES`, joined by the file's relative path or its name.
 
     Args:
@@ -147,7 +147,7 @@ def _joined(frame: pd.DataFrame, labels: Path) -> pd.DataFrame:
             break
     else:
         raise DataError(f"{labels} names none of the files in the class folders, such as {frame['key'].iloc[0]!r}")
-    facts = {name: rows[name].to_numpy() for name in ("patient_id", "view", "sex", "age") if name in rows}
+    facts = {name: rows[name].to_numpy() for name in ("patient_id", "view", "sex", "age", "split") if name in rows}
     if "source" in rows:
         facts["source"] = rows["source"].where(matched, frame["source"].to_numpy()).to_numpy()
     return frame.assign(**facts)

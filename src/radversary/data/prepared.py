@@ -20,7 +20,7 @@ from radversary.data.table import PARTS, ImageTable, read_csv
 
 RECORD: Final = "prepared.json"
 FILES: Final = ("images.npy", "table.csv", "left_out.csv")
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised whenever the same files would give other bytes, so that old folders are made anew."""
 
 
@@ -33,7 +33,7 @@ class PreparedImages:
         table: One row an image, in the order of ``images``; beside the table's own columns ``width``, ``height`` and
             ``stored_bits`` of the file, ``file_sha256``, and ``pixels_sha256`` of the prepared codes.
         images: Memory-mapped codes, uint8 or uint16 (N, C, S, S); ``code / (2**bits - 1)`` is the pixel.
-        bits: Bits a sample, 8 to 16: the deepest of the files.
+        bits: Bits a sample, 8 to 16: the deepest of the files; 8 in colour.
         left_out: Files that could not be read, each with the reason, one sentence a file.
         sha256: Hash of size, depth, pixels and table (with the files' own hashes), the same wherever the files lie.
     """
@@ -83,12 +83,12 @@ class PreparedImages:
         """Class indices, int64 (N,)."""
         return torch.from_numpy(self.table.labels)
 
-    @property
+    @cached_property
     def patients(self) -> list[str]:
         """Patient ids, one an image."""
         return [str(patient) for patient in self.table.frame["patient_id"]]
 
-    @property
+    @cached_property
     def image_ids(self) -> list[str]:
         """Image ids, one an image."""
         return [str(image_id) for image_id in self.table.frame["image_id"]]
@@ -132,8 +132,9 @@ def prepare_images(table: ImageTable, *, size: int, channels: int = 1, folder: P
 
     Each file is projected to grey (``channels=1``), turned by its row's ``rotation``, resized to a square by
     antialiased bilinear interpolation (plainly, the aspect ratio is not kept, as Keras' ``flow_from_directory`` does in
-    the thesis' pipeline) and rounded to the depth it was stored in. Files that cannot be read are left out and listed.
-    A folder made from the same rows, files (path, bytes, time of change), size and channels is used again.
+    the thesis' pipeline) and rounded to the depth it was stored in, in colour to 8 bits. Files that cannot be read are
+    left out and listed. A folder made from the same rows, files (path, bytes, time of change), size and channels is
+    used again.
 
     Args:
         table: The images.
@@ -160,7 +161,8 @@ def prepare_images(table: ImageTable, *, size: int, channels: int = 1, folder: P
 
 def _prepare(table: ImageTable, settings: Mapping[str, Any], folder: Path) -> None:
     _clear(folder)
-    bits = depth_of_all(table)
+    # Pillow cannot store colour at 16 bits, so that an attacked copy of a deeper image could not be saved.
+    bits = depth_of_all(table) if settings["channels"] == 1 else 8
     failed: list[Failed] = []
     try:
         kept: list[dict[str, Any]] = []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -66,6 +68,18 @@ def calibrated_threshold(clean_scores: ArrayLike, *, false_alarms: float = 0.05)
     return float(scores[rank - 1])
 
 
+def resampled(images: Images) -> Images:
+    """Return images resampled by up to half a pixel: one pixel less each way and back, as a viewer's zoom does."""
+    height, width = images.shape[-2:]
+    return quantise(resize(resize(images, (height - 1, width - 1)), (height, width)), 8)
+
+
+HANDLINGS: Final[Mapping[str, Callable[[Images], Images]]] = {
+    "8-bit": lambda images: quantise(images, 8), "jpeg-95": lambda images: jpeg(images, quality=95),
+    "jpeg-90": lambda images: jpeg(images, quality=90), "resample": resampled}
+"""Harmless ways to re-encode an image, by name."""
+
+
 def reencodings(images: Images) -> dict[str, Images]:
     """Return images as harmless handling leaves them: what a detector must not take for an attack.
 
@@ -81,7 +95,4 @@ def reencodings(images: Images) -> dict[str, Images]:
         >>> sorted(reencodings(torch.zeros(1, 1, 8, 8)))
         ['8-bit', 'jpeg-90', 'jpeg-95', 'resample']
     """
-    height, width = images.shape[-2:]
-    zoomed = resize(resize(images, (height - 1, width - 1)), (height, width))
-    return {"8-bit": quantise(images, 8), "jpeg-95": jpeg(images, quality=95), "jpeg-90": jpeg(images, quality=90),
-            "resample": quantise(zoomed, 8)}
+    return {name: handle(images) for name, handle in HANDLINGS.items()}

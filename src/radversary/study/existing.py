@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from radversary.audit.plan import AuditPlan
-from radversary.audit.plan_files import parse_plan
+from radversary.audit.plan_files import parse_plan, plan_text
 from radversary.audit.result import AuditResult
 from radversary.audit.run import Subject, run_audit
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.files import load_classifier
+from radversary.core.errors import DataError
+from radversary.core.files import sha256_json
+from radversary.data.prepared import PreparedImages
 from radversary.report.html import write_report
+from radversary.study.models import seen_images
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare, source_text
-from radversary.study.run import Clock
+from radversary.study.run import PREPARE, Clock
 
 DEFAULT_AUDIT: Final[Mapping[str, Any]] = {
     "attacks": ({"label": "style", "name": "style-transfer", "strengths": (0.1, 0.3, 0.5, 1.0)},
@@ -52,14 +56,33 @@ def audit_existing(plan: AuditPlan, model: Path, source: Mapping[str, Any], out:
     card = classifiers["victim"].card
     data = parse_plan(DataPlan, {"source": dict(source), "size": card.size, "channels": card.channels,
                                  "classes": card.classes, "fractions": FRACTIONS}, source="the data source")
-    clock = Clock(out, tell)
-    with clock.step("prepare and check data"):
+    document = plan_text(plan) + plan_text(data) + f"model_sha256: {card.sha256}\n"
+    clock = Clock(out, tell, sha256_json(document))
+    with clock.step(PREPARE):
         images, report = prepare(data, out / "data", seed=plan.seed)
-    subject = Subject(classifiers=classifiers, images=images, report=report,
-                      source=source_text(data), seconds=clock.seconds,
+    report = report.model_copy(update={"warnings": (*report.warnings, *seen_before(model, images))})
+    subject = Subject(classifiers=classifiers, images=images, report=report, source=source_text(data, images),
+                      seconds=clock.seconds([PREPARE]), document=document,
                       provenance={"victim sha256": card.sha256, "images sha256": images.sha256})
     with clock.step("audit"):
         result = run_audit(plan, subject, out)
     with clock.step("report"):
         write_report(out)
     return result
+
+
+def seen_before(model: Path, images: PreparedImages) -> tuple[str, ...]:
+    """Say whether the model was trained on the images it is audited on, as far as that is known.
+
+    Raises:
+        DataError: More than half of the test images were in its training: such an audit says nothing.
+    """
+    seen = seen_images(model)
+    if seen is None:
+        return ("it is not known which images the model was trained on; any that are here flatter it",)
+    tested = images.table.frame["file_sha256"].iloc[images.rows("test")]
+    known = int(tested.isin(seen).sum())
+    if 2 * known > len(tested):
+        raise DataError(f"{known} of {len(tested)} test images were in this model's training; give images it has not "
+                        "seen, or a table whose column 'split' keeps its test part apart")
+    return (f"{known} of {len(tested)} test images were in this model's training",) if known else ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
-from radversary.core.errors import ModelError
+from radversary.core.errors import DataError, ModelError, PlanError
 from radversary.data.balancing import rotate_before_split
 from radversary.data.checks import DataReport, check_data
 from radversary.data.prepared import PreparedImages, prepare_images
@@ -12,6 +13,9 @@ from radversary.data.registry import DATASETS
 from radversary.data.splits import split_by_image, split_by_patient
 from radversary.data.table import ImageTable
 from radversary.study.plan import DataPlan
+
+DIVIDED: Final = "divided_by"
+"""Column of the prepared table that a table which came divided gets."""
 
 
 def prepare(plan: DataPlan, folder: Path, *, seed: int) -> tuple[PreparedImages, DataReport]:
@@ -26,16 +30,15 @@ def prepare(plan: DataPlan, folder: Path, *, seed: int) -> tuple[PreparedImages,
         The images and what the check found.
 
     Raises:
-        DataError: The images cannot be used.
+        DataError: The images cannot be used, or only some of them have a part.
+        ModelError: The data has other classes than the plan.
+        PlanError: The plan wants a leaky split of a table that comes divided.
     """
     table = DATASETS.create(plan.source.name, **plan.source.options).table(folder / "source")
     table = in_order(table, plan.classes)
     images = prepare_images(divide(table, plan, seed=seed), size=plan.size, channels=plan.channels,
                             folder=folder / "prepared")
-    path = folder / f"check-{images.sha256[:16]}.json"
-    if not path.is_file():
-        check_data(images, seed=seed).save(path)
-    return images, DataReport.load(path)
+    return images, _checked(images, folder / f"check-{images.sha256[:16]}-{seed}.json", seed=seed)
 
 
 def in_order(table: ImageTable, classes: tuple[str, ...] | None) -> ImageTable:
@@ -53,9 +56,21 @@ def in_order(table: ImageTable, classes: tuple[str, ...] | None) -> ImageTable:
 
 
 def divide(table: ImageTable, plan: DataPlan, *, seed: int) -> ImageTable:
-    """Divide a table as the plan says; a table that comes divided stays as it is."""
-    if all(table.frame["split"]):
-        return table
+    """Divide a table as the plan says; one that comes divided stays so, and its column ``DIVIDED`` says it did.
+
+    Raises:
+        DataError: Only some rows have a part, or there are too few images to divide.
+        PlanError: The plan wants a leaky split of a table that comes divided.
+    """
+    without = int((table.frame["split"] == "").sum())
+    if 0 < without < len(table):
+        raise DataError(f"{without} of {len(table)} rows have no part (train, validation or test); "
+                        "give every row one in the column 'split', or none")
+    if not without and plan.split == "leaky":
+        raise PlanError("data.split is 'leaky', but the table of images comes divided; "
+                        "leave out its column 'split' or the plan's")
+    if not without:
+        return ImageTable(table.frame.assign(**{DIVIDED: "table"}), table.classes)
     if plan.split == "patient":
         return split_by_patient(table, fractions=plan.fractions, seed=seed)
     if plan.balance:
@@ -63,9 +78,28 @@ def divide(table: ImageTable, plan: DataPlan, *, seed: int) -> ImageTable:
     return split_by_image(table, seed=seed)
 
 
-def source_text(plan: DataPlan) -> str:
-    """Say in words where the images come from; the last part of a path is enough."""
+def source_text(plan: DataPlan, images: PreparedImages | None = None) -> str:
+    """Say in words where the images come from and who divided them; the last part of a path is enough.
+
+    Args:
+        plan: Where they come from.
+        images: What was prepared from it; None takes the plan's word for how they were divided.
+
+    Returns:
+        One line.
+    """
     options = ", ".join(f"{name}={Path(value).name if isinstance(value, str) else value}"
                         for name, value in plan.source.options.items())
     how = "patients divided" if plan.split == "patient" else "LEAKY: rotated copies first, then images at random"
+    if images is not None and DIVIDED in images.table.frame:
+        how = "divided as the table says"
     return f"{plan.source.name} ({options}), {plan.size} px; {how}"
+
+
+def _checked(images: PreparedImages, path: Path, *, seed: int) -> DataReport:
+    try:
+        return DataReport.load(path)
+    except (OSError, ValueError):  # absent, damaged, or of another version: pydantic's errors are ValueErrors
+        report = check_data(images, seed=seed)
+        report.save(path)
+        return report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,15 +12,27 @@ from radversary.audit.plan_files import plan_text
 from radversary.audit.result import AuditResult
 from radversary.audit.run import Subject, run_audit
 from radversary.classifiers.torch_module import TorchClassifier
+from radversary.core.errors import RadversaryError
 from radversary.core.files import read_json, sha256_json, write_json, write_text
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
 from radversary.report.html import write_report
-from radversary.study.models import check_styles, make_model
+from radversary.study.models import check_start, check_styles, make_model
 from radversary.study.plan import StudyPlan
 from radversary.study.prepare import prepare, source_text
 
-TIMINGS = "timings.json"
+TIMINGS, PREPARE = "timings.json", "prepare and check data"
+
+
+@dataclass
+class Step:
+    """One step under way.
+
+    Attributes:
+        worked: Whether anything had to be done; a step that found all unchanged says no and keeps its older time.
+    """
+
+    worked: bool = True
 
 
 @dataclass
@@ -29,27 +41,41 @@ class Clock:
 
     Attributes:
         folder: The run folder; ``timings.json`` in it.
-        tell: Called with one line as each step begins or is skipped.
-        seconds: Step to seconds.
+        tell: Called with one line as each step begins.
+        key: Hash of the plan; the first work under another plan starts a step's time anew, later work is added.
     """
 
     folder: Path
     tell: Callable[[str], None]
-    seconds: dict[str, float] = field(default_factory=dict)
+    key: str
+    _seconds: dict[str, float] = field(default_factory=dict)
+    _counted: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         path = self.folder / TIMINGS
-        self.seconds = dict(read_json(path)) if path.is_file() else {}
+        if path.is_file():
+            record = read_json(path)
+            self._seconds, self._counted = dict(record["seconds"]), dict(record["counted"])
 
     @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Announce a step and note what it took; under a second it was skipped, and the older figure stays."""
+    def step(self, name: str) -> Iterator[Step]:
+        """Announce a step and note what it took, also where it is stopped."""
         self.tell(f"{name} …")
-        started = perf_counter()
-        yield
-        spent = perf_counter() - started
-        self.seconds[name] = spent if spent > 1 else self.seconds.get(name, spent)
-        write_json(self.folder / TIMINGS, self.seconds)
+        started, step = perf_counter(), Step()
+        try:
+            yield step
+        except RadversaryError:
+            step.worked = False  # what was refused leaves nothing behind, no time either
+            raise
+        finally:
+            if step.worked:
+                before = self._seconds.get(name, 0.0) if self._counted.get(name) == self.key else 0.0
+                self._seconds[name], self._counted[name] = before + perf_counter() - started, self.key
+                write_json(self.folder / TIMINGS, {"seconds": self._seconds, "counted": self._counted})
+
+    def seconds(self, names: Iterable[str]) -> dict[str, float]:
+        """Return the seconds of some steps, as far as they are known."""
+        return {name: self._seconds[name] for name in names if name in self._seconds}
 
 
 def run_study(plan: StudyPlan, out: Path, *, tell: Callable[[str], None] = lambda _line: None,
@@ -70,13 +96,14 @@ def run_study(plan: StudyPlan, out: Path, *, tell: Callable[[str], None] = lambd
         MissingPartError: Weights or an optional library are missing.
         StorageError: The disk refused.
     """
-    clock = Clock(out, tell)
-    images, report = prepared(plan, out, clock)
+    clock = Clock(out, tell, plan_hash(plan))
+    images, report = prepared(plan, out, clock, device=device)
     models = trained(plan, images, out, clock, device=device)
     curves = {name: learning_curves(out / "models" / name) for name in models}
-    subject = Subject(classifiers=models, images=images, report=report, source=source_text(plan.data),
-                      curves=curves, seconds=clock.seconds,
-                      provenance={"plan sha256": sha256_json(plan.model_dump(mode="json")),
+    subject = Subject(classifiers=models, images=images, report=report, source=source_text(plan.data, images),
+                      curves=curves, document=plan_text(plan),
+                      seconds=clock.seconds([PREPARE, *(f"train {name}" for name in models)]),
+                      provenance={"plan sha256": plan_hash(plan),
                                   "images sha256": images.sha256, "command": "radversary run plan.yaml",
                                   **{f"{name} sha256": model.card.sha256 for name, model in models.items()}})
     with clock.step("audit"):
@@ -86,14 +113,36 @@ def run_study(plan: StudyPlan, out: Path, *, tell: Callable[[str], None] = lambd
     return result
 
 
-def prepared(plan: StudyPlan, out: Path, clock: Clock) -> tuple[PreparedImages, DataReport]:
-    """Check the plan, write it down, and prepare its images."""
+def plan_hash(plan: StudyPlan) -> str:
+    """Return the hash of all that a plan says."""
+    return sha256_json(plan.model_dump(mode="json"))
+
+
+def prepared(plan: StudyPlan, out: Path, clock: Clock, *, device: str) -> tuple[PreparedImages, DataReport]:
+    """Check the plan, write it down, and prepare its images.
+
+    What an earlier, different plan concluded is removed first, so that the folder never says two things.
+    """
     for defence in plan.defences:
         defence.build()
     check_styles(plan)
-    write_text(out / "plan.yaml", plan_text(plan))
-    with clock.step("prepare and check data"):
-        return prepare(plan.data, out / "data", seed=plan.seed)
+    check_start(plan, device)
+    document = out / "plan.yaml"
+    if document.is_file() and document.read_text(encoding="utf-8") != plan_text(plan):
+        for name in ("result.json", "report.html"):
+            (out / name).unlink(missing_ok=True)
+    write_text(document, plan_text(plan))
+    with clock.step(PREPARE) as step:
+        before = prepared_at(out)
+        images, report = prepare(plan.data, out / "data", seed=plan.seed)
+        step.worked = prepared_at(out) != before
+    return images, report
+
+
+def prepared_at(out: Path) -> int:
+    """Return when the images of a run folder were prepared, 0 for never."""
+    record = out / "data" / "prepared" / "prepared.json"
+    return record.stat().st_mtime_ns if record.is_file() else 0
 
 
 def trained(plan: StudyPlan, images: PreparedImages, out: Path, clock: Clock, *,
@@ -101,8 +150,8 @@ def trained(plan: StudyPlan, images: PreparedImages, out: Path, clock: Clock, *,
     """Train the models of a plan, the victim first."""
     models: dict[str, TorchClassifier] = {}
     for name in sorted(plan.models, key=lambda name: name != "victim"):
-        with clock.step(f"train {name}"):
-            models[name], _ = make_model(plan, name, images, models, out / "models" / name, device=device)
+        with clock.step(f"train {name}") as step:
+            models[name], step.worked = make_model(plan, name, images, models, out / "models" / name, device=device)
     return models
 
 
@@ -113,8 +162,8 @@ def train_models(plan: StudyPlan, out: Path, *, tell: Callable[[str], None] = la
     Returns:
         Name to model.
     """
-    clock = Clock(out, tell)
-    images, _ = prepared(plan, out, clock)
+    clock = Clock(out, tell, plan_hash(plan))
+    images, _ = prepared(plan, out, clock, device=device)
     return trained(plan, images, out, clock, device=device)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,12 +73,12 @@ def procedural_bank(pool: str = "test", *, count: int = 24, size: int = 128, see
 
 
 def read_style(path: Path, *, size: int) -> Images:
-    """Read one style image: the central square, resized; shape (3, size, size) in [0, 1]."""
+    """Read one style image of 8 or 16 bits: the central square, resized; shape (3, size, size) in [0, 1]."""
     with Image.open(path) as image:
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
-        square = image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC,
-                                             box=(left, top, left + side, top + side))
+        square = _at_eight_bits(image).convert("RGB").resize(
+            (size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
     return torch.from_numpy(np.asarray(square, dtype=np.float32) / 255).permute(2, 0, 1).contiguous()
 
 
@@ -89,7 +90,7 @@ def folder_bank(folder: Path, *, size: int = 128) -> StyleBank:
         size: Side in pixels.
 
     Returns:
-        The bank, in the order of the paths.
+        The bank, in the order of the paths; files that cannot be read are left out, and a warning says so.
 
     Raises:
         DataError: No such folder, or no image in it.
@@ -97,14 +98,17 @@ def folder_bank(folder: Path, *, size: int = 128) -> StyleBank:
     if not folder.is_dir():
         raise DataError(f"style folder {folder} does not exist")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    styles = {}
+    styles, unread = {}, []
     for path in paths:
         try:
             styles[str(path.relative_to(folder))] = read_style(path, size=size)
         except (OSError, Image.DecompressionBombError):
-            continue
+            unread.append(str(path.relative_to(folder)))
     if not styles:
         raise DataError(f"style folder {folder} holds no readable image ({', '.join(sorted(SUFFIXES))})")
+    if unread:
+        warnings.warn(f"{len(unread)} of {len(paths)} files of style folder {folder} cannot be read and are left out, "
+                      f"such as {unread[0]}", UserWarning, stacklevel=2)
     return StyleBank(names=tuple(styles), images=torch.stack(list(styles.values())))
 
 
@@ -128,3 +132,10 @@ def style_bank(source: str = "test", *, count: int = 24, size: int = 128, seed: 
     if not Path(source).exists():
         raise UnknownNameError("style source (a texture pool or a folder)", source, POOLS)
     return folder_bank(Path(source), size=size)
+
+
+def _at_eight_bits(image: Image.Image) -> Image.Image:
+    """Scale 16-bit grey, which Pillow would cut off at 255, to 8 bits."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray(np.clip(np.rint(np.asarray(image) / 257), 0, 255).astype(np.uint8))

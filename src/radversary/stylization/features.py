@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -163,7 +164,22 @@ def load_vgg19(name: str | None = None) -> Vgg19:
     Raises:
         MissingPartError: No file, a damaged one, or one in neither layout.
     """
-    path = find_weights(name)
+    return read_vgg19(find_weights(name))
+
+
+@lru_cache(maxsize=2)
+def read_vgg19(path: Path) -> Vgg19:
+    """Read VGG-19 features from one file, once.
+
+    Args:
+        path: A safetensors file.
+
+    Returns:
+        The network, frozen.
+
+    Raises:
+        MissingPartError: A damaged file, or one in neither layout.
+    """
     try:
         state = load_file(path)
     except SafetensorError as error:

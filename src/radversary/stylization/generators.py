@@ -7,16 +7,18 @@ image and needs a VGG-19 file. All three are independent of batch mates.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from importlib.resources import as_file
 
 import torch
 
 from radversary.core.errors import PlanError
+from radversary.core.files import sha256_file
 from radversary.core.registry import Registry
 from radversary.core.types import Images
 from radversary.stylization import fourier, gatys
-from radversary.stylization.features import Vgg19, load_vgg19
-from radversary.stylization.network import shipped_stylizer
+from radversary.stylization.features import find_weights, load_vgg19
+from radversary.stylization.network import WEIGHTS, shipped_stylizer
 
 
 class StyleGenerator(ABC):
@@ -34,6 +36,10 @@ class StyleGenerator(ABC):
             (N, 3, H, W) in [0, 1].
         """
 
+    def material(self) -> str:
+        """Return the hash of the weights that the results depend on; nothing where there are none."""
+        return ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdaIn(StyleGenerator):
@@ -45,6 +51,11 @@ class AdaIn(StyleGenerator):
         with torch.no_grad():
             result: Images = network(images, network.style(styles))
         return result.clamp(0, 1)
+
+    def material(self) -> str:
+        """Return the hash of the shipped weights."""
+        with as_file(WEIGHTS) as path:
+            return sha256_file(path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +98,6 @@ class Gatys(StyleGenerator):
     content_layer: str = "relu3_1"
     style_layers: tuple[str, ...] = ()
     vgg: str | None = None
-    _loaded: dict[str, Vgg19] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.steps < 0 or self.style_weight < 0:
@@ -95,11 +105,13 @@ class Gatys(StyleGenerator):
 
     def stylise(self, images: Images, styles: Images) -> Images:
         """Optimise the images towards the styles."""
-        if "vgg" not in self._loaded:
-            self._loaded["vgg"] = load_vgg19(self.vgg)
-        return gatys.transfer(images, styles, self._loaded["vgg"], steps=self.steps, style_weight=self.style_weight,
+        return gatys.transfer(images, styles, load_vgg19(self.vgg), steps=self.steps, style_weight=self.style_weight,
                               learning_rate=self.learning_rate, content_layer=self.content_layer,
-                              style_layers=tuple(self.style_layers))
+                              style_layers=self.style_layers)
+
+    def material(self) -> str:
+        """Return the hash of the VGG-19 file."""
+        return sha256_file(find_weights(self.vgg))
 
 
 GENERATORS = Registry[StyleGenerator]("style generator", {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import signal
 import sys
@@ -124,18 +125,40 @@ class WholeCheckpoints(TorchCheckpointIO):  # type: ignore[misc]
         Raises:
             StorageError: The disk refused.
         """
-        def write(part: Path) -> None:
-            with part.open("wb") as file:
-                torch.save(checkpoint, file)
+        write_state(Path(path), checkpoint)
 
-        write_whole(Path(path), write)
+
+def write_state(path: Path, state: dict[str, Any]) -> Path:
+    """Write what PyTorch can save, whole or not at all.
+
+    Through bytes, because ``torch.save`` reports a full disk as an error of its own kind.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return write_whole(path, lambda part: part.write_bytes(buffer.getbuffer()))
+
+
+class MovableCheckpoint(ModelCheckpoint):  # type: ignore[misc]
+    """A checkpoint callback that keeps its best score when the run folder was moved or is reached by another path."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take a checkpoint's state up, its files sought in this callback's folder."""
+        def here(path: str) -> str:
+            return str(Path(self.dirpath) / Path(path).name) if path else path
+
+        paths = {name: here(state_dict[name]) for name in ("best_model_path", "kth_best_model_path", "last_model_path")}
+        kept = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **paths, "best_k_models": kept, "dirpath": self.dirpath})
 
 
 def checkpoints(folder: Path) -> list[ModelCheckpoint]:
     """Return the callbacks that keep the best weights and the last whole state in ``folder``."""
     common: dict[str, Any] = {"dirpath": folder, "save_on_train_epoch_end": True, "enable_version_counter": False}
-    best = ModelCheckpoint(filename="best", monitor="val_loss", save_weights_only=True, **common)
-    return [best, ModelCheckpoint(filename="last", **common)]
+    best = MovableCheckpoint(filename="best", monitor="val_loss", save_weights_only=True, **common)
+    return [best, MovableCheckpoint(filename="last", **common)]
 
 
 def make_trainer(*, epochs: int, precision: str, device: torch.device, callbacks: Sequence[Callback],
@@ -157,6 +180,8 @@ def make_trainer(*, epochs: int, precision: str, device: torch.device, callbacks
         max_epochs=epochs, max_steps=steps, precision=training_precision(precision, device),
         callbacks=[*callbacks, *bar],
         plugins=[WholeCheckpoints()], default_root_dir=folder, logger=False, enable_progress_bar=bool(bar),
+        # Otherwise Lightning adds checkpoints of its own, frozen VGG-19 and all.
+        enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
         enable_model_summary=False, num_sanity_val_steps=0, use_distributed_sampler=False,
         # CPU kernels repeat themselves already, and the switch would have every new tensor filled.
         deterministic=None if device.type == "cpu" else "warn")

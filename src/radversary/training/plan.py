@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from radversary.core.errors import UnknownNameError
+
+DEFAULT_SEED = 42
+"""Seed of a training that nobody gave one."""
 
 
 class Phase(BaseModel):
@@ -45,7 +50,8 @@ class TrainingPlan(BaseModel):
         batch_size: Images a step.
         patience: Epochs without a better validation loss before a ``plateau`` phase stops.
         precision: ``auto``, ``float32`` or ``bfloat16``; see :func:`radversary.execution.devices.training_precision`.
-        seed: Of the random weights, the order of the images, dropout and the mix of attacked images.
+        seed: Of the random weights, the order of the images and dropout; None takes one that the study derives from
+            its own and the model's name, or :data:`DEFAULT_SEED` outside a study.
 
     Example:
         >>> [phase.name for phase in TrainingPlan().phases]
@@ -60,7 +66,29 @@ class TrainingPlan(BaseModel):
     batch_size: int = Field(default=32, ge=2)
     patience: int = Field(default=3, gt=0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    seed: int = 42
+    seed: int | None = None
+
+    def seeded(self, seed: int = DEFAULT_SEED) -> TrainingPlan:
+        """Return the plan with a seed: its own where it has one.
+
+        Args:
+            seed: Taken where the plan has none.
+
+        Example:
+            >>> TrainingPlan().seeded(7).seed, TrainingPlan(seed=1).seeded(7).seed
+            (7, 1)
+        """
+        return self if self.seed is not None else self.model_copy(update={"seed": seed})
+
+    @field_validator("architecture")
+    @classmethod
+    def _registered(cls, architecture: str) -> str:
+        # Imported here, so that PyTorch is not loaded with this file.
+        from radversary.classifiers.networks import NETWORKS
+
+        if architecture not in (known := NETWORKS.names()):
+            raise ValueError(str(UnknownNameError("architecture", architecture, known)))
+        return architecture
 
     @model_validator(mode="after")
     def _named_apart(self) -> Self:

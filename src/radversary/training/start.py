@@ -11,7 +11,7 @@ from radversary.classifiers.networks import build_network
 from radversary.classifiers.pretrained import find_imagenet, read_start
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import ModelError, PlanError
-from radversary.training.plan import TrainingPlan
+from radversary.training.plan import DEFAULT_SEED, TrainingPlan
 
 
 def starting_network(plan: TrainingPlan, *, classes: int, weights: Path | None = None,
@@ -38,9 +38,10 @@ def starting_network(plan: TrainingPlan, *, classes: int, weights: Path | None =
     """
     if plan.start == "victim":
         return _from_victim(plan, victim, classes)
-    network = build_network(plan.architecture, classes=classes, seed=plan.seed)
+    seed = plan.seed if plan.seed is not None else DEFAULT_SEED
+    network = build_network(plan.architecture, classes=classes, seed=seed)
     if plan.start == "random":
-        return network, f"random weights, seed {plan.seed}"
+        return network, f"random weights, seed {seed}"
     found = find_imagenet(plan.architecture, weights=weights)
     trunk: nn.Module = network.get_submodule("trunk")
     trunk.load_state_dict(read_start(plan.architecture, found.path))

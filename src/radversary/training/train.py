@@ -46,7 +46,7 @@ def train(network: nn.Module, *, plan: TrainingPlan, training: Dataset[Any], val
     Args:
         network: A registered architecture, such as :func:`radversary.training.start.starting_network` gives; it is
             changed in place.
-        plan: What to do.
+        plan: What to do; without a seed it takes :data:`~radversary.training.plan.DEFAULT_SEED`.
         training: Pairs of an image (C, S, S) in [0, 1] and a class index, such as a
             :class:`~radversary.training.datasets.TrainingSet`; drawn in a random order, an incomplete batch left out.
         validation: Such pairs; all of them, in their own order.
@@ -64,6 +64,7 @@ def train(network: nn.Module, *, plan: TrainingPlan, training: Dataset[Any], val
         TensorError: The images are not of the card's size.
         StorageError: The disk refused; started again, it resumes.
     """
+    plan = plan.seeded()
     _check(plan, training, validation, card)
     _claim(out, plan, card, (_size(training), _size(validation)))
     if (out / CARD).is_file():
@@ -102,7 +103,7 @@ class _Run:
         return cast("Curves", read_json(folder / DONE))
 
     def _fit(self, recipe: SupervisedRecipe, folder: Path, before: int) -> Curves:
-        key = (self.plan.seed, "train", recipe.phase.name)
+        key = (cast("int", self.plan.seed), "train", recipe.phase.name)
         order, history = EpochOrder(_size(self.training), key), History()
         callbacks = [EpochSeeds(key, order, self.training, before=before), history, *checkpoints(folder)]
         if recipe.phase.schedule == "plateau":

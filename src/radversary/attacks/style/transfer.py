@@ -76,8 +76,9 @@ class StyleTransferAttack(Attack):
         return opened_bank(self.styles, count=self.count, size=self.style_size, seed=self.style_seed)
 
     def material(self) -> tuple[str, ...]:
-        """Return the hashes of the styles, sorted."""
-        return tuple(sorted(self.bank().hashes()))
+        """Return the hashes of the styles, sorted, and that of the generator's weights."""
+        weights = self.build_generator().material()
+        return (*sorted(self.bank().hashes()), *([weights] if weights else []))
 
     def stylise(self, images: Images, streams: Streams) -> Images:
         """Draw each image in the style its stream picks, at full opacity.

@@ -6,15 +6,18 @@ test-pool texture. Needs a VGG-19 weights file at training time only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch.utils.data import DataLoader, Dataset
 
+from radversary.core.errors import PlanError
 from radversary.core.files import sha256_file, write_json, write_whole
 from radversary.core.seeds import derive_seed, generator
 from radversary.core.types import Images
@@ -23,7 +26,7 @@ from radversary.stylization.bank import StyleBank, procedural_bank
 from radversary.stylization.features import Vgg19, gram, load_vgg19
 from radversary.stylization.gatys import relative_error
 from radversary.stylization.network import Stylizer
-from radversary.training.loop import calm, make_trainer
+from radversary.training.loop import calm, make_trainer, write_state
 
 CHUNK = 200
 """Steps between checkpoints."""
@@ -132,17 +135,24 @@ class StylizerRecipe(lightning.LightningModule):  # type: ignore[misc]
                                          torch.stack([pair[1] for pair in chosen])))
         return {"content_loss": float(content), "style_loss": float(style)}
 
-    def keep(self, path: Path, chunks: int) -> None:
-        """Write all that a resumed training needs, whole or not at all."""
-        state = {"chunks": chunks, "network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(),
-                 "schedule": self.schedule.state_dict()}
-        write_whole(path, lambda part: torch.save(state, part))
+    def keep(self, path: Path, chunks: int, inputs: Mapping[str, Any]) -> None:
+        """Write all that a resumed training needs, and what it was made from, whole or not at all."""
+        write_state(path, {"chunks": chunks, "inputs": dict(inputs), "network": self.network.state_dict(),
+                           "optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict()})
 
-    def restore(self, path: Path) -> int:
-        """Read what :meth:`keep` wrote and return the chunks that are done; 0 where there is nothing."""
+    def restore(self, path: Path, inputs: Mapping[str, Any]) -> int:
+        """Read what :meth:`keep` wrote and return the chunks that are done; 0 where there is nothing.
+
+        Raises:
+            PlanError: It was made from other inputs.
+        """
         if not path.is_file():
             return 0
         state = torch.load(path, map_location="cpu", weights_only=True)
+        found = state.get("inputs", {})
+        if changed := [name for name, value in inputs.items() if found.get(name) != value]:
+            raise PlanError(f"{path} is of a training with another {' and '.join(changed)}; "
+                            "remove it or choose another folder")
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
@@ -185,38 +195,47 @@ def style_error(found: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return error
 
 
-def train_stylizer(contents: Images, plan: StylizerPlan, out: Path) -> Path:
+def train_stylizer(contents: Images, plan: StylizerPlan, out: Path, *, about: str) -> Path:
     """Train the style network; a stopped training goes on from its last checkpoint.
 
     Args:
         contents: Radiographs, (N, 1 or 3, H, W) in [0, 1], sides at least ``plan.size``.
         plan: The hyper-parameters.
         out: Folder for checkpoints, ``stylizer.safetensors`` and ``stylizer.json``.
+        about: What the contents are, for the record: number, size and seed.
 
     Returns:
         The weights file.
 
     Raises:
         MissingPartError: No VGG-19 weights.
+        PlanError: The checkpoint in ``out`` is of another plan, other contents or other features.
         StorageError: The disk refused.
     """
     vgg = load_vgg19(plan.vgg)
     bank = procedural_bank("train", count=plan.styles, size=plan.size * 3 // 2, seed=derive_seed(plan.seed, "styles"))
     recipe, pairs = seeded_recipe(plan, vgg), Pairs(contents, bank, plan=plan)
     state = out / "last.ckpt"
+    inputs = {"plan": plan.model_dump(), "contents": fingerprint(contents), "vgg": vgg.source}
     # Each stretch is a fit of its own around one optimiser: Lightning 2.6 miscounts when it resumes without validation.
-    for chunk in range(recipe.restore(state), -(-plan.steps // CHUNK)):
+    for chunk in range(recipe.restore(state, inputs), -(-plan.steps // CHUNK)):
         pairs.chunk = chunk
         with calm():
             trainer = make_trainer(epochs=1, precision="auto", device=torch.device("cpu"), callbacks=[], folder=out,
                                    steps=min(CHUNK, plan.steps - chunk * CHUNK))
             trainer.fit(recipe, DataLoader(pairs, batch_size=plan.batch_size))
-        recipe.keep(state, chunk + 1)
+        recipe.keep(state, chunk + 1, inputs)
     weights = {name: value.contiguous() for name, value in recipe.network.state_dict().items()}
-    path = write_whole(out / "stylizer.safetensors", lambda part: save_file(weights, part))
-    write_json(out / "stylizer.json", {"plan": plan.model_dump(), "sha256": sha256_file(path), "vgg": vgg.source,
-                                       **recipe.unseen_losses(pairs)})
+    packed = save(weights)
+    path = write_whole(out / "stylizer.safetensors", lambda part: part.write_bytes(packed))
+    write_json(out / "stylizer.json", {"plan": plan.model_dump(), "contents": about, "sha256": sha256_file(path),
+                                       "vgg": vgg.source, **recipe.unseen_losses(pairs)})
     return path
+
+
+def fingerprint(images: Images) -> str:
+    """Return the shape of images and the SHA-256 of their values."""
+    return f"{tuple(images.shape)} {sha256(images.numpy().tobytes()).hexdigest()}"
 
 
 def seeded_recipe(plan: StylizerPlan, vgg: Vgg19) -> StylizerRecipe:

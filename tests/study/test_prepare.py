@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import radversary.study.prepare as prepare_file
+from radversary.core.errors import DataError, PlanError
+from radversary.data.checks import DataReport
+from radversary.data.phantoms import Phantoms, write_phantoms
+from radversary.data.table import PARTS
+from radversary.study.plan import DataPlan
+from radversary.study.prepare import prepare, source_text
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("films")
+    write_phantoms(Phantoms(count=30, size=32), folder)
+    return folder
+
+
+def plan_of(films: Path, table: Path, parts: list[str] | None = None, **changes: str) -> DataPlan:
+    """A plan on the films, their table written with a column ``split`` where there are parts."""
+    frame = pd.read_csv(films / "labels.csv", dtype=str, keep_default_na=False)
+    (frame if parts is None else frame.assign(split=parts)).to_csv(table, index=False)
+    options = {"path": str(table), "root": str(films)}
+    return DataPlan.model_validate({"source": {"name": "csv", "options": options}, "size": 32, **changes})
+
+
+def test_a_table_that_comes_divided_stays_so_and_is_described_so(films, tmp_path) -> None:
+    parts = [PARTS[number % 3] for number in range(30)]
+    plan = plan_of(films, tmp_path / "t.csv", parts)
+    images, _ = prepare(plan, tmp_path / "out", seed=1)
+    assert images.table.frame["split"].tolist() == parts
+    assert source_text(plan, images).endswith("32 px; divided as the table says")
+    again, _ = prepare(plan, tmp_path / "out", seed=1)
+    assert source_text(plan, again) == source_text(plan, images)
+
+
+@pytest.mark.parametrize(("split", "words"), [("patient", "patients divided"), ("leaky", "LEAKY")])
+def test_what_the_plan_divides_is_described_as_the_plan_says(films, tmp_path, split, words) -> None:
+    plan = plan_of(films, tmp_path / "t.csv", split=split)
+    images, _ = prepare(plan, tmp_path / "out", seed=1)
+    assert set(images.table.frame["split"]) == set(PARTS)
+    assert words in source_text(plan, images)
+    assert source_text(plan) == source_text(plan, images)
+
+
+def test_a_partly_divided_table_is_refused(films, tmp_path) -> None:
+    plan = plan_of(films, tmp_path / "t.csv", ["train"] * 18 + [""] * 12)
+    with pytest.raises(DataError, match=r"^12 of 30 rows have no part \(train, validation or test\)"):
+        prepare(plan, tmp_path / "out", seed=1)
+
+
+def test_a_leaky_split_of_a_divided_table_is_refused(films, tmp_path) -> None:
+    plan = plan_of(films, tmp_path / "t.csv", [PARTS[number % 3] for number in range(30)], split="leaky")
+    with pytest.raises(PlanError, match=r"'leaky', but the table of images comes divided"):
+        prepare(plan, tmp_path / "out", seed=1)
+
+
+@pytest.mark.parametrize("content", ["{}", "no json", '{"of": "another version"}'])
+def test_an_unreadable_check_is_written_anew(films, tmp_path, content) -> None:
+    plan = plan_of(films, tmp_path / "t.csv")
+    _, report = prepare(plan, tmp_path / "out", seed=1)
+    path, = (tmp_path / "out").glob("check-*.json")
+    path.write_text(content)
+    assert prepare(plan, tmp_path / "out", seed=1)[1] == DataReport.load(path) == report
+
+
+def test_a_check_is_found_again_by_its_seed(films, tmp_path, monkeypatch) -> None:
+    plan = plan_of(films, tmp_path / "t.csv", [PARTS[number % 3] for number in range(30)])
+    seeds, real = [], prepare_file.check_data
+    monkeypatch.setattr(prepare_file, "check_data", lambda images, seed: seeds.append(seed) or real(images, seed=seed))
+    for seed in (1, 2, 1, 2):
+        prepare(plan, tmp_path / "out", seed=seed)
+    assert seeds == [1, 2]
