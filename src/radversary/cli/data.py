@@ -108,5 +108,7 @@ def print_report(report: Any) -> None:  # noqa: ANN401
     show(counts_table("Patients", {"": report.patients}))
     for name, estimate in report.estimates.items():
         tell_result(f"a classifier that sees only {name}: balanced accuracy {estimate} (chance {report.chance:.1%})")
+    for pair in report.duplicates:
+        say(f"same film: {pair.first} ({pair.parts[0]}) and {pair.second} ({pair.parts[1]}), turned by {pair.turn:g}°")
     for line in (*report.errors, *report.warnings):
         say(f"note: {line}")
