@@ -44,7 +44,7 @@ class UnknownNameError(InputError):
 
     def __init__(self, kind: str, given: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(given, names, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         super().__init__(f"unknown {kind} {given!r}{hint} Known: {', '.join(names) or 'none'}")
         self.kind, self.given, self.known = kind, given, tuple(names)
@@ -82,7 +82,7 @@ class MissingColumnError(DataError):
 
     def __init__(self, table: object, column: str, present: Iterable[str]) -> None:
         names = list(present)
-        near = difflib.get_close_matches(column, names, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(column, names, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         super().__init__(f"{table} has no column {column!r}{hint} (columns: {', '.join(names)})")
         self.column = column
