@@ -15,6 +15,7 @@ from radversary.core.types import Images
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.defended import Defended
 from radversary.detectors.evidence import draw_evidence
+from radversary.execution.progress import track
 from radversary.imaging.png import encode_png
 
 FOLDER = Path("figures") / "exhibits"
@@ -38,7 +39,7 @@ def hang_exhibits(bench: Bench, rows: np.ndarray, predictions: pd.DataFrame, out
     attacks = list(bench.attacks)
     chosen = [(attacks[index % len(attacks)], index // len(attacks)) for index in range(bench.plan.exhibits)]
     exhibits = []
-    for label, rank in chosen:
+    for label, rank in track(chosen, "Drawing the gallery"):
         strength = max(bench.attacks[label][1])
         condition = next(item for item in bench.conditions if (item.attack, item.strength) == (label, strength))
         row = pick(bench.images, rows, predictions, condition, rank)

@@ -174,8 +174,11 @@ def measured(bench: Bench, rows: np.ndarray, out: Path, key: str) -> tuple[pd.Da
 
 def final_key(out: Path) -> str:
     """Return the key of the finished audit in a folder, or nothing."""
-    record = out / KEY
-    return str(read_json(record)["key"]) if record.is_file() else ""
+    try:
+        record = read_json(out / KEY)
+        return str(record["key"]) if record["seconds"] >= 0 else ""
+    except (OSError, ValueError, KeyError, TypeError):  # absent, damaged or of another version: measured anew
+        return ""
 
 
 def measure_once(bench: Bench, batch: np.ndarray, stem: Path, spent: float) -> float:
@@ -207,5 +210,5 @@ def calibration(plan: AuditPlan, images: PreparedImages) -> Thresholds | None:
     rows = images.rows("validation") if "validation" in images.parts else np.arange(0)
     parts = [part for part in np.array_split(rows, max(1, len(rows) // plan.batch_size)) if len(part)]
     scores = [suspicion(images.tensor(part), images.tensor(part), [images.image_ids[row] for row in part],
-                        attack="clean") for part in parts]
+                        attack="clean") for part in track(parts, "Calibrating detectors")]
     return calibrate(scores, false_alarms=plan.false_alarms)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from radversary.audit.measure import MEASURES, Bench
 from radversary.audit.result import Cell, Condition, Curve, Detection, Histogram
 from radversary.detectors.calibration import calibrated_threshold, images_needed
+from radversary.execution.progress import track
 from radversary.metrics.classification import performance, proportion
 from radversary.metrics.detection import auroc_estimate, histogram, rate_above, roc
 from radversary.metrics.paired import paired_test
@@ -67,7 +68,7 @@ def summarise_predictions(frame: pd.DataFrame, bench: Bench) -> tuple[Cell, ...]
     right = {(condition.key, defence): is_right(at(frame, condition), defence)
              for condition in bench.conditions for defence in bench.readers}
     return tuple(cell(at(frame, condition), condition, defence, right, bench)
-                 for condition in bench.conditions for defence in bench.readers)
+                 for condition in track(bench.conditions, "Figures with intervals") for defence in bench.readers)
 
 
 def is_right(frame: pd.DataFrame, defence: str) -> NDArray[np.bool_]:
@@ -111,7 +112,7 @@ def summarise_detections(frame: pd.DataFrame, bench: Bench, thresholds: Threshol
     patient = dict(zip(bench.images.image_ids, bench.images.patients, strict=True))
     clean = frame[frame["attack"] == "clean"]
     entries = []
-    for condition in bench.conditions[1:]:
+    for condition in track(bench.conditions[1:], "Detection with intervals"):
         suspect = at(frame, condition)
         people = [patient[name] for name in suspect["image_id"]]
         entries += [scored(condition, measure, clean, suspect, people, bench, thresholds) for measure in MEASURES]

@@ -6,6 +6,7 @@ import os
 import sys
 
 import typer
+from rich.markup import escape
 
 from radversary import __version__
 from radversary.cli import data, train
@@ -62,11 +63,6 @@ def run() -> None:
             raise
         NOTES.print("stopped; the same command goes on where this one was")
         sys.exit(STOPPED)
-
-
-def escape(text: str) -> str:
-    """Keep brackets in an error from being read as markup."""
-    return text.replace("[", r"\[")
 
 
 if __name__ == "__main__":

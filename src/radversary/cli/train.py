@@ -26,7 +26,8 @@ def stylizer(
 ) -> None:
     """Train the feed-forward style network on phantoms and procedural textures.
 
-    The weights in the package were made by this command. Stopped, it goes on at its last checkpoint.
+    The weights in the package were made by an earlier version of this command (see docs/stylization.md). Stopped, it
+    goes on at its last checkpoint.
     """
     import torch
 

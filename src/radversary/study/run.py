@@ -52,10 +52,11 @@ class Clock:
     _counted: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        path = self.folder / TIMINGS
-        if path.is_file():
-            record = read_json(path)
+        try:
+            record = read_json(self.folder / TIMINGS)
             self._seconds, self._counted = dict(record["seconds"]), dict(record["counted"])
+        except (OSError, ValueError, KeyError, TypeError):  # absent, damaged or of another version: time starts anew
+            self._seconds, self._counted = {}, {}
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
