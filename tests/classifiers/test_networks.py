@@ -162,3 +162,12 @@ def test_an_explicit_folder_is_not_second_guessed(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda *_: pytest.fail("went to the Hub"))
     with pytest.raises(MissingPartError, match=r"holds no resnet50_imagenet\*.safetensors"):
         imagenet_start("resnet50", weights=tmp_path)
+
+
+@pytest.mark.parametrize("architecture", ["densenet121", "vgg"])
+def test_networks_of_another_kind_take_any_size_and_have_a_trunk_to_freeze(architecture):
+    network = build_network(architecture, classes=3).eval()
+    for size in (48, 64):
+        features = network.trunk(torch.rand(2, 3, size, size))
+        assert features.shape == (2, network.head[0].in_features)
+    assert network(torch.rand(1, 1, 48, 48)).shape == (1, 3)

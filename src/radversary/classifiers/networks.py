@@ -9,8 +9,10 @@ from radversary.core.registry import Registry
 from radversary.core.seeds import derive_seed
 
 NETWORKS: Registry[nn.Module] = Registry("architecture", {
+    "densenet121": "radversary.classifiers.plain:densenet121",
     "resnet18": "radversary.classifiers.resnet:resnet18",
     "resnet50": "radversary.classifiers.resnet:resnet50",
+    "vgg": "radversary.classifiers.plain:vgg",
 }, group="radversary.networks")
 """Name to factory; a factory takes ``classes`` and returns a module with ``.trunk`` (can be frozen) and ``.head``."""
 

@@ -1,7 +1,8 @@
 """Style generators: content and style in, stylised image out, whatever is inside.
 
 ``adain`` is our own feed-forward network (weights in the wheel), ``fourier`` needs no weights, ``gatys`` optimises the
-image and needs a VGG-19 file. All three are independent of batch mates.
+image and needs a VGG-19 file; ``pyramid``, ``veil`` and ``random-convolution`` are plain arithmetic.
+All are independent of batch mates.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from radversary.core.errors import PlanError
 from radversary.core.files import sha256_file
 from radversary.core.registry import Registry
 from radversary.core.types import Images
-from radversary.stylization import fourier, gatys
+from radversary.stylization import fourier, gatys, weightless
+from radversary.stylization.distorted import distorted
 from radversary.stylization.features import find_weights, load_vgg19
 from radversary.stylization.network import WEIGHTS, shipped_stylizer
 
@@ -59,6 +61,31 @@ class AdaIn(StyleGenerator):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Distorted(AdaIn):
+    """Our own network with disturbed features: as many generators as styles (see ``stylization/distorted.py``).
+
+    Attributes:
+        spread: Deviation of the logarithm of the channels' factors; 0 with no swaps is our network in grey.
+        swapped: Probability that a channel is replaced by another.
+        negated: Probability that a channel is negated.
+    """
+
+    spread: float = 0.8
+    swapped: float = 0.25
+    negated: float = 0.15
+
+    def __post_init__(self) -> None:
+        if self.spread < 0 or not (0 <= self.swapped <= 1 and 0 <= self.negated <= 1):
+            raise PlanError("distorted needs spread ≥ 0 and swapped and negated in 0 to 1, got "
+                            f"{self.spread}, {self.swapped} and {self.negated}")
+
+    def stylise(self, images: Images, styles: Images) -> Images:
+        """Draw images through the disturbed network."""
+        return distorted(images, styles, shipped_stylizer().to(images.device), spread=self.spread,
+                         swapped=self.swapped, negated=self.negated)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fourier(StyleGenerator):
     """Low-frequency amplitudes of the style, phase of the content.
 
@@ -77,6 +104,53 @@ class Fourier(StyleGenerator):
     def stylise(self, images: Images, styles: Images) -> Images:
         """Mix amplitudes."""
         return fourier.transfer(images, styles, band=self.band, ratio=self.ratio)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pyramid(StyleGenerator):
+    """Band by band the contrast of the style (see ``stylization/weightless.py``).
+
+    Attributes:
+        texture: Share of the style's own texture in each band, 0 to 1.
+    """
+
+    texture: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.texture <= 1:
+            raise PlanError(f"pyramid needs a texture in 0 to 1, got {self.texture}")
+
+    def stylise(self, images: Images, styles: Images) -> Images:
+        """Transfer contrast and texture."""
+        return weightless.pyramid(images, styles, texture=self.texture)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Veil(StyleGenerator):
+    """The style laid over the film: is style transfer needed at all?
+
+    Attributes:
+        density: How dense the veil is, 0 to 1.
+    """
+
+    density: float = 0.6
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.density <= 1:
+            raise PlanError(f"veil needs a density in 0 to 1, got {self.density}")
+
+    def stylise(self, images: Images, styles: Images) -> Images:
+        """Lay the styles over the images."""
+        return weightless.veil(images, styles, density=self.density)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomConvolution(StyleGenerator):
+    """Random filters, one set a style, with the style's brightness and contrast."""
+
+    def stylise(self, images: Images, styles: Images) -> Images:
+        """Filter the images."""
+        return weightless.random_convolution(images, styles)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +190,11 @@ class Gatys(StyleGenerator):
 
 GENERATORS = Registry[StyleGenerator]("style generator", {
     "adain": "radversary.stylization.generators:AdaIn",
+    "distorted": "radversary.stylization.generators:Distorted",
     "fourier": "radversary.stylization.generators:Fourier",
     "gatys": "radversary.stylization.generators:Gatys",
+    "microast": "radversary.stylization.microast:MicroAst",
+    "pyramid": "radversary.stylization.generators:Pyramid",
+    "random-convolution": "radversary.stylization.generators:RandomConvolution",
+    "veil": "radversary.stylization.generators:Veil",
 }, group="radversary.generators")

@@ -8,6 +8,7 @@ weights have seen phantoms and the ``train`` pool of textures only.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import as_file, files
 
@@ -81,16 +82,31 @@ class Stylizer(nn.Module):
 
     def forward(self, images: Images, code: torch.Tensor) -> Images:
         """Draw images (N, 3, H, W) in the styles of codes (N, CODE); H and W of any size ≥ 16."""
-        size = images.shape[-2:]
+        result: Images = torch.sigmoid(self.drawn(images, code))
+        return result
+
+    def drawn(self, images: Images, code: torch.Tensor, *,
+              disturb: Callable[[torch.Tensor], torch.Tensor] = lambda features: features) -> torch.Tensor:
+        """Return what :meth:`forward` squashes into [0, 1].
+
+        Args:
+            images: (N, 3, H, W) in [0, 1].
+            code: (N, CODE).
+            disturb: What happens to the features before and after each residual block.
+
+        Returns:
+            (N, 3, H, W), unbounded.
+        """
         features = images - 0.5
         for stage in self.down:
             features = functional.relu(functional.instance_norm(stage(features)))
+        features = disturb(features)
         for first, second in zip(self.blocks[::2], self.blocks[1::2], strict=True):
-            features = features + second(functional.relu(first(features, code)), code)
+            features = disturb(features + second(functional.relu(first(features, code)), code))
         for stage in self.up:
             features = functional.relu(stage(functional.interpolate(features, scale_factor=2, mode="nearest"), code))
-        result: Images = torch.sigmoid(self.out(features))
-        return result[..., : size[0], : size[1]]
+        result: torch.Tensor = self.out(features)
+        return result[..., : images.shape[-2], : images.shape[-1]]
 
 
 @cache
