@@ -16,6 +16,8 @@ from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.seeds import generator
 from radversary.core.types import Access
 from radversary.defenses.base import Transform
+from radversary.defenses.restoration import Restoration, RestorerCard, build_restorer, save_restoration
+from radversary.imaging.codec import to_picture
 
 # Where torchvision's vgg19 has its convolutions, copied from its documentation, and widths of our own.
 PLACES = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
@@ -40,6 +42,33 @@ def write_vgg(folder: Path, layers: int = 16) -> Path:
     return path
 
 
+def microast_state(seed: int = 0) -> dict[str, torch.Tensor]:
+    """Random weights under the keys and in the shapes of MicroAST's authors."""
+    shapes = {"decoder.dec3.1": (32, 2, 3), "decoder.dec3.3": (32, 32, 1), "decoder.dec3.6": (16, 2, 3),
+              "decoder.dec3.8": (16, 16, 1), "decoder.dec3.10": (3, 16, 9)}
+    for level in "12":
+        shapes |= {f"modulator.{kind}{level}.0": (64, 1, 3) for kind in ("weight", "bias")}
+        shapes |= {f"decoder.dec{level}.conv{turn}": (64, 64, 3) for turn in "12"}
+    for encoder in ("content_encoder", "style_encoder"):
+        shapes |= {f"{encoder}.enc1.{place}": shape for place, shape in {
+            0: (16, 3, 9), 2: (32, 1, 3), 4: (32, 32, 1), 6: (64, 1, 3), 8: (64, 64, 1)}.items()}
+        shapes |= {f"{encoder}.{block}.conv{turn}": (64, 64, 3) for block in ("enc1.10", "enc2.0") for turn in "12"}
+    stream, state = generator(seed, "microast"), {}
+    for key, (made, given, side) in sorted(shapes.items()):
+        weight = torch.randn(made, given, side, side, generator=stream) / (given * side * side) ** 0.5
+        state[f"{key}.conv_layer.weight"] = weight
+        state[f"{key}.conv_layer.bias"] = 0.1 * torch.randn(made, generator=stream)
+    state["decoder.dec3.10.conv_layer.bias"] += 0.5
+    return state
+
+
+def write_microast(folder: Path) -> Path:
+    """Write such weights as a file that the generator finds by name."""
+    path = folder / "microast.safetensors"
+    save_file(microast_state(), path)
+    return path
+
+
 def smooth_images(count: int, size: int = 32, channels: int = 1, seed: int = 1) -> torch.Tensor:
     """Blurred noise in [0.1, 0.9]: images with structure at every scale."""
     noise = torch.randn(count, channels, size, size, generator=generator(seed, "images"))
@@ -56,6 +85,27 @@ def tiny_classifier(classes: tuple[str, ...] = ("a", "b", "c"), size: int = 32, 
         network[2].weight.copy_(torch.randn(network[2].weight.shape, generator=stream))
         network[2].bias.zero_()
     return wrap(network, classes=classes, size=size, name="tiny")
+
+
+def random_restoration(width: int = 4, seed: int = 0) -> Restoration:
+    """A denoiser that nobody trained but that changes images, a little."""
+    card = RestorerCard(name="random", architecture="unet", options={"width": width})
+    network = build_restorer(card, seed=seed)
+    with torch.no_grad():
+        network.out.weight.copy_(0.5 * torch.randn(network.out.weight.shape, generator=generator(seed, "restorer")))
+    return Restoration(network, card)
+
+
+def transform_options(name: str, folder: Path) -> dict[str, object]:
+    """What a transform cannot be built without, or would take too long with: trained weights, a trusted film."""
+    if name == "restore":
+        save_restoration(random_restoration(), folder)
+        return {"folder": folder}
+    if name == "feature-consistency":
+        folder.mkdir()
+        to_picture(smooth_images(1, seed=6)[0]).save(folder / "film.png")
+        return {"trusted": folder, "steps": 2}
+    return {}
 
 
 class TinyNetwork(nn.Module):

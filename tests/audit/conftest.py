@@ -6,8 +6,9 @@ import pytest
 import torch
 from tiny_audit import make_plan, make_subject
 
+from radversary.audit.bench import Subject
 from radversary.audit.result import AuditResult
-from radversary.audit.run import Subject, run_audit
+from radversary.audit.run import run_audit
 
 
 @pytest.fixture(scope="session")

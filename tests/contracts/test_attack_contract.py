@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,11 +17,16 @@ from radversary.core.errors import AccessError, PlanError
 from radversary.core.seeds import Streams
 from radversary.core.types import Access
 from radversary.stylization.generators import GENERATORS
-from random_parts import Climbing, smooth_images, tiny_classifier, write_vgg
+from random_parts import Climbing, smooth_images, tiny_classifier, write_microast, write_vgg
 
 STYLES = {"count": 5, "style_size": 32}
 QUICK = {"gatys": {"steps": 3}}
-CASES = [(name, STYLES if name == "style-transfer" else {}) for name in ATTACKS.names()] + [
+SMALL = {"style-transfer": STYLES, "worst-style": {**STYLES, "k": 3, "generator": "pyramid"},
+         "style-code": {**STYLES, "steps": 4}, "equal-noise": {"like": {"name": "style-transfer", "options": STYLES}}}
+CASES = [(name, SMALL.get(name, {})) for name in ATTACKS.names()] + [
+    ("worst-style", {**SMALL["worst-style"], "least_ssim": 0.9}),
+    ("worst-style", {**SMALL["worst-style"], "colour": "rgb"}),
+    ("equal-noise", {"like": {"name": "worst-style", "options": SMALL["worst-style"]}})] + [
     ("style-transfer", {**STYLES, "generator": generator, "colour": colour, "options": QUICK.get(generator, {})})
     for generator in GENERATORS.names() for colour in ("grey", "rgb")]
 NAMES = ("image-0", "image-1", "image-2")
@@ -29,6 +36,7 @@ NAMES = ("image-0", "image-1", "image-2")
 def _weights(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RADVERSARY_WEIGHTS", str(write_vgg(tmp_path_factory.mktemp("weights"), layers=5).parent))
+        write_microast(Path(os.environ["RADVERSARY_WEIGHTS"]))
         yield
 
 
@@ -43,13 +51,16 @@ def victim():
     return tiny_classifier()
 
 
+def labels_of(names):
+    return torch.tensor([int(name[-1]) % 3 for name in names])  # an image keeps its label wherever it stands
+
+
 def perturbed(attack, victim, images, names=NAMES, strength=0.7):
-    labels = torch.arange(len(images)) % 3
-    return attack.at(strength).perturb(victim, images, labels, Streams.for_images(names, seed=7, step="contract"))
+    return attack.at(strength).perturb(victim, images, labels_of(names), Streams.for_images(names, seed=7, step="contract"))
 
 
 def on_the_path(attack, victim, images, names=NAMES, strengths=(0.7,), bits=8):
-    batch = Batch(images=images, labels=torch.arange(len(images)) % 3, image_ids=tuple(names), bits=bits)
+    batch = Batch(images=images, labels=labels_of(names), image_ids=tuple(names), bits=bits)
     return list(run_attack(attack, victim, batch, seed=7, step="contract", strengths=strengths))
 
 
@@ -100,7 +111,7 @@ def test_zero_strength_is_the_identity(attack, victim):
 def test_the_ladder_equals_one_attack_a_rung(attack, victim):
     images, rungs = smooth_images(3), (1.0, 0.0, 0.4)
     streams = Streams.for_images(NAMES, seed=7, step="contract")
-    climbed = list(attack.ladder(victim, images, torch.zeros(3, dtype=torch.int64), streams, rungs))
+    climbed = list(attack.ladder(victim, images, labels_of(NAMES), streams, rungs))
     assert [strength for strength, _ in climbed] == list(rungs)
     for strength, attacked in climbed:
         torch.testing.assert_close(attacked, perturbed(attack, victim, images, strength=strength), atol=1e-6, rtol=0)
@@ -120,7 +131,9 @@ def test_the_repr_is_the_provenance(attack):
 
 def test_it_declares_what_it_is(attack):
     assert attack.needs in Access
-    assert attack.strength in attack.__dataclass_fields__
+    borrowed = attack.other() if hasattr(attack, "other") else attack
+    assert attack.strength in borrowed.__dataclass_fields__
+    assert attack.at(0.25).current == 0.25
     assert attack.nist.startswith("NISTAML.")
     assert attack.atlas.startswith("AML.T")
     assert type(attack).__dataclass_params__.frozen

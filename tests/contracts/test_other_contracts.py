@@ -18,7 +18,7 @@ from radversary.defenses.defended import Defended
 from radversary.defenses.registry import TRANSFORMS
 from radversary.detectors.registry import DETECTORS
 from radversary.stylization.generators import GENERATORS
-from random_parts import smooth_images, tiny_classifier, write_vgg
+from random_parts import smooth_images, tiny_classifier, transform_options, write_microast, write_vgg
 
 FAMILIES = {"attacks": ATTACKS, "generators": GENERATORS, "transforms": TRANSFORMS, "detectors": DETECTORS,
             "networks": NETWORKS, "datasets": DATASETS}
@@ -28,6 +28,7 @@ PARTS = [(family, name) for family, registry in FAMILIES.items() for name in reg
 @pytest.fixture(autouse=True)
 def _weights(tmp_path, monkeypatch):
     monkeypatch.setenv("RADVERSARY_WEIGHTS", str(write_vgg(tmp_path, layers=5).parent))
+    write_microast(tmp_path)
 
 
 @pytest.mark.parametrize(("family", "name"), PARTS)
@@ -72,20 +73,25 @@ def test_generator(name):
     assert eval(repr(generator), {type(generator).__name__: type(generator)}) == generator
 
 
+@pytest.fixture
+def transform(name, tmp_path):
+    return TRANSFORMS.create(name, **transform_options(name, tmp_path / "restorer"))
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", TRANSFORMS.names())
 class TestTransform:
-    def test_range_shape_and_an_untouched_input(self, name, channels):
+    def test_range_shape_and_an_untouched_input(self, transform, channels):
         images = smooth_images(2, 35, channels)
-        before, transform = images.clone(), TRANSFORMS.create(name)
+        before = images.clone()
         for change in (transform, transform.differentiable):
             changed = change(images)
             assert (changed.shape, changed.dtype) == (images.shape, torch.float32)
             assert 0 <= changed.min() <= changed.max() <= 1
             assert torch.equal(images, before)
 
-    def test_the_twin_is_near_and_passes_gradients(self, name, channels):
-        images, transform = smooth_images(2, 32, channels).requires_grad_(), TRANSFORMS.create(name)
+    def test_the_twin_is_near_and_passes_gradients(self, transform, channels):
+        images = smooth_images(2, 32, channels).requires_grad_()
         twin, real = transform.differentiable(images), transform(images.detach())
         assert (twin - real).abs().mean() < 0.02
         weights = smooth_images(2, 32, channels, seed=9)
@@ -93,14 +99,14 @@ class TestTransform:
         assert torch.isfinite(slope).all()
         assert (slope.flatten(1).norm(dim=1) > 0.01).all()
 
-    def test_images_do_not_see_each_other(self, name, channels):
-        images, transform = smooth_images(3, 32, channels), TRANSFORMS.create(name)
+    def test_images_do_not_see_each_other(self, transform, channels):
+        images = smooth_images(3, 32, channels)
         torch.testing.assert_close(transform(images)[1:2], transform(images[1:2]), atol=1e-5, rtol=0)
 
-    def test_an_adaptive_attacker_gets_gradients_through_it(self, name, channels):
+    def test_an_adaptive_attacker_gets_gradients_through_it(self, transform, channels):
         victim = tiny_classifier()
         images = smooth_images(2, 32, channels).requires_grad_()
-        defended = Defended(victim, TRANSFORMS.create(name), adaptive=True)
+        defended = Defended(victim, transform, adaptive=True)
         (slope,) = torch.autograd.grad(defended.logits(images)[:, 0].sum(), images)
         assert slope.abs().max() > 0
 

@@ -8,7 +8,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from radversary.audit.result import AuditResult, Cell, Condition, Curve, DataSummary, Detection, Exhibit, Histogram
+from radversary.audit.result import (
+    AuditResult,
+    Cell,
+    Condition,
+    Cost,
+    Curve,
+    DataSummary,
+    Detection,
+    Exhibit,
+    Histogram,
+    VisibilityCell,
+)
+from radversary.audit.rungs import Rung
 from radversary.core.types import Estimate
 from radversary.metrics.performance import ClassFigures, PairedTest, Performance
 
@@ -119,6 +131,7 @@ def exhibits(folder: Path, count: int, classes: tuple[str, ...], *, size: int = 
         label = classes[index % len(classes)]
         made.append(Exhibit(
             image_id=name, label=label, condition=Condition(attack="style (texture)", strength=1.0), **paths,
+            restored={"jpeg-75": paths["defended"]},
             predictions={"clean": label, "attacked": classes[(index + 1) % len(classes)], "jpeg-75": classes[0],
                          "adversarial training": label}))
     return tuple(made)
@@ -171,3 +184,73 @@ def audit_result(folder: Path, *, classes: tuple[str, ...] = CLASSES, defences: 
         curves={"baseline": {"train_loss": tuple(0.2 + shape), "val_loss": tuple(0.35 + 0.9 * shape),
                              "val_accuracy": tuple(0.93 - 0.5 * shape)},
                 "adversarial training": {"train_loss": tuple(0.4 + shape), "val_loss": tuple(0.5 + 0.8 * shape)}})
+
+
+OPACITIES, BUDGETS = (0.1, 0.3, 0.5, 1.0), tuple(k / 255 for k in (1, 2, 4, 8, 16))
+ALL_RUNGS = tuple(Rung)
+TABLE = {  # label: measure, strengths, rungs, what the strongest costs the undefended classifier on the first rung
+    "equal noise": ("epsilon", (8 / 255, 16 / 255), ALL_RUNGS[:1], 0.03),
+    "style (MicroAST)": ("opacity", OPACITIES, ALL_RUNGS[:1], 0.46),
+    "style, worst of 10": ("opacity", OPACITIES, (Rung.OBLIVIOUS, Rung.TRANSFER, Rung.ADAPTIVE), 0.55),
+    "Gatys": ("opacity", (1.0,), ALL_RUNGS[:1], 0.4),
+    "stm": ("epsilon", BUDGETS, ALL_RUNGS, 0.85),
+}
+STRENGTH_OF = {  # defence: clean accuracy, share of the loss that it takes away on each rung
+    "none": (0.92, (0, 0, 0, 0)), "jpeg-75": (0.91, (0.05, 0.3, 0.05, 0.02)), "shield": (0.90, (0.1, 0.4, 0.1, 0.05)),
+    "augmix": (0.915, (0.3, 0.35, 0.1, 0.1)), "adversarial training": (0.893, (0.7, 0.6, 0.5, 0.45)),
+    "fast PGD-AT": (0.85, (0.4, 0.8, 0.75, 0.7)), "hgd": (0.905, (0.55, 0.6, 0.2, 0.1)),
+    "cyclegan": (0.86, (0.4, 0.5, 0.15, 0.1)), "feature consistency": (0.84, (0.2, 0.3, 0.1, 0.05)),
+    "canonical + destyle": (0.912, (0.75, 0.7, 0.3, 0.2)), "style-randomised": (0.91, (0.88, 0.75, 0.6, 0.6)),
+    "oracle (style)": (0.905, (0.92, 0.7, 0.5, 0.66))}
+SSIM_BINS = ("≥ 0.98", "0.95–0.98", "0.90–0.95", "0.80–0.90", "< 0.80")
+
+
+def table_cells(classes: tuple[str, ...]) -> tuple[Cell, ...]:
+    clean = {name: performance(value, classes, seed=7) for name, (value, _) in STRENGTH_OF.items()}
+    made = list(cells(classes, ("none",), ()))
+    for name in list(STRENGTH_OF)[1:]:
+        against = paired(clean["none"], clean[name])
+        made.append(made[0].model_copy(update={"defence": name, "performance": clean[name], "against_none": against}))
+        made.append(made[1].model_copy(update={"defence": name, "performance": clean[name], "against_none": against}))
+    for attack, (measure, strengths, rungs, cost) in TABLE.items():
+        for rung in rungs:
+            for level, strength in enumerate(strengths, start=1):
+                kind = "Noise" if "noise" in attack else attack.split()[0].title()
+                condition = Condition(attack=attack, strength=strength, rung=rung, measure=measure,
+                                      description=f"{kind}({measure}={strength:.4g})")
+                loss = cost * (level / len(strengths)) ** 0.8 * (0.5 if rung == Rung.TRANSFER else 1)
+                kept = {name: max(value - loss * (1 - saved[ALL_RUNGS.index(rung)]), 0.01)
+                        for name, (value, saved) in STRENGTH_OF.items()}
+                now = {name: performance(value, classes, seed=level) for name, value in kept.items()}
+                made += [Cell(condition=condition, defence=name, performance=now[name], success=wilson(0.3, 270),
+                              against_clean=paired(clean[name], now[name]),
+                              against_none=None if name == "none" else paired(now["none"], now[name]))
+                         for name in STRENGTH_OF]
+    return tuple(made)
+
+
+def visibility(attack: str, rung: Rung) -> tuple[VisibilityCell, ...]:
+    counts = (210, 180, 320, 190, 0)
+    return tuple(VisibilityCell(
+        attack=attack, rung=rung, defence=name, bins=SSIM_BINS, edge_retention=(0.99, 0.93, 0.81, 0.64, None),
+        accuracy=tuple(wilson(value - 0.1 * place * (1 - saved[0]), n) if n else None
+                       for place, n in enumerate(counts))) for name, (value, saved) in STRENGTH_OF.items())
+
+
+def table_result(folder: Path, *, images: int = 3) -> AuditResult:
+    """A result as the large plans make it: twelve defences, four rungs, an oracle, visibility and costs."""
+    base = audit_result(folder, images=images, attacks=("style (MicroAST)",))
+    exhibits = tuple(e.model_copy(update={
+        "condition": Condition(attack="style (MicroAST)", strength=1.0, measure="opacity"),
+        "predictions": {**{key: e.predictions[key] for key in ("clean", "attacked")},
+                        **dict.fromkeys(list(STRENGTH_OF)[1:], e.label)}}) for e in base.exhibits)
+    names = list(STRENGTH_OF)
+    return base.model_copy(update={
+        "cells": table_cells(base.classes), "exhibits": exhibits, "oracles": ("oracle (style)",),
+        "familiar": ("stm/fast PGD-AT", "style (MicroAST)/cyclegan"),
+        "defences": {"none": "the classifier alone", **{name: f"{name} before model victim" for name in names[1:]}},
+        "costs": {name: Cost(milliseconds=3.1 + 2.3 * place, extra=2.3 * place,
+                             training=None if "jpeg" in name else 141.0 * (place + 1))
+                  for place, name in enumerate(names)},
+        "visibility": visibility("style (MicroAST)", Rung.OBLIVIOUS) + visibility("stm", Rung.OBLIVIOUS)
+        + visibility("stm", Rung.TRANSFER)})

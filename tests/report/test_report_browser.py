@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from audit_factory import audit_result
+from audit_factory import audit_result, table_result
 from PIL import Image
 
 from radversary.report.html import write_report
@@ -19,11 +19,13 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory) -> Path:
+@pytest.fixture(scope="module", params=["two defences", "the large table"])
+def page(tmp_path_factory, request) -> Path:
     folder = tmp_path_factory.mktemp("run")
     long = "AnExtraordinarilyLongClassNameWithoutAnySpaceAtAll"
-    audit_result(folder, classes=("Normal", "Pneumonia", long)).save(folder / "result.json")
+    large = request.param == "the large table"
+    result = table_result(folder) if large else audit_result(folder, classes=("Normal", "Pneumonia", long))
+    result.save(folder / "result.json")
     return write_report(folder)
 
 

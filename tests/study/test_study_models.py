@@ -6,17 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tiny_study import make_study, training
+from tiny_study import FOURIER, make_study, training
 
+from radversary.attacks.registry import ATTACKS as ATTACK_NAMES
 from radversary.classifiers.pretrained import PLACE
 from radversary.core.errors import MissingPartError, ModelError, PlanError
 from radversary.core.files import read_json, write_json
+from radversary.core.types import Access
 from radversary.data.prepared import PreparedImages
 from radversary.data.table import ImageTable
+from radversary.defenses.registry import TRANSFORMS
 from radversary.study import models as models_file
 from radversary.study.models import make_model, model_key, seen_images, training_plan, training_set
 from radversary.training.datasets import MixedTrainingSet
-from random_parts import smooth_images, tiny_classifier
+from radversary.training.views import ViewedTrainingSet
+from random_parts import Climbing, smooth_images, tiny_classifier
 
 
 def images_of(bits: int, folder: Path) -> PreparedImages:
@@ -30,7 +34,7 @@ def images_of(bits: int, folder: Path) -> PreparedImages:
 @pytest.mark.parametrize("bits", [8, 12, 16])
 def test_training_sees_the_very_pixels_that_the_audit_reads(bits, tmp_path):
     images, plan = images_of(bits, tmp_path), make_study()
-    entries = training_set(plan, plan.models["victim"], images, None, tmp_path)
+    entries = training_set(plan, plan.models["victim"], images, {}, tmp_path)
     seen, labels = entries.fetch(range(9))
     assert torch.equal(seen, images.tensor(entries.rows[:9]))
     assert torch.equal(labels, images.labels[entries.rows[:9]])
@@ -39,7 +43,7 @@ def test_training_sees_the_very_pixels_that_the_audit_reads(bits, tmp_path):
 @pytest.mark.parametrize("bits", [8, 12])
 def test_the_adversarial_mix_is_as_bright_as_the_clean_images(bits, tmp_path):
     images, plan = images_of(bits, tmp_path), make_study()
-    entries = training_set(plan, plan.models["hardened"], images, tiny_classifier(), tmp_path)
+    entries = training_set(plan, plan.models["hardened"], images, {"victim": tiny_classifier()}, tmp_path)
     assert isinstance(entries, MixedTrainingSet)
     mixed, _ = entries.fetch(range(9))
     draws = [entries.draw(entry)[0] for entry in range(9)]
@@ -52,8 +56,95 @@ def test_the_adversarial_mix_is_as_bright_as_the_clean_images(bits, tmp_path):
 
 def test_adversarial_training_needs_a_victim(tmp_path):
     plan = make_study()
-    with pytest.raises(PlanError, match="needs the victim first"):
-        training_set(plan, plan.models["hardened"], images_of(8, tmp_path), None, tmp_path)
+    with pytest.raises(PlanError, match="needs model 'victim' first"):
+        training_set(plan, plan.models["hardened"], images_of(8, tmp_path), {}, tmp_path)
+
+
+ATTACKS = [{"label": "styles", "name": "style-transfer", "options": {**FOURIER, "styles": "train"}},
+           {"label": "climb", "name": "climbing", "copies": 1, "model": "surrogate"}]
+
+
+def transfer_study(**changes):
+    """A defence trained on styles and on an attack that looks at a surrogate."""
+    models = {"victim": {"training": training()}, "surrogate": {"training": training(), "input": ["flip"]},
+              "hardened": {"training": training(), "adversarial": {"attacks": ATTACKS, **changes}}}
+    return make_study(models=models, defences=[])
+
+
+@pytest.fixture
+def _parts(monkeypatch):
+    monkeypatch.setitem(ATTACK_NAMES._own, "climbing", "random_parts:Climbing")
+    monkeypatch.setitem(TRANSFORMS._own, "flip", "random_parts:Flip")
+
+
+@pytest.mark.usefixtures("_parts")
+def test_each_attack_has_its_copies_its_strength_and_its_model(tmp_path, monkeypatch):
+    plan, images, looked_at = transfer_study(views=2, opacity=[1.0, 1.0]), images_of(8, tmp_path), []
+    perturb = Climbing.perturb
+    monkeypatch.setattr(Climbing, "perturb",
+                        lambda self, classifier, *given: looked_at.append(classifier) or perturb(
+                            self, classifier, *given))
+    made = {"victim": tiny_classifier(), "surrogate": tiny_classifier(seed=1)}
+    entries = training_set(plan, plan.models["hardened"], images, made, tmp_path)
+    assert isinstance(entries, ViewedTrainingSet)
+    assert [twins.shape[:2] for twins in entries.families] == [(9, 2), (9, 1)]
+    assert {path.name for path in tmp_path.iterdir()} == {f"twins-{label}.{suffix}" for label in ("styles", "climb")
+                                                          for suffix in ("npy", "json")}
+    (surrogate,) = {id(classifier): classifier for classifier in looked_at}.values()
+    assert (surrogate.classifier, surrogate.access) == (made["surrogate"], Access.GRADIENTS)
+    views, _ = entries.fetch(range(9))
+    darker = [(entry, view) for entry in range(9) for view in range(2) if entries.draw(entry, view).family]
+    assert darker
+    for entry, view in darker:  # an attack of strength 0.5 takes half of the light
+        torch.testing.assert_close(views[entry, 1 + view], views[entry, 0] / 2, atol=3e-3, rtol=0)
+
+
+@pytest.mark.usefixtures("_parts")
+def test_the_key_follows_the_models_that_are_looked_at(films):
+    plan, cards = transfer_study(), {"victim": "1", "surrogate": "2"}
+
+    def key(name: str, **changes: str) -> str:
+        made = {other: tiny_classifier() for other in cards}
+        for other, classifier in made.items():
+            classifier.card = classifier.card.model_copy(update={"sha256": (cards | changes)[other]})
+        return model_key(plan, name, films, made)
+
+    assert key("hardened") == key("hardened")
+    assert len({key("hardened"), key("hardened", victim="x"), key("hardened", surrogate="x")}) == 3
+    assert key("surrogate") == key("surrogate", victim="x")
+    with pytest.raises(PlanError, match="'hardened' needs model 'surrogate', which is not made yet"):
+        model_key(plan, "hardened", films, {"victim": tiny_classifier()})
+
+
+@pytest.mark.usefixtures("_parts")
+def test_what_stands_before_a_network_stands_there_in_training_and_validation(films, tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(models_file, "train", lambda _network, **given: seen.update(given))
+    plan = make_study(models={"victim": {"training": training(), "input": ["flip"]}}, defences=[])
+    make_model(plan, "victim", films, {}, tmp_path, device="cpu")
+    for part, name in (("training", "train"), ("validation", "validation")):
+        images, _ = seen[part].fetch([0])
+        row = seen[part].inner.rows[:1]
+        assert row in films.rows(name)
+        assert torch.equal(images, films.tensor(row).flip(-1))
+    assert "images go through Flip() first" in seen["card"].notes
+
+
+@pytest.mark.usefixtures("_parts")
+def test_all_that_a_plan_can_ask_for_trains_and_is_loaded_again(films, tmp_path):
+    models = {"victim": {"training": training()},
+              "hardened": {"training": training("victim"), "input": ["flip"], "oracle": True,
+                           "augmentation": {"name": "affine"}, "adversarial": {"attacks": ATTACKS[:1], "views": 1}}}
+    plan = make_study(models=models, defences=[])
+    made = {"victim": make_model(plan, "victim", films, {}, tmp_path / "victim", device="cpu")[0]}
+    hardened, trained = make_model(plan, "hardened", films, made, tmp_path / "hardened", device="cpu")
+    assert trained
+    assert hardened.card.notes.startswith("ORACLE")
+    again, trained = make_model(plan, "hardened", films, made, tmp_path / "hardened", device="cpu")
+    assert (again.card, trained) == (hardened.card, False)
+    changed = plan.models["hardened"].model_copy(update={"oracle": False})
+    plan = plan.model_copy(update={"models": plan.models | {"hardened": changed}})
+    assert make_model(plan, "hardened", films, made, tmp_path / "hardened", device="cpu")[1]
 
 
 @pytest.fixture
@@ -133,11 +224,11 @@ def test_the_key_follows_start_weights_and_version(films, tmp_path, monkeypatch)
     keys = []
     for content in (b"one", b"two"):
         (tmp_path / "resnet18_imagenet.safetensors").write_bytes(content)
-        keys.append(model_key(plan, "victim", films, None))
+        keys.append(model_key(plan, "victim", films, {}))
     monkeypatch.setattr(models_file, "__version__", "other")
-    keys.append(model_key(plan, "victim", films, None))
+    keys.append(model_key(plan, "victim", films, {}))
     assert len(set(keys)) == 3
     monkeypatch.setenv(PLACE, "")
     monkeypatch.setattr("radversary.classifiers.pretrained._download", lambda _repository: 1 / 0)
     with pytest.raises(MissingPartError, match="no ImageNet weights"):
-        model_key(plan, "victim", films, None)
+        model_key(plan, "victim", films, {})

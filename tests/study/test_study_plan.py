@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_study import content, make_study, training
+from tiny_study import FOURIER, content, make_study, training
 
+from radversary.attacks.registry import ATTACKS
 from radversary.audit.plan_files import parse_plan, read_plan
 from radversary.classifiers.pretrained import PLACE
 from radversary.core.errors import MissingPartError, PlanError, RadversaryError, UnknownNameError
-from radversary.study.models import check_start, check_styles
+from radversary.defenses.base import Stack
+from radversary.defenses.jpeg import JpegCompression
+from radversary.study.checks import check_start, check_styles
+from radversary.study.models import notes
 from radversary.study.plan import StudyPlan
+from radversary.stylization.bank import StyleBank, style_bank
+from radversary.training.plan import Objective, RobustPlan
+from random_parts import Darken
 
 PLANS = [*Path(__file__).parents[2].joinpath("plans").glob("cxr-*.yaml"),
          Path(str(files("radversary.study") / "plans" / "demo.yaml"))]
@@ -52,7 +60,21 @@ ATTACK = {"label": "train styles", "name": "style-transfer"}
     (lambda: hardened(opacity=[0.9, 0.1]), PlanError, "two rising figures in 0 to 1"),
     (lambda: hardened(opacity=[0.1, 1.1]), PlanError, "two rising figures in 0 to 1"),
     (lambda: hardened(opacity=[float("nan"), 1]), PlanError, "finite"),
-    (lambda: hardened(attack={**ATTACK, "strengths": [0.5]}), UnknownNameError, "key in test 'strengths'"),
+    (lambda: hardened(attacks=[{**ATTACK, "strengths": [0.5]}]), UnknownNameError, "key in test 'strengths'"),
+    (lambda: hardened(attacks=[]), PlanError, "at least 1 item"),
+    (lambda: hardened(attacks=[ATTACK, ATTACK]), PlanError, "label 'train styles' is used twice"),
+    (lambda: hardened(attacks=[{**ATTACK, "label": "../x"}]), PlanError, "should match pattern"),
+    (lambda: hardened(attacks=[{**ATTACK, "model": "nobody"}]), PlanError, "crafted on model 'nobody'"),
+    (lambda: hardened(attacks=[{**ATTACK, "model": "hardened"}]), PlanError, "hardened needs hardened"),
+    (lambda: hardened(norm="dual"), PlanError, "dual norm needs views"),
+    (lambda: hardened(views=1) | {"hardened": hardened(views=1)["hardened"] | {"robust": {}}}, PlanError,
+     "cannot come as several views"),
+    (lambda: {"victim": {"training": training(), "robust": {"norm": "dual", "share": 1}}}, PlanError,
+     "a share below 1"),
+    (lambda: {"victim": {"training": training(), "augmentation": {"name": "afine"}}}, UnknownNameError,
+     "did you mean 'affine'"),
+    (lambda: hardened(views=1, consistency=1) | {"hardened": hardened(views=1, consistency=1)["hardened"] | {
+        "augmentation": {"name": "augmix", "options": {"views": 2}}}}, PlanError, "weigh consistency differently"),
     (lambda: {"victim": {"training": training(architecture="resnet5")}}, PlanError, "did you mean 'resnet50'"),
     (lambda: {"victim": {"training": training("victim")}}, PlanError, "the victim is made first"),
     (lambda: {"victim": hardened()["hardened"] | {"training": training()}}, PlanError, "the victim is made first"),
@@ -65,10 +87,49 @@ def test_models_that_cannot_be_made_are_refused_when_the_plan_is_read(models, ki
     assert "\n" not in str(caught.value)
 
 
+def crafted_on(**models: str) -> dict[str, Any]:
+    """A victim, and models each trained on an attack crafted on another."""
+    return {"victim": {"training": training()}} | {
+        name: {"training": training(), "adversarial": {"attacks": [{**ATTACK, "model": other}]}}
+        for name, other in models.items()}
+
+
+def test_models_are_made_after_those_that_they_look_at_and_the_victim_first():
+    models = {"last": crafted_on(last="second")["last"], "second": crafted_on(second="surrogate")["second"],
+              "surrogate": {"training": training()}, "victim": {"training": training()}}
+    order = make_study(models=models, defences=[]).training_order()
+    assert order == ("victim", "surrogate", "second", "last")
+
+
+def test_models_that_need_each_other_are_refused():
+    with pytest.raises(PlanError, match=r"cannot be made before each other: (a needs b needs a|b needs a needs b)"):
+        make_study(models=crafted_on(a="b", b="a"), defences=[])
+
+
+def test_what_a_plan_asks_for_is_what_the_training_is_told():
+    content = hardened(views=2, consistency=3.0, norm="dual", keep="attacked")
+    content["hardened"] |= {"mixstyle": 0.5, "input": ["jpeg"], "augmentation": {"name": "affine"}}
+    models = make_study(models=content, defences=[]).models
+    assert models["victim"].objective() == Objective()
+    assert models["hardened"].objective() == Objective(consistency=3, norm="dual", keep="attacked", mixstyle=0.5)
+    assert models["hardened"].before() == Stack((JpegCompression(),))
+    augmix = {"name": "augmix", "options": {"views": 2}}
+    alone = make_study(models={"victim": {"training": training(), "augmentation": augmix}}, defences=[])
+    assert alone.models["victim"].objective() == Objective(consistency=12)
+    robust = make_study(models={"victim": {"training": training(), "robust": {"epsilon": 0.1}}}, defences=[])
+    assert robust.models["victim"].objective().robust == RobustPlan(epsilon=0.1)
+
+
+def test_an_attack_without_strength_is_not_trained_on():
+    plan = make_study(models=hardened(attacks=[{**ATTACK, "options": {"opacity": 0.0}}]), defences=[])
+    with pytest.raises(PlanError, match="its opacity is 0; give it a strength"):
+        check_styles(plan)
+
+
 def with_styles(tested: dict[str, Any], trained: dict[str, Any]) -> StudyPlan:
     changed = copy.deepcopy(content())
     changed["attacks"][0]["options"] |= tested
-    changed["models"]["hardened"]["adversarial"]["attack"]["options"] |= trained
+    changed["models"]["hardened"]["adversarial"]["attacks"][0]["options"] |= trained
     return parse_plan(StudyPlan, changed, source="test")
 
 
@@ -78,6 +139,38 @@ def test_textures_of_one_family_are_refused_whatever_their_seed_and_size(changes
     with pytest.raises(PlanError, match=r"fractal.*use the other pool or another folder") as caught:
         check_styles(plan)
     assert "style_seed" not in str(caught.value)
+
+
+def test_an_oracle_trains_on_the_styles_that_it_is_audited_with():
+    plan = with_styles({"styles": "train"}, {"styles": "train"})
+    hardened = plan.models["hardened"].model_copy(update={"oracle": True})
+    check_styles(plan.model_copy(update={"models": plan.models | {"hardened": hardened}}))
+    assert notes(hardened).startswith("ORACLE: trained on the attack it is audited with")
+    assert "ORACLE" not in notes(plan.models["hardened"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Painting(Darken):
+    """An attack that is no style transfer but draws on styles, as the gradient attack called STM does."""
+
+    styles: str = "test"
+
+    def bank(self) -> StyleBank:
+        """Return the styles."""
+        return style_bank(self.styles, count=3, size=32)
+
+
+@pytest.mark.parametrize(("trained", "refused"), [("train", True), ("test", False)])
+def test_every_attack_of_every_model_is_checked_and_all_that_draw_on_styles(trained, refused, monkeypatch):
+    monkeypatch.setitem(ATTACKS._own, "painting", f"{__name__}:Painting")
+    attacks = [{"label": "dark", "name": "noise"}, {"label": "art", "name": "painting", "options": {"styles": trained}}]
+    plan = make_study(models=hardened(attacks=attacks), attacks=[
+        {"label": "style", "name": "style-transfer", "options": {**FOURIER, "styles": "train"}}])
+    if refused:
+        with pytest.raises(PlanError, match="'hardened' trains on 3 of the styles that attack 'style'"):
+            check_styles(plan)
+    else:
+        check_styles(plan)
 
 
 def test_families_that_are_not_drawn_are_not_shared(tmp_path):

@@ -21,7 +21,7 @@ def content(**changes: Any) -> dict[str, Any]:
     return {
         "name": "tiny", "bootstrap": 100, "exhibits": 1, "false_alarms": 0.2,
         "data": {"source": {"name": "phantoms", "options": {"count": 60, "size": 48}}, "size": 48},
-        "models": {"hardened": {"training": training("victim"), "adversarial": {"attack": attack}},
+        "models": {"hardened": {"training": training("victim"), "adversarial": {"attacks": [attack]}},
                    "victim": {"training": training()}},
         "attacks": [{"label": "style", "name": "style-transfer", "options": FOURIER, "strengths": [0.5, 1.0]}],
         "defences": [{"label": "jpeg", "transforms": [{"name": "jpeg"}]}, {"label": "hardened", "model": "hardened"}],

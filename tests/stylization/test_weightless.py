@@ -31,7 +31,7 @@ def test_a_pyramid_towards_an_image_itself_leaves_it():
 
 def test_a_veil_is_half_mixture_half_shade():
     content, style = torch.full((1, 1, 8, 8), 0.5), torch.full((1, 1, 8, 8), 0.25)
-    # mixture: 0.5 + 0.4 (0.25 - 0.5) = 0.4; shade: 0.5 (1 + 0.4 (0.5 - 1)) = 0.4
+    # Both come to 0.4: half a grey level lost by mixing 40 % of 0.25 in, half by shading 40 % of the way to one half.
     torch.testing.assert_close(veil(content, style, density=0.4), torch.full_like(content, 0.4))
 
 

@@ -48,6 +48,11 @@ class Attack(ABC):
         changes: dict[str, Any] = {self.strength: strength}
         return replace(self, **changes)  # type: ignore[type-var]
 
+    @property
+    def current(self) -> float:
+        """Its strength."""
+        return float(getattr(self, self.strength))
+
     def material(self) -> tuple[str, ...]:
         """Return a hash of each thing it draws on beside the images, such as style pictures.
 

@@ -6,7 +6,16 @@ from radversary.attacks.base import Attack
 from radversary.core.registry import Registry
 
 ATTACKS = Registry[Attack]("attack", {
+    "di-fgsm": "radversary.attacks.gradient.iterative:DiverseFGSM",
+    "equal-noise": "radversary.attacks.equal_noise:EqualNoise",
+    "fgsm": "radversary.attacks.gradient.fgsm:FGSM",
+    "i-fgsm": "radversary.attacks.gradient.iterative:IterativeFGSM",
     "identity": "radversary.attacks.identity:Identity",
+    "mi-fgsm": "radversary.attacks.gradient.iterative:MomentumFGSM",
     "noise": "radversary.attacks.noise:Noise",
+    "pgd": "radversary.attacks.gradient.pgd:PGD",
+    "stm": "radversary.attacks.gradient.stm:StyleTransferMethod",
+    "style-code": "radversary.attacks.style.code:StyleCodeAttack",
     "style-transfer": "radversary.attacks.style.transfer:StyleTransferAttack",
+    "worst-style": "radversary.attacks.style.worst:WorstStyleAttack",
 }, group="radversary.attacks")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from radversary.audit.detection import Thresholds
 from radversary.audit.result import DataSummary
-from radversary.audit.summary import Thresholds
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
 from radversary.data.table import read_csv

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from radversary.audit.measure import Bench, attacked_versions
+from radversary.audit.bench import Bench
+from radversary.audit.measure import shown
 from radversary.audit.result import Condition, Exhibit
 from radversary.audit.summary import at
 from radversary.core.files import write_whole
@@ -21,7 +22,7 @@ from radversary.imaging.png import encode_png
 FOLDER = Path("figures") / "exhibits"
 
 
-def hang_exhibits(bench: Bench, rows: np.ndarray, predictions: pd.DataFrame, out: Path) -> tuple[Exhibit, ...]:
+def hang_exhibits(bench: Bench, predictions: pd.DataFrame, out: Path) -> tuple[Exhibit, ...]:
     """Draw the gallery of a run.
 
     Classes take turns; each shows the image that was read rightly and whose reading the strongest attack changed most
@@ -29,25 +30,24 @@ def hang_exhibits(bench: Bench, rows: np.ndarray, predictions: pd.DataFrame, out
 
     Args:
         bench: What was run.
-        rows: The test rows.
         predictions: The table of predictions.
         out: The run folder.
 
     Returns:
         The exhibits, none where the plan asks for none.
     """
-    attacks = list(bench.attacks)
+    attacks = list(bench.trials)
     chosen = [(attacks[index % len(attacks)], index // len(attacks)) for index in range(bench.plan.exhibits)]
     exhibits = []
     for label, rank in track(chosen, "Drawing the gallery"):
-        strength = max(bench.attacks[label][1])
+        strength = max(bench.trials[label].strengths)
         condition = next(item for item in bench.conditions if (item.attack, item.strength) == (label, strength))
-        row = pick(bench.images, rows, predictions, condition, rank)
+        row = pick(bench.images, predictions, condition, rank)
         exhibits.append(hang(bench, row, condition, predictions, out))
     return tuple(exhibits)
 
 
-def pick(images: PreparedImages, rows: np.ndarray, predictions: pd.DataFrame, condition: Condition, rank: int) -> int:
+def pick(images: PreparedImages, predictions: pd.DataFrame, condition: Condition, rank: int) -> int:
     """Return the row of the ``rank``-th exhibit: classes in turn; read rightly when clean, most surely wrong now."""
     name = images.classes[rank % len(images.classes)]
     alone = predictions[(predictions["defence"] == "none") & (predictions["label"] == name)]
@@ -55,26 +55,31 @@ def pick(images: PreparedImages, rows: np.ndarray, predictions: pd.DataFrame, co
     right = set(clean.loc[clean["predicted"] == name, "image_id"])
     attacked = at(alone, condition).assign(missed_before=lambda frame: ~frame["image_id"].isin(right))
     order = attacked.sort_values(["missed_before", f"p_{name}", "image_id"])["image_id"].tolist()
-    wanted = order[rank // len(images.classes) % len(order)] if order else images.image_ids[int(rows[0])]
-    return images.image_ids.index(wanted)
+    order = order or at(predictions, condition)["image_id"].tolist()
+    return images.image_ids.index(order[rank // len(images.classes) % len(order)])
 
 
 def hang(bench: Bench, row: int, condition: Condition, predictions: pd.DataFrame, out: Path) -> Exhibit:
     """Draw one exhibit into the run folder."""
     name, original = bench.images.image_ids[row], bench.images.tensor([row])
-    attacked = next(images for attack, strength, images in attacked_versions(bench, np.array([row]))
-                    if (attack, strength) == (condition.attack, condition.strength))
-    stem = f"{name}-{condition.attack}-{condition.strength:g}".replace("/", "_").replace(" ", "_")
+    attacked = next(shown(bench, np.array([row]), only=condition)).images
+    stem = plain(f"{name}-{condition.attack}-{condition.strength:g}")
     difference = ((attacked - original) / 2 + 0.5).clamp(0, 1)
-    transforms = [reader for reader in bench.readers.values() if isinstance(reader, Defended)]
+    restored = {label: save(reader.transform(attacked), out, f"{stem}-{plain(label)}")
+                for label, reader in bench.readers.items() if isinstance(reader, Defended)}
     evidence = FOLDER / f"{stem}-evidence.png"
     draw_evidence(original[0], attacked[0], out / evidence)
     return Exhibit(
         image_id=name, label=bench.images.classes[int(bench.images.labels[row])], condition=condition,
         original=save(original, out, f"{stem}-original"), attacked=save(attacked, out, f"{stem}-attacked"),
         difference=save(difference, out, f"{stem}-difference"), evidence=str(evidence),
-        defended=save(transforms[0].transform(attacked), out, f"{stem}-defended") if transforms else None,
+        defended=next(iter(restored.values()), None), restored=restored,
         predictions=readings(predictions[predictions["image_id"] == name], condition))
+
+
+def plain(text: str) -> str:
+    """Return text as part of a file's name."""
+    return text.replace("/", "_").replace(" ", "_")
 
 
 def save(images: Images, out: Path, stem: str) -> str:

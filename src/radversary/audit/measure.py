@@ -11,47 +11,41 @@ import torch
 
 from radversary.attacks.base import Attack, Batch, run_attack
 from radversary.attacks.identity import Identity
-from radversary.audit.plan import AuditPlan
+from radversary.audit.bench import Bench, Trial
 from radversary.audit.result import Condition
-from radversary.classifiers.base import Classifier
+from radversary.audit.rungs import Aim, Rung, aims, armed
 from radversary.core.seeds import derive_seed
 from radversary.core.types import Images
-from radversary.data.prepared import PreparedImages
 from radversary.detectors.calibration import HANDLINGS
 from radversary.detectors.registry import DETECTORS
 from radversary.imaging.png import png_round_trip
+from radversary.metrics.visibility import visibility
 
 MEASURES = ("edges", "ssim", "spectrum")
 
 
 @dataclass(frozen=True)
-class Bench:
-    """All that a batch is put through.
+class Shown:
+    """A batch as one condition shows it to some defences.
 
     Attributes:
-        plan: The audit's plan.
-        readers: Defence label to the classifier behind it; ``none`` is the victim.
-        attacks: Attack label to attack and strengths, in the plan's order.
-        images: The prepared images.
+        attack: The attack's label.
+        strength: Its strength.
+        rung: What the attacker knew.
+        rows: Rows of the prepared images; fewer than the batch where the attack is run on some images only.
+        images: (n, C or 3, S, S) in [0, 1].
+        defences: The defences that read these images.
     """
 
-    plan: AuditPlan
-    readers: Mapping[str, Classifier]
-    attacks: Mapping[str, tuple[Attack, tuple[float, ...]]]
-    images: PreparedImages
-
-    @property
-    def conditions(self) -> tuple[Condition, ...]:
-        """All conditions in the order of the tables: clean, identity, then attack by strength."""
-        listed = [Condition(attack="clean", strength=0.0), Condition(attack="identity", strength=0.0,
-                                                                     description=repr(Identity()))]
-        for label, (attack, strengths) in self.attacks.items():
-            listed += [Condition(attack=label, strength=strength, description=repr(attack.at(strength)))
-                       for strength in strengths]
-        return tuple(listed)
+    attack: str
+    strength: float
+    rung: Rung
+    rows: np.ndarray
+    images: Images
+    defences: tuple[str, ...]
 
 
-def attacked_versions(bench: Bench, rows: np.ndarray) -> Iterator[tuple[str, float, Images]]:
+def shown(bench: Bench, rows: np.ndarray, *, only: Condition | None = None) -> Iterator[Shown]:
     """Yield a batch as each condition shows it.
 
     Clean images come as they are; all others went through saving as PNG and loading, as any file would.
@@ -59,19 +53,48 @@ def attacked_versions(bench: Bench, rows: np.ndarray) -> Iterator[tuple[str, flo
     Args:
         bench: What to run.
         rows: Rows of the prepared images.
+        only: Run this condition alone, against the undefended classifier.
 
     Yields:
-        Attack label, strength, images (n, C or 3, S, S) in [0, 1].
+        One entry a condition and model that it was made on.
     """
-    images, bits = bench.images.tensor(rows), bench.images.bits
-    batch = Batch(images=images, labels=bench.images.labels[rows], bits=bits,
+    everyone = tuple(bench.readers)
+    if only is None:
+        yield Shown("clean", 0.0, Rung.OBLIVIOUS, rows, bench.images.tensor(rows), everyone)
+    for label, trial in {"identity": Trial(Identity(), (0.0,)), **bench.trials}.items():
+        if only is not None and only.attack != label:
+            continue
+        if len(met := trial.meets(rows)):
+            yield from attacked(bench, label, trial, met, only)
+
+
+def attacked(bench: Bench, label: str, trial: Trial, rows: np.ndarray, only: Condition | None) -> Iterator[Shown]:
+    """Yield a batch under one attack, on each rung; what two rungs share is made once."""
+    made: dict[int, list[tuple[float, Images]]] = {}
+    targets: list[Aim] = []  # kept, so that no id is given twice
+    for rung in trial.rungs if only is None else (only.rung,):
+        for aim in aims(rung, bench.readers, trial.surrogate):
+            if only is not None and "none" not in aim.defences:
+                continue
+            key = id(aim.core)
+            if key not in made:
+                targets.append(aim)
+                strengths = trial.strengths if only is None else (only.strength,)
+                made[key] = list(saved_attacks(bench, label, armed(trial.attack, aim), aim, rows, strengths))
+            for strength, images in made[key]:
+                yield Shown(label, strength, rung, rows, images, aim.defences)
+
+
+def saved_attacks(bench: Bench, label: str, attack: Attack, aim: Aim, rows: np.ndarray,
+                  strengths: tuple[float, ...]) -> Iterator[tuple[float, Images]]:
+    """Attack some images as every audit does, save them and load them again."""
+    bits = bench.images.bits
+    batch = Batch(images=bench.images.tensor(rows), labels=bench.images.labels[rows], bits=bits,
                   image_ids=tuple(bench.images.image_ids[row] for row in rows))
-    yield "clean", 0.0, images
-    for label, (attack, strengths) in {"identity": (Identity(), (0.0,)), **bench.attacks}.items():
-        for strength, attacked in run_attack(attack, bench.readers["none"], batch, seed=bench.plan.seed, step=label,
-                                             strengths=strengths):
-            # Pillow stores no 16-bit colour; the colour threat model is a viewer's export, which has 8.
-            yield label, strength, png_round_trip(attacked, bits if attacked.shape[1] == 1 else 8)
+    for strength, images in run_attack(attack, aim.target, batch, seed=bench.plan.seed, step=label,
+                                       strengths=strengths):
+        # Pillow stores no 16-bit colour; the colour threat model is a viewer's export, which has 8.
+        yield strength, png_round_trip(images, bits if images.shape[1] == 1 else 8)
 
 
 def handled(images: Images, image_ids: Sequence[str], *, attack: str) -> Images:
@@ -111,16 +134,22 @@ def measure_batch(bench: Bench, rows: np.ndarray) -> tuple[pd.DataFrame, pd.Data
         rows: Rows of the prepared images.
 
     Returns:
-        Predictions (one row an image × condition × defence) and detector scores (one row an image × condition).
+        Predictions (one row an image × condition × defence) and detector scores with visibility (one row an image ×
+        condition, of the images made against no defence).
     """
-    names = [bench.images.image_ids[row] for row in rows]
-    originals = bench.images.tensor(rows)
     predictions, scores = [], []
-    for label, strength, images in attacked_versions(bench, rows):
-        about = {"row": rows, "image_id": names, "attack": label, "strength": strength}
-        for defence, reader in bench.readers.items():
-            predictions.append(prediction_rows(about, bench, rows, defence, reader.scores(images)))
-        scores.append(pd.DataFrame({**about, **suspicion(images, originals, names, attack=label)}))
+    for item in shown(bench, rows):
+        names = [bench.images.image_ids[row] for row in item.rows]
+        about = {"row": item.rows, "image_id": names, "attack": item.attack, "strength": item.strength,
+                 "rung": str(item.rung)}
+        for defence in item.defences:
+            read = bench.readers[defence].scores(item.images)
+            predictions.append(prediction_rows(about, bench, item.rows, defence, read))
+        if "none" in item.defences:
+            originals = bench.images.tensor(item.rows)
+            ssim, edges = visibility(originals, item.images)
+            scores.append(pd.DataFrame({**about, **suspicion(item.images, originals, names, attack=item.attack),
+                                        "similarity": ssim.numpy(), "edge_retention": edges.numpy()}))
     return pd.concat(predictions, ignore_index=True), pd.concat(scores, ignore_index=True)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Self
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from radversary.attacks.base import Attack
 from radversary.attacks.registry import ATTACKS
 from radversary.audit.plan_files import Part, Plan
+from radversary.audit.rungs import Rung, possible_rungs
+from radversary.core.errors import PlanError, UnknownNameError
 from radversary.defenses.base import Transform
 from radversary.defenses.registry import TRANSFORMS
 
@@ -21,17 +24,43 @@ class AttackPlan(Part):
 
     Attributes:
         label: What it is called in tables; fixes its random choices together with the seed.
-        strengths: At which strengths it is run, such as opacities.
+        strengths: At which strengths it is run, such as opacities; None takes the one among its options.
+        rungs: What the attacker knows; None takes all that make sense for the attack.
+        surrogate: The model that the transfer rung is made on.
+        images: At most so many test images, patients drawn at random; None takes all. For attacks that take long.
     """
 
     label: str = Field(min_length=1)
-    strengths: tuple[float, ...] = Field(default=(1.0,), min_length=1)
+    strengths: tuple[float, ...] | None = Field(default=None, min_length=1)
+    rungs: tuple[Rung, ...] | None = Field(default=None, min_length=1)
+    surrogate: str | None = None
+    images: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _strengths_differ(self) -> Self:
-        if len(set(self.strengths)) < len(self.strengths):
+        if self.strengths and len(set(self.strengths)) < len(self.strengths):
             raise ValueError(f"attack {self.label!r} lists a strength twice ({', '.join(map(str, self.strengths))})")
+        if self.rungs and Rung.TRANSFER in self.rungs and self.surrogate is None:
+            raise ValueError(f"attack {self.label!r} asks for the transfer rung but names no surrogate")
         return self
+
+    def steps(self) -> tuple[float, ...]:
+        """Return the strengths at which it is run."""
+        return self.strengths or (self.build().current,)
+
+    def known(self) -> tuple[Rung, ...]:
+        """Return the rungs on which it is run.
+
+        Raises:
+            PlanError: It looks at no model, so that there is nothing to know.
+        """
+        possible = possible_rungs(self.build(), surrogate=self.surrogate is not None)
+        if self.rungs is None:
+            return possible
+        if impossible := [rung for rung in self.rungs if rung not in possible]:
+            raise PlanError(f"attack {self.label!r} looks at no model, so it cannot be run on rung "
+                            f"{impossible[0]!s}; leave out rungs")
+        return tuple(rung for rung in Rung if rung in self.rungs)
 
     def build(self) -> Attack:
         """Return the attack.
@@ -41,7 +70,7 @@ class AttackPlan(Part):
             PlanError: A hyper-parameter or strength it refuses.
         """
         attack = ATTACKS.create(self.name, **self.options)
-        for strength in self.strengths:
+        for strength in self.strengths or ():
             attack.at(strength)
         return attack
 
@@ -51,7 +80,8 @@ class DefencePlan(Plan):
 
     Attributes:
         label: What it is called in tables.
-        transforms: What images go through first, in order.
+        transforms: What images go through first, in order; a name alone stands for a part without options. Restorers
+            that a study trains go by the name they have in its plan.
         model: The classifier behind them; ``victim`` is the undefended one.
     """
 
@@ -59,19 +89,39 @@ class DefencePlan(Plan):
     transforms: tuple[Part, ...] = ()
     model: str = "victim"
 
+    @field_validator("transforms", mode="before")
+    @classmethod
+    def _names_alone(cls, given: Any) -> Any:  # noqa: ANN401
+        if not isinstance(given, list | tuple):
+            return given
+        return [{"name": part} if isinstance(part, str) else part for part in given]
+
     @model_validator(mode="after")
     def _does_something(self) -> Self:
         if not self.transforms and self.model == "victim":
             raise ValueError(f"defence {self.label!r} has neither transforms nor a model of its own")
         return self
 
-    def build(self) -> tuple[Transform, ...]:
+    def build(self, trained: Mapping[str, Transform] = MappingProxyType({})) -> tuple[Transform, ...]:
         """Return the transforms.
+
+        Args:
+            trained: Trained transforms by name.
 
         Raises:
             UnknownNameError: No such transform or hyper-parameter.
+            PlanError: Options for a transform that is trained already.
         """
-        return tuple(TRANSFORMS.create(part.name, **part.options) for part in self.transforms)
+        return tuple(self._build(part, trained) for part in self.transforms)
+
+    def _build(self, part: Part, trained: Mapping[str, Transform]) -> Transform:
+        if part.name in trained:
+            if part.options:
+                raise PlanError(f"defence {self.label!r}: {part.name!r} is trained and takes no options here")
+            return trained[part.name]
+        if part.name not in (known := TRANSFORMS.names()):
+            raise UnknownNameError(f"transform of defence {self.label!r}", part.name, [*trained, *known])
+        return TRANSFORMS.create(part.name, **part.options)
 
 
 class AuditPlan(Plan):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from radversary.audit.rungs import Rung
 from radversary.core.errors import DataError
 from radversary.core.files import write_text
 from radversary.core.types import Estimate
@@ -28,17 +29,22 @@ class Condition(Record):
         attack: The attack's label in the plan; ``clean`` for untouched images, ``identity`` for the attack that
             changes nothing but goes the whole way.
         strength: Opacity or another strength in [0, 1]; 0 for clean and identity.
+        rung: What the attacker knew; see :class:`radversary.audit.rungs.Rung`.
+        measure: Name of the strength, such as ``opacity`` or ``epsilon``; empty for clean and identity.
         description: The attack's repr: its provenance.
     """
 
     attack: str
     strength: float
+    rung: Rung = Rung.OBLIVIOUS
+    measure: str = ""
     description: str = ""
 
     @property
     def key(self) -> str:
-        """A short unique name such as ``style@0.3``."""
-        return f"{self.attack}@{self.strength:g}"
+        """A short unique name such as ``style@0.3`` or ``stm@0.03/adaptive``."""
+        short = f"{self.attack}@{self.strength:g}"
+        return short if self.rung == Rung.OBLIVIOUS else f"{short}/{self.rung}"
 
 
 class Cell(Record):
@@ -123,7 +129,8 @@ class Exhibit(Record):
         original: PNG in the run folder, relative path; likewise the others.
         attacked: The attacked image.
         difference: Their difference, mid-grey is none.
-        defended: What the classifier saw behind the defence; None where the defence is in its training.
+        defended: What the classifier saw behind the first defence with transforms; None where there is none.
+        restored: The same for every defence with transforms: label to PNG.
         evidence: Edge maps, SSIM map and spectra (the thesis' Figures 15-17), or None.
         predictions: What each reading says: such as ``{"clean": "Normal", "attacked": "Pneumonia"}``; keys are
             ``clean``, ``attacked`` and each defence's label.
@@ -138,6 +145,41 @@ class Exhibit(Record):
     defended: str | None
     evidence: str | None
     predictions: dict[str, str]
+    restored: dict[str, str] = {}
+
+
+class Cost(Record):
+    """What a defence costs.
+
+    Attributes:
+        milliseconds: Time an image of defence and classifier together, in batches, on the audit's machine.
+        extra: The same less the undefended classifier's.
+        training: Seconds its models and restorers took to train; None where they were not trained in this study.
+    """
+
+    milliseconds: float
+    extra: float
+    training: float | None = None
+
+
+class VisibilityCell(Record):
+    """How often a defence reads rightly what an attack changed this much: all strengths of one attack together.
+
+    Attributes:
+        attack: The attack's label.
+        rung: What the attacker knew; only rungs on which all defences meet the same images.
+        defence: The defence's label.
+        bins: Names of the bins of SSIM between original and attacked image, least visible first.
+        accuracy: One estimate a bin; None where no image fell into it.
+        edge_retention: Mean share of the original's edges that are still there, one a bin; None where it is empty.
+    """
+
+    attack: str
+    rung: Rung
+    defence: str
+    bins: tuple[str, ...]
+    accuracy: tuple[Estimate | None, ...]
+    edge_retention: tuple[float | None, ...]
 
 
 class DataSummary(Record):
@@ -179,6 +221,11 @@ class AuditResult(Record):
         seconds: Where the time went: step to seconds.
         provenance: Hashes, versions, machine, command: name to value.
         curves: Learning curves: model label to metric name to one value an epoch.
+        oracles: Defences that saw the audited attack in training: the ceiling, not competitors.
+        familiar: ``attack/defence`` pairs in which the defence was trained on the attack's own generator or surrogate,
+            though never on its styles, patients or strengths.
+        costs: Defence label to its costs.
+        visibility: Accuracy against how much can be seen.
     """
 
     name: str
@@ -192,14 +239,19 @@ class AuditResult(Record):
     seconds: dict[str, float]
     provenance: dict[str, str]
     curves: dict[str, dict[str, tuple[float, ...]]] = {}
+    oracles: tuple[str, ...] = ()
+    familiar: tuple[str, ...] = ()
+    costs: dict[str, Cost] = {}
+    visibility: tuple[VisibilityCell, ...] = ()
 
-    def cell(self, attack: str, strength: float, defence: str) -> Cell:
-        """Return the cell of one attack, strength and defence.
+    def cell(self, attack: str, strength: float, defence: str, rung: Rung = Rung.OBLIVIOUS) -> Cell:
+        """Return the cell of one attack, strength, rung and defence.
 
         Args:
             attack: Label of the attack.
             strength: Its strength.
             defence: Label of the defence.
+            rung: What the attacker knew.
 
         Returns:
             The cell.
@@ -208,9 +260,10 @@ class AuditResult(Record):
             KeyError: No such cell.
         """
         for cell in self.cells:
-            if (cell.condition.attack, cell.condition.strength, cell.defence) == (attack, strength, defence):
+            what = cell.condition
+            if (what.attack, what.strength, what.rung, cell.defence) == (attack, strength, rung, defence):
                 return cell
-        raise KeyError((attack, strength, defence))
+        raise KeyError((attack, strength, str(rung), defence))
 
     def save(self, path: Path) -> Path:
         """Write the result as JSON, whole or not at all."""

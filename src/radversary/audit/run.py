@@ -3,58 +3,29 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import pandas as pd
 
+from radversary.audit.bench import Bench, Subject, describe, prepare_bench, test_rows
+from radversary.audit.costs import measure_costs
 from radversary.audit.data_page import summarise_data
+from radversary.audit.detection import Thresholds, calibrate, summarise_detections
 from radversary.audit.environment import environment
 from radversary.audit.exhibits import hang_exhibits
-from radversary.audit.measure import Bench, measure_batch, suspicion
+from radversary.audit.measure import measure_batch, suspicion
 from radversary.audit.plan import AuditPlan
 from radversary.audit.plan_files import plan_text
 from radversary.audit.result import AuditResult
-from radversary.audit.summary import Thresholds, calibrate, summarise_detections, summarise_predictions
-from radversary.classifiers.base import Classifier, check_fits
-from radversary.core.errors import UnknownNameError
+from radversary.audit.summary import summarise_predictions
+from radversary.audit.visible import summarise_visibility
 from radversary.core.files import read_json, sha256_file, sha256_json, write_json, write_text, write_whole
-from radversary.core.seeds import numpy_generator
-from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
-from radversary.defenses.base import Stack
-from radversary.defenses.defended import Defended
 from radversary.execution.progress import track
 
 KEY = "audit.json"
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is audited.
-
-    Attributes:
-        classifiers: Name to classifier; ``victim`` and each model that a defence of the plan names.
-        images: The prepared images, split.
-        report: What the data check found.
-        source: Where the images come from, in words.
-        curves: Learning curves by model, if they were trained here.
-        provenance: Further facts for the reproducibility page.
-        seconds: Time that earlier steps took.
-        document: What is written as ``plan.yaml``; empty writes the audit's own plan.
-    """
-
-    classifiers: Mapping[str, Classifier]
-    images: PreparedImages
-    report: DataReport
-    source: str
-    curves: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
-    provenance: Mapping[str, str] = field(default_factory=dict)
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    document: str = ""
 
 
 def run_audit(plan: AuditPlan, subject: Subject, out: Path) -> AuditResult:
@@ -87,11 +58,14 @@ def run_audit(plan: AuditPlan, subject: Subject, out: Path) -> AuditResult:
         name=plan.name, classes=subject.images.classes, model=subject.classifiers["victim"].card.as_text(),
         cells=summarise_predictions(predictions, bench),
         detections=summarise_detections(detections, bench, thresholds),
-        exhibits=hang_exhibits(bench, rows, predictions, out),
+        exhibits=hang_exhibits(bench, predictions, out),
         data=summarise_data(subject.images, subject.report, subject.source, rows, thresholds),
         defences={"none": "the classifier alone", **{item.label: describe(item.label, bench)
                                                      for item in plan.defences}},
         curves={name: dict(curve) for name, curve in subject.curves.items()},
+        oracles=tuple(item.label for item in plan.defences if item.model in subject.oracles),
+        familiar=familiar(plan, subject), costs=measure_costs(bench, subject.seconds),
+        visibility=summarise_visibility(predictions, detections, bench),
         seconds={**seconds, "figures and intervals": perf_counter() - started},
         provenance={**subject.provenance, "audit key": key,
                     "predictions sha256": sha256_file(out / "predictions.parquet")})
@@ -100,56 +74,23 @@ def run_audit(plan: AuditPlan, subject: Subject, out: Path) -> AuditResult:
     return result
 
 
-def prepare_bench(plan: AuditPlan, subject: Subject) -> Bench:
-    """Build attacks and defended classifiers, refusing what does not fit.
-
-    Raises:
-        ModelError: A classifier's classes differ from the data's.
-        UnknownNameError: A defence names a model that is not there.
-    """
-    readers: dict[str, Classifier] = {"none": subject.classifiers["victim"]}
-    for defence in plan.defences:
-        if defence.model not in subject.classifiers:
-            raise UnknownNameError(f"model of defence {defence.label!r}", defence.model, subject.classifiers)
-        behind, transforms = subject.classifiers[defence.model], defence.build()
-        readers[defence.label] = Defended(behind, Stack(transforms)) if transforms else behind
-    for reader in readers.values():
-        check_fits(reader, subject.images.classes)
-    attacks = {attack.label: (attack.build(), attack.strengths) for attack in plan.attacks}
-    return Bench(plan=plan, readers=readers, attacks=attacks, images=subject.images)
-
-
-def describe(label: str, bench: Bench) -> str:
-    """Say in one line what a defence is."""
-    reader = bench.readers[label]
-    if isinstance(reader, Defended):
-        return f"{reader.transform} before model {reader.classifier.card.name}"
-    return f"model {reader.card.name} ({reader.card.architecture}): {reader.card.notes or reader.card.trained_on}"
-
-
-def test_rows(plan: AuditPlan, images: PreparedImages) -> np.ndarray:
-    """Return the rows of the test part, or of as many random patients as the plan's limit admits.
-
-    Raises:
-        DataError: There is no test image.
-    """
-    rows = images.rows("test")
-    if plan.limit is None or len(rows) <= plan.limit:
-        return rows
-    patients = np.array(images.patients)[rows]
-    shuffled = numpy_generator(plan.seed, "limit").permutation(np.unique(patients))
-    order = {name: rank for rank, name in enumerate(shuffled)}
-    chosen = sorted(rows, key=lambda row: (order[images.patients[row]], row))[: plan.limit]
-    return np.sort(np.array(chosen))
-
-
 def audit_key(plan: AuditPlan, subject: Subject) -> str:
     """Return the hash of all that the predictions depend on: plan, styles, weights, images."""
     settings = plan.model_dump(mode="json", exclude={"bootstrap", "exhibits", "false_alarms", "name"})
     models = {name: [classifier.card.model_dump(mode="json"), classifier.fingerprint()]
               for name, classifier in subject.classifiers.items()}
     material = [attack.build().material() for attack in plan.attacks]
-    return sha256_json({"plan": settings, "material": material, "models": models, "images": subject.images.sha256})
+    transforms = [[transform.material() for transform in defence.build(subject.transforms)]
+                  for defence in plan.defences]
+    return sha256_json({"plan": settings, "material": material, "models": models, "transforms": transforms,
+                        "images": subject.images.sha256})
+
+
+def familiar(plan: AuditPlan, subject: Subject) -> tuple[str, ...]:
+    """Return the pairs ``attack/defence`` in which the defence trained on the attack's own generator or surrogate."""
+    parts = {item.label: [item.model, *(part.name for part in item.transforms)] for item in plan.defences}
+    return tuple(f"{attack.label}/{label}" for attack in plan.attacks for label, names in parts.items()
+                 if any(attack.label in subject.familiar.get(name, ()) for name in names))
 
 
 def measured(bench: Bench, rows: np.ndarray, out: Path, key: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -197,9 +138,10 @@ def measure_once(bench: Bench, batch: np.ndarray, stem: Path, spent: float) -> f
 def merge(parts: list[Path], path: Path, bench: Bench) -> None:
     """Join the batches of one table in the order condition, defence, row."""
     frame = pd.concat([pd.read_parquet(part) for part in parts], ignore_index=True)
-    places = {(item.attack, item.strength): place for place, item in enumerate(bench.conditions)}
+    places = {(item.attack, item.strength, str(item.rung)): place for place, item in enumerate(bench.conditions)}
     defences = {label: place for place, label in enumerate(bench.readers)}
-    frame["_condition"] = [places[pair] for pair in zip(frame["attack"], frame["strength"], strict=True)]
+    frame["_condition"] = [places[what] for what in zip(frame["attack"], frame["strength"], frame["rung"],
+                                                        strict=True)]
     frame["_defence"] = frame["defence"].map(defences) if "defence" in frame else 0
     frame = frame.sort_values(["_condition", "_defence", "row"]).drop(columns=["_condition", "_defence", "row"])
     write_whole(path, lambda part: frame.to_parquet(part, index=False))

@@ -1,153 +1,94 @@
-"""From rows to figures: what the audit's tables say, each figure with n and an interval."""
+"""From predictions to figures: what the audit's tables say, each figure with n and an interval."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from radversary.audit.measure import MEASURES, Bench
-from radversary.audit.result import Cell, Condition, Curve, Detection, Histogram
-from radversary.detectors.calibration import calibrated_threshold, images_needed
+from radversary.audit.bench import Bench
+from radversary.audit.result import Cell, Condition
+from radversary.audit.rungs import Rung
 from radversary.execution.progress import track
 from radversary.metrics.classification import performance, proportion
-from radversary.metrics.detection import auroc_estimate, histogram, rate_above, roc
 from radversary.metrics.paired import paired_test
-
-RULE = "edges or ssim"
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Scores above which a detector alarms, calibrated on re-encoded clean validation images.
-
-    Attributes:
-        single: Measure to its own threshold at the full rate.
-        rules: Variants of the thesis' rule (edges or SSIM) by name, each a threshold a measure.
-    """
-
-    single: dict[str, float]
-    rules: dict[str, dict[str, float]]
-
-
-def calibrate(scores: Sequence[dict[str, np.ndarray]], *, false_alarms: float) -> Thresholds | None:
-    """Set thresholds from scores of handled clean images; None where there are too few for the rate."""
-    if not scores:
-        return None
-    joined = {name: np.concatenate([part[name] for part in scores]) for name in MEASURES}
-    n = len(joined["edges"])
-    if n < images_needed(false_alarms):
-        return None
-    single = {name: calibrated_threshold(values, false_alarms=false_alarms) for name, values in joined.items()}
-    rules = {"SSIM < 0.95": {"edges": single["edges"], "ssim": 0.05}}
-    # Each half of the calibrated rule gets half of the rate, and half a rate needs twice the images.
-    if n >= images_needed(false_alarms / 2):
-        rules["calibrated"] = {name: calibrated_threshold(joined[name], false_alarms=false_alarms / 2)
-                               for name in ("edges", "ssim")}
-    return Thresholds(single=single, rules=rules)
 
 
 def at(frame: pd.DataFrame, condition: Condition) -> pd.DataFrame:
     """Return the rows of one condition."""
-    return frame[(frame["attack"] == condition.attack) & (frame["strength"] == condition.strength)]
+    return frame[(frame["attack"] == condition.attack) & (frame["strength"] == condition.strength)
+                 & (frame["rung"] == condition.rung)]
 
 
 def summarise_predictions(frame: pd.DataFrame, bench: Bench) -> tuple[Cell, ...]:
     """Return one cell a condition × defence, clean images first.
 
     Args:
-        frame: The predictions; all conditions list the images in the same order.
+        frame: The predictions.
         bench: What was run.
 
     Returns:
         The cells.
     """
-    right = {(condition.key, defence): is_right(at(frame, condition), defence)
-             for condition in bench.conditions for defence in bench.readers}
-    return tuple(cell(at(frame, condition), condition, defence, right, bench)
+    frame = frame.assign(right=frame["label"] == frame["predicted"])
+    groups = dict(iter(frame.groupby(["attack", "strength", "rung", "defence"], sort=False)))
+    clean = {defence: groups["clean", 0.0, Rung.OBLIVIOUS, defence] for defence in bench.readers}
+    known: dict[Hashable, Cell] = {}
+    return tuple(cell(groups, condition, defence, clean[defence], bench, known)
                  for condition in track(bench.conditions, "Figures with intervals") for defence in bench.readers)
 
 
-def is_right(frame: pd.DataFrame, defence: str) -> NDArray[np.bool_]:
-    """Return which images of one condition one defence reads rightly."""
-    rows = frame[frame["defence"] == defence]
-    return (rows["label"] == rows["predicted"]).to_numpy()
-
-
-def cell(frame: pd.DataFrame, condition: Condition, defence: str, right: dict[tuple[str, str], NDArray[np.bool_]],
-         bench: Bench) -> Cell:
-    """Return the figures of one condition × defence."""
-    rows, classes = frame[frame["defence"] == defence], bench.images.classes
-    patients, draws, seed = rows["patient_id"].tolist(), bench.plan.bootstrap, bench.plan.seed
-    labels = rows["label"].map({name: index for index, name in enumerate(classes)}).to_numpy()
-    figures = performance(labels, rows[[f"p_{name}" for name in classes]].to_numpy(), classes=classes,
-                          patients=patients, draws=draws, seed=seed)
-    now, clean, alone = right[condition.key, defence], right["clean@0", defence], right[condition.key, "none"]
-    is_clean = condition.attack == "clean"
-    return Cell(
-        condition=condition, defence=defence, performance=figures,
-        success=None if is_clean or not clean.any() else proportion(
-            ~now[clean], patients=[name for name, good in zip(patients, clean, strict=True) if good], draws=draws,
-            seed=seed),
-        against_clean=None if is_clean else paired_test(clean, now, patients=patients, draws=draws, seed=seed),
-        against_none=None if defence == "none" else paired_test(alone, now, patients=patients, draws=draws, seed=seed))
-
-
-def summarise_detections(frame: pd.DataFrame, bench: Bench, thresholds: Thresholds | None) -> tuple[Detection, ...]:
-    """Return one entry a condition × detector; the clean images they are told from were re-encoded like all others.
+def cell(groups: Mapping[Any, pd.DataFrame], condition: Condition, defence: str, clean: pd.DataFrame, bench: Bench,
+         known: dict[Hashable, Cell]) -> Cell:
+    """Return the figures of one condition × defence.
 
     Args:
-        frame: The detector scores.
+        groups: Predictions by (attack, strength, rung, defence).
+        condition: What was done.
+        defence: The defence.
+        clean: The same defence's predictions of clean images.
         bench: What was run.
-        thresholds: Calibrated thresholds; without them nothing can be said of alarms.
-
-    Returns:
-        The entries; none without thresholds.
+        known: Cells by what they are computed from: two rungs on which an attack is made on the same model agree.
     """
-    if thresholds is None:
-        return ()
-    patient = dict(zip(bench.images.image_ids, bench.images.patients, strict=True))
-    clean = frame[frame["attack"] == "clean"]
-    entries = []
-    for condition in track(bench.conditions[1:], "Detection with intervals"):
-        suspect = at(frame, condition)
-        people = [patient[name] for name in suspect["image_id"]]
-        entries += [scored(condition, measure, clean, suspect, people, bench, thresholds) for measure in MEASURES]
-        entries += [ruled(condition, f"{RULE} ({name})", clean, suspect, people, bench, limits)
-                    for name, limits in thresholds.rules.items()]
-    return tuple(entries)
+    place = (condition.attack, condition.strength, condition.rung)
+    rows, alone = groups[*place, defence], groups[*place, "none"]
+    mark = hash_rows(rows), hash_rows(alone), condition.attack, defence
+    if mark not in known:
+        known[mark] = fresh_cell(rows, alone, clean, condition, defence, bench)
+    return known[mark].model_copy(update={"condition": condition})
 
 
-def scored(condition: Condition, measure: str, clean: pd.DataFrame, suspect: pd.DataFrame, people: list[str],
-           bench: Bench, thresholds: Thresholds) -> Detection:
-    """Return how well one score notices one attack."""
-    limit, draws, seed = thresholds.single[measure], bench.plan.bootstrap, bench.plan.seed
-    low, high = clean[measure].to_numpy(), suspect[measure].to_numpy()
-    false_alarms, detections = roc(low, high)
-    edges, clean_counts, suspect_counts = histogram(low, high)
-    return Detection(
-        condition=condition, detector=measure, needs_original=True, threshold=limit,
-        auroc=auroc_estimate(low, high, patients_clean=people, patients_suspect=people, draws=draws, seed=seed),
-        alarms=rate_above(high, limit, people, draws=draws, seed=seed),
-        false_alarms=rate_above(low, limit, people, draws=draws, seed=seed),
-        curve=Curve(false_alarms=tuple(map(float, false_alarms)), detections=tuple(map(float, detections))),
-        histogram=Histogram(edges=tuple(map(float, edges)), clean=tuple(map(int, clean_counts)),
-                            attacked=tuple(map(int, suspect_counts))))
+def hash_rows(rows: pd.DataFrame) -> str:
+    """Return a hash of what some rows say, in whatever condition."""
+    columns = [name for name in rows if name not in ("attack", "strength", "rung", "defence")]
+    return hashlib.sha256(pd.util.hash_pandas_object(rows[columns], index=False).to_numpy().tobytes()).hexdigest()
 
 
-def ruled(condition: Condition, name: str, clean: pd.DataFrame, suspect: pd.DataFrame, people: list[str],
-          bench: Bench, limits: dict[str, float]) -> Detection:
-    """Return how often the thesis' rule (either score above its threshold) alarms."""
-
-    def rate(frame: pd.DataFrame) -> NDArray[np.bool_]:
-        alarms: NDArray[np.bool_] = np.logical_or.reduce([frame[measure].to_numpy() > limit
-                                                          for measure, limit in limits.items()])
-        return alarms
-
+def fresh_cell(rows: pd.DataFrame, alone: pd.DataFrame, clean: pd.DataFrame, condition: Condition, defence: str,
+               bench: Bench) -> Cell:
+    """Compute the figures of one condition × defence; all are paired on the images that the attack was run on."""
+    classes, people = bench.images.classes, rows["patient_id"].tolist()
     draws, seed = bench.plan.bootstrap, bench.plan.seed
-    return Detection(condition=condition, detector=name, needs_original=True, auroc=None, threshold=None,
-                     alarms=proportion(rate(suspect), patients=people, draws=draws, seed=seed),
-                     false_alarms=proportion(rate(clean), patients=people, draws=draws, seed=seed))
+    labels = rows["label"].map({name: index for index, name in enumerate(classes)}).to_numpy()
+    figures = performance(labels, rows[[f"p_{name}" for name in classes]].to_numpy(), classes=classes,
+                          patients=people, draws=draws, seed=seed)
+    now, before = rows["right"].to_numpy(), paired(clean, rows)
+    is_clean = condition.attack == "clean"
+    kept = [name for name, good in zip(people, before, strict=True) if good]
+    return Cell(
+        condition=condition, defence=defence, performance=figures,
+        success=None if is_clean or not before.any() else proportion(~now[before], patients=kept, draws=draws,
+                                                                     seed=seed),
+        against_clean=None if is_clean else paired_test(before, now, patients=people, draws=draws, seed=seed),
+        against_none=None if defence == "none" else paired_test(paired(alone, rows), now, patients=people, draws=draws,
+                                                                seed=seed))
+
+
+def paired(frame: pd.DataFrame, rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return whether the images of ``rows`` are read rightly in ``frame``, in the order of ``rows``."""
+    right: NDArray[np.bool_] = frame.set_index("image_id")["right"].loc[rows["image_id"]].to_numpy()
+    return right

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 NOTES = Console(stderr=True, highlight=False)
 RESULTS = Console(highlight=False)
+UNBOUNDED = 10_000
+"""Columns that no table reaches."""
 
 
 def say(line: str) -> None:
@@ -17,6 +20,13 @@ def say(line: str) -> None:
 def show(table: Table) -> None:
     """Print a table on standard output."""
     RESULTS.print(table)
+
+
+def show_whole(table: Table) -> None:
+    """Print a table on standard output; a pipe has no width, so that nothing is folded there."""
+    wide = Measurement.get(RESULTS, RESULTS.options.update(max_width=UNBOUNDED), table).maximum
+    console = RESULTS if RESULTS.is_terminal else Console(file=RESULTS.file, width=wide, highlight=False)
+    console.print(table)
 
 
 def tell_result(line: str) -> None:

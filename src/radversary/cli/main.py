@@ -12,8 +12,10 @@ from radversary import __version__
 from radversary.cli import data, train
 from radversary.cli.attack import attack
 from radversary.cli.audit import audit
+from radversary.cli.compare import compare
 from radversary.cli.console import NOTES, tell_result
 from radversary.cli.detect import detect
+from radversary.cli.figures import figures
 from radversary.cli.listing import list_parts
 from radversary.cli.report import report
 from radversary.cli.run import demo, run_plan
@@ -31,6 +33,8 @@ app.command("audit")(audit)
 app.command("attack")(attack)
 app.command("detect")(detect)
 app.command("report")(report)
+app.command("compare")(compare)
+app.command("figures")(figures)
 app.command("list")(list_parts)
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")

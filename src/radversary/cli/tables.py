@@ -4,24 +4,79 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rich.markup import escape
 from rich.table import Table
 
 from radversary.audit.result import AuditResult
-from radversary.report.markdown import figure
+from radversary.audit.rungs import Rung
+from radversary.report.compare import caption, heads, row_name, texts
+from radversary.report.formats import level
+from radversary.report.grid import FOOTNOTE, Grid
+from radversary.report.markdown import figure, has_rungs, standing_texts
+from radversary.report.reading import Reading
+from radversary.report.standing import title_of
 
 
 def accuracy_table(result: AuditResult) -> Table:
     """Return accuracy in percent with 95 % intervals, attacks down, defences across."""
-    n = result.cells[0].performance.accuracy.n
+    n, reading, rungs = result.cells[0].performance.accuracy.n, Reading(result), has_rungs(result)
     table = Table(title=f"Accuracy, % [95 % interval], n = {n} sealed test images", title_justify="left")
-    table.add_column("attack")
+    for name in ("attack", "rung") if rungs else ("attack",):
+        table.add_column(name)
     table.add_column("strength", justify="right")
-    for label in result.defences:
+    for label in reading.defences:
         table.add_column("no defence" if label == "none" else label, justify="right")
-    for condition in dict.fromkeys(cell.condition for cell in result.cells):
-        row = [figure(result.cell(condition.attack, condition.strength, label).performance.accuracy)
-               for label in result.defences]
-        table.add_row(condition.attack, f"{condition.strength:g}", *row)
+    for condition in reading.conditions:
+        row = [figure(cell.performance.accuracy) if (cell := reading.cell(condition, label)) else "–"
+               for label in reading.defences]
+        about = (condition.attack, str(condition.rung)) if rungs else (condition.attack,)
+        table.add_row(*about, level(condition.strength, condition.measure), *row)
+    return table
+
+
+def grid_table(grid: Grid, measure: str) -> Table:
+    """Return one attack and rung, defences down, strengths across, a group of columns a run, the ceiling under a line.
+
+    Args:
+        grid: Of :func:`radversary.report.compare.compare`.
+        measure: The figure it shows.
+    """
+    table = Table(title=escape(caption(grid, measure)), title_justify="left",
+                  caption=FOOTNOTE if grid.familiar else None, caption_justify="left")
+    table.add_column("defence", overflow="fold")
+    for head in heads(grid):
+        table.add_column(escape(head), justify="right", overflow="fold")
+    for row in grid.rows:
+        if row.role == "oracle" and not any(rest.role == "oracle" for rest in grid.rows[: grid.rows.index(row)]):
+            table.add_section()
+        table.add_row(escape(row_name(row)), *(two_lines(text) for text in texts(row)))
+    return table
+
+
+def two_lines(text: str) -> str:
+    """Put a figure's interval beneath it, so that twelve columns fit a terminal."""
+    return escape(text.replace(" [", "\n[", 1))
+
+
+def standing_table(run: str, result: AuditResult) -> Table:
+    """Return one line a defence: clean cost, the worst of each rung, macro recall, McNemar's test, time.
+
+    Args:
+        run: The run's name.
+        result: What its audit found.
+    """
+    reading = Reading(result)
+    strongest = title_of(reading.worst) if reading.worst else ""
+    names, *lines = standing_texts(reading)
+    table = Table(title=escape(f"{run}: each defence in a line; accuracy, %; worst of the listed attacks"),
+                  title_justify="left", caption=escape(f"recall and McNemar under {strongest}") if strongest else None,
+                  caption_justify="left")
+    for place, head in enumerate(names):
+        table.add_column(head, justify="right" if place else "left", overflow="fold")
+    for place, line in enumerate(lines, start=-len(lines)):
+        if place == -len(reading.oracles):
+            table.add_section()
+        table.add_row(*map(two_lines, line))
     return table
 
 
@@ -38,7 +93,9 @@ def detection_table(result: AuditResult) -> Table:
         if found.condition.attack == "identity" or found.condition.strength not in (min(near), max(near)):
             continue
         area = "–" if found.auroc is None else f"{found.auroc.value:.3f}"
-        table.add_row(found.condition.attack, f"{found.condition.strength:g}", found.detector, area,
+        rung = "" if found.condition.rung == Rung.OBLIVIOUS else f" ({found.condition.rung})"
+        strength = level(found.condition.strength, found.condition.measure)
+        table.add_row(found.condition.attack + rung, strength, found.detector, area,
                       figure(found.alarms), figure(found.false_alarms))
     return table
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from radversary.core.types import Images
 
 
 class Transform(ABC):
-    """Images in, images out, with a differentiable twin for attackers who know of it."""
+    """Images in, images out, with a differentiable twin for attackers who know of it.
+
+    Attributes:
+        random: The outcome is drawn at random, so that an attacker who knows of it averages over many (EOT).
+    """
+
+    random: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, images: Images) -> Images:
@@ -19,6 +26,10 @@ class Transform(ABC):
     @abstractmethod
     def differentiable(self, images: Images) -> Images:
         """Do the same, or its best approximation, so that gradients pass (BPDA: Athalye et al. 2018, 1802.00420)."""
+
+    def material(self) -> tuple[str, ...]:
+        """Return hashes of what it acts with and its repr does not show, such as a denoiser's weights; none here."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,10 @@ class Stack(Transform):
 
     transforms: Sequence[Transform]
 
+    def __post_init__(self) -> None:
+        # Shadows the class's own: a stack is as random as what it holds.
+        object.__setattr__(self, "random", any(transform.random for transform in self.transforms))
+
     def __call__(self, images: Images) -> Images:
         """Apply each in turn."""
         for transform in self.transforms:
@@ -42,6 +57,10 @@ class Stack(Transform):
         for transform in self.transforms:
             images = transform.differentiable(images)
         return images
+
+    def material(self) -> tuple[str, ...]:
+        """Return the material of each in turn."""
+        return tuple(part for transform in self.transforms for part in transform.material())
 
     def __str__(self) -> str:
         return ", then ".join(map(repr, self.transforms)) or "nothing"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from radversary.classifiers.base import Classifier
+from radversary.core.files import sha256_json
 from radversary.core.types import Access, Images
 from radversary.defenses.base import Transform
 
@@ -17,6 +18,8 @@ class Defended(Classifier):
         transform: What every image goes through first.
         adaptive: Use the transform's differentiable twin, so that gradients reach the images; this is the victim an
             adaptive attacker builds at home. Predictions to be scored use the real transform.
+        inherent: The transform belongs to the model, which was trained with it, so that whoever knows the classifier
+            knows the transform too.
 
     Example:
         >>> from radversary.classifiers import wrap
@@ -27,10 +30,15 @@ class Defended(Classifier):
         torch.Size([2, 768])
     """
 
-    def __init__(self, classifier: Classifier, transform: Transform, *, adaptive: bool = False) -> None:
-        self.classifier, self.transform, self.adaptive = classifier, transform, adaptive
+    def __init__(self, classifier: Classifier, transform: Transform, *, adaptive: bool = False,
+                 inherent: bool = False) -> None:
+        self.classifier, self.transform, self.adaptive, self.inherent = classifier, transform, adaptive, inherent
         self.card = classifier.card
         self.access = classifier.access if adaptive else min(classifier.access, Access.SCORES)
+
+    def fingerprint(self) -> str:
+        """Return a hash of the classifier's weights, the transform and what that was trained to."""
+        return sha256_json([self.classifier.fingerprint(), repr(self.transform), *self.transform.material()])
 
     def logits(self, images: Images) -> Tensor:
         """Return the classifier's logits of the transformed images, (N, K)."""

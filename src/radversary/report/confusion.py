@@ -8,6 +8,9 @@ from radversary.audit.result import Cell
 from radversary.report.headline import critical_misses
 from radversary.report.reading import NONE, Reading
 
+SHOWN = 4
+"""Defences drawn at most: the best, and the first oracle."""
+
 
 @dataclass(frozen=True)
 class Count:
@@ -44,7 +47,7 @@ class Matrix:
 
 
 def matrices(reading: Reading) -> tuple[Matrix, ...]:
-    """Return the matrices of clean images, of the worst attack, and of each defence under that attack.
+    """Return the matrices of clean images, of the worst attack, and of the leading defences under that attack.
 
     Args:
         reading: The result.
@@ -54,7 +57,8 @@ def matrices(reading: Reading) -> tuple[Matrix, ...]:
     """
     clean, worst = reading.clean(NONE), reading.worst
     found = [_matrix(reading, clean, "Before the attack", "no defence")] if clean else []
-    for name in reading.defences if worst else ():
+    shown = reading.defended if len(reading.defended) <= SHOWN else reading.leading(SHOWN)
+    for name in (NONE, *shown) if worst else ():
         cell = reading.cell(worst, name) if worst else None
         if cell:
             title = "After the attack" if name == NONE else "After the attack, defended"

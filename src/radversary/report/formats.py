@@ -11,6 +11,8 @@ from radversary.core.types import Estimate
 UNDEFINED = "n/a"
 SPACE = "\N{NARROW NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
+BUDGETS = ("epsilon", "eps")
+"""Strengths that bound the change of a pixel."""
 
 
 def percent(value: float) -> str:
@@ -58,6 +60,18 @@ def interval(estimate: Estimate) -> str:
     return _pair(estimate, lambda end: f"{100 * end:.1f}")
 
 
+def span(estimate: Estimate) -> str:
+    """Write the interval of a share for a small place, in per cent without the sign.
+
+    Example:
+        >>> span(Estimate(0.914, 0.88, 0.94, 300))
+        '88.0–94.0'
+    """
+    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
+        return "no interval"
+    return f"{100 * estimate.low:.1f}–{100 * estimate.high:.1f}"
+
+
 def signed_interval(estimate: Estimate) -> str:
     """Write the interval of a difference, in points with signs."""
     return _pair(estimate, signed)
@@ -99,6 +113,38 @@ def duration(seconds: float) -> str:
     if seconds < 3599.5:
         return "{}{s}min {}{s}s".format(*divmod(round(seconds), 60), s=SPACE)
     return "{}{s}h {:02d}{s}min".format(*divmod(round(seconds / 60), 60), s=SPACE)
+
+
+def level(strength: float, measure: str = "") -> str:
+    """Write a strength as its field does: budgets of pixel attacks in steps of 8-bit grey values.
+
+    Example:
+        >>> level(0.5, "opacity"), level(8 / 255, "epsilon"), level(0.03)
+        ('0.5', '8/255', '0.03')
+    """
+    return f"{255 * strength:.3g}/255" if measure in BUDGETS else f"{strength:g}"
+
+
+def measure_name(measure: str) -> str:
+    """Name what a strength counts.
+
+    Example:
+        >>> measure_name("epsilon"), measure_name("opacity"), measure_name("")
+        ('ε', 'opacity', 'strength')
+    """
+    return "ε" if measure in BUDGETS else measure.replace("_", " ") or "strength"
+
+
+def milliseconds(value: float) -> str:
+    """Write a time an image.
+
+    Example:
+        >>> milliseconds(3.14159).replace(SPACE, " "), milliseconds(250.0).replace(SPACE, " ")
+        ('3.1 ms', '250 ms')
+    """
+    if not math.isfinite(value):
+        return UNDEFINED
+    return f"{value:.{1 if abs(value) < 100 else 0}f}{SPACE}ms".replace("-", MINUS)
 
 
 def slug(text: str) -> str:

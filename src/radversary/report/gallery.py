@@ -87,13 +87,19 @@ def data_uri(folder: Path, name: str | None) -> str | None:
         The URI; None where the file is absent, is no PNG, or lies outside the folder (a result may come from a
         stranger, and a report must not carry away other files).
     """
+    path = picture_path(folder, name)
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}" if path else None
+
+
+def picture_path(folder: Path, name: str | None) -> Path | None:
+    """Return where a PNG of the run folder lies; None where it is absent, no PNG, or outside the folder."""
     if not name:
         return None
     root, path = folder.resolve(), (folder / name).resolve()
     if not path.is_relative_to(root) or not path.is_file():
         return None
-    content = path.read_bytes()
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}" if content.startswith(PNG) else None
+    with path.open("rb") as file:
+        return path if file.read(len(PNG)) == PNG else None
 
 
 def _card(exhibit: Exhibit, folder: Path) -> Card:

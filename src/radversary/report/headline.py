@@ -5,8 +5,9 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from radversary.audit.result import Cell, Condition
+from radversary.audit.rungs import Rung
 from radversary.core.types import Estimate
-from radversary.report.formats import emphasised, interval, percent, signed, signed_interval
+from radversary.report.formats import emphasised, interval, level, measure_name, percent, signed, signed_interval
 from radversary.report.reading import NONE, Reading
 
 
@@ -40,8 +41,10 @@ def figure(estimate: Estimate, count: int) -> Markup:
 
 
 def condition_name(condition: Condition) -> Markup:
-    """Name an attack and its strength."""
-    return Markup("<em>{}</em> at strength&nbsp;{:g}").format(condition.attack, condition.strength)
+    """Name an attack, its strength and, unless it is oblivious, its rung."""
+    rung = "" if condition.rung == Rung.OBLIVIOUS else f" ({condition.rung})"
+    return Markup("<em>{}</em> at {}&nbsp;{}{}").format(
+        condition.attack, measure_name(condition.measure), level(condition.strength, condition.measure), rung)
 
 
 def critical_misses(cell: Cell, normal: int | None) -> tuple[int, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from radversary.report import formats
 from radversary.report.confusion import matrices
 from radversary.report.figures import Drawing, draw_figures
 from radversary.report.gallery import cards
+from radversary.report.grid import grids, visibility_grids
 from radversary.report.headline import conclusion, critical_misses
 from radversary.report.reading import Reading
+from radversary.report.standing import listed_rungs, profiles, standings
 
 FILTERS = ("percent", "signed", "interval", "signed_interval", "area", "area_interval", "p_value", "duration",
-           "shorten", "emphasised")
+           "shorten", "emphasised", "level", "measure_name", "milliseconds", "span")
 LISTED = 100
 """Left-out files named on the page; the rest are in result.json."""
 
@@ -52,29 +55,47 @@ def write_report(folder: Path) -> Path:
         InputError: The folder has no result, or one that cannot be read.
         StorageError: The disk refused.
     """
-    reading = Reading(_load(folder / "result.json"))
+    reading = Reading(load_result(folder))
     figures = draw_figures(reading)
     for drawing in (drawing for group in figures.values() for drawing in group):
         write_text(folder / "figures" / f"{drawing.name}.svg", drawing.svg)
     return write_text(folder / "report.html", _page(reading, folder, figures))
 
 
-def _load(path: Path) -> AuditResult:
-    if not path.is_file():
-        raise InputError(f"{path.parent} has no result.json; run an audit there first, or give its run folder")
-    return AuditResult.load(path)
+def load_result(folder: Path) -> AuditResult:
+    """Read the result of a run folder.
+
+    Raises:
+        InputError: The folder has none, or one that cannot be read.
+    """
+    if not (folder / "result.json").is_file():
+        raise InputError(f"{folder} has no result.json; run an audit there first, or give its run folder")
+    return AuditResult.load(folder / "result.json")
+
+
+def load_results(folders: Iterable[Path]) -> dict[str, AuditResult]:
+    """Read several run folders, each under its name, or under its path where two have one name.
+
+    Raises:
+        InputError: A folder has no result, or one that cannot be read.
+    """
+    listed = list(dict.fromkeys(folder.resolve() for folder in folders))
+    names = [folder.name for folder in listed]
+    return {str(folder) if names.count(folder.name) > 1 else folder.name: load_result(folder) for folder in listed}
 
 
 def _page(reading: Reading, folder: Path, figures: dict[str, list[Drawing]]) -> str:
-    return _environment().get_template("report.html").render(
+    return environment().get_template("report.html").render(
         result=reading.result, data=reading.result.data, reading=reading, figures=figures,
         conclusion=conclusion(reading), matrices=matrices(reading), cards=cards(reading.result, folder),
-        critical_misses=critical_misses, listed=LISTED)
+        critical_misses=critical_misses, listed=LISTED, grids=grids(reading), standings=standings(reading),
+        profiles=profiles(reading), rungs=listed_rungs(reading), visibility=visibility_grids(reading))
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(loader=PackageLoader("radversary.report"), autoescape=True, undefined=StrictUndefined,
-                              trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update({name: getattr(formats, name) for name in FILTERS})
-    return environment
+def environment() -> Environment:
+    """Return the templates: everything escaped, an undefined name is an error."""
+    found = Environment(loader=PackageLoader("radversary.report"), autoescape=True, undefined=StrictUndefined,
+                        trim_blocks=True, lstrip_blocks=True)
+    found.filters.update({name: getattr(formats, name) for name in FILTERS})
+    return found

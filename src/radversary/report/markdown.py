@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from radversary.audit.result import AuditResult, Cell
+from radversary.audit.result import AuditResult, Cell, Condition
+from radversary.audit.rungs import Rung
 from radversary.core.types import Estimate
-from radversary.report.formats import interval
+from radversary.report.formats import duration, interval, level, milliseconds, p_value, signed, signed_interval
+from radversary.report.grid import MARK
+from radversary.report.reading import NONE, Reading
+from radversary.report.standing import Standing, Worst, listed_rungs, standings, title_of
 
 
 def figure(estimate: Estimate) -> str:
@@ -26,15 +30,36 @@ def accuracy_table(result: AuditResult) -> str:
     Returns:
         The table, with a caption that gives n and the hash of the sealed test set.
     """
-    first = result.cells[0].performance.accuracy
-    heads = ["no defence" if label == "none" else label for label in result.defences]
+    reading, first = Reading(result), result.cells[0].performance.accuracy
+    heads = ["no defence" if label == NONE else label for label in reading.defences]
     lines = [f"Accuracy / macro recall, % [95 % interval over patients], n = {first.n} test images of "
              f"{result.data.patients.get('test', '?')} patients (test set `{result.data.sha256[:12]}`).", "",
-             "| attack | strength | " + " | ".join(heads) + " |", "|---|---|" + "---|" * len(heads)]
-    for condition in dict.fromkeys(cell.condition for cell in result.cells):
-        row = [both(result.cell(condition.attack, condition.strength, label)) for label in result.defences]
-        lines.append(f"| {condition.attack} | {condition.strength:g} | " + " | ".join(row) + " |")
+             f"{heading(result)} | " + " | ".join(heads) + " |", rule(result) + "---|" * len(heads)]
+    for condition in reading.conditions:
+        row = [both(cell) if (cell := reading.cell(condition, label)) else "–" for label in reading.defences]
+        lines.append(f"{opening(result, condition)} | " + " | ".join(row) + " |")
     return "\n".join(lines) + "\n"
+
+
+def has_rungs(result: AuditResult) -> bool:
+    """Tell whether any attack was run on a rung above the first, so that tables need to say which."""
+    return any(cell.condition.rung != Rung.OBLIVIOUS for cell in result.cells)
+
+
+def heading(result: AuditResult) -> str:
+    """Return the first heads of a table."""
+    return "| attack | rung | strength" if has_rungs(result) else "| attack | strength"
+
+
+def rule(result: AuditResult) -> str:
+    """Return the rule under :func:`heading`."""
+    return "|---|---|---|" if has_rungs(result) else "|---|---|"
+
+
+def opening(result: AuditResult, condition: Condition) -> str:
+    """Return the first cells of a row."""
+    rung = f" {condition.rung} |" if has_rungs(result) else ""
+    return f"| {condition.attack} |{rung} {level(condition.strength, condition.measure)}"
 
 
 def both(cell: Cell) -> str:
@@ -45,10 +70,53 @@ def both(cell: Cell) -> str:
 def recall_table(result: AuditResult) -> str:
     """Return each class's recall as a Markdown table, one row a condition and defence."""
     names = list(result.classes)
-    lines = ["| attack | strength | defence | " + " | ".join(f"recall {name}" for name in names) + " |",
-             "|---|---|---|" + "---|" * len(names)]
+    lines = [f"{heading(result)} | defence | " + " | ".join(f"recall {name}" for name in names) + " |",
+             rule(result) + "---|" + "---|" * len(names)]
     for cell in result.cells:
         row = [f"{figure(figures.recall)} (n={figures.support})" for figures in cell.performance.classes]
-        lines.append(f"| {cell.condition.attack} | {cell.condition.strength:g} | {cell.defence} | " + " | ".join(row)
-                     + " |")
+        lines.append(f"{opening(result, cell.condition)} | {cell.defence} | " + " | ".join(row) + " |")
     return "\n".join(lines) + "\n"
+
+
+def standing_table(result: AuditResult) -> str:
+    """Return one line a defence as a Markdown table: clean cost, worst of each rung, recall, McNemar, costs."""
+    reading = Reading(result)
+    names, *lines = standing_texts(reading)
+    under = f"; macro recall and McNemar under {title_of(reading.worst)}" if reading.worst else ""
+    table = [f"Accuracy, % [95 % interval over patients]; worst of the listed attacks{under}.", "",
+             "| " + " | ".join(names) + " |", "|---|" + "---:|" * (len(names) - 1)]
+    rows = ["| " + " | ".join(text.replace("\n", ", ") for text in line) + " |" for line in lines]
+    return "\n".join(table + rows) + "\n"
+
+
+def standing_texts(reading: Reading) -> list[list[str]]:
+    """Return where each defence stands as text: heads, then a line a defence, oracles last."""
+    clean = reading.clean(NONE)
+    count = clean.performance.accuracy.n if clean else 0
+    worst = [f"worst {rung}" for rung in listed_rungs(reading)]
+    heads = ["defence", f"clean (n={count})", "clean cost, points", *worst, "macro recall", "McNemar", "an image",
+             "training"]
+    return [heads, *(standing_line(standing, count) for standing in standings(reading))]
+
+
+def standing_line(standing: Standing, count: int) -> list[str]:
+    """Return the texts of one defence; a figure over another count of images than ``count`` carries its own."""
+    cost, strongest, clean = standing.cost, standing.strongest, standing.clean
+    pair, test = clean and clean.against_none, strongest and strongest.against_none
+    name = "no defence" if standing.role == "none" else standing.defence
+    return [f"{name} (ceiling)" if standing.role == "oracle" else name,
+            figure(clean.performance.accuracy) if clean else "–",
+            f"{signed(pair.difference.value)} {signed_interval(pair.difference)}" if pair else "–",
+            *(worst_text(worst, count) for worst in standing.worst),
+            figure(strongest.performance.recall) if strongest else "–", p_value(test.p_value) if test else "–",
+            milliseconds(cost.milliseconds) if cost else "–",
+            duration(cost.training) if cost and cost.training is not None else "–"]
+
+
+def worst_text(worst: Worst | None, count: int) -> str:
+    """Write the worst of a rung, what it was, and its n where that is not ``count``."""
+    if worst is None:
+        return "–"
+    accuracy = worst.cell.performance.accuracy
+    number = f" (n={accuracy.n})" if accuracy.n != count else ""
+    return f"{figure(accuracy)}{MARK if worst.familiar else ''}\n{worst.title}{number}"

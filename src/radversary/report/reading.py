@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 from radversary.audit.result import AuditResult, Cell, Condition, Detection
+from radversary.audit.rungs import Rung
 
 CLEAN = "clean"
 IDENTITY = "identity"
 NONE = "none"
 ORACLE = "oracle"
+"""The label of an oracle in results that name none."""
+OPACITY = "opacity"
+RUNGS = tuple(Rung)
 NORMAL_NAMES = frozenset({"normal", "no finding", "healthy", "negative", "no disease", "benign"})
+
+
+def is_floor(condition: Condition) -> bool:
+    """Tell whether nobody aims a condition: clean, identity, or noise, known by its label or its class.
+
+    Example:
+        >>> is_floor(Condition(attack="equal", strength=0.1, description="Noise(deviation=0.1)"))
+        True
+    """
+    return condition.attack in (CLEAN, IDENTITY) or "noise" in (
+        condition.attack + condition.description.partition("(")[0]).lower()
 
 
 @dataclass(frozen=True)
@@ -48,18 +64,18 @@ class Reading:
     result: AuditResult
 
     @cached_property
-    def _cells(self) -> dict[tuple[str, float, str], Cell]:
-        return {(c.condition.attack, c.condition.strength, c.defence): c for c in self.result.cells}
+    def _cells(self) -> dict[tuple[str, str], Cell]:
+        return {(c.condition.key, c.defence): c for c in self.result.cells}
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
-        """Every condition once: clean, identity, then the attacks as they appear, each by rising strength."""
+        """Every condition once: clean, identity, then the attacks as they appear, by rung and rising strength."""
         order = {CLEAN: -2, IDENTITY: -1}
         seen: dict[str, Condition] = {}
         for cell in self.result.cells:
             order.setdefault(cell.condition.attack, len(order))
             seen.setdefault(cell.condition.key, cell.condition)
-        return tuple(sorted(seen.values(), key=lambda c: (order[c.attack], c.strength)))
+        return tuple(sorted(seen.values(), key=lambda c: (order[c.attack], RUNGS.index(c.rung), c.strength)))
 
     @cached_property
     def attacked(self) -> tuple[Condition, ...]:
@@ -79,35 +95,78 @@ class Reading:
 
     @property
     def defended(self) -> tuple[str, ...]:
+        """Labels of all that stands before or inside the classifier: defences, then oracles."""
+        return (*self.competitors, *self.oracles)
+
+    @cached_property
+    def oracles(self) -> tuple[str, ...]:
+        """Labels of the ceilings: they saw the audited attack in training."""
+        named = self.result.oracles or (ORACLE,)
+        return tuple(name for name in self.defences if name in named)
+
+    @property
+    def competitors(self) -> tuple[str, ...]:
         """Labels of the real defences."""
-        return tuple(name for name in self.defences if name != NONE)
+        return tuple(name for name in self.defences if name != NONE and name not in self.oracles)
 
     def cell(self, condition: Condition, defence: str) -> Cell | None:
         """Return the figures of one condition behind one defence, or None where it was not run."""
-        return self._cells.get((condition.attack, condition.strength, defence))
+        return self._cells.get((condition.key, defence))
 
     def clean(self, defence: str) -> Cell | None:
         """Return the figures of one defence on untouched images."""
-        return self._cells.get((CLEAN, 0.0, defence))
+        return self._cells.get((Condition(attack=CLEAN, strength=0.0).key, defence))
 
-    def of_attack(self, attack: str) -> tuple[Condition, ...]:
-        """Return the conditions of one attack by rising strength."""
-        return tuple(c for c in self.attacked if c.attack == attack)
+    def of_attack(self, attack: str, rung: Rung = Rung.OBLIVIOUS) -> tuple[Condition, ...]:
+        """Return the conditions of one attack on one rung by rising strength."""
+        return tuple(c for c in self.attacked if (c.attack, c.rung) == (attack, rung))
+
+    def rungs_of(self, attack: str) -> tuple[Rung, ...]:
+        """Return the rungs on which an attack was run, the least knowing first."""
+        return tuple(rung for rung in RUNGS if self.of_attack(attack, rung))
+
+    def first(self, attack: str) -> Condition:
+        """Return the first condition of an attack: what all of them share stands in it."""
+        return next(c for c in self.attacked if c.attack == attack)
+
+    @cached_property
+    def aimed(self) -> tuple[Condition, ...]:
+        """The conditions of attacks that someone aims; identity and noise are floors."""
+        return tuple(c for c in self.attacked if not is_floor(c))
 
     @cached_property
     def worst(self) -> Condition | None:
-        """The condition under which the undefended classifier is least often right."""
-        found = [(cell.performance.accuracy.value, c) for c in self.attacked if (cell := self.cell(c, NONE))]
+        """The condition of the headline: of those below, the one that the undefended classifier withstands least.
+
+        Oblivious attackers by opacity where there are any, which is what the words of a report speak of; else
+        oblivious ones; else any. A gradient attack on the undefended classifier would otherwise always stand there.
+        """
+        oblivious = [c for c in self.aimed if c.rung == Rung.OBLIVIOUS]
+        pools = ([c for c in oblivious if c.measure == OPACITY], oblivious, self.aimed, self.attacked)
+        return next((found for pool in pools if (found := self.least(pool, NONE))), None)
+
+    def least(self, conditions: Iterable[Condition], defence: str) -> Condition | None:
+        """Return that of some conditions under which a defence is least often right."""
+        found = [(cell.performance.accuracy.value, c) for c in conditions if (cell := self.cell(c, defence))]
         return min(found, key=lambda pair: pair[0])[1] if found else None
 
     @cached_property
+    def ranked(self) -> tuple[str, ...]:
+        """The real defences with figures under the headline's condition, the best first."""
+        found = {name: cell.performance.accuracy.value for name in self.competitors
+                 if self.worst and (cell := self.cell(self.worst, name))}
+        return tuple(sorted(found, key=lambda name: -found[name]))
+
+    @property
     def best_defence(self) -> str | None:
         """The defence most often right under the worst condition; an oracle is a ceiling, no defence."""
-        if self.worst is None:
-            return None
-        found = {name: cell.performance.accuracy.value for name in self.defended
-                 if name != ORACLE and (cell := self.cell(self.worst, name))}
-        return max(found, key=lambda name: found[name]) if found else None
+        return self.ranked[0] if self.ranked else None
+
+    def leading(self, count: int) -> tuple[str, ...]:
+        """Return the best defences in the order of the tables, and the first oracle: at most ``count`` in all."""
+        oracle = [name for name in self.oracles if self.worst and self.cell(self.worst, name)][:1]
+        best = self.ranked[: max(count - len(oracle), 0)]
+        return tuple(name for name in self.competitors if name in best) + tuple(oracle)
 
     @cached_property
     def best_detection(self) -> Detection | None:
@@ -123,7 +182,8 @@ class Reading:
             groups.setdefault(detection.condition.key, []).append(detection)
         order = {attack: place for place, attack in enumerate(
             dict.fromkeys((*self.attacks, *(d.condition.attack for d in self.result.detections))))}
-        found = sorted(groups.values(), key=lambda g: (order[g[0].condition.attack], g[0].condition.strength))
+        found = sorted(groups.values(), key=lambda g: (order[g[0].condition.attack],
+                                                       RUNGS.index(g[0].condition.rung), g[0].condition.strength))
         return tuple((group[0].condition, tuple(group)) for group in found)
 
     @cached_property
@@ -135,8 +195,9 @@ class Reading:
     @cached_property
     def identity_checks(self) -> tuple[IdentityCheck, ...]:
         """The identity attack against clean images, one check a defence."""
-        pairs = ((name, self.clean(name), self._cells.get((IDENTITY, 0.0, name))) for name in self.defences)
-        return tuple(IdentityCheck(name, clean, same) for name, clean, same in pairs if clean and same)
+        same = Condition(attack=IDENTITY, strength=0.0).key
+        pairs = ((name, self.clean(name), self._cells.get((same, name))) for name in self.defences)
+        return tuple(IdentityCheck(name, clean, cell) for name, clean, cell in pairs if clean and cell)
 
     @cached_property
     def descriptions(self) -> dict[str, str]:

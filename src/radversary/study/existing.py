@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from radversary.audit.bench import Subject
 from radversary.audit.plan import AuditPlan
 from radversary.audit.plan_files import parse_plan, plan_text
 from radversary.audit.result import AuditResult
-from radversary.audit.run import Subject, run_audit
+from radversary.audit.run import run_audit
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.files import load_classifier
 from radversary.core.errors import DataError

@@ -4,96 +4,68 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from radversary import __version__
-from radversary.attacks.base import Attack
-from radversary.attacks.style.transfer import StyleTransferAttack
+from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.files import CARD, WEIGHTS, load_classifier
 from radversary.classifiers.pretrained import find_imagenet
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import ModelError, PlanError
-from radversary.core.files import read_json, sha256_file, sha256_json, storage_errors, write_json
+from radversary.core.files import read_json, sha256_json, storage_errors, write_json
 from radversary.core.seeds import derive_seed
 from radversary.data.balancing import BalancedRows, balance
 from radversary.data.prepared import PreparedImages
-from radversary.execution.devices import select_device
-from radversary.study.plan import AdversarialPlan, DataPlan, ModelPlan, StudyPlan
-from radversary.stylization.textures import POOLS
+from radversary.defenses.defended import Defended
+from radversary.study.checks import check_start as check_start
+from radversary.study.checks import check_styles as check_styles
+from radversary.study.model_plan import AdversarialPlan, ModelPlan, TrainingAttack
+from radversary.study.plan import DataPlan, StudyPlan
 from radversary.training.datasets import MixedTrainingSet, TrainingSet
 from radversary.training.plan import Phase, TrainingPlan
 from radversary.training.start import starting_network
 from radversary.training.train import CURVES, PICTURE, PLAN, train
 from radversary.training.twins import make_twins
+from radversary.training.views import AugmentedSet, ChangedSet, TransformedSet, ViewedTrainingSet
 
-KEY, SEEN, TWINS = "inputs.json", "training_images.json", "twins.npy"
-WRITTEN = (CARD, WEIGHTS, CURVES, PICTURE, SEEN, TWINS, "twins.json", KEY, PLAN)
+KEY, SEEN, TWINS = "inputs.json", "training_images.json", "twins-"
+WRITTEN = (CARD, WEIGHTS, CURVES, PICTURE, SEEN, f"{TWINS}*.npy", f"{TWINS}*.json", KEY, PLAN)
 """Files of a model's folder; those that tell whose it is come last, so that a stopped removal can be finished."""
 
 
-def check_start(plan: StudyPlan, device: str) -> None:
-    """Refuse at once what would otherwise stop a study after its data was prepared.
-
-    Raises:
-        PlanError: The device does not exist here.
-        MissingPartError: ImageNet weights that a model starts from cannot be had.
-        ModelError: They are damaged.
-    """
-    select_device(device)
-    for architecture in sorted({model.training.architecture for model in plan.models.values()
-                                if model.training.start == "imagenet"}):
-        find_imagenet(architecture)
-
-
-def check_styles(plan: StudyPlan) -> None:
-    """Refuse a plan that trains on styles it is audited with, or whose styles are not there.
-
-    Raises:
-        PlanError: It does.
-        DataError: A style folder is absent or empty.
-        UnknownNameError: No such attack, hyper-parameter or style source.
-    """
-    tested = {attack.label: styles_of(attack.build()) for attack in plan.attacks}
-    for name, model in plan.models.items():
-        trained = styles_of(model.adversarial.attack.build()) if model.adversarial else {}
-        for label, styles in tested.items():
-            if shared := sorted(trained[mark] for mark in trained.keys() & styles.keys()):
-                raise PlanError(f"model {name!r} trains on {len(shared)} of the styles that attack {label!r} is "
-                                f"audited with ({', '.join(shared[:3])}{' …' if len(shared) > 3 else ''}); "
-                                "use the other pool or another folder")
-
-
-def styles_of(attack: Attack) -> dict[str, str]:
-    """Return what tells an attack's styles from another's, each with a name for people.
-
-    Two textures of one family are one style whatever their size and seed; two pictures are one where their files are.
-    """
-    if not isinstance(attack, StyleTransferAttack):
-        return {mark: mark[:12] for mark in attack.material()}
-    names = attack.bank().names
-    if attack.styles in POOLS:
-        return {family: family for family in (name.rpartition("-")[0] for name in names)}
-    return {sha256_file(Path(attack.styles) / name): name for name in names}
-
-
-def model_key(plan: StudyPlan, name: str, images: PreparedImages, victim: TorchClassifier | None) -> str:
+def model_key(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping[str, TorchClassifier]) -> str:
     """Return the hash of all that a model depends on.
 
     Raises:
         MissingPartError: The ImageNet weights that it starts from cannot be had.
+        PlanError: A model that it looks at is not made yet.
     """
     model = plan.models[name]
-    looks_at_victim = model.adversarial is not None or model.training.start == "victim"
     return sha256_json({
         "model": model.model_dump(mode="json"), "radversary": __version__,
         "start": find_imagenet(model.training.architecture).sha256 if model.training.start == "imagenet" else None,
-        "material": model.adversarial.attack.build().material() if model.adversarial else None,
+        "material": [attack.build().material() for attack in model.attacks()],
         "images": images.sha256, "seed": plan.seed,
         "balance": plan.data.model_dump(mode="json", include={"split", "balance", "per_class", "degrees"}),
-        "victim": victim.card.sha256 if victim is not None and looks_at_victim else None})
+        "models": {other: [made_before(made, other, name).card.sha256,
+                           plan.models[other].model_dump(mode="json", include={"input"})]
+                   for other in model.looks_at()}})
+
+
+def made_before(made: Mapping[str, TorchClassifier], other: str, name: str) -> TorchClassifier:
+    """Return a model that another one needs.
+
+    Raises:
+        PlanError: It is not made yet.
+    """
+    if other not in made:
+        raise PlanError(f"model {name!r} needs model {other!r}, which is not made yet")
+    return made[other]
 
 
 def make_model(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping[str, TorchClassifier],
@@ -104,33 +76,34 @@ def make_model(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping
         plan: The study's plan.
         name: The model's name in it.
         images: The prepared images.
-        made: The models made before.
+        made: The models made before; :meth:`~radversary.study.plan.StudyPlan.training_order` says in which order.
         folder: Where it goes; the training of a plan that has changed since is removed.
         device: ``auto`` or a torch device.
 
     Returns:
-        The classifier, and whether it had to be trained.
+        The classifier, without the transforms that stand before it, and whether it had to be trained.
 
     Raises:
-        InputError: Plan and images do not fit, or ``folder`` holds files that no study wrote.
+        InputError: Plan and images do not fit, a model that it looks at is not made yet, or ``folder`` holds files that
+            no study wrote.
         MissingPartError: ImageNet weights cannot be had.
         StorageError: The disk refused.
     """
-    victim = made.get("victim")
-    key = model_key(plan, name, images, victim)
+    key = model_key(plan, name, images, made)
     claim(folder, key)
     if (folder / CARD).is_file():
         return load_classifier(folder), False
     model, training = plan.models[name], training_plan(plan, name)
     write_json(folder / SEEN, {"file_sha256": files_of(images, "train", "validation")})
-    network, origin = starting_network(training, classes=len(images.classes), victim=victim)
+    network, origin = starting_network(training, classes=len(images.classes), victim=made.get("victim"))
     card = ModelCard(name=name, architecture=training.architecture, classes=images.classes, size=plan.data.size,
                      channels=plan.data.channels, trained_on=f"{plan.data.source.name}, split by {plan.data.split}",
                      source=origin, notes=notes(model))
     # Validation stays clean: which epoch is best is decided on what a hospital would send.
     validation = TrainingSet(images.images, images.labels.numpy(), images.rows("validation"), bits=images.bits)
-    return train(network, plan=training, training=training_set(plan, model, images, victim, folder), out=folder,
-                 card=card, device=device, validation=validation), True
+    return train(network, plan=training, training=training_set(plan, model, images, made, folder), out=folder,
+                 card=card, device=device, validation=transformed(validation, model),
+                 objective=model.objective()), True
 
 
 def training_plan(plan: StudyPlan, name: str) -> TrainingPlan:
@@ -176,8 +149,9 @@ def remove_training(folder: Path) -> None:
     for phase in known["plan"]["phases"] if known else ():
         if (checkpoints := folder / Phase.model_validate(phase).name).is_dir():
             shutil.rmtree(checkpoints)
-    for name in WRITTEN:
-        (folder / name).unlink(missing_ok=True)
+    for pattern in WRITTEN:
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
 
 
 def files_of(images: PreparedImages, *parts: str) -> list[str]:
@@ -208,11 +182,21 @@ def seen_images(folder: Path) -> frozenset[str] | None:
 
 def notes(model: ModelPlan) -> str:
     """Say in a sentence what the training adds to plain supervision."""
-    if model.adversarial is None:
-        return "supervised training on clean images"
-    given = model.adversarial
-    return (f"adversarial training, {given.share:.0%} of images attacked by {given.attack.build()!r} "
-            f"at opacity {given.opacity[0]:g} to {given.opacity[1]:g}")
+    said = [] if not model.oracle else ["ORACLE: trained on the attack it is audited with; a ceiling, no defence"]
+    if given := model.adversarial:
+        attacks = ", ".join(f"{attack.build()!r} on {attack.model}" for attack in given.attacks)
+        how = f"{given.views} attacked views an image" if given.views else f"{given.share:.0%} of images attacked"
+        said.append(f"adversarial training, {how} by {attacks} at opacity {given.opacity[0]:g} to {given.opacity[1]:g}")
+    if robust := model.robust:
+        said.append(f"fast adversarial training, {robust.share:.0%} of images at epsilon {robust.epsilon:.4g}")
+    objective = model.objective()
+    extras = {"consistency": objective.consistency, "mixstyle": objective.mixstyle, "augmentation": model.augment()}
+    said += [f"{name} {value}" for name, value in extras.items() if value]
+    if "dual" in objective.norms:
+        said.append(f"dual BatchNorm, that of {objective.norms[1]} images kept")
+    if model.input:
+        said.append(f"images go through {model.before()} first")
+    return "; ".join(said) or "supervised training on clean images"
 
 
 def training_rows(plan: DataPlan, images: PreparedImages, *, seed: int) -> BalancedRows | None:
@@ -223,28 +207,84 @@ def training_rows(plan: DataPlan, images: PreparedImages, *, seed: int) -> Balan
     return balance(rows, images.labels.numpy()[rows], per_class=plan.per_class, degrees=plan.degrees, seed=seed)
 
 
-def training_set(plan: StudyPlan, model: ModelPlan, images: PreparedImages, victim: TorchClassifier | None,
-                 folder: Path) -> TrainingSet:
-    """Return what a model trains on: clean images, or the adversarial mix."""
+def training_set(plan: StudyPlan, model: ModelPlan, images: PreparedImages, made: Mapping[str, TorchClassifier],
+                 folder: Path) -> TrainingSet | ChangedSet:
+    """Return what a model trains on: clean images or the adversarial mix, augmented, behind the model's transforms."""
+    clean = clean_set(plan, images)
+    entries: TrainingSet | ChangedSet = clean
+    if model.adversarial is not None:
+        entries = mixed_set(model.adversarial, clean, images, in_place(plan, made), folder, seed=plan.seed)
+    if augmentation := model.augment():
+        entries = AugmentedSet(entries, augmentation, seed=plan.seed)
+    return transformed(entries, model)
+
+
+def clean_set(plan: StudyPlan, images: PreparedImages) -> TrainingSet:
+    """Return the training images, balanced and turned as the plan says."""
     balanced = training_rows(plan.data, images, seed=plan.seed)
     rows = images.rows("train") if balanced is None else balanced.rows
     degrees = None if balanced is None else balanced.degrees
-    clean = TrainingSet(images.images, images.labels.numpy(), rows, degrees, bits=images.bits)
-    if model.adversarial is None:
-        return clean
-    return mixed_set(model.adversarial, clean, images, victim, folder, seed=plan.seed)
+    return TrainingSet(images.images, images.labels.numpy(), rows, degrees, bits=images.bits)
 
 
-def mixed_set(plan: AdversarialPlan, clean: TrainingSet, images: PreparedImages, victim: TorchClassifier | None,
+def in_place(plan: StudyPlan, made: Mapping[str, TorchClassifier]) -> dict[str, Classifier]:
+    """Return the models made so far, each behind its own transforms."""
+    return {name: behind_input(plan.models[name], classifier) for name, classifier in made.items()}
+
+
+def transformed(entries: TrainingSet | ChangedSet, model: ModelPlan) -> TrainingSet | ChangedSet:
+    """Return images as a model's network sees them: behind its transforms, if it has any."""
+    return TransformedSet(entries, model.before()) if model.input else entries
+
+
+def behind_input(model: ModelPlan, classifier: TorchClassifier) -> Classifier:
+    """Return a classifier behind its own transforms, open to gradients as one who made both would have it."""
+    return Defended(classifier, model.before(), adaptive=True, inherent=True) if model.input else classifier
+
+
+def mixed_set(plan: AdversarialPlan, clean: TrainingSet, images: PreparedImages, made: Mapping[str, Classifier],
               folder: Path, *, seed: int) -> MixedTrainingSet:
     """Return clean entries together with their attacked twins.
 
+    Args:
+        plan: The attacks and their mix.
+        clean: The training images.
+        images: Where they come from.
+        made: The classifiers that the attacks look at, each behind its transforms.
+        folder: Where the twins go, ``twins-<label>.npy``.
+        seed: The study's.
+
     Raises:
-        PlanError: There is no victim yet.
+        PlanError: A classifier is missing.
     """
-    if victim is None:
-        raise PlanError("adversarial training needs the victim first; list it first among the models")
-    twins = make_twins(plan.attack.build(), victim, clean, names=[images.image_ids[row] for row in clean.rows],
-                       copies=plan.copies, seed=seed, path=folder / TWINS)
-    return MixedTrainingSet(images.images, images.labels.numpy(), clean.rows, clean.degrees, twins=twins,
-                            bits=images.bits, share=plan.share, opacity=plan.opacity, seed=seed)
+    twins = list(twins_of(plan.attacks, clean, images, made, folder / TWINS, seed=seed).values())
+    stored = (images.images, images.labels.numpy(), clean.rows, clean.degrees)
+    if plan.views:
+        return ViewedTrainingSet(*stored, twins=twins, views=plan.views, bits=images.bits, opacity=plan.opacity,
+                                 seed=seed)
+    return MixedTrainingSet(*stored, twins=twins, share=plan.share, bits=images.bits, opacity=plan.opacity, seed=seed)
+
+
+def twins_of(attacks: Sequence[TrainingAttack], clean: TrainingSet, images: PreparedImages,
+             made: Mapping[str, Classifier], stem: Path, *, seed: int) -> dict[str, np.ndarray]:
+    """Return attacked copies of the entries, attack label to array.
+
+    Args:
+        attacks: The attacks.
+        clean: The entries.
+        images: Where they come from.
+        made: The classifiers that the attacks look at, each behind its transforms.
+        stem: Where the twins go, with the label and ``.npy`` after it.
+        seed: The study's.
+
+    Raises:
+        PlanError: A classifier is missing.
+    """
+    names, twins = [images.image_ids[row] for row in clean.rows], {}
+    for given in attacks:
+        if given.model not in made:
+            raise PlanError(f"training attack {given.label!r} needs model {given.model!r} first")
+        twins[given.label] = make_twins(given.build(), made[given.model], clean, names=names, copies=given.copies,
+                                        seed=seed, path=stem.with_name(f"{stem.name}{given.label}.npy"),
+                                        step=f"twin {given.label}")
+    return twins

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from radversary.attacks.base import Attack
-from radversary.attacks.registry import ATTACKS
 from radversary.audit.plan import AuditPlan
 from radversary.audit.plan_files import Part, Plan
-from radversary.training.plan import TrainingPlan
-
-ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-"""A model's name; it is a folder's name too, so it may not lead elsewhere."""
+from radversary.defenses.registry import TRANSFORMS
+from radversary.study.model_plan import ModelName, ModelPlan, in_order
+from radversary.study.restorer_plan import RestorerPlan
 
 
 class DataPlan(Plan):
@@ -43,71 +41,19 @@ class DataPlan(Plan):
     degrees: float = 5.0
 
 
-class TrainingAttack(Part):
-    """The attack of adversarial training; it has no strengths, because the opacity is drawn anew each time.
-
-    Attributes:
-        label: What it is called.
-    """
-
-    label: str = Field(min_length=1)
-
-    def build(self) -> Attack:
-        """Return the attack.
-
-        Raises:
-            UnknownNameError: No such attack or hyper-parameter.
-            PlanError: A hyper-parameter it refuses.
-        """
-        return ATTACKS.create(self.name, **self.options)
-
-
-class AdversarialPlan(Plan):
-    """Adversarial training: a mix of clean and attacked images.
-
-    Attributes:
-        attack: The attack on the training images; its styles may not be those of the audit.
-        copies: Attacked copies an image.
-        share: Share of images that come attacked.
-        opacity: Least and greatest opacity, drawn anew each time.
-    """
-
-    attack: TrainingAttack
-    copies: int = Field(default=2, ge=1)
-    share: float = Field(default=0.5, ge=0, le=1)
-    opacity: tuple[float, float] = (0.0, 1.0)
-
-    @field_validator("opacity")
-    @classmethod
-    def _rising(cls, opacity: tuple[float, float]) -> tuple[float, float]:
-        if not 0 <= opacity[0] <= opacity[1] <= 1:
-            raise ValueError("opacity must be two rising figures in 0 to 1")
-        return opacity
-
-
-class ModelPlan(Plan):
-    """One model to train.
-
-    Attributes:
-        training: How.
-        adversarial: The attacked share of its training images, if any.
-    """
-
-    training: TrainingPlan = TrainingPlan()
-    adversarial: AdversarialPlan | None = None
-
-
 class StudyPlan(AuditPlan):
     """A whole experiment.
 
     Attributes:
         data: The images.
         models: Name (letters, digits, ``_`` and ``-``) to model; ``victim`` is the one under audit, the
-            others are for defences.
+            others are for defences or stand in for the victim where attacks are crafted.
+        restorers: Name to trained transform; defences call it by that name.
     """
 
     data: DataPlan
     models: dict[ModelName, ModelPlan]
+    restorers: Mapping[ModelName, RestorerPlan] = Field(default_factory=dict)
 
     @field_validator("models")
     @classmethod
@@ -121,6 +67,10 @@ class StudyPlan(AuditPlan):
             if model.training.start == "victim" and model.training.architecture != victim.training.architecture:
                 raise ValueError(f"model {name!r} starts from the victim, so it must be a "
                                  f"{victim.training.architecture} too, not a {model.training.architecture}")
+            if unknown := [other for other in model.looks_at() if other not in models]:
+                raise ValueError(f"model {name!r} is trained on attacks crafted on model {unknown[0]!r}, "
+                                 f"which is not among the models ({', '.join(models)})")
+        in_order(models)
         return models
 
     @model_validator(mode="after")
@@ -129,7 +79,22 @@ class StudyPlan(AuditPlan):
             if defence.model not in self.models:
                 raise ValueError(f"defence {defence.label!r} names model {defence.model!r}, "
                                  f"which is not among the models ({', '.join(self.models)})")
+        for attack in self.attacks:
+            if attack.surrogate is not None and attack.surrogate not in self.models:
+                raise ValueError(f"attack {attack.label!r} names surrogate {attack.surrogate!r}, "
+                                 f"which is not among the models ({', '.join(self.models)})")
+        for name, restorer in self.restorers.items():
+            if name in (taken := {*TRANSFORMS.names(), *self.models}):
+                raise ValueError(f"restorer {name!r} has the name of a model or transform; choose one that is not "
+                                 f"among {', '.join(sorted(taken))}")
+            if unknown := [model for model in restorer.looks_at() if model not in self.models]:
+                raise ValueError(f"restorer {name!r} needs model {unknown[0]!r}, "
+                                 f"which is not among the models ({', '.join(self.models)})")
         return self
+
+    def training_order(self) -> tuple[str, ...]:
+        """Return the models' names in the order in which they can be made, the victim first."""
+        return in_order(self.models)
 
     def audit_part(self) -> AuditPlan:
         """Return the plan of the audit alone."""

@@ -8,18 +8,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
+from radversary.audit.bench import Subject
 from radversary.audit.plan_files import plan_text
 from radversary.audit.result import AuditResult
-from radversary.audit.run import Subject, run_audit
+from radversary.audit.run import run_audit
+from radversary.classifiers.base import Classifier
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import RadversaryError
 from radversary.core.files import read_json, sha256_json, write_json, write_text
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
+from radversary.defenses.defended import Defended
+from radversary.defenses.restoration import Restoration
 from radversary.report.html import write_report
-from radversary.study.models import check_start, check_styles, make_model
+from radversary.study.checks import check_defences, check_start, check_styles, familiar_with
+from radversary.study.model_plan import ModelPlan
+from radversary.study.models import make_model
 from radversary.study.plan import StudyPlan
 from radversary.study.prepare import prepare, source_text
+from radversary.study.restorers import make_restorer
 
 TIMINGS, PREPARE = "timings.json", "prepare and check data"
 
@@ -100,13 +107,17 @@ def run_study(plan: StudyPlan, out: Path, *, tell: Callable[[str], None] = lambd
     clock = Clock(out, tell, plan_hash(plan))
     images, report = prepared(plan, out, clock, device=device)
     models = trained(plan, images, out, clock, device=device)
-    curves = {name: learning_curves(out / "models" / name) for name in models}
-    subject = Subject(classifiers=models, images=images, report=report, source=source_text(plan.data, images),
-                      curves=curves, document=plan_text(plan),
-                      seconds=clock.seconds([PREPARE, *(f"train {name}" for name in models)]),
-                      provenance={"plan sha256": plan_hash(plan),
-                                  "images sha256": images.sha256, "command": "radversary run plan.yaml",
-                                  **{f"{name} sha256": model.card.sha256 for name, model in models.items()}})
+    restorers = restored(plan, images, models, out, clock, device=device)
+    weights = {f"{name} sha256": model.card.sha256 for name, model in models.items()}
+    weights |= {f"{name} sha256": restorer.card.sha256 for name, restorer in restorers.items()}
+    subject = Subject(
+        classifiers={name: placed(plan.models[name], model) for name, model in models.items()}, images=images,
+        report=report, source=source_text(plan.data, images), transforms=restorers,
+        curves={name: learning_curves(out / "models" / name) for name in models}, document=plan_text(plan),
+        seconds=clock.seconds([PREPARE, *(f"train {name}" for name in (*models, *restorers))]),
+        oracles=frozenset(name for name, model in plan.models.items() if model.oracle), familiar=familiar_with(plan),
+        provenance={"plan sha256": plan_hash(plan), "images sha256": images.sha256,
+                    "command": "radversary run plan.yaml", **weights})
     with clock.step("audit"):
         result = run_audit(plan.audit_part(), subject, out)
     with clock.step("report"):
@@ -124,8 +135,7 @@ def prepared(plan: StudyPlan, out: Path, clock: Clock, *, device: str) -> tuple[
 
     What an earlier, different plan concluded is removed first, so that the folder never says two things.
     """
-    for defence in plan.defences:
-        defence.build()
+    check_defences(plan)
     check_styles(plan)
     check_start(plan, device)
     document = out / "plan.yaml"
@@ -150,22 +160,40 @@ def trained(plan: StudyPlan, images: PreparedImages, out: Path, clock: Clock, *,
             device: str) -> dict[str, TorchClassifier]:
     """Train the models of a plan, the victim first."""
     models: dict[str, TorchClassifier] = {}
-    for name in sorted(plan.models, key=lambda name: name != "victim"):
+    for name in plan.training_order():
         with clock.step(f"train {name}") as step:
             models[name], step.worked = make_model(plan, name, images, models, out / "models" / name, device=device)
     return models
 
 
+def restored(plan: StudyPlan, images: PreparedImages, models: dict[str, TorchClassifier], out: Path, clock: Clock, *,
+             device: str) -> dict[str, Restoration]:
+    """Train the restorers of a plan."""
+    restorers: dict[str, Restoration] = {}
+    for name in plan.restorers:
+        with clock.step(f"train {name}") as step:
+            restorers[name], step.worked = make_restorer(plan, name, images, models, out / "restorers" / name,
+                                                         device=device)
+    return restorers
+
+
+def placed(plan: ModelPlan, model: TorchClassifier) -> Classifier:
+    """Return a model as it is used: behind the transforms it was trained with."""
+    return Defended(model, plan.before(), inherent=True) if plan.input else model
+
+
 def train_models(plan: StudyPlan, out: Path, *, tell: Callable[[str], None] = lambda _line: None,
                  device: str = "auto") -> dict[str, TorchClassifier]:
-    """Run a study as far as its models; arguments and errors as in :func:`run_study`.
+    """Run a study as far as its models and restorers; arguments and errors as in :func:`run_study`.
 
     Returns:
         Name to model.
     """
     clock = Clock(out, tell, plan_hash(plan))
     images, _ = prepared(plan, out, clock, device=device)
-    return trained(plan, images, out, clock, device=device)
+    models = trained(plan, images, out, clock, device=device)
+    restored(plan, images, models, out, clock, device=device)
+    return models
 
 
 def learning_curves(folder: Path) -> dict[str, tuple[float, ...]]:

@@ -8,7 +8,7 @@ weights have seen phantoms and the ``train`` pool of textures only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import as_file, files
 
@@ -97,16 +97,24 @@ class Stylizer(nn.Module):
         Returns:
             (N, 3, H, W), unbounded.
         """
+        return self.paint(disturb(self.content(images)), code, images.shape[-2:], disturb=disturb)
+
+    def content(self, images: Images) -> torch.Tensor:
+        """Return the features of images (N, 3, H, W) that no style has touched yet."""
         features = images - 0.5
         for stage in self.down:
             features = functional.relu(functional.instance_norm(stage(features)))
-        features = disturb(features)
+        return features
+
+    def paint(self, features: torch.Tensor, code: torch.Tensor, size: Sequence[int], *,
+              disturb: Callable[[torch.Tensor], torch.Tensor] = lambda features: features) -> torch.Tensor:
+        """Return what features of :meth:`content` look like in the styles of codes, (N, 3, *size), unbounded."""
         for first, second in zip(self.blocks[::2], self.blocks[1::2], strict=True):
             features = disturb(features + second(functional.relu(first(features, code)), code))
         for stage in self.up:
             features = functional.relu(stage(functional.interpolate(features, scale_factor=2, mode="nearest"), code))
         result: torch.Tensor = self.out(features)
-        return result[..., : images.shape[-2], : images.shape[-1]]
+        return result[..., : size[0], : size[1]]
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -106,11 +107,20 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor]]):
         return images, self.labels[chosen]
 
 
+class Draw(NamedTuple):
+    """How one entry comes in one epoch: how much of which copy of which attack."""
+
+    opacity: float
+    family: int
+    copy: int
+
+
 class MixedTrainingSet(TrainingSet):
     """Adversarial training's mix of clean and attacked images.
 
-    With probability ``share`` an entry comes as ``(1 - a) * image + a * twin``, the opacity ``a`` uniform in
-    ``opacity`` and the twin any of its k. The draw depends on (seed, epoch, entry) alone, not on order or batch.
+    With probability ``share`` an entry comes as ``(1 - a) * image + a * twin``: the attack is one of those there are,
+    all equally likely, the twin one of its copies, the opacity ``a`` uniform in ``opacity``. The draw depends on (seed,
+    epoch, entry) alone, not on order or batch.
 
     Args:
         images: As in :class:`TrainingSet`.
@@ -118,8 +128,8 @@ class MixedTrainingSet(TrainingSet):
         rows: As in :class:`TrainingSet`.
         degrees: As in :class:`TrainingSet`.
         bits: As in :class:`TrainingSet`; the twins use the whole range of their type.
-        twins: uint8 or uint16 (R, k, C, S, S): fully attacked copies of each entry *as the network sees it*, that is
-            after it was turned; a colour twin of a grey image makes the whole batch colour.
+        twins: One array an attack, or a single one: uint8 or uint16 (R, k, C, S, S), k attacked copies of each entry
+            *as the network sees it*, that is after it was turned; colour twins make the whole batch colour.
         share: Probability that an entry comes attacked, 0 to 1.
         opacity: Least and greatest opacity, 0 to 1.
         seed: The plan's seed.
@@ -130,37 +140,55 @@ class MixedTrainingSet(TrainingSet):
     """
 
     def __init__(self, images: Stored, labels: Integers, rows: Integers | None = None,
-                 degrees: npt.NDArray[np.floating] | Sequence[float] | None = None, *, twins: Stored,
-                 bits: int | None = None, share: float = 0.5, opacity: tuple[float, float] = (0.0, 1.0),
-                 seed: int = 42) -> None:
+                 degrees: npt.NDArray[np.floating] | Sequence[float] | None = None, *,
+                 twins: Stored | Sequence[Stored], bits: int | None = None, share: float = 0.5,
+                 opacity: tuple[float, float] = (0.0, 1.0), seed: int = 42) -> None:
         super().__init__(images, labels, rows, degrees, bits=bits)
-        if twins.ndim != 5 or len(twins) != len(self) or not twins.shape[1] or twins.shape[-2:] != images.shape[-2:]:
-            raise DataError(f"twins must have shape ({len(self)}, at least 1, C, {images.shape[-2]}, "
-                            f"{images.shape[-1]}), got {twins.shape}")
+        self.families: tuple[Stored, ...] = (twins,) if isinstance(twins, np.ndarray) else tuple(twins)
+        self._check_twins()
         if not 0 <= share <= 1:
             raise PlanError(f"share must lie in 0 to 1, got {share}")
         if not 0 <= opacity[0] <= opacity[1] <= 1:
             raise PlanError(f"opacity must be two rising figures in 0 to 1, got {opacity}")
-        self.twins, self.share, self.opacity, self.seed, self.epoch = twins, share, opacity, seed, 0
+        self.share, self.opacity, self.seed, self.epoch = share, opacity, seed, 0
+
+    def _check_twins(self) -> None:
+        if not self.families:
+            raise DataError("a mix needs the twins of at least one attack")
+        height, width = self.images.shape[-2:]
+        for twins in self.families:
+            if (twins.ndim != 5 or len(twins) != len(self) or not twins.shape[1]
+                    or twins.shape[-2:] != (height, width)):
+                raise DataError(f"twins must have shape ({len(self)}, at least 1, C, {height}, {width}), "
+                                f"got {twins.shape}")
+
+    @property
+    def channels(self) -> int:
+        """Channels of every batch: those of the images and twins that have most."""
+        return max(int(stored.shape[-3]) for stored in (self.images, *self.families))
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose mix is drawn; ``train`` calls it."""
         self.epoch = epoch
 
-    def draw(self, entry: int) -> tuple[float, int]:
-        """Return the opacity (0 for a clean entry) and the twin of one entry in this epoch."""
-        generator = numpy_generator(self.seed, "mix", self.epoch, int(entry))
+    def draw(self, entry: int, view: int = 0) -> Draw:
+        """Return how an entry comes in this epoch, opacity 0 for clean; each view of it is drawn for itself."""
+        generator = numpy_generator(self.seed, "mix", self.epoch, int(entry), view)
         attacked, opacity = generator.random() < self.share, generator.uniform(*self.opacity)
-        return (float(opacity) if attacked else 0.0), int(generator.integers(self.twins.shape[1]))
+        family = int(generator.integers(len(self.families)))
+        return Draw(float(opacity) if attacked else 0.0, family,
+                    int(generator.integers(self.families[family].shape[1])))
+
+    def mix(self, image: Tensor, entry: int, draw: Draw) -> Tensor:
+        """Return one image (C, S, S) as it was drawn."""
+        if not draw.opacity:
+            return image
+        twin = to_unit(self.families[draw.family][entry, draw.copy][None])[0]
+        return torch.lerp(image, twin.expand_as(image), draw.opacity)
 
     def fetch(self, entries: Sequence[int]) -> tuple[Images, Labels]:
         """Return images (N, C, S, S) and labels (N,) of the entries, turned and mixed."""
         images, labels = super().fetch(entries)
-        draws = [self.draw(entry) for entry in entries]
-        channels = max(images.shape[1], self.twins.shape[2])
-        images = images.expand(-1, channels, -1, -1).contiguous()
-        for place, (opacity, twin) in enumerate(draws):
-            if opacity:
-                attacked = to_unit(self.twins[entries[place], twin][None])[0]
-                images[place] = torch.lerp(images[place], attacked.expand_as(images[place]), opacity)
-        return images, labels
+        images = images.expand(-1, self.channels, -1, -1)
+        return torch.stack([self.mix(image, entry, self.draw(entry))
+                            for image, entry in zip(images, entries, strict=True)]), labels

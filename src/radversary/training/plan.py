@@ -22,6 +22,8 @@ class Phase(BaseModel):
         learning_rate: Adam's, at the start (``plateau``) or at the peak (``one-cycle``).
         schedule: ``plateau`` divides the rate by 10 after 2 epochs without a better validation loss and stops early;
             ``one-cycle`` (Smith and Topin 2018, arXiv:1708.07120) warms up and anneals, and runs all its epochs.
+        weights: ``best`` keeps those of the lowest validation loss, ``last`` those of the last epoch: validation images
+            are clean, so that the best epoch of a training for robustness can be one that is not yet robust.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +33,7 @@ class Phase(BaseModel):
     epochs: int = Field(gt=0)
     learning_rate: float = Field(gt=0, allow_inf_nan=False)
     schedule: Literal["plateau", "one-cycle"] = "plateau"
+    weights: Literal["best", "last"] = "best"
 
 
 THESIS_PHASES = (
@@ -96,3 +99,56 @@ class TrainingPlan(BaseModel):
         if len(set(names)) != len(names):
             raise ValueError(f"two phases share a name: {', '.join(names)}")
         return self
+
+
+class RobustPlan(BaseModel):
+    """Adversarial training against gradients, with images attacked anew in each step.
+
+    Fast adversarial training (Wong, Rice and Kolter 2020, arXiv:2001.03994): one signed gradient step of 1.25
+    ``epsilon`` from a random start.
+
+    Attributes:
+        epsilon: Largest change of a pixel, of the whole range of grey.
+        share: Share of a batch that comes attacked.
+        norm: ``shared`` or ``dual`` BatchNorm, as in :class:`Objective`.
+        keep: As there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    epsilon: float = Field(default=4 / 255, gt=0, le=1)
+    share: float = Field(default=0.5, gt=0, le=1)
+    norm: Literal["shared", "dual"] = "shared"
+    keep: Literal["clean", "attacked"] = "clean"
+
+    @model_validator(mode="after")
+    def _feeds_both_norms(self) -> Self:
+        if self.norm == "dual" and self.share == 1:
+            raise ValueError("dual norm needs clean images too: choose a share below 1")
+        return self
+
+
+class Objective(BaseModel):
+    """What a training asks of a network beside the right answer.
+
+    Attributes:
+        consistency: Weight of the Jensen-Shannon divergence between the views of an image, where there are several.
+        norm: ``dual`` gives attacked views a BatchNorm of their own (Xie et al. 2020, arXiv:1911.09665; on chest films
+            Han et al. 2021, Nature Communications 12, 4315).
+        keep: Whose BatchNorm is saved, that of ``clean`` or of ``attacked`` images; validation uses it too.
+        mixstyle: Probability that a step mixes feature statistics (:mod:`radversary.training.recipes.mixstyle`).
+        robust: Attacks made in the training step, if any.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    consistency: float = Field(default=0.0, ge=0)
+    norm: Literal["shared", "dual"] = "shared"
+    keep: Literal["clean", "attacked"] = "clean"
+    mixstyle: float = Field(default=0.0, ge=0, le=1)
+    robust: RobustPlan | None = None
+
+    @property
+    def norms(self) -> tuple[Literal["shared", "dual"], Literal["clean", "attacked"]]:
+        """The norm in force, that of the attacks in the step where there are any, and whose is kept."""
+        return (self.robust.norm, self.robust.keep) if self.robust else (self.norm, self.keep)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -29,14 +31,18 @@ from radversary.training.loop import (
     make_loader,
     make_trainer,
 )
-from radversary.training.plan import Phase, TrainingPlan
+from radversary.training.plan import Objective, Phase, TrainingPlan
+from radversary.training.recipes.consistent import ConsistentRecipe
+from radversary.training.recipes.dual_norm import dual_norm
+from radversary.training.recipes.mixstyle import mixed_styles
+from radversary.training.recipes.robust import RobustRecipe
 from radversary.training.recipes.supervised import SupervisedRecipe
 
 PLAN, CURVES, PICTURE, DONE = "training.json", "curves.json", "curves.png", "done.json"
 
 
 def train(network: nn.Module, *, plan: TrainingPlan, training: Dataset[Any], validation: Dataset[Any],
-          card: ModelCard, out: Path, device: str = "auto") -> TorchClassifier:
+          card: ModelCard, out: Path, objective: Objective = Objective(), device: str = "auto") -> TorchClassifier:
     """Train a network phase by phase and save it with its card and its learning curves.
 
     Stopped at any moment and started again with the same arguments, it goes on at the last whole epoch and ends with
@@ -49,34 +55,50 @@ def train(network: nn.Module, *, plan: TrainingPlan, training: Dataset[Any], val
         plan: What to do; without a seed it takes :data:`~radversary.training.plan.DEFAULT_SEED`.
         training: Pairs of an image (C, S, S) in [0, 1] and a class index, such as a
             :class:`~radversary.training.datasets.TrainingSet`; drawn in a random order, an incomplete batch left out.
+            Where it has ``views``, its images are (1 + views, C, S, S) and shall all be answered alike.
         validation: Such pairs; all of them, in their own order.
         card: What the model will be: its size, channels and normalisation hold in training too.
         out: Folder of the results.
+        objective: What is asked beside the right answers: consistency, robustness, feature statistics.
         device: ``auto`` or a torch device.
 
     Returns:
-        The classifier with the weights of the lowest validation loss of the last phase, on the CPU.
+        The classifier with the weights that the last phase keeps, on the CPU.
 
     Raises:
         DataError: Fewer training images than a batch, no validation image, or a label that the card has no class for.
-        PlanError: ``out`` holds another training, the card's architecture is not the plan's, or the loss diverged.
+        PlanError: ``out`` holds another training, the card's architecture is not the plan's, the loss diverged, or
+            dual norm was asked for without views or attacks in the step.
         ModelError: The network does not fit the card or the plan.
         TensorError: The images are not of the card's size.
         StorageError: The disk refused; started again, it resumes.
     """
     plan = plan.seeded()
     _check(plan, training, validation, card)
-    _claim(out, plan, card, (_size(training), _size(validation)))
+    _check_objective(objective, training)
+    _claim(out, plan, card, objective, (_size(training), _size(validation)))
     if (out / CARD).is_file():
         return load_classifier(out)
-    run = _Run(network, plan, training, validation, card, out, select_device(device))
+    run = _Run(network, plan, training, validation, card, objective, out, select_device(device))
     curves: dict[str, Curves] = {}
-    with calm():
+    with calm(), _prepared(network, objective):
         for number, phase in enumerate(plan.phases):
             curves[phase.name] = run.phase(phase, before=sum(done.epochs for done in plan.phases[:number]))
     write_json(out / CURVES, join_curves(list(curves.values())))
     draw_curves(curves, out / PICTURE)
     return save_classifier(TorchClassifier(network, card), out)
+
+
+@contextmanager
+def _prepared(network: nn.Module, objective: Objective) -> Iterator[None]:
+    """Give a network what its training needs and its file must not have."""
+    norm, keep = objective.norms
+    with ExitStack() as stack:
+        if norm == "dual":
+            stack.enter_context(dual_norm(network, keep=keep))
+        if objective.mixstyle:
+            stack.enter_context(mixed_styles(network, objective.mixstyle))
+        yield
 
 
 @dataclass(frozen=True)
@@ -88,19 +110,25 @@ class _Run:
     training: Dataset[Any]
     validation: Dataset[Any]
     card: ModelCard
+    objective: Objective
     out: Path
     device: torch.device
 
     def phase(self, phase: Phase, *, before: int) -> Curves:
-        """Run, resume or skip one phase; the network then has its best weights."""
+        """Run, resume or skip one phase; the network then has the weights that the phase keeps."""
         folder = self.out / phase.name
-        recipe = SupervisedRecipe(network=self.network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
-                                  card=self.card, phase=phase)
+        recipe = self._recipe()(network=self.network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+                                card=self.card, phase=phase, objective=self.objective)
         if not (folder / DONE).is_file():
             write_json(folder / DONE, self._fit(recipe, folder, before))
-        best = torch.load(folder / BEST, map_location="cpu", weights_only=True)
-        recipe.load_state_dict(best["state_dict"])
+        kept = torch.load(folder / (BEST if phase.weights == "best" else LAST), map_location="cpu", weights_only=True)
+        recipe.load_state_dict(kept["state_dict"])
         return cast("Curves", read_json(folder / DONE))
+
+    def _recipe(self) -> type[SupervisedRecipe]:
+        if self.objective.robust:
+            return RobustRecipe
+        return ConsistentRecipe if _views(self.training) else SupervisedRecipe
 
     def _fit(self, recipe: SupervisedRecipe, folder: Path, before: int) -> Curves:
         key = (cast("int", self.plan.seed), "train", recipe.phase.name)
@@ -121,6 +149,17 @@ def _size(dataset: Dataset[Any]) -> int:
     return len(cast("Any", dataset))
 
 
+def _views(dataset: Dataset[Any]) -> int:
+    return int(getattr(dataset, "views", 0))
+
+
+def _check_objective(objective: Objective, training: Dataset[Any]) -> None:
+    if objective.robust and _views(training):
+        raise PlanError("images that are attacked in the training step cannot come as several views; choose one")
+    if objective.norm == "dual" and not _views(training):
+        raise PlanError("dual norm needs views: clean and attacked images must be told apart")
+
+
 def _check(plan: TrainingPlan, training: Dataset[Any], validation: Dataset[Any], card: ModelCard) -> None:
     if _size(training) < plan.batch_size:
         raise DataError(f"{_size(training)} training images are fewer than one batch of {plan.batch_size}; "
@@ -135,9 +174,10 @@ def _check(plan: TrainingPlan, training: Dataset[Any], validation: Dataset[Any],
             raise DataError(f"label {int(max(labels))} has no class: the card names {len(card.classes)}, from 0")
 
 
-def _claim(out: Path, plan: TrainingPlan, card: ModelCard, sizes: tuple[int, int]) -> None:
+def _claim(out: Path, plan: TrainingPlan, card: ModelCard, objective: Objective, sizes: tuple[int, int]) -> None:
     """Take ``out`` for this training, or refuse it where it holds another's checkpoints."""
-    wanted = {"plan": plan.model_dump(mode="json"), "card": card.model_dump(mode="json", exclude={"sha256"}),
+    wanted = {"plan": plan.model_dump(mode="json"), "objective": objective.model_dump(mode="json"),
+              "card": card.model_dump(mode="json", exclude={"sha256"}),
               "images": {"training": sizes[0], "validation": sizes[1]}}
     if not (out / PLAN).is_file():
         write_json(out / PLAN, wanted)

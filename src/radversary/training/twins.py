@@ -1,4 +1,4 @@
-"""Attacked copies of training images, made once: one full-strength copy serves every opacity."""
+"""Attacked copies of training images, made once: one copy at the attack's own strength serves every opacity."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 
 from radversary.attacks.base import Attack, Batch, run_attack
 from radversary.classifiers.base import Classifier
+from radversary.core.errors import PlanError
 from radversary.core.files import read_json, sha256_json, storage_errors, write_json
-from radversary.core.types import Images
+from radversary.core.types import Access, Images
 from radversary.execution.progress import track
 from radversary.training.datasets import TrainingSet
 
@@ -20,29 +21,32 @@ BATCH = 32
 
 
 def make_twins(attack: Attack, victim: Classifier, entries: TrainingSet, *, names: Sequence[str], copies: int,
-               seed: int, path: Path) -> np.ndarray:
-    """Attack every entry of a training set several times at full strength.
+               seed: int, path: Path, step: str = "twin") -> np.ndarray:
+    """Attack every entry of a training set several times at the attack's own strength.
 
     Stopped and started again it goes on after the last whole batch.
 
     Args:
-        attack: The attack; its strength is raised to 1.
+        attack: The attack.
         victim: The classifier it may look at.
         entries: The training images as the network sees them, turned and all.
         names: One id an entry; with the seed it fixes the random choices.
         copies: Twins an entry.
         seed: The plan's seed.
         path: Where the array goes (``.npy``); ``.json`` beside it says how far it is.
+        step: What the copies are called; two attacks of one name make the same random choices.
 
     Returns:
         uint8 or uint16 (R, copies, C, S, S), memory-mapped.
 
     Raises:
+        PlanError: The attack's strength is 0, so that a copy would be the image.
         StorageError: The disk refused.
     """
+    check_bites(attack)
     shape = (len(entries), copies, *twin_shape(attack, victim, entries, names))
-    key = sha256_json({"attack": [repr(attack), *attack.material()], "seed": seed, "shape": shape,
-                       "names": list(names)})
+    key = sha256_json({"attack": [repr(attack), *attack.material()], "seed": seed, "shape": shape, "step": step,
+                       "victim": victim.fingerprint() if attack.needs > Access.NONE else None, "names": list(names)})
     done = entries_done(path, key)
     dtype, top = entries.images.dtype, np.iinfo(entries.images.dtype).max
     with storage_errors(path):
@@ -52,11 +56,22 @@ def make_twins(attack: Attack, victim: Classifier, entries: TrainingSet, *, name
         for start in track(starts, "Attacking training images"):
             places = list(range(start, min(start + BATCH, len(entries))))
             for copy in range(copies):
-                attacked = attack_entries(attack, victim, entries, places, names, seed=seed, copy=copy)
+                attacked = attack_entries(attack, victim, entries, places, names, seed=seed, step=f"{step} {copy}")
                 twins[places, copy] = np.rint(attacked.numpy() * top).astype(dtype)
             twins.flush()
             write_json(path.with_suffix(".json"), {"key": key, "done": places[-1] + 1})
     return twins
+
+
+def check_bites(attack: Attack) -> None:
+    """Refuse an attack of strength 0.
+
+    Raises:
+        PlanError: It is one.
+    """
+    if not attack.current:
+        raise PlanError(f"training on {attack!r} would be training on clean images: "
+                        f"its {attack.strength} is 0; give it a strength")
 
 
 def new_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.memmap[Any, Any]:
@@ -80,18 +95,18 @@ def new_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.me
 
 
 def attack_entries(attack: Attack, victim: Classifier, entries: TrainingSet, places: Sequence[int],
-                   names: Sequence[str], *, seed: int, copy: int) -> Images:
-    """Attack some entries at full strength."""
+                   names: Sequence[str], *, seed: int, step: str) -> Images:
+    """Attack some entries at the attack's own strength."""
     images, labels = entries.fetch(places)
     batch = Batch(images=images, labels=labels, image_ids=tuple(f"{names[place]}#{place}" for place in places),
                   bits=entries.bits)
-    ((_, attacked),) = run_attack(attack, victim, batch, seed=seed, step=f"twin {copy}", strengths=[1.0])
+    ((_, attacked),) = run_attack(attack, victim, batch, seed=seed, step=step, strengths=[attack.current])
     return attacked
 
 
 def twin_shape(attack: Attack, victim: Classifier, entries: TrainingSet, names: Sequence[str]) -> tuple[int, ...]:
     """Return the shape (C, S, S) that the attack gives its images."""
-    return tuple(attack_entries(attack, victim, entries, [0], names, seed=0, copy=0).shape[1:])
+    return tuple(attack_entries(attack, victim, entries, [0], names, seed=0, step="shape").shape[1:])
 
 
 def entries_done(path: Path, key: str) -> int:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar
 
+from torch import Tensor
+
 from radversary.attacks.base import Attack, blend, check_strength
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError, UnknownNameError
@@ -90,8 +92,11 @@ class StyleTransferAttack(Attack):
         Returns:
             (N, C, H, W) in grey, (N, 3, H, W) in rgb, in [0, 1].
         """
-        bank = self.bank()
-        styles = bank.take(streams.integers(len(bank))).to(images.device)
+        return self.in_styles(images, streams.integers(len(self.bank())))
+
+    def in_styles(self, images: Images, picks: Tensor) -> Images:
+        """Draw each image in the style of the bank that ``picks`` (N,) names; see :meth:`stylise`."""
+        styles = self.bank().take(picks).to(images.device)
         if self.colour == Colour.GREY:
             styles = to_grey(styles).expand(-1, 3, -1, -1)
         stylised = self.build_generator().stylise(images.expand(-1, 3, -1, -1), styles)

@@ -74,10 +74,27 @@ def draw(name: str, title: str, text: str, paint: Callable[[Any], None], *, heig
     Returns:
         The drawing.
     """
+    return draw_figure(name, title, text, lambda figure: paint(figure.add_subplot()), height=height)
+
+
+def draw_figure(name: str, title: str, text: str, paint: Callable[[Figure], None], *, height: float = 3.0,
+                width: float = WIDTH) -> Drawing:
+    """Draw a figure of several axes, or of none, as :func:`draw` draws one.
+
+    Args:
+        name: File name without its suffix.
+        title: One line above the figure.
+        text: What it shows, in a sentence.
+        paint: Draws on the figure it is given.
+        height: Inches.
+        width: Inches.
+
+    Returns:
+        The drawing.
+    """
     with matplotlib.rc_context({**LOOK, "svg.hashsalt": name}):
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        axes = figure.add_subplot()
-        paint(axes)
+        figure = Figure(figsize=(width, height), layout="constrained")
+        paint(figure)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
     return Drawing(name, title, _tidy(buffer.getvalue()), text)

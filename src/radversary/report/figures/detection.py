@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from radversary.audit.result import Condition, Detection, Histogram
+from radversary.audit.rungs import Rung
 from radversary.report.figures.canvas import (
     AFTER,
     BEFORE,
@@ -18,17 +19,21 @@ from radversary.report.figures.canvas import (
     legend_below,
     percent_axis,
 )
-from radversary.report.formats import area, area_interval, shorten, slug
+from radversary.report.formats import area, area_interval, level, measure_name, shorten, slug
 from radversary.report.reading import Reading
+
+SHOWN = 4
+"""Attacks whose scores are all drawn."""
 
 
 def strongest(reading: Reading) -> tuple[Condition, ...]:
-    """Return each attack at the greatest strength that a detector was tried on."""
-    last: dict[str, Condition] = {}
+    """Return each attack on each rung at the greatest strength that a detector was tried on."""
+    last: dict[tuple[str, Rung], Condition] = {}
     for detection in reading.result.detections:
         condition = detection.condition
-        if condition.attack not in last or condition.strength > last[condition.attack].strength:
-            last[condition.attack] = condition
+        place = (condition.attack, condition.rung)
+        if place not in last or condition.strength > last[place].strength:
+            last[place] = condition
     return tuple(last.values())
 
 
@@ -43,8 +48,14 @@ def roc_curves(reading: Reading) -> list[Drawing]:
 
 
 def histograms(reading: Reading) -> list[Drawing]:
-    """Draw the scores of clean and attacked images, one figure a detector and attack at its greatest strength."""
-    keys = {condition.key for condition in strongest(reading)}
+    """Draw the scores of clean and attacked images, one figure a detector and attack at its greatest strength.
+
+    Where there are more than ``SHOWN`` attacks, the headline's alone.
+    """
+    conditions = strongest(reading)
+    if len(conditions) > SHOWN and reading.worst:
+        conditions = tuple(c for c in conditions if c.attack == reading.worst.attack and c.rung == reading.worst.rung)
+    keys = {condition.key for condition in conditions}
     found = [(d, d.histogram) for d in reading.result.detections if d.histogram and d.condition.key in keys]
     return [_histogram(detection, histogram, index) for index, (detection, histogram) in enumerate(found)]
 
@@ -60,8 +71,14 @@ def _roc(condition: Condition, found: list[Detection], index: int) -> Drawing:
         percent_axis(axes.yaxis)
         legend_below(axes, handles, labels, columns=1)
 
-    return draw(f"roc-{index + 1}-{slug(condition.attack)}", f"{condition.attack} at strength {condition.strength:g}",
+    return draw(f"roc-{index + 1}-{slug(condition.attack)}", _name(condition),
                 f"Receiver operating characteristic of each detector against {condition.key}", paint, height=3.6)
+
+
+def _name(condition: Condition) -> str:
+    rung = "" if condition.rung == Rung.OBLIVIOUS else f" ({condition.rung})"
+    strength = level(condition.strength, condition.measure)
+    return f"{condition.attack} at {measure_name(condition.measure)} {strength}{rung}"
 
 
 def _label(detection: Detection) -> str:
@@ -94,6 +111,6 @@ def _histogram(detection: Detection, histogram: Histogram, index: int) -> Drawin
         axes.grid(visible=False, axis="x")
         legend_below(axes, handles, labels, columns=3)
 
-    title = f"{detection.detector} against {condition.attack} at {condition.strength:g}"
+    title = f"{detection.detector} against {_name(condition)}"
     return draw(f"scores-{index + 1}-{slug(detection.detector)}", title,
                 f"Scores of {detection.detector} on clean and attacked images ({condition.key})", paint, height=2.7)

@@ -8,12 +8,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from radversary.audit.result import Condition
+from radversary.audit.rungs import Rung
 from radversary.core.types import Estimate
 from radversary.metrics.performance import ClassFigures
 from radversary.report.figures.canvas import (
     AFTER,
     BEFORE,
-    DASHES,
     DEFENDED,
     INK,
     MARKERS,
@@ -24,17 +25,27 @@ from radversary.report.figures.canvas import (
     legend_below,
     percent_axis,
 )
-from radversary.report.formats import shorten, slug
-from radversary.report.reading import NONE, ORACLE, Reading
+from radversary.report.formats import BUDGETS, level, measure_name, shorten, slug
+from radversary.report.reading import NONE, Reading
 
 Moment: TypeAlias = tuple[str, str, Sequence[ClassFigures]]
 """A series of bars: name, colour and figures of the classes."""
+LINES = 8
+"""Lines of a curve at most."""
 FIGURES = {"recall": "Recall", "precision": "Precision", "f1": "F1"}
 
 
 def strength_curves(reading: Reading) -> list[Drawing]:
-    """Draw accuracy against strength with bands, one figure an attack, one line a defence."""
-    return [_strength_curve(reading, attack, index) for index, attack in enumerate(reading.attacks)]
+    """Draw accuracy against strength, one figure an attack and rung with several strengths, one line a defence.
+
+    Where there are many, lines are no defence, the best defences and the oracle; bands are those of no defence, the
+    best and the oracle alone, since six bands over each other are a fog.
+    """
+    drawings: list[Drawing] = []
+    for index, attack in enumerate(reading.attacks):
+        several = [rung for rung in reading.rungs_of(attack) if len(reading.of_attack(attack, rung)) > 1]
+        drawings += [_strength_curve(reading, attack, rung, index) for rung in several]
+    return drawings
 
 
 def class_bars(reading: Reading) -> list[Drawing]:
@@ -50,36 +61,65 @@ def class_bars(reading: Reading) -> list[Drawing]:
             for key, title in FIGURES.items()]
 
 
-def _strength_curve(reading: Reading, attack: str, index: int) -> Drawing:
+def shown_lines(reading: Reading) -> tuple[str, ...]:
+    """Return the defences that curves show: none, the best, the first oracle; at most ``LINES``."""
+    if len(reading.defences) <= LINES:
+        return (NONE, *reading.defended)
+    return (NONE, *reading.leading(LINES - 1))
+
+
+def _strength_curve(reading: Reading, attack: str, rung: Rung, index: int) -> Drawing:
+    conditions = reading.of_attack(attack, rung)
+    names = [name for name in shown_lines(reading) if any(reading.cell(c, name) for c in conditions)]
+    measure = conditions[0].measure
+
     def paint(axes: Any) -> None:  # noqa: ANN401
-        handles = [_line(axes, reading, attack, name, place) for place, name in enumerate(reading.defences)]
-        labels = ["no defence" if name == NONE else shorten(name) for name in reading.defences]
+        handles = [_line(axes, reading, conditions, name, place) for place, name in enumerate(names)]
+        labels = ["no defence" if name == NONE else shorten(name) for name in names]
         if reading.chance is not None:
             handles.append(axes.axhline(reading.chance, color=MUTED, linewidth=1, linestyle=(0, (1, 2))))
             labels.append("chance")
-        axes.set(xlabel="strength of the attack", ylabel="accuracy", ylim=(0, 1.02))
+        axes.set(xlabel=f"{measure_name(measure)} of the attack", ylabel="accuracy", ylim=(0, 1.02))
+        if measure in BUDGETS:
+            _budget_ticks(axes, [c.strength for c in conditions])
         percent_axis(axes.yaxis)
         legend_below(axes, handles, labels)
 
-    return draw(f"accuracy-{index + 1}-{slug(attack)}", attack,
-                f"Accuracy against the strength of {attack}, with 95 % bands, one line a defence", paint, height=3.3)
+    suffix, title = ("", attack) if rung == Rung.OBLIVIOUS else (f"-{rung}", f"{attack}, {rung}")
+    return draw(f"accuracy-{index + 1}-{slug(attack)}{suffix}", title,
+                f"Accuracy against the {measure_name(measure)} of {title}, one line a defence, with 95 % bands for no "
+                "defence, the best and the oracle", paint, height=2.8 + 0.2 * ((len(names) + 2) // 2))
 
 
-def _line(axes: Any, reading: Reading, attack: str, defence: str, place: int) -> Any:  # noqa: ANN401
-    points = _points(reading, attack, defence)
-    colour = AFTER if defence == NONE else INK if defence == ORACLE else SERIES[(place - 1) % len(SERIES)]
+def _budget_ticks(axes: Any, strengths: Sequence[float]) -> None:  # noqa: ANN401
+    """Mark the budgets that were run; labels that would touch are left out, ticks stay."""
+    width = max(strengths)
+    labelled: list[float] = []
+    for strength in sorted(strengths, reverse=True):
+        if not labelled or labelled[-1] - strength > 0.1 * width:
+            labelled.append(strength)
+    axes.set_xticks(sorted(strengths), [level(s, BUDGETS[0]) if s in labelled else "" for s in sorted(strengths)])
+
+
+def _line(axes: Any, reading: Reading, conditions: Sequence[Condition], defence: str, place: int) -> Any:  # noqa: ANN401
+    points = _points(reading, conditions, defence)
+    oracle = defence in reading.oracles
+    colour = AFTER if defence == NONE else INK if oracle else SERIES[(place - 1) % len(SERIES)]
     x = [strength for strength, _ in points]
-    axes.fill_between(x, [e.low for _, e in points], [e.high for _, e in points], color=colour, alpha=0.14, linewidth=0)
+    if oracle or defence in (NONE, reading.best_defence):
+        axes.fill_between(x, [e.low for _, e in points], [e.high for _, e in points], color=colour, alpha=0.14,
+                          linewidth=0)
+    # The oracle alone is dashed; the others are told apart by colour and marker.
     return axes.plot(x, [e.value for _, e in points], color=colour, marker=MARKERS[place % len(MARKERS)],
-                     linestyle=DASHES[place % len(DASHES)])[0]
+                     linestyle=(0, (5, 2)) if oracle else "-")[0]
 
 
-def _points(reading: Reading, attack: str, defence: str) -> list[tuple[float, Estimate]]:
-    """Accuracy by strength, clean images at zero."""
-    conditions = reading.of_attack(attack)
+def _points(reading: Reading, conditions: Sequence[Condition], defence: str) -> list[tuple[float, Estimate]]:
+    """Accuracy by strength, clean images at zero; an attack that was run on some images only starts at its weakest."""
     cells = [cell for condition in conditions if (cell := reading.cell(condition, defence))]
     clean = reading.clean(defence)
-    if clean and all(cell.condition.strength for cell in cells):
+    same = clean and all(cell.performance.accuracy.n == clean.performance.accuracy.n for cell in cells)
+    if clean and same and all(cell.condition.strength for cell in cells):
         cells.insert(0, clean)
     return [(cell.condition.strength, cell.performance.accuracy) for cell in cells]
 

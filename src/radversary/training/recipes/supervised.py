@@ -16,6 +16,7 @@ from radversary.classifiers.card import ModelCard
 from radversary.classifiers.torch_module import network_input
 from radversary.core.errors import ModelError
 from radversary.core.types import Images
+from radversary.training.plan import Objective
 from radversary.training.plan import Phase as Phase
 from radversary.training.plan import TrainingPlan as TrainingPlan
 
@@ -30,14 +31,16 @@ class SupervisedRecipe(LightningModule):  # type: ignore[misc]
         network: Maps normalised images to logits; needs ``.trunk`` where the phase freezes it.
         card: Says what the network sees of an image; the same function prepares it here and in prediction.
         phase: What is trained and how fast.
+        objective: What else is asked of it; this recipe asks nothing, those that are made from it do.
 
     Raises:
         ModelError: The phase freezes a trunk that the network does not have.
     """
 
-    def __init__(self, *, network: nn.Module, card: ModelCard, phase: Phase) -> None:
+    def __init__(self, *, network: nn.Module, card: ModelCard, phase: Phase,
+                 objective: Objective = Objective()) -> None:
         super().__init__()
-        self.network, self.card, self.phase = network, card, phase
+        self.network, self.card, self.phase, self.objective = network, card, phase, objective
         network.requires_grad_(requires_grad=True)
         if phase.trunk == "frozen":
             self._trunk().requires_grad_(requires_grad=False)
@@ -65,23 +68,43 @@ class SupervisedRecipe(LightningModule):  # type: ignore[misc]
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Return the loss of one batch of images and labels."""
-        return self._step(batch, "train")
+        images, labels = batch
+        return self.judge(self(images), labels, "train")
 
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
         """Record loss and accuracy of one batch."""
-        self._step(batch, "val")
-
-    def _step(self, batch: tuple[Tensor, Tensor], part: str) -> Tensor:
         images, labels = batch
-        logits = self(images).float()
-        if logits.shape[1] != len(self.card.classes):
-            raise ModelError(f"the network gives {logits.shape[1]} scores, "
-                             f"the card names {len(self.card.classes)} classes")
-        loss = F.cross_entropy(logits, labels)
+        self.judge(self(images), labels, "val")
+
+    def judge(self, logits: Tensor, labels: Tensor, part: str, *, extra: Tensor | float = 0.0) -> Tensor:
+        """Record and return the loss of some answers.
+
+        Args:
+            logits: (N, K).
+            labels: (N,).
+            part: ``train`` or ``val``.
+            extra: What is asked beside the right answers; added to the cross-entropy.
+
+        Raises:
+            ModelError: Not one score for each class of the card.
+        """
+        logits = self.shaped(logits)
+        loss: Tensor = F.cross_entropy(logits, labels) + extra
         accuracy = (logits.detach().argmax(dim=1) == labels).float().mean()
         self.log_dict({f"{part}_loss": loss.detach(), f"{part}_accuracy": accuracy},
                       on_step=False, on_epoch=True, batch_size=len(labels))
         return loss
+
+    def shaped(self, logits: Tensor) -> Tensor:
+        """Return logits in float32.
+
+        Raises:
+            ModelError: Not one score for each class of the card.
+        """
+        if logits.shape[1] != len(self.card.classes):
+            raise ModelError(f"the network gives {logits.shape[1]} scores, "
+                             f"the card names {len(self.card.classes)} classes")
+        return logits.float()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return Adam over what is trained, and the phase's schedule."""

@@ -1,0 +1,181 @@
+"""A style made for the victim: gradient ascent on the style code of our own stylizer.
+
+Trying styles of a bank asks which of some pictures misleads the model; this asks which style does, picture or none.
+The network (``stylization/network.py``) reads a style as 128 numbers, so the search has 128 unknowns where a pixel
+attack has as many as the image, and what it finds is still a style. It is held where styles are: within a Mahalanobis
+ball around the codes of a bank.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+import torch
+from sklearn.covariance import ledoit_wolf
+from torch import Tensor
+from torch.nn import functional
+
+from radversary.attacks.base import Attack, blend, check_strength
+from radversary.attacks.goal import attack_loss, margin
+from radversary.attacks.style.transfer import opened_bank
+from radversary.classifiers.base import Classifier
+from radversary.core.errors import PlanError
+from radversary.core.seeds import Streams
+from radversary.core.types import Access, Images, Labels
+from radversary.imaging.intensity import to_grey
+from radversary.stylization.generators import AdaIn
+from radversary.stylization.network import CODE, shipped_stylizer
+
+JITTER = 1e-6
+"""Added to the covariance's diagonal, so that a bank of equal styles has one that can be factored."""
+
+TINY = 1e-30
+"""Length below which a gradient has no direction; where a model is sure, gradients are short but still point."""
+
+
+@dataclass(frozen=True)
+class CodeSpace:
+    """Where the style codes of a bank lie.
+
+    Attributes:
+        codes: (M, 128).
+        mean: Their mean (128,).
+        root: Cholesky factor (128, 128) of their covariance, shrunk after Ledoit and Wolf (Journal of Multivariate
+            Analysis 88(2), 2004, doi:10.1016/S0047-259X(03)00096-4): a bank has fewer styles than codes have numbers.
+    """
+
+    codes: Tensor
+    mean: Tensor
+    root: Tensor
+
+    def whitened(self, codes: Tensor) -> Tensor:
+        """Return codes (N, 128) as points whose norm is their Mahalanobis distance from the mean."""
+        points: Tensor = torch.linalg.solve_triangular(self.root, (codes - self.mean).mT, upper=False).mT
+        return points
+
+    def code(self, points: Tensor) -> Tensor:
+        """Return the codes (N, 128) of points, on their device; the inverse of :meth:`whitened`."""
+        return self.mean.to(points) + points @ self.root.to(points).mT
+
+
+@lru_cache(maxsize=8)
+def code_space(styles: str, *, count: int, size: int, seed: int) -> CodeSpace:
+    """Encode a bank of grey styles and describe where their codes lie; see :func:`style_bank` for the arguments.
+
+    Raises:
+        PlanError: The bank holds fewer than two styles.
+    """
+    bank = opened_bank(styles, count=count, size=size, seed=seed)
+    if len(bank) < 2:
+        raise PlanError(f"style-code needs a bank of at least two styles, {styles!r} holds {len(bank)}")
+    network = shipped_stylizer().cpu()
+    with torch.no_grad():
+        codes = torch.cat([network.style(to_grey(style).expand(-1, 3, -1, -1)) for style in bank.images.split(1)])
+    covariance = torch.from_numpy(ledoit_wolf(codes.double().numpy())[0]) + JITTER * torch.eye(CODE)
+    return CodeSpace(codes=codes, mean=codes.mean(0), root=torch.linalg.cholesky(covariance).float())
+
+
+def within(points: Tensor, radius: float) -> Tensor:
+    """Return points (N, D), those beyond the radius drawn back to it.
+
+    Example:
+        >>> within(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), 1.0).norm(dim=1).tolist()
+        [1.0, 0.5]
+    """
+    return points * (radius / points.norm(dim=1, keepdim=True).clamp_min(1e-9)).clamp_max(1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleCodeAttack(Attack):
+    """Climbs the classifier's loss over the style code, and keeps the best step of each image.
+
+    Starts from the style that the image's stream picks. Steps go along the gradient, with a length that falls evenly to
+    zero: unlike Adam's they hardly depend on the last digits of a gradient, and so not on batch mates. Grey; the result
+    is mixed in by opacity before the classifier sees it, so each opacity is climbed by itself.
+
+    Attributes:
+        opacity: How much of the stylised image is mixed in, in [0, 1]; 0 is the identity.
+        steps: Gradient steps; 0 is the start's own style.
+        learning_rate: Length of the first step, as a Mahalanobis distance.
+        radius: Greatest Mahalanobis distance of a code from the mean of the bank's; of the procedural pools, each
+            seen from either, the furthest style lies at 4.6.
+        styles: Bank that the starts and the ball come from: ``train``, ``test`` or a folder.
+        count: Number of procedural styles.
+        style_size: Side of the style images in pixels.
+        style_seed: Seed of the procedural styles.
+        eot: Gradients averaged a step, for a model that answers at random.
+
+    Raises:
+        PlanError: A hyper-parameter outside its range.
+
+    Example:
+        >>> StyleCodeAttack(opacity=0.3).needs.name
+        'GRADIENTS'
+    """
+
+    needs: ClassVar[Access] = Access.GRADIENTS
+    strength: ClassVar[str] = "opacity"
+
+    opacity: float = 1.0
+    steps: int = 20
+    learning_rate: float = 0.7
+    radius: float = 5.0
+    styles: str = "test"
+    count: int = 24
+    style_size: int = 128
+    style_seed: int = 42
+    eot: int = 1
+
+    def __post_init__(self) -> None:
+        check_strength("opacity", self.opacity)
+        if self.steps < 0 or self.eot < 1 or self.count < 2 or self.style_size < 16:
+            raise PlanError("style-code needs steps ≥ 0, eot ≥ 1, count ≥ 2 and style_size ≥ 16, got "
+                            f"{self.steps}, {self.eot}, {self.count} and {self.style_size}")
+        if not (self.learning_rate > 0 and self.radius > 0):
+            raise PlanError("style-code needs a learning_rate and a radius above 0, got "
+                            f"{self.learning_rate} and {self.radius}")
+
+    def space(self) -> CodeSpace:
+        """Return where the bank's codes lie."""
+        return code_space(self.styles, count=self.count, size=self.style_size, seed=self.style_seed)
+
+    def material(self) -> tuple[str, ...]:
+        """Return the hashes of the styles, sorted, and that of the stylizer."""
+        bank = opened_bank(self.styles, count=self.count, size=self.style_size, seed=self.style_seed)
+        return (*sorted(bank.hashes()), AdaIn().material())
+
+    @torch.enable_grad()
+    def perturb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
+        """Search a style for each image."""
+        if not self.opacity:
+            return images.clone()
+        space = self.space()
+        points = within(space.whitened(space.codes[streams.integers(len(space.codes))]), self.radius)
+        points = points.to(images.device).requires_grad_()
+        best, highest = images, torch.full((len(images),), -torch.inf, device=images.device)
+        for step in range(self.steps + 1):
+            attacked = self.drawn(images, points)
+            loss, reached = self.judged(classifier, attacked, labels)
+            higher = reached > highest
+            best = torch.where(higher.reshape(-1, 1, 1, 1), attacked.detach(), best)
+            highest = torch.where(higher, reached, highest)
+            if step < self.steps:
+                (slope,) = torch.autograd.grad(loss.sum(), points)
+                length = self.learning_rate * (1 - step / self.steps)
+                points = within(points.detach() + length * functional.normalize(slope, eps=TINY), self.radius)
+                points.requires_grad_()
+        return best
+
+    def drawn(self, images: Images, points: Tensor) -> Images:
+        """Draw images in the styles at ``points`` (N, 128) and mix them in, as a function of the points."""
+        space = self.space()
+        stylised = shipped_stylizer().to(images.device)(images.expand(-1, 3, -1, -1), space.code(points))
+        return blend(images, to_grey(stylised).expand_as(images), self.opacity).clamp(0, 1)
+
+    def judged(self, classifier: Classifier, attacked: Images, labels: Labels) -> tuple[Tensor, Tensor]:
+        """Return the loss to climb and the margin reached, both (N,), averaged over the model's answers."""
+        answers = [classifier.logits(attacked) for _ in range(self.eot)]
+        return (torch.stack([attack_loss(answer, labels) for answer in answers]).mean(0),
+                torch.stack([margin(answer.detach(), labels) for answer in answers]).mean(0))

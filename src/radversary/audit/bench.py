@@ -1,0 +1,189 @@
+"""All that the test images of an audit are put through, built and checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from radversary.attacks.base import Attack
+from radversary.attacks.gradient.linf import LinfAttack, check_epsilon
+from radversary.attacks.identity import Identity
+from radversary.audit.plan import AttackPlan, AuditPlan
+from radversary.audit.result import Condition
+from radversary.audit.rungs import Rung
+from radversary.classifiers.base import Classifier, check_fits
+from radversary.core.errors import PlanError, UnknownNameError
+from radversary.core.seeds import numpy_generator
+from radversary.data.checks import DataReport
+from radversary.data.prepared import PreparedImages
+from radversary.defenses.base import Stack, Transform
+from radversary.defenses.defended import Defended
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is audited.
+
+    Attributes:
+        classifiers: Name to classifier; ``victim`` and each model that the plan names for a defence or as a surrogate.
+        images: The prepared images, split.
+        report: What the data check found.
+        source: Where the images come from, in words.
+        transforms: Trained transforms by the name that defences know them by.
+        curves: Learning curves by model, if they were trained here.
+        provenance: Further facts for the reproducibility page.
+        seconds: Time that earlier steps took, such as ``train victim``.
+        document: What is written as ``plan.yaml``; empty writes the audit's own plan.
+        oracles: Models that were trained on an audited attack.
+        familiar: Model or transform to the labels of the attacks whose generator or surrogate it was trained with.
+    """
+
+    classifiers: Mapping[str, Classifier]
+    images: PreparedImages
+    report: DataReport
+    source: str
+    transforms: Mapping[str, Transform] = field(default_factory=dict)
+    curves: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    document: str = ""
+    oracles: frozenset[str] = frozenset()
+    familiar: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One attack of an audit.
+
+    Attributes:
+        attack: The attack.
+        strengths: At which it is run.
+        rungs: On which it is run.
+        surrogate: The model of the transfer rung, if it has one.
+        rows: The test rows it is run on; a set, for asking.
+    """
+
+    attack: Attack
+    strengths: tuple[float, ...]
+    rungs: tuple[Rung, ...] = (Rung.OBLIVIOUS,)
+    surrogate: Classifier | None = None
+    rows: frozenset[int] | None = None
+
+    def meets(self, rows: np.ndarray) -> np.ndarray:
+        """Return those of some rows that it is run on."""
+        return rows if self.rows is None else rows[[int(row) in self.rows for row in rows]]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """All that a batch is put through.
+
+    Attributes:
+        plan: The audit's plan.
+        readers: Defence label to the classifier behind it; ``none`` is the victim.
+        trials: Attack label to what is done, in the plan's order.
+        images: The prepared images.
+    """
+
+    plan: AuditPlan
+    readers: Mapping[str, Classifier]
+    trials: Mapping[str, Trial]
+    images: PreparedImages
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """All conditions in the order of the tables: clean, identity, then attack by rung by strength."""
+        listed = [Condition(attack="clean", strength=0.0), Condition(attack="identity", strength=0.0,
+                                                                     description=repr(Identity()))]
+        for label, trial in self.trials.items():
+            listed += [Condition(attack=label, strength=strength, rung=rung, measure=trial.attack.strength,
+                                 description=repr(trial.attack.at(strength)))
+                       for rung in trial.rungs for strength in trial.strengths]
+        return tuple(listed)
+
+
+def prepare_bench(plan: AuditPlan, subject: Subject) -> Bench:
+    """Build attacks and defended classifiers, refusing what does not fit.
+
+    Raises:
+        ModelError: A classifier's classes differ from the data's.
+        PlanError: A surrogate is the victim, or an attack is too weak to survive saving.
+        UnknownNameError: A defence or an attack names a model or transform that is not there.
+    """
+    readers: dict[str, Classifier] = {"none": subject.classifiers["victim"]}
+    for defence in plan.defences:
+        if defence.model not in subject.classifiers:
+            raise UnknownNameError(f"model of defence {defence.label!r}", defence.model, subject.classifiers)
+        model, transforms = subject.classifiers[defence.model], defence.build(subject.transforms)
+        readers[defence.label] = Defended(model, Stack(transforms)) if transforms else model
+    for reader in readers.values():
+        check_fits(reader, subject.images.classes)
+    rows = test_rows(plan, subject.images)
+    trials = {attack.label: trial(attack, subject, rows, seed=plan.seed) for attack in plan.attacks}
+    return Bench(plan=plan, readers=readers, trials=trials, images=subject.images)
+
+
+def trial(plan: AttackPlan, subject: Subject, rows: np.ndarray, *, seed: int) -> Trial:
+    """Build one attack of a plan.
+
+    Raises:
+        PlanError: Its surrogate is the victim, or a strength vanishes in the images' bit depth.
+        UnknownNameError: Its surrogate is not there.
+    """
+    attack = plan.build()
+    if isinstance(attack, LinfAttack):
+        for epsilon in plan.steps():
+            check_epsilon(epsilon, subject.images.bits)
+    chosen = None if plan.images is None else frozenset(
+        int(row) for row in some_rows(rows, subject.images, limit=plan.images, seed=seed))
+    return Trial(attack=attack, strengths=plan.steps(), rungs=plan.known(), rows=chosen,
+                 surrogate=surrogate_of(plan, subject))
+
+
+def surrogate_of(plan: AttackPlan, subject: Subject) -> Classifier | None:
+    """Return the model of an attack's transfer rung, None where it has none.
+
+    Raises:
+        PlanError: It is the victim.
+        UnknownNameError: It is not there.
+    """
+    if plan.surrogate is None:
+        return None
+    if plan.surrogate not in subject.classifiers:
+        raise UnknownNameError(f"surrogate of attack {plan.label!r}", plan.surrogate, subject.classifiers)
+    model = subject.classifiers[plan.surrogate]
+    check_fits(model, subject.images.classes)
+    if model.fingerprint() == subject.classifiers["victim"].fingerprint():
+        raise PlanError(f"the surrogate {plan.surrogate!r} of attack {plan.label!r} is the victim itself; the transfer "
+                        "rung needs a model that the victim's owner does not have")
+    return model
+
+
+def test_rows(plan: AuditPlan, images: PreparedImages) -> np.ndarray:
+    """Return the rows of the test part, or of as many random patients as the plan's limit admits.
+
+    Raises:
+        DataError: There is no test image.
+    """
+    rows = images.rows("test")
+    return rows if plan.limit is None else some_rows(rows, images, limit=plan.limit, seed=plan.seed)
+
+
+def some_rows(rows: np.ndarray, images: PreparedImages, *, limit: int, seed: int) -> np.ndarray:
+    """Return the rows of random patients, whole patients as far as the limit goes; a smaller limit gives a subset."""
+    if len(rows) <= limit:
+        return rows
+    patients = np.array(images.patients)[rows]
+    shuffled = numpy_generator(seed, "limit").permutation(np.unique(patients))
+    order = {name: rank for rank, name in enumerate(shuffled)}
+    return np.sort(np.array(sorted(rows, key=lambda row: (order[images.patients[row]], row))[:limit]))
+
+
+def describe(label: str, bench: Bench) -> str:
+    """Say in one line what a defence is."""
+    reader = bench.readers[label]
+    if isinstance(reader, Defended):
+        return f"{reader.transform} before model {reader.classifier.card.name}"
+    return f"model {reader.card.name} ({reader.card.architecture}): {reader.card.notes or reader.card.trained_on}"

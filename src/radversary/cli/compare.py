@@ -1,0 +1,46 @@
+"""``radversary compare``: defences × attacks × rungs of one or several runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from radversary.cli.console import say, show_whole, tell_result
+
+FORMATS = ("table", "markdown", "csv")
+
+
+def compare(runs: Annotated[list[Path], typer.Argument(help="Run folders with result.json; several stand side by "
+                                                            "side.")],
+            attack: Annotated[str | None, typer.Option(help="Only this attack, by its label in the plan.")] = None,
+            rung: Annotated[str | None, typer.Option(help="Only this rung: oblivious, transfer, classifier or "
+                                                          "adaptive.")] = None,
+            form: Annotated[str, typer.Option("--format", help="table, markdown or csv.")] = "table",
+            measure: Annotated[str, typer.Option(help="accuracy or macro-recall.")] = "accuracy") -> None:
+    """Print defence × attack × rung with intervals and n; nothing is computed anew."""
+    from radversary.cli.tables import grid_table, standing_table
+    from radversary.core.errors import UnknownNameError
+    from radversary.report.compare import compare as compare_runs
+    from radversary.report.compare import different_sets, markdown, rows_of_all
+    from radversary.report.html import load_results
+    from radversary.report.markdown import standing_table as standing_markdown
+
+    if form not in FORMATS:
+        raise UnknownNameError("format", form, FORMATS)
+    results = load_results(runs)
+    if form == "csv":
+        tell_result(rows_of_all(results, attack=attack, rung=rung, measure=measure).rstrip("\n"))
+        return
+    grids, whole = compare_runs(results, attack=attack, rung=rung, measure=measure), attack is None and rung is None
+    if different_sets(results):
+        say("note: the runs were measured on different test images; their figures are not paired")
+    if form == "markdown":
+        parts = [f"{name}\n\n{standing_markdown(result)}" for name, result in results.items() if whole]
+        tell_result("\n".join([*parts, markdown(grids, measure)]).rstrip("\n"))
+        return
+    for table in [standing_table(name, result) for name, result in results.items() if whole]:
+        show_whole(table)
+    for grid in grids:
+        show_whole(grid_table(grid, measure))

@@ -1,0 +1,251 @@
+"""Trained transforms: a network that gives an attacked image its clean look back, with a card, saved as safetensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from radversary.classifiers.files import CARD, WEIGHTS, refuse_unsafe
+from radversary.classifiers.pretrained import describe_misfits
+from radversary.core.errors import ModelError
+from radversary.core.files import read_json, sha256_file, write_json, write_whole
+from radversary.core.registry import Registry
+from radversary.core.seeds import derive_seed
+from radversary.core.types import Images
+from radversary.defenses.base import Transform
+from radversary.imaging.intensity import to_grey
+
+BATCH = 32
+"""Images that go through a network at once."""
+
+RESTORERS: Registry[nn.Module] = Registry("restorer", {
+    "cyclegan": "radversary.defenses.restorers.cyclegan:cyclegan",
+    "restyle": "radversary.defenses.restorers.restyle:restyle",
+    "unet": "radversary.defenses.restorers.unet:unet",
+}, group="radversary.restorers")
+"""Name to factory; a factory takes options and returns a module that maps grey (N, 1, H, W) in [0, 1] to the restored
+(N, 1, H, W), not clamped, for any H and W."""
+
+
+class RestorerCard(BaseModel):
+    """What is known of a trained transform, beside its weights.
+
+    Attributes:
+        name: What people call it.
+        architecture: A name in :data:`RESTORERS`.
+        options: The factory's arguments.
+        trained_on: The data and the attacks it was trained on.
+        source: Where the weights come from.
+        notes: Anything else a reader should know.
+        sha256: Hash of the weights file; empty until it is saved.
+        licence: Licence of the weights.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    architecture: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    trained_on: str = ""
+    source: str = ""
+    notes: str = ""
+    sha256: str = ""
+    licence: str = ""
+
+
+class Restoration(Transform):
+    """A trained network before the classifier: always in evaluation mode, always grey, always float32.
+
+    The network's parameters are frozen in place. It works where the images are.
+
+    Args:
+        network: What a factory in :data:`RESTORERS` returns.
+        card: What is known of it.
+
+    Example:
+        >>> card = RestorerCard(name="mine", architecture="unet", options={"width": 4})
+        >>> restoration = Restoration(build_restorer(card), card)
+        >>> restoration, restoration(torch.rand(2, 3, 20, 30)).shape
+        (Restoration('mine', unet, sha256=unsaved), torch.Size([2, 3, 20, 30]))
+    """
+
+    def __init__(self, network: nn.Module, card: RestorerCard) -> None:
+        network = network.eval().requires_grad_(requires_grad=False)
+        self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.card = card
+
+    def __repr__(self) -> str:
+        weights = self.card.sha256[:8] or "unsaved"
+        return f"Restoration({self.card.name!r}, {self.card.architecture}, sha256={weights})"
+
+    @torch.no_grad()
+    def __call__(self, images: Images) -> Images:
+        """Restore images (N, 1 or 3, H, W); colour comes back as three equal channels."""
+        return self.differentiable(images)
+
+    def differentiable(self, images: Images) -> Images:
+        """Do the same with gradients."""
+        if not len(images):
+            return images.clone()
+        network = self.network.eval().to(images.device)
+        restored = torch.cat([network(part) for part in torch.split(to_grey(images), BATCH)])
+        return restored.float().clamp(0, 1).expand_as(images)
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the weights: the card's, or of those in memory where they were never saved."""
+        return self.card.sha256 or sha256(_packed(self.network)).hexdigest()
+
+    def material(self) -> tuple[str, ...]:
+        """Return the hash of the weights."""
+        return (self.fingerprint(),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restore(Transform):
+    """A trained transform by its folder, so that a plan can name it.
+
+    Attributes:
+        folder: What :func:`save_restoration` wrote.
+
+    Raises:
+        ModelError: Its weights or its card are missing or damaged.
+    """
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        # Read at once: an audit shall not find out after an hour that a defence was never trained.
+        _ = self.restoration
+
+    @cached_property
+    def restoration(self) -> Restoration:
+        """The transform in the folder."""
+        return load_restoration(self.folder)
+
+    def __call__(self, images: Images) -> Images:
+        """Restore images (N, C, H, W)."""
+        return self.restoration(images)
+
+    def differentiable(self, images: Images) -> Images:
+        """Do the same with gradients."""
+        return self.restoration.differentiable(images)
+
+    def material(self) -> tuple[str, ...]:
+        """Return the hash of the weights."""
+        return self.restoration.material()
+
+
+def build_restorer(card: RestorerCard, *, seed: int = 0) -> nn.Module:
+    """Build the network of a card with random weights.
+
+    Args:
+        card: Names the architecture and its options.
+        seed: Of the random weights; the global generator is left as it was.
+
+    Returns:
+        The network in training mode.
+
+    Raises:
+        UnknownNameError: No such architecture, or no such option.
+        PlanError: An option has a value that the architecture refuses.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "restorer", card.architecture))
+        return RESTORERS.create(card.architecture, **card.options)
+
+
+def save_restoration(restoration: Restoration, folder: Path) -> Restoration:
+    """Save a trained transform as ``model.safetensors`` and ``card.json``.
+
+    The card is written last and bears the hash of the weights: a folder with a card is complete.
+
+    Args:
+        restoration: A transform whose architecture is registered, so that it can be loaded again.
+        folder: Where to save; made if absent.
+
+    Returns:
+        The same network with the card that was written.
+
+    Raises:
+        UnknownNameError: The card's architecture is not registered.
+        StorageError: The disk refused; the folder then has no card.
+    """
+    RESTORERS.get(restoration.card.architecture)
+    (folder / CARD).unlink(missing_ok=True)
+    content = _packed(restoration.network)
+    path = write_whole(folder / WEIGHTS, lambda part: part.write_bytes(content))
+    card = restoration.card.model_copy(update={"sha256": sha256_file(path)})
+    write_json(folder / CARD, card.model_dump(mode="json"))
+    return Restoration(restoration.network, card)
+
+
+def load_restoration(folder: Path) -> Restoration:
+    """Load what :func:`save_restoration` saved.
+
+    Args:
+        folder: Its folder.
+
+    Returns:
+        The transform, on the CPU.
+
+    Raises:
+        ModelError: The weights or the card are missing, damaged, or do not fit each other.
+        UnsafeModelError: The weights file can run code when it is loaded.
+        UnknownNameError: The card names an architecture, or an option, that does not exist.
+    """
+    folder = Path(folder)
+    file = folder / WEIGHTS
+    if not file.is_file():
+        raise _lacking(folder.name, f"{folder} holds no {WEIGHTS}")
+    refuse_unsafe(file)
+    card = _read_card(folder)
+    if (actual := sha256_file(file)) != card.sha256:
+        raise _lacking(card.name, f"{file} is damaged or was changed, its sha256 is {actual}, "
+                                  f"the card says {card.sha256 or 'nothing'}")
+    network = build_restorer(card)
+    network.load_state_dict(_read_weights(file, card, network))
+    return Restoration(network, card)
+
+
+def _lacking(name: str, why: str) -> ModelError:
+    return ModelError(f"defence {name!r} needs its trained weights: {why}")
+
+
+def _packed(network: nn.Module) -> bytes:
+    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    packed: bytes = save(state, metadata={"format": "pt"})
+    return packed
+
+
+def _read_card(folder: Path) -> RestorerCard:
+    if not (folder / CARD).is_file():
+        raise _lacking(folder.name, f"{folder} holds no {CARD}")
+    try:
+        return RestorerCard.model_validate(read_json(folder / CARD))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "card"
+        raise _lacking(folder.name, f"{folder / CARD} is wrong, {place}: {first['msg'].lower()}") from error
+    except ValueError as error:
+        raise _lacking(folder.name, f"{folder / CARD} is not JSON: {error}") from error
+
+
+def _read_weights(file: Path, card: RestorerCard, network: nn.Module) -> dict[str, Tensor]:
+    try:
+        state: dict[str, Tensor] = load_file(file)
+    except SafetensorError as error:
+        raise _lacking(card.name, f"{file} is not a readable safetensors file: {error}") from error
+    expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    found = {key: tuple(value.shape) for key, value in state.items()}
+    if misfits := describe_misfits(found, expected):
+        raise _lacking(card.name, f"{file} does not hold those of {card.architecture}: {misfits}")
+    return state

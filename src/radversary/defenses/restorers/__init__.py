@@ -1,0 +1,1 @@
+"""Networks that restore images, by factory; the names are in defenses/restoration.py."""

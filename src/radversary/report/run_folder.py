@@ -1,0 +1,161 @@
+"""What lies in a run folder beside its result: exhibits on disk, the plan, the scores of single images."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from PIL import Image
+
+from radversary.audit.result import AuditResult, Exhibit
+from radversary.report.figures.thesis import Pixels
+from radversary.report.gallery import picture_path
+from radversary.report.html import load_result
+from radversary.report.reading import OPACITY, Reading
+
+KINDS = {"HGD": r"hgd|denois", "CycleGAN": r"cycle-?gan", "adversarial": r"adversarial"}
+"""How a kind of defence is known: by its label or its description."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run folder, read.
+
+    Attributes:
+        path: The folder.
+        result: Its result.
+    """
+
+    path: Path
+    result: AuditResult
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Read a run folder.
+
+        Raises:
+            InputError: It has no result, or one that cannot be read.
+        """
+        return cls(path, load_result(path))
+
+    @cached_property
+    def reading(self) -> Reading:
+        """Views of the result."""
+        return Reading(self.result)
+
+    @cached_property
+    def plan(self) -> dict[str, Any]:
+        """The plan as plain data; empty where there is none that can be read."""
+        try:
+            content = yaml.safe_load((self.path / "plan.yaml").read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def pixels(self, name: str | None) -> Pixels | None:
+        """Return a picture of the folder, None where it is absent, no PNG, or outside the folder."""
+        path = picture_path(self.path, name)
+        if path is None:
+            return None
+        try:
+            with Image.open(path) as picture:
+                return np.asarray(picture.convert("L" if picture.mode in ("L", "1", "I;16", "I") else "RGB"))
+        except OSError:
+            return None
+
+    def style_exhibit(self) -> tuple[Exhibit, Pixels, Pixels] | None:
+        """Return the first exhibit of an attack by opacity, the headline's before others, with its two pictures."""
+        worst = self.reading.worst
+        found = sorted((e for e in self.result.exhibits if by_opacity(e)),
+                       key=lambda e: worst is None or e.condition.attack != worst.attack)
+        for exhibit in found:
+            original, attacked = self.pixels(exhibit.original), self.pixels(exhibit.attacked)
+            if original is not None and attacked is not None:
+                return exhibit, original, attacked
+        return None
+
+    @staticmethod
+    def at_opacity(exhibit: Exhibit, original: Pixels, attacked: Pixels, opacity: float) -> tuple[Pixels, str] | None:
+        """Return an exhibit at some opacity and where the picture comes from, None where it does not follow.
+
+        The others follow only where the attack is a mixture by definition and its picture at full opacity is there.
+        """
+        if exhibit.condition.strength == opacity:
+            return attacked, "as the run kept it"
+        if not (exhibit.condition.strength == 1 and exhibit.condition.description.startswith("StyleTransferAttack")):
+            return None
+        if original.ndim < attacked.ndim:
+            original = np.repeat(original[..., None], 3, axis=2)
+        mixed = np.rint((1 - opacity) * original.astype(float) + opacity * attacked).astype(np.uint8)
+        return mixed, "mixed from the run's pictures at opacity 0 and 1, as the attack defines opacity"
+
+    def evidence(self, label: str) -> tuple[Exhibit, Pixels] | None:
+        """Return the first exhibit of a class with evidence maps, styles before others."""
+        for exhibit in sorted(self.result.exhibits, key=lambda e: not by_opacity(e)):
+            if exhibit.label == label and (pixels := self.pixels(exhibit.evidence)) is not None:
+                return exhibit, pixels
+        return None
+
+    def scores(self, exhibit: Exhibit) -> str:
+        """Say what each score of one image was, and from where on it alarms; nothing where the run keeps no scores."""
+        path, what = self.path / "detections.parquet", exhibit.condition
+        if not path.is_file():
+            return ""
+        frame = pd.read_parquet(path)
+        rows = frame[(frame["image_id"] == exhibit.image_id) & (frame["attack"] == what.attack)
+                     & (frame["strength"] == what.strength)]
+        if "rung" in rows:
+            rows = rows[rows["rung"] == str(what.rung)]
+        limits = {d.detector: d.threshold for d in self.result.detections
+                  if d.condition.key == what.key and d.threshold is not None}
+        said = [f"{name} {float(rows[name].iloc[0]):.3g}, {'an' if rows[name].iloc[0] > limit else 'no'} alarm (above "
+                f"{limit:.3g})" for name, limit in limits.items() if name in rows and len(rows)]
+        return f"Scores of the re-encoded image: {'; '.join(said)}." if said else ""
+
+    def defences_like(self, kind: str) -> list[str]:
+        """Return the defences of one kind, a key of ``KINDS``."""
+        return [name for name in self.reading.competitors
+                if re.search(KINDS[kind], f"{name} {self.result.defences.get(name, '')}".lower())]
+
+    def adversarial(self) -> tuple[str, str] | None:
+        """Return the first adversarially trained defence and the name of its model."""
+        for name in self.defences_like("adversarial"):
+            model = re.search(r"model (\S+)", self.result.defences.get(name, ""))
+            return name, model[1] if model else name
+        return None
+
+    def restored(self, labels: list[str]) -> tuple[Exhibit, list[tuple[str, Pixels]]] | None:
+        """Return an exhibit with raw, attacked and restored picture, if the gallery shows one of some defences."""
+        for exhibit, label in product(self.result.exhibits, labels):
+            names = {"raw": exhibit.original, "attacked": exhibit.attacked, "restored": exhibit.restored.get(label)}
+            found = [(head, pixels) for head, name in names.items() if (pixels := self.pixels(name)) is not None]
+            if len(found) == len(names):
+                return exhibit, found
+        return None
+
+    def unfrozen_at(self, epochs: int) -> int | None:
+        """Return before which epoch, from 0, the victim's deeper layers were set free; None where nobody can tell.
+
+        Args:
+            epochs: Epochs in its learning curve.
+        """
+        training = self.plan.get("models", {}).get("victim", {}).get("training") or {}
+        phases = training.get("phases") or []
+        frozen = sum(phase["epochs"] for phase in phases if phase.get("trunk") == "frozen")
+        if frozen == 0 and phases:
+            return 0
+        if all(phase.get("trunk") == "frozen" for phase in phases) and phases:
+            return epochs
+        return frozen if phases and sum(phase["epochs"] for phase in phases) == epochs else None
+
+
+def by_opacity(exhibit: Exhibit) -> bool:
+    """Tell whether an exhibit's attack has an opacity; older results say so in the description alone."""
+    return OPACITY in (exhibit.condition.measure or exhibit.condition.description)

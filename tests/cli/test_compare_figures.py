@@ -1,0 +1,88 @@
+"""``compare`` and ``figures`` on a run folder as a large plan makes it."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from radversary.audit.rungs import Rung
+
+FACTORY = Path(__file__).parents[1] / "report" / "audit_factory.py"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    spec = importlib.util.spec_from_file_location("audit_factory_of_reports", FACTORY)
+    factory = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(factory)
+    folder = tmp_path_factory.mktemp("rich")
+    factory.table_result(folder, images=3).save(folder / "result.json")
+    return folder
+
+
+def test_compare_prints_every_attack_and_rung_whole(radversary, run):
+    outcome = radversary("compare", run)
+    assert outcome.code == 0
+    assert "each defence in a line" in outcome.out
+    assert all(f"stm, {rung}: accuracy by ε" in outcome.out for rung in Rung)
+    assert "adversarial training" in outcome.out
+    assert "oracle (style) (ceiling)" in outcome.out
+    assert "…" not in outcome.out
+    assert outcome.err == ""
+
+
+def test_compare_narrows_down(radversary, run):
+    out = radversary("compare", run, "--attack", "stm", "--rung", "adaptive").out
+    assert "each defence in a line" not in out
+    assert "stm, adaptive" in out
+    assert "stm, transfer" not in out
+    assert "†" in out
+
+
+def test_compare_writes_markdown_and_csv(radversary, run):
+    markdown = radversary("compare", run, "--format", "markdown", "--measure", "macro-recall").out
+    assert "stm, adaptive: macro recall by ε, %" in markdown
+    assert "| no defence |" in markdown
+    lines = radversary("compare", run, "--format", "csv", "--attack", "Gatys").out.splitlines()
+    assert len(lines) == 13
+    assert lines[0].startswith("run,defence,role,attack,rung,strength")
+
+
+def test_compare_says_when_the_test_images_differ(radversary, run, tmp_path):
+    (tmp_path / "other").mkdir()
+    text = (run / "result.json").read_text().replace("9b" * 32, "aa" * 32)
+    (tmp_path / "other" / "result.json").write_text(text)
+    outcome = radversary("compare", run, tmp_path / "other", "--attack", "Gatys")
+    assert outcome.code == 0
+    assert "different test images" in outcome.err
+    assert "other: 1 (n=300)" in outcome.out
+
+
+@pytest.mark.parametrize(("options", "sentence"), [
+    (("--attack", "stn"), "unknown attack 'stn'; did you mean 'stm'?"),
+    (("--rung", "adaptve"), "did you mean 'adaptive'?"), (("--measure", "recall"), "did you mean 'macro-recall'?"),
+    (("--format", "cvs"), "did you mean 'csv'?"), (("--attack", "stn", "--format", "csv"), "did you mean 'stm'?"),
+    (("--attack", "Gatys", "--rung", "transfer"), "was not run on rung 'transfer'")])
+def test_compare_refuses_what_is_not_there(radversary, run, options, sentence):
+    outcome = radversary("compare", run, *options)
+    assert outcome.code == 2
+    assert sentence in outcome.err
+    assert outcome.out == ""
+
+
+@pytest.mark.parametrize("verb", ["compare", "figures"])
+def test_a_folder_without_result_is_refused(radversary, tmp_path, verb):
+    outcome = radversary(verb, tmp_path)
+    assert outcome.code == 2
+    assert "has no result.json" in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_figures_draws_the_thesis_and_names_what_lacks(radversary, run, tmp_path):
+    outcome = radversary("figures", run, "--out", tmp_path / "out")
+    assert outcome.code == 0
+    assert outcome.out == f"figures: {(tmp_path / 'out' / 'index.html').resolve()}\n"
+    assert "figure 22: the gallery of the run shows another defence" in outcome.err
+    assert len(list((tmp_path / "out").glob("figure-*.svg"))) > 15

@@ -1,0 +1,207 @@
+"""Defence × attack × rung: the grids, the standings and their place on the page."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from audit_factory import STRENGTH_OF, TABLE, table_result
+from test_report_page import Outline
+
+from radversary.audit.rungs import Rung
+from radversary.core.errors import InputError, UnknownNameError
+from radversary.report.compare import compare, different_sets, markdown, rows_of_all
+from radversary.report.figures.robustness import shown_lines, strength_curves
+from radversary.report.grid import WIDTH, grids, is_familiar, visibility_grids
+from radversary.report.headline import conclusion
+from radversary.report.html import render_report
+from radversary.report.markdown import accuracy_table, recall_table, standing_table
+from radversary.report.reading import Reading, is_floor
+from radversary.report.standing import called_normal, profiles, standings
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    return table_result(tmp_path_factory.mktemp("table"), images=0)
+
+
+@pytest.fixture(scope="module")
+def reading(result):
+    return Reading(result)
+
+
+@pytest.fixture(scope="module")
+def page(result, tmp_path_factory):
+    return render_report(result, tmp_path_factory.mktemp("page"))
+
+
+def test_the_headline_is_the_oblivious_style_and_its_best_defence_no_oracle(reading):
+    assert reading.worst.key == "style, worst of 10@1"
+    assert reading.best_defence == "style-randomised"
+    assert reading.oracles == ("oracle (style)",)
+    assert reading.leading(3) == ("canonical + destyle", "style-randomised", "oracle (style)")
+    text = conclusion(reading).striptags()
+    assert "style, worst of 10 at opacity\xa01" in text
+    assert "oracle" not in text
+
+
+def test_an_oracle_that_would_win_is_still_no_defence(result):
+    named = Reading(result.model_copy(update={"oracles": ("oracle (style)", "style-randomised")}))
+    assert named.best_defence == "canonical + destyle"
+
+
+def test_cells_of_two_rungs_are_told_apart(reading, result):
+    for rung in Rung:
+        (condition,) = [c for c in reading.of_attack("stm", rung) if c.strength == 8 / 255]
+        assert reading.cell(condition, "hgd") == result.cell("stm", 8 / 255, "hgd", rung)
+    values = {reading.cell(c, "hgd").performance.accuracy.value for rung in Rung for c in reading.of_attack("stm", rung)
+              if c.strength == 8 / 255}
+    assert len(values) == 4
+
+
+def test_grids_hold_every_figure_once_floors_first_oracles_last(reading, result):
+    found = {grid.title: grid for grid in grids(reading)}
+    assert next(iter(found)) == "equal noise"
+    assert set(found) == {*TABLE, "stm: oblivious, transfer", "stm: classifier, adaptive"} - {"stm"}
+    assert max(len(grid.columns) for grid in found.values()) <= WIDTH
+    stm = found["stm: classifier, adaptive"]
+    assert [group.title for group in stm.groups] == ["floor", "classifier", "adaptive"]
+    assert [column.title for column in stm.groups[0].columns] == ["clean", "identity", "equal noise 16/255"]
+    assert [group.apart for group in stm.groups] == [False, False, True]
+    assert [row.defence for row in stm.rows] == list(STRENGTH_OF)
+    assert [row.role for row in stm.rows][::11] == ["none", "oracle"]
+    row = next(row for row in stm.rows if row.defence == "fast PGD-AT")
+    assert [item.estimate for item in row.entries[-5:]] == [
+        result.cell("stm", c.strength, "fast PGD-AT", Rung.ADAPTIVE).performance.accuracy
+        for c in reading.of_attack("stm", Rung.ADAPTIVE)]
+    assert [item.familiar for item in row.entries] == [False] * 3 + [True] * 10
+    assert all(column.n == 300 for column in stm.columns)
+
+
+def test_visibility_leaves_empty_bins_out_and_keeps_its_counts(reading, result):
+    style, stm = visibility_grids(reading)
+    assert [(column.title, column.n) for column in style.columns] == [("≥ 0.98", 210), ("0.95–0.98", 180),
+                                                                      ("0.90–0.95", 320), ("0.80–0.90", 190)]
+    assert [group.title for group in stm.groups] == ["oblivious", "transfer"]
+    assert style.rows[0].entries[1].estimate == result.visibility[0].accuracy[1]
+
+
+def test_the_worst_is_the_least_of_the_listed_and_floors_do_not_count(reading, result):
+    for standing in standings(reading):
+        for rung, worst in zip(Rung, standing.worst, strict=True):
+            listed = [cell for cell in result.cells if cell.defence == standing.defence
+                      and cell.condition.rung == rung and not is_floor(cell.condition)]
+            assert worst.cell.performance.accuracy.value == min(c.performance.accuracy.value for c in listed)
+            assert worst.familiar == is_familiar(result, worst.cell.condition.attack, standing.defence)
+
+
+def test_called_normal_is_counted_by_hand_and_silent_without_such_a_class(reading, result):
+    cell = result.cell("stm", 8 / 255, "none")
+    rows = cell.performance.confusion
+    assert called_normal(reading, cell) == (("Pneumonia", rows[1][0], 100), ("Pneumothorax", rows[2][0], 100))
+    nameless = Reading(result.model_copy(update={"classes": ("a", "b", "c")}))
+    assert all(profile.called_normal == () for profile in profiles(nameless))
+    assert {profile.defence for profile in profiles(reading)} == {"none", "style-randomised", "oracle (style)"}
+
+
+def test_the_page_has_all_of_it(page, result):
+    text = " ".join(Outline(page).text.split())
+    missed = result.cell("clean", 0, "none").performance.confusion[2][0]
+    assert f'<span class="called alarm">Pneumothorax called Normal: {missed} of 100' in page
+    assert "Ceiling trained on the audited attack: no defence" in text
+    assert "of the listed" in text
+    assert "picked among 10 on these same test images" in text
+    assert page.count('class="familiar"') > 24
+    assert len(re.findall(r'<table class="compact">', page)) == len(TABLE) + 1 + 2
+    assert 'href="#figures"' in page
+
+
+def test_no_alarm_where_nobody_was_missed(result, tmp_path):
+    clean = {cell.defence: cell for cell in result.cells if cell.condition.attack == "clean"}
+    perfect = tuple((tuple(100 if row == column else 0 for column in range(3))) for row in range(3))
+    cells = tuple(cell.model_copy(update={"performance": type(cell.performance)(
+        **{**vars(cell.performance), "confusion": perfect})}) for cell in clean.values())
+    page = render_report(result.model_copy(update={"cells": cells}), tmp_path)
+    assert "called alarm" not in page
+
+
+WITHOUT = {"oracles": {"oracles": ()}, "familiar": {"familiar": ()}, "costs": {"costs": {}},
+           "visibility": {"visibility": ()}, "detections": {"detections": ()}, "defences": {"defences": {}}}
+
+
+@pytest.fixture(scope="module")
+def small(result):
+    """Three defences, two attacks, two rungs: what rendering costs is its figures."""
+    kept = tuple(cell for cell in result.cells if cell.defence in ("none", "hgd", "oracle (style)")
+                 and cell.condition.attack in ("clean", "identity", "stm", "Gatys")
+                 and cell.condition.rung in (Rung.OBLIVIOUS, Rung.ADAPTIVE) and cell.condition.strength != 1 / 255)
+    return result.model_copy(update={"cells": kept, "detections": result.detections[:4], "curves": {}})
+
+
+@pytest.mark.parametrize("missing", [*WITHOUT, "everything", "some cells", "the undefended"])
+def test_the_page_renders_without(small, tmp_path, missing):
+    update = WITHOUT.get(missing) or {key: value for part in WITHOUT.values() for key, value in part.items()}
+    if missing == "some cells":
+        update = {"cells": small.cells[:6] + small.cells[6::2]}
+    if missing == "the undefended":
+        update = {"cells": tuple(cell for cell in small.cells if cell.defence != "none")}
+    Outline(render_report(small.model_copy(update=update), tmp_path))
+
+
+def test_curves_are_one_an_attack_and_rung_with_few_lines(reading):
+    drawings = {drawing.name: drawing for drawing in strength_curves(reading)}
+    assert {"accuracy-5-stm", "accuracy-5-stm-transfer", "accuracy-5-stm-adaptive"} <= set(drawings)
+    assert not [name for name in drawings if "gatys" in name]
+    assert len(shown_lines(reading)) == 8
+    assert shown_lines(reading)[0] == "none"
+    assert shown_lines(reading)[-1] == "oracle (style)"
+    stm = drawings["accuracy-5-stm"].svg
+    assert all(f">{k}/255<" in stm for k in (2, 4, 8, 16))
+    assert ">ε of the attack<" in stm
+    assert ">opacity of the attack<" in drawings["accuracy-2-style-microast"].svg
+
+
+def test_runs_stand_side_by_side(result):
+    other = result.model_copy(update={"cells": tuple(c for c in result.cells if c.defence in ("none", "hgd")),
+                                      "data": result.data.model_copy(update={"sha256": "00"})})
+    (grid,) = compare({"a": result, "b": other}, attack="stm", rung="transfer")
+    assert [group.title for group in grid.groups] == ["a", "b"]
+    rows = {row.defence: row.entries for row in grid.rows}
+    assert rows["hgd"][:5] == rows["hgd"][5:]
+    assert rows["augmix"][5:] == (None,) * 5
+    assert different_sets({"a": result, "b": other})
+    assert not different_sets({"a": result, "b": result})
+
+
+def test_compare_shows_recall_on_request(result):
+    (grid,) = compare({"a": result}, attack="Gatys", measure="macro-recall")
+    cell = result.cell("Gatys", 1.0, "hgd")
+    assert next(row for row in grid.rows if row.defence == "hgd").entries[0].estimate == cell.performance.recall
+
+
+@pytest.mark.parametrize(("options", "sentence"), [
+    ({"attack": "stmm"}, "did you mean 'stm'"), ({"rung": "adaptve"}, "did you mean 'adaptive'"),
+    ({"measure": "recall"}, "did you mean 'macro-recall'")])
+def test_unknown_names_are_refused_with_the_nearest(result, options, sentence):
+    with pytest.raises(UnknownNameError, match=sentence):
+        compare({"a": result}, **options)
+
+
+def test_a_rung_on_which_an_attack_was_not_run_is_refused(result):
+    with pytest.raises(InputError, match="not run on rung 'adaptive', only on: oblivious"):
+        compare({"a": result}, attack="Gatys", rung="adaptive")
+
+
+def test_csv_has_a_line_a_cell_and_markdown_a_row_a_defence(result):
+    lines = rows_of_all({"a": result}).splitlines()
+    assert len(lines) == 1 + len(result.cells)
+    assert len(rows_of_all({"a": result}, attack="stm").splitlines()) == 1 + 20 * 12
+    text = markdown(compare({"a": result}, attack="stm", rung="oblivious"), "accuracy")
+    assert text.count("\n| ") == 13
+    assert "†" in text.splitlines()[-1]
+
+
+def test_markdown_tables_tell_rungs_apart(result):
+    assert "| stm | adaptive | 8/255 |" in accuracy_table(result)
+    assert "| stm | adaptive | 8/255 | hgd |" in recall_table(result)
+    assert standing_table(result).count("\n| ") == 13

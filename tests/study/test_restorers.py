@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+from tiny_study import FOURIER, content, make_study, training
+
+from radversary.audit.plan_files import parse_plan
+from radversary.audit.rungs import Rung
+from radversary.core.errors import PlanError, UnknownNameError
+from radversary.core.files import sha256_file
+from radversary.defenses.restoration import load_restoration
+from radversary.study.checks import familiar_with
+from radversary.study.plan import StudyPlan
+from radversary.study.run import run_study
+
+STYLES = {"label": "train styles", "name": "style-transfer", "copies": 1, "options": {**FOURIER, "styles": "train"}}
+SHARP = {"label": "fgsm", "name": "fgsm", "model": "friend", "copies": 1}
+RESTORERS = {
+    "cleaner": {"denoiser": {"width": 2, "epochs": 1, "batch_size": 8, "precision": "float32"},
+                "attacks": [STYLES, SHARP]},
+    "cycle": {"cyclegan": {"width": 2, "blocks": 0, "epochs": 1, "images": 8, "precision": "float32"},
+              "attacks": [STYLES]},
+    "calm": {"restyle": {"amount": 0.5, "images": 8}}}
+MODELS = {
+    "victim": {"training": training()}, "friend": {"training": training()},
+    "stranger": {"training": training(), "input": ["canonical"]},
+    "oracle": {"oracle": True, "training": training("victim"), "adversarial": {"attacks": [
+        {"label": "seen", "name": "style-transfer", "options": FOURIER}]}}}
+DEFENCES = [{"label": "cleaner", "transforms": ["cleaner"]}, {"label": "cycle", "transforms": ["cycle"]},
+            {"label": "stack", "transforms": ["canonical", "calm"]}, {"label": "stranger", "model": "stranger"},
+            {"label": "oracle", "model": "oracle"}]
+ATTACKS = [{"label": "style", "name": "style-transfer", "options": FOURIER},
+           {"label": "fgsm", "name": "fgsm", "surrogate": "friend", "images": 6}]
+
+
+def full(**changes):
+    return content(models=MODELS, restorers=RESTORERS, defences=DEFENCES, attacks=ATTACKS, **changes)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder, told = tmp_path_factory.mktemp("whole"), []
+    plan = parse_plan(StudyPlan, full(), source="test")
+    return run_study(plan, folder, tell=told.append), folder, told
+
+
+def test_restorers_are_trained_between_models_and_audit(whole):
+    _, folder, told = whole
+    order = [line.removesuffix(" …") for line in told]
+    assert order.index("train friend") < order.index("train cleaner") < order.index("audit")
+    for name, architecture in (("cleaner", "unet"), ("cycle", "cyclegan"), ("calm", "restyle")):
+        card = load_restoration(folder / "restorers" / name).card
+        assert (card.name, card.architecture) == (name, architecture)
+
+
+def test_defences_use_what_was_trained(whole):
+    result, folder, _ = whole
+    assert set(result.defences) == {"none", "cleaner", "cycle", "stack", "stranger", "oracle"}
+    table = pd.read_parquet(folder / "predictions.parquet")
+    clean = table[table["attack"] == "clean"].set_index(["defence", "image_id"])["p_Normal"]
+    for label in ("cleaner", "cycle", "stack", "stranger", "oracle"):
+        assert (clean[label] - clean["none"]).abs().max() > 1e-6
+    assert result.costs["cleaner"].training > 0
+    assert result.costs["stack"].training > 0
+
+
+def test_every_rung_of_every_defence_is_there(whole):
+    result = whole[0]
+    for defence in result.defences:
+        for rung in Rung:
+            assert result.cell("fgsm", 8 / 255, defence, rung).performance.accuracy.n == 6
+
+
+def test_oracles_and_familiar_generators_are_named(whole):
+    result = whole[0]
+    assert result.oracles == ("oracle",)
+    assert set(result.familiar) == {"style/cleaner", "style/cycle", "style/oracle", "fgsm/cleaner"}
+    assert "ORACLE" in json.loads((whole[1] / "models/oracle/card.json").read_text())["notes"]
+
+
+def test_a_model_with_transforms_of_its_own_is_audited_behind_them(whole):
+    assert "Canonical" in whole[0].defences["stranger"]
+
+
+def test_pictures_of_every_restoration_hang_in_the_gallery(whole):
+    result, folder, _ = whole
+    for exhibit in result.exhibits:
+        assert set(exhibit.restored) == {"cleaner", "cycle", "stack", "stranger"}
+        assert all((folder / path).is_file() for path in exhibit.restored.values())
+
+
+def test_again_nothing_is_trained_and_the_same_is_found(whole):
+    _, folder, _ = whole
+    before = {path: sha256_file(path) for path in folder.rglob("*.safetensors")}
+    stamps = {path: path.stat().st_mtime_ns for path in before}
+    run_study(parse_plan(StudyPlan, full(), source="test"), folder)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")} == stamps
+
+
+def test_a_changed_restorer_is_trained_anew_and_nothing_else(whole):
+    _, folder, _ = whole
+    stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
+    changed = {**RESTORERS, "calm": {"restyle": {"amount": 0.25, "images": 8}}}
+    run_study(parse_plan(StudyPlan, {**full(), "restorers": changed}, source="test"), folder)
+    after = {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
+    assert {path.parent.name for path, stamp in after.items() if stamps[path] != stamp} == {"calm"}
+
+
+@pytest.mark.parametrize(("restorer", "problem"), [
+    ({}, "this one is none of them"),
+    ({"denoiser": {}, "restyle": {}, "attacks": [STYLES]}, "this one is denoiser and restyle"),
+    ({"denoiser": {}}, "list some under attacks"),
+    ({"restyle": {}, "attacks": [STYLES]}, "needs no attacks"),
+    ({"denoiser": {}, "attacks": [{**STYLES, "model": "nobody"}]}, "needs model 'nobody'"),
+    ({"denoiser": {}, "model": "nobody", "attacks": [STYLES]}, "needs model 'nobody'")])
+def test_restorers_that_make_no_sense_are_refused(restorer, problem):
+    with pytest.raises(PlanError, match=problem):
+        make_study(restorers={"r": restorer})
+
+
+def test_a_restorer_may_not_take_the_name_of_a_transform():
+    with pytest.raises(PlanError, match="has the name of a model or transform"):
+        make_study(restorers={"jpeg": {"restyle": {}}})
+
+
+def test_a_surrogate_that_no_model_is_is_refused():
+    attack = {"label": "fgsm", "name": "fgsm", "surrogate": "nobody"}
+    with pytest.raises(PlanError, match="surrogate 'nobody'"):
+        make_study(attacks=[attack])
+
+
+def test_a_restorer_trained_on_audited_styles_is_refused(tmp_path):
+    seen = {**STYLES, "options": FOURIER}
+    plan = make_study(restorers={"r": {"denoiser": {}, "attacks": [seen]}})
+    with pytest.raises(PlanError, match="restorer 'r' trains on"):
+        run_study(plan, tmp_path)
+
+
+def test_a_defence_without_its_restorer_is_answered_with_the_nearest(tmp_path):
+    plan = make_study(restorers={"cleaner": RESTORERS["calm"]}, defences=[{"label": "d", "transforms": ["cleanr"]}])
+    with pytest.raises(UnknownNameError, match="did you mean 'cleaner'"):
+        run_study(plan, tmp_path)
+
+
+def test_files_of_strangers_are_not_removed(tmp_path):
+    (tmp_path / "restorers/calm").mkdir(parents=True)
+    (tmp_path / "restorers/calm/notes.txt").write_text("mine")
+    plan = make_study(restorers={"calm": RESTORERS["calm"]})
+    with pytest.raises(PlanError, match="no study wrote"):
+        run_study(plan, tmp_path)
+    assert (tmp_path / "restorers/calm/notes.txt").read_text() == "mine"
+
+
+def test_kinship_is_of_generators_and_of_surrogates():
+    found = familiar_with(parse_plan(StudyPlan, full(), source="test"))
+    assert found["cleaner"] == ["style", "fgsm"]
+    assert found["friend"] == []
