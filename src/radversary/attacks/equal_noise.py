@@ -29,7 +29,8 @@ ROUNDS = 16
 
 def size(images: Images, changed: Images) -> Tensor:
     """Return the Euclidean norm (N,) of what is stored of a change, in grey."""
-    return (to_grey(quantise(changed, BITS)) - to_grey(images)).flatten(1).norm(dim=1)
+    norms: Tensor = torch.linalg.vector_norm(to_grey(quantise(changed, BITS)) - to_grey(images), dim=(1, 2, 3))
+    return norms
 
 
 def noise_of_size(images: Images, noise: Tensor, wanted: Tensor) -> Images:

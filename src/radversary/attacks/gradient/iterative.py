@@ -15,8 +15,9 @@ from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
 from radversary.core.types import Images, Labels
 
-TINY = 1e-12
-"""Keeps the momentum of an image without any gradient finite."""
+TINY = torch.finfo(torch.float32).tiny
+"""Keeps the momentum of an image without any gradient finite; no larger, or a sure classifier's gradients would not
+be normalised."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +71,17 @@ class MomentumFGSM(IterativeFGSM):
 
     Attributes:
         momentum: Share of the last direction that is kept, μ.
+
+    Raises:
+        PlanError: A negative momentum.
     """
 
     momentum: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.momentum >= 0:
+            raise PlanError(f"momentum must be at least 0, got {self.momentum}")
 
     def follow(self, gradient: Tensor, direction: Tensor) -> Tensor:
         """Add the normalised gradient to what was kept of the last direction."""

@@ -10,6 +10,7 @@ that is what every classifier here is promised; the gradient is taken at the cli
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ from radversary.core.types import Colour, Images, Labels
 from radversary.imaging.intensity import to_grey
 from radversary.stylization.bank import StyleBank
 from radversary.stylization.generators import AdaIn
-from radversary.stylization.network import Stylizer, shipped_stylizer
+from radversary.stylization.network import shipped_stylizer
 
 CROWD = 128
 """Copies that go through the networks at once; whole images' worth, so that it changes nothing but memory."""
@@ -114,10 +115,22 @@ class StyleTransferMethod(MomentumFGSM):
         return to_grey(made).expand(-1, images.shape[1], -1, -1) if self.colour == Colour.GREY else made
 
     def codes(self, device: torch.device) -> Tensor:
-        """Return the style codes of the bank, (count, 128)."""
-        styles = self.bank().images.to(device)
-        if self.colour == Colour.GREY:
-            styles = to_grey(styles).expand(-1, 3, -1, -1)
-        network: Stylizer = shipped_stylizer().to(device)
-        codes: Tensor = network.style(styles)
-        return codes
+        """Return the style codes of the bank, (count, 128), read once."""
+        return style_codes(self.bank(), self.colour, device)
+
+
+@lru_cache(maxsize=8)
+def style_codes(bank: StyleBank, colour: str, device: torch.device) -> Tensor:
+    """Return what the stylizer reads from the styles of a bank, (count, 128), without gradients.
+
+    Args:
+        bank: The styles; the same object gives the same codes.
+        colour: ``grey`` reads their luma.
+        device: Where the codes are wanted.
+    """
+    styles = bank.images.to(device)
+    if colour == Colour.GREY:
+        styles = to_grey(styles).expand(-1, 3, -1, -1)
+    with torch.no_grad():
+        codes: Tensor = shipped_stylizer().to(device).style(styles)
+    return codes

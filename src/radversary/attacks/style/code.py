@@ -72,7 +72,8 @@ def code_space(styles: str, *, count: int, size: int, seed: int) -> CodeSpace:
         raise PlanError(f"style-code needs a bank of at least two styles, {styles!r} holds {len(bank)}")
     network = shipped_stylizer().cpu()
     with torch.no_grad():
-        codes = torch.cat([network.style(to_grey(style).expand(-1, 3, -1, -1)) for style in bank.images.split(1)])
+        codes = torch.cat([network.style(style.expand(-1, 3, -1, -1))
+                           for style in torch.split(to_grey(bank.images), 1)])
     covariance = torch.from_numpy(ledoit_wolf(codes.double().numpy())[0]) + JITTER * torch.eye(CODE)
     return CodeSpace(codes=codes, mean=codes.mean(0), root=torch.linalg.cholesky(covariance).float())
 
@@ -84,7 +85,8 @@ def within(points: Tensor, radius: float) -> Tensor:
         >>> within(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), 1.0).norm(dim=1).tolist()
         [1.0, 0.5]
     """
-    return points * (radius / points.norm(dim=1, keepdim=True).clamp_min(1e-9)).clamp_max(1.0)
+    norms: Tensor = torch.linalg.vector_norm(points, dim=1, keepdim=True)
+    return points * (radius / norms.clamp_min(1e-9)).clamp_max(1.0)
 
 
 @dataclass(frozen=True, kw_only=True)

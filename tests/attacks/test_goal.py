@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import logsumexp
+
+from radversary.attacks.goal import attack_loss, fooled, image_gradient, margin
+from radversary.core.seeds import generator
+from random_parts import smooth_images, tiny_classifier
+
+LOGITS = 4 * torch.randn(50, 5, generator=generator("goal"))
+LABELS = torch.arange(50) % 5
+
+
+def test_the_loss_is_the_cross_entropy_of_each_image():
+    scores = LOGITS.double().numpy()
+    expected = logsumexp(scores, axis=1) - scores[np.arange(50), LABELS]
+    np.testing.assert_allclose(attack_loss(LOGITS, LABELS).numpy(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_loss_of_half_precision_logits_is_float32():
+    assert attack_loss(LOGITS.half(), LABELS).dtype == torch.float32
+
+
+def test_the_margin_is_that_of_a_loop():
+    for logits, label, found in zip(LOGITS.tolist(), LABELS.tolist(), margin(LOGITS, LABELS).tolist(), strict=True):
+        best = max(score for place, score in enumerate(logits) if place != label)
+        assert found == pytest.approx(best - logits[label], abs=1e-5)
+
+
+def test_fooled_is_a_margin_above_zero():
+    assert torch.equal(fooled(LOGITS, LABELS), margin(LOGITS, LABELS) > 0)
+    assert 0 < fooled(LOGITS, LABELS).sum() < 50
+
+
+def test_the_gradient_is_that_of_finite_differences():
+    victim, image = tiny_classifier(size=8), smooth_images(1, 8)
+    label = torch.tensor([1])
+    found = image_gradient(victim, image, label)
+    for row, column in ((0, 0), (3, 5), (7, 7)):
+        step = torch.zeros_like(image)
+        step[0, 0, row, column] = 1e-2
+        high, low = (attack_loss(victim.logits(image + sign * step), label).item() for sign in (1, -1))
+        assert found[0, 0, row, column].item() == pytest.approx((high - low) / 2e-2, rel=0.02, abs=2e-4)
+
+
+def test_an_image_has_the_same_gradient_alone_and_among_others():
+    victim, images, labels = tiny_classifier(), smooth_images(4), torch.tensor([0, 1, 2, 0])
+    together = image_gradient(victim, images, labels)
+    for place in range(4):
+        alone = image_gradient(victim, images[place:place + 1], labels[place:place + 1])
+        torch.testing.assert_close(together[place:place + 1], alone, atol=1e-6, rtol=1e-4)
+
+
+def test_it_works_where_gradients_are_switched_off_and_leaves_no_trace():
+    victim, images, labels = tiny_classifier(), smooth_images(2), torch.tensor([0, 1])
+    with torch.no_grad():
+        gradient = image_gradient(victim, images, labels)
+    assert gradient.abs().max() > 0
+    assert not gradient.requires_grad
+    assert not images.requires_grad
+    assert all(weight.grad is None and not weight.requires_grad for weight in victim.module.parameters())
