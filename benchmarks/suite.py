@@ -125,5 +125,44 @@ def phantoms() -> dict[str, Any]:
     return compare("phantoms", "radversary", {"radversary": lambda: pictures(128, 128)}, note="128 images at 128 px")
 
 
+def stm() -> dict[str, Any]:
+    """STM against nothing but the passes that it cannot do without."""
+    from radversary.attacks.gradient.stm import StyleTransferMethod
+    from radversary.classifiers.networks import build_network
+    from radversary.classifiers.torch_module import wrap
+    from radversary.core.seeds import Streams
+
+    images, labels, copies = pictures(4, 128), torch.tensor([0, 1, 2, 0]), 20
+    surrogate = wrap(build_network("resnet18", classes=3), classes=("a", "b", "c"), size=128)
+    attack = StyleTransferMethod(steps=1, copies=copies)
+    return compare("stm", "radversary stm", {
+        "radversary stm": lambda: attack.perturb(surrogate, images, labels,
+                                                 Streams.for_images("abcd", seed=0, step="bench")),
+        "its passes alone": passes(surrogate.module, images, labels, copies)},
+        scale={"radversary stm": 10.0, "its passes alone": 10.0},
+        note="4 images at 128 px, ResNet-18, 10 steps of 20 copies; 1 step, times 10. The passes: a stylizer's "
+             "features of 4 images and 80 drawings, a surrogate's 80 forward and backward, 80 in a batch, "
+             "on inputs made before")
+
+
+def passes(surrogate: torch.nn.Module, images: Images, labels: torch.Tensor, copies: int) -> Contender:
+    """Return one step's passes through the stylizer and the surrogate, with no attack around them."""
+    from radversary.stylization.network import shipped_stylizer
+
+    stylizer, three = shipped_stylizer(), images.expand(-1, 3, -1, -1).contiguous()
+    codes = torch.randn(len(images) * copies, 128, generator=generator("bench"))
+    inputs, many = three.repeat_interleave(copies, 0), labels.repeat_interleave(copies)
+
+    def run() -> object:
+        with torch.no_grad():
+            features = stylizer.content(three).repeat_interleave(copies, 0)
+            stylizer.paint(features, codes, images.shape[-2:])
+        at = inputs.detach().requires_grad_()
+        return torch.autograd.grad(torch.nn.functional.cross_entropy(surrogate(at), many), at)
+
+    return run
+
+
 SUITE: dict[str, Callable[[], dict[str, Any]]] = {
-    "stylization": stylization, "similarity": similarity, "edges": edges, "intervals": intervals, "phantoms": phantoms}
+    "stylization": stylization, "similarity": similarity, "edges": edges, "intervals": intervals, "phantoms": phantoms,
+    "stm": stm}

@@ -19,6 +19,14 @@ def test_the_loss_is_the_cross_entropy_of_each_image():
     np.testing.assert_allclose(attack_loss(LOGITS, LABELS).numpy(), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("gap", [0.0, 15.0, 30.0, 80.0])
+def test_the_gradient_of_a_sure_answer_keeps_both_halves(gap):
+    logits = torch.tensor([[gap, 0.0]], requires_grad=True)
+    (found,) = torch.autograd.grad(attack_loss(logits, torch.tensor([0])).sum(), logits)
+    wrong = 1 / (1 + np.exp(np.float64(gap)))
+    np.testing.assert_allclose(found.numpy(), [[-wrong, wrong]], rtol=1e-5)
+
+
 def test_the_loss_of_half_precision_logits_is_float32():
     assert attack_loss(LOGITS.half(), LABELS).dtype == torch.float32
 

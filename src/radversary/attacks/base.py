@@ -7,11 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
+import torch
+
 from radversary.classifiers.base import Classifier, require_access
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
 from radversary.core.types import Access, Images, Labels, check_images
 from radversary.imaging.intensity import quantise
+
+GRID = 1e-4
+"""Share of a grey level by which a bound written in decimals may miss the level it means."""
 
 
 class Attack(ABC):
@@ -52,6 +57,11 @@ class Attack(ABC):
     def current(self) -> float:
         """Its strength."""
         return float(getattr(self, self.strength))
+
+    @property
+    def bound(self) -> float | None:
+        """The most that it changes any pixel, in units of the full grey range; None where it promises nothing."""
+        return None
 
     def material(self) -> tuple[str, ...]:
         """Return a hash of each thing it draws on beside the images, such as style pictures.
@@ -116,7 +126,28 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
     streams = Streams.for_images(batch.image_ids, seed=seed, step=step)
     for strength, attacked in attack.ladder(classifier, batch.images, batch.labels, streams, strengths):
         check_images(attacked, name=f"output of {attack!r}")
-        yield strength, quantise(attacked.detach(), batch.bits)
+        saved, bound = quantise(attacked.detach(), batch.bits), attack.at(strength).bound
+        yield strength, saved if bound is None else within_levels(saved, batch.images, bound, batch.bits)
+
+
+def within_levels(saved: Images, images: Images, bound: float, bits: int) -> Images:
+    """Return saved images whose rounding took them beyond a bound, put back to the last whole grey level inside it.
+
+    Args:
+        saved: (N, C or 3, H, W) on the grid of ``bits``.
+        images: The originals, (N, C, H, W), on the same grid.
+        bound: The most that a pixel may have changed.
+        bits: Bits a pixel.
+
+    Example:
+        >>> import torch
+        >>> grey = torch.full((1, 1, 1, 1), 100 / 255)
+        >>> round(float(within_levels(grey + 3 / 255, grey, 0.01, 8)) * 255)
+        102
+    """
+    top = 2**bits - 1
+    reach = int(bound * top + GRID) / top
+    return torch.minimum(torch.maximum(saved, images - reach), images + reach).clamp(0, 1)
 
 
 def check_strength(name: str, value: float) -> None:

@@ -12,10 +12,11 @@ from radversary.attacks.gradient.linf import LinfAttack, check_epsilon
 from radversary.attacks.identity import Identity
 from radversary.audit.plan import AttackPlan, AuditPlan
 from radversary.audit.result import Condition
-from radversary.audit.rungs import Rung
+from radversary.audit.rungs import SHARED, Rung
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.seeds import numpy_generator
+from radversary.core.types import Colour
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.base import Stack, Transform
@@ -38,6 +39,7 @@ class Subject:
         document: What is written as ``plan.yaml``; empty writes the audit's own plan.
         oracles: Models that were trained on an audited attack.
         familiar: Model or transform to the labels of the attacks whose generator or surrogate it was trained with.
+        ceilings: Oracle to the labels of the attacks that it was trained on.
     """
 
     classifiers: Mapping[str, Classifier]
@@ -51,6 +53,7 @@ class Subject:
     document: str = ""
     oracles: frozenset[str] = frozenset()
     familiar: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ceilings: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,14 @@ class Bench:
     readers: Mapping[str, Classifier]
     trials: Mapping[str, Trial]
     images: PreparedImages
+
+    def judged(self, label: str) -> tuple[Rung, ...]:
+        """Return the rungs on which an attack's own images are looked at: those all defences share, else its first.
+
+        On the others each defence meets images of its own, which differ from those made against no defence.
+        """
+        rungs = self.trials[label].rungs if label in self.trials else (Rung.OBLIVIOUS,)
+        return tuple(rung for rung in rungs if rung in SHARED) or rungs[:1]
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -134,8 +145,10 @@ def trial(plan: AttackPlan, subject: Subject, rows: np.ndarray, *, seed: int) ->
     """
     attack = plan.build()
     if isinstance(attack, LinfAttack):
+        # Pillow stores no 16-bit colour, so a colour attack has 8 bits whatever the film had.
+        bits = subject.images.bits if attack.colour == Colour.GREY else 8
         for epsilon in plan.steps():
-            check_epsilon(epsilon, subject.images.bits)
+            check_epsilon(epsilon, bits)
     chosen = None if plan.images is None else frozenset(
         int(row) for row in some_rows(rows, subject.images, limit=plan.images, seed=seed))
     return Trial(attack=attack, strengths=plan.steps(), rungs=plan.known(), rows=chosen,

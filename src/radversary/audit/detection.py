@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from radversary.audit.bench import Bench
 from radversary.audit.measure import MEASURES
 from radversary.audit.result import Condition, Curve, Detection, Histogram
-from radversary.audit.rungs import Rung
 from radversary.audit.summary import at
 from radversary.detectors.calibration import calibrated_threshold, images_needed
 from radversary.execution.progress import track
@@ -69,7 +68,7 @@ def summarise_detections(frame: pd.DataFrame, bench: Bench, thresholds: Threshol
     everyone = frame[frame["attack"] == "clean"].set_index("image_id", drop=False)
     entries = []
     # No defence stands between detector and image: whoever knows the classifier and whoever knows all are one.
-    told = [item for item in bench.conditions[1:] if item.rung in (Rung.OBLIVIOUS, Rung.TRANSFER)]
+    told = [item for item in bench.conditions[1:] if item.rung in bench.judged(item.attack)]
     for condition in track(told, "Detection with intervals"):
         suspect = at(frame, condition)
         clean, people = everyone.loc[suspect["image_id"]], [patient[name] for name in suspect["image_id"]]

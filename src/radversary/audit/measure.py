@@ -15,7 +15,7 @@ from radversary.audit.bench import Bench, Trial
 from radversary.audit.result import Condition
 from radversary.audit.rungs import Aim, Rung, aims, armed
 from radversary.core.seeds import derive_seed
-from radversary.core.types import Images
+from radversary.core.types import Access, Images
 from radversary.detectors.calibration import HANDLINGS
 from radversary.detectors.registry import DETECTORS
 from radversary.imaging.png import png_round_trip
@@ -91,7 +91,9 @@ def saved_attacks(bench: Bench, label: str, attack: Attack, aim: Aim, rows: np.n
     bits = bench.images.bits
     batch = Batch(images=bench.images.tensor(rows), labels=bench.images.labels[rows], bits=bits,
                   image_ids=tuple(bench.images.image_ids[row] for row in rows))
-    for strength, images in run_attack(attack, aim.target, batch, seed=bench.plan.seed, step=label,
+    # Who sees scores only asks the defence itself; only gradients need the twin that passes them.
+    target = aim.target if attack.needs > Access.SCORES else aim.core
+    for strength, images in run_attack(attack, target, batch, seed=bench.plan.seed, step=label,
                                        strengths=strengths):
         # Pillow stores no 16-bit colour; the colour threat model is a viewer's export, which has 8.
         yield strength, png_round_trip(images, bits if images.shape[1] == 1 else 8)

@@ -222,8 +222,9 @@ class AuditResult(Record):
         provenance: Hashes, versions, machine, command: name to value.
         curves: Learning curves: model label to metric name to one value an epoch.
         oracles: Defences that saw the audited attack in training: the ceiling, not competitors.
+        ceilings: ``attack/defence`` pairs in which the defence is an oracle that was trained on that very attack.
         familiar: ``attack/defence`` pairs in which the defence was trained on the attack's own generator or surrogate,
-            though never on its styles, patients or strengths.
+            though never on its styles or patients.
         costs: Defence label to its costs.
         visibility: Accuracy against how much can be seen.
     """
@@ -240,6 +241,7 @@ class AuditResult(Record):
     provenance: dict[str, str]
     curves: dict[str, dict[str, tuple[float, ...]]] = {}
     oracles: tuple[str, ...] = ()
+    ceilings: tuple[str, ...] = ()
     familiar: tuple[str, ...] = ()
     costs: dict[str, Cost] = {}
     visibility: tuple[VisibilityCell, ...] = ()

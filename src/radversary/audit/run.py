@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import pandas as pd
 
+from radversary import __version__
 from radversary.audit.bench import Bench, Subject, describe, prepare_bench, test_rows
 from radversary.audit.costs import measure_costs
 from radversary.audit.data_page import summarise_data
@@ -26,6 +28,9 @@ from radversary.data.prepared import PreparedImages
 from radversary.execution.progress import track
 
 KEY = "audit.json"
+
+FORMAT = 2
+"""Raised whenever an attack or a defence changes what it makes: older predictions are not taken for new ones."""
 
 
 def run_audit(plan: AuditPlan, subject: Subject, out: Path) -> AuditResult:
@@ -64,7 +69,8 @@ def run_audit(plan: AuditPlan, subject: Subject, out: Path) -> AuditResult:
                                                      for item in plan.defences}},
         curves={name: dict(curve) for name, curve in subject.curves.items()},
         oracles=tuple(item.label for item in plan.defences if item.model in subject.oracles),
-        familiar=familiar(plan, subject), costs=measure_costs(bench, subject.seconds),
+        ceilings=pairs(plan, subject.ceilings), familiar=pairs(plan, subject.familiar),
+        costs=measure_costs(bench, subject.seconds),
         visibility=summarise_visibility(predictions, detections, bench),
         seconds={**seconds, "figures and intervals": perf_counter() - started},
         provenance={**subject.provenance, "audit key": key,
@@ -82,15 +88,15 @@ def audit_key(plan: AuditPlan, subject: Subject) -> str:
     material = [attack.build().material() for attack in plan.attacks]
     transforms = [[transform.material() for transform in defence.build(subject.transforms)]
                   for defence in plan.defences]
-    return sha256_json({"plan": settings, "material": material, "models": models, "transforms": transforms,
-                        "images": subject.images.sha256})
+    return sha256_json({"radversary": __version__, "format": FORMAT, "plan": settings, "material": material,
+                        "models": models, "transforms": transforms, "images": subject.images.sha256})
 
 
-def familiar(plan: AuditPlan, subject: Subject) -> tuple[str, ...]:
-    """Return the pairs ``attack/defence`` in which the defence trained on the attack's own generator or surrogate."""
+def pairs(plan: AuditPlan, known: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return the pairs ``attack/defence`` in which a part of the defence is said to know the attack."""
     parts = {item.label: [item.model, *(part.name for part in item.transforms)] for item in plan.defences}
     return tuple(f"{attack.label}/{label}" for attack in plan.attacks for label, names in parts.items()
-                 if any(attack.label in subject.familiar.get(name, ()) for name in names))
+                 if any(attack.label in known.get(name, ()) for name in names))
 
 
 def measured(bench: Bench, rows: np.ndarray, out: Path, key: str) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -33,6 +33,10 @@ class Rung(StrEnum):
     ADAPTIVE = "adaptive"
 
 
+SHARED = (Rung.OBLIVIOUS, Rung.TRANSFER)
+"""Rungs on which every defence meets the same images."""
+
+
 @dataclass(frozen=True)
 class Aim:
     """One model to attack, and the defences that meet the result.
@@ -116,8 +120,10 @@ def opened(reader: Classifier) -> Classifier:
 
 
 def is_random(reader: Classifier) -> bool:
-    """Return whether any transform before a classifier draws at random."""
-    return isinstance(reader, Defended) and (reader.transform.random or is_random(reader.classifier))
+    """Return whether any transform before a classifier draws at random, and its twin is not the mean over all draws."""
+    if not isinstance(reader, Defended):
+        return False
+    return (reader.transform.random and not reader.transform.exact) or is_random(reader.classifier)
 
 
 def armed(attack: Attack, aim: Aim) -> Attack:

@@ -6,16 +6,15 @@ import pandas as pd
 
 from radversary.audit.bench import Bench
 from radversary.audit.result import VisibilityCell
-from radversary.audit.rungs import Rung
+from radversary.audit.rungs import SHARED, Rung
 from radversary.execution.progress import track
 from radversary.metrics.visibility import BIN_NAMES, accuracy_by_visibility, visibility_bin
 
-SHARED = (Rung.OBLIVIOUS, Rung.TRANSFER)
-"""Rungs on which all defences meet the same images, so that one bin holds the same images for all."""
-
 
 def summarise_visibility(predictions: pd.DataFrame, scores: pd.DataFrame, bench: Bench) -> tuple[VisibilityCell, ...]:
-    """Return one entry an attack × shared rung × defence, all strengths together.
+    """Return one entry an attack × rung × defence, all strengths together.
+
+    Where each defence meets images of its own, only no defence has an entry: the scores are of its images.
 
     Args:
         predictions: One row an image × condition × defence.
@@ -24,8 +23,8 @@ def summarise_visibility(predictions: pd.DataFrame, scores: pd.DataFrame, bench:
     """
     keys = ["image_id", "attack", "strength", "rung"]
     joined = predictions.merge(scores[[*keys, "similarity", "edge_retention"]], on=keys)
-    wanted = [(label, rung, defence) for label, trial in bench.trials.items() for rung in trial.rungs
-              if rung in SHARED for defence in bench.readers]
+    wanted = [(label, rung, defence) for label in bench.trials for rung in bench.judged(label)
+              for defence in (bench.readers if rung in SHARED else ("none",))]
     groups = dict(iter(joined.groupby(["attack", "rung", "defence"], sort=False)))
     return tuple(entry(groups[label, str(rung), defence], label, rung, defence, bench)
                  for label, rung, defence in track(wanted, "Accuracy by visibility"))

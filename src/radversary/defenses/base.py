@@ -15,9 +15,11 @@ class Transform(ABC):
 
     Attributes:
         random: The outcome is drawn at random, so that an attacker who knows of it averages over many (EOT).
+        exact: The twin of a random transform is the mean over all draws already, so that averaging gains nothing.
     """
 
     random: ClassVar[bool] = False
+    exact: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, images: Images) -> Images:
@@ -45,6 +47,7 @@ class Stack(Transform):
     def __post_init__(self) -> None:
         # Shadows the class's own: a stack is as random as what it holds.
         object.__setattr__(self, "random", any(transform.random for transform in self.transforms))
+        object.__setattr__(self, "exact", all(transform.exact for transform in self.transforms if transform.random))
 
     def __call__(self, images: Images) -> Images:
         """Apply each in turn."""

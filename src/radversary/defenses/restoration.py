@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from radversary.classifiers.files import CARD, WEIGHTS, refuse_unsafe
 from radversary.classifiers.pretrained import describe_misfits
 from radversary.core.errors import ModelError
-from radversary.core.files import read_json, sha256_file, write_json, write_whole
+from radversary.core.files import read_json, sha256_file, sha256_json, write_json, write_whole
 from radversary.core.registry import Registry
 from radversary.core.seeds import derive_seed
 from radversary.core.types import Images
@@ -105,8 +105,8 @@ class Restoration(Transform):
         return self.card.sha256 or sha256(_packed(self.network)).hexdigest()
 
     def material(self) -> tuple[str, ...]:
-        """Return the hash of the weights."""
-        return (self.fingerprint(),)
+        """Return the hash of the weights and of what the network is built with: neither tells the other's changes."""
+        return (sha256_json([self.fingerprint(), self.card.architecture, self.card.options]),)
 
 
 @dataclass(frozen=True, kw_only=True)

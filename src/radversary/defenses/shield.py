@@ -35,6 +35,7 @@ class Shield(Transform):
     """
 
     random: ClassVar[bool] = True
+    exact: ClassVar[bool] = True
 
     qualities: tuple[int, ...] = (20, 40, 60, 80)
     block: int = 8

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -30,8 +32,6 @@ def test_no_momentum_is_the_plain_method(victim, images, labels, streams):
 @pytest.mark.parametrize("attack", [IterativeFGSM(epsilon=EPSILON), PGD(epsilon=EPSILON)],
                          ids=lambda attack: type(attack).__name__)
 def test_more_steps_do_not_make_it_weaker(attack, victim, streams):
-    from dataclasses import replace
-
     images = smooth_images(24, 16, seed=8)
     labels, names = victim.predict(images), [str(place) for place in range(24)]
     found = [replace(attack, steps=steps).perturb(victim, images, labels, streams(names)) for steps in (1, 4, 16)]
@@ -41,9 +41,9 @@ def test_more_steps_do_not_make_it_weaker(attack, victim, streams):
     assert right == sorted(right, reverse=True)
 
 
-@pytest.mark.parametrize("gap", [20.0, 60.0])
+@pytest.mark.parametrize("gap", [30.0, 50.0])
 def test_momentum_does_not_depend_on_how_sure_the_victim_is(gap, victim, images, streams):
-    """Of two classes the gradient's direction is the same at any bias; only its size falls, here down to 1e-26."""
+    """Of two classes the gradient's direction is the same at any bias; only its size falls, here by up to 1e20."""
     def two(bias):
         def module(inputs):
             logits = victim.module(inputs)
@@ -55,7 +55,8 @@ def test_momentum_does_not_depend_on_how_sure_the_victim_is(gap, victim, images,
 
     labels, attack = torch.zeros(4, dtype=torch.int64), MomentumFGSM(epsilon=64 / 255, steps=5)
     unsure, sure = (attack.perturb(two(bias), images, labels, streams()) for bias in (0.0, gap))
-    assert image_gradient(two(gap), images, labels).abs().max() < 1e-6
+    sizes = [image_gradient(two(bias), images, labels).abs().max() for bias in (0.0, gap)]
+    assert 0 < sizes[1] < 1e-6 * sizes[0]
     assert ((sure - unsure).abs() < 1e-6).float().mean() > 0.995  # the rest: directions that all but cancel
 
 
@@ -94,19 +95,20 @@ def test_a_resized_copy_keeps_its_shape_and_lets_the_gradient_through(shape, str
     assert len(sides) > 20
 
 
-def test_a_resized_copy_reaches_every_place(streams):
+def test_a_resized_copy_reaches_every_place():
     attack, image = DiverseFGSM(probability=1.0, shrink=0.75), torch.ones(1, 1, 16, 16)
     smallest = [attack.resized(image, torch.tensor([0.0, 0.0, place, place])) for place in (0.0, 0.999)]
-    assert smallest[0][0, 0, :12, :12].min() == 1
-    assert smallest[1][0, 0, 4:, 4:].min() == 1
-    assert smallest[0].sum() == smallest[1].sum() == 144
+    for copy, box in zip(smallest, (slice(0, 12), slice(4, 16)), strict=True):
+        expected = torch.zeros(16, 16)
+        expected[box, box] = 1
+        torch.testing.assert_close(copy[0, 0], expected, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize(("kind", "options", "text"), [
     (IterativeFGSM, {"steps": 0}, "an iterative attack needs at least 1 step, got 0"),
     (PGD, {"steps": -1}, "an iterative attack needs at least 1 step, got -1"),
-    (MomentumFGSM, {"momentum": -0.5}, "momentum must be at least 0, got -0.5"),
-    (MomentumFGSM, {"momentum": float("nan")}, "momentum must be at least 0, got nan"),
+    (MomentumFGSM, {"momentum": -0.5}, "momentum must be finite and at least 0, got -0.5"),
+    (MomentumFGSM, {"momentum": float("nan")}, "momentum must be finite and at least 0, got nan"),
     (DiverseFGSM, {"probability": 1.2}, r"a probability in \[0, 1\] and a shrink in \(0, 1\], got 1.2 and 0.9"),
     (DiverseFGSM, {"shrink": 0.0}, r"a probability in \[0, 1\] and a shrink in \(0, 1\], got 0.5 and 0.0")])
 def test_what_cannot_be_is_refused(kind, options, text):

@@ -19,7 +19,7 @@ from random_parts import smooth_images
 EPSILON = 8 / 255
 ATTACKS = [FGSM(epsilon=EPSILON), IterativeFGSM(steps=4, epsilon=EPSILON), MomentumFGSM(steps=4, epsilon=EPSILON),
            DiverseFGSM(steps=4, epsilon=EPSILON), PGD(steps=4, epsilon=EPSILON),
-           StyleTransferMethod(steps=3, copies=4, count=4, style_size=16, epsilon=EPSILON)]
+           StyleTransferMethod(steps=2, copies=2, count=4, style_size=16, epsilon=EPSILON)]
 
 
 @pytest.fixture(params=ATTACKS, ids=lambda attack: type(attack).__name__)
@@ -80,16 +80,16 @@ def test_rgb_makes_three_channels_of_a_grey_image(attack, colour_victim, images,
 
 def test_neither_batch_nor_order_matters(attack, victim, images, labels, streams):
     together = attack.perturb(victim, images, labels, streams())
-    alone = torch.cat([attack.perturb(victim, images[place:place + 1], labels[place:place + 1], streams(["abcd"[place]]))
-                       for place in range(4)])
+    alone = torch.cat([attack.perturb(victim, images[place:place + 1], labels[place:place + 1], streams(name))
+                       for place, name in enumerate("abcd")])
     backwards = attack.perturb(victim, images.flip(0), labels.flip(0), streams("dcba")).flip(0)
     torch.testing.assert_close(alone, together, atol=1e-6, rtol=0)
     torch.testing.assert_close(backwards, together, atol=1e-6, rtol=0)
 
 
 def test_the_loss_climbs_and_accuracy_falls_as_epsilon_grows(attack, victim, streams):
-    images = smooth_images(24, 16, seed=8)
-    labels, names = victim.predict(images), [str(place) for place in range(24)]
+    images = smooth_images(16, 16, seed=8)
+    labels, names = victim.predict(images), [str(place) for place in range(16)]
     rungs = [0.0, 4 / 255, 16 / 255, 64 / 255]
     attacked = [made for _, made in attack.ladder(victim, images, labels, streams(names), rungs)]
     losses = [attack_loss(victim.logits(made), labels).mean().item() for made in attacked]
@@ -130,7 +130,7 @@ def test_more_answers_a_step_mislead_the_average_answer_more(dice, images, strea
     ({"epsilon": 1e-6}, r"an epsilon of 1e-06 is below the quantisation step of 16-bit images \(1/65535"),
     ({"eot": 0}, "eot must be at least 1 gradient a step, got 0")])
 def test_what_cannot_be_is_refused_in_one_sentence(attack, options, text):
-    with pytest.raises(PlanError, match=f"^{text}[^.\n]*") as caught:
+    with pytest.raises(PlanError, match=f"^{text}") as caught:
         replace(attack, **options)
     assert "\n" not in str(caught.value)
 

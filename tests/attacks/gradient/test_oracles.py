@@ -91,7 +91,7 @@ def art_attack(name, estimator):
 @pytest.mark.parametrize(("ours", "name"), [(name, name) for name in OURS], indirect=["ours"])
 def test_art_reaches_the_same_pixels(ours, name, colour_victim, colourful, labels):
     estimators = pytest.importorskip("art.estimators.classification")
-    estimator = estimators.PyTorchClassifier(Logits(colour_victim), nn.CrossEntropyLoss(), tuple(colourful.shape[1:]), 3,
+    estimator = estimators.PyTorchClassifier(Logits(colour_victim), nn.CrossEntropyLoss(), (3, 16, 16), 3,
                                              clip_values=(0.0, 1.0), device_type="cpu")
     theirs = art_attack(name, estimator).generate(colourful.numpy(), np.eye(3, dtype=np.float32)[labels])
     torch.testing.assert_close(ours, torch.from_numpy(theirs), atol=1e-6, rtol=0)

@@ -38,7 +38,7 @@ def test_the_start_matters(victim, images, labels, streams):
                            attack.perturb(victim, images, labels, streams("efgh")))
 
 
-@pytest.mark.parametrize("reach", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("reach", [0.0, -1.0, float("nan"), float("inf")])
 def test_no_reach_is_refused(reach):
-    with pytest.raises(PlanError, match="pgd needs a reach above 0, got"):
+    with pytest.raises(PlanError, match="pgd needs a finite reach above 0, got"):
         PGD(reach=reach)

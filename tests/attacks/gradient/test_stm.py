@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from functools import cache
 from importlib.resources import as_file
 
 import pytest
@@ -17,7 +18,7 @@ from radversary.stylization.network import WEIGHTS
 from random_parts import smooth_images
 
 EPSILON = 16 / 255
-SMALL = StyleTransferMethod(copies=5, steps=3, count=6, style_size=32, epsilon=EPSILON)
+SMALL = StyleTransferMethod(copies=3, steps=2, count=6, style_size=32, epsilon=EPSILON)
 COLOURS = pytest.mark.parametrize("colour", ["grey", "rgb"])
 
 
@@ -30,10 +31,15 @@ def test_one_plain_copy_is_the_momentum_method_bit_for_bit(colour, channels, col
     assert torch.equal(one.perturb(colour_victim, images, labels, streams()), plain)
 
 
+@cache
+def styles_of(attack):
+    return procedural_bank("test", count=attack.count, size=attack.style_size, seed=attack.style_seed)
+
+
 def slow_gradient(attack, classifier, image, label, stream):
     """The paper's sum, one copy at a time: x̄ = γ·x + (1 − γ)·style(x) + U(−βε, βε), gradient at x̄."""
     luma = torch.tensor([0.299, 0.587, 0.114]).reshape(3, 1, 1)
-    bank = procedural_bank("test", count=attack.count, size=attack.style_size, seed=attack.style_seed)
+    bank = styles_of(attack)
     picks = torch.randint(len(bank), (attack.copies,), generator=stream)
     shared = attack.colour == "grey"
     noises = torch.rand((attack.copies, 1 if shared else 3, *image.shape[-2:]), generator=stream)
@@ -72,7 +78,7 @@ def test_the_gradient_is_that_of_a_slow_loop(colour, mix, noise, colour_victim, 
     found = attack.gradient(colour_victim, images, labels, streams())
     expected = torch.stack([slow_gradient(attack, colour_victim, *case)
                             for case in zip(images, labels, streams(), strict=True)])
-    torch.testing.assert_close(found, expected, atol=1e-6 * expected.abs().max().item() + 1e-7, rtol=1e-4)
+    torch.testing.assert_close(found, expected, atol=1e-5 * expected.abs().max().item(), rtol=1e-4)
 
 
 @COLOURS
@@ -87,7 +93,7 @@ def test_the_attack_is_that_of_a_slow_loop(colour, colour_victim, images, labels
 
 def test_how_many_copies_are_together_changes_nothing(monkeypatch, victim, images, labels, streams):
     whole = SMALL.perturb(victim, images, labels, streams())
-    for crowd in (1, 5, 11):
+    for crowd in (1, 7):
         monkeypatch.setattr(stm, "CROWD", crowd)
         torch.testing.assert_close(SMALL.perturb(victim, images, labels, streams()), whole, atol=1e-6, rtol=0)
 
@@ -95,9 +101,9 @@ def test_how_many_copies_are_together_changes_nothing(monkeypatch, victim, image
 def test_no_more_copies_than_a_crowd_go_through_at_once(monkeypatch, victim, images, labels, streams):
     seen, read = [], victim.logits
     monkeypatch.setattr(victim, "logits", lambda batch: seen.append(len(batch)) or read(batch))
-    monkeypatch.setattr(stm, "CROWD", 12)
+    monkeypatch.setattr(stm, "CROWD", 7)
     SMALL.gradient(victim, images, labels, streams())
-    assert seen == [10, 10]
+    assert seen == [6, 6]
 
 
 @COLOURS
@@ -105,11 +111,11 @@ def test_copies_are_styled_noisy_and_in_range(colour, streams):
     images = smooth_images(2, 32)
     images = images.expand(-1, 3, -1, -1) if colour == "rgb" else images
     copies = replace(SMALL, colour=colour).copied(images, streams("ab"))
-    assert copies.shape == (10, images.shape[1], 32, 32)
+    assert copies.shape == (6, images.shape[1], 32, 32)
     assert 0 <= copies.min() <= copies.max() <= 1
-    assert len({copy.sum().item() for copy in copies}) == 10
+    assert len({copy.sum().item() for copy in copies}) == 6
     plain = replace(SMALL, colour=colour, mix=1.0, noise=1.0).copied(images, streams("ab"))
-    difference = (plain - images.repeat_interleave(5, 0)).abs()
+    difference = (plain - images.repeat_interleave(3, 0)).abs()
     assert EPSILON * 0.95 < difference.max() <= EPSILON + 1e-6
 
 
@@ -149,10 +155,11 @@ def test_the_bank_is_read_once(victim, images, labels, streams):
 
 @pytest.mark.parametrize(("options", "text"), [
     ({"copies": 0}, "stm needs at least 1 copy.*got 0, 0.5 and 2.0"),
-    ({"mix": 1.5}, r"a mix in \[0, 1\].*got 5, 1.5 and 2.0"),
-    ({"mix": float("nan")}, r"a mix in \[0, 1\].*got 5, nan and 2.0"),
-    ({"noise": -1.0}, "noise of at least 0, got 5, 0.5 and -1.0"),
-    ({"noise": float("nan")}, "noise of at least 0, got 5, 0.5 and nan"),
+    ({"mix": 1.5}, r"a mix in \[0, 1\].*got 3, 1.5 and 2.0"),
+    ({"mix": float("nan")}, r"a mix in \[0, 1\].*got 3, nan and 2.0"),
+    ({"noise": -1.0}, "noise of at least 0, got 3, 0.5 and -1.0"),
+    ({"noise": float("nan")}, "noise of at least 0, got 3, 0.5 and nan"),
+    ({"noise": float("inf")}, "finite noise of at least 0, got 3, 0.5 and inf"),
     ({"steps": 0}, "at least 1 step, got 0"),
     ({"count": 0}, "styles need a count of at least 1"),
     ({"style_size": 8}, "style_size of at least 16 pixels, got count=6, style_size=8")])

@@ -73,15 +73,15 @@ class MomentumFGSM(IterativeFGSM):
         momentum: Share of the last direction that is kept, μ.
 
     Raises:
-        PlanError: A negative momentum.
+        PlanError: A momentum that is negative or not finite.
     """
 
     momentum: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.momentum >= 0:
-            raise PlanError(f"momentum must be at least 0, got {self.momentum}")
+        if not 0 <= self.momentum < torch.inf:
+            raise PlanError(f"momentum must be finite and at least 0, got {self.momentum}")
 
     def follow(self, gradient: Tensor, direction: Tensor) -> Tensor:
         """Add the normalised gradient to what was kept of the last direction."""

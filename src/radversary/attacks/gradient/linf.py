@@ -48,6 +48,11 @@ class LinfAttack(Attack):
         if self.eot < 1:
             raise PlanError(f"eot must be at least 1 gradient a step, got {self.eot}")
 
+    @property
+    def bound(self) -> float:
+        """The most that it changes any pixel."""
+        return self.epsilon
+
     @abstractmethod
     def climb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
         """Return images inside the ball around ``images`` and inside [0, 1]; epsilon is above 0."""

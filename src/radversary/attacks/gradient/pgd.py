@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from radversary.attacks.gradient.iterative import IterativeFGSM
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
@@ -19,7 +21,7 @@ class PGD(IterativeFGSM):
         random_start: Begin anywhere in the ball rather than at the image.
 
     Raises:
-        PlanError: A reach that is not above 0.
+        PlanError: A reach that is not above 0, or not finite.
     """
 
     reach: float = 2.5
@@ -27,8 +29,8 @@ class PGD(IterativeFGSM):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.reach <= 0:
-            raise PlanError(f"pgd needs a reach above 0, got {self.reach}")
+        if not 0 < self.reach < torch.inf:
+            raise PlanError(f"pgd needs a finite reach above 0, got {self.reach}")
 
     @property
     def step_size(self) -> float:

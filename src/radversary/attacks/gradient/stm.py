@@ -64,8 +64,8 @@ class StyleTransferMethod(MomentumFGSM):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.copies < 1 or not 0 <= self.mix <= 1 or self.noise < 0:
-            raise PlanError("stm needs at least 1 copy, a mix in [0, 1] and noise of at least 0, got "
+        if self.copies < 1 or not 0 <= self.mix <= 1 or not 0 <= self.noise < torch.inf:
+            raise PlanError("stm needs at least 1 copy, a mix in [0, 1] and finite noise of at least 0, got "
                             f"{self.copies}, {self.mix} and {self.noise}")
         if self.count < 1 or self.style_size < 16:
             raise PlanError("styles need a count of at least 1 and a style_size of at least 16 pixels, "
