@@ -15,6 +15,8 @@ import pytest
 import yaml
 from PIL import Image
 
+from radversary.attacks.registry import ATTACKS
+
 CLASSES = ("Normal", "Pneumonia", "Pneumothorax")
 NOISE = {"label": "noise", "name": "noise", "strengths": [0.1]}
 
@@ -235,7 +237,7 @@ def test_a_real_process_ends_with_exit_code_two_and_one_line(film, tmp_path):
     done = console_script("attack", film, "--out", tmp_path / "out", "--name", "stlye-transfer")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == ("error: unknown attack 'stlye-transfer'; did you mean 'style-transfer'? "
-                           "Known: identity, noise, style-transfer\n")
+                           f"Known: {', '.join(ATTACKS.names())}\n")
 
 
 def test_a_disk_that_really_refuses(phantoms, tmp_path):

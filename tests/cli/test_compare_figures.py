@@ -84,5 +84,5 @@ def test_figures_draws_the_thesis_and_names_what_lacks(radversary, run, tmp_path
     outcome = radversary("figures", run, "--out", tmp_path / "out")
     assert outcome.code == 0
     assert outcome.out == f"figures: {(tmp_path / 'out' / 'index.html').resolve()}\n"
-    assert "figure 22: the gallery of the run shows another defence" in outcome.err
+    assert "figure 22: the gallery of the run shows no picture behind" in outcome.err
     assert len(list((tmp_path / "out").glob("figure-*.svg"))) > 15

@@ -9,7 +9,6 @@ from tiny_study import FOURIER, content, make_study, training
 from radversary.audit.plan_files import parse_plan
 from radversary.audit.rungs import Rung
 from radversary.core.errors import PlanError, UnknownNameError
-from radversary.core.files import sha256_file
 from radversary.defenses.restoration import load_restoration
 from radversary.study.checks import familiar_with
 from radversary.study.plan import StudyPlan
@@ -91,21 +90,18 @@ def test_pictures_of_every_restoration_hang_in_the_gallery(whole):
         assert all((folder / path).is_file() for path in exhibit.restored.values())
 
 
-def test_again_nothing_is_trained_and_the_same_is_found(whole):
-    _, folder, _ = whole
-    before = {path: sha256_file(path) for path in folder.rglob("*.safetensors")}
-    stamps = {path: path.stat().st_mtime_ns for path in before}
-    run_study(parse_plan(StudyPlan, full(), source="test"), folder)
-    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")} == stamps
-
-
-def test_a_changed_restorer_is_trained_anew_and_nothing_else(whole):
+def test_a_changed_restorer_is_trained_and_audited_anew_and_nothing_else_is_trained(whole):
     _, folder, _ = whole
     stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
+    before = pd.read_parquet(folder / "predictions.parquet").set_index(["attack", "rung", "defence", "image_id"])
     changed = {**RESTORERS, "calm": {"restyle": {"amount": 0.25, "images": 8}}}
     run_study(parse_plan(StudyPlan, {**full(), "restorers": changed}, source="test"), folder)
     after = {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
     assert {path.parent.name for path, stamp in after.items() if stamps[path] != stamp} == {"calm"}
+    read = pd.read_parquet(folder / "predictions.parquet").set_index(["attack", "rung", "defence", "image_id"])
+    moved = (read["p_Normal"] - before["p_Normal"]).abs().groupby("defence").max()
+    assert moved["stack"] > 0
+    assert moved["cleaner"] == 0
 
 
 @pytest.mark.parametrize(("restorer", "problem"), [

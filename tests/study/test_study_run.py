@@ -99,7 +99,7 @@ def test_a_changed_attack_trains_nothing(finished_study, tmp_path, trainings, me
     result = run_study(changed, tmp_path, device="cpu")
     assert trainings == []
     assert measurements
-    assert result.cell("noise", 1.0, "hardened").performance.accuracy.n > 0
+    assert result.cell("noise", 0.05, "hardened").performance.accuracy.n > 0
 
 
 def test_stopped_in_training_and_started_again_it_ends_with_the_same_bytes(finished_study, tmp_path, monkeypatch,
@@ -146,7 +146,7 @@ def test_a_study_plan_that_contradicts_itself_is_one_sentence(changes, kind, wor
 def with_styles(styles: str, trained: str = "train") -> StudyPlan:
     changed = copy.deepcopy(content())
     changed["attacks"][0]["options"]["styles"] = styles
-    changed["models"]["hardened"]["adversarial"]["attack"]["options"]["styles"] = trained
+    changed["models"]["hardened"]["adversarial"]["attacks"][0]["options"]["styles"] = trained
     return parse_plan(StudyPlan, changed, source="test")
 
 
@@ -160,7 +160,7 @@ def without_hardened(**changes) -> StudyPlan:
     (lambda: with_styles("test", "trian"), UnknownNameError, "did you mean 'train'"),
     (lambda: without_hardened(attacks=[{"label": "s", "name": "style-transfer", "options": {"styles": "styles"}}]),
      DataError, "holds no readable image"),
-    (lambda: without_hardened(attacks=[{"label": "s", "name": "style"}]), UnknownNameError, "'style-transfer'"),
+    (lambda: without_hardened(attacks=[{"label": "s", "name": "style-trasfer"}]), UnknownNameError, "'style-transfer'"),
     (lambda: make_study(data={"source": {"name": "phantom"}}), UnknownNameError, "did you mean 'phantoms'"),
     (lambda: make_study(data={"source": {"name": "folder", "options": {"root": "none"}}}), DataError, "no folder none"),
     (lambda: make_study(data=content()["data"] | {"classes": ["a", "b"]}), ModelError, "the data has 3"),
@@ -186,7 +186,8 @@ def test_pictures_that_changed_train_the_defence_anew(tmp_path, trainings):
     for size, seed in ((31, 1), (33, 2)):  # the size too, because a bank is read once a process
         Image.fromarray(np.random.default_rng(seed).integers(0, 255, (40, 40, 3), np.uint8)).save(styles / "a.png")
         changed = copy.deepcopy(content())
-        changed["models"]["hardened"]["adversarial"]["attack"]["options"] |= {"styles": str(styles), "style_size": size}
+        (attack,) = changed["models"]["hardened"]["adversarial"]["attacks"]
+        attack["options"] |= {"styles": str(styles), "style_size": size}
         train_models(parse_plan(StudyPlan, changed, source="test"), tmp_path / "run", device="cpu")
     assert trainings == ["victim", "hardened", "hardened"]
 

@@ -147,7 +147,7 @@ def within_levels(saved: Images, images: Images, bound: float, bits: int) -> Ima
     """
     top = 2**bits - 1
     reach = int(bound * top + GRID) / top
-    return torch.minimum(torch.maximum(saved, images - reach), images + reach).clamp(0, 1)
+    return quantise(torch.minimum(torch.maximum(saved, images - reach), images + reach).clamp(0, 1), bits)
 
 
 def check_strength(name: str, value: float) -> None:

@@ -142,7 +142,7 @@ def test_a_colour_that_does_not_exist_is_refused_with_the_nearest(attack):
 
 @pytest.mark.parametrize(("epsilon", "bits", "refused"), [
     (1 / 255, 8, False), (0.9 / 255, 8, True), (0.9 / 255, 12, False), (1 / 4095, 12, False), (0.9 / 4095, 12, True),
-    (0.0, 8, False)])
+    (0.00392, 8, False), (0.998 / 255, 8, True), (0.0, 8, False)])
 def test_a_bound_that_saving_would_round_away(epsilon, bits, refused):
     if not refused:
         check_epsilon(epsilon, bits)

@@ -94,6 +94,6 @@ def check_epsilon(epsilon: float, bits: int) -> None:
         >>> check_epsilon(0.5 / 255, 16)
     """
     top = 2**bits - 1
-    if 0 < epsilon * top < 1 - 1e-6:
+    if 0 < epsilon * top < 0.999:  # a step written with three digits, such as 0.00392, is still a step
         raise PlanError(f"an epsilon of {epsilon:.3g} is below the quantisation step of {bits}-bit images "
                         f"(1/{top} = {1 / top:.3g}): nothing would survive saving")
