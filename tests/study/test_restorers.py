@@ -10,7 +10,6 @@ from radversary.audit.plan_files import parse_plan
 from radversary.audit.rungs import Rung
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.defenses.restoration import load_restoration
-from radversary.study.checks import familiar_with
 from radversary.study.plan import StudyPlan
 from radversary.study.run import run_study
 
@@ -149,7 +148,22 @@ def test_files_of_strangers_are_not_removed(tmp_path):
     assert (tmp_path / "restorers/calm/notes.txt").read_text() == "mine"
 
 
-def test_kinship_is_of_generators_and_of_surrogates():
-    found = familiar_with(parse_plan(StudyPlan, full(), source="test"))
-    assert found["cleaner"] == ["style", "fgsm"]
-    assert found["friend"] == []
+def test_the_victim_is_no_surrogate_of_itself_and_that_is_said_before_training(tmp_path):
+    plan = make_study(attacks=[{"label": "fgsm", "name": "fgsm", "surrogate": "victim"}])
+    with pytest.raises(PlanError, match="is the victim itself"):
+        run_study(plan, tmp_path)
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_bound_below_one_grey_level_is_refused_before_training(tmp_path):
+    plan = make_study(attacks=[{"label": "fgsm", "name": "fgsm", "strengths": [0.001], "rungs": ["oblivious"]}])
+    with pytest.raises(PlanError, match="0.001"):
+        run_study(plan, tmp_path)
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_denoiser_is_guided_by_a_model_that_reads_images_as_they_are():
+    models = {"victim": {"training": training()}, "other": {"training": training(), "input": ["canonical"]}}
+    with pytest.raises(PlanError, match="guide it by a model without input"):
+        make_study(models=models, restorers={"r": {"denoiser": {}, "model": "other", "attacks": [STYLES]}},
+                   defences=[])

@@ -143,16 +143,25 @@ def trial(plan: AttackPlan, subject: Subject, rows: np.ndarray, *, seed: int) ->
         PlanError: Its surrogate is the victim, or a strength vanishes in the images' bit depth.
         UnknownNameError: Its surrogate is not there.
     """
+    check_strengths(plan, subject.images)
+    chosen = None if plan.images is None else frozenset(
+        int(row) for row in some_rows(rows, subject.images, limit=plan.images, seed=seed))
+    return Trial(attack=plan.build(), strengths=plan.steps(), rungs=plan.known(), rows=chosen,
+                 surrogate=surrogate_of(plan, subject))
+
+
+def check_strengths(plan: AttackPlan, images: PreparedImages) -> None:
+    """Refuse a bounded attack that is too weak to survive saving.
+
+    Raises:
+        PlanError: A strength vanishes in the images' bit depth.
+    """
     attack = plan.build()
     if isinstance(attack, LinfAttack):
         # Pillow stores no 16-bit colour, so a colour attack has 8 bits whatever the film had.
-        bits = subject.images.bits if attack.colour == Colour.GREY else 8
+        bits = images.bits if attack.colour == Colour.GREY else 8
         for epsilon in plan.steps():
             check_epsilon(epsilon, bits)
-    chosen = None if plan.images is None else frozenset(
-        int(row) for row in some_rows(rows, subject.images, limit=plan.images, seed=seed))
-    return Trial(attack=attack, strengths=plan.steps(), rungs=plan.known(), rows=chosen,
-                 surrogate=surrogate_of(plan, subject))
 
 
 def surrogate_of(plan: AttackPlan, subject: Subject) -> Classifier | None:

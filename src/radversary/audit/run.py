@@ -20,14 +20,14 @@ from radversary.audit.exhibits import hang_exhibits
 from radversary.audit.measure import measure_batch, suspicion
 from radversary.audit.plan import AuditPlan
 from radversary.audit.plan_files import plan_text
-from radversary.audit.result import AuditResult
+from radversary.audit.result import AuditResult, Cost
 from radversary.audit.summary import summarise_predictions
 from radversary.audit.visible import summarise_visibility
 from radversary.core.files import read_json, sha256_file, sha256_json, write_json, write_text, write_whole
 from radversary.data.prepared import PreparedImages
 from radversary.execution.progress import track
 
-KEY = "audit.json"
+KEY, COSTS = "audit.json", "costs.json"
 
 FORMAT = 2
 """Raised whenever an attack or a defence changes what it makes: older predictions are not taken for new ones."""
@@ -70,7 +70,7 @@ def run_audit(plan: AuditPlan, subject: Subject, out: Path) -> AuditResult:
         curves={name: dict(curve) for name, curve in subject.curves.items()},
         oracles=tuple(item.label for item in plan.defences if item.model in subject.oracles),
         ceilings=pairs(plan, subject.ceilings), familiar=pairs(plan, subject.familiar),
-        costs=measure_costs(bench, subject.seconds),
+        costs=costs_once(bench, subject, out, key),
         visibility=summarise_visibility(predictions, detections, bench),
         seconds={**seconds, "figures and intervals": perf_counter() - started},
         provenance={**subject.provenance, "audit key": key,
@@ -117,6 +117,20 @@ def measured(bench: Bench, rows: np.ndarray, out: Path, key: str) -> tuple[pd.Da
         for leftover in out.glob(".audit-*"):  # batches of this audit, and of others that were never finished
             shutil.rmtree(leftover)
     return pd.read_parquet(final["predictions"]), pd.read_parquet(final["detections"])
+
+
+def costs_once(bench: Bench, subject: Subject, out: Path, key: str) -> dict[str, Cost]:
+    """Measure what each defence costs, or take what was measured for the same audit: no two timings are equal."""
+    try:
+        known = read_json(out / COSTS)
+        if known["key"] == key:
+            return {label: Cost.model_validate(cost) for label, cost in known["costs"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # absent, damaged or of another version
+        pass
+    costs = measure_costs(bench, subject.seconds)
+    record = {label: cost.model_dump(mode="json") for label, cost in costs.items()}
+    write_json(out / COSTS, {"key": key, "costs": record})
+    return costs
 
 
 def final_key(out: Path) -> str:

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from radversary.attacks.base import Attack
-from radversary.attacks.gradient.linf import LinfAttack
-from radversary.audit.plan import AttackPlan
+from radversary.attacks.equal_noise import EqualNoise
 from radversary.classifiers.pretrained import find_imagenet
 from radversary.core.errors import PlanError
 from radversary.core.files import sha256_file
@@ -46,6 +45,26 @@ def check_start(plan: StudyPlan, device: str) -> None:
     for architecture in sorted({model.training.architecture for model in plan.models.values()
                                 if model.training.start == "imagenet"}):
         find_imagenet(architecture)
+
+
+def check_attacks(plan: StudyPlan) -> None:
+    """Refuse attacks that could not be run, before anything is trained for them.
+
+    Raises:
+        PlanError: A rung that makes no sense for an attack, or a surrogate that is the victim.
+        MissingPartError: Weights that an attack draws on cannot be had.
+        DataError: A style folder is absent or empty.
+    """
+    for attack in plan.attacks:
+        attack.known()
+        if attack.surrogate == "victim":
+            raise PlanError(f"the surrogate of attack {attack.label!r} is the victim itself; the transfer rung needs a "
+                            "model that the victim's owner does not have")
+        attack.build().material()
+    for given in [given for attacks in training_attacks(plan).values() for given in attacks]:
+        given.build().material()
+    for model in plan.models.values():
+        model.before().material()
 
 
 def check_styles(plan: StudyPlan) -> None:
@@ -88,33 +107,16 @@ def check_defences(plan: StudyPlan) -> None:
         defence.build(promised)
 
 
-def familiar_with(plan: StudyPlan) -> dict[str, list[str]]:
-    """Return who was trained with what of each audited attack: model or restorer to labels of attacks.
-
-    A style attack is familiar where its generator was trained on, a bounded one where its surrogate was.
-    """
-    trained = {**{name: model.attacks() for name, model in plan.models.items()},
-               **{name: restorer.attacks for name, restorer in plan.restorers.items()}}
-    return {name: [audited.label for audited in plan.attacks if any(is_kin(audited, given) for given in attacks)]
-            for name, attacks in trained.items()}
-
-
-def is_kin(audited: AttackPlan, given: TrainingAttack) -> bool:
-    """Return whether training on one attack prepares for another: the same style generator, or the same surrogate."""
-    first, second = audited.build(), given.build()
-    if (generator := getattr(first, "generator", None)) is not None:
-        return bool(generator == getattr(second, "generator", None))
-    return isinstance(second, LinfAttack) and isinstance(first, LinfAttack) and given.model == (
-        audited.surrogate or "victim")
-
-
 def styles_of(attack: Attack) -> dict[str, str]:
-    """Return what tells an attack's styles from another's, each with a name for people.
+    """Return what tells an attack's styles from another's, each with a name for people; nothing where it has none.
 
     Two textures of one family are one style whatever their size and seed; two pictures are one where their files are.
+    Noise of another attack's size has that attack's styles.
     """
+    if isinstance(attack, EqualNoise):
+        return styles_of(attack.other())
     if not isinstance(attack, Styled):
-        return {mark: mark[:12] for mark in attack.material()}
+        return {}
     names = attack.bank().names
     if attack.styles in POOLS:
         return {family: family for family in (name.rpartition("-")[0] for name in names)}

@@ -12,12 +12,12 @@ from radversary.audit.plan_files import parse_plan, plan_text
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
 from radversary.classifiers.base import Classifier
-from radversary.classifiers.files import load_classifier
 from radversary.core.errors import DataError
 from radversary.core.files import sha256_json
 from radversary.data.prepared import PreparedImages
 from radversary.report.html import write_report
 from radversary.study.models import seen_images
+from radversary.study.placing import load_model
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare, source_text
 from radversary.study.run import PREPARE, Clock
@@ -37,7 +37,7 @@ def audit_existing(plan: AuditPlan, model: Path, source: Mapping[str, Any], out:
     """Audit a saved model on a data source.
 
     Args:
-        plan: What to do; a defence may name the folder of another saved model.
+        plan: What to do; defences and surrogates are named by the folders of saved models.
         model: Folder of the victim.
         source: Name and options of a data source.
         out: The run folder.
@@ -50,10 +50,10 @@ def audit_existing(plan: AuditPlan, model: Path, source: Mapping[str, Any], out:
         ModelError: The model cannot be loaded or its classes are not the data's.
         DataError: The images cannot be used.
     """
-    classifiers: dict[str, Classifier] = {"victim": load_classifier(model)}
-    for defence in plan.defences:
-        if defence.model not in classifiers:
-            classifiers[defence.model] = load_classifier(Path(defence.model))
+    others = {defence.model for defence in plan.defences} - {"victim"}
+    surrogates = {attack.surrogate for attack in plan.attacks if attack.surrogate is not None} - others
+    classifiers: dict[str, Classifier] = {
+        "victim": load_model(model), **{name: load_model(Path(name)) for name in sorted(others | surrogates)}}
     card = classifiers["victim"].card
     data = parse_plan(DataPlan, {"source": dict(source), "size": card.size, "channels": card.channels,
                                  "classes": card.classes, "fractions": FRACTIONS}, source="the data source")
@@ -61,7 +61,9 @@ def audit_existing(plan: AuditPlan, model: Path, source: Mapping[str, Any], out:
     clock = Clock(out, tell, sha256_json(document))
     with clock.step(PREPARE):
         images, report = prepare(data, out / "data", seed=plan.seed)
-    report = report.model_copy(update={"warnings": (*report.warnings, *seen_before(model, images))})
+    seen = [*seen_before(model, images), *(f"defence model {name}: {text}" for name in sorted(others)
+                                           for text in seen_before(Path(name), images))]
+    report = report.model_copy(update={"warnings": (*report.warnings, *seen)})
     subject = Subject(classifiers=classifiers, images=images, report=report, source=source_text(data, images),
                       seconds=clock.seconds([PREPARE]), document=document,
                       provenance={"victim sha256": card.sha256, "images sha256": images.sha256})

@@ -25,6 +25,7 @@ from radversary.defenses.defended import Defended
 from radversary.study.checks import check_start as check_start
 from radversary.study.checks import check_styles as check_styles
 from radversary.study.model_plan import AdversarialPlan, ModelPlan, TrainingAttack
+from radversary.study.placing import INPUT, note_input
 from radversary.study.plan import DataPlan, StudyPlan
 from radversary.training.datasets import MixedTrainingSet, TrainingSet
 from radversary.training.plan import Phase, TrainingPlan
@@ -34,7 +35,7 @@ from radversary.training.twins import make_twins
 from radversary.training.views import AugmentedSet, ChangedSet, TransformedSet, ViewedTrainingSet
 
 KEY, SEEN, TWINS = "inputs.json", "training_images.json", "twins-"
-WRITTEN = (CARD, WEIGHTS, CURVES, PICTURE, SEEN, f"{TWINS}*.npy", f"{TWINS}*.json", KEY, PLAN)
+WRITTEN = (CARD, WEIGHTS, CURVES, PICTURE, SEEN, INPUT, f"{TWINS}*.npy", f"{TWINS}*.json", KEY, PLAN)
 """Files of a model's folder; those that tell whose it is come last, so that a stopped removal can be finished."""
 
 
@@ -46,8 +47,9 @@ def model_key(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping[
         PlanError: A model that it looks at is not made yet.
     """
     model = plan.models[name]
+    before = {"before": model.before().material()} if model.input else {}
     return sha256_json({
-        "model": model.model_dump(mode="json"), "radversary": __version__,
+        **before, "model": model.model_dump(mode="json"), "radversary": __version__,
         "start": find_imagenet(model.training.architecture).sha256 if model.training.start == "imagenet" else None,
         "material": [attack.build().material() for attack in model.attacks()],
         "images": images.sha256, "seed": plan.seed,
@@ -94,6 +96,7 @@ def make_model(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping
     if (folder / CARD).is_file():
         return load_classifier(folder), False
     model, training = plan.models[name], training_plan(plan, name)
+    note_input(model, folder)
     write_json(folder / SEEN, {"file_sha256": files_of(images, "train", "validation")})
     network, origin = starting_network(training, classes=len(images.classes), victim=made.get("victim"))
     card = ModelCard(name=name, architecture=training.architecture, classes=images.classes, size=plan.data.size,

@@ -83,6 +83,10 @@ class StudyPlan(AuditPlan):
             if attack.surrogate is not None and attack.surrogate not in self.models:
                 raise ValueError(f"attack {attack.label!r} names surrogate {attack.surrogate!r}, "
                                  f"which is not among the models ({', '.join(self.models)})")
+        return self
+
+    @model_validator(mode="after")
+    def _can_make_its_restorers(self) -> Self:
         for name, restorer in self.restorers.items():
             if name in (taken := {*TRANSFORMS.names(), *self.models}):
                 raise ValueError(f"restorer {name!r} has the name of a model or transform; choose one that is not "
@@ -90,6 +94,9 @@ class StudyPlan(AuditPlan):
             if unknown := [model for model in restorer.looks_at() if model not in self.models]:
                 raise ValueError(f"restorer {name!r} needs model {unknown[0]!r}, "
                                  f"which is not among the models ({', '.join(self.models)})")
+            if restorer.denoiser and self.models[restorer.model].input:
+                raise ValueError(f"restorer {name!r} is guided by model {restorer.model!r}, which reads its images "
+                                 "behind transforms of its own; guide it by a model without input")
         return self
 
     def training_order(self) -> tuple[str, ...]:

@@ -8,22 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
-from radversary.audit.bench import Subject
+from radversary.audit.bench import Subject, check_strengths
 from radversary.audit.plan_files import plan_text
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
-from radversary.classifiers.base import Classifier
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import RadversaryError
 from radversary.core.files import read_json, sha256_json, write_json, write_text
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
-from radversary.defenses.defended import Defended
 from radversary.defenses.restoration import Restoration
 from radversary.report.html import write_report
-from radversary.study.checks import check_defences, check_start, check_styles, familiar_with
-from radversary.study.model_plan import ModelPlan
+from radversary.study.checks import check_attacks, check_defences, check_start, check_styles
+from radversary.study.kinship import ceilings, familiar_with
 from radversary.study.models import make_model
+from radversary.study.placing import placed
 from radversary.study.plan import StudyPlan
 from radversary.study.prepare import prepare, source_text
 from radversary.study.restorers import make_restorer
@@ -116,6 +115,7 @@ def run_study(plan: StudyPlan, out: Path, *, tell: Callable[[str], None] = lambd
         curves={name: learning_curves(out / "models" / name) for name in models}, document=plan_text(plan),
         seconds=clock.seconds([PREPARE, *(f"train {name}" for name in (*models, *restorers))]),
         oracles=frozenset(name for name, model in plan.models.items() if model.oracle), familiar=familiar_with(plan),
+        ceilings=ceilings(plan),
         provenance={"plan sha256": plan_hash(plan), "images sha256": images.sha256,
                     "command": "radversary run plan.yaml", **weights})
     with clock.step("audit"):
@@ -136,6 +136,7 @@ def prepared(plan: StudyPlan, out: Path, clock: Clock, *, device: str) -> tuple[
     What an earlier, different plan concluded is removed first, so that the folder never says two things.
     """
     check_defences(plan)
+    check_attacks(plan)
     check_styles(plan)
     check_start(plan, device)
     document = out / "plan.yaml"
@@ -146,6 +147,8 @@ def prepared(plan: StudyPlan, out: Path, clock: Clock, *, device: str) -> tuple[
     with clock.step(PREPARE) as step:
         before = prepared_at(out)
         images, report = prepare(plan.data, out / "data", seed=plan.seed)
+        for attack in plan.attacks:
+            check_strengths(attack, images)
         step.worked = prepared_at(out) != before
     return images, report
 
@@ -175,11 +178,6 @@ def restored(plan: StudyPlan, images: PreparedImages, models: dict[str, TorchCla
             restorers[name], step.worked = make_restorer(plan, name, images, models, out / "restorers" / name,
                                                          device=device)
     return restorers
-
-
-def placed(plan: ModelPlan, model: TorchClassifier) -> Classifier:
-    """Return a model as it is used: behind the transforms it was trained with."""
-    return Defended(model, plan.before(), inherent=True) if plan.input else model
 
 
 def train_models(plan: StudyPlan, out: Path, *, tell: Callable[[str], None] = lambda _line: None,

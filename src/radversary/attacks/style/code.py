@@ -25,6 +25,7 @@ from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
 from radversary.core.types import Access, Images, Labels
 from radversary.imaging.intensity import to_grey
+from radversary.stylization.bank import StyleBank
 from radversary.stylization.generators import AdaIn
 from radversary.stylization.network import CODE, shipped_stylizer
 
@@ -119,6 +120,7 @@ class StyleCodeAttack(Attack):
 
     needs: ClassVar[Access] = Access.GRADIENTS
     strength: ClassVar[str] = "opacity"
+    generator: ClassVar[str] = "adain"
 
     opacity: float = 1.0
     steps: int = 20
@@ -143,10 +145,13 @@ class StyleCodeAttack(Attack):
         """Return where the bank's codes lie."""
         return code_space(self.styles, count=self.count, size=self.style_size, seed=self.style_seed)
 
+    def bank(self) -> StyleBank:
+        """Return the styles that the starts and the ball come from."""
+        return opened_bank(self.styles, count=self.count, size=self.style_size, seed=self.style_seed)
+
     def material(self) -> tuple[str, ...]:
         """Return the hashes of the styles, sorted, and that of the stylizer."""
-        bank = opened_bank(self.styles, count=self.count, size=self.style_size, seed=self.style_seed)
-        return (*sorted(bank.hashes()), AdaIn().material())
+        return (*sorted(self.bank().hashes()), AdaIn().material())
 
     @torch.enable_grad()
     def perturb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:

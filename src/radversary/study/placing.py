@@ -1,0 +1,67 @@
+"""Models as they are used: each behind the transforms that it was trained with, in a study and ever after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from radversary.audit.plan_files import Part
+from radversary.classifiers.base import Classifier
+from radversary.classifiers.files import load_classifier
+from radversary.classifiers.torch_module import TorchClassifier
+from radversary.core.errors import ModelError
+from radversary.core.files import read_json, write_json
+from radversary.defenses.base import Stack
+from radversary.defenses.defended import Defended
+from radversary.study.model_plan import ModelPlan
+
+INPUT = "input.json"
+"""File of a model's folder that names what stands before its network; absent where nothing does."""
+
+
+def placed(plan: ModelPlan, model: TorchClassifier) -> Classifier:
+    """Return a model of a plan as it is used: behind the transforms it was trained with."""
+    return Defended(model, plan.before(), inherent=True) if plan.input else model
+
+
+def note_input(plan: ModelPlan, folder: Path) -> None:
+    """Write into a model's folder what stands before its network, or that nothing does.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    if plan.input:
+        write_json(folder / INPUT, [part.model_dump(mode="json") for part in plan.input])
+    else:
+        (folder / INPUT).unlink(missing_ok=True)
+
+
+def load_model(folder: Path) -> Classifier:
+    """Load a saved model behind the transforms it was trained with.
+
+    Args:
+        folder: The model's folder, or the weights file in it.
+
+    Returns:
+        The classifier.
+
+    Raises:
+        ModelError: The model cannot be loaded, or the note of its transforms is damaged.
+        UnknownNameError: A transform that does not exist here.
+    """
+    model = load_classifier(folder)
+    note = (folder if folder.is_dir() else folder.parent) / INPUT
+    return Defended(model, read_input(note), inherent=True) if note.is_file() else model
+
+
+def read_input(note: Path) -> Stack:
+    """Read which transforms stand before a network.
+
+    Raises:
+        ModelError: The note is damaged.
+        UnknownNameError: A transform that does not exist here.
+    """
+    try:
+        parts = tuple(Part.model_validate(part) for part in read_json(note))
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"{note} is damaged; it should list the transforms before the model") from error
+    return ModelPlan(input=parts).before()
