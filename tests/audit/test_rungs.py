@@ -134,6 +134,19 @@ def test_an_attack_may_be_run_on_some_images_and_is_paired_on_those(subject, tmp
     assert cell.performance.accuracy.n == 5
 
 
+def test_an_attack_may_meet_some_defences_only(subject, tmp_path):
+    plan = make_plan(attacks=[{**FGSM_PLAN, "defences": ["other"]}, {"label": "noise", "name": "noise"}],
+                     defences=ALL, exhibits=1)
+    result = run_audit(plan, subject, tmp_path)
+    met = {attack: {item.defence for item in result.cells if item.condition.attack == attack}
+           for attack in ("clean", "fgsm", "noise")}
+    assert met == {"clean": {"none", "jpeg", "other", "both"}, "fgsm": {"none", "other"}, "noise": met["clean"]}
+    for rung in Rung:
+        if rung != Rung.TRANSFER:
+            assert result.cell("fgsm", 8 / 255, "other", rung).against_none is not None
+    assert {item.defence for item in result.visibility if item.attack == "fgsm"} == {"none", "other"}
+
+
 def test_costs_and_visibility_are_part_of_the_result(finished):
     result, folder = finished
     assert list(result.costs) == ["none", "jpeg", "other"]
@@ -149,6 +162,7 @@ def test_costs_and_visibility_are_part_of_the_result(finished):
 @pytest.mark.parametrize(("attack", "problem"), [
     ({**FGSM_PLAN, "rungs": ["transfer"]}, "names no surrogate"),
     ({"label": "n", "name": "noise", "rungs": ["adaptive"]}, "looks at no model"),
+    ({**FGSM_PLAN, "defences": ["other"]}, "names defence 'other', which is not among"),
     ({**FGSM_PLAN, "surrogate": "victim"}, "is the victim itself"),
     ({**FGSM_PLAN, "surrogate": "twin"}, "is the victim itself"),
     ({**FGSM_PLAN, "options": {"epsilon": 0.4 / 255}}, "below the quantisation step")])

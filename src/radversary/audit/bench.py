@@ -66,6 +66,7 @@ class Trial:
         rungs: On which it is run.
         surrogate: The model of the transfer rung, if it has one.
         rows: The test rows it is run on; a set, for asking.
+        defences: Labels of the defences that meet it, beside none; None for all.
     """
 
     attack: Attack
@@ -73,6 +74,7 @@ class Trial:
     rungs: tuple[Rung, ...] = (Rung.OBLIVIOUS,)
     surrogate: Classifier | None = None
     rows: frozenset[int] | None = None
+    defences: frozenset[str] | None = None
 
     def meets(self, rows: np.ndarray) -> np.ndarray:
         """Return those of some rows that it is run on."""
@@ -94,6 +96,12 @@ class Bench:
     readers: Mapping[str, Classifier]
     trials: Mapping[str, Trial]
     images: PreparedImages
+
+    def facing(self, label: str) -> dict[str, Classifier]:
+        """Return the defences that meet an attack, ``none`` among them; all meet clean images."""
+        chosen = self.trials[label].defences if label in self.trials else None
+        return {name: reader for name, reader in self.readers.items()
+                if chosen is None or name == "none" or name in chosen}
 
     def judged(self, label: str) -> tuple[Rung, ...]:
         """Return the rungs on which an attack's own images are looked at: those all defences share, else its first.
@@ -147,7 +155,8 @@ def trial(plan: AttackPlan, subject: Subject, rows: np.ndarray, *, seed: int) ->
     chosen = None if plan.images is None else frozenset(
         int(row) for row in some_rows(rows, subject.images, limit=plan.images, seed=seed))
     return Trial(attack=plan.build(), strengths=plan.steps(), rungs=plan.known(), rows=chosen,
-                 surrogate=surrogate_of(plan, subject))
+                 surrogate=surrogate_of(plan, subject),
+                 defences=None if plan.defences is None else frozenset(plan.defences))
 
 
 def check_strengths(plan: AttackPlan, images: PreparedImages) -> None:

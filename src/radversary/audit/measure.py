@@ -73,7 +73,7 @@ def attacked(bench: Bench, label: str, trial: Trial, rows: np.ndarray, only: Con
     made: dict[int, list[tuple[float, Images]]] = {}
     targets: list[Aim] = []  # kept, so that no id is given twice
     for rung in trial.rungs if only is None else (only.rung,):
-        for aim in aims(rung, bench.readers, trial.surrogate):
+        for aim in aims(rung, bench.facing(label), trial.surrogate):
             if only is not None and "none" not in aim.defences:
                 continue
             key = id(aim.core)

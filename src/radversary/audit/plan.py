@@ -28,6 +28,7 @@ class AttackPlan(Part):
         rungs: What the attacker knows; None takes all that make sense for the attack.
         surrogate: The model that the transfer rung is made on.
         images: At most so many test images, patients drawn at random; None takes all. For attacks that take long.
+        defences: Labels of the defences that meet it, beside none; None takes all. For attacks that take long, too.
     """
 
     label: str = Field(min_length=1)
@@ -35,6 +36,7 @@ class AttackPlan(Part):
     rungs: tuple[Rung, ...] | None = Field(default=None, min_length=1)
     surrogate: str | None = None
     images: int | None = Field(default=None, ge=1)
+    defences: tuple[str, ...] | None = None
 
     @model_validator(mode="after")
     def _strengths_differ(self) -> Self:
@@ -153,6 +155,11 @@ class AuditPlan(Plan):
     def _named_apart(self) -> Self:
         refuse_repeats("attack", (attack.label for attack in self.attacks), RESERVED)
         refuse_repeats("defence", (defence.label for defence in self.defences), ("none",))
+        known = ["none", *(defence.label for defence in self.defences)]
+        for attack in self.attacks:
+            if unknown := [label for label in attack.defences or () if label not in known]:
+                raise ValueError(f"attack {attack.label!r} names defence {unknown[0]!r}, which is not among the "
+                                 f"defences ({', '.join(known)})")
         return self
 
 

@@ -39,7 +39,8 @@ def summarise_predictions(frame: pd.DataFrame, bench: Bench) -> tuple[Cell, ...]
     clean = {defence: groups["clean", 0.0, Rung.OBLIVIOUS, defence] for defence in bench.readers}
     known: dict[Hashable, Cell] = {}
     return tuple(cell(groups, condition, defence, clean[defence], bench, known)
-                 for condition in track(bench.conditions, "Figures with intervals") for defence in bench.readers)
+                 for condition in track(bench.conditions, "Figures with intervals")
+                 for defence in bench.facing(condition.attack))
 
 
 def cell(groups: Mapping[Any, pd.DataFrame], condition: Condition, defence: str, clean: pd.DataFrame, bench: Bench,

@@ -24,7 +24,7 @@ def summarise_visibility(predictions: pd.DataFrame, scores: pd.DataFrame, bench:
     keys = ["image_id", "attack", "strength", "rung"]
     joined = predictions.merge(scores[[*keys, "similarity", "edge_retention"]], on=keys)
     wanted = [(label, rung, defence) for label in bench.trials for rung in bench.judged(label)
-              for defence in (bench.readers if rung in SHARED else ("none",))]
+              for defence in (bench.facing(label) if rung in SHARED else ("none",))]
     groups = dict(iter(joined.groupby(["attack", "rung", "defence"], sort=False)))
     return tuple(entry(groups[label, str(rung), defence], label, rung, defence, bench)
                  for label, rung, defence in track(wanted, "Accuracy by visibility"))
