@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,30 @@ def test_compare_prints_every_attack_and_rung_whole(radversary, run):
     assert "each defence in a line" in outcome.out
     assert all(f"stm, {rung}: accuracy by ε" in outcome.out for rung in Rung)
     assert "adversarial training" in outcome.out
-    assert "oracle (style) (ceiling)" in outcome.out
+    assert outcome.out.count("oracle (style) (ceiling)") == 1
+    assert "oracle (style) (oracle)" in outcome.out
     assert "…" not in outcome.out
-    assert outcome.err == ""
+    assert all(f"warning: {run.name}: The adaptive" in line for line in outcome.err.splitlines() if ": The " in line)
+
+
+@pytest.mark.parametrize(("options", "warned"), [
+    ((), True), (("--attack", "stm"), True), (("--rung", "adaptive"), True), (("--rung", "transfer"), False),
+    (("--attack", "Gatys"), False)])
+def test_compare_warns_where_the_adaptive_attacker_is_too_weak(radversary, run, options, warned):
+    err = " ".join(radversary("compare", run, *options).err.split())
+    assert ("The adaptive attacker is too weak against fast PGD-AT: under stm" in err) == warned
+    assert ("arXiv:1902.06705" in err) == warned
+
+
+def test_help_and_page_name_the_figures_that_are_drawn():
+    from radversary.cli.figures import figures
+    from radversary.report.thesis import RECIPES
+
+    page = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
+    for text in (figures.__doc__, page[page.index("`radversary figures RUN` writes"):]):
+        listed = re.search(r"figures ((?:\d+(?:[-–]\d+)?(?:, | and )?)+)", text)[1]
+        spans = [tuple(map(int, re.split("[-–]", span))) for span in re.findall(r"\d+(?:[-–]\d+)?", listed)]
+        assert {number for span in spans for number in range(span[0], span[-1] + 1)} == set(RECIPES)
 
 
 def test_compare_narrows_down(radversary, run):

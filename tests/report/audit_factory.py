@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
+from radversary.attacks.registry import ATTACKS
 from radversary.audit.result import (
     AuditResult,
     Cell,
@@ -160,6 +161,7 @@ def audit_result(folder: Path, *, classes: tuple[str, ...] = CLASSES, defences: 
     split = {"train": 540, "validation": 180, "test": PER_CLASS}
     shape = np.exp(-np.arange(9) / 2.5)
     return AuditResult(
+        oracles=("oracle",), ceilings=tuple(f"{attack}/oracle" for attack in attacks),
         name="ResNet-50 on NIH ChestX-ray14 (three classes)", classes=classes,
         model={"name": "ResNet-50, ImageNet start", "architecture": "resnet50", "input": "1 × 224 × 224",
                "sha256": "4f1d" * 16, "licence": "Apache-2.0"},
@@ -195,6 +197,11 @@ TABLE = {  # label: measure, strengths, rungs, what the strongest costs the unde
     "Gatys": ("opacity", (1.0,), ALL_RUNGS[:1], 0.4),
     "stm": ("epsilon", BUDGETS, ALL_RUNGS, 0.85),
 }
+MADE = {  # label: what the attack is
+    "equal noise": ("equal-noise", {"like": {"name": "stm"}}),
+    "style (MicroAST)": ("style-transfer", {"generator": "microast"}),
+    "style, worst of 10": ("worst-style", {"generator": "microast"}),
+    "Gatys": ("style-transfer", {"generator": "gatys"}), "stm": ("stm", {})}
 STRENGTH_OF = {  # defence: clean accuracy, share of the loss that it takes away on each rung
     "none": (0.92, (0, 0, 0, 0)), "jpeg-75": (0.91, (0.05, 0.3, 0.05, 0.02)), "shield": (0.90, (0.1, 0.4, 0.1, 0.05)),
     "augmix": (0.915, (0.3, 0.35, 0.1, 0.1)), "adversarial training": (0.893, (0.7, 0.6, 0.5, 0.45)),
@@ -203,6 +210,11 @@ STRENGTH_OF = {  # defence: clean accuracy, share of the loss that it takes away
     "canonical + destyle": (0.912, (0.75, 0.7, 0.3, 0.2)), "style-randomised": (0.91, (0.88, 0.75, 0.6, 0.6)),
     "oracle (style)": (0.905, (0.92, 0.7, 0.5, 0.66))}
 SSIM_BINS = ("≥ 0.98", "0.95–0.98", "0.90–0.95", "0.80–0.90", "< 0.80")
+
+
+def described(attack: str, strength: float) -> str:
+    name, options = MADE[attack]
+    return repr(ATTACKS.create(name, **options).at(strength))
 
 
 def table_cells(classes: tuple[str, ...]) -> tuple[Cell, ...]:
@@ -215,9 +227,8 @@ def table_cells(classes: tuple[str, ...]) -> tuple[Cell, ...]:
     for attack, (measure, strengths, rungs, cost) in TABLE.items():
         for rung in rungs:
             for level, strength in enumerate(strengths, start=1):
-                kind = "Noise" if "noise" in attack else attack.split()[0].title()
                 condition = Condition(attack=attack, strength=strength, rung=rung, measure=measure,
-                                      description=f"{kind}({measure}={strength:.4g})")
+                                      description=described(attack, strength))
                 loss = cost * (level / len(strengths)) ** 0.8 * (0.5 if rung == Rung.TRANSFER else 1)
                 kept = {name: max(value - loss * (1 - saved[ALL_RUNGS.index(rung)]), 0.01)
                         for name, (value, saved) in STRENGTH_OF.items()}
@@ -247,6 +258,7 @@ def table_result(folder: Path, *, images: int = 3) -> AuditResult:
     names = list(STRENGTH_OF)
     return base.model_copy(update={
         "cells": table_cells(base.classes), "exhibits": exhibits, "oracles": ("oracle (style)",),
+        "ceilings": ("style (MicroAST)/oracle (style)",),
         "familiar": ("stm/fast PGD-AT", "style (MicroAST)/cyclegan"),
         "defences": {"none": "the classifier alone", **{name: f"{name} before model victim" for name in names[1:]}},
         "costs": {name: Cost(milliseconds=3.1 + 2.3 * place, extra=2.3 * place,

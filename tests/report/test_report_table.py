@@ -16,7 +16,8 @@ from radversary.report.grid import WIDTH, grids, is_familiar, visibility_grids
 from radversary.report.headline import conclusion
 from radversary.report.html import render_report
 from radversary.report.markdown import accuracy_table, recall_table, standing_table
-from radversary.report.reading import Reading, is_floor
+from radversary.report.provenance import is_floor
+from radversary.report.reading import Reading
 from radversary.report.standing import called_normal, profiles, standings
 
 
@@ -66,7 +67,8 @@ def test_grids_hold_every_figure_once_floors_first_oracles_last(reading, result)
     assert max(len(grid.columns) for grid in found.values()) <= WIDTH
     stm = found["stm: classifier, adaptive"]
     assert [group.title for group in stm.groups] == ["floor", "classifier", "adaptive"]
-    assert [column.title for column in stm.groups[0].columns] == ["clean", "identity", "equal noise 16/255"]
+    assert [column.title for column in stm.groups[0].columns] == [
+        "clean", "identity", "equal noise 8/255", "equal noise 16/255"]
     assert [group.apart for group in stm.groups] == [False, False, True]
     assert [row.defence for row in stm.rows] == list(STRENGTH_OF)
     assert [row.role for row in stm.rows][::11] == ["none", "oracle"]
@@ -74,7 +76,7 @@ def test_grids_hold_every_figure_once_floors_first_oracles_last(reading, result)
     assert [item.estimate for item in row.entries[-5:]] == [
         result.cell("stm", c.strength, "fast PGD-AT", Rung.ADAPTIVE).performance.accuracy
         for c in reading.of_attack("stm", Rung.ADAPTIVE)]
-    assert [item.familiar for item in row.entries] == [False] * 3 + [True] * 10
+    assert [item.familiar for item in row.entries] == [False] * 4 + [True] * 10
     assert all(column.n == 300 for column in stm.columns)
 
 
@@ -108,7 +110,8 @@ def test_the_page_has_all_of_it(page, result):
     text = " ".join(Outline(page).text.split())
     missed = result.cell("clean", 0, "none").performance.confusion[2][0]
     assert f'<span class="called alarm">Pneumothorax called Normal: {missed} of 100' in page
-    assert "Ceiling trained on the audited attack: no defence" in text
+    assert text.count("Ceiling trained on this very attack: no defence") == 2
+    assert "Oracles saw an audited attack in training: no competitors" in text
     assert "of the listed" in text
     assert "picked among 10 on these same test images" in text
     assert page.count('class="familiar"') > 24

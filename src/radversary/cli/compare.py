@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from radversary.cli.console import say, show_whole, tell_result
+
+if TYPE_CHECKING:
+    from radversary.audit.result import AuditResult
 
 FORMATS = ("table", "markdown", "csv")
 
@@ -36,6 +40,7 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Run folders with re
     grids, whole = compare_runs(results, attack=attack, rung=rung, measure=measure), attack is None and rung is None
     if different_sets(results):
         say("note: the runs were measured on different test images; their figures are not paired")
+    warn(results, attack, rung)
     if form == "markdown":
         parts = [f"{name}\n\n{standing_markdown(result)}" for name, result in results.items() if whole]
         tell_result("\n".join([*parts, markdown(grids, measure)]).rstrip("\n"))
@@ -44,3 +49,14 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Run folders with re
         show_whole(table)
     for grid in grids:
         show_whole(grid_table(grid, measure))
+
+
+def warn(results: Mapping[str, AuditResult], attack: str | None, rung: str | None) -> None:
+    """Say on standard error which adaptive attackers of the tables shown are too weak."""
+    from radversary.audit.rungs import Rung
+    from radversary.report.masking import too_weak
+    from radversary.report.reading import Reading
+
+    for name, result in results.items() if rung in (None, Rung.ADAPTIVE) else ():
+        for item in too_weak(Reading(result), attack):
+            say(f"warning: {name}: {item.sentence}")

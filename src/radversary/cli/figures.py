@@ -13,7 +13,7 @@ from radversary.cli.console import say, tell_result
 def figures(run: Annotated[Path, typer.Argument(help="A run folder with result.json.")],
             out: Annotated[Path | None, typer.Option(help="Folder for the pictures; default: RUN/figures/thesis.")] =
             None) -> None:
-    """Draw the thesis' figures 3, 5, 10-13, 15-23 and 25-33 from a run, with an index that says what is what."""
+    """Draw the thesis' figures 3, 5, 10-13 and 15-33 from a run, with an index that says what is what."""
     from radversary.report.thesis import write_thesis
 
     plates, index = write_thesis(run, out or run / "figures" / "thesis")

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from radversary import __version__
-from radversary.cli import data, train
+from radversary.cli import data, detector, train
 from radversary.cli.attack import attack
 from radversary.cli.audit import audit
 from radversary.cli.compare import compare
@@ -19,6 +19,7 @@ from radversary.cli.figures import figures
 from radversary.cli.listing import list_parts
 from radversary.cli.report import report
 from radversary.cli.run import demo, run_plan
+from radversary.cli.screen import screen
 from radversary.core.errors import RadversaryError
 
 STOPPED, INTERNAL = 130, 70
@@ -32,12 +33,14 @@ app.command("run")(run_plan)
 app.command("audit")(audit)
 app.command("attack")(attack)
 app.command("detect")(detect)
+app.command("screen")(screen)
 app.command("report")(report)
 app.command("compare")(compare)
 app.command("figures")(figures)
 app.command("list")(list_parts)
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
+app.add_typer(detector.app, name="detector")
 
 
 @app.callback(invoke_without_command=True)

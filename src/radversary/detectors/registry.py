@@ -1,9 +1,10 @@
-"""The detectors by name."""
+"""The detectors by name: those that compare with the original, and those that need none."""
 
 from __future__ import annotations
 
 from radversary.core.registry import Registry
 from radversary.detectors.base import Detector
+from radversary.detectors.reference_free import ReferenceFreeDetector
 
 DETECTORS: Registry[Detector] = Registry("detector", {
     "edges": "radversary.detectors.reference:edge_detector",
@@ -11,3 +12,16 @@ DETECTORS: Registry[Detector] = Registry("detector", {
     "spectrum": "radversary.detectors.reference:spectrum_detector",
 }, group="radversary.detectors")
 """Name to where the detector is written; ``DETECTORS.create("ssim")`` makes one."""
+
+REFERENCE_FREE: Registry[ReferenceFreeDetector] = Registry("reference-free detector", {
+    "integrity": "radversary.detectors.integrity:IntegrityDetector",
+    "shallow": "radversary.detectors.shallow:ShallowDetector",
+    "neighbours": "radversary.detectors.neighbours:NeighbourDetector",
+    "consistency": "radversary.detectors.consistency:ConsistencyDetector",
+    "msp": "radversary.detectors.confidence:ProbabilityDetector",
+    "energy": "radversary.detectors.confidence:EnergyDetector",
+    "mahalanobis": "radversary.detectors.gaussian:MahalanobisDetector",
+    "lid": "radversary.detectors.dimension:DimensionDetector",
+    "squeezing": "radversary.detectors.consistency:SqueezingDetector",
+}, group="radversary.reference_free_detectors")
+"""Name to where the detector is written; those that read are bound to a classifier's reader afterwards."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from radversary.audit.result import AuditResult, Condition
 from radversary.audit.rungs import Rung
@@ -12,7 +12,7 @@ from radversary.core.errors import InputError, UnknownNameError
 from radversary.core.types import Estimate
 from radversary.report.formats import interval, measure_name
 from radversary.report.grid import FOOTNOTE, MARK, MEASURES, Grid, Group, Row, column, entry, role
-from radversary.report.reading import CLEAN, IDENTITY, NONE, RUNGS, Reading
+from radversary.report.reading import CEILING, CLEAN, IDENTITY, NONE, RUNGS, Reading
 
 FIELDS = ("run", "defence", "role", "attack", "rung", "strength", "strength_of", "measure", "value", "low", "high", "n",
           "familiar")
@@ -78,17 +78,22 @@ def grid(readings: Mapping[str, Reading], attack: str, rung: Rung, *, measure: s
     inside = {name: conditions(reading, attack, rung) for name, reading in readings.items()}
     groups = tuple(Group(name, tuple(column(readings[name], c) for c in listed)) for name, listed in inside.items()
                    if listed)
-    labels = dict.fromkeys(label for name, reading in readings.items() if inside[name] for label in reading.defences)
-    roles = {label: next(role(reading, label) for reading in readings.values() if label in reading.defences)
-             for label in labels}
-    order = sorted(labels, key=lambda label: (NONE, "defence", "oracle").index(roles[label]))
-    rows = tuple(Row(label, roles[label], tuple(entry(readings[name], c, label, MEASURES[measure])
-                                                for name, listed in inside.items() for c in listed))
-                 for label in order)
+    rows = tuple(row_of(label, readings, inside, attack, measure) for label in dict.fromkeys(
+        label for name, reading in readings.items() if inside[name] for label in reading.defences))
+    rows = tuple(sorted(rows, key=lambda row: ((NONE, "defence", "oracle").index(row.role), row.mark == CEILING)))
     measures = {c.measure for listed in inside.values() for c in listed}
     if attack == CLEAN:
         return Grid("clean images", "", groups, rows)
     return Grid(f"{attack}, {rung}", " or ".join(sorted(measure_name(name) for name in measures)), groups, rows)
+
+
+def row_of(label: str, readings: Mapping[str, Reading], inside: Mapping[str, Sequence[Condition]], attack: str,
+           measure: str) -> Row:
+    """Return one defence under one attack in all runs; what it is there says the first run that has it."""
+    known = next(reading for name, reading in readings.items() if inside[name] and label in reading.defences)
+    entries = tuple(entry(readings[name], c, label, MEASURES[measure]) for name, listed in inside.items()
+                    for c in listed)
+    return Row(label, role(known, label), entries, known.mark(attack, label))
 
 
 def conditions(reading: Reading, attack: str, rung: Rung) -> tuple[Condition, ...]:
@@ -127,8 +132,8 @@ def texts(row: Row) -> list[str]:
 
 
 def row_name(row: Row) -> str:
-    """Return a row's name, the ceiling said to be one."""
-    return f"{row.name} (ceiling)" if row.role == "oracle" else row.name
+    """Return a row's name; an oracle is said to be one, and a ceiling only under the attack it was trained on."""
+    return f"{row.name} ({row.mark})" if row.mark else row.name
 
 
 def different_sets(results: Mapping[str, AuditResult]) -> bool:
@@ -173,5 +178,6 @@ def line(run: str, reading: Reading, condition: Condition, defence: str, measure
     if item is None:
         return []
     figure = item.estimate
-    return [run, defence, role(reading, defence), condition.attack, str(condition.rung), f"{condition.strength:g}",
-            condition.measure, measure, figure.value, figure.low, figure.high, figure.n, int(item.familiar)]
+    what = reading.mark(condition.attack, defence) or role(reading, defence)
+    return [run, defence, what, condition.attack, str(condition.rung), f"{condition.strength:g}", condition.measure,
+            measure, figure.value, figure.low, figure.high, figure.n, int(item.familiar)]

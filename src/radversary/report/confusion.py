@@ -62,7 +62,9 @@ def matrices(reading: Reading) -> tuple[Matrix, ...]:
         cell = reading.cell(worst, name) if worst else None
         if cell:
             title = "After the attack" if name == NONE else "After the attack, defended"
-            found.append(_matrix(reading, cell, title, "no defence" if name == NONE else name))
+            mark = reading.mark(cell.condition.attack, name)
+            behind = f"{name} ({mark})" if mark else name
+            found.append(_matrix(reading, cell, title, "no defence" if name == NONE else behind))
     return tuple(found)
 
 

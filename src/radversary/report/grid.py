@@ -11,7 +11,8 @@ from radversary.audit.result import AuditResult, Cell, Condition, VisibilityCell
 from radversary.audit.rungs import Rung
 from radversary.core.types import Estimate
 from radversary.report.formats import level, measure_name
-from radversary.report.reading import CLEAN, IDENTITY, NONE, Reading, is_floor
+from radversary.report.provenance import is_floor, likeness
+from radversary.report.reading import CLEAN, IDENTITY, NONE, Reading
 
 KNOWLEDGE = {
     Rung.OBLIVIOUS: "attacks the undefended classifier, or none",
@@ -87,11 +88,13 @@ class Row:
         defence: Its label.
         role: ``none``, ``defence`` or ``oracle``.
         entries: One a column, None where it was not run.
+        mark: ``ceiling`` for an oracle that was trained on this very attack, ``oracle`` for any other, else empty.
     """
 
     defence: str
     role: str
     entries: tuple[Entry | None, ...]
+    mark: str = ""
 
     @property
     def name(self) -> str:
@@ -107,7 +110,7 @@ class Grid:
         title: What was done to the images.
         measure: What the strengths count, such as ``opacity``; empty where columns are no strengths.
         groups: Heads over neighbouring columns.
-        rows: No defence first, oracles last.
+        rows: No defence first, oracles last, the ceiling at the very end.
     """
 
     title: str
@@ -161,10 +164,13 @@ def parts(reading: Reading, attack: str, leading: int) -> list[list[Rung]]:
 
 
 def equal_noise(reading: Reading, attack: str) -> list[Condition]:
-    """Return the noise of the size of an attack at its strongest, where their strengths count the same."""
-    measure = reading.first(attack).measure
-    top = max((c.strength for c in reading.attacked if c.attack == attack), default=0.0)
-    return [c for c in reading.attacked if is_floor(c) and measure and (c.measure, c.strength) == (measure, top)]
+    """Return the noise that takes the size of this very attack, at the strengths at which both were run.
+
+    Where it was made on several models, that of the least knowing attacker.
+    """
+    known = {c.description for c in reading.attacked if c.attack == attack}
+    found = [c for c in reading.attacked if likeness(c.description) in known]
+    return [c for c in found if c.rung == reading.rungs_of(c.attack)[0]]
 
 
 def attack_grid(reading: Reading, attack: str, floors: Sequence[Condition], rungs: Sequence[Rung]) -> Grid:
@@ -178,7 +184,7 @@ def attack_grid(reading: Reading, attack: str, floors: Sequence[Condition], rung
     measure = reading.first(attack).measure if rungs else ""
     title = attack if len(rungs) == len(reading.rungs_of(attack)) else f"{attack}: {', '.join(rungs)}"
     return Grid(title=title, measure=measure_name(measure) if rungs else "", groups=heads,
-                rows=rows(reading, lambda defence: [entry(reading, c, defence) for c in conditions]))
+                rows=rows(reading, attack, lambda defence: [entry(reading, c, defence) for c in conditions]))
 
 
 def column(reading: Reading, condition: Condition, *, named: bool = False) -> Column:
@@ -186,8 +192,7 @@ def column(reading: Reading, condition: Condition, *, named: bool = False) -> Co
     strength = level(condition.strength, condition.measure)
     title = condition.attack if condition.attack in (CLEAN, IDENTITY) else (
         f"{condition.attack} {strength}" if named else strength)
-    counts = (cell.performance.accuracy.n for name in reading.defences if (cell := reading.cell(condition, name)))
-    return Column(title, next(counts, None))
+    return Column(title, reading.count(condition))
 
 
 def entry(reading: Reading, condition: Condition, defence: str, choose: Choice = MEASURES["accuracy"]) -> Entry | None:
@@ -197,14 +202,15 @@ def entry(reading: Reading, condition: Condition, defence: str, choose: Choice =
 
 
 def is_familiar(result: AuditResult, attack: str, defence: str) -> bool:
-    """Tell whether a defence was trained on an attack's own generator or surrogate."""
-    return f"{attack}/{defence}" in result.familiar
+    """Tell whether a defence was trained on an attack's own generator or surrogate, though not on the attack itself."""
+    return f"{attack}/{defence}" in result.familiar and f"{attack}/{defence}" not in result.ceilings
 
 
-def rows(reading: Reading, fill: Callable[[str], Iterable[Entry | None]]) -> tuple[Row, ...]:
-    """Return one row a defence with any figure: none first, oracles last."""
-    order = [name for name in (NONE, *reading.competitors, *reading.oracles) if name in reading.defences]
-    found = (Row(name, role(reading, name), tuple(fill(name))) for name in order)
+def rows(reading: Reading, attack: str, fill: Callable[[str], Iterable[Entry | None]]) -> tuple[Row, ...]:
+    """Return one row a defence with any figure under an attack: none first, oracles last, the ceiling at the end."""
+    oracles = sorted(reading.oracles, key=lambda name: reading.is_ceiling(attack, name))
+    order = [name for name in (NONE, *reading.competitors, *oracles) if name in reading.defences]
+    found = (Row(name, role(reading, name), tuple(fill(name)), reading.mark(attack, name)) for name in order)
     return tuple(row for row in found if any(row.entries))
 
 
@@ -233,7 +239,7 @@ def _visibility_grid(reading: Reading, attack: str, cells: Sequence[VisibilityCe
 
     groups = tuple(Group(str(rung), tuple(_bin(list(group.values()), place) for place in filled[rung]), KNOWLEDGE[rung])
                    for rung, group in by_rung.items())
-    return Grid(title=attack, measure="SSIM", groups=groups, rows=rows(reading, fill))
+    return Grid(title=attack, measure="SSIM", groups=groups, rows=rows(reading, attack, fill))
 
 
 def _filled(cells: Iterable[VisibilityCell]) -> list[int]:

@@ -8,7 +8,7 @@ from radversary.audit.result import Cell, Condition
 from radversary.audit.rungs import Rung
 from radversary.core.types import Estimate
 from radversary.report.formats import emphasised, interval, level, measure_name, percent, signed, signed_interval
-from radversary.report.reading import NONE, Reading
+from radversary.report.reading import NONE, Reading, right_before
 
 
 def conclusion(reading: Reading) -> Markup:
@@ -77,13 +77,23 @@ def _fall(reading: Reading, clean: Cell, count: int) -> Markup:
     cell = reading.cell(worst, NONE) if worst else None
     if worst is None or cell is None:
         return Markup("")
-    before, after = (figure(c.performance.accuracy, count) for c in (clean, cell))
+    known = right_before(cell) if reading.is_subset(worst) else None
+    if known is None:
+        shown = 0 if reading.is_subset(worst) else count  # two sets of images, nothing paired: both say their n
+        before, after = (figure(c.performance.accuracy, shown) for c in (clean, cell))
+        return _change(cell, clean, before, after, Markup(" under ") + condition_name(worst))
+    change = _change(cell, clean, Markup("{} of {}").format(*known), figure(cell.performance.accuracy, count))
+    return Markup("reads {} rightly; under {}, which was run on {} of them, it {}").format(
+        figure(clean.performance.accuracy, count), condition_name(worst), known[1], change)
+
+
+def _change(cell: Cell, clean: Cell, before: Markup, after: Markup, where: Markup = Markup("")) -> Markup:
     change = cell.against_clean.difference if cell.against_clean else None
     if change is not None and not emphasised(change):
-        return Markup("goes from {} to {} right answers under {}, a change that these images cannot tell from none"
-                      ).format(before, after, condition_name(worst))
-    verb = "rises" if cell.performance.accuracy.value > clean.performance.accuracy.value else "falls"
-    return Markup("{} from {} to {} right answers under {}").format(verb, before, after, condition_name(worst))
+        return Markup("goes from {} to {} right answers{}, a change that these images cannot tell from none").format(
+            before, after, where)
+    gain = change.value if change else cell.performance.accuracy.value - clean.performance.accuracy.value
+    return Markup("{} from {} to {} right answers{}").format("rises" if gain > 0 else "falls", before, after, where)
 
 
 def _defence(reading: Reading, count: int) -> Markup:

@@ -17,7 +17,8 @@ from radversary.report.figures import Drawing, draw_figures
 from radversary.report.gallery import cards
 from radversary.report.grid import grids, visibility_grids
 from radversary.report.headline import conclusion, critical_misses
-from radversary.report.reading import Reading
+from radversary.report.masking import too_weak
+from radversary.report.reading import Reading, right_before
 from radversary.report.standing import listed_rungs, profiles, standings
 
 FILTERS = ("percent", "signed", "interval", "signed_interval", "area", "area_interval", "p_value", "duration",
@@ -89,7 +90,8 @@ def _page(reading: Reading, folder: Path, figures: dict[str, list[Drawing]]) -> 
         result=reading.result, data=reading.result.data, reading=reading, figures=figures,
         conclusion=conclusion(reading), matrices=matrices(reading), cards=cards(reading.result, folder),
         critical_misses=critical_misses, listed=LISTED, grids=grids(reading), standings=standings(reading),
-        profiles=profiles(reading), rungs=listed_rungs(reading), visibility=visibility_grids(reading))
+        profiles=profiles(reading), rungs=listed_rungs(reading), visibility=visibility_grids(reading),
+        weak=too_weak(reading), right_before=right_before)
 
 
 @cache

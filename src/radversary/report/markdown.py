@@ -7,6 +7,7 @@ from radversary.audit.rungs import Rung
 from radversary.core.types import Estimate
 from radversary.report.formats import duration, interval, level, milliseconds, p_value, signed, signed_interval
 from radversary.report.grid import MARK
+from radversary.report.masking import too_weak
 from radversary.report.reading import NONE, Reading
 from radversary.report.standing import Standing, Worst, listed_rungs, standings, title_of
 
@@ -31,12 +32,12 @@ def accuracy_table(result: AuditResult) -> str:
         The table, with a caption that gives n and the hash of the sealed test set.
     """
     reading, first = Reading(result), result.cells[0].performance.accuracy
-    heads = ["no defence" if label == NONE else label for label in reading.defences]
+    heads = ["no defence" if label == NONE else marked(reading, label) for label in reading.defences]
     lines = [f"Accuracy / macro recall, % [95 % interval over patients], n = {first.n} test images of "
              f"{result.data.patients.get('test', '?')} patients (test set `{result.data.sha256[:12]}`).", "",
              f"{heading(result)} | " + " | ".join(heads) + " |", rule(result) + "---|" * len(heads)]
     for condition in reading.conditions:
-        row = [both(cell) if (cell := reading.cell(condition, label)) else "–" for label in reading.defences]
+        row = [both(cell, first.n) if (cell := reading.cell(condition, label)) else "–" for label in reading.defences]
         lines.append(f"{opening(result, condition)} | " + " | ".join(row) + " |")
     return "\n".join(lines) + "\n"
 
@@ -62,9 +63,20 @@ def opening(result: AuditResult, condition: Condition) -> str:
     return f"| {condition.attack} |{rung} {level(condition.strength, condition.measure)}"
 
 
-def both(cell: Cell) -> str:
-    """Write a cell's accuracy and macro recall."""
-    return f"{figure(cell.performance.accuracy)} / {figure(cell.performance.recall)}"
+def marked(reading: Reading, defence: str) -> str:
+    """Return a defence's name, an oracle said to be one: in a table of many attacks it is no ceiling."""
+    return f"{defence} (oracle)" if defence in reading.oracles else defence
+
+
+def both(cell: Cell, count: int) -> str:
+    """Write a cell's accuracy and macro recall, with n where that is not ``count``."""
+    performance = cell.performance
+    return f"{figure(performance.accuracy)} / {figure(performance.recall)}{number(performance.accuracy, count)}"
+
+
+def number(estimate: Estimate, count: int) -> str:
+    """Write how many images are behind a figure, where they are not as many as ``count``."""
+    return f" (n={estimate.n})" if estimate.n != count else ""
 
 
 def recall_table(result: AuditResult) -> str:
@@ -83,10 +95,12 @@ def standing_table(result: AuditResult) -> str:
     reading = Reading(result)
     names, *lines = standing_texts(reading)
     under = f"; macro recall and McNemar under {title_of(reading.worst)}" if reading.worst else ""
-    table = [f"Accuracy, % [95 % interval over patients]; worst of the listed attacks{under}.", "",
+    left = f", which is not chosen from {reading.choice.passed_over}" if under and reading.choice.passed_over else ""
+    table = [f"Accuracy, % [95 % interval over patients]; worst of the listed attacks{under}{left}.", "",
              "| " + " | ".join(names) + " |", "|---|" + "---:|" * (len(names) - 1)]
     rows = ["| " + " | ".join(text.replace("\n", ", ") for text in line) + " |" for line in lines]
-    return "\n".join(table + rows) + "\n"
+    warnings = [f"\nWarning: {item.sentence}" for item in too_weak(reading)]
+    return "\n".join(table + rows + warnings) + "\n"
 
 
 def standing_texts(reading: Reading) -> list[list[str]]:
@@ -104,11 +118,12 @@ def standing_line(standing: Standing, count: int) -> list[str]:
     cost, strongest, clean = standing.cost, standing.strongest, standing.clean
     pair, test = clean and clean.against_none, strongest and strongest.against_none
     name = "no defence" if standing.role == "none" else standing.defence
-    return [f"{name} (ceiling)" if standing.role == "oracle" else name,
+    return [f"{name} (oracle)" if standing.role == "oracle" else name,
             figure(clean.performance.accuracy) if clean else "–",
             f"{signed(pair.difference.value)} {signed_interval(pair.difference)}" if pair else "–",
             *(worst_text(worst, count) for worst in standing.worst),
-            figure(strongest.performance.recall) if strongest else "–", p_value(test.p_value) if test else "–",
+            figure(strongest.performance.recall) + number(strongest.performance.recall, count) if strongest else "–",
+            p_value(test.p_value) if test else "–",
             milliseconds(cost.milliseconds) if cost else "–",
             duration(cost.training) if cost and cost.training is not None else "–"]
 
@@ -118,5 +133,4 @@ def worst_text(worst: Worst | None, count: int) -> str:
     if worst is None:
         return "–"
     accuracy = worst.cell.performance.accuracy
-    number = f" (n={accuracy.n})" if accuracy.n != count else ""
-    return f"{figure(accuracy)}{MARK if worst.familiar else ''}\n{worst.title}{number}"
+    return f"{figure(accuracy)}{MARK if worst.familiar else ''}\n{worst.title}{number(accuracy, count)}"

@@ -9,26 +9,35 @@ from functools import cached_property
 
 from radversary.audit.result import AuditResult, Cell, Condition, Detection
 from radversary.audit.rungs import Rung
+from radversary.report.choosing import Choice, choose
+from radversary.report.provenance import is_floor
 
 CLEAN = "clean"
 IDENTITY = "identity"
 NONE = "none"
-ORACLE = "oracle"
-"""The label of an oracle in results that name none."""
+CEILING = "ceiling"
+"""What an oracle is under the very attack that it was trained on."""
 OPACITY = "opacity"
 RUNGS = tuple(Rung)
 NORMAL_NAMES = frozenset({"normal", "no finding", "healthy", "negative", "no disease", "benign"})
 
 
-def is_floor(condition: Condition) -> bool:
-    """Tell whether nobody aims a condition: clean, identity, or noise, known by its label or its class.
+def right_before(cell: Cell) -> tuple[int, int] | None:
+    """Count, among the very images of a cell, those that the same defence reads rightly when they are clean.
 
-    Example:
-        >>> is_floor(Condition(attack="equal", strength=0.1, description="Noise(deviation=0.1)"))
-        True
+    The audit pairs each attacked image with its clean one, so the count follows from what was lost and won.
+
+    Args:
+        cell: Figures of one attack and defence.
+
+    Returns:
+        Images right when clean, and all of them; None where nothing was paired.
     """
-    return condition.attack in (CLEAN, IDENTITY) or "noise" in (
-        condition.attack + condition.description.partition("(")[0]).lower()
+    if cell.against_clean is None:
+        return None
+    rows = cell.performance.confusion
+    right = sum(row[index] for index, row in enumerate(rows))
+    return right + cell.against_clean.lost - cell.against_clean.won, sum(map(sum, rows))
 
 
 @dataclass(frozen=True)
@@ -100,9 +109,22 @@ class Reading:
 
     @cached_property
     def oracles(self) -> tuple[str, ...]:
-        """Labels of the ceilings: they saw the audited attack in training."""
-        named = self.result.oracles or (ORACLE,)
-        return tuple(name for name in self.defences if name in named)
+        """Labels of the defences that saw an audited attack in training: no competitors under any attack."""
+        return tuple(name for name in self.defences if name in self.result.oracles)
+
+    def is_ceiling(self, attack: str, defence: str) -> bool:
+        """Tell whether a defence is an oracle that was trained on this very attack."""
+        return f"{attack}/{defence}" in self.result.ceilings
+
+    def mark(self, attack: str, defence: str) -> str:
+        """Return what is said beside a defence's name: ``ceiling`` under its own attack, else ``oracle`` or nothing."""
+        if defence not in self.oracles:
+            return ""
+        return CEILING if self.is_ceiling(attack, defence) else "oracle"
+
+    def ceilings_of(self, defence: str) -> tuple[str, ...]:
+        """Return the attacks that an oracle was trained on."""
+        return tuple(attack for attack in self.attacks if self.is_ceiling(attack, defence))
 
     @property
     def competitors(self) -> tuple[str, ...]:
@@ -134,15 +156,32 @@ class Reading:
         """The conditions of attacks that someone aims; identity and noise are floors."""
         return tuple(c for c in self.attacked if not is_floor(c))
 
+    def count(self, condition: Condition) -> int | None:
+        """Return how many images a condition was run on; None where it has no figures."""
+        cells = (cell for name in self.defences if (cell := self.cell(condition, name)))
+        return next((cell.performance.accuracy.n for cell in cells), None)
+
+    def is_subset(self, condition: Condition) -> bool:
+        """Tell whether a condition was run on other images than all that were read clean."""
+        clean = self.clean(NONE)
+        return clean is not None and self.count(condition) != clean.performance.accuracy.n
+
+    @cached_property
+    def choice(self) -> Choice:
+        """What the headline is chosen from: in grey, on enough images."""
+        return choose(self.aimed, self.count)
+
     @cached_property
     def worst(self) -> Condition | None:
         """The condition of the headline: of those below, the one that the undefended classifier withstands least.
 
-        Oblivious attackers by opacity where there are any, which is what the words of a report speak of; else
-        oblivious ones; else any. A gradient attack on the undefended classifier would otherwise always stand there.
+        Of those that :attr:`choice` admits: oblivious attackers by opacity where there are any, which is what the words
+        of a report speak of; else oblivious ones; else any. A gradient attack on the undefended classifier would
+        otherwise always stand there.
         """
-        oblivious = [c for c in self.aimed if c.rung == Rung.OBLIVIOUS]
-        pools = ([c for c in oblivious if c.measure == OPACITY], oblivious, self.aimed, self.attacked)
+        eligible = self.choice.eligible
+        oblivious = [c for c in eligible if c.rung == Rung.OBLIVIOUS]
+        pools = ([c for c in oblivious if c.measure == OPACITY], oblivious, eligible, self.aimed, self.attacked)
         return next((found for pool in pools if (found := self.least(pool, NONE))), None)
 
     def least(self, conditions: Iterable[Condition], defence: str) -> Condition | None:
@@ -164,7 +203,9 @@ class Reading:
 
     def leading(self, count: int) -> tuple[str, ...]:
         """Return the best defences in the order of the tables, and the first oracle: at most ``count`` in all."""
-        oracle = [name for name in self.oracles if self.worst and self.cell(self.worst, name)][:1]
+        there = [name for name in self.oracles if self.worst and self.cell(self.worst, name)]
+        # The ceiling of the headline's attack before an oracle of another.
+        oracle = sorted(there, key=lambda name: not (self.worst and self.is_ceiling(self.worst.attack, name)))[:1]
         best = self.ranked[: max(count - len(oracle), 0)]
         return tuple(name for name in self.competitors if name in best) + tuple(oracle)
 

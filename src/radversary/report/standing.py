@@ -37,6 +37,7 @@ class Standing:
         strongest: Its figures under the headline's attack, if any.
         worst: Its worst on each rung of :func:`listed_rungs`; None where nothing was run.
         cost: What it costs, if measured.
+        ceiling: The attacks that it was trained on, if it is an oracle.
     """
 
     defence: str
@@ -45,6 +46,7 @@ class Standing:
     strongest: Cell | None
     worst: tuple[Worst | None, ...]
     cost: Cost | None
+    ceiling: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Profile:
         title: What was done to the images.
         cell: The figures.
         called_normal: Each class with disease, its images called free of disease, and all its images.
+        mark: ``ceiling`` for an oracle under the very attack it was trained on, ``oracle`` elsewhere, else empty.
     """
 
     defence: str
@@ -64,6 +67,7 @@ class Profile:
     title: str
     cell: Cell
     called_normal: tuple[tuple[str, int, int], ...]
+    mark: str = ""
 
 
 def listed_rungs(reading: Reading) -> tuple[Rung, ...]:
@@ -78,7 +82,8 @@ def standings(reading: Reading) -> tuple[Standing, ...]:
         defence=name, role=role(reading, name), clean=reading.clean(name),
         strongest=reading.cell(reading.worst, name) if reading.worst else None,
         worst=tuple(worst_on(reading, rung, name) for rung in listed_rungs(reading)),
-        cost=reading.result.costs.get(name)) for name in order)
+        cost=reading.result.costs.get(name), ceiling=reading.ceilings_of(name) if name in reading.oracles else ())
+        for name in order)
 
 
 def worst_on(reading: Reading, rung: Rung, defence: str) -> Worst | None:
@@ -116,7 +121,8 @@ def _profiles_of(reading: Reading, defence: str) -> list[Profile]:
         chosen[reading.worst.key] = (title_of(reading.worst), reading.cell(reading.worst, defence))
     if worst := reading.least(reading.aimed, defence):
         chosen.setdefault(worst.key, (f"{title_of(worst)} ({worst.rung}), worst of all", reading.cell(worst, defence)))
-    return [Profile(defence, role(reading, defence), title, cell, called_normal(reading, cell))
+    return [Profile(defence, role(reading, defence), title, cell, called_normal(reading, cell),
+                    reading.mark(cell.condition.attack, defence))
             for title, cell in chosen.values() if cell]
 
 

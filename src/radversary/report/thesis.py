@@ -24,7 +24,7 @@ from radversary.report.figures.thesis import (
 )
 from radversary.report.formats import interval, percent
 from radversary.report.html import environment
-from radversary.report.reading import IDENTITY, NONE
+from radversary.report.reading import IDENTITY, NONE, right_before
 from radversary.report.run_folder import RunFolder
 from radversary.report.standing import title_of
 
@@ -227,7 +227,8 @@ def moment_cells(run: RunFolder, moment: str) -> tuple[list[tuple[str, Cell]], s
     if worst is None:
         raise Absent("no attack was run")
     if moment == "after":
-        return [("", reading.cell(worst, NONE) or missing("no figures without defence"))], title_of(worst)
+        cell = reading.cell(worst, NONE) or missing("no figures without defence")
+        return [("", cell)], title_of(worst) + of_these(run, cell)
     if moment == "defended":
         best = reading.best_defence or missing("no defence was measured")
         note = f"{title_of(worst)}, behind {best}, the best of {len(reading.competitors)} picked on these same images"
@@ -236,6 +237,12 @@ def moment_cells(run: RunFolder, moment: str) -> tuple[list[tuple[str, Cell]], s
     cells = [("clean", reading.clean(label)), ("attacked", reading.cell(worst, label))]
     return [(head, cell) for head, cell in cells if cell], (
         f"{label}, clean and under {title_of(worst)}; the thesis adds both up")
+
+
+def of_these(run: RunFolder, cell: Cell) -> str:
+    """Say how many of an attack's images were right before, where it was run on some of the test images only."""
+    known = right_before(cell) if run.reading.is_subset(cell.condition) else None
+    return f", run on some of the test images, of which {known[0]} of {known[1]} were right before" if known else ""
 
 
 def missing(what: str) -> NoReturn:

@@ -26,7 +26,7 @@ from radversary.report.figures.canvas import (
     percent_axis,
 )
 from radversary.report.formats import BUDGETS, level, measure_name, shorten, slug
-from radversary.report.reading import NONE, Reading
+from radversary.report.reading import CEILING, NONE, Reading
 
 Moment: TypeAlias = tuple[str, str, Sequence[ClassFigures]]
 """A series of bars: name, colour and figures of the classes."""
@@ -38,8 +38,8 @@ FIGURES = {"recall": "Recall", "precision": "Precision", "f1": "F1"}
 def strength_curves(reading: Reading) -> list[Drawing]:
     """Draw accuracy against strength, one figure an attack and rung with several strengths, one line a defence.
 
-    Where there are many, lines are no defence, the best defences and the oracle; bands are those of no defence, the
-    best and the oracle alone, since six bands over each other are a fog.
+    Where there are many, lines are no defence, the best defences and one oracle; bands are those of no defence, the
+    best and a ceiling alone, since six bands over each other are a fog.
     """
     drawings: list[Drawing] = []
     for index, attack in enumerate(reading.attacks):
@@ -75,7 +75,7 @@ def _strength_curve(reading: Reading, attack: str, rung: Rung, index: int) -> Dr
 
     def paint(axes: Any) -> None:  # noqa: ANN401
         handles = [_line(axes, reading, conditions, name, place) for place, name in enumerate(names)]
-        labels = ["no defence" if name == NONE else shorten(name) for name in names]
+        labels = [_label(reading, attack, name) for name in names]
         if reading.chance is not None:
             handles.append(axes.axhline(reading.chance, color=MUTED, linewidth=1, linestyle=(0, (1, 2))))
             labels.append("chance")
@@ -88,7 +88,7 @@ def _strength_curve(reading: Reading, attack: str, rung: Rung, index: int) -> Dr
     suffix, title = ("", attack) if rung == Rung.OBLIVIOUS else (f"-{rung}", f"{attack}, {rung}")
     return draw(f"accuracy-{index + 1}-{slug(attack)}{suffix}", title,
                 f"Accuracy against the {measure_name(measure)} of {title}, one line a defence, with 95 % bands for no "
-                "defence, the best and the oracle", paint, height=2.8 + 0.2 * ((len(names) + 2) // 2))
+                "defence, the best and a ceiling", paint, height=2.8 + 0.2 * ((len(names) + 2) // 2))
 
 
 def _budget_ticks(axes: Any, strengths: Sequence[float]) -> None:  # noqa: ANN401
@@ -101,17 +101,22 @@ def _budget_ticks(axes: Any, strengths: Sequence[float]) -> None:  # noqa: ANN40
     axes.set_xticks(sorted(strengths), [level(s, BUDGETS[0]) if s in labelled else "" for s in sorted(strengths)])
 
 
+def _label(reading: Reading, attack: str, defence: str) -> str:
+    mark = reading.mark(attack, defence)
+    return "no defence" if defence == NONE else shorten(defence) + (f" ({mark})" if mark else "")
+
+
 def _line(axes: Any, reading: Reading, conditions: Sequence[Condition], defence: str, place: int) -> Any:  # noqa: ANN401
     points = _points(reading, conditions, defence)
-    oracle = defence in reading.oracles
-    colour = AFTER if defence == NONE else INK if oracle else SERIES[(place - 1) % len(SERIES)]
+    ceiling = reading.mark(conditions[0].attack, defence) == CEILING
+    colour = AFTER if defence == NONE else INK if ceiling else SERIES[(place - 1) % len(SERIES)]
     x = [strength for strength, _ in points]
-    if oracle or defence in (NONE, reading.best_defence):
+    if ceiling or defence in (NONE, reading.best_defence):
         axes.fill_between(x, [e.low for _, e in points], [e.high for _, e in points], color=colour, alpha=0.14,
                           linewidth=0)
-    # The oracle alone is dashed; the others are told apart by colour and marker.
+    # A ceiling alone is dashed; the others are told apart by colour and marker.
     return axes.plot(x, [e.value for _, e in points], color=colour, marker=MARKERS[place % len(MARKERS)],
-                     linestyle=(0, (5, 2)) if oracle else "-")[0]
+                     linestyle=(0, (5, 2)) if ceiling else "-")[0]
 
 
 def _points(reading: Reading, conditions: Sequence[Condition], defence: str) -> list[tuple[float, Estimate]]:
@@ -130,7 +135,10 @@ def _moments(reading: Reading) -> list[Moment]:
     cells = [("before the attack", BEFORE, reading.clean(NONE)),
              ("after the attack", AFTER, reading.cell(worst, NONE) if worst else None),
              (f"behind {shorten(best or '')}", DEFENDED, reading.cell(worst, best) if worst and best else None)]
-    return [(name, colour, cell.performance.classes) for name, colour, cell in cells if cell]
+    found = [(name, colour, cell.performance) for name, colour, cell in cells if cell]
+    several = len({performance.accuracy.n for _, _, performance in found}) > 1
+    return [(f"{name}, n = {performance.accuracy.n}" if several else name, colour, performance.classes)
+            for name, colour, performance in found]
 
 
 def _bars(axes: Any, *, names: list[str], key: str, series: list[Moment]) -> None:  # noqa: ANN401

@@ -1,0 +1,106 @@
+"""``radversary detector``: learn what clean films look like, set thresholds, and watch that they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from radversary.cli.console import say, show, tell_result
+
+app = typer.Typer(no_args_is_help=True, help="Detectors that need no original: fit, calibrate, check.")
+
+CleanArgument = Annotated[Path, typer.Argument(help="Clean films: a folder, a CSV table (columns file, patient_id, "
+                                                    "view …), or a run's folder.")]
+BundleOption = Annotated[Path, typer.Option("--detector", help="The bundle's folder.")]
+
+
+@app.command()
+def fit(
+    clean: CleanArgument,
+    model: Annotated[Path, typer.Option(help="Model folder (model.safetensors + card.json).")],
+    out: Annotated[Path, typer.Option(help="Folder for the bundle.")] = Path("detector"),
+    use: Annotated[list[str] | None, typer.Option("--use", help="A detector by name; repeatable. Default: integrity, "
+                                                  "shallow, neighbours (no pass beyond the classifier's own).")] = None,
+    part: Annotated[str, typer.Option(help="Which part of a run's images.")] = "train",
+) -> None:
+    """Learn what clean films look like; the next step is `detector calibrate`, on other patients.
+
+    The bundle holds the model, its card and what the detectors learned, as safetensors and JSON.
+    """
+    from radversary.classifiers.files import load_classifier
+    from radversary.screening.bundle import save_guard
+    from radversary.screening.films import read_films
+    from radversary.screening.guard import DEFAULT, fit_guard
+
+    classifier = load_classifier(model)
+    films = read_films(clean, classifier.card, part=part, clean=True)
+    report_left_out(films.left_out)
+    guard = fit_guard(classifier, films.images, names=tuple(use or DEFAULT), record={"fitted_images": len(films.names)})
+    save_guard(guard, out)
+    tell_result(f"fitted on {len(films.names)} images; next: radversary detector calibrate CLEAN --detector {out}")
+
+
+@app.command()
+def calibrate(
+    clean: CleanArgument,
+    detector: BundleOption = Path("detector"),
+    alpha: Annotated[float, typer.Option(help="Promised false-alarm rate, between 0 and 1.")] = 0.05,
+    by: Annotated[str | None, typer.Option(help="Keep the promise for each view, sex, age band or source by "
+                                                "itself.")] = None,
+    part: Annotated[str, typer.Option(help="Which part of a run's images.")] = "validation",
+    seed: Annotated[int, typer.Option(help="Seed of the choice of one image a patient.")] = 42,
+) -> None:
+    """Set the thresholds on clean films of patients that were not fitted on."""
+    from radversary.cli.detector_tables import promise_table
+    from radversary.screening.bundle import load_guard, promise, save_guard
+    from radversary.screening.films import read_films
+
+    guard = load_guard(detector)
+    films = read_films(clean, guard.classifier.card, part=part, clean=True)
+    report_left_out(films.left_out)
+    noted = replace(guard, record={**guard.record, "grouped_by": by, "calibrated_images": len(films.names)})
+    ready = noted.calibrate(films.images, films.patients, films.groups(by), alpha=alpha, seed=seed)
+    save_guard(ready, detector)
+    show(promise_table(promise(ready.calibrated())))
+    tell_result(f"calibrated on {len(films.names)} images; use it: radversary screen FILMS --detector {detector}")
+
+
+@app.command()
+def check(
+    clean: CleanArgument,
+    detector: BundleOption = Path("detector"),
+    part: Annotated[str, typer.Option(help="Which part of a run's images.")] = "test",
+) -> None:
+    """Check on fresh clean films that the promise holds, for everyone and for each view, sex and age band.
+
+    Exit code 1 where the rate of false alarms is above its bound beyond doubt, or the films have drifted from those of
+    the calibration.
+    """
+    from radversary.cli.detector_tables import rates_table
+    from radversary.detectors.drift import check_clean
+    from radversary.screening.bundle import load_guard
+    from radversary.screening.films import read_films
+
+    guard = load_guard(detector)
+    films = read_films(clean, guard.classifier.card, part=part, clean=True)
+    report_left_out(films.left_out)
+    fusion, groups = guard.calibrated(), films.groups(guard.record.get("grouped_by"))
+    scores = fusion.combined(guard.look(films.images, title="Looking").scores, groups)
+    found = check_clean(fusion.final, scores, films.patients, groups,
+                        subgroups={str(name): films.facts[name].tolist() for name in films.facts})
+    show(rates_table(found))
+    drifted = found.drifted()
+    tell_result(f"drift from the calibration: {'YES' if drifted else 'none seen'} (Kolmogorov-Smirnov p = "
+                f"{found.p_value:.3g})")
+    if drifted or found.overall.broken:
+        raise typer.Exit(1)
+
+
+def report_left_out(reasons: Sequence[str]) -> None:
+    """Say which files were not read."""
+    for reason in reasons:
+        say(f"left out: {reason}")

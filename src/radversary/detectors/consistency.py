@@ -1,0 +1,196 @@
+"""Does the classifier say the same of an image seen otherwise?
+
+What a radiograph shows survives a little smoothing and a coarser grey scale; what was put there to mislead a network
+often does not. Each further view costs a further pass of the classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import log
+from typing import Any, ClassVar
+
+import torch
+from kornia.filters import median_blur
+from torch import Tensor
+from torch.nn import functional as F
+
+from radversary.core.errors import InputError, PlanError
+from radversary.core.types import Images
+from radversary.detectors.reading import Reading
+from radversary.detectors.reference_free import ReferenceFreeDetector
+from radversary.imaging.intensity import DEEPEST, quantise
+
+View = Callable[[Images], Images]
+"""Another way to see images; each result depends on its own image only."""
+
+
+def smoothed(images: Images, window: int) -> Images:
+    """Return the median of each pixel's neighbourhood; beyond the border the edge repeats.
+
+    Args:
+        images: (N, C, H, W).
+        window: Side of the neighbourhood in pixels, odd.
+
+    Returns:
+        Images of the same shape; the gradient goes to the pixel chosen.
+
+    Example:
+        >>> smoothed(torch.eye(3).reshape(1, 1, 3, 3), 3)[0, 0, 1].tolist()
+        [0.0, 0.0, 0.0]
+    """
+    reach, (height, width) = window // 2, images.shape[-2:]
+    padded = F.pad(images, (reach,) * 4, mode="replicate")
+    blurred: Tensor = median_blur(padded, window)
+    return blurred[..., reach:reach + height, reach:reach + width]
+
+
+def coarsened(images: Images, bits: int) -> Images:
+    """Return images at a coarser bit depth; the gradient passes as if nothing had been rounded.
+
+    Rounding has no gradient of its own, and none would blind an attacker to the detector without making the detector
+    any better; so it is approximated backwards by the identity (Athalye et al. 2018, arXiv:1802.00420).
+
+    Args:
+        images: (N, C, H, W) in [0, 1].
+        bits: Bits a sample.
+
+    Returns:
+        Images on the grid of that depth.
+
+    Example:
+        >>> coarsened(torch.tensor([[[[0.4, 0.6]]]]), 1).flatten().tolist()
+        [0.0, 1.0]
+    """
+    rounded = quantise(images.detach(), bits)
+    return rounded + (images - images.detach())
+
+
+def squeezes(bits: int, window: int) -> dict[str, View]:
+    """Return the two views that need nothing but the image, by name: ``median`` and ``bits``."""
+    return {"median": lambda images: smoothed(images, window), "bits": lambda images: coarsened(images, bits)}
+
+
+def divergence(beliefs: Tensor) -> Tensor:
+    """Return the Jensen-Shannon divergence of several predictions of one image (Lin 1991), in nats.
+
+    Taken from logarithms in double precision it keeps the order of certain predictions that hardly differ.
+
+    Args:
+        beliefs: float64 (N, V, K), V predictions as log-probabilities.
+
+    Returns:
+        float32 (N,), 0 where all agree, log(V) at most.
+
+    Example:
+        >>> sure = torch.tensor([[[0.0, -99.0], [-99.0, 0.0]]]).double()
+        >>> round(divergence(sure).item(), 4)  # two opposite certainties: log 2
+        0.6931
+    """
+    mean = beliefs.logsumexp(dim=1, keepdim=True) - log(beliefs.shape[1])
+    return (beliefs.exp() * (beliefs - mean)).sum(dim=2).mean(dim=1).float()
+
+
+class _ViewDetector(ReferenceFreeDetector):
+    """Has the classifier look at an image as it is and otherwise, and keeps the logits of each time."""
+
+    reads: ClassVar[bool] = True
+
+    bits: int
+    window: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bits <= DEEPEST:
+            raise PlanError(f"bits must be 1 to {DEEPEST}, got {self.bits}")
+        if self.window < 3 or self.window % 2 == 0:
+            raise PlanError(f"window must be odd and at least 3, got {self.window}")
+
+    def looks(self) -> dict[str, View]:
+        """Return the views beside the image as it is, by name."""
+        return squeezes(self.bits, self.window)
+
+    def features(self, images: Images, reading: Reading | None) -> Tensor:
+        """Return the logits of the image as it is, then of each view: (N, (1 + views) * K)."""
+        assert reading is not None  # noqa: S101  (reads is set)
+        if self.reader is None:
+            raise InputError(f"{self!r} looks at what a classifier sees, and was bound to none")
+        further = [self.reader(view(images)).logits for view in self.looks().values()]
+        return torch.cat([reading.logits, *further], dim=1)
+
+    def _beliefs(self, features: Tensor) -> Tensor:
+        """Return log-probabilities (N, 1 + views, K), in double precision: certainties differ in the last digits."""
+        return features.double().reshape(len(features), 1 + len(self.looks()), -1).log_softmax(dim=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsistencyDetector(_ViewDetector):
+    """Jensen-Shannon divergence of the predictions of an image as it is, smoothed, coarsened and otherwise viewed.
+
+    Feature squeezing (Xu, Evans and Qi, NDSS 2018, arXiv:1704.01155) with a divergence that weighs all views alike, and
+    room for views made for radiographs.
+
+    Attributes:
+        bits: Bit depth of the coarse view.
+        window: Side of the median's neighbourhood in pixels, odd.
+        views: Further views by name, such as a canonical input or a de-styling network; they go into no file, so
+            whoever restores the detector gives the same again.
+
+    Raises:
+        PlanError: A depth outside 1 to 16, an even window, or a view called ``median`` or ``bits``.
+
+    Example:
+        >>> ConsistencyDetector(views={"mirror": lambda images: images.flip(-1)}).options()
+        {'bits': 5, 'window': 3}
+    """
+
+    bits: int = 5
+    window: int = 3
+    views: Mapping[str, View] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        taken = sorted(set(self.views) & set(squeezes(self.bits, self.window)))
+        if taken:
+            raise PlanError(f"a further view must have a name of its own, got {', '.join(taken)}")
+
+    def options(self) -> dict[str, Any]:
+        """Return the hyper-parameters by name; the further views are functions and go into no file."""
+        return {"bits": self.bits, "window": self.window}
+
+    def looks(self) -> dict[str, View]:
+        """Return the views beside the image as it is, by name."""
+        return {**super().looks(), **self.views}
+
+    def judge(self, features: Tensor) -> Tensor:
+        """Return the divergence, (N,)."""
+        return divergence(self._beliefs(features))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqueezingDetector(_ViewDetector):
+    """Feature squeezing: the largest L1 distance between the prediction and that of a squeezed image.
+
+    A baseline. Source: Xu, Evans and Qi, NDSS 2018, arXiv:1704.01155, there for ImageNet with 5 bits, a median of
+    2 x 2 pixels and non-local means. The median here is of 3 x 3, which has a middle; non-local means is left out, no
+    library at hand has it in a form that gradients and batches go through.
+
+    Attributes:
+        bits: Bit depth of the coarse image.
+        window: Side of the median's neighbourhood in pixels, odd.
+
+    Raises:
+        PlanError: A depth outside 1 to 16, or an even window.
+
+    Example:
+        >>> SqueezingDetector().options()
+        {'bits': 5, 'window': 3}
+    """
+
+    bits: int = 5
+    window: int = 3
+
+    def judge(self, features: Tensor) -> Tensor:
+        """Return the largest distance, (N,) in [0, 2]."""
+        beliefs = self._beliefs(features).exp()
+        return (beliefs[:, 1:] - beliefs[:, :1]).abs().sum(dim=2).amax(dim=1).float()

@@ -1,0 +1,119 @@
+"""Detectors that need no original: what they share, how they are saved, how they are asked."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from radversary.core.errors import InputError
+from radversary.core.types import Images, check_images
+from radversary.detectors.base import Detector
+from radversary.detectors.reading import Reader, Reading
+
+BATCH = 32
+"""Images looked at together, so that memory does not grow with their number."""
+
+
+class ReferenceFreeDetector(Detector):
+    """Scores an image by itself, after having learned what clean images look like.
+
+    A subclass is a dataclass of its hyper-parameters. It writes :meth:`features`, what it measures of each image, and
+    :meth:`judge`, how suspicious such measurements are; :meth:`learn` where clean images teach it something. What it
+    learned lives in :attr:`learned`, tensors by name, and travels as safetensors. Both methods are differentiable where
+    they can be, so that an attacker who knows the detector is given an honest chance.
+
+    Attributes:
+        needs_original: Never.
+        reads: Whether it looks at the classifier's maps, features or logits; then it must be bound to one
+            (:meth:`bind`).
+        learned: What was learned, by name; empty before :meth:`fit`.
+    """
+
+    needs_original: ClassVar[bool] = False
+    reads: ClassVar[bool] = False
+    reader: Reader | None = None
+
+    @property
+    def learned(self) -> dict[str, Tensor]:
+        """What clean images taught it, by name."""
+        found: dict[str, Tensor] = self.__dict__.setdefault("_learned", {})
+        return found
+
+    def bind(self, reader: Reader) -> Self:
+        """Say whose readings it looks at and return the detector itself."""
+        self.__dict__["reader"] = reader
+        return self
+
+    def options(self) -> dict[str, Any]:
+        """Return the hyper-parameters by name, as they go into a file."""
+        return asdict(self) if is_dataclass(self) else {}
+
+    @abstractmethod
+    def features(self, images: Images, reading: Reading | None) -> Tensor:
+        """Measure images.
+
+        Args:
+            images: (N, C, H, W) in [0, 1].
+            reading: What the classifier saw in them, where :attr:`reads`.
+
+        Returns:
+            (N, D); an image's row depends on that image alone.
+        """
+
+    def learn(self, features: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+        """Learn from the features (N, D) of clean images; return what is to be kept, tensors by name."""
+        return {}
+
+    @abstractmethod
+    def judge(self, features: Tensor) -> Tensor:
+        """Return how suspicious features (N, D) are, (N,); higher is more."""
+
+    def heat_map(self, images: Images, reading: Reading) -> Tensor | None:  # noqa: ARG002
+        """Return where images (N, C, H, W) are suspicious, (N, h, w), or None where the detector cannot tell."""
+        return None
+
+    def fit(self, clean: Images) -> Self:
+        """Learn what clean images look like.
+
+        Args:
+            clean: (N, C, H, W) in [0, 1], two at least.
+
+        Returns:
+            The detector itself.
+
+        Raises:
+            InputError: Fewer than two images, or a detector that reads and is bound to no classifier.
+        """
+        check_images(clean, name="clean images")
+        if len(clean) < 2:
+            raise InputError(f"{self!r} needs two clean images at least to learn from, got {len(clean)}")
+        with torch.no_grad():
+            self._keep(self.learn(torch.cat([self._measured(part) for part in torch.split(clean, BATCH)])))
+        return self
+
+    def restore(self, learned: Mapping[str, Tensor]) -> Self:
+        """Take over what an equal detector learned before, and return the detector itself."""
+        self._keep(dict(learned))
+        return self
+
+    def suspicion(self, images: Images, originals: Images | None = None) -> Tensor:  # noqa: ARG002
+        """Score images without gradients, (N,)."""
+        if not len(images):
+            return images.new_zeros(0)
+        with torch.no_grad():
+            return torch.cat([self.judge(self._measured(part)) for part in torch.split(images, BATCH)])
+
+    def _keep(self, learned: dict[str, Tensor]) -> None:
+        self.__dict__["_learned"] = learned
+
+    def _measured(self, images: Images) -> Tensor:
+        if not self.reads:
+            return self.features(images, None)
+        if self.reader is None:
+            raise InputError(f"{self!r} looks at what a classifier sees, and was bound to none")
+        return self.features(images, self.reader(images))

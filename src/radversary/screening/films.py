@@ -1,0 +1,213 @@
+"""The films that are learned from, checked or screened: a file, a folder, a table, or a part of a run's images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+import torch
+
+from radversary.classifiers.card import ModelCard
+from radversary.core.errors import DataError, InputError, MissingColumnError, UnreadableImageError
+from radversary.core.files import read_json, sha256_file
+from radversary.core.types import Images
+from radversary.data.columns import ours
+from radversary.data.folders import files_under
+from radversary.data.prepared import RECORD, PreparedImages
+from radversary.data.reading import read_picture
+from radversary.data.table import read_csv
+from radversary.execution.progress import track
+from radversary.imaging.intensity import quantise, resize, to_grey
+
+ATTACKED: Final = "attacked.json"
+"""File in a folder of attacked images that lists their hashes: nothing in it is ever taken for clean."""
+
+GROUPS: Final = ("view", "sex", "age", "source")
+"""What a table may know of a film that it can be grouped by."""
+
+
+@dataclass(frozen=True)
+class Film:
+    """One image that is still a file.
+
+    Attributes:
+        path: The file.
+        name: What it is called in results.
+        patient: Whose it is; the name where that is not known.
+        facts: What the table says of it, by :data:`GROUPS`; empty text where it says nothing.
+    """
+
+    path: Path
+    name: str
+    patient: str
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Films:
+    """Images as the classifier reads them, with what is known of them.
+
+    Attributes:
+        images: (N, C, S, S) in [0, 1].
+        names: One an image.
+        patients: One an image.
+        facts: One row an image, a column for each of :data:`GROUPS` that is known.
+        left_out: Files that could not be read, one sentence each.
+    """
+
+    images: Images
+    names: tuple[str, ...]
+    patients: tuple[str, ...]
+    facts: pd.DataFrame
+    left_out: tuple[str, ...] = ()
+
+    def groups(self, by: str | None) -> list[str] | None:
+        """Return the group of each image by one of the facts; None where none is asked for.
+
+        Raises:
+            InputError: Nothing is known of that for these films.
+        """
+        if by is None:
+            return None
+        if by not in self.facts:
+            known = ", ".join(map(str, self.facts)) or "nothing"
+            raise InputError(f"films cannot be grouped by {by!r}; known of them: {known}")
+        return [str(value) or "unknown" for value in self.facts[by]]
+
+
+def read_films(place: Path, card: ModelCard, *, part: str = "", clean: bool = False) -> Films:
+    """Read films as a classifier takes them.
+
+    Args:
+        place: An image, a folder of images, a CSV table with a column for the file, or a run's folder.
+        card: The classifier's card, which says size and channels.
+        part: ``train``, ``validation`` or ``test`` of a run's images; not used otherwise.
+        clean: They are meant to be clean: those known to be attacked are refused.
+
+    Returns:
+        The films; files that cannot be read are in ``left_out``.
+
+    Raises:
+        DataError: There is nothing there, nothing that can be read, or an attacked image among clean ones.
+        InputError: The run's images have another size than the classifier reads.
+    """
+    if (prepared := prepared_in(place)) is not None:
+        return of_run(PreparedImages.load(prepared), card, part)
+    listed = films_at(place)
+    if clean:
+        refuse_attacked(listed)
+    left_out: list[str] = []
+    kept = list(decoded(track(listed, "Reading"), card, left_out))
+    if not kept:
+        raise DataError(f"none of {len(listed)} files at {place} could be read; the first: {left_out[0]}")
+    return gathered([film for film, _ in kept], torch.cat([image for _, image in kept]), left_out)
+
+
+def prepared_in(place: Path) -> Path | None:
+    """Return the folder of prepared images in a run's folder, None where it is none."""
+    places = (place, place / "prepared", place / "data" / "prepared")
+    return next((found for found in places if (found / RECORD).is_file()), None)
+
+
+def of_run(images: PreparedImages, card: ModelCard, part: str) -> Films:
+    """Return one part of a run's images.
+
+    Raises:
+        InputError: Their size is not the classifier's.
+        DataError: There is no such part.
+    """
+    if images.images.shape[-1] != card.size:
+        raise InputError(f"the run's images have {images.images.shape[-1]} pixels a side, the classifier reads "
+                         f"{card.size}")
+    if part not in images.parts:
+        raise DataError(f"the run has no part {part!r}; it has {', '.join(images.parts)}")
+    rows = images.rows(part)
+    frame = images.table.frame.iloc[rows]
+    known = pd.DataFrame({name: frame[name].astype(str).to_numpy() for name in GROUPS if name in frame})
+    return Films(images.tensor(rows), tuple(images.image_ids[row] for row in rows),
+                 tuple(images.patients[row] for row in rows), bands(known))
+
+
+def films_at(place: Path) -> list[Film]:
+    """List the films at a place: an image, a folder of images, or a CSV table.
+
+    Raises:
+        DataError: Nothing is there.
+        MissingColumnError: A table without a column for the file.
+    """
+    if place.suffix.lower() == ".csv" and place.is_file():
+        return in_table(place)
+    if place.is_dir():
+        found = [path for path in files_under(place) if path.suffix.lower() not in (".json", ".csv", ".md", ".txt")]
+        if not found:
+            raise DataError(f"no file in {place}")
+        return [Film(path, path.relative_to(place).as_posix(), path.stem) for path in found]
+    if not place.is_file():
+        raise DataError(f"{place} does not exist")
+    return [Film(place, place.name, place.stem)]
+
+
+def in_table(path: Path) -> list[Film]:
+    """List the films of a CSV table; its paths start from its own folder.
+
+    Raises:
+        MissingColumnError: No column for the file.
+        DataError: No readable table, or an empty one.
+    """
+    raw = read_csv(path)
+    frame = ours(raw, table=path)
+    if "path" not in frame:
+        raise MissingColumnError(path, "path", map(str, raw.columns))
+    patients = frame["patient_id"] if "patient_id" in frame else pd.Series("", index=frame.index)
+    known = [name for name in GROUPS if name in frame]
+    found = [Film(path.parent / name, name, patient or name, tuple((key, str(facts[key])) for key in known))
+             for name, patient, facts in zip(frame["path"], patients, frame.to_dict("records"), strict=True) if name]
+    if not found:
+        raise DataError(f"{path} names no file")
+    return found
+
+
+def decoded(films: Iterable[Film], card: ModelCard, left_out: list[str]) -> Iterator[tuple[Film, Images]]:
+    """Yield each film with its image (1, C, S, S); the reason is added to ``left_out`` where it cannot be read."""
+    for film in films:
+        try:
+            picture = read_picture(film.path)
+        except UnreadableImageError as error:
+            left_out.append(str(error))
+            continue
+        image = torch.from_numpy(picture.pixels)[None]
+        image = to_grey(image) if card.channels == 1 else image.expand(-1, 3, -1, -1)
+        yield film, quantise(resize(image, card.size), picture.bits)
+
+
+def gathered(films: Sequence[Film], images: Images, left_out: Sequence[str]) -> Films:
+    """Return read films as one set."""
+    facts = pd.DataFrame([dict(film.facts) for film in films]).fillna("")
+    return Films(images, tuple(film.name for film in films), tuple(film.patient for film in films), bands(facts),
+                 tuple(left_out))
+
+
+def bands(facts: pd.DataFrame) -> pd.DataFrame:
+    """Return facts with ages as bands of twenty years, and without columns that say nothing."""
+    if "age" in facts:
+        years = pd.to_numeric(facts["age"], errors="coerce")
+        lower = (years // 20 * 20).astype("Int64")
+        facts = facts.assign(age=[f"{low}-{low + 19}" if pd.notna(low) else "" for low in lower])
+    return facts[[name for name in facts if (facts[name] != "").any()]]
+
+
+def refuse_attacked(films: Sequence[Film]) -> None:
+    """Refuse films whose own folder says that they were attacked.
+
+    Raises:
+        DataError: One was.
+    """
+    notes = {folder: set(read_json(folder / ATTACKED)) for folder in {film.path.parent for film in films}
+             if (folder / ATTACKED).is_file()}
+    for film in films:
+        if film.path.parent in notes and sha256_file(film.path) in notes[film.path.parent]:
+            raise DataError(f"{film.path} was attacked by radversary ({film.path.parent / ATTACKED} lists it); a guard "
+                            "learns from clean films alone")

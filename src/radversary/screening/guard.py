@@ -1,0 +1,242 @@
+"""The guard of a classifier: its detectors, calibrated on clean images, and what they say of a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from radversary.classifiers.base import Classifier
+from radversary.core.errors import InputError, PlanError
+from radversary.core.types import Images, check_images
+from radversary.detectors.fusion import Fusion, fuse
+from radversary.detectors.reading import Reader
+from radversary.detectors.reference_free import ReferenceFreeDetector
+from radversary.detectors.registry import REFERENCE_FREE
+from radversary.execution.progress import track
+
+DEFAULT = ("integrity", "shallow", "neighbours")
+"""Detectors that cost no pass beyond the classifier's own."""
+
+BATCH = 32
+"""Images looked at together."""
+
+CUES: Mapping[str, str] = MappingProxyType({
+    "integrity": "pixel statistics (noise, spectrum, blocks, local contrast) unlike clean films",
+    "shallow": "textures unlike clean films in the network's first stages",
+    "neighbours": "far from every clean film where the network decides",
+    "consistency": "the prediction changes under harmless smoothing",
+    "squeezing": "the prediction changes under fewer grey levels or smoothing",
+    "mahalanobis": "far from the clean films' centre where the network decides",
+    "lid": "in a thinly filled region where the network decides",
+    "energy": "no class is supported", "msp": "the classifier is unsure"})
+"""What each detector's alarm means, for people."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of one image.
+
+    Attributes:
+        image: Its name.
+        verdict: ``review`` where the p-value is at most the promised rate, else ``pass``.
+        p_value: How unusual it is among clean images; of those a share of ``p`` at most is as unusual.
+        cue: The strongest cue in words.
+        detectors: Each detector's own p-value.
+        prediction: The likeliest class.
+        probabilities: Each class's probability.
+        group: The group it was judged within.
+    """
+
+    image: str
+    verdict: Literal["pass", "review"]
+    p_value: float
+    cue: str
+    detectors: Mapping[str, float]
+    prediction: str
+    probabilities: Mapping[str, float]
+    group: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """What classifier and detectors see in some images.
+
+    Attributes:
+        scores: Suspicion, (N, D) in double precision, one column a detector.
+        probabilities: (N, K).
+    """
+
+    scores: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """A classifier with fitted detectors and, once calibrated, thresholds.
+
+    Attributes:
+        classifier: The victim; its parts must be open.
+        detectors: Name to fitted detector, bound to the classifier.
+        fusion: How their scores become one p-value; None before :meth:`calibrate`.
+        record: Facts for people: what it was fitted and calibrated on.
+
+    Example:
+        >>> from radversary.classifiers.networks import build_network
+        >>> from radversary.classifiers.torch_module import wrap
+        >>> victim = wrap(build_network("resnet18", classes=2), classes=("a", "b"), size=64)
+        >>> films = torch.rand(60, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+        >>> guard = fit_guard(victim, films[:20], names=("energy", "msp"))
+        >>> guard = guard.calibrate(films[20:], [f"p{n}" for n in range(40)], alpha=0.1)
+        >>> guard.screen(films[:1])[0].verdict in ("pass", "review")
+        True
+    """
+
+    classifier: Classifier
+    detectors: Mapping[str, ReferenceFreeDetector]
+    fusion: Fusion | None = None
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def alpha(self) -> float:
+        """The promised false-alarm rate.
+
+        Raises:
+            InputError: The guard is not calibrated.
+        """
+        return self.calibrated().final.alpha
+
+    def calibrated(self) -> Fusion:
+        """Return the fusion.
+
+        Raises:
+            InputError: The guard is not calibrated.
+        """
+        if self.fusion is None:
+            raise InputError("this guard has no thresholds yet: calibrate it on clean images of other patients first")
+        return self.fusion
+
+    def look(self, images: Images, *, title: str = "") -> Look:
+        """Look at images once: one pass of the classifier serves all detectors.
+
+        Args:
+            images: (N, C, S, S) in [0, 1], S the classifier's size.
+            title: Of the progress bar; none where empty.
+
+        Returns:
+            What is seen.
+
+        Raises:
+            TensorError: Images outside the pixel contract.
+        """
+        check_images(images)
+        parts = list(torch.split(images, BATCH)) if len(images) else []
+        with torch.no_grad():
+            seen = [self.suspicion(part) for part in (track(parts, title) if title else parts)]
+        classes = len(self.classifier.card.classes)
+        scores = torch.cat([item[0] for item in seen]) if seen else torch.zeros(0, len(self.detectors))
+        logits = torch.cat([item[1] for item in seen]) if seen else torch.zeros(0, classes)
+        return Look(scores.double().cpu().numpy(), logits.double().softmax(1).cpu().numpy())
+
+    def suspicion(self, images: Images) -> tuple[Tensor, Tensor]:
+        """Return scores (N, D) and logits (N, K), differentiable where gradients are on."""
+        reading = Reader(self.classifier)(images)
+        scores = [detector.judge(detector.features(images, reading if detector.reads else None)).double()
+                  for detector in self.detectors.values()]
+        return torch.stack(scores, dim=1), reading.logits
+
+    def calibrate(self, clean: Images, patients: Sequence[str], groups: Sequence[str] | None = None, *,
+                  alpha: float = 0.05, rule: str = "harmonic", seed: int = 0) -> Guard:
+        """Set the thresholds on clean images of patients that no detector was fitted on.
+
+        Args:
+            clean: (N, C, S, S) in [0, 1].
+            patients: The patient of each image.
+            groups: What shall keep the promise by itself, such as the view position, one an image.
+            alpha: The promised false-alarm rate, in (0, 1).
+            rule: ``harmonic`` or ``fisher``.
+            seed: Of the choice of each patient's image.
+
+        Returns:
+            The guard with thresholds.
+
+        Raises:
+            InputError: Too few patients for alpha, or arrays that do not fit each other.
+        """
+        look = self.look(clean, title="Calibrating")
+        return replace(self, fusion=fuse(look.scores, patients, groups, alpha=alpha, rule=rule, seed=seed))
+
+    def p_values(self, look: Look, groups: Sequence[str] | None = None) -> NDArray[np.float64]:
+        """Return the final p-value of each image, (N,) in (0, 1].
+
+        Raises:
+            InputError: The guard is not calibrated, or a group never was.
+        """
+        return self.calibrated().p_values(look.scores, groups)
+
+    def screen(self, images: Images, groups: Sequence[str] | None = None, *,
+               names: Sequence[str] | None = None) -> list[Verdict]:
+        """Judge images.
+
+        Args:
+            images: (N, C, S, S) in [0, 1].
+            groups: The group of each image where the guard was calibrated by groups.
+            names: What to call them; their number by default.
+
+        Returns:
+            One verdict an image.
+
+        Raises:
+            InputError: The guard is not calibrated, or a group never was.
+        """
+        look, fusion = self.look(images), self.calibrated()
+        final, own = fusion.p_values(look.scores, groups), fusion.detector_p_values(look.scores, groups)
+        titles = names if names is not None else [str(number) for number in range(len(images))]
+        within = groups if groups is not None else [next(iter(fusion.final.scores))] * len(images)
+        alarms = fusion.alarms(look.scores, groups)
+        return [self._verdict(titles[row], bool(alarms[row]), float(final[row]), own[row], look.probabilities[row],
+                              within[row]) for row in range(len(images))]
+
+    def _verdict(self, name: str, alarm: bool, p_value: float, own: NDArray[np.float64],  # noqa: FBT001
+                 probabilities: NDArray[np.float64], group: str) -> Verdict:
+        classes, detectors = self.classifier.card.classes, list(self.detectors)
+        strongest = detectors[int(own.argmin())]
+        return Verdict(image=name, verdict="review" if alarm else "pass", p_value=p_value,
+                       cue=f"{strongest}: {CUES.get(strongest, 'unlike clean films')}",
+                       detectors=dict(zip(detectors, map(float, own), strict=True)),
+                       prediction=classes[int(probabilities.argmax())],
+                       probabilities=dict(zip(classes, map(float, probabilities), strict=True)), group=group)
+
+
+def fit_guard(classifier: Classifier, clean: Images, *, names: Sequence[str] = DEFAULT,
+              record: Mapping[str, Any] = MappingProxyType({})) -> Guard:
+    """Fit detectors on clean images.
+
+    Args:
+        classifier: The victim.
+        clean: (N, C, S, S) in [0, 1], training patients' images.
+        names: Registered reference-free detectors.
+        record: Facts for people.
+
+    Returns:
+        The guard, not yet calibrated.
+
+    Raises:
+        UnknownNameError: No such detector.
+        PlanError: No detector, or one twice.
+        InputError: Too few images.
+        AccessError: The classifier shows no features.
+    """
+    if not names or len(set(names)) < len(names):
+        raise PlanError(f"a guard needs detectors, each once; got {', '.join(names) or 'none'}")
+    reader = Reader(classifier)
+    detectors = {name: REFERENCE_FREE.create(name).bind(reader) for name in names}
+    for detector in track(list(detectors.values()), "Fitting detectors"):
+        detector.fit(clean)
+    return Guard(classifier=classifier, detectors=detectors, record={"detectors": list(names), **record})
