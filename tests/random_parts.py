@@ -87,6 +87,23 @@ def tiny_classifier(classes: tuple[str, ...] = ("a", "b", "c"), size: int = 32, 
     return wrap(network, classes=classes, size=size, name="tiny")
 
 
+class Watching(TorchClassifier):
+    """A classifier beside which one detector measures how rough an image is."""
+
+    def excess(self, images: torch.Tensor) -> torch.Tensor:
+        grey = images.mean(1)
+        return 40 * ((grey[..., 1:] - grey[..., :-1]).square().mean((1, 2)).sqrt() - 0.06)
+
+    def judged(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.logits(images), self.excess(images)
+
+
+def watched_classifier() -> Watching:
+    """The tiny classifier with a detector beside it."""
+    tiny = tiny_classifier()
+    return Watching(tiny.module, tiny.card)
+
+
 def random_restoration(width: int = 4, seed: int = 0) -> Restoration:
     """A denoiser that nobody trained but that changes images, a little."""
     card = RestorerCard(name="random", architecture="unet", options={"width": width})

@@ -17,18 +17,22 @@ from radversary.core.errors import AccessError, PlanError
 from radversary.core.seeds import Streams
 from radversary.core.types import Access
 from radversary.stylization.generators import GENERATORS
-from random_parts import Climbing, smooth_images, tiny_classifier, write_microast, write_vgg
+from random_parts import Climbing, smooth_images, tiny_classifier, watched_classifier, write_microast, write_vgg
 
 STYLES = {"count": 5, "style_size": 32}
 QUICK = {"gatys": {"steps": 3}}
 SMALL = {"style-transfer": STYLES, "worst-style": {**STYLES, "k": 3, "generator": "pyramid"},
          "style-code": {**STYLES, "steps": 4}, "stm": {**STYLES, "copies": 3, "steps": 3}, "i-fgsm": {"steps": 3},
          "mi-fgsm": {"steps": 3}, "di-fgsm": {"steps": 3}, "pgd": {"steps": 3},
+         "evasive-pgd": {"steps": 3}, "evasive-style": {**STYLES, "k": 3, "generator": "pyramid"},
          "equal-noise": {"like": {"name": "style-transfer", "options": STYLES}}}
 DRAWN_FROM_NOTHING = {"Identity", "FGSM", "IterativeFGSM", "MomentumFGSM"}
 CASES = [(name, SMALL.get(name, {})) for name in ATTACKS.names()] + [
     ("worst-style", {**SMALL["worst-style"], "least_ssim": 0.9}),
     ("worst-style", {**SMALL["worst-style"], "colour": "rgb"}),
+    ("evasive-style", {**SMALL["evasive-style"], "tuned": "yes"}),
+    ("evasive-pgd", {**SMALL["evasive-pgd"], "colour": "rgb"}),
+    ("equal-noise", {"like": {"name": "evasive-pgd", "options": SMALL["evasive-pgd"]}}),
     ("pgd", {**SMALL["pgd"], "colour": "rgb"}), ("stm", {**SMALL["stm"], "colour": "rgb"}),
     ("equal-noise", {"like": {"name": "worst-style", "options": SMALL["worst-style"]}})] + [
     ("style-transfer", {**STYLES, "generator": generator, "colour": colour, "options": QUICK.get(generator, {})})
@@ -52,7 +56,7 @@ def attack(request, _weights) -> Attack:
 
 @pytest.fixture(scope="module")
 def victim():
-    return tiny_classifier()
+    return watched_classifier()  # as open as tiny_classifier, and watched for the attacks that evade detectors
 
 
 def labels_of(names):

@@ -8,6 +8,8 @@ from radversary.core.registry import Registry
 ATTACKS = Registry[Attack]("attack", {
     "di-fgsm": "radversary.attacks.gradient.iterative:DiverseFGSM",
     "equal-noise": "radversary.attacks.equal_noise:EqualNoise",
+    "evasive-pgd": "radversary.attacks.evasive.pgd:EvasivePGD",
+    "evasive-style": "radversary.attacks.evasive.style:EvasiveStyleAttack",
     "fgsm": "radversary.attacks.gradient.fgsm:FGSM",
     "i-fgsm": "radversary.attacks.gradient.iterative:IterativeFGSM",
     "identity": "radversary.attacks.identity:Identity",

@@ -23,11 +23,12 @@ def attack(
     """Attack images at one or more strengths; no model is needed for attacks that look at none."""
     from radversary.attacks.registry import ATTACKS
     from radversary.cli.data import source_options
-    from radversary.cli.pictures import attack_file, image_files
+    from radversary.cli.pictures import attack_file, image_files, note_attacked
     from radversary.core.errors import DataError, UnreadableImageError
 
     chosen = ATTACKS.create(name, **source_options(name, None, None, option))
     files, left_out = image_files(images), []
+    made: list[Path] = []
     for path in files:
         try:
             written = attack_file(chosen, path, out, size=size, seed=seed, strengths=strength or [1.0])
@@ -35,8 +36,10 @@ def attack(
             say(f"left out: {error}")
             left_out.append(error)
             continue
+        made += written
         for place in written:
             tell_result(str(place))
+    note_attacked(made, out)
     if len(left_out) == len(files):
         raise DataError(f"none of {len(files)} files could be attacked; the first: {left_out[0]}")
     say(f"{len(files) - len(left_out)} of {len(files)} images attacked with {chosen!r}")

@@ -47,7 +47,8 @@ def save_guard(guard: Guard, folder: Path) -> Path:
                for name, detector in guard.detectors.items() for key, value in detector.learned.items()}
     content = save(tensors, metadata={"format": "pt"})
     learned = write_whole(folder / LEARNED, lambda part: part.write_bytes(content))
-    options = {name: detector.options() for name, detector in guard.detectors.items()}
+    # A list, because the columns of the scores are in this order and JSON's mappings are sorted here.
+    options = [[name, detector.options()] for name, detector in guard.detectors.items()]
     facts = {"format": FORMAT, "radversary": __version__, "detectors": options, "record": dict(guard.record),
              "model_sha256": model.card.sha256, "learned_sha256": sha256_file(learned),
              "fusion": None if guard.fusion is None else asdict(guard.fusion)}
@@ -84,7 +85,7 @@ def load_guard(folder: Path) -> Guard:
                          f"here lies {classifier.card.sha256[:12]}); calibrate anew")
     reader, learned = Reader(classifier), _learned(folder, facts["learned_sha256"])
     detectors = {}
-    for name, options in facts["detectors"].items():
+    for name, options in facts["detectors"]:
         own = {key.partition("/")[2]: value for key, value in learned.items() if key.partition("/")[0] == name}
         detectors[name] = REFERENCE_FREE.create(name, **options).bind(reader).restore(own)
     fusion = None if facts["fusion"] is None else Fusion.restore(facts["fusion"])

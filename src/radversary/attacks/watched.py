@@ -1,0 +1,78 @@
+"""A classifier with detectors beside it, as an attacker sees it who knows of them.
+
+Attacks know no detectors. Whoever puts detectors beside a classifier offers what is asked for here, and attacks that
+evade them run on it as on any other victim.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from radversary.attacks.goal import margin
+from radversary.classifiers.base import Classifier
+from radversary.core.errors import AccessError
+from radversary.core.types import Images, Labels
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """What a watched :class:`Classifier` answers beside its logits; differentiable where gradients are on."""
+
+    def excess(self, images: Images) -> Tensor:
+        """Return by how much suspicion exceeds what raises an alarm.
+
+        Args:
+            images: (N, C, H, W) in [0, 1].
+
+        Returns:
+            (N,), in about the clean images' spread; an image with 0 or less is not flagged.
+        """
+
+    def judged(self, images: Images) -> tuple[Tensor, Tensor]:
+        """Return the logits (N, K) and the excess (N,) of images from one pass."""
+
+
+def require_watched(classifier: Classifier, who: str) -> Watched:
+    """Return a classifier as the watched one that it must be.
+
+    Args:
+        classifier: The victim.
+        who: Who needs it, such as an attack's name.
+
+    Raises:
+        AccessError: Nothing watches it.
+    """
+    if not isinstance(classifier, Watched):
+        raise AccessError(f"{who} evades detectors, but none watch model {classifier.card.name!r}: attack a guard "
+                          "whose detectors are fitted and calibrated")
+    return classifier
+
+
+class Evasive:
+    """What marks an attack that knows of detectors and cannot be run without."""
+
+    def watched(self, classifier: Classifier) -> Watched:
+        """Return the victim with its detectors.
+
+        Raises:
+            AccessError: It has none.
+        """
+        return require_watched(classifier, f"attack {type(self).__name__}")
+
+
+@torch.no_grad()
+def standing(victim: Watched, images: Images, labels: Labels, answers: int) -> tuple[Tensor, Tensor]:
+    """Return margin and excess of images, both (N,), without gradients.
+
+    Args:
+        victim: Who is asked.
+        images: (N, C, H, W) in [0, 1].
+        labels: True classes (N,).
+        answers: Answers to average, where the victim answers at random.
+    """
+    heard = [victim.judged(images) for _ in range(answers)]
+    return (torch.stack([margin(logits, labels) for logits, _ in heard]).mean(0),
+            torch.stack([excess for _, excess in heard]).mean(0))

@@ -1,0 +1,160 @@
+"""All that a guard is shown, built and checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import save
+
+from radversary import __version__
+from radversary.attacks.identity import Identity
+from radversary.audit.bench import Trial, check_strengths, some_rows
+from radversary.audit.plan import AttackPlan
+from radversary.audit.result import Condition
+from radversary.audit.rungs import Rung
+from radversary.audit.watch_plan import WatchPlan, rung_of
+from radversary.classifiers.base import Classifier, check_fits
+from radversary.core.errors import InputError
+from radversary.core.files import sha256_json
+from radversary.data.prepared import PreparedImages
+from radversary.screening.films import GROUPS, Films, bands
+from radversary.screening.guard import Guard
+from radversary.screening.guarded import GuardedClassifier
+
+FORMAT = 1
+"""Raised whenever the same plan would give other scores: older ones are not taken for new ones."""
+
+CLEAN, IDENTITY = "clean", "identity"
+
+
+@dataclass(frozen=True, eq=False)
+class WatchBench:
+    """A guard and all that it is shown.
+
+    Attributes:
+        plan: What to do.
+        guard: What is evaluated.
+        images: The prepared images.
+        rows: The test rows.
+        trials: Attack label to what is done, the identity attack first.
+    """
+
+    plan: WatchPlan
+    guard: Guard
+    images: PreparedImages
+    rows: np.ndarray
+    trials: Mapping[str, Trial]
+
+    @cached_property
+    def facts(self) -> pd.DataFrame:
+        """What is known of each test image that it can be grouped by, such as view; its index is their rows."""
+        frame = self.images.table.frame.iloc[self.rows]
+        known = {name: frame[name].astype(str).to_numpy() for name in GROUPS if name in frame}
+        return bands(pd.DataFrame(known, index=self.rows))
+
+    @cached_property
+    def groups(self) -> dict[int, str] | None:
+        """Row to the group that it is judged within; None where the guard knows no groups."""
+        names = Films(torch.empty(0), (), (), self.facts).groups(self.guard.record.get("grouped_by"))
+        return None if names is None else dict(zip(self.rows.tolist(), names, strict=True))
+
+    def groups_of(self, rows: Sequence[int] | np.ndarray) -> list[str] | None:
+        """Return the groups of some test rows; None where the guard knows none."""
+        return None if self.groups is None else [self.groups[int(row)] for row in rows]
+
+    def targets(self, label: str, rows: np.ndarray) -> Iterator[tuple[Classifier, np.ndarray]]:
+        """Yield whom an attack is made on, and the places in ``rows`` that it is made for.
+
+        Who knows the detectors attacks the guard as it judges each image's own group.
+        """
+        if self.trials[label].rungs != (Rung.ADAPTIVE,):
+            yield self.guard.classifier, np.arange(len(rows))
+            return
+        groups = self.groups_of(rows)
+        if groups is None:
+            yield GuardedClassifier(self.guard), np.arange(len(rows))
+            return
+        for group in sorted(set(groups)):
+            yield GuardedClassifier(self.guard, group=group), np.flatnonzero(np.asarray(groups) == group)
+
+    def condition(self, label: str, strength: float) -> Condition:
+        """Return what one attack at one strength is called."""
+        trial = self.trials[label]
+        return Condition(attack=label, strength=strength, rung=trial.rungs[0], description=repr(trial.attack.at(
+            strength)) if label != IDENTITY else repr(trial.attack), measure="" if label == IDENTITY else
+            trial.attack.strength)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """All attacks at all strengths, without identity: who does not know the detectors first, then who does."""
+        told = sorted((item for item in self.trials.items() if item[0] != IDENTITY),
+                      key=lambda item: item[1].rungs[0] == Rung.ADAPTIVE)
+        return tuple(self.condition(label, strength) for label, trial in told for strength in sorted(trial.strengths))
+
+
+def prepare_watch(plan: WatchPlan, guard: Guard, images: PreparedImages) -> WatchBench:
+    """Build the attacks, refusing what does not fit.
+
+    Raises:
+        InputError: The guard is not calibrated, or the images have another size than its classifier reads.
+        ModelError: Its classes differ from the data's.
+        PlanError: An attack is too weak to survive saving, or refuses its options.
+        UnknownNameError: No such attack.
+    """
+    guard.calibrated()
+    check_fits(guard.classifier, images.classes)
+    if images.images.shape[-1] != guard.classifier.card.size:
+        raise InputError(f"the images have {images.images.shape[-1]} pixels a side, the guard's classifier reads "
+                         f"{guard.classifier.card.size}")
+    rows = images.rows("test")
+    if plan.limit is not None:
+        rows = some_rows(rows, images, limit=plan.limit, seed=plan.seed)
+    trials = {IDENTITY: Trial(Identity(), (0.0,))}
+    for attack in plan.attacks:
+        trials[attack.label] = trial(attack, images, rows, seed=plan.seed)
+    return WatchBench(plan=plan, guard=guard, images=images, rows=rows, trials=trials)
+
+
+def trial(plan: AttackPlan, images: PreparedImages, rows: np.ndarray, *, seed: int) -> Trial:
+    """Build one attack of a plan.
+
+    Raises:
+        PlanError: A strength vanishes in the images' bit depth, or the attack refuses its options.
+        UnknownNameError: No such attack.
+    """
+    check_strengths(plan, images)
+    chosen = None if plan.images is None else frozenset(
+        int(row) for row in some_rows(rows, images, limit=plan.images, seed=seed))
+    return Trial(attack=plan.build(), strengths=plan.steps(), rungs=(rung_of(plan),), rows=chosen)
+
+
+def guard_sha256(guard: Guard) -> str:
+    """Return the hash of all that a guard's answers depend on: weights, detectors, what they learned, thresholds."""
+    learned = save({f"{name}/{key}": value.detach().cpu().contiguous() for name, detector in guard.detectors.items()
+                    for key, value in detector.learned.items()})
+    options: dict[str, Any] = {name: detector.options() for name, detector in guard.detectors.items()}
+    return sha256_json({"model": guard.classifier.fingerprint(), "detectors": options, "order": list(guard.detectors),
+                        "learned": sha256(learned).hexdigest(), "fusion": asdict(guard.calibrated()),
+                        "grouped_by": guard.record.get("grouped_by")})
+
+
+def unit_key(bench: WatchBench, guard: str, label: str) -> str:
+    """Return the hash of all that the scores under one label depend on: other attacks of the plan are no part of it.
+
+    Args:
+        bench: What is run.
+        guard: :func:`guard_sha256` of its guard.
+        label: An attack's label, or the name of a harmless change.
+    """
+    plan = next((attack for attack in bench.plan.attacks if attack.label == label), None)
+    attack = None if plan is None else [plan.model_dump(mode="json"), plan.build().material()]
+    settings = bench.plan.model_dump(mode="json", include={"seed", "limit", "batch_size"})
+    return sha256_json({"radversary": __version__, "format": FORMAT, "guard": guard, "images": bench.images.sha256,
+                        "plan": settings, "label": label, "attack": attack})

@@ -1,0 +1,179 @@
+"""Clean images as a Gaussian cloud of measurements: how many deviations away an image lies, whatever the direction.
+
+What several detectors share is here: the cloud (:func:`fit_gaussian`), the distance to it (:func:`distance`), and the
+clean images as harmless handling leaves them (:data:`ORDINARY`), so that a JPEG file is not taken for an attack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+import torch
+from sklearn.covariance import ledoit_wolf
+from torch import Tensor
+
+from radversary.core.errors import InputError
+from radversary.core.types import Images, check_images
+from radversary.detectors.calibration import HANDLINGS
+from radversary.detectors.neighbours import taught
+from radversary.detectors.reading import Reading
+from radversary.detectors.reference_free import BATCH, ReferenceFreeDetector
+from radversary.imaging.intensity import quantise, resize
+from radversary.imaging.jpeg import jpeg
+
+ZOOM = 0.9
+"""Share of its side to which an image is shrunk and brought back, as :data:`ORDINARY` has it."""
+
+
+def zoomed(images: Images) -> Images:
+    """Return images shrunk to nine tenths of their side and brought back, at 8 bits."""
+    height, width = images.shape[-2:]
+    smaller = max(1, round(ZOOM * height)), max(1, round(ZOOM * width))
+    return quantise(resize(resize(images, smaller), (height, width)), 8)
+
+
+ORDINARY: Final[Mapping[str, Callable[[Images], Images]]] = {
+    "untouched": lambda images: images, **HANDLINGS, "jpeg-80": lambda images: jpeg(images, quality=80), "zoom": zoomed}
+"""The ways in which a clean image may come, by name: as it is, by the harmless handlings, and by two coarser ones.
+
+The coarser two are there because what lies between two handlings known is tolerated too, and what lies beyond is not.
+"""
+
+
+def fit_gaussian(features: Tensor) -> dict[str, Tensor]:
+    """Fit a Gaussian whose covariance is shrunk, so that few images and many measurements will do.
+
+    Measurements are standardised first, which makes the shrinkage independent of their units; one that never varies
+    keeps its own unit. Source of the shrinkage: Ledoit and Wolf, J. Multivariate Analysis 88, 2004.
+
+    Args:
+        features: (N, D), two rows at least.
+
+    Returns:
+        ``mean`` (D,) and ``root`` (D, D), a square root of the precision: ``root @ root.T`` inverts the covariance.
+        Both float64.
+
+    Example:
+        >>> cloud = fit_gaussian(torch.tensor([[0.0], [2.0]]))
+        >>> cloud["mean"].item(), round(cloud["root"].item() ** -2, 6)  # mean 1, variance 2
+        (1.0, 2.0)
+    """
+    rows = features.detach().cpu().double()
+    mean, deviation = rows.mean(dim=0), rows.std(dim=0)
+    constant = ~(deviation > 1e-9 * rows.abs().amax(dim=0))
+    deviation = torch.where(constant, 1.0, deviation)
+    standard = torch.where(constant, 0.0, (rows - mean) / deviation)
+    # The maximum-likelihood covariance of a standardised column is (N - 1) / N, and should be one.
+    covariance = torch.from_numpy(ledoit_wolf(standard.numpy(), assume_centered=True)[0]) * len(rows) / (len(rows) - 1)
+    covariance = covariance + torch.diag(constant.double())
+    root = torch.linalg.cholesky(torch.linalg.inv(covariance)) / deviation[:, None]
+    return {"mean": mean, "root": root.contiguous()}
+
+
+def distance(features: Tensor, cloud: Mapping[str, Tensor]) -> Tensor:
+    """Return the squared Mahalanobis distance, divided by the number of measurements.
+
+    Args:
+        features: (N, D).
+        cloud: What :func:`fit_gaussian` returned, ``mean`` (D,) and ``root`` (D, D); or K of them stacked, ``mean``
+            (K, D) and ``root`` (K, D, D).
+
+    Returns:
+        float64 (N,), about 1 for a row of that Gaussian; or (N, K). Differentiable.
+
+    Example:
+        >>> cloud = fit_gaussian(torch.tensor([[0.0], [2.0]]))
+        >>> round(distance(torch.tensor([[5.0]]), cloud).item(), 6)  # (5 - 1)^2 / 2
+        8.0
+    """
+    mean, root = (cloud[name].to(features.device, torch.float64) for name in ("mean", "root"))
+    apart = features.double()[:, None] - mean if mean.ndim == 2 else features.double() - mean
+    whitened = torch.einsum("...d,...de->...e", apart, root)
+    return whitened.square().mean(dim=-1)
+
+
+def fit_clouds(handled: Tensor) -> dict[str, Tensor]:
+    """Fit a Gaussian for each handling, and one for all together, which covers what lies between them.
+
+    Args:
+        handled: Measurements of the same images as each of K handlings leaves them, (K, N, D).
+
+    Returns:
+        ``mean`` (K + 1, D) and ``root`` (K + 1, D, D), as :func:`distance` takes them.
+    """
+    clouds = [fit_gaussian(features) for features in (*handled, handled.flatten(0, 1))]
+    return {name: torch.stack([cloud[name] for cloud in clouds]) for name in ("mean", "root")}
+
+
+def nearest_cloud(features: Tensor, learned: Mapping[str, Tensor], *, who: object, prefix: str = "") -> Tensor:
+    """Return the distance to the nearest of the clouds that a detector learned.
+
+    Args:
+        features: (N, D).
+        learned: What the detector learned, with what :func:`fit_clouds` returned among it.
+        who: The detector, for the error.
+        prefix: What stands before the names there.
+
+    Returns:
+        float64 (N,).
+
+    Raises:
+        InputError: The detector was never fitted.
+    """
+    cloud = {name: taught(learned, prefix + name, who=who) for name in ("mean", "root")}
+    return distance(features, cloud).amin(dim=1)
+
+
+def handled(measure: Callable[[Images], Tensor], clean: Images, *, who: object) -> Tensor:
+    """Measure clean images as each of the :data:`ORDINARY` handlings leaves them.
+
+    Args:
+        measure: Maps images to (N, D).
+        clean: (N, C, H, W) in [0, 1], two at least.
+        who: The detector, for the error.
+
+    Returns:
+        (K, N, D), in the order of the table.
+
+    Raises:
+        InputError: Fewer than two images.
+        TensorError: Images outside the pixel contract.
+    """
+    check_images(clean, name="clean images")
+    if len(clean) < 2:
+        raise InputError(f"{who!r} needs two clean images at least to learn from, got {len(clean)}")
+    parts = torch.split(clean, BATCH)
+    with torch.no_grad():
+        return torch.stack([torch.cat([measure(handle(part)) for part in parts]) for handle in ORDINARY.values()])
+
+
+@dataclass(frozen=True, kw_only=True)
+class MahalanobisDetector(ReferenceFreeDetector):
+    """Mahalanobis distance of the classifier's last features from those of clean images, knowing no label.
+
+    A baseline. The published form has one mean a class, perturbs its input and weighs layers by known attacks; here
+    there is one Gaussian, no perturbation and no attack, so that it asks for clean images only. It learns from them as
+    they are, harmless handling aside. Source: Lee et al., NeurIPS 2018, arXiv:1807.03888.
+
+    Example:
+        >>> MahalanobisDetector().options()
+        {}
+    """
+
+    reads: ClassVar[bool] = True
+
+    def features(self, images: Images, reading: Reading | None) -> Tensor:  # noqa: ARG002
+        """Return the last features, (N, D)."""
+        assert reading is not None  # noqa: S101  (reads is set)
+        return reading.deep.to(reading.logits.device)
+
+    def learn(self, features: Tensor) -> dict[str, Tensor]:
+        """Keep ``mean`` and ``root`` of :func:`fit_gaussian`."""
+        return fit_gaussian(features)
+
+    def judge(self, features: Tensor) -> Tensor:
+        """Return the squared distance a feature, (N,)."""
+        cloud = {name: taught(self.learned, name, who=self) for name in ("mean", "root")}
+        return distance(features, cloud).float()

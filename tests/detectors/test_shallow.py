@@ -1,0 +1,124 @@
+"""The style of early maps: closed forms, and a painted texture against clean films."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from radversary.classifiers.torch_module import TorchClassifier, wrap
+from radversary.core.errors import InputError, PlanError
+from radversary.detectors.gaussian import distance
+from radversary.detectors.reading import Reader
+from radversary.detectors.shallow import FAINT, ShallowDetector, mixtures, style
+from random_parts import smooth_images
+
+
+def films(count: int, seed: int) -> torch.Tensor:
+    return F.avg_pool2d(smooth_images(count, 36, seed=seed), 5, 1)
+
+
+def painted(images: torch.Tensor, opacity: float) -> torch.Tensor:
+    """A chequer over the lower half of the image."""
+    side = torch.arange(32)
+    chequer = ((side[:, None] + side) % 2).float()
+    out = images.clone()
+    out[..., 16:, :] += opacity * (chequer[16:] - images[..., 16:, :])
+    return out
+
+
+@pytest.fixture(scope="module")
+def victim() -> TorchClassifier:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 8, 3, stride=2, padding=1),
+                                nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+    return wrap(network, classes=("a", "b", "c"), size=32)
+
+
+@pytest.fixture(scope="module")
+def fitted(victim) -> ShallowDetector:
+    return ShallowDetector(rank=3).bind(Reader(victim)).fit(films(50, seed=1))
+
+
+def test_style_is_what_numpy_makes_of_the_maps():
+    maps = torch.randn(2, 5, 6, 7, generator=torch.Generator().manual_seed(0)).abs()
+    flat = maps[1].double().numpy().reshape(5, 42)
+    deviation = flat - flat.mean(axis=1, keepdims=True)
+    mixed = mixtures(5, 3).double().numpy().T @ deviation
+    energy = (mixed**2).mean(axis=1) + FAINT
+    gram = mixed @ mixed.T / 42 / np.sqrt(np.outer(energy, energy))
+    expected = np.concatenate([flat.mean(axis=1), np.log(flat.var(axis=1) + FAINT),
+                               np.log(deviation**2 + FAINT).mean(axis=1), np.log(energy),
+                               gram[np.triu_indices(3, 1)]])
+    np.testing.assert_allclose(style(maps, 3)[1], expected, atol=1e-4)
+
+
+def test_style_does_not_know_where():
+    maps = torch.rand(1, 4, 5, 5, generator=torch.Generator().manual_seed(0))
+    shuffled = maps.flatten(2)[..., torch.randperm(25, generator=torch.Generator().manual_seed(1))].reshape(maps.shape)
+    torch.testing.assert_close(style(shuffled, 2), style(maps, 2))
+
+
+def test_mixtures_are_orthonormal_and_fixed():
+    torch.testing.assert_close(mixtures(9, 4).T @ mixtures(9, 4), torch.eye(4), atol=1e-6, rtol=0)
+    first = mixtures(9, 4).clone()
+    mixtures.cache_clear()
+    assert torch.equal(mixtures(9, 4), first)
+    assert style(torch.rand(1, 2, 3, 3), rank=8).shape == (1, 9)  # no more mixtures than channels
+
+
+def test_the_score_adds_stages_and_takes_the_nearest_handling(fitted, victim):
+    fresh = films(4, seed=2)
+    reading, total = Reader(victim)(fresh), 0
+    for stage, maps in enumerate(reading.maps):
+        cloud = {name: fitted.learned[f"stage{stage}.{name}"] for name in ("mean", "root")}
+        total = total + distance(style(maps, 3), cloud)
+    torch.testing.assert_close(fitted.score(fresh), total.min(dim=1).values.float())
+
+
+def test_a_texture_is_told_from_clean_films(fitted):
+    fresh = films(30, seed=2)
+    clean, faint, strong = (fitted.score(painted(fresh, opacity)) for opacity in (0.0, 0.1, 0.3))
+    assert faint.median() > clean.quantile(0.9)
+    assert (strong > clean.max()).all()
+
+
+def test_the_heat_map_shows_where(fitted, victim):
+    fresh = painted(films(4, seed=2), 0.5)
+    heat = fitted.heat_map(fresh, Reader(victim)(fresh))
+    assert heat.shape == (4, 16, 16)
+    assert (heat[:, 9:].mean(dim=(1, 2)) > 3 * heat[:, :7].mean(dim=(1, 2))).all()
+    plain = films(30, seed=3)
+    assert fitted.heat_map(plain, Reader(victim)(plain)).mean().item() == pytest.approx(1.0, abs=0.5)
+
+
+def test_scores_stand_alone_and_come_back(fitted, victim):
+    fresh = films(5, seed=2)
+    scores = fitted.score(fresh)
+    again = ShallowDetector(rank=3).bind(Reader(victim)).restore(fitted.learned)
+    assert torch.equal(again.score(fresh), scores)
+    for index in range(5):
+        torch.testing.assert_close(fitted.score(fresh[index:index + 1]), scores[index:index + 1], atol=1e-4, rtol=1e-4)
+
+
+def test_the_gradient_leads_back_to_the_image(fitted, victim):
+    fresh = films(3, seed=2).requires_grad_()
+    fitted.judge(fitted.features(fresh, Reader(victim)(fresh))).sum().backward()
+    assert fresh.grad.isfinite().all()
+    assert fresh.grad.flatten(1).abs().amax(dim=1).gt(0).all()
+
+
+def test_what_does_not_fit_is_refused(fitted, victim):
+    fresh = films(3, seed=2)
+    with pytest.raises(PlanError, match="rank must be at least 1, got 0"):
+        ShallowDetector(rank=0)
+    with pytest.raises(InputError, match=r"has not learned 'stage0\.mean' yet"):
+        ShallowDetector().bind(Reader(victim)).score(fresh)
+    with pytest.raises(InputError, match="the reading of the same images, got 3 for 2"):
+        fitted.heat_map(fresh[:2], Reader(victim)(fresh))
+    flat = wrap(nn.Sequential(nn.Flatten(), nn.Linear(3 * 1024, 2)), classes=("a", "b"), size=32)
+    with pytest.raises(InputError, match="looks at a classifier's maps, and this one shows none"):
+        ShallowDetector().bind(Reader(flat)).fit(fresh)

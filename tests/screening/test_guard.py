@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from radversary.core.errors import AccessError, InputError, PlanError, UnknownNameError
+from radversary.core.types import Access
+from radversary.detectors.registry import REFERENCE_FREE
+from radversary.screening.guard import CUES, Guard, fit_guard
+from radversary.screening.screen import as_json
+
+NAMES = ("neighbours", "energy")
+
+
+def test_one_look_gives_every_detector_s_own_score_and_the_classifier_s_answer(guard, victim, clean):
+    look = guard.look(clean[:7])
+    for column, name in enumerate(NAMES):
+        alone = guard.detectors[name].score(clean[:7]).double().numpy()
+        assert np.allclose(look.scores[:, column], alone, atol=1e-5)
+    assert np.allclose(look.probabilities, victim.scores(clean[:7]).numpy(), atol=1e-6)
+
+
+def test_the_classifier_is_asked_once(guard, victim, clean, monkeypatch):
+    calls = []
+    forward = type(victim).logits
+    monkeypatch.setattr(type(victim), "logits", lambda self, images: calls.append(len(images)) or forward(self, images))
+    guard.look(clean[:40])
+    assert calls == [32, 8]
+
+
+def test_an_image_is_judged_alone_as_among_others(guard, clean):
+    together = guard.screen(clean[:5])
+    for row in range(5):
+        (alone,) = guard.screen(clean[row:row + 1])
+        assert alone.p_value == pytest.approx(together[row].p_value)
+        assert alone.probabilities == pytest.approx(together[row].probabilities)
+
+
+def test_what_lies_far_from_clean_films_is_reviewed_and_clean_films_mostly_pass(guard, clean):
+    fresh = guard.screen(clean[100:])
+    assert sum(item.verdict == "review" for item in fresh) <= 8
+    checked = torch.zeros(1, 1, 32, 32)
+    checked[..., ::2, ::2] = 1.0
+    (strange,) = guard.screen(checked, names=["board"])
+    assert (strange.image, strange.verdict) == ("board", "review")
+    assert strange.p_value <= guard.alpha
+    strongest = min(strange.detectors, key=strange.detectors.__getitem__)
+    assert strange.cue == f"{strongest}: {CUES[strongest]}"
+    assert as_json(strange)["detectors"] == strange.detectors
+
+
+def test_groups_keep_their_own_thresholds(victim, clean):
+    fitted = fit_guard(victim, clean[:40], names=("energy",))
+    groups = ["PA", "AP"] * 40
+    ready = fitted.calibrate(clean[40:], [f"p{number}" for number in range(80)], groups, alpha=0.2)
+    assert set(ready.calibrated().final.scores) == {"AP", "PA"}
+    assert ready.screen(clean[:1], ["AP"])[0].group == "AP"
+    with pytest.raises(InputError, match="'LATERAL' was never calibrated; known: AP, PA"):
+        ready.screen(clean[:1], ["LATERAL"])
+    with pytest.raises(InputError, match="needs its group"):
+        ready.screen(clean[:1])
+
+
+def test_bad_requests_are_one_sentence(victim, clean, guard):
+    fitted = fit_guard(victim, clean[:10], names=("energy",))
+    for ask in (lambda: fitted.screen(clean[:1]), lambda: fitted.alpha):
+        with pytest.raises(InputError, match="no thresholds yet"):
+            ask()
+    with pytest.raises(InputError, match="needs 38 clean calibration patients at least"):
+        fitted.calibrate(clean[:30], [f"p{number}" for number in range(30)], alpha=0.05)
+    with pytest.raises(UnknownNameError, match="did you mean 'neighbours'"):
+        fit_guard(victim, clean[:10], names=("neighbors",))
+    for names in ((), ("energy", "energy")):
+        with pytest.raises(PlanError, match="each once"):
+            fit_guard(victim, clean[:10], names=names)
+    closed = type("Closed", (type(victim),), {"access": Access.SCORES})(victim.module, victim.card)
+    with pytest.raises(AccessError, match="needs gradients"):
+        fit_guard(closed, clean[:10])
+
+
+def test_nothing_is_judged_in_an_empty_batch(guard, clean):
+    assert guard.screen(clean[:0]) == []
+
+
+def test_every_detector_has_words_for_its_alarm():
+    assert set(REFERENCE_FREE.names()) <= set(CUES)
+
+
+def test_scores_are_differentiable_for_an_attacker(guard, clean):
+    images = clean[:2].clone().requires_grad_()
+    scores, _ = guard.suspicion(images)
+    (slope,) = torch.autograd.grad(scores.sum(), images)
+    assert slope.isfinite().all()
+    assert slope.abs().sum() > 0
+
+
+def test_a_guard_is_what_it_is_made_of(guard):
+    assert isinstance(guard, Guard)
+    assert guard.record["detectors"] == list(NAMES)
