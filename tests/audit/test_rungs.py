@@ -14,7 +14,7 @@ from radversary.audit.bench import prepare_bench
 from radversary.audit.measure import shown
 from radversary.audit.run import run_audit
 from radversary.audit.rungs import EXPECTATION, Aim, Rung, aims, armed, behind, opened, possible_rungs
-from radversary.core.errors import PlanError, UnknownNameError
+from radversary.core.errors import AccessError, PlanError, UnknownNameError
 from radversary.core.types import Access
 from radversary.defenses.defended import Defended
 from radversary.defenses.jpeg import JpegCompression
@@ -170,6 +170,14 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(subject, tmp_path, attack,
     models = with_models(subject, twin=subject.classifiers["victim"])
     with pytest.raises((PlanError, ValueError), match=problem):  # a plan's own checks are pydantic's until it is read
         run_audit(make_plan(attacks=[attack], defences=[]), models, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("attack", [{"name": "evasive-pgd"}, {
+    "name": "equal-noise", "options": {"like": {"name": "evasive-style"}}}])
+def test_who_evades_detectors_is_refused_where_there_are_none(subject, tmp_path, attack):
+    with pytest.raises(AccessError, match="evades detectors, but none watch"):
+        run_audit(make_plan(attacks=[{"label": "a", **attack}], defences=[]), subject, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

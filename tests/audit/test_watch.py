@@ -16,7 +16,7 @@ from radversary.audit.watch_harmless import HARMLESS
 from radversary.audit.watch_measure import filed, judged, measured
 from radversary.audit.watch_result import WatchResult
 from radversary.classifiers.torch_module import TorchClassifier
-from radversary.core.errors import DataError, InputError
+from radversary.core.errors import AccessError, DataError, InputError
 from radversary.screening.guard import Guard
 
 QUICK = {"attacks": [NOISE], "exhibits": 0}
@@ -234,6 +234,12 @@ def test_a_guard_without_thresholds_or_of_another_size_is_refused(images, guard,
     with pytest.raises(InputError, match="48 pixels a side, the guard's classifier reads 32"):
         evaluate_guard(make_plan(), replace(guard, classifier=other), images, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_noise_of_the_size_of_an_evasive_attack_is_refused_before_anything_runs(images, guard):
+    noise = {"label": "control", "name": "equal-noise", "options": {"like": "evasive-pgd"}, "strengths": [8 / 255]}
+    with pytest.raises(AccessError, match="evades detectors"):
+        prepare_watch(make_plan(attacks=[noise]), guard, images)
 
 
 def test_a_damaged_result_is_one_sentence(tmp_path):

@@ -20,8 +20,8 @@ def people(n: int) -> list[str]:
 
 def test_the_rules_are_the_published_ones() -> None:
     given = np.random.default_rng(0).random((20, 4))
-    assert np.allclose(1.0 / harmonic(given), hmean(given, axis=1))
-    assert np.allclose(fisher(given), combine_pvalues(given.T, method="fisher").statistic)
+    assert np.allclose(np.exp(-harmonic(-np.log(given))), hmean(given, axis=1))
+    assert np.allclose(fisher(-np.log(given)), combine_pvalues(given.T, method="fisher").statistic)
 
 
 def test_a_fusion_by_hand() -> None:
@@ -32,10 +32,25 @@ def test_a_fusion_by_hand() -> None:
     firsts = np.stack([p_values(scores[~second, column], asked[:, column]) for column in range(2)], axis=1)
     assert fusion.detector_p_values(asked).tolist() == firsts.tolist()
     own = np.stack([p_values(scores[~second, column], scores[second, column]) for column in range(2)], axis=1)
-    expected = p_values(harmonic(own), harmonic(firsts))
+    first = scores[~second]
+    further = [np.maximum(each - first.max(0), 0) / first.std(0) for each in (scores[second], asked)]
+    calm, judged = (harmonic(-np.log(p) + more) for p, more in zip((own, firsts), further, strict=True))
+    assert further[1][1, 0] > 0
+    expected = p_values(calm, judged)
     assert fusion.p_values(asked).tolist() == expected.tolist()
     assert fusion.alarms(asked).tolist() == (expected <= 0.1).tolist()
-    assert fusion.combined(asked).tolist() == harmonic(firsts).tolist()
+    assert fusion.combined(asked) == pytest.approx(judged)
+
+
+@pytest.mark.parametrize("rule", ["harmonic", "fisher"])
+def test_one_detector_that_never_saw_the_like_is_enough(rule: str) -> None:
+    for draw in range(30):
+        rng = np.random.default_rng(draw)
+        fusion = fuse(rng.normal(size=(200, 5)), people(200), rule=rule, seed=draw)
+        strange = rng.normal(size=(50, 5))
+        strange[:, 2] = 1e6
+        assert fusion.alarms(strange).all()
+        assert np.isfinite(fusion.combined(strange)).all()
 
 
 def same(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -58,7 +73,7 @@ def test_the_rate_is_kept_however_detectors_depend(kind, rule: str) -> None:
     for draw in range(200):
         fusion, fresh = fuse(kind(rng, 80), people(80), alpha=alpha, rule=rule, seed=draw), kind(rng, 100)
         rates.append(fusion.alarms(fresh).mean())
-        naive.append((chi2.sf(fisher(fusion.detector_p_values(fresh)), 8) <= alpha).mean())
+        naive.append((chi2.sf(fisher(-np.log(fusion.detector_p_values(fresh))), 8) <= alpha).mean())
     assert np.mean(rates) <= alpha + 4 * np.std(rates) / np.sqrt(len(rates))
     assert np.mean(rates) > 0.05
     if kind is same:

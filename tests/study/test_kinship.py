@@ -55,14 +55,16 @@ def test_the_same_styles_in_another_colour_are_not_the_same_attack():
 
 
 def test_a_model_that_attacks_itself_in_training_knows_the_white_box_attack():
-    models = {**full()["models"], "hard": {"robust": {"epsilon": 0.02}, "training": full()["models"]["victim"]["training"]}}
+    hard = {"robust": {"epsilon": 0.02}, "training": full()["models"]["victim"]["training"]}
+    models = {**full()["models"], "hard": hard}
     found = familiar_with(parse_plan(StudyPlan, {**full(), "models": models}, source="test"))
     assert found["hard"] == ["fgsm"]
 
 
 def test_noise_of_a_style_attack_s_size_has_its_styles_and_a_gradient_attack_has_none():
-    style = ATTACKS.create("style-transfer", generator="fourier", count=3)
-    noise = ATTACKS.create("equal-noise", like={"name": "style-transfer", "options": {"generator": "fourier", "count": 3}})
+    options = {"generator": "fourier", "count": 3}
+    style = ATTACKS.create("style-transfer", **options)
+    noise = ATTACKS.create("equal-noise", like={"name": "style-transfer", "options": options})
     assert styles_of(noise) == styles_of(style) != {}
     assert styles_of(ATTACKS.create("style-code")) == styles_of(ATTACKS.create("style-transfer"))
     assert styles_of(ATTACKS.create("pgd")) == {}

@@ -157,7 +157,7 @@ def test_the_victim_is_no_surrogate_of_itself_and_that_is_said_before_training(t
 
 def test_a_bound_below_one_grey_level_is_refused_before_training(tmp_path):
     plan = make_study(attacks=[{"label": "fgsm", "name": "fgsm", "strengths": [0.001], "rungs": ["oblivious"]}])
-    with pytest.raises(PlanError, match="0.001"):
+    with pytest.raises(PlanError, match=r"0\.001"):
         run_study(plan, tmp_path)
     assert not (tmp_path / "models").exists()
 

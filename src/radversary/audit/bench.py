@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from radversary.attacks.base import Attack
+from radversary.attacks.equal_noise import EqualNoise
 from radversary.attacks.gradient.linf import LinfAttack, check_epsilon
 from radversary.attacks.identity import Identity
+from radversary.attacks.watched import Evasive
 from radversary.audit.plan import AttackPlan, AuditPlan
 from radversary.audit.result import Condition
 from radversary.audit.rungs import SHARED, Rung
@@ -129,6 +131,7 @@ def prepare_bench(plan: AuditPlan, subject: Subject) -> Bench:
     Raises:
         ModelError: A classifier's classes differ from the data's.
         PlanError: A surrogate is the victim, or an attack is too weak to survive saving.
+        AccessError: An attack that evades detectors, of which an audit has none.
         UnknownNameError: A defence or an attack names a model or transform that is not there.
     """
     readers: dict[str, Classifier] = {"none": subject.classifiers["victim"]}
@@ -141,7 +144,20 @@ def prepare_bench(plan: AuditPlan, subject: Subject) -> Bench:
         check_fits(reader, subject.images.classes)
     rows = test_rows(plan, subject.images)
     trials = {attack.label: trial(attack, subject, rows, seed=plan.seed) for attack in plan.attacks}
+    for item in trials.values():
+        refuse_evasive(item.attack, readers["none"])
     return Bench(plan=plan, readers=readers, trials=trials, images=subject.images)
+
+
+def refuse_evasive(attack: Attack, victim: Classifier) -> None:
+    """Refuse an attack that evades detectors, itself or as the measure of some noise, where nothing watches.
+
+    Raises:
+        AccessError: It does.
+    """
+    known = attack.other() if isinstance(attack, EqualNoise) else attack
+    if isinstance(known, Evasive):
+        known.watched(victim)
 
 
 def trial(plan: AttackPlan, subject: Subject, rows: np.ndarray, *, seed: int) -> Trial:

@@ -15,7 +15,7 @@ from safetensors.torch import save
 
 from radversary import __version__
 from radversary.attacks.identity import Identity
-from radversary.audit.bench import Trial, check_strengths, some_rows
+from radversary.audit.bench import Trial, check_strengths, refuse_evasive, some_rows
 from radversary.audit.plan import AttackPlan
 from radversary.audit.result import Condition
 from radversary.audit.rungs import Rung
@@ -103,6 +103,7 @@ def prepare_watch(plan: WatchPlan, guard: Guard, images: PreparedImages) -> Watc
     """Build the attacks, refusing what does not fit.
 
     Raises:
+        AccessError: An attack needs the detectors and its name does not say so, such as noise of an evasive one's size.
         InputError: The guard is not calibrated, or the images have another size than its classifier reads.
         ModelError: Its classes differ from the data's.
         PlanError: An attack is too weak to survive saving, or refuses its options.
@@ -119,6 +120,8 @@ def prepare_watch(plan: WatchPlan, guard: Guard, images: PreparedImages) -> Watc
     trials = {IDENTITY: Trial(Identity(), (0.0,))}
     for attack in plan.attacks:
         trials[attack.label] = trial(attack, images, rows, seed=plan.seed)
+        if rung_of(attack) == Rung.OBLIVIOUS:
+            refuse_evasive(trials[attack.label].attack, guard.classifier)
     return WatchBench(plan=plan, guard=guard, images=images, rows=rows, trials=trials)
 
 

@@ -29,7 +29,8 @@ def hang_mistakes(bench: WatchBench, frame: pd.DataFrame, out: Path) -> tuple[Wa
     """Draw the gallery: missed attacks, then false alarms, as many of each as the plan asks for.
 
     Attacks take turns; each shows what slipped through most easily, of the images that it made be read wrongly where
-    there are any, at its greatest strength. False alarms are those on re-encoded clean images, the most suspicious first.
+    there are any, at its greatest strength. False alarms are those on re-encoded clean images, the most
+    suspicious first.
     """
     judge = Judge.of(bench, frame)
     missed = [row for turn in zip_longest(*_missed(judge, frame)) for row in turn if row is not None]

@@ -76,7 +76,7 @@ def shown(bench: WatchBench, label: str, rows: np.ndarray,
         yield 0.0, bench.images.tensor(rows), handled(bench.images.tensor(rows), names, attack=CLEAN)
         return
     for strength, images in attacked(bench, label, rows, strengths or bench.trials[label].strengths):
-        yield strength, images, images
+        yield strength, images, handled(images, names, attack=label)
 
 
 def judged(bench: WatchBench, label: str, rows: np.ndarray) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Self
+from collections.abc import Mapping
+from typing import Any, Final, Self
 
 from pydantic import Field, model_validator
 
@@ -16,6 +17,16 @@ EVASIVE: Final = "evasive-"
 
 RUNGS: Final = (Rung.OBLIVIOUS, Rung.ADAPTIVE)
 """What an attacker of a guard may know: the classifier at most, or the detectors too."""
+
+
+DEFAULT: Final[Mapping[str, Any]] = {"attacks": (
+    {"label": "adain", "name": "style-transfer", "strengths": (0.1, 0.3, 0.5, 1.0)},
+    {"label": "fourier", "name": "style-transfer", "options": {"generator": "fourier"}, "strengths": (0.1, 0.3, 1.0)},
+    {"label": "fgsm", "name": "fgsm", "strengths": (2 / 255, 8 / 255)},
+    {"label": "pgd", "name": "pgd", "strengths": (2 / 255, 8 / 255), "images": 100},
+    {"label": "aware style", "name": "evasive-style", "options": {"tuned": "yes"}, "images": 100},
+    {"label": "aware pgd", "name": "evasive-pgd", "images": 32})}
+"""What ``radversary detector evaluate`` does when no plan is given."""
 
 
 class WatchPlan(Plan):

@@ -104,3 +104,29 @@ def report_left_out(reasons: Sequence[str]) -> None:
     """Say which files were not read."""
     for reason in reasons:
         say(f"left out: {reason}")
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run's folder: its test images are attacked and shown to the guard.")],
+    detector: BundleOption = Path("detector"),
+    plan: Annotated[Path | None, typer.Option(help="What to attack with (YAML: attacks …); default: style transfer by "
+                                              "two generators, FGSM, PGD, detector-aware attackers.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the page; the same command goes on where it was.")] = Path(
+        "runs/watch"),
+) -> None:
+    """Measure how much a guard notices, what it costs, and what remains of it when the attacker knows it."""
+    from radversary.audit.plan_files import parse_plan, read_plan
+    from radversary.audit.watch import evaluate_guard
+    from radversary.audit.watch_plan import DEFAULT, WatchPlan
+    from radversary.core.errors import DataError
+    from radversary.data.prepared import PreparedImages
+    from radversary.report.watch import write_watch
+    from radversary.screening.bundle import load_guard
+    from radversary.screening.films import prepared_in
+
+    if (prepared := prepared_in(run)) is None:
+        raise DataError(f"{run} holds no prepared images; make them with: radversary data prepare")
+    chosen = read_plan(WatchPlan, plan) if plan else parse_plan(WatchPlan, DEFAULT, source="the default plan")
+    evaluate_guard(chosen, load_guard(detector), PreparedImages.load(prepared), out)
+    tell_result(f"page: {write_watch(out).resolve()}")

@@ -1,9 +1,13 @@
 """Several detectors, one p-value that still keeps its promise.
 
-Each detector's score becomes a p-value on one half of the calibration patients; the p-values of an image are combined;
-the combination is itself calibrated on the other half. Given the first half, it is one fixed score like any other, so
-the second half's conformal promise holds exactly, however the detectors depend on each other. Neither the harmonic
-mean's nor Fisher's own null distribution is ever used: they only decide what counts as more suspicious.
+Each detector's score becomes a surprise, ``-log p``, on one half of the calibration patients; the surprises of an image
+are combined; the combination is itself calibrated on the other half. Given the first half, it is one fixed score like
+any other, so the second half's conformal promise holds exactly, however the detectors depend on each other. Neither the
+harmonic mean's nor Fisher's own null distribution is ever used: they only decide what counts as more suspicious.
+
+A p-value on n patients is never below 1 / (n + 1), however strange an image is, and two detectors that happen to be
+mildly surprised would outweigh one that has never seen the like. So surprise goes on beyond the last clean score, by 1
+for each clean standard deviation.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import logsumexp
 
 from radversary.core.errors import InputError, UnknownNameError
 from radversary.core.seeds import numpy_generator
@@ -30,28 +35,42 @@ from radversary.detectors.conformal import (
 from radversary.metrics.bootstrap import Floats, checked_patients
 
 
-def harmonic(p_values: Floats) -> Floats:
-    """Return one over the harmonic mean of p-values (N, D), (N,): a single small one is enough.
+def harmonic(surprise: Floats) -> Floats:
+    """Return the logarithm of one over the harmonic mean of p-values, given as ``-log p`` (N, D), (N,).
 
-    Source: Wilson 2019, PNAS 116(4), doi:10.1073/pnas.1814092116.
+    A single small p-value is enough. Source: Wilson 2019, PNAS 116(4), doi:10.1073/pnas.1814092116.
 
     Example:
-        >>> harmonic(np.array([[0.5, 0.5], [0.01, 1.0]])).tolist()
+        >>> np.exp(harmonic(-np.log([[0.5, 0.5], [0.01, 1.0]]))).round(6).tolist()
         [2.0, 50.5]
     """
-    return np.asarray(np.mean(1.0 / p_values, axis=1))
+    return np.asarray(logsumexp(surprise, axis=1) - np.log(surprise.shape[1]))
 
 
-def fisher(p_values: Floats) -> Floats:
-    """Return minus twice the sum of the logarithms of p-values (N, D), (N,): several middling ones add up.
+def fisher(surprise: Floats) -> Floats:
+    """Return Fisher's statistic, twice the sum of ``-log p`` (N, D), (N,): several middling ones add up.
 
     Source: Fisher, "Statistical Methods for Research Workers", 4th ed., 1932, section 21.1.
     """
-    return np.asarray(-2.0 * np.log(p_values).sum(axis=1))
+    return np.asarray(2.0 * surprise.sum(axis=1))
 
 
 RULES: Mapping[str, Callable[[Floats], Floats]] = MappingProxyType({"harmonic": harmonic, "fisher": fisher})
-"""Name of a rule to the function from p-values (N, D) to one suspicion an image, higher being more suspicious."""
+"""Name of a rule to the function from surprises (N, D) to one suspicion an image, higher being more suspicious."""
+
+
+def beyond(reference: Floats, scores: Floats) -> Floats:
+    """Return how far scores lie beyond the last clean one, in clean standard deviations, (N,); 0 up to it.
+
+    Args:
+        reference: (n,) clean scores, rising.
+        scores: (N,).
+
+    Example:
+        >>> beyond(np.array([-1.0, 1.0]), np.array([0.0, 1.0, 3.5])).tolist()
+        [0.0, 0.0, 2.5]
+    """
+    return np.asarray(np.maximum(scores - reference[-1], 0.0) / (float(np.std(reference)) or 1.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +113,7 @@ class Fusion:
 
     def combined(self, scores: ArrayLike, groups: Sequence[str] | None = None) -> Floats:
         """Return one suspicion an image, (N,), higher is more; what :attr:`final` is calibrated on."""
-        return _rule(self.rule)(self.detector_p_values(scores, groups))
+        return _rule(self.rule)(_surprises(self.firsts, _columns(scores), groups))
 
     def p_values(self, scores: ArrayLike, groups: Sequence[str] | None = None) -> Floats:
         """Return the final p-value of each image, (N,) in (0, 1], from scores (N, D)."""
@@ -151,7 +170,7 @@ def fuse(scores: ArrayLike, patients: Sequence[str], groups: Sequence[str] | Non
         return Calibration(alpha=alpha, scores=kept, minimum=least, seed=seed)
 
     firsts = tuple(calibration(column, ~second) for column in columns[~second].T)
-    judged = _detector_p_values(firsts, columns[second], names[second].tolist())
+    judged = _surprises(firsts, columns[second], names[second].tolist())
     fusion = Fusion(firsts=firsts, final=calibration(suspicion(judged), second), rule=rule)
     warn_of_pooled(fusion.final)
     return fusion
@@ -204,3 +223,14 @@ def _detector_p_values(firsts: Sequence[Calibration], columns: Floats, groups: S
     if columns.shape[1] != len(firsts):
         raise InputError(f"scores must be (N, {len(firsts)}), one column a detector, got {columns.shape}")
     return np.stack([first.p_values(column, groups) for first, column in zip(firsts, columns.T, strict=True)], axis=1)
+
+
+def _surprises(firsts: Sequence[Calibration], columns: Floats, groups: Sequence[str] | None) -> Floats:
+    """Return each detector's surprise, (N, D): ``-log p``, and on beyond the last clean score."""
+    surprises = -np.log(_detector_p_values(firsts, columns, groups))
+    names = group_names(groups, len(columns))
+    for number, first in enumerate(firsts):
+        for group in np.unique(names).tolist():
+            inside = names == group
+            surprises[inside, number] += beyond(first.reference(group), columns[inside, number])
+    return np.asarray(surprises)

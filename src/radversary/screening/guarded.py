@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from types import MappingProxyType
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -30,22 +30,9 @@ HAIR = 1e-9
 """What is added to each excess, so that rounding turns no alarm into a pass."""
 
 
-class Rule(NamedTuple):
-    """A rule of fusion on the scale of ``-log p``, where the threshold is taken off.
-
-    Attributes:
-        combined: From surprises (N, D) to (N,).
-        limit: The rule's own threshold on that scale.
-    """
-
-    combined: Callable[[Tensor], Tensor]
-    limit: Callable[[float], float]
-
-
-RULES: Mapping[str, Rule] = MappingProxyType({
-    "harmonic": Rule(lambda surprise: surprise.logsumexp(1) - float(np.log(surprise.shape[1])),
-                     lambda threshold: float(np.log(threshold))),
-    "fisher": Rule(lambda surprise: surprise.sum(1), lambda threshold: threshold / 2)})
+RULES: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({
+    "harmonic": lambda surprise: surprise.logsumexp(1) - float(np.log(surprise.shape[1])),
+    "fisher": lambda surprise: 2.0 * surprise.sum(1)})
 """The rules of :data:`radversary.detectors.fusion.RULES`, differentiable."""
 
 
@@ -76,19 +63,15 @@ class Surprise:
         return cls(knots=torch.from_numpy(np.concatenate([scores[:1] - spread, scores])),
                    heights=torch.from_numpy(np.concatenate([[0.0], heights])), spread=spread)
 
-    def __call__(self, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the surprise of scores (N,) as far as clean scores reach, and what is added beyond, both (N,).
-
-        Beyond the last clean score the count has nothing more to say; there a spread adds 1, so that gradients lead
-        back from wherever an image is.
-        """
+    def __call__(self, scores: Tensor) -> Tensor:
+        """Return the surprise of scores (N,), never less than the guard's own; beyond the last clean score the same."""
         knots, heights = self.knots.to(scores.device), self.heights.to(scores.device)
         right = torch.searchsorted(knots, scores.detach().contiguous()).clamp(1, len(knots) - 1)
         left = right - 1
         inner = scores.clamp(knots[0], knots[-1])
         share = (inner - knots[left]) / (knots[right] - knots[left])
-        return (heights[left] + share * (heights[right] - heights[left]),
-                (scores - knots[-1]).clamp_min(0.0) / self.spread)
+        further = (scores - knots[-1]).clamp_min(0.0) / self.spread
+        return heights[left] + share * (heights[right] - heights[left]) + further
 
 
 class GuardedClassifier(Classifier):
@@ -156,10 +139,7 @@ class GuardedClassifier(Classifier):
     def excess_of(self, scores: Tensor) -> Tensor:
         """Return the excess (N,) of the detectors' scores (N, D)."""
         lines = [line(column) for line, column in zip(self.surprises, scores.T, strict=True)]
-        reached, beyond = (torch.stack(parts, dim=1) for parts in zip(*lines, strict=True))
-        counted, led = (self.rule.combined(each) - self.limit + HAIR for each in (reached, reached + beyond))
-        # What the guard cannot tell apart from the rarest clean score may pass although it lies far beyond.
-        return torch.where(counted <= 0, counted, led)
+        return self.rule(torch.stack(lines, dim=1)) - self.limit + HAIR
 
     @torch.no_grad()
     def alarms(self, images: Images) -> Tensor:
@@ -169,13 +149,12 @@ class GuardedClassifier(Classifier):
         return torch.from_numpy(alarms).to(images.device)
 
 
-def rule_of(fusion: Fusion, group: str) -> tuple[Rule, float]:
-    """Return a fusion's rule on the scale of ``-log p``, and its threshold for a group there.
+def rule_of(fusion: Fusion, group: str) -> tuple[Callable[[Tensor], Tensor], float]:
+    """Return a fusion's rule, differentiable, and its threshold for a group.
 
     Raises:
         InputError: A rule that has no differentiable twin.
     """
     if fusion.rule not in RULES:
         raise InputError(f"the rule {fusion.rule!r} has no differentiable twin; known: {', '.join(RULES)}")
-    rule = RULES[fusion.rule]
-    return rule, rule.limit(fusion.final.thresholds()[group])
+    return RULES[fusion.rule], fusion.final.thresholds()[group]
