@@ -16,7 +16,7 @@ from radversary.classifiers.networks import NETWORKS
 from radversary.cli.main import app
 from radversary.data.registry import DATASETS
 from radversary.defenses.registry import TRANSFORMS
-from radversary.detectors.registry import DETECTORS
+from radversary.detectors.registry import DETECTORS, REFERENCE_FREE
 from radversary.stylization.generators import GENERATORS
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +24,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCE = ROOT / "src"
 MODULES = sorted(".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
                  for path in (SOURCE / "radversary").rglob("*.py"))
-FAMILIES = {"attack": ATTACKS, "generator": GENERATORS, "detector": DETECTORS, "transform": TRANSFORMS,
+FAMILIES = {"attack": ATTACKS, "generator": GENERATORS, "detector": DETECTORS,
+            "reference-free detector": REFERENCE_FREE, "transform": TRANSFORMS,
             "dataset": DATASETS, "architecture": NETWORKS}
 # The pages of one's own folder; decisions and results tell a story and need no names.
 REFERENCE = "\n".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md"))

@@ -9,8 +9,10 @@ import typer
 from radversary.cli.console import show
 
 
-def list_parts(family: Annotated[str | None, typer.Argument(help="attacks, generators, detectors, transforms, datasets "
-                                                                 "or architectures; default: all.")] = None) -> None:
+def list_parts(
+    family: Annotated[str | None, typer.Argument(help="attacks, generators, detectors, reference-free, transforms, "
+                                                 "datasets or architectures; default: all.")] = None,
+) -> None:
     """List the registered parts, those of other packages included."""
     from rich.table import Table
 
@@ -19,11 +21,12 @@ def list_parts(family: Annotated[str | None, typer.Argument(help="attacks, gener
     from radversary.core.errors import UnknownNameError
     from radversary.data.registry import DATASETS
     from radversary.defenses.registry import TRANSFORMS
-    from radversary.detectors.registry import DETECTORS
+    from radversary.detectors.registry import DETECTORS, REFERENCE_FREE
     from radversary.stylization.generators import GENERATORS
 
-    families = {"attacks": ATTACKS, "generators": GENERATORS, "detectors": DETECTORS, "transforms": TRANSFORMS,
-                "datasets": DATASETS, "architectures": NETWORKS}
+    families = {"attacks": ATTACKS, "generators": GENERATORS, "detectors": DETECTORS,
+                "reference-free": REFERENCE_FREE, "transforms": TRANSFORMS, "datasets": DATASETS,
+                "architectures": NETWORKS}
     if family is not None and family not in families:
         raise UnknownNameError("family", family, families)
     table = Table()
