@@ -237,7 +237,7 @@ def test_a_guard_without_thresholds_or_of_another_size_is_refused(images, guard,
 
 
 def test_noise_of_the_size_of_an_evasive_attack_is_refused_before_anything_runs(images, guard):
-    noise = {"label": "control", "name": "equal-noise", "options": {"like": {"name": "evasive-pgd"}}, "strengths": [8 / 255]}
+    noise = {"label": "control", "name": "equal-noise", "options": {"like": {"name": "evasive-pgd"}}}
     with pytest.raises(AccessError, match="evades detectors"):
         prepare_watch(make_plan(attacks=[noise]), guard, images)
 

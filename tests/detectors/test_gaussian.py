@@ -81,7 +81,7 @@ def test_clouds_are_one_a_handling_and_one_for_all():
     query = rows(6, 3, seed=2)
     for index, alone in enumerate((features[0], features[1], features.flatten(0, 1))):
         torch.testing.assert_close(distance(query, clouds)[:, index], distance(query, fit_gaussian(alone)))
-    nearest = nearest_cloud(query, {f"x.{name}": part for name, part in clouds.items()}, who="it", prefix="x.")
+    nearest = nearest_cloud(query, clouds, who="it")
     assert torch.equal(nearest, distance(query, clouds).min(dim=1).values)
 
 

@@ -1,4 +1,4 @@
-"""The style of early maps: closed forms, and a painted texture against clean films."""
+"""The texture of early maps: closed forms, and a painted texture against clean films."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.errors import InputError, PlanError
 from radversary.detectors.gaussian import distance
 from radversary.detectors.reading import Reader
-from radversary.detectors.shallow import FAINT, ShallowDetector, mixtures, style
+from radversary.detectors.shallow import FAINT, ShallowDetector, mixtures, texture
 from random_parts import smooth_images
 
 
@@ -43,23 +43,27 @@ def fitted(victim) -> ShallowDetector:
     return ShallowDetector(rank=3).bind(Reader(victim)).fit(films(50, seed=1))
 
 
-def test_style_is_what_numpy_makes_of_the_maps():
+def test_texture_is_what_numpy_makes_of_the_maps():
     maps = torch.randn(2, 5, 6, 7, generator=torch.Generator().manual_seed(0)).abs()
-    flat = maps[1].double().numpy().reshape(5, 42)
-    deviation = flat - flat.mean(axis=1, keepdims=True)
-    mixed = mixtures(5, 3).double().numpy().T @ deviation
-    energy = (mixed**2).mean(axis=1) + FAINT
-    gram = mixed @ mixed.T / 42 / np.sqrt(np.outer(energy, energy))
-    expected = np.concatenate([flat.mean(axis=1), np.log(flat.var(axis=1) + FAINT),
-                               np.log(deviation**2 + FAINT).mean(axis=1), np.log(energy),
-                               gram[np.triu_indices(3, 1)]])
-    np.testing.assert_allclose(style(maps, 3)[1], expected, atol=1e-4)
+    one, mixing, gram = maps[1].double().numpy(), mixtures(5, 3).double().numpy().T, 0
+    contrast = []
+    for axis in (2, 1):
+        step = np.diff(one, axis=axis).reshape(5, -1)
+        contrast.append(np.log(step**2 + FAINT).mean(axis=1))
+        gram = gram + mixing @ step @ step.T @ mixing.T / step.shape[1]
+    energy = np.diag(gram) + FAINT
+    correlation = (gram / np.sqrt(np.outer(energy, energy)))[np.triu_indices(3, 1)]
+    np.testing.assert_allclose(texture(maps, 3)[1], np.concatenate([*contrast, np.log(energy), correlation]), atol=1e-4)
 
 
-def test_style_does_not_know_where():
-    maps = torch.rand(1, 4, 5, 5, generator=torch.Generator().manual_seed(0))
-    shuffled = maps.flatten(2)[..., torch.randperm(25, generator=torch.Generator().manual_seed(1))].reshape(maps.shape)
-    torch.testing.assert_close(style(shuffled, 2), style(maps, 2))
+def test_texture_knows_no_level_and_little_of_an_edge():
+    stream = torch.Generator().manual_seed(0)
+    maps, weave = torch.rand(1, 4, 16, 16, generator=stream), torch.rand(1, 4, 16, 16, generator=stream)
+    torch.testing.assert_close(texture(maps + 3, 2), texture(maps, 2), atol=1e-4, rtol=1e-4)
+    edge = maps.clone()
+    edge[..., 8:] += 5
+    moved = [(texture(other, 2) - texture(maps, 2))[:, :8].abs().mean() for other in (edge, maps + weave)]
+    assert moved[0] < moved[1]
 
 
 def test_mixtures_are_orthonormal_and_fixed():
@@ -67,16 +71,16 @@ def test_mixtures_are_orthonormal_and_fixed():
     first = mixtures(9, 4).clone()
     mixtures.cache_clear()
     assert torch.equal(mixtures(9, 4), first)
-    assert style(torch.rand(1, 2, 3, 3), rank=8).shape == (1, 9)  # no more mixtures than channels
+    assert texture(torch.rand(1, 2, 3, 3), rank=8).shape == (1, 7)  # no more mixtures than channels
 
 
-def test_the_score_adds_stages_and_takes_the_nearest_handling(fitted, victim):
+def test_the_score_adds_the_stages(fitted, victim):
     fresh = films(4, seed=2)
     reading, total = Reader(victim)(fresh), 0
     for stage, maps in enumerate(reading.maps):
         cloud = {name: fitted.learned[f"stage{stage}.{name}"] for name in ("mean", "root")}
-        total = total + distance(style(maps, 3), cloud)
-    torch.testing.assert_close(fitted.score(fresh), total.min(dim=1).values.float())
+        total = total + distance(texture(maps, 3), cloud)
+    torch.testing.assert_close(fitted.score(fresh), total.float())
 
 
 def test_a_texture_is_told_from_clean_films(fitted):
@@ -119,6 +123,8 @@ def test_what_does_not_fit_is_refused(fitted, victim):
         ShallowDetector().bind(Reader(victim)).score(fresh)
     with pytest.raises(InputError, match="the reading of the same images, got 3 for 2"):
         fitted.heat_map(fresh[:2], Reader(victim)(fresh))
+    with pytest.raises(InputError, match="needs two clean images at least to learn from, got 1"):
+        ShallowDetector().bind(Reader(victim)).fit(fresh[:1])
     flat = wrap(nn.Sequential(nn.Flatten(), nn.Linear(3 * 1024, 2)), classes=("a", "b"), size=32)
     with pytest.raises(InputError, match="looks at a classifier's maps, and this one shows none"):
         ShallowDetector().bind(Reader(flat)).fit(fresh)

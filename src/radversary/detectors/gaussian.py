@@ -107,14 +107,13 @@ def fit_clouds(handled: Tensor) -> dict[str, Tensor]:
     return {name: torch.stack([cloud[name] for cloud in clouds]) for name in ("mean", "root")}
 
 
-def nearest_cloud(features: Tensor, learned: Mapping[str, Tensor], *, who: object, prefix: str = "") -> Tensor:
+def nearest_cloud(features: Tensor, learned: Mapping[str, Tensor], *, who: object) -> Tensor:
     """Return the distance to the nearest of the clouds that a detector learned.
 
     Args:
         features: (N, D).
         learned: What the detector learned, with what :func:`fit_clouds` returned among it.
         who: The detector, for the error.
-        prefix: What stands before the names there.
 
     Returns:
         float64 (N,).
@@ -122,7 +121,7 @@ def nearest_cloud(features: Tensor, learned: Mapping[str, Tensor], *, who: objec
     Raises:
         InputError: The detector was never fitted.
     """
-    cloud = {name: taught(learned, prefix + name, who=who) for name in ("mean", "root")}
+    cloud = {name: taught(learned, name, who=who) for name in ("mean", "root")}
     return distance(features, cloud).amin(dim=1)
 
 

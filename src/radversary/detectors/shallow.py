@@ -1,7 +1,8 @@
-"""The style of an image as the classifier's early maps see it, against the style of clean images.
+"""The texture of an image as the classifier's early maps see it, against the texture of clean images.
 
-How strong each channel answers, how much that varies over the image and which channels answer together is what style
-transfer rewrites by construction (Gatys, Ecker and Bethge 2016; Huang and Belongie 2017), so that is where to look.
+Which channels answer together and how strongly is what style transfer rewrites by construction (Gatys, Ecker and Bethge
+2016). Means and deviations over a whole map tell of the anatomy first, though, and that varies more between patients
+than a faint style does; differences between neighbouring places leave the anatomy out.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from torch import Tensor
 from radversary.core.errors import InputError, PlanError
 from radversary.core.seeds import generator
 from radversary.core.types import Images
-from radversary.detectors.gaussian import distance, fit_clouds, fit_gaussian, handled
+from radversary.detectors.gaussian import distance, fit_gaussian
 from radversary.detectors.neighbours import taught
 from radversary.detectors.reading import Reading
 from radversary.detectors.reference_free import BATCH, ReferenceFreeDetector
 
-FAINT: Final = 1e-3
-"""Energy of a map below which nothing is told apart; a channel that never answers has a finite logarithm."""
+FAINT: Final = 1e-2
+"""Energy of differences below which nothing is told apart, on the scale of normalised networks, where maps are about 1;
+a channel that never answers keeps a finite logarithm."""
 
 PATCHES: Final = 8
 """Places a side of each clean map that teach what a patch looks like; all of them would be too many to keep."""
@@ -35,46 +37,42 @@ def mixtures(channels: int, rank: int) -> Tensor:
     return torch.linalg.qr(drawn).Q.float()
 
 
-def style(maps: Tensor, rank: int) -> Tensor:
-    """Measure the style of maps: each channel's mean and energy, and the low-rank Gram matrix.
+def texture(maps: Tensor, rank: int) -> Tensor:
+    """Measure the texture of maps: the contrast of each channel, and the low-rank Gram matrix of all.
 
-    Energy is the mean logarithm of squared deviations, which faint texture over all of the map raises and a few strong
-    edges do not. The Gram matrix of ``rank`` fixed mixtures of the centred channels is given as the logarithm of its
-    diagonal and its correlations.
+    Both look at differences between neighbours across and along. Contrast is the mean logarithm of their squares, which
+    faint texture all over the map raises and a few strong edges do not. The Gram matrix of ``rank`` fixed mixtures of
+    the channels is given as the logarithm of its diagonal and its correlations.
 
     Args:
-        maps: (N, C, h, w).
-        rank: Mixtures, fewer where there are fewer channels.
+        maps: (N, C, h, w), h and w 2 at least.
+        rank: Mixtures; fewer where there are fewer channels.
 
     Returns:
-        (N, 3 C + r (r + 1) / 2), r the smaller of ``rank`` and C.
+        (N, 2 C + r (r + 1) / 2), r the smaller of ``rank`` and C.
 
     Example:
-        >>> style(torch.zeros(2, 4, 3, 3), rank=2).shape
-        torch.Size([2, 15])
+        >>> texture(torch.zeros(2, 4, 3, 3), rank=2).shape
+        torch.Size([2, 11])
     """
-    flat = maps.flatten(2)
-    mean = flat.mean(dim=2)
-    apart = flat - mean[..., None]
-    square = apart.square()
-    mixed = mixtures(maps.shape[1], min(rank, maps.shape[1])).to(maps).T @ apart
-    gram = mixed @ mixed.transpose(1, 2) / flat.shape[2]
+    steps = [maps.diff(dim=axis).flatten(2) for axis in (3, 2)]
+    contrast = [(step.square() + FAINT).log().mean(dim=2) for step in steps]
+    mixed = [mixtures(maps.shape[1], min(rank, maps.shape[1])).to(maps).T @ step for step in steps]
+    gram = torch.stack([part @ part.transpose(1, 2) / part.shape[2] for part in mixed]).sum(dim=0)
     energy = gram.diagonal(dim1=1, dim2=2) + FAINT
     row, column = torch.triu_indices(gram.shape[1], gram.shape[1], 1, device=maps.device)
     correlation = gram[:, row, column] / (energy[:, row] * energy[:, column]).sqrt()
-    return torch.cat([mean, (square.mean(dim=2) + FAINT).log(), (square + FAINT).log().mean(dim=2), energy.log(),
-                      correlation], dim=1)
+    return torch.cat([*contrast, energy.log(), correlation], dim=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShallowDetector(ReferenceFreeDetector):
-    """Distance of the style of an image's early maps from that of clean images, however these were handled.
+    """Distance of the texture of an image's early maps from that of clean images.
 
-    For each stage and each harmless handling there is one Gaussian with a shrunk covariance. Distances, each divided by
-    the number of its measurements, are added over the stages; the nearest handling counts. No attack is seen. Sources:
-    Lee et al., NeurIPS 2018, arXiv:1807.03888 (Mahalanobis in early layers); Sastry and Oore, ICML 2020,
-    arXiv:1912.12510 (Gram matrices); the patches are Defard et al. 2021, arXiv:2011.08785, with one Gaussian for all
-    places.
+    Each stage is a Gaussian with a shrunk covariance; the distances, each divided by the number of its measurements,
+    are added. It learns from clean images as they are and sees no attack; early maps hardly notice harmless handling.
+    Sources: Lee et al., NeurIPS 2018, arXiv:1807.03888 (Mahalanobis in early layers); Sastry and Oore, ICML 2020,
+    arXiv:1912.12510 (Gram matrices); Defard et al. 2021, arXiv:2011.08785 (patches), with one Gaussian for all places.
 
     Attributes:
         rank: Mixtures of channels whose Gram matrix is looked at.
@@ -96,15 +94,16 @@ class ShallowDetector(ReferenceFreeDetector):
             raise PlanError(f"rank must be at least 1, got {self.rank}")
 
     def features(self, images: Images, reading: Reading | None) -> Tensor:  # noqa: ARG002
-        """Return the style of all stages side by side, (N, D).
+        """Return the texture of all stages side by side, (N, D).
 
         Raises:
             InputError: A classifier without maps.
         """
-        return torch.cat(self._styles(reading), dim=1)
+        assert reading is not None  # noqa: S101  (reads is set)
+        return torch.cat(self._textures(reading), dim=1)
 
     def fit(self, clean: Images) -> Self:
-        """Learn the style of clean images, as they are and as harmless handling leaves them, and their patches.
+        """Learn the texture of clean images, stage by stage, and what their patches look like.
 
         Args:
             clean: (N, C, H, W) in [0, 1], two at least.
@@ -115,25 +114,28 @@ class ShallowDetector(ReferenceFreeDetector):
         Raises:
             InputError: Fewer than two images, no classifier bound, or one without maps.
         """
-        features = handled(self._measured, clean, who=self)
-        assert self.reader is not None  # noqa: S101  (what measures has asked)
+        if self.reader is None or len(clean) < 2:
+            return super().fit(clean)  # which says what is missing
+        stages, patches = [], []
         with torch.no_grad():
-            readings = [self.reader(part) for part in torch.split(clean, BATCH)]
-            widths = [part.shape[1] for part in self._styles(readings[0])]
-            clouds = {"patch": fit_gaussian(torch.cat([_some_patches(reading) for reading in readings]))}
-        for stage, seen in enumerate(torch.split(features, widths, dim=2)):
-            clouds[f"stage{stage}"] = fit_clouds(seen)
+            for part in torch.split(clean, BATCH):
+                reading = self.reader(part)
+                stages.append(self._textures(reading))
+                patches.append(_some_patches(reading))
+        clouds = {"patch": fit_gaussian(torch.cat(patches))}
+        for stage, seen in enumerate(zip(*stages, strict=True)):
+            clouds[f"stage{stage}"] = fit_gaussian(torch.cat(seen))
         self._keep({f"{place}.{name}": part for place, cloud in clouds.items() for name, part in cloud.items()})
         return self
 
     def judge(self, features: Tensor) -> Tensor:
-        """Return the sum over stages of the squared distance a feature, of the nearest handling, (N,)."""
-        total, start, stage = features.new_zeros(len(features), 1, dtype=torch.float64), 0, 0
+        """Return the sum over stages of the squared distance a measurement, (N,)."""
+        total, start, stage = features.new_zeros(len(features), dtype=torch.float64), 0, 0
         while start < features.shape[1]:
-            cloud = {name: taught(self.learned, f"stage{stage}.{name}", who=self) for name in ("mean", "root")}
-            stop = start + cloud["mean"].shape[1]
+            cloud = self._cloud(f"stage{stage}")
+            stop = start + len(cloud["mean"])
             total, start, stage = total + distance(features[:, start:stop], cloud), stop, stage + 1
-        return total.amin(dim=1).float()
+        return total.float()
 
     def heat_map(self, images: Images, reading: Reading) -> Tensor:
         """Say where an image is unlike clean ones.
@@ -147,20 +149,25 @@ class ShallowDetector(ReferenceFreeDetector):
             about 1 where nothing is unusual.
 
         Raises:
-            InputError: The detector was never fitted, or the reading is of another number of images.
+            InputError: The detector was never fitted, the classifier shows no maps, or the reading is of another
+                number of images.
         """
-        maps = _patch_map(reading)
+        maps = _patch_map(self._shown(reading))
         if len(maps) != len(images):
             raise InputError(f"a heat map needs the reading of the same images, got {len(maps)} for {len(images)}")
-        patch = {name: taught(self.learned, f"patch.{name}", who=self) for name in ("mean", "root")}
         rows = maps.movedim(1, -1).flatten(0, 2)
-        return distance(rows, patch).float().reshape(len(maps), *maps.shape[-2:])
+        return distance(rows, self._cloud("patch")).float().reshape(len(maps), *maps.shape[-2:])
 
-    def _styles(self, reading: Reading | None) -> list[Tensor]:
-        assert reading is not None  # noqa: S101  (reads is set)
+    def _cloud(self, place: str) -> dict[str, Tensor]:
+        return {name: taught(self.learned, f"{place}.{name}", who=self) for name in ("mean", "root")}
+
+    def _shown(self, reading: Reading) -> Reading:
         if not reading.maps:
             raise InputError(f"{self!r} looks at a classifier's maps, and this one shows none")
-        return [style(maps.to(reading.logits.device), self.rank) for maps in reading.maps]
+        return reading
+
+    def _textures(self, reading: Reading) -> list[Tensor]:
+        return [texture(maps.to(reading.logits.device), self.rank) for maps in self._shown(reading).maps]
 
 
 def _patch_map(reading: Reading) -> Tensor:
