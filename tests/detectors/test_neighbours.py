@@ -73,7 +73,7 @@ def test_scores_have_clean_mean_near_zero_and_rise_away_from_the_bank():
     stream = torch.Generator().manual_seed(0)
     bank = nn.functional.normalize(torch.tensor([[1.0, 0.0, 0.0]]) + 0.1 * torch.randn(200, 3, generator=stream))
     clean = torch.cat([bank, torch.randn(200, 1, generator=stream)], dim=1)
-    detector = NeighbourDetector()
+    detector = NeighbourDetector(weight=1.0)
     detector.restore(detector.learn(clean))
     far = torch.tensor([[0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 8.0]])  # apart, and unsupported
     assert (detector.judge(far) > detector.judge(clean).quantile(0.99)).all()
@@ -94,7 +94,7 @@ def test_scores_stand_alone_and_come_back(victim):
 
 
 def test_both_halves_lead_back_to_the_image(victim):
-    detector = NeighbourDetector(k=3).bind(Reader(victim)).fit(CLEAN)
+    detector = NeighbourDetector(k=3, weight=1.0).bind(Reader(victim)).fit(CLEAN)
     for column in (slice(0, -1), slice(-1, None)):
         films = FRESH.clone().requires_grad_()
         features = detector.features(films, Reader(victim)(films))
@@ -113,7 +113,7 @@ def test_what_does_not_fit_is_refused(victim):
             NeighbourDetector(weight=weight)
     with pytest.raises(PlanError, match="k"):
         REFERENCE_FREE.create("neighbours", k="many")
-    with pytest.raises(InputError, match=r"NeighbourDetector\(k=30, weight=1.0\) looks at 30 neighbours and needs 31"):
+    with pytest.raises(InputError, match=r"NeighbourDetector\(k=30, weight=0.0\) looks at 30 neighbours and needs 31"):
         NeighbourDetector(k=30).bind(Reader(victim)).fit(CLEAN)
     with pytest.raises(InputError, match="has not learned 'bank' yet: fit it on clean images first"):
         NeighbourDetector().bind(Reader(victim)).score(FRESH)

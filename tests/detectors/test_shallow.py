@@ -54,6 +54,7 @@ def test_texture_is_what_numpy_makes_of_the_maps():
     energy = np.diag(gram) + FAINT
     correlation = (gram / np.sqrt(np.outer(energy, energy)))[np.triu_indices(3, 1)]
     np.testing.assert_allclose(texture(maps, 3)[1], np.concatenate([*contrast, np.log(energy), correlation]), atol=1e-4)
+    np.testing.assert_allclose(texture(maps, 0)[1], np.concatenate(contrast), atol=1e-4)
 
 
 def test_texture_knows_no_level_and_little_of_an_edge():
@@ -117,8 +118,8 @@ def test_the_gradient_leads_back_to_the_image(fitted, victim):
 
 def test_what_does_not_fit_is_refused(fitted, victim):
     fresh = films(3, seed=2)
-    with pytest.raises(PlanError, match="rank must be at least 1, got 0"):
-        ShallowDetector(rank=0)
+    with pytest.raises(PlanError, match="rank must be at least 0, got -1"):
+        ShallowDetector(rank=-1)
     with pytest.raises(InputError, match=r"has not learned 'stage0\.mean' yet"):
         ShallowDetector().bind(Reader(victim)).score(fresh)
     with pytest.raises(InputError, match="the reading of the same images, got 3 for 2"):

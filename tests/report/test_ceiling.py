@@ -104,8 +104,10 @@ def test_curves_dash_the_ceiling_alone(result):
 
 def test_who_was_trained_on_the_attack_itself_is_more_than_familiar(result):
     both = result.model_copy(update={"familiar": (f"{OWN}/{ORACLE}", f"{OWN}/cyclegan")})
-    assert not is_familiar(both, OWN, ORACLE)
-    assert is_familiar(both, OWN, "cyclegan")
+    assert not is_familiar(both, OWN, ORACLE, Rung.OBLIVIOUS)
+    assert is_familiar(both, OWN, "cyclegan", Rung.ADAPTIVE)
+    one = result.model_copy(update={"familiar": (f"{OWN}@transfer/cyclegan",)})
+    assert [is_familiar(one, OWN, "cyclegan", rung) for rung in Rung] == [False, True, False, False]
 
 
 def test_a_label_makes_no_oracle(result):

@@ -94,7 +94,8 @@ def test_the_worst_is_the_least_of_the_listed_and_floors_do_not_count(reading, r
             listed = [cell for cell in result.cells if cell.defence == standing.defence
                       and cell.condition.rung == rung and not is_floor(cell.condition)]
             assert worst.cell.performance.accuracy.value == min(c.performance.accuracy.value for c in listed)
-            assert worst.familiar == is_familiar(result, worst.cell.condition.attack, standing.defence)
+            assert worst.familiar == is_familiar(result, worst.cell.condition.attack, standing.defence,
+                                                  worst.cell.condition.rung)
 
 
 def test_called_normal_is_counted_by_hand_and_silent_without_such_a_class(reading, result):

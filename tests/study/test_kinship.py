@@ -7,7 +7,7 @@ from radversary.attacks.registry import ATTACKS
 from radversary.audit.plan import AttackPlan
 from radversary.audit.plan_files import parse_plan
 from radversary.study.checks import styles_of
-from radversary.study.kinship import ceilings, familiar_with, is_kin, is_same
+from radversary.study.kinship import ceilings, familiar_with, is_same, marks
 from radversary.study.model_plan import TrainingAttack
 from radversary.study.plan import StudyPlan
 
@@ -22,7 +22,7 @@ def trained(name, model="victim", **options):
 
 def test_kinship_is_of_generators_and_of_surrogates():
     found = familiar_with(parse_plan(StudyPlan, full(), source="test"))
-    assert found["cleaner"] == ["style", "fgsm"]
+    assert found["cleaner"] == ["style", "fgsm@transfer"]
     assert found["friend"] == []
 
 
@@ -34,18 +34,23 @@ def test_an_oracle_is_the_ceiling_of_what_it_was_trained_on_and_of_nothing_else(
     assert familiar_with(plan)["oracle"] == ["style", "more styles"]
 
 
+ALL = ["a@oblivious", "a@classifier", "a@adaptive"]
+
+
 @pytest.mark.parametrize(("attack", "given", "kin"), [
-    (audited("style-transfer"), trained("style-transfer", styles="train", generator="distorted"), True),
-    (audited("style-code"), trained("style-transfer", styles="train"), True),
-    (audited("style-transfer", options={"generator": "veil"}), trained("style-transfer", styles="train"), False),
-    (audited("worst-style"), trained("style-transfer", styles="train"), True),
-    (audited("style-transfer"), trained("fgsm"), False),
-    (audited("equal-noise", options={"like": {"name": "style-transfer"}}), trained("style-transfer"), False),
-    (audited("pgd", rungs=("oblivious",)), trained("fgsm"), True),
-    (audited("pgd", rungs=("transfer",), surrogate="other"), trained("fgsm"), False),
-    (audited("pgd", rungs=("oblivious", "transfer"), surrogate="other"), trained("fgsm", model="other"), True)])
+    (audited("style-transfer"), trained("style-transfer", styles="train", generator="distorted"), ["a"]),
+    (audited("style-code"), trained("style-transfer", styles="train"), ["a"]),
+    (audited("style-transfer", options={"generator": "veil"}), trained("style-transfer", styles="train"), []),
+    (audited("worst-style"), trained("style-transfer", styles="train"), ["a"]),
+    (audited("style-transfer"), trained("fgsm"), []),
+    (audited("equal-noise", options={"like": {"name": "style-transfer"}}), trained("style-transfer"), []),
+    (audited("pgd", rungs=("oblivious",)), trained("fgsm"), ["a@oblivious"]),
+    (audited("pgd"), trained("fgsm"), ALL),
+    (audited("pgd", rungs=("transfer",), surrogate="other"), trained("fgsm"), []),
+    (audited("pgd", rungs=("oblivious", "transfer"), surrogate="other"), trained("fgsm", model="other"),
+     ["a@transfer"])])
 def test_who_is_kin(attack, given, kin):
-    assert is_kin(attack, given) == kin
+    assert marks(attack, [given]) == kin
 
 
 def test_the_same_styles_in_another_colour_are_not_the_same_attack():
@@ -58,7 +63,7 @@ def test_a_model_that_attacks_itself_in_training_knows_the_white_box_attack():
     hard = {"robust": {"epsilon": 0.02}, "training": full()["models"]["victim"]["training"]}
     models = {**full()["models"], "hard": hard}
     found = familiar_with(parse_plan(StudyPlan, {**full(), "models": models}, source="test"))
-    assert found["hard"] == ["fgsm"]
+    assert found["hard"] == ["fgsm@classifier", "fgsm@adaptive"]
 
 
 def test_noise_of_a_style_attack_s_size_has_its_styles_and_a_gradient_attack_has_none():

@@ -74,7 +74,7 @@ def test_every_rung_of_every_defence_is_there(whole):
 def test_oracles_and_familiar_generators_are_named(whole):
     result = whole[0]
     assert result.oracles == ("oracle",)
-    assert set(result.familiar) == {"style/cleaner", "style/cycle", "style/oracle", "fgsm/cleaner"}
+    assert set(result.familiar) == {"style/cleaner", "style/cycle", "style/oracle", "fgsm@transfer/cleaner"}
     assert "ORACLE" in json.loads((whole[1] / "models/oracle/card.json").read_text())["notes"]
 
 

@@ -40,7 +40,8 @@ class Subject:
         seconds: Time that earlier steps took, such as ``train victim``.
         document: What is written as ``plan.yaml``; empty writes the audit's own plan.
         oracles: Models that were trained on an audited attack.
-        familiar: Model or transform to the labels of the attacks whose generator or surrogate it was trained with.
+        familiar: Model or transform to the labels of the attacks whose generator it was trained with, ``label@rung``
+            where it was trained with the model that one rung attacks.
         ceilings: Oracle to the labels of the attacks that it was trained on.
     """
 

@@ -223,7 +223,8 @@ class AuditResult(Record):
         curves: Learning curves: model label to metric name to one value an epoch.
         oracles: Defences that saw the audited attack in training: the ceiling, not competitors.
         ceilings: ``attack/defence`` pairs in which the defence is an oracle that was trained on that very attack.
-        familiar: ``attack/defence`` pairs in which the defence was trained on the attack's own generator or surrogate,
+        familiar: ``attack/defence`` pairs, or ``attack@rung/defence`` where it holds on that rung alone, in which the
+            defence was trained on the attack's own generator or on the model it is made on,
             though never on its styles or patients.
         costs: Defence label to its costs.
         visibility: Accuracy against how much can be seen.

@@ -21,6 +21,7 @@ from radversary.audit.measure import measure_batch, suspicion
 from radversary.audit.plan import AuditPlan
 from radversary.audit.plan_files import plan_text
 from radversary.audit.result import AuditResult, Cost
+from radversary.audit.rungs import Rung
 from radversary.audit.summary import summarise_predictions
 from radversary.audit.visible import summarise_visibility
 from radversary.core.files import read_json, sha256_file, sha256_json, write_json, write_text, write_whole
@@ -93,10 +94,14 @@ def audit_key(plan: AuditPlan, subject: Subject) -> str:
 
 
 def pairs(plan: AuditPlan, known: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Return the pairs ``attack/defence`` in which a part of the defence is said to know the attack."""
+    """Return the pairs ``attack/defence`` in which a part of the defence is said to know the attack.
+
+    Where it is said of one rung (``attack@rung``), the pair is ``attack@rung/defence``.
+    """
     parts = {item.label: [item.model, *(part.name for part in item.transforms)] for item in plan.defences}
-    return tuple(f"{attack.label}/{label}" for attack in plan.attacks for label, names in parts.items()
-                 if any(attack.label in known.get(name, ()) for name in names))
+    marks = [mark for attack in plan.attacks for mark in (attack.label, *(f"{attack.label}@{rung}" for rung in Rung))]
+    return tuple(f"{mark}/{label}" for mark in marks for label, names in parts.items()
+                 if any(mark in known.get(name, ()) for name in names))
 
 
 def measured(bench: Bench, rows: np.ndarray, out: Path, key: str) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -89,9 +89,8 @@ def distance(features: Tensor, cloud: Mapping[str, Tensor]) -> Tensor:
         8.0
     """
     mean, root = (cloud[name].to(features.device, torch.float64) for name in ("mean", "root"))
-    apart = features.double()[:, None] - mean if mean.ndim == 2 else features.double() - mean
-    whitened = torch.einsum("...d,...de->...e", apart, root)
-    return whitened.square().mean(dim=-1)
+    whitened = (features.double() - mean.unsqueeze(-2)) @ root
+    return whitened.square().mean(dim=-1).movedim(-1, 0)
 
 
 def fit_clouds(handled: Tensor) -> dict[str, Tensor]:

@@ -219,8 +219,8 @@ class IntegrityDetector(ReferenceFreeDetector):
     """Distance of an image's pixel statistics from those of clean images, however these were handled.
 
     Needs no network. Clean images are learned as they are, at 8 bits, after JPEG at 95, 90 and 80 and after
-    resampling, each as a Gaussian by itself and all together as one more, and the nearest counts: handling of the kinds
-    it knows is no alarm, and neither is an attack any less of one.
+    resampling, each as a Gaussian by itself and all together as one more; the nearest counts, so that handling of the
+    kinds it knows is no alarm. The price: an attacker who resamples a faint attack hides part of it.
 
     Attributes:
         chroma: ``with`` to count disagreement of the colour channels too. An attack in grey has none, and one in

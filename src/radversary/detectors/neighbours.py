@@ -109,13 +109,13 @@ class NeighbourDetector(ReferenceFreeDetector):
 
     Example:
         >>> NeighbourDetector(k=5).options()
-        {'k': 5, 'weight': 1.0}
+        {'k': 5, 'weight': 0.0}
     """
 
     reads: ClassVar[bool] = True
 
     k: int | None = None
-    weight: float = 1.0
+    weight: float = 0.0
 
     def __post_init__(self) -> None:
         if self.k is not None and self.k < 1:

@@ -198,12 +198,15 @@ def column(reading: Reading, condition: Condition, *, named: bool = False) -> Co
 def entry(reading: Reading, condition: Condition, defence: str, choose: Choice = MEASURES["accuracy"]) -> Entry | None:
     """Return one figure, None where it was not run."""
     cell = reading.cell(condition, defence)
-    return None if cell is None else Entry(choose(cell), is_familiar(reading.result, condition.attack, defence))
+    if cell is None:
+        return None
+    return Entry(choose(cell), is_familiar(reading.result, condition.attack, defence, condition.rung))
 
 
-def is_familiar(result: AuditResult, attack: str, defence: str) -> bool:
-    """Tell whether a defence was trained on an attack's own generator or surrogate, though not on the attack itself."""
-    return f"{attack}/{defence}" in result.familiar and f"{attack}/{defence}" not in result.ceilings
+def is_familiar(result: AuditResult, attack: str, defence: str, rung: Rung) -> bool:
+    """Tell whether a defence met an attack's generator, or the model that a rung attacks, but not the attack itself."""
+    marks = {f"{attack}/{defence}", f"{attack}@{rung}/{defence}"}
+    return bool(marks & set(result.familiar)) and f"{attack}/{defence}" not in result.ceilings
 
 
 def rows(reading: Reading, attack: str, fill: Callable[[str], Iterable[Entry | None]]) -> tuple[Row, ...]:
@@ -233,7 +236,7 @@ def _visibility_grid(reading: Reading, attack: str, cells: Sequence[VisibilityCe
     filled = {rung: _filled(group.values()) for rung, group in by_rung.items()}
 
     def fill(defence: str) -> list[Entry | None]:
-        return [Entry(estimate, is_familiar(reading.result, attack, defence)) if estimate else None
+        return [Entry(estimate, is_familiar(reading.result, attack, defence, rung)) if estimate else None
                 for rung, group in by_rung.items() for place in filled[rung]
                 for estimate in [group[defence].accuracy[place] if defence in group else None]]
 

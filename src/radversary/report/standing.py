@@ -92,7 +92,7 @@ def worst_on(reading: Reading, rung: Rung, defence: str) -> Worst | None:
     cell = reading.cell(condition, defence) if condition else None
     if condition is None or cell is None:
         return None
-    return Worst(cell, title_of(condition), is_familiar(reading.result, condition.attack, defence))
+    return Worst(cell, title_of(condition), is_familiar(reading.result, condition.attack, defence, condition.rung))
 
 
 def title_of(condition: Condition) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from radversary.attacks.base import Attack
@@ -20,15 +20,25 @@ DESCENT: Mapping[str, str] = MappingProxyType({"distorted": "adain"})
 def familiar_with(plan: StudyPlan) -> dict[str, list[str]]:
     """Return who was trained with what of each audited attack: model or restorer to labels of attacks.
 
-    A style attack is familiar where its generator, or one with the same network inside, was trained on; a bounded one
-    where it was trained on the model that the attack is made on.
+    A style attack is familiar where its generator, or one with the same network inside, was trained on. A bounded one
+    is familiar on the rungs where it is made on a model that was trained against: ``label@rung``.
     """
-    found = {name: [audited.label for audited in plan.attacks
-                    if any(is_kin(audited, given) for given in model.attacks()) or met_in_training(audited, model)]
+    found = {name: [mark for audited in plan.attacks
+                    for mark in marks(audited, model.attacks()) + met_in_training(audited, model)]
              for name, model in plan.models.items()}
-    return found | {name: [audited.label for audited in plan.attacks
-                           if any(is_kin(audited, given) for given in restorer.attacks)]
+    return found | {name: [mark for audited in plan.attacks for mark in marks(audited, restorer.attacks)]
                     for name, restorer in plan.restorers.items()}
+
+
+def marks(audited: AttackPlan, given: Sequence[TrainingAttack]) -> list[str]:
+    """Return the attack's label where training prepared for it, ``label@rung`` where on one rung only."""
+    attack = audited.build()
+    if any(same_generator(attack, item.build()) for item in given):
+        return [audited.label]
+    if not isinstance(attack, LinfAttack):
+        return []
+    met = {item.model for item in given if isinstance(item.build(), LinfAttack)}
+    return [f"{audited.label}@{rung}" for rung in audited.known() if attacked_model(audited, rung) in met]
 
 
 def ceilings(plan: StudyPlan) -> dict[str, list[str]]:
@@ -38,19 +48,16 @@ def ceilings(plan: StudyPlan) -> dict[str, list[str]]:
             for name, model in plan.models.items() if model.oracle}
 
 
-def is_kin(audited: AttackPlan, given: TrainingAttack) -> bool:
-    """Return whether training on one attack prepares for another: the same generator, or the same attacked model."""
-    first, second = audited.build(), given.build()
-    if (generator := generator_of(first)) is not None:
-        return generator == generator_of(second)
-    return isinstance(second, LinfAttack) and isinstance(first, LinfAttack) and given.model in attacked_models(audited)
-
-
 def is_same(audited: AttackPlan, given: TrainingAttack) -> bool:
     """Return whether an attack was trained on with all of its styles and in its colour."""
     first, second = audited.build(), given.build()
     alike = getattr(first, "colour", None) == getattr(second, "colour", None)
-    return alike and is_kin(audited, given) and styles_of(first).keys() <= styles_of(second).keys()
+    return alike and bool(marks(audited, (given,))) and styles_of(first).keys() <= styles_of(second).keys()
+
+
+def same_generator(first: Attack, second: Attack) -> bool:
+    """Return whether two attacks draw styles with the same network."""
+    return generator_of(first) is not None and generator_of(first) == generator_of(second)
 
 
 def generator_of(attack: Attack) -> str | None:
@@ -65,14 +72,13 @@ def generator_of(attack: Attack) -> str | None:
     return None if name is None else DESCENT.get(name, name)
 
 
-def attacked_models(audited: AttackPlan) -> set[str | None]:
-    """Return the models that an attack is made on before any defence is known: victim, surrogate or both."""
-    known = audited.known()
-    return ({audited.surrogate} if Rung.TRANSFER in known else set()) | (
-        {"victim"} if set(known) - {Rung.TRANSFER} else set())
+def attacked_model(audited: AttackPlan, rung: Rung) -> str | None:
+    """Return the model that an attack is made on, as far as it is known before any defence is."""
+    return audited.surrogate if rung == Rung.TRANSFER else "victim"
 
 
-def met_in_training(audited: AttackPlan, model: ModelPlan) -> bool:
-    """Return whether a model was attacked in its own training steps as a white-box attack will do again."""
-    white = {Rung.CLASSIFIER, Rung.ADAPTIVE} & set(audited.known())
-    return model.robust is not None and isinstance(audited.build(), LinfAttack) and bool(white)
+def met_in_training(audited: AttackPlan, model: ModelPlan) -> list[str]:
+    """Return the rungs on which a model was attacked in its own training steps as a white-box attack will do again."""
+    if model.robust is None or not isinstance(audited.build(), LinfAttack):
+        return []
+    return [f"{audited.label}@{rung}" for rung in audited.known() if rung in (Rung.CLASSIFIER, Rung.ADAPTIVE)]

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from radversary.screening.films import ATTACKED
+from radversary.screening.guard import CUES
+
+USE = ("--use", "energy", "--use", "neighbours")
+
+
+@pytest.fixture
+def films(tmp_path, phantoms):
+    """Clean films, one a patient, as three folders: to learn from, to calibrate on, to screen."""
+    listed = sorted(phantoms.rglob("Normal/*.png")) + sorted(phantoms.rglob("Pneumonia/*.png"))
+    listed = [path for path in listed if "masks" not in path.parts]
+    parts = {"fit": listed[:12], "calibrate": listed[12:-4], "new": listed[-4:]}
+    for part, chosen in parts.items():
+        (tmp_path / part).mkdir()
+        for path in chosen:
+            (tmp_path / part / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+@pytest.fixture
+def bundle(radversary, films, make_model):
+    model = make_model("a", "b")
+    assert radversary("detector", "fit", films / "fit", "--model", model, "--out", films / "guard", *USE).code == 0
+    assert radversary("detector", "calibrate", films / "calibrate", "--detector", films / "guard",
+                      "--alpha", 0.2).code == 0
+    return films / "guard"
+
+
+def test_fit_and_calibrate_say_what_comes_next_and_what_is_promised(radversary, films, make_model):
+    fitted = radversary("detector", "fit", films / "fit", "--model", make_model("a", "b"), "--out", films / "g", *USE)
+    assert "fitted on 12 images; next: radversary detector calibrate" in fitted.out
+    early = radversary("screen", films / "new", "--detector", films / "g")
+    assert early.code == 2
+    assert "no thresholds yet" in early.err
+    ready = radversary("detector", "calibrate", films / "calibrate", "--detector", films / "g", "--alpha", 0.2)
+    assert "at most 20.0% of clean films" in ready.out
+    greedy = radversary("detector", "calibrate", films / "calibrate", "--detector", films / "g", "--alpha", 0.01)
+    assert greedy.code == 2
+    assert "needs 198 clean calibration patients" in greedy.err
+
+
+def test_screen_tells_people_in_a_table_and_machines_in_lines(radversary, bundle, films):
+    board = np.zeros((48, 48), np.uint8)
+    board[::2, ::2] = 255
+    Image.fromarray(board).save(films / "new" / "board.png")
+    (films / "new" / "broken.png").write_bytes(b"no picture")
+    table = radversary("screen", films / "new", "--detector", bundle)
+    assert table.code == 1
+    assert "review" in table.out
+    assert "broken.png" in table.err
+    lines = radversary("screen", films / "new", "--detector", bundle, "--json")
+    found = {item["image"]: item for item in map(json.loads, lines.out.splitlines())}
+    assert len(found) == 5
+    assert found["board.png"]["verdict"] == "review"
+    assert found["board.png"]["p_value"] <= 0.2
+    assert found["board.png"]["cue"].partition(": ")[2] in CUES.values()
+
+
+def test_screen_of_clean_films_that_pass_ends_with_0(radversary, bundle, films):
+    every = radversary("screen", films / "calibrate", "--detector", bundle, "--json")
+    calm = next(item["image"] for item in map(json.loads, every.out.splitlines()) if item["verdict"] == "pass")
+    outcome = radversary("screen", films / "calibrate" / calm, "--detector", bundle)
+    assert outcome.code == 0
+    assert "0 of 1 films to review, at a promised false-alarm rate of 20.0%" in outcome.err
+
+
+def test_check_counts_false_alarms_by_group(radversary, bundle, films):
+    names = sorted(path.name for path in (films / "calibrate").iterdir())
+    views = [("AP", "PA")[number % 2] for number in range(len(names))]
+    table = pd.DataFrame({"file": names, "patient_id": names, "view": views})
+    table.to_csv(films / "calibrate" / "films.csv", index=False)
+    outcome = radversary("detector", "check", films / "calibrate" / "films.csv", "--detector", bundle)
+    assert "view AP" in outcome.out
+    assert "drift from the calibration" in outcome.out
+
+
+def test_attacked_films_are_refused_as_clean(radversary, bundle, films, make_model):
+    one = next((films / "new").iterdir())
+    assert radversary("attack", one, "--name", "noise", "--out", films / "bad", "--size", 48).code == 0
+    assert (films / "bad" / ATTACKED).is_file()
+    for words in (("detector", "calibrate", films / "bad", "--detector", bundle),
+                  ("detector", "fit", films / "bad", "--model", films / "model", "--out", films / "other")):
+        outcome = radversary(*words)
+        assert outcome.code == 2
+        assert "was attacked by radversary" in outcome.err
+    assert not (films / "other").exists()
+
+
+def test_another_model_is_refused(radversary, bundle, films, make_model):
+    outcome = radversary("screen", films / "new", "--detector", bundle, "--model", make_model("a", "b", "c"))
+    assert outcome.code == 2
+    assert "fit and calibrate a detector for it" in outcome.err
+
+
+def test_a_guard_is_evaluated_on_a_run_s_images(radversary, bundle, films, phantoms):
+    assert radversary("data", "prepare", "folder", "--root", phantoms, "--out", films / "run", "--size", 48).code == 0
+    plan = films / "watch.yaml"
+    plan.write_text(yaml.safe_dump({"bootstrap": 100, "exhibits": 1, "attacks": [{"label": "noise", "name": "noise"}]}))
+    words = ("detector", "evaluate", films / "run", "--detector", bundle, "--plan", plan, "--out", films / "watch")
+    refused = radversary(*words)
+    assert refused.code == 2  # the guard's model knows two classes, the run's films three
+    assert "classes" in refused.err
+    missing = radversary("detector", "evaluate", films / "new", "--detector", bundle)
+    assert missing.code == 2
+    assert "radversary data prepare" in missing.err
