@@ -26,7 +26,7 @@ test: $(STAMP)  ## the quick suite
 	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: $(STAMP)  ## the slow tests
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -m slow -n auto --dist loadfile
 
 check: $(STAMP)  ## ruff, mypy strict, layers, style budget, docs
 	@echo "→ ruff";        $(BIN)/ruff check src tests benchmarks

@@ -81,6 +81,7 @@ def test_whatever_the_predictions_depend_on_makes_them_anew(subject, tmp_path, c
     assert tables(tmp_path) != before
 
 
+@pytest.mark.slow
 def test_other_pictures_in_the_style_folder_make_them_anew(subject, tmp_path):
     styles = tmp_path / "styles"
     styles.mkdir()

@@ -240,6 +240,7 @@ def test_a_real_process_ends_with_exit_code_two_and_one_line(film, tmp_path):
                            f"Known: {', '.join(ATTACKS.names())}\n")
 
 
+@pytest.mark.slow
 def test_a_disk_that_really_refuses(phantoms, tmp_path):
     """The system's own limit on file size stands in for a full disk: the kernel refuses, not a mock."""
     done = console_script("data", "prepare", "folder", "--root", phantoms, "--out", tmp_path / "out", "--size", 64,

@@ -93,7 +93,7 @@ def test_colour_gets_a_score_too(fitted):
 
 def test_a_score_does_not_depend_on_batch_mates(fitted):
     many = FRESH.repeat(BATCH // len(FRESH) + 1, 1, 1, 1)
-    together, scale = fitted.score(many), float(fitted.score(CLEAN).std()) + 1e-12
+    together, scale = fitted.score(many), float(fitted.score(FRESH).std()) + 1e-12
     for index in (0, 5, BATCH):
         alone = fitted.score(many[index:index + 1])
         assert (together[index] - alone[0]).abs() < 1e-3 * scale

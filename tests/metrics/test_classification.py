@@ -60,6 +60,7 @@ def test_area_equals_scikit_learn_with_and_without_ties(decimals: int) -> None:
     assert binary.auroc is not None
 
 
+@pytest.mark.slow
 def test_intervals_equal_a_plain_patient_bootstrap() -> None:
     labels, probabilities, patients = predictions(120)
     found = performance(labels, probabilities, classes=CLASSES, patients=patients, draws=2000)

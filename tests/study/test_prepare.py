@@ -61,6 +61,7 @@ def test_a_leaky_split_of_a_divided_table_is_refused(films, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("content", ["{}", "no json", '{"of": "another version"}'])
+@pytest.mark.slow
 def test_an_unreadable_check_is_written_anew(films, tmp_path, content) -> None:
     plan = plan_of(films, tmp_path / "t.csv")
     _, report = prepare(plan, tmp_path / "out", seed=1)

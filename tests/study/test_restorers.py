@@ -44,6 +44,7 @@ def whole(tmp_path_factory):
     return run_study(plan, folder, tell=told.append), folder, told
 
 
+@pytest.mark.slow
 def test_restorers_are_trained_between_models_and_audit(whole):
     _, folder, told = whole
     order = [line.removesuffix(" …") for line in told]
@@ -53,6 +54,7 @@ def test_restorers_are_trained_between_models_and_audit(whole):
         assert (card.name, card.architecture) == (name, architecture)
 
 
+@pytest.mark.slow
 def test_defences_use_what_was_trained(whole):
     result, folder, _ = whole
     assert set(result.defences) == {"none", "cleaner", "cycle", "stack", "stranger", "oracle"}
@@ -64,6 +66,7 @@ def test_defences_use_what_was_trained(whole):
     assert result.costs["stack"].training > 0
 
 
+@pytest.mark.slow
 def test_every_rung_of_every_defence_is_there(whole):
     result = whole[0]
     for defence in result.defences:
@@ -71,6 +74,7 @@ def test_every_rung_of_every_defence_is_there(whole):
             assert result.cell("fgsm", 8 / 255, defence, rung).performance.accuracy.n == 6
 
 
+@pytest.mark.slow
 def test_oracles_and_familiar_generators_are_named(whole):
     result = whole[0]
     assert result.oracles == ("oracle",)
@@ -78,10 +82,12 @@ def test_oracles_and_familiar_generators_are_named(whole):
     assert "ORACLE" in json.loads((whole[1] / "models/oracle/card.json").read_text())["notes"]
 
 
+@pytest.mark.slow
 def test_a_model_with_transforms_of_its_own_is_audited_behind_them(whole):
     assert "Canonical" in whole[0].defences["stranger"]
 
 
+@pytest.mark.slow
 def test_pictures_of_every_restoration_hang_in_the_gallery(whole):
     result, folder, _ = whole
     for exhibit in result.exhibits:
@@ -89,6 +95,7 @@ def test_pictures_of_every_restoration_hang_in_the_gallery(whole):
         assert all((folder / path).is_file() for path in exhibit.restored.values())
 
 
+@pytest.mark.slow
 def test_a_changed_restorer_is_trained_and_audited_anew_and_nothing_else_is_trained(whole):
     _, folder, _ = whole
     stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}

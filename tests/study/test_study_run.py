@@ -85,6 +85,7 @@ def test_a_changed_training_makes_that_model_anew_and_no_other(tmp_path, trainin
     assert sha256_file(tmp_path / "models" / "hardened" / "model.safetensors") != hardened
 
 
+@pytest.mark.slow
 def test_a_changed_victim_makes_what_starts_from_it_anew_too(tmp_path, trainings):
     train_models(make_study(), tmp_path, device="cpu")
     changed = copy.deepcopy(content())
@@ -120,6 +121,7 @@ def test_stopped_in_training_and_started_again_it_ends_with_the_same_bytes(finis
     assert hashes(tmp_path) == hashes(finished_study[1])
 
 
+@pytest.mark.slow
 def test_the_leaky_split_is_found_out(tmp_path):
     leaky = content()["data"] | {"split": "leaky", "per_class": 30}
     result = run_study(make_study(data=leaky, models={"victim": {"training": training()}}, defences=[], exhibits=0),
@@ -180,6 +182,7 @@ def test_fewer_images_than_a_batch_is_one_sentence(tmp_path):
     assert not (tmp_path / "result.json").exists()
 
 
+@pytest.mark.slow
 def test_pictures_that_changed_train_the_defence_anew(tmp_path, trainings):
     styles = tmp_path / "styles"
     styles.mkdir()
@@ -210,6 +213,7 @@ class TestExisting:
         assert set(result.data.counts) == {"validation", "test"}
         assert (tmp_path / "audit" / "report.html").is_file()
 
+    @pytest.mark.slow
     def test_a_defence_may_be_another_saved_model(self, model, tmp_path):
         twin = DefencePlan(label="twin", model=str(model))
         plan = make_study(defences=[]).audit_part().model_copy(update={"defences": (twin,)})

@@ -212,6 +212,7 @@ def test_a_share_of_the_batch_is_attacked(norm):
     assert made.network.training
 
 
+@pytest.mark.slow
 def test_robust_training_holds_where_plain_training_falls(run):
     long = make_plan(Phase(name="long", trunk="trained", epochs=25, learning_rate=2e-2, schedule="one-cycle",
                            weights="last"))

@@ -27,6 +27,7 @@ def run(tmp_path):
     return start
 
 
+@pytest.mark.slow
 def test_it_learns_to_lift_the_veil_and_leaves_clean_images(run):
     plan = make_denoiser_plan(epochs=12, learning_rate=2e-2, guidance={"features": 0.1, "logits": 0.1})
     denoiser = run(plan=plan, training=veiled(64, 1))

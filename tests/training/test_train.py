@@ -216,6 +216,7 @@ def test_global_random_state_warnings_and_log_levels_are_left_alone(run):
     assert not [str(warning.message) for warning in caught if "lightning" in str(warning.filename)]
 
 
+@pytest.mark.slow
 def test_says_nothing_when_piped(tmp_path):
     code = ("import sys; sys.path.insert(0, {here!r})\n"
             "from tiny_training import *\n"
@@ -279,6 +280,7 @@ def test_full_disk_is_a_storage_error(run, tmp_path, file_size_limit):
     assert not list((tmp_path / "out" / "frozen").iterdir())
 
 
+@pytest.mark.slow
 def test_resnet18_goes_through_both_phases_of_the_thesis(run, tmp_path):
     """The real network and its real layers, as small as they come."""
     images, labels = arrays(24, 1)

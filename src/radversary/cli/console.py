@@ -13,8 +13,8 @@ UNBOUNDED = 10_000
 
 
 def say(line: str) -> None:
-    """Print a note on standard error."""
-    NOTES.print(line, markup=False)
+    """Print a note on standard error, unwrapped, so that a path stays whole."""
+    NOTES.print(line, markup=False, soft_wrap=True)
 
 
 def show(table: Table) -> None:
