@@ -8,8 +8,11 @@ import pytest
 import yaml
 from PIL import Image
 
+from radversary.detectors.registry import REFERENCE_FREE
+from radversary.screening.bundle import load_guard
 from radversary.screening.films import ATTACKED
-from radversary.screening.guard import CUES
+from radversary.screening.guard import CUES, PRESETS
+from tiny_learned import OneEpoch
 
 USE = ("--use", "energy", "--use", "neighbours")
 
@@ -113,3 +116,59 @@ def test_a_guard_is_evaluated_on_a_run_s_images(radversary, bundle, films, phant
     missing = radversary("detector", "evaluate", films / "new", "--detector", bundle)
     assert missing.code == 2
     assert "radversary data prepare" in missing.err
+
+
+def test_attacked_films_teach_a_supervised_detector_alone(radversary, films, make_model, monkeypatch):
+    monkeypatch.setitem(REFERENCE_FREE._own, "learned", "tiny_learned:OneEpoch")
+    model, bad = make_model("a", "b"), [films / "noise", films / "weak"]
+    for strength, out in zip((0.2, 0.05), bad, strict=True):
+        assert radversary("attack", films / "fit", "--name", "noise", "--out", out, "--size", 48,
+                          "--strength", strength).code == 0
+    fit = ("detector", "fit", films / "fit", "--model", model, "--out", films / "guard")
+    folders = [word for out in bad for word in ("--attacked", out)]
+    fitted = radversary(*fit, "--use", "learned", "--use", "energy", *folders)
+    assert fitted.code == 0
+    assert "fitted on 12 images and 24 attacked ones" in fitted.out
+    record = json.loads((films / "guard" / "guard.json").read_text())["record"]
+    assert (record["fitted_images"], record["attacked_images"], len(record["attacked_sha256"])) == (12, 24, 64)
+    for words, said in (((*fit, "--use", "learned"), "'learned' is supervised"),
+                        ((*fit, *USE, *folders), "only clean ones teach the chosen detectors")):
+        refused = radversary(*words)
+        assert refused.code == 2
+        assert said in refused.err
+
+
+def test_the_learned_detector_is_measured_on_families_left_out(radversary, films, make_model, phantoms, monkeypatch):
+    monkeypatch.setattr("radversary.audit.families.LearnedDetector", OneEpoch)
+    assert radversary("data", "prepare", "folder", "--root", phantoms, "--out", films / "run", "--size", 48).code == 0
+    plan = films / "watch.yaml"
+    plan.write_text(yaml.safe_dump({"bootstrap": 100, "attacks": [
+        {"label": "grain", "name": "noise", "strengths": [0.1]}, {"label": "step", "name": "fgsm", "strengths": [0.05]},
+        {"label": "aware", "name": "evasive-pgd"}]}))
+    model = make_model(*sorted(path.name for path in phantoms.iterdir() if path.is_dir() and path.name != "masks"))
+    words = ("detector", "families", films / "run", "--model", model, "--plan", plan, "--out", films / "watch",
+             "--train-images", 8)
+    outcome = radversary(*words)
+    assert outcome.code == 0
+    assert "AUROC out-of-family" in outcome.out
+    assert "gradient" in outcome.out
+    assert "1 of the plan's attacks know the detectors" in outcome.err
+    found = json.loads((films / "watch" / "families.json").read_text())
+    assert found["taught_attacked"] == {"noise": 8, "gradient": 8}
+    missing = radversary("detector", "families", films / "new", "--model", model)
+    assert missing.code == 2
+    assert "radversary data prepare" in missing.err
+
+
+def test_a_preset_names_the_detectors_and_a_rule_how_they_are_put_together(radversary, films, make_model):
+    model, out = make_model("a", "b"), films / "quick"
+    assert radversary("detector", "fit", films / "fit", "--model", model, "--out", out, "--preset", "quick").code == 0
+    assert radversary("detector", "calibrate", films / "calibrate", "--detector", out, "--alpha", 0.2,
+                      "--rule", "harmonic").code == 0
+    guard = load_guard(out)
+    assert (tuple(guard.detectors), guard.calibrated().rule) == (PRESETS["quick"], "harmonic")
+    wrong = radversary("detector", "fit", films / "fit", "--model", model, "--out", films / "none",
+                       "--preset", "through")
+    assert wrong.code == 2
+    assert "thorough" in wrong.err
+    assert not (films / "none").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 
 import numpy as np
@@ -24,9 +25,10 @@ def test_the_rules_are_the_published_ones() -> None:
     assert np.allclose(fisher(-np.log(given)), combine_pvalues(given.T, method="fisher").statistic)
 
 
-def test_a_fusion_by_hand() -> None:
+@pytest.mark.parametrize(("name", "rule"), [("harmonic", harmonic), ("fisher", fisher)])
+def test_a_fusion_by_hand(name: str, rule: Callable[[np.ndarray], np.ndarray]) -> None:
     scores = np.random.default_rng(1).normal(size=(60, 2))
-    fusion = fuse(scores, people(60), alpha=0.1, minimum=9, seed=4)
+    fusion = fuse(scores, people(60), alpha=0.1, minimum=9, seed=4, rule=name)
     second = second_half(people(60), np.full(60, "all"), seed=4)
     asked = np.array([[0.3, -0.2], [4.0, 0.0]])
     firsts = np.stack([p_values(scores[~second, column], asked[:, column]) for column in range(2)], axis=1)
@@ -34,7 +36,7 @@ def test_a_fusion_by_hand() -> None:
     own = np.stack([p_values(scores[~second, column], scores[second, column]) for column in range(2)], axis=1)
     first = scores[~second]
     further = [np.maximum(each - first.max(0), 0) / first.std(0) for each in (scores[second], asked)]
-    calm, judged = (harmonic(-np.log(p) + more) for p, more in zip((own, firsts), further, strict=True))
+    calm, judged = (rule(-np.log(p) + more) for p, more in zip((own, firsts), further, strict=True))
     assert further[1][1, 0] > 0
     expected = p_values(calm, judged)
     assert fusion.p_values(asked).tolist() == expected.tolist()

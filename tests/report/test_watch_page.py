@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from radversary.audit.families_result import FAMILIES, FamiliesResult, FamilyFigures, FamilyRow
 from radversary.audit.result import Condition, Histogram
 from radversary.audit.rungs import Rung
 from radversary.audit.watch_result import (
@@ -164,4 +165,31 @@ def test_a_folder_without_a_result_is_one_sentence(tmp_path):
         write_watch(tmp_path)
     (tmp_path / "watch.json").write_text("[]")
     with pytest.raises(DataError, match="no result of an evaluated guard"):
+        write_watch(tmp_path)
+
+
+def families_result() -> FamiliesResult:
+    def figures(area: float) -> FamilyFigures:
+        return FamilyFigures(auroc=estimate(area), at_5=estimate(area - 0.3))
+
+    rows = tuple(FamilyRow(family=family, condition=Condition(attack=attack, strength=0.1, measure="opacity"),
+                           in_family=figures(0.98), out_of_family=figures(area))
+                 for family, attack, area in (("fourier", "swap", 0.71), ("noise", "grain", 0.64)))
+    return FamiliesResult(name="night watch", model={"name": "tiny"}, families={"fourier": ("swap",)}, taught_clean=300,
+                          taught_attacked={"fourier": 290, "noise": 280}, images=120, patients=90, rows=rows,
+                          identity=estimate(0.5), warnings=("Mind the <gap>.",), provenance={})
+
+
+def test_families_left_out_stand_on_the_page_where_they_were_measured(page, tmp_path):
+    assert 'id="families"' not in page
+    watch_result(tmp_path).save(tmp_path / "watch.json")
+    families_result().save(tmp_path / FAMILIES)
+    told = write_watch(tmp_path).read_text()
+    text = words(told[told.index('id="families"'):])
+    for said in ("fourier swap opacity 0.1 0.980 [0.930, 1.000] n = 120 0.710 [0.660, 0.760] n = 120 68.0 %", "41.0 %",
+                 "noise grain", "0.640", "300 clean training images and attacked copies (fourier 290, noise 280)",
+                 "Mind the <gap>."):
+        assert said in text, said
+    (tmp_path / FAMILIES).write_text("{}")
+    with pytest.raises(DataError, match="no result of leaving families out"):
         write_watch(tmp_path)

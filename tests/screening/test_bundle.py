@@ -10,6 +10,7 @@ from radversary.classifiers.files import save_classifier
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import ModelError
+from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.bundle import GUARD, LEARNED, MODEL, check_model, load_guard, promise, save_guard
 from radversary.screening.guard import fit_guard
 
@@ -30,6 +31,16 @@ def test_a_loaded_guard_says_the_same(guard, saved, clean):
     assert np.array_equal(loaded.look(clean).scores, guard.look(clean).scores)
     assert loaded.screen(clean) == guard.screen(clean)
     assert loaded.record == guard.record
+
+
+def test_a_taught_detector_travels_with_what_it_learned(victim, clean, tmp_path, monkeypatch):
+    monkeypatch.setitem(REFERENCE_FREE._own, "learned", "tiny_learned:OneEpoch")
+    fitted = fit_guard(victim, clean[:20], names=("learned", "energy"), attacked=clean[20:30].round())
+    ready = fitted.calibrate(clean[30:90], [str(number) for number in range(60)], alpha=0.1)
+    loaded = load_guard(save_guard(ready, tmp_path))
+    assert loaded.record["attacked_images"] == 10
+    assert np.array_equal(loaded.look(clean[90:]).scores, ready.look(clean[90:]).scores)
+    assert loaded.screen(clean[90:]) == ready.screen(clean[90:])
 
 
 def test_a_guard_without_thresholds_can_be_kept_until_it_has_some(victim, clean, tmp_path):

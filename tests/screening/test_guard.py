@@ -7,7 +7,7 @@ import torch
 from radversary.core.errors import AccessError, InputError, PlanError, UnknownNameError
 from radversary.core.types import Access
 from radversary.detectors.registry import REFERENCE_FREE
-from radversary.screening.guard import CUES, Guard, fit_guard
+from radversary.screening.guard import CUES, Guard, fit_guard, pixels_sha256
 from radversary.screening.screen import as_json
 
 NAMES = ("neighbours", "energy")
@@ -77,6 +77,32 @@ def test_bad_requests_are_one_sentence(victim, clean, guard):
     closed = type("Closed", (type(victim),), {"access": Access.SCORES})(victim.module, victim.card)
     with pytest.raises(AccessError, match="needs gradients"):
         fit_guard(closed, clean[:10])
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """The learned detector with one epoch."""
+    monkeypatch.setitem(REFERENCE_FREE._own, "learned", "tiny_learned:OneEpoch")
+
+
+def test_attacked_images_reach_the_supervised_alone_and_are_noted(victim, clean, quick):
+    attacked = (clean[:12] + 0.1 * torch.rand(clean[:12].shape)).clamp(0, 1)
+    fitted = fit_guard(victim, clean[:20], names=("energy", "learned"), attacked=attacked, record={"fitted_images": 20})
+    plain = fit_guard(victim, clean[:20], names=("energy",))
+    assert fitted.record["attacked_images"] == 12
+    assert fitted.record["attacked_sha256"] == pixels_sha256(attacked) != pixels_sha256(clean[:12])
+    assert fitted.record["fitted_images"] == 20
+    assert "attacked_images" not in plain.record
+    assert np.array_equal(fitted.look(clean[:5]).scores[:, :1], plain.look(clean[:5]).scores)
+    alone = REFERENCE_FREE.create("learned").fit_on(clean[:20], attacked)
+    assert np.allclose(fitted.look(clean[:5]).scores[:, 1], alone.score(clean[:5]), atol=1e-5)
+
+
+def test_a_supervised_detector_without_attacked_images_and_the_reverse_are_refused(victim, clean):
+    with pytest.raises(InputError, match="'learned' is supervised: it learns from attacked images too, and none"):
+        fit_guard(victim, clean[:10], names=("energy", "learned"))
+    with pytest.raises(InputError, match=r"only clean ones teach the chosen detectors \(energy, msp\)"):
+        fit_guard(victim, clean[:10], names=("energy", "msp"), attacked=clean[10:20])
 
 
 def test_nothing_is_judged_in_an_empty_batch(guard, clean):

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from radversary.cli.console import say, show, tell_result
+from radversary.cli.console import say, show, show_whole, tell_result
 
 app = typer.Typer(no_args_is_help=True, help="Detectors that need no original: fit, calibrate, check.")
 
@@ -23,25 +23,37 @@ def fit(
     clean: CleanArgument,
     model: Annotated[Path, typer.Option(help="Model folder (model.safetensors + card.json).")],
     out: Annotated[Path, typer.Option(help="Folder for the bundle.")] = Path("detector"),
-    use: Annotated[list[str] | None, typer.Option("--use", help="A detector by name; repeatable. Default: integrity, "
-                                                  "shallow, neighbours (no pass beyond the classifier's own).")] = None,
+    use: Annotated[list[str] | None, typer.Option("--use", help="A detector by name, instead of a preset; "
+                                                  "repeatable.")] = None,
+    preset: Annotated[str, typer.Option(help="quick: integrity, shallow, neighbours, no pass beyond the classifier's; "
+                                        "thorough: shallow, shift, grain, three more, for faint attacks.")] = "quick",
+    attacked: Annotated[list[Path] | None, typer.Option(help="A folder that `radversary attack` made of training "
+                        "patients' films; repeatable; for supervised detectors (--use learned) alone.")] = None,
     part: Annotated[str, typer.Option(help="Which part of a run's images.")] = "train",
 ) -> None:
     """Learn what clean films look like; the next step is `detector calibrate`, on other patients.
 
     The bundle holds the model, its card and what the detectors learned, as safetensors and JSON.
     """
+    import torch
+
     from radversary.classifiers.files import load_classifier
     from radversary.screening.bundle import save_guard
     from radversary.screening.films import read_films
-    from radversary.screening.guard import DEFAULT, fit_guard
+    from radversary.screening.guard import fit_guard, preset_named
 
     classifier = load_classifier(model)
     films = read_films(clean, classifier.card, part=part, clean=True)
     report_left_out(films.left_out)
-    guard = fit_guard(classifier, films.images, names=tuple(use or DEFAULT), record={"fitted_images": len(films.names)})
+    shown = [read_films(folder, classifier.card) for folder in attacked or ()]
+    report_left_out([reason for item in shown for reason in item.left_out])
+    guard = fit_guard(classifier, films.images, names=tuple(use) if use else preset_named(preset),
+                      attacked=torch.cat([item.images for item in shown]) if shown else None,
+                      record={"fitted_images": len(films.names)})
     save_guard(guard, out)
-    tell_result(f"fitted on {len(films.names)} images; next: radversary detector calibrate CLEAN --detector {out}")
+    beside = f" and {guard.record['attacked_images']} attacked ones" if shown else ""
+    tell_result(f"fitted on {len(films.names)} images{beside}; next: radversary detector calibrate CLEAN "
+                f"--detector {out}")
 
 
 @app.command()
@@ -52,6 +64,8 @@ def calibrate(
     by: Annotated[str | None, typer.Option(help="Keep the promise for each view, sex, age band or source by "
                                                 "itself.")] = None,
     part: Annotated[str, typer.Option(help="Which part of a run's images.")] = "validation",
+    rule: Annotated[str, typer.Option(help="How detectors are put together: fisher, for what several see a little; "
+                                      "harmonic, for what one sees clearly.")] = "fisher",
     seed: Annotated[int, typer.Option(help="Seed of the choice of one image a patient.")] = 42,
 ) -> None:
     """Set the thresholds on clean films of patients that were not fitted on."""
@@ -63,7 +77,7 @@ def calibrate(
     films = read_films(clean, guard.classifier.card, part=part, clean=True)
     report_left_out(films.left_out)
     noted = replace(guard, record={**guard.record, "grouped_by": by, "calibrated_images": len(films.names)})
-    ready = noted.calibrate(films.images, films.patients, films.groups(by), alpha=alpha, seed=seed)
+    ready = noted.calibrate(films.images, films.patients, films.groups(by), alpha=alpha, rule=rule, seed=seed)
     save_guard(ready, detector)
     show(promise_table(promise(ready.calibrated())))
     tell_result(f"calibrated on {len(films.names)} images; use it: radversary screen FILMS --detector {detector}")
@@ -130,3 +144,39 @@ def evaluate(
     chosen = read_plan(WatchPlan, plan) if plan else parse_plan(WatchPlan, DEFAULT, source="the default plan")
     evaluate_guard(chosen, load_guard(detector), PreparedImages.load(prepared), out)
     tell_result(f"page: {write_watch(out).resolve()}")
+
+
+@app.command()
+def families(
+    run: Annotated[Path, typer.Argument(help="A run's folder: its training images are attacked to teach the learned "
+                                             "detector, its test images to measure it.")],
+    model: Annotated[Path, typer.Option(help="Model folder (model.safetensors + card.json); gradient attacks look at "
+                                             "it.")],
+    plan: Annotated[Path | None, typer.Option(help="What to attack with (YAML, as for `evaluate`); attackers who know "
+                                              "the detectors are left out. Default: that of `evaluate`.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for families.json; the same command goes on where it was.")] = Path(
+        "runs/watch"),
+    train_images: Annotated[int, typer.Option(min=2, help="Training images at most, and as many attacked copies an "
+                                                          "attack.")] = 300,
+) -> None:
+    """Measure the learned detector on attack families that it was shown, and on each that it was not."""
+    from radversary.audit.families import leave_one_family_out
+    from radversary.audit.plan_files import parse_plan, read_plan
+    from radversary.audit.watch_plan import DEFAULT, WatchPlan
+    from radversary.classifiers.files import load_classifier
+    from radversary.cli.detector_tables import families_table
+    from radversary.core.errors import DataError
+    from radversary.data.prepared import PreparedImages
+    from radversary.report.watch import write_watch
+    from radversary.screening.films import prepared_in
+
+    if (prepared := prepared_in(run)) is None:
+        raise DataError(f"{run} holds no prepared images; make them with: radversary data prepare")
+    chosen = read_plan(WatchPlan, plan) if plan else parse_plan(WatchPlan, DEFAULT, source="the default plan")
+    result = leave_one_family_out(chosen, load_classifier(model), PreparedImages.load(prepared), out,
+                                  train_images=train_images)
+    show_whole(families_table(result))
+    for warning in result.warnings:
+        say(warning)
+    if (out / "watch.json").is_file():
+        tell_result(f"page: {write_watch(out).resolve()}")

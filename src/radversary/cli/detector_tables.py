@@ -8,7 +8,10 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from radversary.audit.families_result import FamiliesResult
+from radversary.core.types import Estimate
 from radversary.detectors.drift import CleanCheck, CleanRate
+from radversary.report.formats import area, area_interval, level, measure_name
 from radversary.report.markdown import figure
 from radversary.screening.guard import Verdict
 
@@ -59,3 +62,24 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Table:
         table.add_row(escape(item.image), "[bold red]review[/]" if review else "pass", f"{item.p_value:.{SUREST}f}",
                       escape(shown), escape(item.cue) if review else "")
     return table
+
+
+def families_table(result: FamiliesResult) -> Table:
+    """Return how the learned detector does on families that it was shown and on each that it was not."""
+    table = Table(title="Learned detector, taught with the attack's family and without it [95 % interval]",
+                  title_justify="left")
+    for name in ("family", "attack", "strength", "images", "AUROC in-family", "AUROC out-of-family",
+                 "at 5 % in, %", "at 5 % out, %"):
+        table.add_column(name, justify="left" if name in ("family", "attack") else "right")
+    for row in result.rows:
+        condition, sides = row.condition, (row.in_family, row.out_of_family)
+        table.add_row(escape(row.family), escape(condition.attack),
+                      f"{measure_name(condition.measure)} {level(condition.strength, condition.measure)}",
+                      str(row.in_family.auroc.n), *(_area(side.auroc) for side in sides),
+                      *(figure(side.at_5) for side in sides))
+    table.add_row("", "identity", "", str(result.identity.n), _area(result.identity), "", "", "")
+    return table
+
+
+def _area(estimate: Estimate) -> str:
+    return f"{area(estimate.value)} {area_interval(estimate)}"

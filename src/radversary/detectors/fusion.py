@@ -89,7 +89,7 @@ class Fusion:
 
     firsts: tuple[Calibration, ...]
     final: Calibration
-    rule: str = "harmonic"
+    rule: str = "fisher"
 
     def __post_init__(self) -> None:
         _rule(self.rule)
@@ -131,7 +131,7 @@ class Fusion:
 
 
 def fuse(scores: ArrayLike, patients: Sequence[str], groups: Sequence[str] | None = None, *, alpha: float = 0.05,
-         minimum: int | None = None, rule: str = "harmonic", seed: int = 0) -> Fusion:
+         minimum: int | None = None, rule: str = "fisher", seed: int = 0) -> Fusion:
     """Calibrate a fusion on clean images that were used to fit no detector.
 
     Args:

@@ -31,11 +31,13 @@ class ReferenceFreeDetector(Detector):
         needs_original: Never.
         reads: Whether it looks at the classifier's maps, features or logits; then it must be bound to one
             (:meth:`bind`).
+        supervised: Whether attacked images teach it as well (:meth:`fit_on`); most learn from clean images alone.
         learned: What was learned, by name; empty before :meth:`fit`.
     """
 
     needs_original: ClassVar[bool] = False
     reads: ClassVar[bool] = False
+    supervised: ClassVar[bool] = False
     reader: Reader | None = None
 
     @property
@@ -95,6 +97,21 @@ class ReferenceFreeDetector(Detector):
         with torch.no_grad():
             self._keep(self.learn(torch.cat([self._measured(part) for part in torch.split(clean, BATCH)])))
         return self
+
+    def fit_on(self, clean: Images, attacked: Images) -> Self:  # noqa: ARG002
+        """Learn from clean and attacked images, where :attr:`supervised`.
+
+        Args:
+            clean: (N, C, H, W) in [0, 1], two at least.
+            attacked: (M, C, H, W) in [0, 1], of the same size, two at least.
+
+        Returns:
+            The detector itself.
+
+        Raises:
+            InputError: It learns from clean images alone, or the images will not do.
+        """
+        raise InputError(f"{self!r} learns from clean images alone and takes no attacked ones")
 
     def restore(self, learned: Mapping[str, Tensor]) -> Self:
         """Take over what an equal detector learned before, and return the detector itself."""

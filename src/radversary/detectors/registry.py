@@ -18,10 +18,13 @@ REFERENCE_FREE: Registry[ReferenceFreeDetector] = Registry("reference-free detec
     "shallow": "radversary.detectors.shallow:ShallowDetector",
     "neighbours": "radversary.detectors.neighbours:NeighbourDetector",
     "consistency": "radversary.detectors.consistency:ConsistencyDetector",
+    "shift": "radversary.detectors.shift:ShiftDetector",
     "msp": "radversary.detectors.confidence:ProbabilityDetector",
     "energy": "radversary.detectors.confidence:EnergyDetector",
     "mahalanobis": "radversary.detectors.gaussian:MahalanobisDetector",
     "lid": "radversary.detectors.dimension:DimensionDetector",
     "squeezing": "radversary.detectors.consistency:SqueezingDetector",
+    "grain": "radversary.detectors.grain:GrainDetector",
+    "learned": "radversary.detectors.learned:LearnedDetector",
 }, group="radversary.reference_free_detectors")
 """Name to where the detector is written; those that read are bound to a classifier's reader afterwards."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from radversary.audit.families_result import FAMILIES, FamiliesResult
 from radversary.audit.rungs import Rung
 from radversary.audit.watch_result import WatchExhibit, WatchResult, WatchRow
 from radversary.core.errors import InputError
@@ -81,7 +82,8 @@ def render_watch(result: WatchResult, folder: Path) -> str:
 
     Args:
         result: What was found.
-        folder: The folder; the pictures of ``result.exhibits`` are relative to it.
+        folder: The folder; the pictures of ``result.exhibits`` are relative to it, and ``families.json`` is shown
+            where it lies there.
 
     Returns:
         The page, which needs no other file.
@@ -89,7 +91,16 @@ def render_watch(result: WatchResult, folder: Path) -> str:
     return environment().get_template("watch.html").render(
         result=result, figures=draw_watch(result), tables=tables(result.rows), rungs=RUNGS, title_of=title_of,
         worst=worst(result.rows), mistakes=[mistake(exhibit, folder) for exhibit in result.exhibits],
-        attacks=by_attack(result.rows), by_strength=worst_by_strength(result.rows))
+        attacks=by_attack(result.rows), by_strength=worst_by_strength(result.rows), families=families_in(folder))
+
+
+def families_in(folder: Path) -> FamiliesResult | None:
+    """Return what leaving families out found, None where a folder has no such result.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    return FamiliesResult.load(folder / FAMILIES) if (folder / FAMILIES).is_file() else None
 
 
 def write_watch(folder: Path) -> Path:

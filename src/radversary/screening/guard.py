@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from radversary.classifiers.base import Classifier
-from radversary.core.errors import InputError, PlanError
+from radversary.core.errors import InputError, PlanError, UnknownNameError
 from radversary.core.types import Images, check_images
 from radversary.detectors.fusion import Fusion, fuse
 from radversary.detectors.reading import Reader
@@ -24,6 +25,10 @@ from radversary.execution.progress import track
 DEFAULT = ("integrity", "shallow", "neighbours")
 """Detectors that cost no pass beyond the classifier's own."""
 
+PRESETS: Mapping[str, tuple[str, ...]] = MappingProxyType({"quick": DEFAULT, "thorough": ("shallow", "shift", "grain")})
+"""Sets of detectors by name: ``quick`` for a reading room, ``thorough`` with three further passes, which bounded
+attacks of a few grey levels take to be noticed. More detectors notice less: each adds its own noise."""
+
 BATCH = 32
 """Images looked at together."""
 
@@ -32,9 +37,12 @@ CUES: Mapping[str, str] = MappingProxyType({
     "shallow": "textures unlike clean films in the network's first stages",
     "neighbours": "far from every clean film where the network decides",
     "consistency": "the prediction changes under harmless smoothing",
+    "shift": "the logits move unlike those of clean films under harmless smoothing",
+    "grain": "grain over the film that no acquisition leaves",
     "squeezing": "the prediction changes under fewer grey levels or smoothing",
     "mahalanobis": "far from the clean films' centre where the network decides",
     "lid": "in a thinly filled region where the network decides",
+    "learned": "fine structure like that of the attacked films it was shown",
     "energy": "no class is supported", "msp": "the classifier is unsure"})
 """What each detector's alarm means, for people."""
 
@@ -152,7 +160,7 @@ class Guard:
         return torch.stack(scores, dim=1), reading.logits
 
     def calibrate(self, clean: Images, patients: Sequence[str], groups: Sequence[str] | None = None, *,
-                  alpha: float = 0.05, rule: str = "harmonic", seed: int = 0) -> Guard:
+                  alpha: float = 0.05, rule: str = "fisher", seed: int = 0) -> Guard:
         """Set the thresholds on clean images of patients that no detector was fitted on.
 
         Args:
@@ -214,14 +222,31 @@ class Guard:
                        probabilities=dict(zip(classes, map(float, probabilities), strict=True)), group=group)
 
 
-def fit_guard(classifier: Classifier, clean: Images, *, names: Sequence[str] = DEFAULT,
+def preset_named(name: str) -> tuple[str, ...]:
+    """Return the detectors of a preset.
+
+    Raises:
+        UnknownNameError: No such preset.
+
+    Example:
+        >>> preset_named("thorough")
+        ('shallow', 'shift', 'grain')
+    """
+    if name not in PRESETS:
+        raise UnknownNameError("preset", name, tuple(PRESETS))
+    return PRESETS[name]
+
+
+def fit_guard(classifier: Classifier, clean: Images, *, names: Sequence[str] = DEFAULT, attacked: Images | None = None,
               record: Mapping[str, Any] = MappingProxyType({})) -> Guard:
-    """Fit detectors on clean images.
+    """Fit detectors on clean images, and those that are supervised on attacked images too.
 
     Args:
         classifier: The victim.
         clean: (N, C, S, S) in [0, 1], training patients' images.
         names: Registered reference-free detectors.
+        attacked: (M, C, S, S) in [0, 1], of training patients too; for supervised detectors alone, and only with one.
+            Their number and the hash of their pixels are noted in the record.
         record: Facts for people.
 
     Returns:
@@ -230,13 +255,39 @@ def fit_guard(classifier: Classifier, clean: Images, *, names: Sequence[str] = D
     Raises:
         UnknownNameError: No such detector.
         PlanError: No detector, or one twice.
-        InputError: Too few images.
+        InputError: Too few images, or attacked ones where none are learned from, or none where some are.
         AccessError: The classifier shows no features.
     """
     if not names or len(set(names)) < len(names):
         raise PlanError(f"a guard needs detectors, each once; got {', '.join(names) or 'none'}")
     reader = Reader(classifier)
     detectors = {name: REFERENCE_FREE.create(name).bind(reader) for name in names}
-    for detector in track(list(detectors.values()), "Fitting detectors"):
+    taught = {} if attacked is None else {"attacked_images": len(attacked), "attacked_sha256": pixels_sha256(attacked)}
+    _check_teaching(detectors, attacked)
+    for detector in track([part for part in detectors.values() if not part.supervised], "Fitting detectors"):
         detector.fit(clean)
-    return Guard(classifier=classifier, detectors=detectors, record={"detectors": list(names), **record})
+    for detector in detectors.values():
+        if attacked is not None and detector.supervised:  # each shows a progress bar of its own
+            detector.fit_on(clean, attacked)
+    return Guard(classifier=classifier, detectors=detectors, record={"detectors": list(names), **taught, **record})
+
+
+def pixels_sha256(images: Images) -> str:
+    """Return the hash of images' shape and values.
+
+    Example:
+        >>> pixels_sha256(torch.zeros(1, 1, 2, 2)) == pixels_sha256(torch.zeros(1, 1, 1, 4))
+        False
+    """
+    content = images.detach().cpu().contiguous().numpy()
+    return sha256(repr(content.shape).encode() + content.tobytes()).hexdigest()
+
+
+def _check_teaching(detectors: Mapping[str, ReferenceFreeDetector], attacked: Images | None) -> None:
+    supervised = [name for name, detector in detectors.items() if detector.supervised]
+    if supervised and attacked is None:
+        raise InputError(f"detector {supervised[0]!r} is supervised: it learns from attacked images too, and none were "
+                         "given (radversary attack makes some)")
+    if attacked is not None and not supervised:
+        raise InputError("attacked images were given, but only clean ones teach the chosen detectors "
+                         f"({', '.join(detectors)}); add a supervised one, such as 'learned', or leave them out")

@@ -1,0 +1,287 @@
+"""A small network taught to tell manipulated films from clean ones by what lies beneath the anatomy.
+
+It is the only detector here that is shown attacks, so its figures on attacks it was shown say little: they are to be
+read beside those on families that it never saw (:func:`radversary.audit.families.leave_one_family_out`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil
+from typing import ClassVar, Final, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import OneCycleLR
+
+from radversary.core.errors import InputError, PlanError
+from radversary.core.seeds import derive_seed, generator
+from radversary.core.types import Images, check_images
+from radversary.detectors.gaussian import ORDINARY
+from radversary.detectors.integrity import BANDS, GREY, rings
+from radversary.detectors.reading import Reading
+from radversary.detectors.reference_free import ReferenceFreeDetector
+from radversary.execution.progress import track
+from radversary.imaging.intensity import quantise, to_grey
+
+FILTERS: Final = ((0, 0, 0, 1, -2, 1, 0, 0, 0), (0, 1, 0, 0, -2, 0, 0, 1, 0), (-1, 2, -1, 2, -4, 2, -1, 2, -1))
+"""Second differences along rows and along columns, and a 3 x 3 high-pass that is blind to straight edges, row by row.
+
+Source of the last: Ker and Böhme, SPIE 6819, 2008; all three open the networks of steganalysis (Fridrich and Kodovský,
+IEEE TIFS 7(3), 2012)."""
+
+REACH: Final = 8.0 * GREY
+"""Residual beyond which more hardly counts, so that a few strong edges do not outweigh faint texture everywhere."""
+
+
+def residuals(grey: Images) -> Tensor:
+    """Return what three small filters leave of each image, softly limited to (-1, 1).
+
+    Args:
+        grey: (N, 1, H, W) in [0, 1].
+
+    Returns:
+        (N, 3, H, W).
+
+    Example:
+        >>> residuals(torch.full((1, 1, 8, 8), 0.4)).abs().max() < 1e-5
+        tensor(True)
+    """
+    kernels = torch.tensor(FILTERS, dtype=grey.dtype, device=grey.device).reshape(len(FILTERS), 1, 3, 3)
+    return torch.tanh(F.conv2d(F.pad(grey, (1, 1, 1, 1), mode="replicate"), kernels) / REACH)
+
+
+def log_rings(grey: Images) -> Tensor:
+    """Return the mean log power of each ring of the spectrum, slow to fast.
+
+    Args:
+        grey: (N, 1, H, W) in [0, 1].
+
+    Returns:
+        (N, 8); rings are the same frequencies at every size from 64 pixels a side on.
+
+    Example:
+        >>> log_rings(torch.rand(2, 1, 64, 64)).shape
+        torch.Size([2, 8])
+    """
+    window, members, _ = (part.to(grey) for part in rings(*grey.shape[-2:]))
+    centred = (grey[:, 0] - grey[:, 0].mean(dim=(1, 2), keepdim=True)) * window
+    power = torch.view_as_real(torch.fft.rfft2(centred, norm="ortho")).square().sum(dim=-1).flatten(1)
+    return (power + GREY**2).log() @ members
+
+
+class ResidualNetwork(nn.Module):
+    """Three strided convolutions over residuals, averaged over the image, and the spectrum beside them: one logit.
+
+    Args:
+        width: Channels of the first convolution; the others have two and three times as many.
+
+    Example:
+        >>> sum(part.numel() for part in ResidualNetwork(width=16).parameters())
+        21025
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        channels = (len(FILTERS), width, 2 * width, 3 * width)
+        self.stages = nn.Sequential(*(
+            nn.Sequential(nn.Conv2d(given, made, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(made), nn.SiLU())
+            for given, made in pairwise(channels)))
+        self.summary = nn.BatchNorm1d(channels[-1] + BANDS)
+        self.head = nn.Sequential(nn.Linear(channels[-1] + BANDS, 2 * width), nn.SiLU(), nn.Linear(2 * width, 1))
+
+    def forward(self, images: Images) -> Tensor:
+        """Return the logit (N, 1) that images (N, C, H, W) in [0, 1] are manipulated; colour is ignored."""
+        grey = to_grey(images)
+        seen = torch.cat([self.stages(residuals(grey)).mean(dim=(2, 3)), log_rings(grey)], dim=1)
+        logit: Tensor = self.head(self.summary(seen))
+        return logit
+
+
+def varied(grey: Images, stream: torch.Generator, *, crop: int) -> Images:
+    """Return images as files may come: each in one of the :data:`ORDINARY` ways, at 8 bits, mirrored or not, cut out.
+
+    Clean and attacked images both go through it, so that saving is nothing to tell them apart by.
+
+    Args:
+        grey: (N, 1, H, W) in [0, 1].
+        stream: What the choices are drawn from.
+        crop: Side of the cut at most; one place for all.
+
+    Returns:
+        (N, 1, h, w) in [0, 1].
+    """
+    drawn, result = torch.randint(len(ORDINARY), (len(grey),), generator=stream), grey.clone()
+    for number, handle in enumerate(ORDINARY.values()):
+        if (chosen := drawn == number).any():
+            result[chosen] = handle(grey[chosen])
+    for axis in (2, 3):
+        mirrored = torch.rand(len(grey), 1, 1, 1, generator=stream) < 0.5
+        result = torch.where(mirrored, result.flip(axis), result)
+    sides = [min(crop, side) for side in grey.shape[-2:]]
+    top, left = (int(torch.randint(side - cut + 1, (), generator=stream))
+                 for side, cut in zip(grey.shape[-2:], sides, strict=True))
+    return quantise(result[..., top:top + sides[0], left:left + sides[1]], 8)
+
+
+def checked(images: Images, kind: str, *, who: object) -> None:
+    """Refuse images that cannot be learned from.
+
+    Raises:
+        InputError: Fewer than two.
+        TensorError: Images outside the pixel contract.
+    """
+    check_images(images, name=f"{kind} images")
+    if len(images) < 2:
+        raise InputError(f"{who!r} needs two {kind} images at least to learn from, got {len(images)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnedDetector(ReferenceFreeDetector):
+    """A small network on residual and spectrum, taught by clean and attacked images: supervised, and reported as such.
+
+    It knows the attacks it was shown and what resembles them; how far that goes must be measured on families left out.
+    Clean and attacked images are handled harmlessly alike while it learns, and weigh alike however many there are. Any
+    size is read. Source of the idea: Bayar and Stamm, IH&MMSec 2016 (residuals before a network, against
+    manipulations); the network is ours.
+
+    Attributes:
+        width: Channels of the first convolution.
+        epochs: Times that all images are shown.
+        batch_size: Images a step.
+        learning_rate: Peak of the one-cycle schedule (Smith and Topin 2019, arXiv:1708.07120).
+        weight_decay: AdamW's.
+        crop: Side of what is cut out of each image while learning, in pixels; smaller images are shown whole.
+        seed: Of the first weights, the order and the handling.
+
+    Raises:
+        PlanError: A number below what makes sense.
+
+    Example:
+        >>> LearnedDetector(epochs=2).supervised
+        True
+    """
+
+    supervised: ClassVar[bool] = True
+
+    width: int = 16
+    epochs: int = 20
+    batch_size: int = 32
+    learning_rate: float = 5e-3
+    weight_decay: float = 1e-2
+    crop: int = 128
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        least = {"width": 1, "epochs": 1, "batch_size": 4, "crop": 16}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise PlanError(f"{name} must be at least {bound}, got {getattr(self, name)}")
+        if not 0.0 < self.learning_rate < torch.inf or not 0.0 <= self.weight_decay < torch.inf:
+            raise PlanError("learned needs a learning_rate above 0 and a weight_decay of at least 0, both finite, got "
+                            f"{self.learning_rate} and {self.weight_decay}")
+
+    def fit(self, clean: Images) -> Self:  # noqa: ARG002
+        """Refuse: clean images alone teach it nothing.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(f"{self!r} is supervised: it learns from attacked images beside clean ones and was given none")
+
+    def fit_on(self, clean: Images, attacked: Images) -> Self:
+        """Learn to tell attacked images from clean ones.
+
+        Both must have come the same way, resized alike and of like patients: any other difference is learned as well.
+
+        Args:
+            clean: (N, C, H, W) in [0, 1], two at least.
+            attacked: (M, C, H, W) in [0, 1], of the same size, two at least.
+
+        Returns:
+            The detector itself.
+
+        Raises:
+            InputError: Fewer than two of either, or two sizes.
+            PlanError: The weights left the finite numbers.
+        """
+        checked(clean, "clean", who=self)
+        checked(attacked, "attacked", who=self)
+        if clean.shape[-2:] != attacked.shape[-2:]:
+            raise InputError("clean and attacked images must be of one size, got "
+                             f"{tuple(clean.shape[-2:])} and {tuple(attacked.shape[-2:])}")
+        return self._learned_from(to_grey(clean), to_grey(attacked))
+
+    def _learned_from(self, clean: Images, other: Images) -> Self:
+        """Teach a network to tell other images from clean ones, both grey, and keep its weights."""
+        targets = (torch.arange(len(clean) + len(other)) >= len(clean)).float()[:, None]
+        network = self._taught(torch.cat([clean, other]), targets)
+        learned = {name: value.detach().clone() for name, value in network.state_dict().items()}
+        if not all(value.isfinite().all() for value in learned.values()):
+            raise PlanError(f"learning diverged with a learning rate of {self.learning_rate}; lower it")
+        self._keep(learned)
+        return self
+
+    def features(self, images: Images, reading: Reading | None) -> Tensor:  # noqa: ARG002
+        """Return the network's logit, (N, 1).
+
+        Raises:
+            InputError: The detector was never fitted.
+        """
+        if not self.learned:
+            raise InputError(f"{self!r} has not learned anything yet: fit it on clean and attacked images first")
+        with torch.device("meta"):  # nothing is drawn for weights that are replaced at once
+            network = ResidualNetwork(self.width)
+        network.load_state_dict(self.learned, assign=True)
+        logit: Tensor = network.eval().requires_grad_(requires_grad=False).to(images.device)(images)
+        return logit
+
+    def judge(self, features: Tensor) -> Tensor:
+        """Return the logit, (N,): above 0 where it rather holds the image for manipulated."""
+        return features[:, 0]
+
+    @torch.enable_grad()
+    def _taught(self, grey: Images, targets: Tensor) -> ResidualNetwork:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(self.seed, "learned"))
+            network = ResidualNetwork(self.width)
+        attacked = targets.sum()
+        weight = (len(targets) - attacked) / attacked
+        optimiser = torch.optim.AdamW(network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
+        schedule = OneCycleLR(optimiser, self.learning_rate, total_steps=self.epochs * self._steps(len(grey)))
+        for epoch in track(range(self.epochs), "Teaching the learned detector"):
+            for images, wanted in self._batches(grey, targets, epoch):
+                optimiser.zero_grad()
+                loss = F.binary_cross_entropy_with_logits(network(images), wanted, pos_weight=weight)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+                schedule.step()
+        return self._settled(network, grey, targets)
+
+    def _settled(self, network: ResidualNetwork, grey: Images, targets: Tensor) -> ResidualNetwork:
+        """Take the means and deviations inside the network anew: running ones lag behind the weights."""
+        norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain average
+        with torch.no_grad():
+            for images, _ in self._batches(grey, targets, self.epochs):
+                network(images)
+        return network
+
+    def _steps(self, count: int) -> int:
+        return ceil(count / self.batch_size)
+
+    def _batches(self, grey: Images, targets: Tensor, epoch: int) -> Iterator[tuple[Images, Tensor]]:
+        """Yield all images of one epoch in batches of nearly one size, none of a single image."""
+        stream = generator(self.seed, "learned", epoch)
+        order = torch.randperm(len(grey), generator=stream)
+        for rows in torch.tensor_split(order, self._steps(len(grey))):
+            yield self._shown(grey[rows], targets[rows], stream), targets[rows]
+
+    def _shown(self, images: Images, targets: Tensor, stream: torch.Generator) -> Images:  # noqa: ARG002
+        """Return a batch as the network is to see it; ``targets`` (n, 1) says which images are not clean."""
+        return varied(images, stream, crop=self.crop)
