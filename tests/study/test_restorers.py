@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -8,8 +9,11 @@ from tiny_study import FOURIER, content, make_study, training
 
 from radversary.audit.plan_files import parse_plan
 from radversary.audit.rungs import Rung
-from radversary.core.errors import PlanError, UnknownNameError
+from radversary.core.errors import DataError, PlanError, UnknownNameError
+from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import load_restoration
+from radversary.study.existing import audit_existing, restorers_of
+from radversary.study.models import files_of, seen_images
 from radversary.study.plan import StudyPlan
 from radversary.study.run import run_study
 
@@ -52,6 +56,23 @@ def test_restorers_are_trained_between_models_and_audit(whole):
     for name, architecture in (("cleaner", "unet"), ("cycle", "cyclegan"), ("calm", "restyle")):
         card = load_restoration(folder / "restorers" / name).card
         assert (card.name, card.architecture) == (name, architecture)
+
+
+@pytest.mark.slow
+def test_an_audit_is_warned_of_a_restorer_that_learned_from_its_test_images(whole, tmp_path):
+    _, folder, _ = whole
+    images = PreparedImages.load(folder / "data" / "prepared")
+    cleaner = folder / "restorers" / "cleaner"
+    assert seen_images(cleaner) == set(files_of(images, "train", "validation"))
+    part = {"name": "restore", "options": {"folder": str(cleaner)}}
+    plan = make_study(defences=[{"label": "cleaned", "transforms": [part, part]}]).audit_part()
+    assert restorers_of(plan) == [cleaner]
+    victim = folder / "models" / "victim"
+    forgetful = tmp_path / "victim"
+    shutil.copytree(victim, forgetful, ignore=shutil.ignore_patterns("training_images.json"))
+    same = {"name": "phantoms", "options": content()["data"]["source"]["options"]}
+    with pytest.raises(DataError, match="test images were in this model's training"):
+        audit_existing(plan, forgetful, same, tmp_path / "audit")
 
 
 @pytest.mark.slow

@@ -12,23 +12,28 @@ from radversary.audit.rungs import Rung
 from radversary.report.compare import caption, heads, row_name, texts
 from radversary.report.formats import level
 from radversary.report.grid import FOOTNOTE, Grid
-from radversary.report.markdown import figure, has_rungs, standing_texts
+from radversary.report.markdown import figure, has_rungs, number, standing_texts
 from radversary.report.reading import Reading
 from radversary.report.standing import title_of
 
 
 def accuracy_table(result: AuditResult) -> Table:
-    """Return accuracy in percent with 95 % intervals, attacks down, defences across."""
+    """Return accuracy in percent with 95 % intervals, attacks down, defences across.
+
+    A figure that rests on other images than the title says tells its own n; an oracle is marked as one.
+    """
     n, reading, rungs = result.cells[0].performance.accuracy.n, Reading(result), has_rungs(result)
     table = Table(title=f"Accuracy, % [95 % interval], n = {n} sealed test images", title_justify="left")
     for name in ("attack", "rung") if rungs else ("attack",):
         table.add_column(name)
     table.add_column("strength", justify="right")
     for label in reading.defences:
-        table.add_column("no defence" if label == "none" else label, justify="right")
+        mark = " (oracle)" if label in result.oracles else ""
+        table.add_column(escape("no defence" if label == "none" else label + mark), justify="right")
     for condition in reading.conditions:
-        row = [figure(cell.performance.accuracy) if (cell := reading.cell(condition, label)) else "–"
-               for label in reading.defences]
+        cells = [reading.cell(condition, label) for label in reading.defences]
+        row = [figure(cell.performance.accuracy) + number(cell.performance.accuracy, n) if cell else "–"
+               for cell in cells]
         about = (condition.attack, str(condition.rung)) if rungs else (condition.attack,)
         table.add_row(*about, level(condition.strength, condition.measure), *row)
     return table

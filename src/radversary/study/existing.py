@@ -61,8 +61,10 @@ def audit_existing(plan: AuditPlan, model: Path, source: Mapping[str, Any], out:
     clock = Clock(out, tell, sha256_json(document))
     with clock.step(PREPARE):
         images, report = prepare(data, out / "data", seed=plan.seed)
-    seen = [*seen_before(model, images), *(f"defence model {name}: {text}" for name in sorted(others)
-                                           for text in seen_before(Path(name), images))]
+    parts = {f"defence model {name}": Path(name) for name in sorted(others)}
+    parts |= {f"restorer {folder}": folder for folder in restorers_of(plan)}
+    seen = [*seen_before(model, images), *(f"{part}: {text}" for part, folder in parts.items()
+                                           for text in seen_before(folder, images))]
     report = report.model_copy(update={"warnings": (*report.warnings, *seen)})
     subject = Subject(classifiers=classifiers, images=images, report=report, source=source_text(data, images),
                       seconds=clock.seconds([PREPARE]), document=document,
@@ -72,6 +74,12 @@ def audit_existing(plan: AuditPlan, model: Path, source: Mapping[str, Any], out:
     with clock.step("report"):
         write_report(out)
     return result
+
+
+def restorers_of(plan: AuditPlan) -> list[Path]:
+    """Return the folders of the trained transforms that a plan's defences name, each once."""
+    named = (part for defence in plan.defences for part in defence.transforms if part.name == "restore")
+    return sorted({Path(part.options["folder"]) for part in named if "folder" in part.options})
 
 
 def seen_before(model: Path, images: PreparedImages) -> tuple[str, ...]:

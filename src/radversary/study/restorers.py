@@ -17,7 +17,7 @@ from radversary.core.files import sha256_json, storage_errors, write_json
 from radversary.core.seeds import derive_seed
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import Restoration, load_restoration
-from radversary.study.models import KEY, TWINS, clean_set, in_place, made_before, record, twins_of
+from radversary.study.models import KEY, SEEN, TWINS, clean_set, files_of, in_place, made_before, record, twins_of
 from radversary.study.plan import StudyPlan
 from radversary.study.restorer_plan import RestylePlan
 from radversary.training.cyclegan import train_cyclegan
@@ -54,6 +54,7 @@ def make_restorer(plan: StudyPlan, name: str, images: PreparedImages, made: Mapp
     claim(folder, restorer_key(plan, name, images, made))
     if (folder / CARD).is_file():
         return load_restoration(folder), False
+    write_json(folder / SEEN, {"file_sha256": files_of(images, "train", "validation")})
     making = Making(plan, name, images, made, folder, device)
     restorer = plan.restorers[name]
     if restorer.denoiser:
