@@ -90,7 +90,7 @@ def render_watch(result: WatchResult, folder: Path) -> str:
     """
     return environment().get_template("watch.html").render(
         result=result, figures=draw_watch(result), tables=tables(result.rows), rungs=RUNGS, title_of=title_of,
-        worst=worst(result.rows), mistakes=[mistake(exhibit, folder) for exhibit in result.exhibits],
+        worst=worst(result.rows), passes=passes, mistakes=[mistake(exhibit, folder) for exhibit in result.exhibits],
         attacks=by_attack(result.rows), by_strength=worst_by_strength(result.rows), families=families_in(folder))
 
 
@@ -137,7 +137,12 @@ def _oblivious(row: WatchRow) -> tuple[float, float]:
 
 
 def _aware(row: WatchRow) -> tuple[float, float]:
-    return -max(row.slipped.value, row.slipped_direct.value), row.auroc.value
+    return -passes(row).value, row.auroc.value
+
+
+def passes(row: WatchRow) -> Estimate:
+    """Return the share that changes the reading and raises no alarm: the larger of re-encoded and as it was made."""
+    return max(row.slipped, row.slipped_direct, key=lambda estimate: estimate.value)
 
 
 def worst_by_strength(rows: Sequence[WatchRow]) -> list[tuple[str, dict[Rung, WatchRow]]]:
