@@ -13,6 +13,8 @@ from radversary.core.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
 REPEATS = 7
+ENOUGH = 100
+"""Values from which on a 99th percentile is given."""
 
 Contender = Callable[[], object]
 
@@ -25,12 +27,13 @@ def timed(contender: Contender) -> float:
 
 
 def quartiles(values: list[float]) -> dict[str, float]:
-    """Return the three quartiles by name."""
-    return dict(zip(("lower quartile", "median", "upper quartile"), statistics.quantiles(values, n=4), strict=True))
+    """Return the three quartiles by name, and the 99th percentile where there are enough values for one."""
+    found = dict(zip(("lower quartile", "median", "upper quartile"), statistics.quantiles(values, n=4), strict=True))
+    return found | ({"99th percentile": statistics.quantiles(values, n=100)[98]} if len(values) >= ENOUGH else {})
 
 
 def compare(name: str, ours: str, contenders: Mapping[str, Contender], *, scale: Mapping[str, float] | None = None,
-            note: str = "") -> dict[str, Any]:
+            note: str = "", repeats: int = REPEATS) -> dict[str, Any]:
     """Time contenders in turn and write the record.
 
     Args:
@@ -39,6 +42,7 @@ def compare(name: str, ours: str, contenders: Mapping[str, Contender], *, scale:
         contenders: Name to what is timed.
         scale: Factor by which a contender's time is multiplied, where it ran a part of the work only.
         note: What a reader should know.
+        repeats: Rounds.
 
     Returns:
         The record.
@@ -46,12 +50,12 @@ def compare(name: str, ours: str, contenders: Mapping[str, Contender], *, scale:
     for contender in contenders.values():
         contender()
     times: dict[str, list[float]] = {label: [] for label in contenders}
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         for label, contender in contenders.items():
             times[label].append(timed(contender) * (scale or {}).get(label, 1.0))
     medians = {label: statistics.median(values) for label, values in times.items()}
     record = {
-        "name": name, "note": note, "repeats": REPEATS,
+        "name": name, "note": note, "repeats": repeats,
         "seconds": {label: quartiles(values) for label, values in times.items()},
         "times as long as ours": {label: median / medians[ours] for label, median in medians.items() if label != ours},
         "scaled": dict(scale or {}), "environment": environment()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from benchmarks.measure import Contender, compare
+from benchmarks.screening import screening
 from radversary.core.errors import MissingPartError
 from radversary.core.seeds import generator, numpy_generator
 from radversary.core.types import Images
@@ -165,4 +167,5 @@ def passes(surrogate: torch.nn.Module, images: Images, labels: torch.Tensor, cop
 
 SUITE: dict[str, Callable[[], dict[str, Any]]] = {
     "stylization": stylization, "similarity": similarity, "edges": edges, "intervals": intervals, "phantoms": phantoms,
-    "stm": stm}
+    "stm": stm, "screening-resnet18": partial(screening, "resnet18"),
+    "screening-resnet50": partial(screening, "resnet50")}

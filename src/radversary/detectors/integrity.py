@@ -14,6 +14,7 @@ from typing import Final, Literal, Self, get_args
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from radversary.core.errors import InputError, UnknownNameError
 from radversary.core.types import Images
@@ -47,6 +48,26 @@ def cosines() -> Tensor:
     return torch.einsum("ik,jl->klij", rows, rows).reshape(SIDE**2, SIDE**2)[:, 1:].contiguous()
 
 
+@lru_cache(maxsize=1)
+def diagonals() -> Tensor:
+    """Return what averages the 63 cosine coefficients along each of :data:`DIAGONALS`, (63, 7)."""
+    index = torch.arange(1, SIDE**2)
+    members = (index // SIDE + index % SIDE)[:, None] == torch.tensor(DIAGONALS)
+    return members.float() / members.sum(dim=0)
+
+
+@lru_cache(maxsize=8)
+def hann(length: int) -> Tensor:
+    """Return the Hann window that leaves nothing of a row's ends, (length,)."""
+    return torch.hann_window(length, periodic=False)
+
+
+@lru_cache(maxsize=8)
+def hann_of_a_period(length: int) -> Tensor:
+    """Return the Hann window of one period, (length,)."""
+    return torch.hann_window(length)
+
+
 def local_contrast(grey: Images) -> Tensor:
     """Measure the contrast of 8 x 8 blocks at each spatial frequency: a histogram's mean, spread and skewness.
 
@@ -67,10 +88,7 @@ def local_contrast(grey: Images) -> Tensor:
     blocks = grey[:, 0, :high * SIDE, :wide * SIDE].reshape(-1, high, SIDE, wide, SIDE).transpose(2, 3)
     energy = (blocks.reshape(len(grey), high * wide, SIDE**2) @ cosines().to(grey)).square()
     contrast = (energy + GREY**2).log()
-    index = torch.arange(1, SIDE**2, device=grey.device)
-    of = index // SIDE + index % SIDE
-    members = torch.stack([(of == diagonal).to(grey) / int((of == diagonal).sum()) for diagonal in DIAGONALS], dim=1)
-    along = contrast @ members
+    along = contrast @ diagonals().to(grey)
     apart = along - along.mean(dim=1, keepdim=True)
     spread = (apart.square().mean(dim=1) + 1e-4).sqrt()
     skewness = apart.pow(3).mean(dim=1) / spread.pow(3)
@@ -87,7 +105,7 @@ def rings(height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
 
     Returns:
         The Hann window (height, width); which of the real transform's coefficients average into which ring,
-        (height * (width // 2 + 1), 8); and each ring's mean log frequency, in cycles a pixel, (8,).
+        (8, height * (width // 2 + 1)); and each ring's mean log frequency, in cycles a pixel, (8,).
     """
     radius = torch.hypot(torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]).flatten()
     lowest = max(1.0 / 32.0, 2.0 / min(height, width))
@@ -96,8 +114,7 @@ def rings(height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
     ring = torch.bucketize(radius.clamp(max=0.499).log() + 1e-6, edges) - 1
     members = (ring[:, None] == torch.arange(BANDS)).float()
     members = members / members.sum(dim=0).clamp_min(1.0)
-    window = torch.hann_window(height, periodic=False)[:, None] * torch.hann_window(width, periodic=False)
-    return window, members, radius.clamp_min(lowest).log() @ members
+    return hann(height)[:, None] * hann(width), members.T.contiguous(), radius.clamp_min(lowest).log() @ members
 
 
 def spectrum(grey: Images) -> Tensor:
@@ -117,7 +134,7 @@ def spectrum(grey: Images) -> Tensor:
     window, members, frequency = (part.to(grey) for part in rings(*grey.shape[-2:]))
     centred = (grey[:, 0] - grey[:, 0].mean(dim=(1, 2), keepdim=True)) * window
     power = torch.view_as_real(torch.fft.rfft2(centred, norm="ortho")).square().sum(dim=-1).flatten(1)
-    energy = (power @ members + GREY**2).log()
+    energy = (F.linear(power, members) + GREY**2).log()
     apart = frequency - frequency.mean()
     slope = energy @ apart / apart.square().sum()
     return torch.stack([slope, energy[:, -2:].mean(dim=1) - energy.mean(dim=1)], dim=1)
@@ -167,8 +184,8 @@ def resampling_peaks(grey: Images) -> Tensor:
 
 def _peak(profile: Tensor) -> Tensor:
     level = (profile + GREY).log()
-    window = torch.hann_window(level.shape[1], device=level.device)
-    power = torch.view_as_real(torch.fft.rfft((level - level.mean(dim=1, keepdim=True)) * window)).square().sum(dim=-1)
+    centred = (level - level.mean(dim=1, keepdim=True)) * hann_of_a_period(level.shape[1]).to(level)
+    power = torch.view_as_real(torch.fft.rfft(centred)).square().sum(dim=-1)
     fast = power[:, power.shape[1] // 4:]
     return 0.5 * ((fast.amax(dim=1) + 1e-6).log() - (fast.mean(dim=1) + 1e-6).log())
 

@@ -70,7 +70,7 @@ def log_rings(grey: Images) -> Tensor:
     window, members, _ = (part.to(grey) for part in rings(*grey.shape[-2:]))
     centred = (grey[:, 0] - grey[:, 0].mean(dim=(1, 2), keepdim=True)) * window
     power = torch.view_as_real(torch.fft.rfft2(centred, norm="ortho")).square().sum(dim=-1).flatten(1)
-    return (power + GREY**2).log() @ members
+    return F.linear((power + GREY**2).log(), members)
 
 
 class ResidualNetwork(nn.Module):
