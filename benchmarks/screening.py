@@ -35,9 +35,8 @@ def screening(architecture: str) -> dict[str, Any]:
         guard = ready(victim, images, names)
         contenders[f"screening, {preset}"] = partial(guard.screen, image)
         contenders |= {name: partial(alone, guard.detectors[name], image, reading) for name in names}
-    return compare(f"screening-{architecture}", "classification", contenders, repeats=REPEATS, note=(
-        f"one image at {SIZE} px, random weights; a detector alone is its measuring and judging, the pass given; shift makes "
-        "three more"))
+    note = f"one image at {SIZE} px, random weights; detectors alone are given the pass, shift makes three more"
+    return compare(f"screening-{architecture}", "classification", contenders, repeats=REPEATS, note=note)
 
 
 def classified(victim: TorchClassifier, image: Images) -> object:
