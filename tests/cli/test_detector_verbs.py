@@ -160,6 +160,19 @@ def test_the_learned_detector_is_measured_on_families_left_out(radversary, films
     assert "radversary data prepare" in missing.err
 
 
+def test_a_view_is_looked_through_and_kept(radversary, films, make_model):
+    out = films / "viewed"
+    made = radversary("detector", "fit", films / "fit", "--model", make_model("a", "b"), "--out", out,
+                      "--use", "consistency", "--view", "canonical")
+    assert made.code == 0
+    assert list(load_guard(out).views) == ["canonical"]
+    wrong = radversary("detector", "fit", films / "fit", "--model", make_model("a", "b"), "--out", films / "none",
+                       "--use", "consistency", "--view", "canon")
+    assert wrong.code == 2
+    assert "give 'canonical' or the folder" in wrong.err
+    assert not (films / "none").exists()
+
+
 def test_a_preset_names_the_detectors_and_a_rule_how_they_are_put_together(radversary, films, make_model):
     model, out = make_model("a", "b"), films / "quick"
     assert radversary("detector", "fit", films / "fit", "--model", model, "--out", out, "--preset", "quick").code == 0

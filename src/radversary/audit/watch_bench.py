@@ -27,8 +27,9 @@ from radversary.data.prepared import PreparedImages
 from radversary.screening.films import GROUPS, Films, bands
 from radversary.screening.guard import Guard
 from radversary.screening.guarded import GuardedClassifier
+from radversary.screening.views import identity
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the same plan would give other scores: older ones are not taken for new ones."""
 
 CLEAN, IDENTITY = "clean", "identity"
@@ -145,7 +146,7 @@ def guard_sha256(guard: Guard) -> str:
     options: dict[str, Any] = {name: detector.options() for name, detector in guard.detectors.items()}
     return sha256_json({"model": guard.classifier.fingerprint(), "detectors": options, "order": list(guard.detectors),
                         "learned": sha256(learned).hexdigest(), "fusion": asdict(guard.calibrated()),
-                        "grouped_by": guard.record.get("grouped_by")})
+                        "grouped_by": guard.record.get("grouped_by"), "views": identity(guard.views)})
 
 
 def unit_key(bench: WatchBench, guard: str, label: str) -> str:

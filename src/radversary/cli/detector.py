@@ -29,6 +29,8 @@ def fit(
                                         "thorough: shallow, shift, grain, three more, for faint attacks.")] = "quick",
     attacked: Annotated[list[Path] | None, typer.Option(help="A folder that `radversary attack` made of training "
                         "patients' films; repeatable; for supervised detectors (--use learned) alone.")] = None,
+    view: Annotated[list[str] | None, typer.Option(help="For --use consistency: 'canonical', or the folder of a "
+                                                   "trained restoration (RUN/restorers/NAME); repeatable.")] = None,
     part: Annotated[str, typer.Option(help="Which part of a run's images.")] = "train",
 ) -> None:
     """Learn what clean films look like; the next step is `detector calibrate`, on other patients.
@@ -41,6 +43,7 @@ def fit(
     from radversary.screening.bundle import save_guard
     from radversary.screening.films import read_films
     from radversary.screening.guard import fit_guard, preset_named
+    from radversary.screening.views import named_views
 
     classifier = load_classifier(model)
     films = read_films(clean, classifier.card, part=part, clean=True)
@@ -49,7 +52,7 @@ def fit(
     report_left_out([reason for item in shown for reason in item.left_out])
     guard = fit_guard(classifier, films.images, names=tuple(use) if use else preset_named(preset),
                       attacked=torch.cat([item.images for item in shown]) if shown else None,
-                      record={"fitted_images": len(films.names)})
+                      views=named_views(view or ()), record={"fitted_images": len(films.names)})
     save_guard(guard, out)
     beside = f" and {guard.record['attacked_images']} attacked ones" if shown else ""
     tell_result(f"fitted on {len(films.names)} images{beside}; next: radversary detector calibrate CLEAN "

@@ -20,8 +20,9 @@ from radversary.detectors.fusion import Fusion
 from radversary.detectors.reading import Reader
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.guard import Guard
+from radversary.screening.views import add_views, load_views, save_views
 
-MODEL, LEARNED, GUARD = "model", "detectors.safetensors", "guard.json"
+MODEL, LEARNED, VIEWS, GUARD = "model", "detectors.safetensors", "views", "guard.json"
 FORMAT = 1
 
 
@@ -50,6 +51,7 @@ def save_guard(guard: Guard, folder: Path) -> Path:
     # A list, because the columns of the scores are in this order and JSON's mappings are sorted here.
     options = [[name, detector.options()] for name, detector in guard.detectors.items()]
     facts = {"format": FORMAT, "radversary": __version__, "detectors": options, "record": dict(guard.record),
+             "views": save_views(guard.views, folder / VIEWS),
              "model_sha256": model.card.sha256, "learned_sha256": sha256_file(learned),
              "fusion": None if guard.fusion is None else asdict(guard.fusion)}
     facts["thresholds"] = None if guard.fusion is None else promise(guard.fusion)
@@ -84,12 +86,13 @@ def load_guard(folder: Path) -> Guard:
         raise ModelError(f"the thresholds in {folder} were set for another model (sha256 {facts['model_sha256'][:12]}, "
                          f"here lies {classifier.card.sha256[:12]}); calibrate anew")
     reader, learned = Reader(classifier), _learned(folder, facts["learned_sha256"])
-    detectors = {}
-    for name, options in facts["detectors"]:
+    views = load_views(facts.get("views", []), folder / VIEWS)
+    detectors = add_views({name: REFERENCE_FREE.create(name, **options) for name, options in facts["detectors"]}, views)
+    for name, detector in detectors.items():
         own = {key.partition("/")[2]: value for key, value in learned.items() if key.partition("/")[0] == name}
-        detectors[name] = REFERENCE_FREE.create(name, **options).bind(reader).restore(own)
+        detector.bind(reader).restore(own)
     fusion = None if facts["fusion"] is None else Fusion.restore(facts["fusion"])
-    return Guard(classifier=classifier, detectors=detectors, fusion=fusion, record=facts["record"])
+    return Guard(classifier=classifier, detectors=detectors, fusion=fusion, record=facts["record"], views=views)
 
 
 def _facts(folder: Path) -> Mapping[str, Any]:

@@ -16,11 +16,13 @@ from torch import Tensor
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import InputError, PlanError, UnknownNameError
 from radversary.core.types import Images, check_images
+from radversary.defenses.base import Transform
 from radversary.detectors.fusion import Fusion, fuse
 from radversary.detectors.reading import Reader
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.execution.progress import track
+from radversary.screening.views import add_views
 
 DEFAULT = ("integrity", "shallow", "neighbours")
 """Detectors that cost no pass beyond the classifier's own."""
@@ -94,6 +96,7 @@ class Guard:
         detectors: Name to fitted detector, bound to the classifier.
         fusion: How their scores become one p-value; None before :meth:`calibrate`.
         record: Facts for people: what it was fitted and calibrated on.
+        views: Further ways in which the consistency detector has the classifier look, by name.
 
     Example:
         >>> from radversary.classifiers.networks import build_network
@@ -110,6 +113,7 @@ class Guard:
     detectors: Mapping[str, ReferenceFreeDetector]
     fusion: Fusion | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
+    views: Mapping[str, Transform] = field(default_factory=dict)
 
     @property
     def alpha(self) -> float:
@@ -238,6 +242,7 @@ def preset_named(name: str) -> tuple[str, ...]:
 
 
 def fit_guard(classifier: Classifier, clean: Images, *, names: Sequence[str] = DEFAULT, attacked: Images | None = None,
+              views: Mapping[str, Transform] = MappingProxyType({}),
               record: Mapping[str, Any] = MappingProxyType({})) -> Guard:
     """Fit detectors on clean images, and those that are supervised on attacked images too.
 
@@ -247,6 +252,8 @@ def fit_guard(classifier: Classifier, clean: Images, *, names: Sequence[str] = D
         names: Registered reference-free detectors.
         attacked: (M, C, S, S) in [0, 1], of training patients too; for supervised detectors alone, and only with one.
             Their number and the hash of their pixels are noted in the record.
+        views: Further ways in which the consistency detector has the classifier look, by name
+            (:func:`radversary.screening.views.named_views`).
         record: Facts for people.
 
     Returns:
@@ -255,13 +262,15 @@ def fit_guard(classifier: Classifier, clean: Images, *, names: Sequence[str] = D
     Raises:
         UnknownNameError: No such detector.
         PlanError: No detector, or one twice.
-        InputError: Too few images, or attacked ones where none are learned from, or none where some are.
+        InputError: Too few images, or attacked ones where none are learned from, or none where some are, or views
+            without the detector that takes them.
         AccessError: The classifier shows no features.
     """
     if not names or len(set(names)) < len(names):
         raise PlanError(f"a guard needs detectors, each once; got {', '.join(names) or 'none'}")
     reader = Reader(classifier)
-    detectors = {name: REFERENCE_FREE.create(name).bind(reader) for name in names}
+    made = add_views({name: REFERENCE_FREE.create(name) for name in names}, views)
+    detectors = {name: detector.bind(reader) for name, detector in made.items()}
     taught = {} if attacked is None else {"attacked_images": len(attacked), "attacked_sha256": pixels_sha256(attacked)}
     _check_teaching(detectors, attacked)
     for detector in track([part for part in detectors.values() if not part.supervised], "Fitting detectors"):
@@ -269,7 +278,8 @@ def fit_guard(classifier: Classifier, clean: Images, *, names: Sequence[str] = D
     for detector in detectors.values():
         if attacked is not None and detector.supervised:  # each shows a progress bar of its own
             detector.fit_on(clean, attacked)
-    return Guard(classifier=classifier, detectors=detectors, record={"detectors": list(names), **taught, **record})
+    return Guard(classifier=classifier, detectors=detectors, views=views,
+                 record={"detectors": list(names), **taught, **record})
 
 
 def pixels_sha256(images: Images) -> str:
