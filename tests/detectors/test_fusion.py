@@ -11,8 +11,9 @@ import pytest
 from scipy.stats import chi2, combine_pvalues, hmean
 
 from radversary.core.errors import InputError, UnknownNameError
+from radversary.detectors.combining import RULES, fisher, harmonic, kindred
 from radversary.detectors.conformal import p_values
-from radversary.detectors.fusion import Fusion, fisher, fuse, harmonic, second_half
+from radversary.detectors.fusion import Fusion, fuse, second_half
 
 
 def people(n: int) -> list[str]:
@@ -25,7 +26,34 @@ def test_the_rules_are_the_published_ones() -> None:
     assert np.allclose(fisher(-np.log(given)), combine_pvalues(given.T, method="fisher").statistic)
 
 
-@pytest.mark.parametrize(("name", "rule"), [("harmonic", harmonic), ("fisher", fisher)])
+def test_kindred_is_fisher_within_a_kind_and_the_least_p_value_between() -> None:
+    given, kinds = np.random.default_rng(0).random((20, 5)), ["a", "b", "a", "a", "b"]
+    within = [combine_pvalues(given[:, [0, 2, 3]].T, method="fisher").pvalue,
+              combine_pvalues(given[:, [1, 4]].T, method="fisher").pvalue]
+    assert np.allclose(np.exp(-kindred(-np.log(given), kinds)), np.minimum(*within))
+    alone = kindred(-np.log(given))
+    assert np.allclose(np.exp(-alone), combine_pvalues(given.T, method="fisher").pvalue)
+    assert (np.argsort(alone) == np.argsort(fisher(-np.log(given)))).all()
+    far = kindred(np.array([[1e5, 2e5], [1e5, 3e5]]))
+    assert np.isfinite(far).all()
+    assert far[1] > far[0]
+
+
+def test_a_kind_that_sees_nothing_does_not_hide_what_another_sees() -> None:
+    rng = np.random.default_rng(0)
+    clean, attacked = rng.normal(size=(400, 6)), rng.normal(size=(400, 6)) + np.array([1.2, 1.2, 0, 0, 0, 0])
+    kinds, noticed = ["perturbation"] * 2 + ["style"] * 4, {}
+    for rule in ("kindred", "fisher"):
+        noticed[rule] = fuse(clean, people(400), rule=rule, kinds=kinds).alarms(attacked).mean()
+    assert noticed["kindred"] > noticed["fisher"] + 0.05
+
+
+def test_kinds_are_one_a_detector() -> None:
+    with pytest.raises(InputError, match="each of 2 detectors has a kind, got 1"):
+        fuse(np.random.default_rng(0).normal(size=(60, 2)), people(60), alpha=0.1, kinds=["style"])
+
+
+@pytest.mark.parametrize(("name", "rule"), list(RULES.items()))
 def test_a_fusion_by_hand(name: str, rule: Callable[[np.ndarray], np.ndarray]) -> None:
     scores = np.random.default_rng(1).normal(size=(60, 2))
     fusion = fuse(scores, people(60), alpha=0.1, minimum=9, seed=4, rule=name)
@@ -44,7 +72,7 @@ def test_a_fusion_by_hand(name: str, rule: Callable[[np.ndarray], np.ndarray]) -
     assert fusion.combined(asked) == pytest.approx(judged)
 
 
-@pytest.mark.parametrize("rule", ["harmonic", "fisher"])
+@pytest.mark.parametrize("rule", list(RULES))
 def test_one_detector_that_never_saw_the_like_is_enough(rule: str) -> None:
     for draw in range(30):
         rng = np.random.default_rng(draw)
@@ -67,13 +95,14 @@ def apart(rng: np.random.Generator, n: int) -> np.ndarray:
     return rng.normal(size=(n, 4))
 
 
-@pytest.mark.parametrize("rule", ["harmonic", "fisher"])
+@pytest.mark.parametrize("rule", list(RULES))
 @pytest.mark.parametrize("kind", [same, opposed, apart])
 def test_the_rate_is_kept_however_detectors_depend(kind, rule: str) -> None:
     rng, alpha = np.random.default_rng(2), 0.1
     rates, naive = [], []
     for draw in range(200):
-        fusion, fresh = fuse(kind(rng, 80), people(80), alpha=alpha, rule=rule, seed=draw), kind(rng, 100)
+        fusion, fresh = fuse(kind(rng, 80), people(80), alpha=alpha, rule=rule, kinds=["a", "a", "b", "b"],
+                             seed=draw), kind(rng, 100)
         rates.append(fusion.alarms(fresh).mean())
         naive.append((chi2.sf(fisher(-np.log(fusion.detector_p_values(fresh))), 8) <= alpha).mean())
     assert np.mean(rates) <= alpha + 4 * np.std(rates) / np.sqrt(len(rates))

@@ -16,6 +16,7 @@ from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import InputError
 from radversary.core.types import Access
+from radversary.detectors import combining
 from radversary.detectors import fusion as fusion_file
 from radversary.detectors.conformal import p_values
 from radversary.detectors.fusion import fuse
@@ -49,11 +50,12 @@ def clean_scores(count, seed, columns=3):
     return scores
 
 
-@pytest.mark.parametrize("rule", ["harmonic", "fisher"])
+@pytest.mark.parametrize("rule", list(RULES))
 @pytest.mark.parametrize("patients", [80, 600])
 def test_no_excess_is_no_alarm_and_hardly_more_is_one(guard, rule, patients):
     names = [f"p{number}" for number in range(patients)]
-    ready = replace(guard, fusion=fuse(clean_scores(patients, 1), names, alpha=0.05, rule=rule))
+    ready = replace(guard, fusion=fuse(clean_scores(patients, 1), names, alpha=0.05, rule=rule,
+                                       kinds=["a", "b", "b"]))
     tested = GuardedClassifier(ready)
     suspects = np.concatenate([clean_scores(3000, 2), 1.7 * clean_scores(3000, 3) + 0.5])
     alarms = ready.calibrated().alarms(suspects)
@@ -75,10 +77,10 @@ def test_the_line_lies_on_the_count_or_above(reference):
 
 
 def test_every_rule_of_fusion_has_its_twin(guard):
-    assert set(RULES) == set(fusion_file.RULES)
-    values = np.random.default_rng(0).uniform(0.01, 1, size=(50, 4))
+    assert set(RULES) == set(combining.RULES)
+    values, kinds = np.random.default_rng(0).uniform(0.01, 9, size=(50, 4)), ["a", "b", "a", "a"]
     for name, rule in RULES.items():
-        assert np.allclose(rule(torch.from_numpy(values)).numpy(), fusion_file.RULES[name](values))
+        assert np.allclose(rule(torch.from_numpy(values), kinds).numpy(), combining.RULES[name](values, kinds))
 
 
 def test_it_is_the_classifier_and_is_watched(guarded, guard, clean):

@@ -26,7 +26,8 @@ def fit(
     use: Annotated[list[str] | None, typer.Option("--use", help="A detector by name, instead of a preset; "
                                                   "repeatable.")] = None,
     preset: Annotated[str, typer.Option(help="quick: integrity, shallow, neighbours, no pass beyond the classifier's; "
-                                        "thorough: shallow, shift, grain, three more, for faint attacks.")] = "quick",
+                                        "thorough: integrity, shallow, shift, grain, three passes more, for faint "
+                                        "attacks.")] = "quick",
     attacked: Annotated[list[Path] | None, typer.Option(help="A folder that `radversary attack` made of training "
                         "patients' films; repeatable; for supervised detectors (--use learned) alone.")] = None,
     view: Annotated[list[str] | None, typer.Option(help="For --use consistency: 'canonical', or the folder of a "
@@ -67,8 +68,8 @@ def calibrate(
     by: Annotated[str | None, typer.Option(help="Keep the promise for each view, sex, age band or source by "
                                                 "itself.")] = None,
     part: Annotated[str, typer.Option(help="Which part of a run's images.")] = "validation",
-    rule: Annotated[str, typer.Option(help="How detectors are put together: fisher, for what several see a little; "
-                                      "harmonic, for what one sees clearly.")] = "fisher",
+    rule: Annotated[str, typer.Option(help="How detectors are put together: kindred, adding up those of a kind; "
+                                      "fisher, all; harmonic, for what one sees clearly.")] = "kindred",
     seed: Annotated[int, typer.Option(help="Seed of the choice of one image a patient.")] = 42,
 ) -> None:
     """Set the thresholds on clean films of patients that were not fitted on."""

@@ -96,6 +96,7 @@ class _ViewDetector(ReferenceFreeDetector):
     """Has the classifier look at an image as it is and otherwise, and keeps the logits of each time."""
 
     reads: ClassVar[bool] = True
+    kind: ClassVar[str] = "perturbation"
 
     bits: int
     window: int

@@ -12,18 +12,17 @@ for each clean standard deviation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import logsumexp
 
-from radversary.core.errors import InputError, UnknownNameError
+from radversary.core.errors import InputError
 from radversary.core.seeds import numpy_generator
 from radversary.detectors.calibration import images_needed
+from radversary.detectors.combining import columns_by_kind, rule_named
 from radversary.detectors.conformal import (
     Calibration,
     finite,
@@ -33,30 +32,6 @@ from radversary.detectors.conformal import (
     warn_of_pooled,
 )
 from radversary.metrics.bootstrap import Floats, checked_patients
-
-
-def harmonic(surprise: Floats) -> Floats:
-    """Return the logarithm of one over the harmonic mean of p-values, given as ``-log p`` (N, D), (N,).
-
-    A single small p-value is enough. Source: Wilson 2019, PNAS 116(4), doi:10.1073/pnas.1814092116.
-
-    Example:
-        >>> np.exp(harmonic(-np.log([[0.5, 0.5], [0.01, 1.0]]))).round(6).tolist()
-        [2.0, 50.5]
-    """
-    return np.asarray(logsumexp(surprise, axis=1) - np.log(surprise.shape[1]))
-
-
-def fisher(surprise: Floats) -> Floats:
-    """Return Fisher's statistic, twice the sum of ``-log p`` (N, D), (N,): several middling ones add up.
-
-    Source: Fisher, "Statistical Methods for Research Workers", 4th ed., 1932, section 21.1.
-    """
-    return np.asarray(2.0 * surprise.sum(axis=1))
-
-
-RULES: Mapping[str, Callable[[Floats], Floats]] = MappingProxyType({"harmonic": harmonic, "fisher": fisher})
-"""Name of a rule to the function from surprises (N, D) to one suspicion an image, higher being more suspicious."""
 
 
 def beyond(reference: Floats, scores: Floats) -> Floats:
@@ -80,21 +55,24 @@ class Fusion:
     Attributes:
         firsts: One calibration a detector, on the first half of the patients.
         final: Calibration of the combination, on the second half.
-        rule: ``harmonic`` or ``fisher``.
+        rule: Name of one of :data:`radversary.detectors.combining.RULES`.
+        kinds: The kind of each detector, for the rule that asks; none where all are of one kind.
 
     Raises:
-        UnknownNameError: Another rule.
-        InputError: No detector.
+        UnknownNameError: No such rule.
+        InputError: No detector, or kinds that are not one a detector.
     """
 
     firsts: tuple[Calibration, ...]
     final: Calibration
-    rule: str = "fisher"
+    rule: str = "kindred"
+    kinds: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _rule(self.rule)
+        rule_named(self.rule)
         if not self.firsts:
             raise InputError("a fusion needs one detector at least")
+        columns_by_kind(len(self.firsts), self.kinds)
 
     def detector_p_values(self, scores: ArrayLike, groups: Sequence[str] | None = None) -> Floats:
         """Return each detector's own p-value, by which the strongest cue is known.
@@ -113,7 +91,7 @@ class Fusion:
 
     def combined(self, scores: ArrayLike, groups: Sequence[str] | None = None) -> Floats:
         """Return one suspicion an image, (N,), higher is more; what :attr:`final` is calibrated on."""
-        return _rule(self.rule)(_surprises(self.firsts, _columns(scores), groups))
+        return rule_named(self.rule)(_surprises(self.firsts, _columns(scores), groups), self.kinds)
 
     def p_values(self, scores: ArrayLike, groups: Sequence[str] | None = None) -> Floats:
         """Return the final p-value of each image, (N,) in (0, 1], from scores (N, D)."""
@@ -126,12 +104,12 @@ class Fusion:
     @classmethod
     def restore(cls, content: Mapping[str, Any]) -> Self:
         """Make a fusion from ``dataclasses.asdict`` of an equal one, also after a trip through JSON."""
-        return cls(rule=content["rule"], final=Calibration(**content["final"]),
+        return cls(rule=content["rule"], kinds=tuple(content.get("kinds", ())), final=Calibration(**content["final"]),
                    firsts=tuple(Calibration(**first) for first in content["firsts"]))
 
 
 def fuse(scores: ArrayLike, patients: Sequence[str], groups: Sequence[str] | None = None, *, alpha: float = 0.05,
-         minimum: int | None = None, rule: str = "fisher", seed: int = 0) -> Fusion:
+         minimum: int | None = None, rule: str = "kindred", kinds: Sequence[str] = (), seed: int = 0) -> Fusion:
     """Calibrate a fusion on clean images that were used to fit no detector.
 
     Args:
@@ -140,7 +118,8 @@ def fuse(scores: ArrayLike, patients: Sequence[str], groups: Sequence[str] | Non
         groups: What is to keep the promise by itself, one an image.
         alpha: The promised false-alarm rate of the final p-value, in (0, 1).
         minimum: Patients of a half from which on a group is judged by itself.
-        rule: ``harmonic`` or ``fisher``.
+        rule: Name of one of :data:`radversary.detectors.combining.RULES`.
+        kinds: The kind of each detector, for the rule that asks; none where all are of one kind.
         seed: Seed of the halves and of each patient's image.
 
     Returns:
@@ -156,7 +135,7 @@ def fuse(scores: ArrayLike, patients: Sequence[str], groups: Sequence[str] | Non
         >>> fusion.alarms([[0.0, 0.0, 0.0], [0.0, 9.0, 0.0]]).tolist()
         [False, True]
     """
-    columns, suspicion = _columns(scores), _rule(rule)
+    columns, suspicion = _columns(scores), rule_named(rule)
     names = group_names(groups, len(columns))
     known, people = np.unique(names).tolist(), np.asarray(checked_patients(patients, len(columns)), dtype=str)
     second = second_half(people.tolist(), names, seed=seed)
@@ -171,7 +150,7 @@ def fuse(scores: ArrayLike, patients: Sequence[str], groups: Sequence[str] | Non
 
     firsts = tuple(calibration(column, ~second) for column in columns[~second].T)
     judged = _surprises(firsts, columns[second], names[second].tolist())
-    fusion = Fusion(firsts=firsts, final=calibration(suspicion(judged), second), rule=rule)
+    fusion = Fusion(firsts=firsts, final=calibration(suspicion(judged, kinds), second), rule=rule, kinds=tuple(kinds))
     warn_of_pooled(fusion.final)
     return fusion
 
@@ -201,13 +180,6 @@ def second_half(patients: Sequence[str], groups: NDArray[np.str_], *, seed: int 
     second = np.zeros(len(names), dtype=bool)
     second[order[1::2]] = True
     return second[inverse]
-
-
-def _rule(name: str) -> Callable[[Floats], Floats]:
-    """Return the rule of a name."""
-    if name not in RULES:
-        raise UnknownNameError("rule of fusion", name, RULES)
-    return RULES[name]
 
 
 def _columns(scores: ArrayLike) -> Floats:

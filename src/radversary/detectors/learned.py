@@ -166,6 +166,7 @@ class LearnedDetector(ReferenceFreeDetector):
     """
 
     supervised: ClassVar[bool] = True
+    kind: ClassVar[str] = "perturbation"
 
     width: int = 16
     epochs: int = 20

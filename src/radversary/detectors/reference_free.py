@@ -32,12 +32,15 @@ class ReferenceFreeDetector(Detector):
         reads: Whether it looks at the classifier's maps, features or logits; then it must be bound to one
             (:meth:`bind`).
         supervised: Whether attacked images teach it as well (:meth:`fit_on`); most learn from clean images alone.
+        kind: What it is made to see: ``style``, a changed look, or ``perturbation``, faint changes that steer the
+            classifier. Detectors of a kind add up, kinds do not (:func:`radversary.detectors.combining.kindred`).
         learned: What was learned, by name; empty before :meth:`fit`.
     """
 
     needs_original: ClassVar[bool] = False
     reads: ClassVar[bool] = False
     supervised: ClassVar[bool] = False
+    kind: ClassVar[str] = "style"
     reader: Reader | None = None
 
     @property

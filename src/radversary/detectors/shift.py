@@ -65,6 +65,7 @@ class ShiftDetector(ReferenceFreeDetector):
     """
 
     reads: ClassVar[bool] = True
+    kind: ClassVar[str] = "perturbation"
 
     sigma: float = 0.7
     quality: int = 40

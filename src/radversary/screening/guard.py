@@ -27,9 +27,10 @@ from radversary.screening.views import add_views
 DEFAULT = ("integrity", "shallow", "neighbours")
 """Detectors that cost no pass beyond the classifier's own."""
 
-PRESETS: Mapping[str, tuple[str, ...]] = MappingProxyType({"quick": DEFAULT, "thorough": ("shallow", "shift", "grain")})
+PRESETS: Mapping[str, tuple[str, ...]] = MappingProxyType({"quick": DEFAULT, "thorough": (
+    "integrity", "shallow", "shift", "grain")})
 """Sets of detectors by name: ``quick`` for a reading room, ``thorough`` with three further passes, which bounded
-attacks of a few grey levels take to be noticed. More detectors notice less: each adds its own noise."""
+attacks of a few grey levels take to be noticed. More detectors of a kind notice less: each adds its own noise."""
 
 BATCH = 32
 """Images looked at together."""
@@ -164,7 +165,7 @@ class Guard:
         return torch.stack(scores, dim=1), reading.logits
 
     def calibrate(self, clean: Images, patients: Sequence[str], groups: Sequence[str] | None = None, *,
-                  alpha: float = 0.05, rule: str = "fisher", seed: int = 0) -> Guard:
+                  alpha: float = 0.05, rule: str = "kindred", seed: int = 0) -> Guard:
         """Set the thresholds on clean images of patients that no detector was fitted on.
 
         Args:
@@ -172,7 +173,7 @@ class Guard:
             patients: The patient of each image.
             groups: What shall keep the promise by itself, such as the view position, one an image.
             alpha: The promised false-alarm rate, in (0, 1).
-            rule: ``harmonic`` or ``fisher``.
+            rule: Name of one of :data:`radversary.detectors.combining.RULES`.
             seed: Of the choice of each patient's image.
 
         Returns:
@@ -182,7 +183,8 @@ class Guard:
             InputError: Too few patients for alpha, or arrays that do not fit each other.
         """
         look = self.look(clean, title="Calibrating")
-        return replace(self, fusion=fuse(look.scores, patients, groups, alpha=alpha, rule=rule, seed=seed))
+        return replace(self, fusion=fuse(look.scores, patients, groups, alpha=alpha, rule=rule,
+                                          kinds=[detector.kind for detector in self.detectors.values()], seed=seed))
 
     def p_values(self, look: Look, groups: Sequence[str] | None = None) -> NDArray[np.float64]:
         """Return the final p-value of each image, (N,) in (0, 1].
@@ -234,7 +236,7 @@ def preset_named(name: str) -> tuple[str, ...]:
 
     Example:
         >>> preset_named("thorough")
-        ('shallow', 'shift', 'grain')
+        ('integrity', 'shallow', 'shift', 'grain')
     """
     if name not in PRESETS:
         raise UnknownNameError("preset", name, tuple(PRESETS))

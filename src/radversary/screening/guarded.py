@@ -6,7 +6,7 @@ it, and the lines are combined as the guard combines p-values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from radversary.classifiers.base import Classifier
 from radversary.core.errors import InputError
 from radversary.core.files import sha256_json
 from radversary.core.types import Images
+from radversary.detectors.combining import columns_by_kind
 from radversary.detectors.conformal import EVERY
 from radversary.detectors.fusion import Fusion
 from radversary.screening.guard import Guard
@@ -30,10 +31,23 @@ HAIR = 1e-9
 """What is added to each excess, so that rounding turns no alarm into a pass."""
 
 
-RULES: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({
-    "harmonic": lambda surprise: surprise.logsumexp(1) - float(np.log(surprise.shape[1])),
-    "fisher": lambda surprise: 2.0 * surprise.sum(1)})
-"""The rules of :data:`radversary.detectors.fusion.RULES`, differentiable."""
+def kindred(surprise: Tensor, kinds: Sequence[str]) -> Tensor:
+    """Return :func:`radversary.detectors.combining.kindred` of (N, D), differentiable."""
+    parts = []
+    for columns in columns_by_kind(surprise.shape[1], kinds):
+        total = surprise[:, columns].sum(1)
+        series = torch.ones_like(total)
+        for power in range(len(columns) - 1, 0, -1):
+            series = 1.0 + series * total / power
+        parts.append(total - series.log())
+    return torch.stack(parts, 1).amax(1)
+
+
+RULES: Mapping[str, Callable[[Tensor, Sequence[str]], Tensor]] = MappingProxyType({
+    "kindred": kindred,
+    "harmonic": lambda surprise, _: surprise.logsumexp(1) - float(np.log(surprise.shape[1])),
+    "fisher": lambda surprise, _: 2.0 * surprise.sum(1)})
+"""The rules of :data:`radversary.detectors.combining.RULES`, differentiable."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +120,7 @@ class GuardedClassifier(Classifier):
         self.guard, self.group = guard, group
         self.card, self.access = guard.classifier.card, guard.classifier.access
         self.surprises = tuple(Surprise.of(first.reference(within)) for first in fusion.firsts)
-        self.rule, self.limit = rule_of(fusion, within)
+        self.rule, self.kinds, self.limit = rule_of(fusion), fusion.kinds, fusion.final.thresholds()[within]
 
     def __repr__(self) -> str:
         return f"GuardedClassifier({self.guard.classifier!r}, {', '.join(self.guard.detectors)}, group={self.group!r})"
@@ -139,7 +153,7 @@ class GuardedClassifier(Classifier):
     def excess_of(self, scores: Tensor) -> Tensor:
         """Return the excess (N,) of the detectors' scores (N, D)."""
         lines = [line(column) for line, column in zip(self.surprises, scores.T, strict=True)]
-        return self.rule(torch.stack(lines, dim=1)) - self.limit + HAIR
+        return self.rule(torch.stack(lines, dim=1), self.kinds) - self.limit + HAIR
 
     @torch.no_grad()
     def alarms(self, images: Images) -> Tensor:
@@ -149,12 +163,12 @@ class GuardedClassifier(Classifier):
         return torch.from_numpy(alarms).to(images.device)
 
 
-def rule_of(fusion: Fusion, group: str) -> tuple[Callable[[Tensor], Tensor], float]:
-    """Return a fusion's rule, differentiable, and its threshold for a group.
+def rule_of(fusion: Fusion) -> Callable[[Tensor, Sequence[str]], Tensor]:
+    """Return a fusion's rule, differentiable.
 
     Raises:
         InputError: A rule that has no differentiable twin.
     """
     if fusion.rule not in RULES:
         raise InputError(f"the rule {fusion.rule!r} has no differentiable twin; known: {', '.join(RULES)}")
-    return RULES[fusion.rule], fusion.final.thresholds()[group]
+    return RULES[fusion.rule]
