@@ -128,3 +128,10 @@ def test_truncated_films_are_refused(tmp_path) -> None:
         path.write_bytes(path.read_bytes()[:-900])
         with pytest.raises(UnreadableImageError, match="truncated"):
             read_picture(path)
+
+
+@pytest.mark.parametrize("name", ["chest.nii", "chest.NII.gz", "chest.nrrd", "chest.mha"])
+def test_a_volume_is_refused_as_one(tmp_path, name) -> None:
+    (tmp_path / name).write_bytes(b"\x5c\x01\x00\x00" + b"\0" * 400)
+    with pytest.raises(UnreadableImageError, match="it is a volume by its name; one film a file is expected"):
+        read_picture(tmp_path / name)

@@ -127,6 +127,8 @@ def kind_of(path: Path) -> Kind:
         return "JPEG"
     if start[128:132] == b"DICM":
         return "DICOM"
+    if path.name.lower().endswith((".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")):
+        raise UnreadableImageError(path, "it is a volume by its name; one film a file is expected: PNG, JPEG or DICOM")
     raise UnreadableImageError(path, "by its content it is neither PNG, JPEG nor DICOM")
 
 
