@@ -94,10 +94,13 @@ def test_a_texture_is_told_from_clean_films(fitted):
 def test_the_heat_map_shows_where(fitted, victim):
     fresh = painted(films(4, seed=2), 0.5)
     heat = fitted.heat_map(fresh, Reader(victim)(fresh))
-    assert heat.shape == (4, 16, 16)
+    assert heat.shape == (4, 15, 15)  # 16 places a side have 15 differences
     assert (heat[:, 9:].mean(dim=(1, 2)) > 3 * heat[:, :7].mean(dim=(1, 2))).all()
+    assert (heat[:, 9:].mean(dim=(1, 2)) > 1).all()
     plain = films(30, seed=3)
-    assert fitted.heat_map(plain, Reader(victim)(plain)).mean().item() == pytest.approx(1.0, abs=0.5)
+    calm = fitted.heat_map(plain, Reader(victim)(plain))
+    assert (calm > 1).float().mean() < 0.05
+    assert calm[:, [0, -1]].mean().item() == pytest.approx(calm.mean().item(), rel=0.5)  # padding is not suspicious
 
 
 def test_scores_stand_alone_and_come_back(fitted, victim):

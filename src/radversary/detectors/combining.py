@@ -56,7 +56,7 @@ def kindred(surprise: Floats, kinds: Sequence[str] = ()) -> Floats:
 
     Example:
         >>> kindred(-np.log([[0.5, 0.01, 1.0]]), ["style", "perturbation", "perturbation"]).round(3).tolist()
-        [2.882]
+        [2.881]
     """
     return np.asarray(np.max([erlang(surprise[:, columns].sum(axis=1), len(columns))
                               for columns in columns_by_kind(surprise.shape[1], kinds)], axis=0))

@@ -7,12 +7,14 @@ than a faint style does; differences between neighbouring places leave the anato
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar, Final, Self
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from radversary.core.errors import InputError, PlanError
 from radversary.core.seeds import generator
@@ -26,8 +28,18 @@ FAINT: Final = 1e-2
 """Energy of differences below which nothing is told apart, on the scale of normalised networks, where maps are about 1;
 a channel that never answers keeps a finite logarithm."""
 
-PATCHES: Final = 8
-"""Places a side of each clean map that teach what a patch looks like; all of them would be too many to keep."""
+GRID: Final = 16
+"""Cells a side of a heat map at most."""
+
+KEPT: Final = 128
+"""Clean images that set the scale of heat maps."""
+
+USUAL: Final = 3.0
+"""Deviations above the clean images' mean that a heat map shows as 1: about one clean cell in a hundred is
+beyond, as they are skewed."""
+
+LEAST_SPREAD: Final = 0.1
+"""Spread of log contrast that every cell is granted: outside the beam, clean films do not differ at all."""
 
 
 @lru_cache(maxsize=16)
@@ -75,7 +87,7 @@ class ShallowDetector(ReferenceFreeDetector):
     Each stage is a Gaussian with a shrunk covariance; the distances, each divided by the number of its measurements,
     are added. It learns from clean images as they are and sees no attack; early maps hardly notice harmless handling.
     Sources: Lee et al., NeurIPS 2018, arXiv:1807.03888 (Mahalanobis in early layers); Sastry and Oore, ICML 2020,
-    arXiv:1912.12510 (Gram matrices); Defard et al. 2021, arXiv:2011.08785 (patches), with one Gaussian for all places.
+    arXiv:1912.12510 (Gram matrices); Defard et al. 2021, arXiv:2011.08785 (heat maps by place).
 
     Attributes:
         rank: Mixtures of channels whose Gram matrix is looked at too. None by default: on the project's phantoms, 500
@@ -108,7 +120,7 @@ class ShallowDetector(ReferenceFreeDetector):
         return torch.cat(self._textures(reading), dim=1)
 
     def fit(self, clean: Images) -> Self:
-        """Learn the texture of clean images, stage by stage, and what their patches look like.
+        """Learn the texture of clean images, stage by stage, and for heat maps what each place of them looks like.
 
         Args:
             clean: (N, C, H, W) in [0, 1], two at least.
@@ -121,13 +133,13 @@ class ShallowDetector(ReferenceFreeDetector):
         """
         if self.reader is None or len(clean) < 2:
             return super().fit(clean)  # which says what is missing
-        stages, patches = [], []
+        stages, cells = [], _Cells()
         with torch.no_grad():
             for part in torch.split(clean, BATCH):
                 reading = self.reader(part)
                 stages.append(self._textures(reading))
-                patches.append(_some_patches(reading))
-        clouds = {"patch": fit_gaussian(torch.cat(patches))}
+                cells.add(local_contrast(reading))
+        clouds = {"cell": cells.learned()}
         for stage, seen in enumerate(zip(*stages, strict=True)):
             clouds[f"stage{stage}"] = fit_gaussian(torch.cat(seen))
         self._keep({f"{place}.{name}": part for place, cloud in clouds.items() for name, part in cloud.items()})
@@ -137,7 +149,7 @@ class ShallowDetector(ReferenceFreeDetector):
         """Return the sum over stages of the squared distance a measurement, (N,)."""
         total, start, stage = features.new_zeros(len(features), dtype=torch.float64), 0, 0
         while start < features.shape[1]:
-            cloud = self._cloud(f"stage{stage}")
+            cloud = self._known(f"stage{stage}")
             stop = start + len(cloud["mean"])
             total, start, stage = total + distance(features[:, start:stop], cloud), stop, stage + 1
         return total.float()
@@ -150,21 +162,22 @@ class ShallowDetector(ReferenceFreeDetector):
             reading: What the classifier saw in them.
 
         Returns:
-            (N, h, w), the squared distance a channel of each place of an early map from the clean images' patches;
-            about 1 where nothing is unusual.
+            (N, g, g), how unlike clean images the local contrast is in each cell; of clean images' cells about one in a
+            hundred is beyond 1. Each cell is compared with the same place of clean images, so that neither anatomy nor
+            the padding at the edges shows.
 
         Raises:
             InputError: The detector was never fitted, the classifier shows no maps, or the reading is of another
                 number of images.
         """
-        maps = _patch_map(self._shown(reading))
-        if len(maps) != len(images):
-            raise InputError(f"a heat map needs the reading of the same images, got {len(maps)} for {len(images)}")
-        rows = maps.movedim(1, -1).flatten(0, 2)
-        return distance(rows, self._cloud("patch")).float().reshape(len(maps), *maps.shape[-2:])
+        cells = local_contrast(self._shown(reading))
+        if len(cells) != len(images):
+            raise InputError(f"a heat map needs the reading of the same images, got {len(cells)} for {len(images)}")
+        known = {name: part.to(cells.device) for name, part in self._known("cell", ("mean", "spread", "usual")).items()}
+        return _unlike(cells, known) / known["usual"]
 
-    def _cloud(self, place: str) -> dict[str, Tensor]:
-        return {name: taught(self.learned, f"{place}.{name}", who=self) for name in ("mean", "root")}
+    def _known(self, place: str, names: Sequence[str] = ("mean", "root")) -> dict[str, Tensor]:
+        return {name: taught(self.learned, f"{place}.{name}", who=self) for name in names}
 
     def _shown(self, reading: Reading) -> Reading:
         if not reading.maps:
@@ -175,13 +188,42 @@ class ShallowDetector(ReferenceFreeDetector):
         return [texture(maps.to(reading.logits.device), self.rank) for maps in self._shown(reading).maps]
 
 
-def _patch_map(reading: Reading) -> Tensor:
-    """Return the maps that show where: the second stage, coarse enough to see texture, or the only one."""
-    return reading.maps[min(1, len(reading.maps) - 1)]
+def local_contrast(reading: Reading) -> Tensor:
+    """Return the contrast of each channel in each cell of a grid over a map, (N, 2 C, g, g) with g at most 16.
+
+    It is what :func:`texture` averages over the whole map, of the second stage, coarse enough to see texture (or of the
+    only one).
+    """
+    maps = reading.maps[min(1, len(reading.maps) - 1)]
+    cells = min(GRID, maps.shape[-2] - 1, maps.shape[-1] - 1)
+    steps = [(maps.diff(dim=axis).square() + FAINT).log() for axis in (3, 2)]
+    return torch.cat([functional.adaptive_avg_pool2d(step, cells) for step in steps], dim=1).to(reading.logits.device)
 
 
-def _some_patches(reading: Reading) -> Tensor:
-    """Return the channels at evenly spaced places of each map, (places, C)."""
-    maps = _patch_map(reading)
-    down, across = (max(1, side // PATCHES) for side in maps.shape[-2:])
-    return maps[..., down // 2::down, across // 2::across].movedim(1, -1).flatten(0, 2)
+class _Cells:
+    """What clean images look like in each cell, gathered batch by batch; a few images are kept to set the scale."""
+
+    def __init__(self) -> None:
+        self.count, self.sums, self.kept = 0, [torch.zeros(1, dtype=torch.float64)] * 2, list[Tensor]()
+
+    def add(self, cells: Tensor) -> None:
+        """Add a batch."""
+        wide = cells.double().cpu()
+        self.sums = [total + power.sum(0) for total, power in zip(self.sums, (wide, wide.square()), strict=True)]
+        if self.count < KEPT:
+            self.kept.append(cells.cpu())
+        self.count += len(cells)
+
+    def learned(self) -> dict[str, Tensor]:
+        """Return mean and spread of each cell, and how unlike these a clean image's cell may usually be."""
+        mean = self.sums[0] / self.count
+        spread = (self.sums[1] / self.count - mean.square()).clamp_min(LEAST_SPREAD**2).sqrt()
+        known = {"mean": mean.float(), "spread": spread.float()}
+        clean = torch.cat([_unlike(part, known) for part in self.kept])
+        return {**known, "usual": (clean.mean(0) + USUAL * clean.std(0)).clamp_min(1.0)}
+
+
+def _unlike(cells: Tensor, known: Mapping[str, Tensor]) -> Tensor:
+    """Return the mean squared standardised difference of cells (N, D, g, g) from clean ones, (N, g, g)."""
+    unlike: Tensor = ((cells - known["mean"]) / known["spread"]).square().mean(dim=1)
+    return unlike

@@ -182,5 +182,5 @@ def mistake(exhibit: WatchExhibit, folder: Path) -> Mistake:
                         (now,))]
     if exhibit.heat is not None:
         pictures.append(Picture("Where it is suspicious", data_uri(folder, exhibit.heat),
-                                note="a scale of its own for each image"))
+                                note="one scale for all: clean films stay almost uncoloured"))
     return Mistake(exhibit, tuple(pictures))

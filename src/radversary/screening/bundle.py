@@ -23,7 +23,7 @@ from radversary.screening.guard import Guard
 from radversary.screening.views import add_views, load_views, save_views
 
 MODEL, LEARNED, VIEWS, GUARD = "model", "detectors.safetensors", "views", "guard.json"
-FORMAT = 1
+FORMAT = 2
 
 
 def save_guard(guard: Guard, folder: Path) -> Path:

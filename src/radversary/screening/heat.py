@@ -20,9 +20,14 @@ from radversary.screening.screen import batches
 OPACITY = 0.55
 """How much of the colour lies over the film where it is most suspicious."""
 
+FAINT, FULL = 0.6, 2.5
+"""Heat at which colour begins and is full, where 1 is what about one place of clean films in a hundred exceeds."""
+
 
 def heat_maps(guard: Guard, images: Images) -> Tensor | None:
-    """Return where images are suspicious, (N, S, S) in [0, 1], each on a scale of its own; None where none can tell.
+    """Return where images are suspicious, (N, S, S) in [0, 1], all on one scale; None where no detector can tell.
+
+    A clean film stays almost without heat; a manipulation of the whole film may be hot all over.
 
     Args:
         guard: The guard.
@@ -35,9 +40,7 @@ def heat_maps(guard: Guard, images: Images) -> Tensor | None:
     if first is None:
         return None
     wide = functional.interpolate(first[:, None].float(), size=images.shape[-2:], mode="bilinear")[:, 0]
-    low, high = wide.amin((1, 2), keepdim=True), wide.amax((1, 2), keepdim=True)
-    scaled: Tensor = (wide - low) / (high - low).clamp_min(1e-9)
-    return scaled
+    return ((wide - FAINT) / (FULL - FAINT)).clamp(0.0, 1.0)
 
 
 def overlay(images: Images, heat: Tensor) -> Images:
