@@ -118,6 +118,27 @@ def test_a_guard_is_evaluated_on_a_run_s_images(radversary, bundle, films, phant
     assert "radversary data prepare" in missing.err
 
 
+def test_what_an_evaluation_found_is_told_in_tables_and_kept(radversary, films, make_model, phantoms):
+    run, out = films / "run", films / "watch"
+    assert radversary("data", "prepare", "folder", "--root", phantoms, "--out", run, "--size", 48).code == 0
+    model = make_model(*sorted(path.name for path in phantoms.iterdir() if path.is_dir() and path.name != "masks"))
+    assert radversary("detector", "fit", run, "--model", model, "--out", films / "guard", *USE).code == 0
+    assert radversary("detector", "calibrate", run, "--detector", films / "guard", "--alpha", 0.5).code == 0
+    plan = films / "watch.yaml"
+    plan.write_text(yaml.safe_dump({"bootstrap": 100, "exhibits": 1, "attacks": [
+        {"label": "noise", "name": "noise", "strengths": [0.2]},
+        {"label": "aware", "name": "evasive-pgd", "strengths": [0.05], "options": {"steps": 2}}]}))
+    words = ("detector", "evaluate", run, "--detector", films / "guard", "--plan", plan, "--out", out)
+    outcome = radversary(*words)
+    assert outcome.code == 0
+    lines = outcome.out.splitlines()
+    assert [sum(name in line for line in lines) for name in ("noise ", "aware ", "jpeg-75 ")] == [1, 1, 1]
+    assert f"page: {out / 'watch.html'}" in outcome.out.replace("\n", "")
+    kept = {name: (out / name).read_bytes() for name in ("watch.json", "watch.md", "scores.parquet")}
+    assert radversary(*words).code == 0
+    assert {name: (out / name).read_bytes() for name in kept} == kept
+
+
 def test_attacked_films_teach_a_supervised_detector_alone(radversary, films, make_model, monkeypatch):
     monkeypatch.setitem(REFERENCE_FREE._own, "learned", "tiny_learned:OneEpoch")
     model, bad = make_model("a", "b"), [films / "noise", films / "weak"]
@@ -153,6 +174,7 @@ def test_the_learned_detector_is_measured_on_families_left_out(radversary, films
     assert "AUROC out-of-family" in outcome.out
     assert "gradient" in outcome.out
     assert "1 of the plan's attacks know the detectors" in outcome.err
+    assert "out-of-family" in (films / "watch" / "families.md").read_text()
     found = json.loads((films / "watch" / "families.json").read_text())
     assert found["taught_attacked"] == {"noise": 8, "gradient": 8}
     missing = radversary("detector", "families", films / "new", "--model", model)

@@ -137,6 +137,7 @@ def evaluate(
     from radversary.audit.plan_files import parse_plan, read_plan
     from radversary.audit.watch import evaluate_guard
     from radversary.audit.watch_plan import DEFAULT, WatchPlan
+    from radversary.cli.detector_tables import harmless_table, noticed_table
     from radversary.core.errors import DataError
     from radversary.data.prepared import PreparedImages
     from radversary.report.watch import write_watch
@@ -146,7 +147,9 @@ def evaluate(
     if (prepared := prepared_in(run)) is None:
         raise DataError(f"{run} holds no prepared images; make them with: radversary data prepare")
     chosen = read_plan(WatchPlan, plan) if plan else parse_plan(WatchPlan, DEFAULT, source="the default plan")
-    evaluate_guard(chosen, load_guard(detector), PreparedImages.load(prepared), out)
+    result = evaluate_guard(chosen, load_guard(detector), PreparedImages.load(prepared), out)
+    show_whole(noticed_table(result))
+    show_whole(harmless_table(result))
     tell_result(f"page: {write_watch(out).resolve()}")
 
 
@@ -158,8 +161,8 @@ def families(
                                              "it.")],
     plan: Annotated[Path | None, typer.Option(help="What to attack with (YAML, as for `evaluate`); attackers who know "
                                               "the detectors are left out. Default: that of `evaluate`.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for families.json; the same command goes on where it was.")] = Path(
-        "runs/watch"),
+    out: Annotated[Path, typer.Option(help="Folder for families.json and .md; the same command goes on where it "
+                                           "was.")] = Path("runs/watch"),
     train_images: Annotated[int, typer.Option(min=2, help="Training images at most, and as many attacked copies an "
                                                           "attack.")] = 300,
 ) -> None:
@@ -170,8 +173,10 @@ def families(
     from radversary.classifiers.files import load_classifier
     from radversary.cli.detector_tables import families_table
     from radversary.core.errors import DataError
+    from radversary.core.files import write_text
     from radversary.data.prepared import PreparedImages
     from radversary.report.watch import write_watch
+    from radversary.report.watch_tables import families_markdown
     from radversary.screening.films import prepared_in
 
     if (prepared := prepared_in(run)) is None:
@@ -179,6 +184,7 @@ def families(
     chosen = read_plan(WatchPlan, plan) if plan else parse_plan(WatchPlan, DEFAULT, source="the default plan")
     result = leave_one_family_out(chosen, load_classifier(model), PreparedImages.load(prepared), out,
                                   train_images=train_images)
+    write_text(out / "families.md", families_markdown(result))
     show_whole(families_table(result))
     for warning in result.warnings:
         say(warning)

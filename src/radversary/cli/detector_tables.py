@@ -9,10 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from radversary.audit.families_result import FamiliesResult
-from radversary.core.types import Estimate
+from radversary.audit.watch_result import WatchResult
 from radversary.detectors.drift import CleanCheck, CleanRate
-from radversary.report.formats import area, area_interval, level, measure_name
 from radversary.report.markdown import figure
+from radversary.report.watch_tables import FAMILIES, HARMLESS, NOTICED, family_rows, harmless_rows, noticed_rows, region
 from radversary.screening.guard import Verdict
 
 SUREST = 4
@@ -66,20 +66,27 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Table:
 
 def families_table(result: FamiliesResult) -> Table:
     """Return how the learned detector does on families that it was shown and on each that it was not."""
-    table = Table(title="Learned detector, taught with the attack's family and without it [95 % interval]",
-                  title_justify="left")
-    for name in ("family", "attack", "strength", "images", "AUROC in-family", "AUROC out-of-family",
-                 "at 5 % in, %", "at 5 % out, %"):
-        table.add_column(name, justify="left" if name in ("family", "attack") else "right")
-    for row in result.rows:
-        condition, sides = row.condition, (row.in_family, row.out_of_family)
-        table.add_row(escape(row.family), escape(condition.attack),
-                      f"{measure_name(condition.measure)} {level(condition.strength, condition.measure)}",
-                      str(row.in_family.auroc.n), *(_area(side.auroc) for side in sides),
-                      *(figure(side.at_5) for side in sides))
-    table.add_row("", "identity", "", str(result.identity.n), _area(result.identity), "", "", "")
+    table = plain_table("Learned detector, taught with the attack's family and without it [95 % interval]", FAMILIES,
+                        family_rows(result), left=2)
+    table.add_row("", "identity", "", str(result.identity.n), region(result.identity), "", "", "")
     return table
 
 
-def _area(estimate: Estimate) -> str:
-    return f"{area(estimate.value)} {area_interval(estimate)}"
+def noticed_table(result: WatchResult) -> Table:
+    """Return what a guard notices of each attack and what gets past it."""
+    return plain_table("Noticed without the original, % [95 % interval]", NOTICED, noticed_rows(result))
+
+
+def harmless_table(result: WatchResult) -> Table:
+    """Return how often a guard alarms on what is no attack."""
+    return plain_table("Changes that are no attacks, % [95 % interval]", HARMLESS, harmless_rows(result))
+
+
+def plain_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> Table:
+    """Return a table of texts, the first ``left`` columns flush left."""
+    table = Table(title=title, title_justify="left")
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="left" if number < left else "right")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table

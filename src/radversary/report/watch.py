@@ -17,6 +17,7 @@ from radversary.report.figures.watch import by_attack, draw_watch, title_of
 from radversary.report.formats import level, measure_name
 from radversary.report.gallery import Picture, Verdict, data_uri
 from radversary.report.html import environment
+from radversary.report.watch_tables import watch_markdown
 
 RUNGS: Mapping[Rung, str] = MappingProxyType({
     Rung.OBLIVIOUS: "does not know the detectors", Rung.ADAPTIVE: "knows the detectors"})
@@ -104,7 +105,7 @@ def families_in(folder: Path) -> FamiliesResult | None:
 
 
 def write_watch(folder: Path) -> Path:
-    """Write ``watch.html`` of a folder that an evaluation was written to.
+    """Write ``watch.html`` and the tables of ``watch.md`` of a folder that an evaluation was written to.
 
     Args:
         folder: A folder with ``watch.json``.
@@ -119,7 +120,9 @@ def write_watch(folder: Path) -> Path:
     """
     if not (folder / "watch.json").is_file():
         raise InputError(f"{folder} has no watch.json; evaluate a guard there first")
-    return write_text(folder / "watch.html", render_watch(WatchResult.load(folder / "watch.json"), folder))
+    result = WatchResult.load(folder / "watch.json")
+    write_text(folder / "watch.md", watch_markdown(result))
+    return write_text(folder / "watch.html", render_watch(result, folder))
 
 
 def worst(rows: Sequence[WatchRow]) -> dict[Rung, WatchRow]:

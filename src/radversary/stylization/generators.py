@@ -1,8 +1,8 @@
 """Style generators: content and style in, stylised image out, whatever is inside.
 
 ``adain`` is our own feed-forward network (weights in the wheel), ``fourier`` needs no weights, ``gatys`` optimises the
-image and needs a VGG-19 file; ``pyramid``, ``veil`` and ``random-convolution`` are plain arithmetic.
-All are independent of batch mates.
+image and needs a VGG-19 file; ``pyramid``, ``veil``, ``relief``, ``random-convolution`` and ``random-network`` are
+plain arithmetic. All are independent of batch mates.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from radversary.core.errors import PlanError
 from radversary.core.files import sha256_file
 from radversary.core.registry import Registry
 from radversary.core.types import Images
-from radversary.stylization import fourier, gatys, weightless
+from radversary.stylization import fourier, gatys, untrained, weightless
 from radversary.stylization.distorted import distorted
 from radversary.stylization.features import find_weights, load_vgg19
 from radversary.stylization.network import WEIGHTS, shipped_stylizer
@@ -154,6 +154,24 @@ class RandomConvolution(StyleGenerator):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RandomNetwork(StyleGenerator):
+    """A network of random weights, one a style, whose features take the style's statistics."""
+
+    def stylise(self, images: Images, styles: Images) -> Images:
+        """Redraw the images."""
+        return untrained.random_network(images, styles)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relief(StyleGenerator):
+    """Edges redrawn as relief band by band, one drawing a style (see ``stylization/untrained.py``)."""
+
+    def stylise(self, images: Images, styles: Images) -> Images:
+        """Redraw the images."""
+        return untrained.relief(images, styles)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Gatys(StyleGenerator):
     """Optimisation of the image (see ``stylization/gatys.py``); minutes where the others take milliseconds.
 
@@ -196,5 +214,7 @@ GENERATORS = Registry[StyleGenerator]("style generator", {
     "microast": "radversary.stylization.microast:MicroAst",
     "pyramid": "radversary.stylization.generators:Pyramid",
     "random-convolution": "radversary.stylization.generators:RandomConvolution",
+    "random-network": "radversary.stylization.generators:RandomNetwork",
+    "relief": "radversary.stylization.generators:Relief",
     "veil": "radversary.stylization.generators:Veil",
 }, group="radversary.generators")
