@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import DataError, InputError, MissingColumnError
@@ -28,7 +32,7 @@ def test_a_folder_s_films_come_sorted_at_the_classifier_s_size(folder, clean):
     (folder / "notes.txt").write_text("not a film")
     films = read_films(folder, CARD)
     assert films.names == ("f0.png", "f1.png", "f2.png", "f3.png")
-    assert films.patients == ("f0", "f1", "f2", "f3")
+    assert films.patients == films.names
     assert torch.allclose(films.images, clean[:4], atol=1 / 500)
     assert read_films(folder, CARD.model_copy(update={"size": 16})).images.shape == (4, 1, 16, 16)
 
@@ -53,6 +57,41 @@ def test_what_cannot_be_read_is_left_out_and_named(folder, guard):
     left_out: list[str] = []
     assert len(list(screen_place(guard, folder, left_out=left_out))) == 3
     assert "f1.png" in left_out[0]
+
+
+def dicom(path: Path, **tags: str) -> None:
+    film = Dataset()
+    film.file_meta = FileMetaDataset()
+    film.file_meta.TransferSyntaxUID, film.SOPClassUID = ExplicitVRLittleEndian, DigitalXRayImageStorageForPresentation
+    film.SOPInstanceUID, film.Rows, film.Columns = generate_uid(), 32, 32
+    film.SamplesPerPixel, film.PhotometricInterpretation, film.PixelRepresentation = 1, "MONOCHROME2", 0
+    film.BitsAllocated, film.BitsStored, film.HighBit = 8, 8, 7
+    film.PixelData = np.random.default_rng(0).integers(256, size=1024, dtype=np.uint8).tobytes()
+    for name, value in tags.items():
+        setattr(film, name, value)
+    film.save_as(path, enforce_file_format=True)
+
+
+def test_dicom_headers_say_whose_a_film_is_and_how_it_was_made(tmp_path):
+    dicom(tmp_path / "a.dcm", PatientID="P1", ViewPosition="PA", PatientSex="F", PatientAge="061Y", Modality="DX")
+    dicom(tmp_path / "b.dcm", PatientID="P1", ViewPosition="AP", PatientSex="F", PatientAge="061Y", Modality="CR")
+    dicom(tmp_path / "c.dcm")
+    films = read_films(tmp_path, CARD)
+    assert films.patients == ("P1", "P1", "c.dcm")
+    assert films.groups("view") == ["PA", "AP", "unknown"]
+    assert films.groups("modality") == ["DX", "CR", "unknown"]
+    assert films.groups("age") == ["60-79", "60-79", "unknown"]
+    assert films.groups("sex") == ["F", "F", "unknown"]
+
+
+def test_a_table_goes_before_the_header(tmp_path):
+    dicom(tmp_path / "a.dcm", PatientID="P1", ViewPosition="PA", Modality="DX")
+    pd.DataFrame({"file": ["a.dcm"], "patient_id": ["x"], "view": ["AP"]}).to_csv(tmp_path / "films.csv", index=False)
+    films = read_films(tmp_path / "films.csv", CARD)
+    assert (films.patients, films.groups("view"), films.groups("modality")) == (("x",), ["AP"], ["DX"])
+    pd.DataFrame({"file": ["a.dcm"], "Modality": ["cr"]}).to_csv(tmp_path / "films.csv", index=False)
+    films = read_films(tmp_path / "films.csv", CARD)
+    assert (films.patients, films.groups("view"), films.groups("modality")) == (("P1",), ["PA"], ["CR"])
 
 
 def test_attacked_films_are_never_taken_for_clean(folder):

@@ -65,7 +65,7 @@ def calibrate(
     clean: CleanArgument,
     detector: BundleOption = Path("detector"),
     alpha: Annotated[float, typer.Option(help="Promised false-alarm rate, between 0 and 1.")] = 0.05,
-    by: Annotated[str | None, typer.Option(help="Keep the promise for each view, sex, age band or source by "
+    by: Annotated[str | None, typer.Option(help="Keep the promise for each view, sex, age band, modality or source by "
                                                 "itself.")] = None,
     part: Annotated[str, typer.Option(help="Which part of a run's images.")] = "validation",
     rule: Annotated[str, typer.Option(help="How detectors are put together: kindred, adding up those of a kind; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ from radversary.core.errors import MissingPartError, UnreadableImageError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+
+FACTS = ("PatientID", "ViewPosition", "PatientSex", "PatientAge", "Modality")
+"""What :func:`read_dicom_facts` reads."""
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
@@ -64,6 +68,24 @@ def read_dicom_header(path: Path, largest: int) -> tuple[int, int, int]:
     """
     film = _film(path, largest, stop_before_pixels=True)
     return int(film.Columns), int(film.Rows), _bits(film)
+
+
+def read_dicom_facts(path: Path) -> dict[str, str]:
+    """Return what a header says of patient and examination, as it is written there, without decoding a pixel.
+
+    Args:
+        path: The file.
+
+    Returns:
+        DICOM's keywords (``PatientID``, ``ViewPosition``, ``PatientSex``, ``PatientAge``, ``Modality``) to text; those
+        that the header leaves out or empty are left out. They name a person: keep them out of files and logs.
+
+    Raises:
+        UnreadableImageError: No readable DICOM header.
+        MissingPartError: pydicom is not installed.
+    """
+    film = _film(path, sys.maxsize, stop_before_pixels=True)
+    return {word: text for word in FACTS if (text := str(film.get(word, "") or "").strip())}
 
 
 def _film(path: Path, largest: int, **how: bool) -> Dataset:

@@ -102,6 +102,21 @@ def read_header(path: Path | str) -> Header:
         return Header(kind, *image.size, bits=16 if image.mode.startswith("I") else 8)
 
 
+def read_facts(path: Path | str) -> dict[str, str]:
+    """Return what a file says of patient and examination under DICOM's keywords; nothing where it is no DICOM.
+
+    Raises:
+        UnreadableImageError: As :func:`read_picture`, as far as the header tells.
+        MissingPartError: A DICOM file, and pydicom is not installed.
+    """
+    path = Path(path)
+    if kind_of(path) != "DICOM":
+        return {}
+    from radversary.data.dicom import read_dicom_facts
+
+    return read_dicom_facts(path)
+
+
 def kind_of(path: Path) -> Kind:
     """Tell a file's format by its first bytes.
 

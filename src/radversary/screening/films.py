@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,7 @@ from radversary.core.types import Images
 from radversary.data.columns import ours
 from radversary.data.folders import files_under
 from radversary.data.prepared import RECORD, PreparedImages
-from radversary.data.reading import read_picture
+from radversary.data.reading import read_facts, read_picture
 from radversary.data.table import read_csv
 from radversary.execution.progress import track
 from radversary.imaging.intensity import quantise, resize, to_grey
@@ -25,8 +25,8 @@ from radversary.imaging.intensity import quantise, resize, to_grey
 ATTACKED: Final = "attacked.json"
 """File in a folder of attacked images that lists their hashes: nothing in it is ever taken for clean."""
 
-GROUPS: Final = ("view", "sex", "age", "source")
-"""What a table may know of a film that it can be grouped by."""
+GROUPS: Final = ("view", "sex", "age", "source", "modality")
+"""What a table or a DICOM header may know of a film that it can be grouped by."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Film:
     Attributes:
         path: The file.
         name: What it is called in results.
-        patient: Whose it is; the name where that is not known.
-        facts: What the table says of it, by :data:`GROUPS`; empty text where it says nothing.
+        patient: Whose it is; empty where that is not known.
+        facts: What is known of it, by :data:`GROUPS`; empty text where nothing is.
     """
 
     path: Path
     name: str
-    patient: str
+    patient: str = ""
     facts: tuple[tuple[str, str], ...] = ()
 
 
@@ -144,10 +144,10 @@ def films_at(place: Path) -> list[Film]:
         found = [path for path in files_under(place) if path.suffix.lower() not in (".json", ".csv", ".md", ".txt")]
         if not found:
             raise DataError(f"no file in {place}")
-        return [Film(path, path.relative_to(place).as_posix(), path.stem) for path in found]
+        return [Film(path, path.relative_to(place).as_posix()) for path in found]
     if not place.is_file():
         raise DataError(f"{place} does not exist")
-    return [Film(place, place.name, place.stem)]
+    return [Film(place, place.name)]
 
 
 def in_table(path: Path) -> list[Film]:
@@ -159,11 +159,13 @@ def in_table(path: Path) -> list[Film]:
     """
     raw = read_csv(path)
     frame = ours(raw, table=path)
+    if (modality := next((name for name in ("modality", "Modality") if name in raw), None)) is not None:
+        frame = frame.assign(modality=raw[modality].str.strip().str.upper())
     if "path" not in frame:
         raise MissingColumnError(path, "path", map(str, raw.columns))
     patients = frame["patient_id"] if "patient_id" in frame else pd.Series("", index=frame.index)
     known = [name for name in GROUPS if name in frame]
-    found = [Film(path.parent / name, name, patient or name, tuple((key, str(facts[key])) for key in known))
+    found = [Film(path.parent / name, name, patient, tuple((key, str(facts[key])) for key in known))
              for name, patient, facts in zip(frame["path"], patients, frame.to_dict("records"), strict=True) if name]
     if not found:
         raise DataError(f"{path} names no file")
@@ -171,16 +173,33 @@ def in_table(path: Path) -> list[Film]:
 
 
 def decoded(films: Iterable[Film], card: ModelCard, left_out: list[str]) -> Iterator[tuple[Film, Images]]:
-    """Yield each film with its image (1, C, S, S); the reason is added to ``left_out`` where it cannot be read."""
+    """Yield each film, described, with its image (1, C, S, S); why one cannot be read is added to ``left_out``."""
     for film in films:
         try:
-            picture = read_picture(film.path)
+            picture, known = read_picture(film.path), described(film)
         except UnreadableImageError as error:
             left_out.append(str(error))
             continue
         image = torch.from_numpy(picture.pixels)[None]
         image = to_grey(image) if card.channels == 1 else image.expand(-1, 3, -1, -1)
-        yield film, quantise(resize(image, card.size), picture.bits)
+        yield known, quantise(resize(image, card.size), picture.bits)
+
+
+def described(film: Film) -> Film:
+    """Return a film with what its DICOM header adds to its table: patient, view, sex, age and modality.
+
+    A patient that neither knows is taken for one of its own.
+
+    Raises:
+        UnreadableImageError: The header cannot be read.
+    """
+    if not (found := read_facts(film.path)):
+        return replace(film, patient=film.patient or film.name)
+    row = ours(pd.DataFrame([found]), table=film.path).astype(str).to_dict("records")[0]
+    row["modality"] = found.get("Modality", "").upper()
+    said = {name: text for name in GROUPS if (text := row.get(name, "").replace("nan", ""))}
+    said.update({name: text for name, text in film.facts if text})
+    return replace(film, patient=film.patient or found.get("PatientID", "") or film.name, facts=tuple(said.items()))
 
 
 def gathered(films: Sequence[Film], images: Images, left_out: Sequence[str]) -> Films:
