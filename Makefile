@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PAGES := tests/test_style_budget.py tests/test_docs.py tests/test_public_names.py
 SHELL := /bin/bash
 
 .PHONY: help setup demo test test-slow check bench docs clean
@@ -22,9 +23,9 @@ setup: $(STAMP)  ## make .venv
 demo: $(STAMP)  ## audit a small ResNet on phantoms: a report in minutes
 	@$(BIN)/radversary demo
 
-test: $(STAMP)  ## the quick suite
+test: $(STAMP)  ## the quick suite; what `check` runs is not run again
 	@echo "→ tests"
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(addprefix --ignore=,$(PAGES))
 
 test-slow: $(STAMP)  ## the slow tests
 	@$(BIN)/python -m pytest -m slow -n auto --dist loadfile
@@ -33,7 +34,7 @@ check: $(STAMP)  ## ruff, mypy strict, layers, style budget, docs
 	@echo "→ ruff";        $(BIN)/ruff check src tests benchmarks
 	@echo "→ mypy";        $(BIN)/mypy
 	@echo "→ layers";      $(BIN)/lint-imports
-	@echo "→ style budget and docs"; $(BIN)/python -m pytest -q tests/test_style_budget.py tests/test_docs.py tests/test_public_names.py
+	@echo "→ style budget and docs"; $(BIN)/python -m pytest -q $(PAGES)
 
 bench: $(STAMP)  ## measure speed against named peers; results in benchmarks/results
 	@$(BIN)/python -m benchmarks

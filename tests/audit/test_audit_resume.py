@@ -22,7 +22,7 @@ def tables(folder: Path) -> list[bytes]:
     return [(folder / name).read_bytes() for name in TABLES]
 
 
-@pytest.mark.parametrize("batches", [0, 1, 2])
+@pytest.mark.parametrize("batches", [1, *(pytest.param(count, marks=pytest.mark.slow) for count in (0, 2))])
 def test_killed_and_started_again_it_ends_with_the_same_bytes(subject, finished, tmp_path, monkeypatch, batches):
     with monkeypatch.context() as patch:
         stop_after(patch, batches)
@@ -36,6 +36,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(subject, finished,
     assert files_in(tmp_path) == files_in(finished[1])
 
 
+@pytest.mark.slow
 def test_a_kill_between_the_two_files_of_a_batch(subject, finished, tmp_path, monkeypatch):
     real, written = run_file.write_whole, []
 
@@ -69,8 +70,9 @@ def changed_model(plan, subject):
 
 @pytest.mark.parametrize("change", [
     lambda plan, subject: (plan.model_copy(update={"seed": 43}), subject),
-    lambda plan, subject: (plan.model_copy(update={"limit": 5}), subject),
-    lambda plan, subject: (make_plan(**{**QUICK, "attacks": [{**NOISE, "strengths": [0.2]}]}), subject),
+    pytest.param(lambda plan, subject: (plan.model_copy(update={"limit": 5}), subject), marks=pytest.mark.slow),
+    pytest.param(lambda plan, subject: (make_plan(**{**QUICK, "attacks": [{**NOISE, "strengths": [0.2]}]}), subject),
+                 marks=pytest.mark.slow),
     changed_model,
 ], ids=["seed", "limit", "strength", "weights"])
 def test_whatever_the_predictions_depend_on_makes_them_anew(subject, tmp_path, change):

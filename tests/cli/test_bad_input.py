@@ -233,6 +233,7 @@ def console_script(*arguments: object, **options) -> subprocess.CompletedProcess
                           capture_output=True, timeout=120, check=False, **options)
 
 
+@pytest.mark.slow
 def test_a_real_process_ends_with_exit_code_two_and_one_line(film, tmp_path):
     done = console_script("attack", film, "--out", tmp_path / "out", "--name", "stlye-transfer")
     assert (done.returncode, done.stdout) == (2, "")

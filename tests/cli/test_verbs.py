@@ -117,6 +117,7 @@ def test_check_finds_a_patient_in_two_parts(radversary, phantoms, tmp_path):
     assert "in more than one part" in outcome.err
 
 
+@pytest.mark.slow
 def test_a_saved_model_is_audited_and_its_report_drawn_again(radversary, make_model, phantoms, tmp_path):
     torch.manual_seed(0)
     plan = tmp_path / "plan.yaml"

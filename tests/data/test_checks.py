@@ -98,6 +98,7 @@ def test_copies_turned_before_the_split_are_caught(make_table, tmp_path) -> None
     assert report.duplicate_pairs == (by_film > 1).sum()
 
 
+@pytest.mark.slow
 def test_real_strangers_are_not_taken_for_each_other_and_turned_films_are_found(cxr, tmp_path) -> None:
     table = NihChestXray14(root=cxr, limit_per_class=60).table(tmp_path)
     strangers = prepare_images(split_by_patient(table), size=128, folder=tmp_path / "a")

@@ -99,6 +99,7 @@ def test_each_attack_has_its_copies_its_strength_and_its_model(tmp_path, monkeyp
         torch.testing.assert_close(views[entry, 1 + view], views[entry, 0] / 2, atol=3e-3, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_parts")
 def test_the_key_follows_the_models_that_are_looked_at(films):
     plan, cards = transfer_study(), {"victim": "1", "surrogate": "2"}

@@ -73,6 +73,7 @@ def test_a_second_run_trains_and_measures_nothing(finished_study, tmp_path, trai
     assert (tmp_path / "data" / "prepared" / "images.npy").stat().st_mtime_ns == images
 
 
+@pytest.mark.slow
 def test_a_changed_training_makes_that_model_anew_and_no_other(tmp_path, trainings):
     train_models(make_study(), tmp_path, device="cpu")
     victim = sha256_file(tmp_path / "models" / "victim" / "model.safetensors")
@@ -94,6 +95,7 @@ def test_a_changed_victim_makes_what_starts_from_it_anew_too(tmp_path, trainings
     assert trainings == ["victim", "hardened"] * 2
 
 
+@pytest.mark.slow
 def test_a_changed_attack_trains_nothing(finished_study, tmp_path, trainings, measurements):
     shutil.copytree(finished_study[1], tmp_path, dirs_exist_ok=True)
     changed = make_study(attacks=[{"label": "noise", "name": "noise"}], exhibits=0)
@@ -206,6 +208,7 @@ class TestExisting:
     def plan(self, **changes):
         return make_study(**changes).audit_part()
 
+    @pytest.mark.slow
     def test_a_saved_model_is_audited_on_other_films(self, model, tmp_path):
         plan = self.plan(defences=[{"label": "jpeg", "transforms": [{"name": "jpeg"}]}])
         result = audit_existing(plan, model, self.SOURCE, tmp_path / "audit")

@@ -94,7 +94,8 @@ def test_the_attacked_norm_can_be_kept():
 
 
 @pytest.mark.parametrize("objective", [
-    Objective(consistency=4.0), DUAL, Objective(consistency=4.0, norm="dual", keep="attacked"),
+    pytest.param(Objective(consistency=4.0), marks=pytest.mark.slow), DUAL,
+    pytest.param(Objective(consistency=4.0, norm="dual", keep="attacked"), marks=pytest.mark.slow),
 ], ids=["shared", "dual", "dual, attacked kept"])
 def test_stopped_and_resumed_it_ends_with_the_same_bytes(run, tmp_path, objective):
     two = (ONE, Phase(name="two", trunk="trained", epochs=2, learning_rate=1e-2))

@@ -110,7 +110,7 @@ def test_frozen_trunk_and_its_statistics_do_not_move(run):
     assert moved == {key for key in start if key.startswith("head.")}
 
 
-@pytest.mark.parametrize("after", [2, 4, 6, 7, 11, 14])
+@pytest.mark.parametrize("after", [2, 7, *(pytest.param(step, marks=pytest.mark.slow) for step in (4, 6, 11, 14))])
 def test_a_stopped_training_resumes_to_the_same_bytes(run, tmp_path, after):
     run(out="whole")
     with pytest.raises(OSError, match="pulled"):
