@@ -118,6 +118,19 @@ def test_a_guard_is_evaluated_on_a_run_s_images(radversary, bundle, films, phant
     assert "radversary data prepare" in missing.err
 
 
+def test_a_group_that_is_too_small_is_a_note_and_films_without_one_are_refused(radversary, films, bundle):
+    table = films / "calibrate" / "films.csv"
+    names = sorted(path.name for path in (films / "calibrate").glob("*.png"))
+    table.write_text("file,view\n" + "".join(f"{name},{'AP' if row % 2 else 'PA'}\n" for row, name in enumerate(names)))
+    outcome = radversary("detector", "calibrate", table, "--detector", bundle, "--alpha", 0.2, "--by", "view")
+    assert outcome.code == 0
+    assert "note: group 'AP' has" in outcome.err
+    assert "UserWarning" not in outcome.err
+    refused = radversary("screen", films / "new", "--detector", bundle)
+    assert refused.code == 2
+    assert "cannot be grouped by 'view', which a table's column or a DICOM header would say" in refused.err
+
+
 def test_what_an_evaluation_found_is_told_in_tables_and_kept(radversary, films, make_model, phantoms):
     run, out = films / "run", films / "watch"
     assert radversary("data", "prepare", "folder", "--root", phantoms, "--out", run, "--size", 48).code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -81,7 +82,11 @@ def calibrate(
     films = read_films(clean, guard.classifier.card, part=part, clean=True)
     report_left_out(films.left_out)
     noted = replace(guard, record={**guard.record, "grouped_by": by, "calibrated_images": len(films.names)})
-    ready = noted.calibrate(films.images, films.patients, films.groups(by), alpha=alpha, rule=rule, seed=seed)
+    with warnings.catch_warnings(record=True) as pooled:
+        warnings.simplefilter("always")
+        ready = noted.calibrate(films.images, films.patients, films.groups(by), alpha=alpha, rule=rule, seed=seed)
+    for warning in pooled:
+        say(f"note: {warning.message}")
     save_guard(ready, detector)
     show(promise_table(promise(ready.calibrated())))
     tell_result(f"calibrated on {len(films.names)} images; use it: radversary screen FILMS --detector {detector}")

@@ -74,7 +74,8 @@ class Films:
             return None
         if by not in self.facts:
             known = ", ".join(map(str, self.facts)) or "nothing"
-            raise InputError(f"films cannot be grouped by {by!r}; known of them: {known}")
+            raise InputError(f"films cannot be grouped by {by!r}, which a table's column or a DICOM header would say; "
+                             f"known of them: {known}")
         return [str(value) or "unknown" for value in self.facts[by]]
 
 
