@@ -5,8 +5,9 @@ import torch
 
 from radversary.imaging.intensity import to_grey
 from radversary.imaging.similarity import ssim
+from radversary.stylization.distorted import LEAST_CONTRAST
 from radversary.stylization.generators import GENERATORS
-from radversary.stylization.untrained import BENDS, LEAST_CONTRAST, blurred, convolved, random_network, relief
+from radversary.stylization.untrained import BENDS, blurred, convolved, random_network, relief
 from radversary.stylization.weightless import moments
 from random_parts import smooth_images
 

@@ -138,7 +138,7 @@ class ShallowDetector(ReferenceFreeDetector):
             for part in torch.split(clean, BATCH):
                 reading = self.reader(part)
                 stages.append(self._textures(reading))
-                cells.add(local_contrast(reading))
+                cells.add(contrast_by_cell(reading))
         clouds = {"cell": cells.learned()}
         for stage, seen in enumerate(zip(*stages, strict=True)):
             clouds[f"stage{stage}"] = fit_gaussian(torch.cat(seen))
@@ -170,7 +170,7 @@ class ShallowDetector(ReferenceFreeDetector):
             InputError: The detector was never fitted, the classifier shows no maps, or the reading is of another
                 number of images.
         """
-        cells = local_contrast(self._shown(reading))
+        cells = contrast_by_cell(self._shown(reading))
         if len(cells) != len(images):
             raise InputError(f"a heat map needs the reading of the same images, got {len(cells)} for {len(images)}")
         known = {name: part.to(cells.device) for name, part in self._known("cell", ("mean", "spread", "usual")).items()}
@@ -188,7 +188,7 @@ class ShallowDetector(ReferenceFreeDetector):
         return [texture(maps.to(reading.logits.device), self.rank) for maps in self._shown(reading).maps]
 
 
-def local_contrast(reading: Reading) -> Tensor:
+def contrast_by_cell(reading: Reading) -> Tensor:
     """Return the contrast of each channel in each cell of a grid over a map, (N, 2 C, g, g) with g at most 16.
 
     It is what :func:`texture` averages over the whole map, of the second stage, coarse enough to see texture (or of the

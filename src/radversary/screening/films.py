@@ -196,9 +196,9 @@ def described(film: Film) -> Film:
     """
     if not (found := read_facts(film.path)):
         return replace(film, patient=film.patient or film.name)
-    row = ours(pd.DataFrame([found]), table=film.path).astype(str).to_dict("records")[0]
+    row = ours(pd.DataFrame([found]), table=film.path).astype(object).fillna("").astype(str).to_dict("records")[0]
     row["modality"] = found.get("Modality", "").upper()
-    said = {name: text for name in GROUPS if (text := row.get(name, "").replace("nan", ""))}
+    said = {name: text for name in GROUPS if (text := row.get(name, ""))}
     said.update({name: text for name, text in film.facts if text})
     return replace(film, patient=film.patient or found.get("PatientID", "") or film.name, facts=tuple(said.items()))
 

@@ -33,7 +33,7 @@ def named_views(names: Sequence[str]) -> dict[str, Transform]:
 
     Raises:
         ModelError: The folder holds no restoration that can be loaded.
-        InputError: Two of one name.
+        InputError: No such folder, or two views of one name.
 
     Example:
         >>> list(named_views(["canonical"]))

@@ -7,7 +7,6 @@ rescaled and now and then negated; a defence trained on the results has met more
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import torch
@@ -16,7 +15,7 @@ from radversary.core.seeds import generator
 from radversary.core.types import Images
 from radversary.imaging.intensity import to_grey
 from radversary.stylization.network import Stylizer
-from radversary.stylization.weightless import fitted, recast
+from radversary.stylization.weightless import fitted, mark, recast
 
 LEAST_CONTRAST = 0.12
 """Deviation that a result is given at least: flat styles would leave nothing to look at."""
@@ -39,8 +38,7 @@ def distorted(images: Images, styles: Images, network: Stylizer, *, spread: floa
     Returns:
         (N, 3, H, W) in [0, 1], grey.
     """
-    streams = [generator("distorted", hashlib.sha256(style.detach().cpu().numpy().tobytes()).hexdigest())
-               for style in styles]
+    streams = [generator("distorted", mark(style)) for style in styles]
 
     def disturb(features: torch.Tensor) -> torch.Tensor:
         return disturbed(features, streams, spread=spread, swapped=swapped, negated=negated)

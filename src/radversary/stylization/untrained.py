@@ -11,7 +11,6 @@ random networks for medical images); Huang and Belongie, ICCV 2017, arXiv:1703.0
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Final
 
@@ -23,10 +22,8 @@ from torch.nn import functional as F
 from radversary.core.seeds import generator
 from radversary.core.types import Images
 from radversary.imaging.intensity import to_grey
-from radversary.stylization.weightless import FAINT, fitted, moments, recast
-
-LEAST_CONTRAST: Final = 0.12
-"""Deviation that a result is given at least: flat styles would leave nothing to look at."""
+from radversary.stylization.distorted import LEAST_CONTRAST
+from radversary.stylization.weightless import FAINT, fitted, mark, moments, recast
 
 SCALES: Final = (0.7, 1.4, 2.8, 5.6)
 """Standard deviations in pixels between which a relief's bands lie."""
@@ -53,7 +50,7 @@ def relief(images: Images, styles: Images) -> Images:
         >>> relief(torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)).shape
         torch.Size([2, 3, 32, 32])
     """
-    return _each(_relief, images, styles)
+    return _each("_relief", _relief, images, styles)
 
 
 def random_network(images: Images, styles: Images) -> Images:
@@ -70,16 +67,16 @@ def random_network(images: Images, styles: Images) -> Images:
         >>> random_network(torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)).shape
         torch.Size([2, 3, 32, 32])
     """
-    return _each(_random_network, images, styles)
+    return _each("_random_network", _random_network, images, styles)
 
 
-def _each(draw: Callable[[Tensor, Tensor, torch.Generator], Tensor], images: Images, styles: Images) -> Images:
-    """Draw each image by itself, grey, from a stream that its style fixes."""
+def _each(name: str, draw: Callable[[Tensor, Tensor, torch.Generator], Tensor], images: Images,
+          styles: Images) -> Images:
+    """Draw each image by itself, grey, from a stream that the generator's name and the image's style fix."""
     wanted = to_grey(fitted(styles, (images.shape[-2], images.shape[-1])))
     drawn = []
     for image, style, whole in zip(to_grey(images), wanted, styles, strict=True):
-        mark = hashlib.sha256(whole.detach().cpu().numpy().tobytes()).hexdigest()
-        result = draw(image[None], style[None], generator(draw.__name__, mark))
+        result = draw(image[None], style[None], generator(name, mark(whole)))
         drawn.append(recast(result, style[None], least=LEAST_CONTRAST).clamp(0, 1))
     return torch.cat(drawn).expand(-1, 3, -1, -1) if drawn else images.clone()
 

@@ -37,6 +37,11 @@ def moments(images: Tensor) -> tuple[Tensor, Tensor]:
     return images.mean((2, 3), keepdim=True), images.std((2, 3), keepdim=True, correction=0) + FAINT
 
 
+def mark(style: Tensor) -> str:
+    """Return the hash of a style's pixels, from which a generator draws what it does at random for that style."""
+    return hashlib.sha256(style.detach().cpu().numpy().tobytes()).hexdigest()
+
+
 def fitted(styles: Images, size: tuple[int, int]) -> Images:
     """Return styles at the size of the images."""
     if tuple(styles.shape[-2:]) == size:
@@ -116,8 +121,7 @@ def random_convolution(images: Images, styles: Images) -> Images:
 
 
 def _convolved(image: Images, style: Images) -> Images:
-    mark = hashlib.sha256(style.detach().cpu().numpy().tobytes()).hexdigest()
-    stream, channels = generator("random convolution", mark), image.shape[1]
+    stream, channels = generator("random convolution", mark(style)), image.shape[1]
     side = 2 * int(torch.randint(4, (), generator=stream)) + 1
     first, second = (torch.randn(shape, generator=stream).to(image) for shape in (
         (FILTERS, 1, side, side), (1, FILTERS, 3, 3)))
