@@ -108,8 +108,8 @@ def test_batch_mates_and_order_do_not_matter(attack, victim):
     together = perturbed(attack, victim, images)
     backwards = perturbed(attack, victim, images.flip(0), names=NAMES[::-1]).flip(0)
     alone = torch.cat([perturbed(attack, victim, images[i:i + 1], names=NAMES[i:i + 1]) for i in range(3)])
-    torch.testing.assert_close(backwards, together, atol=1e-5, rtol=0)
-    torch.testing.assert_close(alone, together, atol=1e-5, rtol=0)
+    torch.testing.assert_close(backwards, together, atol=1e-4, rtol=0)  # a fortieth of an 8-bit grey level
+    torch.testing.assert_close(alone, together, atol=1e-4, rtol=0)
 
 
 def test_zero_strength_is_the_identity(attack, victim):

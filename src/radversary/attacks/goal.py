@@ -7,32 +7,32 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from radversary.classifiers.base import Classifier
 from radversary.core.types import Images, Labels
 
 
 def attack_loss(logits: Tensor, labels: Labels) -> Tensor:
-    """Return the loss that an untargeted attack climbs: each image's cross-entropy.
+    """Return the loss that an untargeted attack climbs: each image's margin, as Carlini and Wagner 2017 take it.
 
-    Written as log(1 + Σ exp(z_wrong − z_right)). Taken from the softmax in float32, the right class's share of the
-    gradient is rounded to nothing once the model is surer than 1 − 6e-8, and the attack would follow the other half.
+    A model whose logits are multiplied by a constant decides alike, but its cross-entropy saturates: the gradient
+    underflows to zero, an attack that follows it stands still, and a failed attack reads as robustness. The margin's
+    gradient is multiplied by that constant and nothing else, so attacks that follow its sign or direction do not depend
+    on the scale of the logits. Of two classes it has the direction of the cross-entropy's gradient. Source:
+    arXiv:1608.04644, f6 without the bound.
 
     Args:
-        logits: (N, K).
+        logits: (N, K), K of at least 2.
         labels: True classes (N,).
 
     Returns:
-        (N,), not reduced: no image's gradient depends on its batch mates.
+        float32 (N,), not reduced: no image's gradient depends on its batch mates.
 
     Example:
-        >>> [round(value, 4) for value in attack_loss(torch.zeros(1, 2), torch.tensor([0])).tolist()]
-        [0.6931]
+        >>> attack_loss(torch.tensor([[3.0, 1.0, 2.0]]), torch.tensor([0])).tolist()
+        [-1.0]
     """
-    logits, right = logits.float(), labels[:, None]
-    wrong = logits.scatter(1, right, -torch.inf).logsumexp(1)
-    return F.softplus(wrong - logits.gather(1, right)[:, 0])
+    return margin(logits.float(), labels)
 
 
 def margin(logits: Tensor, labels: Labels) -> Tensor:

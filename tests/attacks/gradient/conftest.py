@@ -16,15 +16,15 @@ from random_parts import smooth_images
 SIDE = 16
 
 
-def curved(channels: int = 1) -> TorchClassifier:
+def curved(channels: int = 1, classes: tuple[str, ...] = ("a", "b", "c")) -> TorchClassifier:
     """A small convolutional network without kinks: no gradient of a pixel is exactly 0."""
     network = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.Softplus(), nn.Conv2d(6, 4, 3, stride=2), nn.Tanh(),
-                            nn.Flatten(), nn.Linear(4 * 49, 3))
+                            nn.Flatten(), nn.Linear(4 * 49, len(classes)))
     stream = generator(3, "curved")
     with torch.no_grad():
         for weight in network.parameters():
             weight.copy_(torch.randn(weight.shape, generator=stream) * (0.4 if weight.ndim > 1 else 0.1))
-    return wrap(network, classes=("a", "b", "c"), size=SIDE, channels=channels)
+    return wrap(network, classes=classes, size=SIDE, channels=channels)
 
 
 class Alternating(Classifier):
@@ -50,6 +50,11 @@ def victim() -> TorchClassifier:
 @pytest.fixture(scope="session")
 def colour_victim() -> TorchClassifier:
     return curved(channels=3)
+
+
+@pytest.fixture(scope="session")
+def binary_victim() -> TorchClassifier:
+    return curved(channels=3, classes=("a", "b"))
 
 
 @pytest.fixture

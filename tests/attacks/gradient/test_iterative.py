@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from radversary.attacks.goal import attack_loss, image_gradient
+from radversary.attacks.goal import image_gradient, margin
 from radversary.attacks.gradient.fgsm import FGSM
 from radversary.attacks.gradient.iterative import DiverseFGSM, IterativeFGSM, MomentumFGSM
 from radversary.attacks.gradient.pgd import PGD
@@ -35,15 +35,15 @@ def test_more_steps_do_not_make_it_weaker(attack, victim, streams):
     images = smooth_images(24, 16, seed=8)
     labels, names = victim.predict(images), [str(place) for place in range(24)]
     found = [replace(attack, steps=steps).perturb(victim, images, labels, streams(names)) for steps in (1, 4, 16)]
-    losses = [attack_loss(victim.logits(made), labels).mean().item() for made in found]
+    margins = [margin(victim.logits(made), labels).mean().item() for made in found]
     right = [(victim.predict(made) == labels).float().mean().item() for made in found]
-    assert losses == sorted(losses)
+    assert margins == sorted(margins)
     assert right == sorted(right, reverse=True)
 
 
 @pytest.mark.parametrize("gap", [30.0, 50.0])
 def test_momentum_does_not_depend_on_how_sure_the_victim_is(gap, victim, images, streams):
-    """Of two classes the gradient's direction is the same at any bias; only its size falls, here by up to 1e20."""
+    """Of two classes the gradient is the same at any bias, though the cross-entropy's would fall by up to 1e20."""
     def two(bias):
         def module(inputs):
             logits = victim.module(inputs)
@@ -55,8 +55,6 @@ def test_momentum_does_not_depend_on_how_sure_the_victim_is(gap, victim, images,
 
     labels, attack = torch.zeros(4, dtype=torch.int64), MomentumFGSM(epsilon=64 / 255, steps=5)
     unsure, sure = (attack.perturb(two(bias), images, labels, streams()) for bias in (0.0, gap))
-    sizes = [image_gradient(two(bias), images, labels).abs().max() for bias in (0.0, gap)]
-    assert 0 < sizes[1] < 1e-6 * sizes[0]
     assert ((sure - unsure).abs() < 1e-6).float().mean() > 0.995  # the rest: directions that all but cancel
 
 

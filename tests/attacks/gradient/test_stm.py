@@ -51,7 +51,8 @@ def slow_gradient(attack, classifier, image, label, stream):
         styled = (luma * styled).sum(0, keepdim=True) if shared else styled
         mixed = attack.mix * image + (1 - attack.mix) * styled
         copy = (mixed + attack.noise * attack.epsilon * (2 * noise - 1)).clip(0, 1)[None].requires_grad_()
-        (-classifier.logits(copy).log_softmax(1)[0, label]).backward()
+        logits = classifier.logits(copy)[0]
+        (max(score for place, score in enumerate(logits) if place != label) - logits[label]).backward()
         total += copy.grad[0]
     return total / attack.copies
 
