@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from radversary.attacks.goal import image_gradient, margin
+from radversary.attacks.goal import margin
 from radversary.attacks.gradient.fgsm import FGSM
 from radversary.attacks.gradient.iterative import DiverseFGSM, IterativeFGSM, MomentumFGSM
 from radversary.attacks.gradient.pgd import PGD
