@@ -70,7 +70,8 @@ def perturbed(attack, victim, images, names=NAMES, strength=0.7):
 
 def on_the_path(attack, victim, images, names=NAMES, strengths=(0.7,), bits=8):
     batch = Batch(images=images, labels=labels_of(names), image_ids=tuple(names), bits=bits)
-    return list(run_attack(attack, victim, batch, seed=7, step="contract", strengths=strengths))
+    return [(outcome.strength, outcome.images)
+            for outcome in run_attack(attack, victim, batch, seed=7, step="contract", strengths=strengths)]
 
 
 @pytest.mark.parametrize("channels", [1, 3])

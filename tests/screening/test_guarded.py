@@ -150,7 +150,8 @@ def test_groups_are_judged_by_their_own_thresholds(victim, clean):
 
 def evaded(guarded, attack, images, labels):
     batch = Batch(images=images, labels=labels, image_ids=tuple(map(str, range(len(images)))))
-    ((_, result),) = run_attack(attack, guarded, batch, seed=1, step="x", strengths=[attack.current])
+    (outcome,) = run_attack(attack, guarded, batch, seed=1, step="x", strengths=[attack.current])
+    result = outcome.images
     misled = guarded.predict(result) != labels
     return (misled & ~guarded.alarms(result)).float().mean().item()
 

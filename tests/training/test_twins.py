@@ -43,9 +43,9 @@ def test_a_twin_is_the_attack_on_the_entry_as_the_network_sees_it(tmp_path, bits
     assert (twins.shape, twins.dtype) == ((COUNT, 2, 1, 32, 32), training.images.dtype)
     images, labels = training.fetch([4])
     batch = Batch(images=images, labels=labels, image_ids=("film-4#4",), bits=bits)
-    ((_, expected),) = run_attack(ATTACK, tiny_classifier(), batch, seed=1, step="twin 1", strengths=[0.6])
+    (outcome,) = run_attack(ATTACK, tiny_classifier(), batch, seed=1, step="twin 1", strengths=[0.6])
     found = torch.from_numpy(twins[4, 1].astype(np.float32)) / np.iinfo(twins.dtype).max
-    torch.testing.assert_close(found, expected[0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(found, outcome.images[0], atol=1e-4, rtol=0)
 
 
 def test_copies_differ_and_are_those_of_the_seed(tmp_path):

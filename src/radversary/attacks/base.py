@@ -5,10 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any, ClassVar, Self
 
 import torch
+from torch import Tensor
 
+from radversary.attacks.metering import Meter, metered
 from radversary.classifiers.base import Classifier, require_access
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
@@ -103,9 +106,33 @@ class Batch:
     bits: int = 8
 
 
+@dataclass(frozen=True)
+class AttackOutcome:
+    """What an attack at one strength did to a batch.
+
+    Attributes:
+        strength: The strength.
+        images: (N, C or 3, H, W) in [0, 1] on the grid of the stored bit depth.
+        success: Whether the attacked classifier reads each image as it is stored wrongly, bool (N,); None where the
+            attack looks at no classifier, so that none was asked.
+        linf: The most that a pixel changed, (N,).
+        l2: Euclidean norm of the change over all channels, (N,).
+        cost: What the attack asked of the classifier for all images. What strengths share is counted at the first.
+        seconds: What it took, for all images.
+    """
+
+    strength: float
+    images: Images
+    success: Tensor | None
+    linf: Tensor
+    l2: Tensor
+    cost: Meter
+    seconds: float
+
+
 def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: int, step: str,
-               strengths: Sequence[float]) -> Iterator[tuple[float, Images]]:
-    """Run an attack as every audit does: access checked, output checked, pixels re-quantised.
+               strengths: Sequence[float]) -> Iterator[AttackOutcome]:
+    """Run an attack as every audit does: access checked, output checked, pixels re-quantised, costs counted.
 
     Args:
         attack: The attack.
@@ -116,18 +143,25 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
         strengths: Strengths to run.
 
     Yields:
-        Strength and attacked images (N, C or 3, H, W) on the grid of the stored bit depth.
+        One outcome a strength.
 
     Raises:
         AccessError: The classifier offers too little access.
         TensorError: The attack broke the pixel contract.
     """
     require_access(classifier, attack.needs, f"attack {type(attack).__name__}")
-    streams = Streams.for_images(batch.image_ids, seed=seed, step=step)
-    for strength, attacked in attack.ladder(classifier, batch.images, batch.labels, streams, strengths):
+    streams, meter = Streams.for_images(batch.image_ids, seed=seed, step=step), Meter()
+    before, started = meter.copy(), perf_counter()
+    for strength, attacked in attack.ladder(metered(classifier, meter), batch.images, batch.labels, streams, strengths):
         check_images(attacked, name=f"output of {attack!r}")
         saved, bound = quantise(attacked.detach(), batch.bits), attack.at(strength).bound
-        yield strength, saved if bound is None else within_levels(saved, batch.images, bound, batch.bits)
+        images = saved if bound is None else within_levels(saved, batch.images, bound, batch.bits)
+        change = (images - batch.images).flatten(1)
+        yield AttackOutcome(
+            strength=strength, images=images, linf=change.abs().amax(1), l2=torch.linalg.vector_norm(change, dim=1),
+            success=None if attack.needs == Access.NONE else classifier.predict(images) != batch.labels,
+            cost=meter.since(before), seconds=perf_counter() - started)
+        before, started = meter.copy(), perf_counter()
 
 
 def within_levels(saved: Images, images: Images, bound: float, bits: int) -> Images:

@@ -181,9 +181,10 @@ def attacked_copies(bench: FamilyBench, piece: Piece) -> Images:
     own, watch = bench.watch.images, bench.watch
     batch = Batch(images=own.tensor(piece.rows), labels=own.labels[piece.rows], bits=own.bits,
                   image_ids=tuple(own.image_ids[row] for row in piece.rows))
-    ((_, images),) = run_attack(bench.taught[piece.label].build(), watch.guard.classifier, batch, seed=watch.plan.seed,
+    (outcome,) = run_attack(bench.taught[piece.label].build(), watch.guard.classifier, batch, seed=watch.plan.seed,
                                 step=f"{piece.label}: training", strengths=(piece.strength,))
     # Pillow stores no 16-bit colour.
+    images = outcome.images
     return to_grey(png_round_trip(images, own.bits if images.shape[1] == 1 else 8))
 
 

@@ -46,9 +46,9 @@ def attacked(bench: WatchBench, label: str, rows: np.ndarray,
                                 strengths=strengths))
     order = np.argsort(np.concatenate([places for _, places in bench.targets(label, rows)]))
     for made in zip(*parts, strict=True):
-        images = torch.cat([part for _, part in made])[order]
+        images = torch.cat([outcome.images for outcome in made])[order]
         # Pillow stores no 16-bit colour; the colour threat model is a viewer's export, which has 8.
-        yield made[0][0], png_round_trip(images, bits if images.shape[1] == 1 else 8)
+        yield made[0].strength, png_round_trip(images, bits if images.shape[1] == 1 else 8)
 
 
 def shown(bench: WatchBench, label: str, rows: np.ndarray,

@@ -89,9 +89,9 @@ def attack_file(attack: Attack, path: Path, out: Path, *, size: int, seed: int,
     image, bits = read_image(path, size=size)
     batch = Batch(images=image, labels=torch.zeros(1, dtype=torch.int64), image_ids=(path.stem,), bits=bits)
     written = []
-    for strength, attacked in run_attack(attack, Unseen(), batch, seed=seed, step="attack", strengths=strengths):
-        depth = 16 if bits > 8 and attacked.shape[1] == 1 else 8  # what a PNG can hold
-        data = encode_png(attacked[0], bits=depth)
-        target = out / f"{path.stem}-{strength:g}.png"
+    for outcome in run_attack(attack, Unseen(), batch, seed=seed, step="attack", strengths=strengths):
+        depth = 16 if bits > 8 and outcome.images.shape[1] == 1 else 8  # what a PNG can hold
+        data = encode_png(outcome.images[0], bits=depth)
+        target = out / f"{path.stem}-{outcome.strength:g}.png"
         written.append(write_whole(target, lambda part, data=data: part.write_bytes(data)))  # type: ignore[misc]
     return written

@@ -7,6 +7,7 @@ RadversaryError
 │   ├── DataError            images or tables that cannot be used
 │   │   ├── UnreadableImageError
 │   │   └── MissingColumnError
+│   ├── BusyError            another process writes there
 │   ├── TensorError          a tensor outside the pixel contract
 │   └── ModelError           a model that does not fit or cannot be loaded
 │       ├── UnsafeModelError     loading it could execute code
@@ -86,6 +87,10 @@ class MissingColumnError(DataError):
         hint = f"; did you mean {near[0]!r}?" if near else ""
         super().__init__(f"{table} has no column {column!r}{hint} (columns: {', '.join(names)})")
         self.column = column
+
+
+class BusyError(InputError):
+    """Another process writes what this one was asked to write."""
 
 
 class TensorError(InputError):

@@ -100,8 +100,8 @@ def attack_entries(attack: Attack, victim: Classifier, entries: TrainingSet, pla
     images, labels = entries.fetch(places)
     batch = Batch(images=images, labels=labels, image_ids=tuple(f"{names[place]}#{place}" for place in places),
                   bits=entries.bits)
-    ((_, attacked),) = run_attack(attack, victim, batch, seed=seed, step=step, strengths=[attack.current])
-    return attacked
+    (outcome,) = run_attack(attack, victim, batch, seed=seed, step=step, strengths=[attack.current])
+    return outcome.images
 
 
 def twin_shape(attack: Attack, victim: Classifier, entries: TrainingSet, names: Sequence[str]) -> tuple[int, ...]:

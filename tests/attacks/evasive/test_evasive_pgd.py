@@ -22,8 +22,8 @@ def attacked(attack, victim, images):
 
 def stored(attack, victim, images):
     batch = Batch(images=images, labels=labels_of(images), image_ids=tuple(f"i{n}" for n in range(len(images))))
-    ((_, result),) = run_attack(attack, victim, batch, seed=1, step="evasive", strengths=[attack.epsilon])
-    return result
+    (outcome,) = run_attack(attack, victim, batch, seed=1, step="evasive", strengths=[attack.epsilon])
+    return outcome.images
 
 
 def best_possible(linear, image):

@@ -79,7 +79,8 @@ def test_the_bound_holds_at_every_opacity_on_the_sealed_path(victim, least, colo
     images = quantise(smooth_images(4), 8)
     attack = WorstStyleAttack(k=3, least_ssim=least, colour=colour, **STYLES)
     batch = Batch(images=images, labels=LABELS, image_ids=NAMES)
-    for opacity, result in run_attack(attack, victim, batch, seed=3, step="worst", strengths=(0.0, 0.02, 0.2, 1.0)):
+    for outcome in run_attack(attack, victim, batch, seed=3, step="worst", strengths=(0.0, 0.02, 0.2, 1.0)):
+        opacity, result = outcome.strength, outcome.images
         similar = likeness(images, result)
         assert (similar >= least).all()
         assert opacity < 1 or (similar < 1 - 0.8 * (1 - least)).all()
