@@ -11,9 +11,10 @@ from tiny_audit import make_plan, with_models
 from radversary.attacks.gradient.fgsm import FGSM
 from radversary.attacks.noise import Noise
 from radversary.audit.bench import prepare_bench
-from radversary.audit.measure import shown
+from radversary.audit.measure import attacked_batches
 from radversary.audit.run import run_audit
 from radversary.audit.rungs import EXPECTATION, Aim, Rung, aims, armed, behind, opened, possible_rungs
+from radversary.audit.units import work_units
 from radversary.core.errors import AccessError, PlanError, UnknownNameError
 from radversary.core.types import Access
 from radversary.defenses.defended import Defended
@@ -29,10 +30,12 @@ ALL = [JPEG, OTHER, BOTH]
 
 def pictures(bench, rung):
     """Defence label to the images it meets, first test rows, one strength."""
-    found = {}
-    for item in shown(bench, bench.images.rows("test")[:4]):
-        if (item.attack, item.rung) == ("fgsm", rung):
-            found |= dict.fromkeys(item.defences, item.images)
+    found, rows = {}, bench.images.rows("test")[:4]
+    for unit in work_units(bench, rows):
+        for known, defences in unit.views if unit.label == "fgsm" else ():
+            if known == rung:
+                (outcome,) = attacked_batches(bench, unit, rows)
+                found |= dict.fromkeys(defences, outcome.images)
     return found
 
 

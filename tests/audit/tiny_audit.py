@@ -11,6 +11,7 @@ import pytest
 from radversary.audit import run as run_file
 from radversary.audit.bench import Subject
 from radversary.audit.plan import AuditPlan
+from radversary.core.locks import LOCK
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare
 from random_parts import tiny_classifier
@@ -39,19 +40,21 @@ def with_models(subject: Subject, **models: Any) -> Subject:
     return replace(subject, classifiers={**subject.classifiers, **models})
 
 
-def stop_after(patch: pytest.MonkeyPatch, batches: int) -> list[int]:
-    """Let the audit measure so many batches and be killed in the next."""
-    real, calls = run_file.measure_batch, []
+def stop_after(patch: pytest.MonkeyPatch, pieces: int) -> list[tuple[str, int, int]]:
+    """Let the audit measure so many pieces of work and be killed in the next; returns attack, images and defences."""
+    real, calls = run_file.measure_unit, []
 
-    def stopping(*given):
-        if len(calls) == batches:
+    def stopping(bench, unit, rows, readers):
+        if len(calls) == pieces:
             raise KeyboardInterrupt
-        calls.append(1)
-        return real(*given)
+        calls.append((unit.label, len(rows), len(readers)))
+        return real(bench, unit, rows, readers)
 
-    patch.setattr(run_file, "measure_batch", stopping)
+    patch.setattr(run_file, "measure_unit", stopping)
     return calls
 
 
 def files_in(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """All files but the units of work, whose names hold the time they took, and the lock."""
+    names = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in names if not name.startswith("units/") and name != LOCK)

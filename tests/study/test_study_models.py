@@ -82,7 +82,7 @@ def test_each_attack_has_its_copies_its_strength_and_its_model(tmp_path, monkeyp
     plan, images, looked_at = transfer_study(views=2, opacity=[1.0, 1.0]), images_of(8, tmp_path), []
     perturb = Climbing.perturb
     monkeypatch.setattr(Climbing, "perturb",
-                        lambda self, classifier, *given: looked_at.append(classifier) or perturb(
+                        lambda self, classifier, *given: looked_at.append(classifier.classifier) or perturb(
                             self, classifier, *given))
     made = {"victim": tiny_classifier(), "surrogate": tiny_classifier(seed=1)}
     entries = training_set(plan, plan.models["hardened"], images, made, tmp_path)

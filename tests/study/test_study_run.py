@@ -36,14 +36,15 @@ def trainings(monkeypatch) -> list[str]:
 
 @pytest.fixture
 def measurements(monkeypatch) -> list[int]:
-    calls, real = [], audit_file.measure_batch
-    monkeypatch.setattr(audit_file, "measure_batch", lambda *given: calls.append(1) or real(*given))
+    calls, real = [], audit_file.measure_unit
+    monkeypatch.setattr(audit_file, "measure_unit", lambda *given: calls.append(1) or real(*given))
     return calls
 
 
 def hashes(folder: Path) -> dict[str, str]:
+    """Of all that must not depend on when it was made; the units of work note the time that they took."""
     return {str(path.relative_to(folder)): sha256_file(path)
-            for path in [*folder.rglob("*.safetensors"), *folder.rglob("*.parquet"), *folder.rglob("images.npy")]}
+            for path in [*folder.rglob("*.safetensors"), *folder.glob("*.parquet"), *folder.rglob("images.npy")]}
 
 
 def test_a_study_goes_all_the_way(finished_study):

@@ -38,7 +38,7 @@ class Meter:
         """Count images that are about to be answered, and their gradients when they come back."""
         self.queries += len(images)
         if images.requires_grad and torch.is_grad_enabled():
-            images.register_hook(self._count)
+            images.register_hook(self._count)  # type: ignore[no-untyped-call]
         return images
 
     def _count(self, gradient: Tensor) -> None:

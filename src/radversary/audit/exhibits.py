@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from radversary.audit.bench import Bench
-from radversary.audit.measure import shown
+from radversary.audit.measure import attacked_batches
 from radversary.audit.result import Condition, Exhibit
 from radversary.audit.summary import at
+from radversary.audit.tables import reading_unit
+from radversary.audit.units import work_units
 from radversary.core.files import write_whole
 from radversary.core.types import Images
 from radversary.data.prepared import PreparedImages
@@ -22,7 +24,7 @@ from radversary.imaging.png import encode_png
 FOLDER = Path("figures") / "exhibits"
 
 
-def hang_exhibits(bench: Bench, predictions: pd.DataFrame, out: Path) -> tuple[Exhibit, ...]:
+def hang_exhibits(bench: Bench, rows: np.ndarray, predictions: pd.DataFrame, out: Path) -> tuple[Exhibit, ...]:
     """Draw the gallery of a run.
 
     Classes take turns; each shows the image that was read rightly and whose reading the strongest attack changed most
@@ -30,6 +32,7 @@ def hang_exhibits(bench: Bench, predictions: pd.DataFrame, out: Path) -> tuple[E
 
     Args:
         bench: What was run.
+        rows: The test rows.
         predictions: The table of predictions.
         out: The run folder.
 
@@ -38,12 +41,13 @@ def hang_exhibits(bench: Bench, predictions: pd.DataFrame, out: Path) -> tuple[E
     """
     attacks = list(bench.trials)
     chosen = [(attacks[index % len(attacks)], index // len(attacks)) for index in range(bench.plan.exhibits)]
-    exhibits = []
+    exhibits, units = [], work_units(bench, rows) if chosen else ()
     for label, rank in track(chosen, "Drawing the gallery"):
         strength = max(bench.trials[label].strengths)
         condition = next(item for item in bench.conditions if (item.attack, item.strength) == (label, strength))
         row = pick(bench.images, predictions, condition, rank)
-        exhibits.append(hang(bench, row, condition, predictions, out))
+        attacked = attacked_batches(bench, reading_unit(units, condition, "none"), np.array([row]), [strength])
+        exhibits.append(hang(bench, row, condition, next(attacked).images, predictions, out))
     return tuple(exhibits)
 
 
@@ -59,10 +63,10 @@ def pick(images: PreparedImages, predictions: pd.DataFrame, condition: Condition
     return images.image_ids.index(order[rank // len(images.classes) % len(order)])
 
 
-def hang(bench: Bench, row: int, condition: Condition, predictions: pd.DataFrame, out: Path) -> Exhibit:
-    """Draw one exhibit into the run folder."""
+def hang(bench: Bench, row: int, condition: Condition, attacked: Images, predictions: pd.DataFrame,
+         out: Path) -> Exhibit:
+    """Draw one exhibit, a prepared image and what an attack made of it, into the run folder."""
     name, original = bench.images.image_ids[row], bench.images.tensor([row])
-    attacked = next(shown(bench, np.array([row]), only=condition)).images
     stem = plain(f"{name}-{condition.attack}-{condition.strength:g}")
     difference = ((attacked - original) / 2 + 0.5).clamp(0, 1)
     restored = {label: save(reader.transform(attacked), out, f"{stem}-{plain(label)}")

@@ -27,6 +27,7 @@ from radversary.audit.watch_measure import SCORE, filed, shown
 from radversary.audit.watch_plan import WatchPlan
 from radversary.classifiers.base import Classifier
 from radversary.core.files import sha256_json, write_whole
+from radversary.core.locks import locked
 from radversary.core.types import Estimate
 from radversary.data.prepared import PreparedImages
 from radversary.detectors.learned import LearnedDetector
@@ -62,8 +63,10 @@ def leave_one_family_out(plan: WatchPlan, classifier: Classifier, images: Prepar
     """
     bench = prepare_families(plan, classifier, images, train_images=train_images,
                              detector=detector or LearnedDetector(seed=plan.seed))
-    taught, work = teach(bench, out / ".families"), out / ".families"
-    frame = scored(bench, taught, work)
+    work = out / ".families"
+    with locked(out):
+        taught = teach(bench, work)
+        frame = scored(bench, taught, work)
     result = summarise(bench, frame, aware=len(plan.attacks) - len(bench.families), provenance={
         "radversary": __version__, "images sha256": images.sha256, "test part sha256": images.seal("test"),
         "plan sha256": sha256_json(plan.model_dump(mode="json")), "detector": repr(bench.detector),

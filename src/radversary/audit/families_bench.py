@@ -20,6 +20,7 @@ from radversary.attacks.base import Batch, run_attack
 from radversary.attacks.gradient.linf import LinfAttack
 from radversary.attacks.identity import Identity
 from radversary.audit.bench import Trial, refuse_evasive, some_rows
+from radversary.audit.identity import classifier_hash
 from radversary.audit.plan import AttackPlan
 from radversary.audit.rungs import Rung
 from radversary.audit.watch_bench import IDENTITY, WatchBench, trial
@@ -27,6 +28,7 @@ from radversary.audit.watch_plan import WatchPlan, rung_of
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.core.errors import InputError, PlanError
 from radversary.core.files import sha256_json, write_whole
+from radversary.core.hashes import part_hash
 from radversary.core.seeds import Streams
 from radversary.core.types import Images
 from radversary.data.prepared import PreparedImages
@@ -106,11 +108,11 @@ class FamilyBench:
     def key(self, left_out: str) -> str:
         """Return the hash of all that a detector depends on which was not shown one family."""
         images, seed = self.watch.images, self.watch.plan.seed
-        shown = [[plan.model_dump(mode="json"), plan.build().material()] for label, plan in self.taught.items()
+        shown = [[plan.model_dump(mode="json"), part_hash(plan.build())] for label, plan in self.taught.items()
                  if self.families[label] != left_out]
         return sha256_json({"radversary": __version__, "format": FORMAT, "images": images.sha256, "shown": shown,
-                            "model": self.watch.guard.classifier.fingerprint(), "seed": seed,
-                            "rows": self.rows.tolist(), "detector": self.detector.options()})
+                            "model": classifier_hash(self.watch.guard.classifier), "seed": seed,
+                            "rows": self.rows.tolist(), "detector": part_hash(self.detector)})
 
 
 def prepare_families(plan: WatchPlan, classifier: Classifier, images: PreparedImages, *, train_images: int,

@@ -1,19 +1,23 @@
-"""One batch through everything: each attack at each strength, read through each defence and seen by each detector."""
+"""One unit of work on some images: attacked, read through each defence, looked at by detectors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
-from radversary.attacks.base import Attack, Batch, run_attack
-from radversary.attacks.identity import Identity
-from radversary.audit.bench import Bench, Trial
-from radversary.audit.result import Condition
-from radversary.audit.rungs import Aim, Rung, aims, armed
+from radversary.attacks.base import AttackOutcome, Batch, run_attack
+from radversary.attacks.metering import Meter
+from radversary.audit.bench import Bench
+from radversary.audit.identity import image_hashes
+from radversary.audit.units import WorkUnit
+from radversary.classifiers.base import Classifier
 from radversary.core.seeds import derive_seed
 from radversary.core.types import Access, Images
 from radversary.detectors.calibration import HANDLINGS
@@ -23,80 +27,38 @@ from radversary.metrics.visibility import visibility
 
 MEASURES = ("edges", "ssim", "spectrum")
 
-
-@dataclass(frozen=True)
-class Shown:
-    """A batch as one condition shows it to some defences.
-
-    Attributes:
-        attack: The attack's label.
-        strength: Its strength.
-        rung: What the attacker knew.
-        rows: Rows of the prepared images; fewer than the batch where the attack is run on some images only.
-        images: (n, C or 3, S, S) in [0, 1].
-        defences: The defences that read these images.
-    """
-
-    attack: str
-    strength: float
-    rung: Rung
-    rows: np.ndarray
-    images: Images
-    defences: tuple[str, ...]
+COSTS = ("success", "linf", "l2", "queries", "gradients", "zero_gradients")
+"""What an attack reached and cost, one column each: means of the batch where a batch was counted together."""
 
 
-def shown(bench: Bench, rows: np.ndarray, *, only: Condition | None = None) -> Iterator[Shown]:
-    """Yield a batch as each condition shows it.
+def attacked_batches(bench: Bench, unit: WorkUnit, rows: np.ndarray,
+                     strengths: Sequence[float] | None = None) -> Iterator[AttackOutcome]:
+    """Attack some images as every audit does, save them as PNG and load them again, as any file would be.
 
-    Clean images come as they are; all others went through saving as PNG and loading, as any file would.
+    Clean images come as they are.
 
     Args:
-        bench: What to run.
+        bench: What is run.
+        unit: The attack and its target.
         rows: Rows of the prepared images.
-        only: Run this condition alone, against the undefended classifier.
+        strengths: Strengths to run; the unit's where None.
 
     Yields:
-        One entry a condition and model that it was made on.
+        One outcome a strength.
     """
-    everyone = tuple(bench.readers)
-    if only is None:
-        yield Shown("clean", 0.0, Rung.OBLIVIOUS, rows, bench.images.tensor(rows), everyone)
-    for label, trial in {"identity": Trial(Identity(), (0.0,)), **bench.trials}.items():
-        if only is not None and only.attack != label:
-            continue
-        if len(met := trial.meets(rows)):
-            yield from attacked(bench, label, trial, met, only)
-
-
-def attacked(bench: Bench, label: str, trial: Trial, rows: np.ndarray, only: Condition | None) -> Iterator[Shown]:
-    """Yield a batch under one attack, on each rung; what two rungs share is made once."""
-    made: dict[int, list[tuple[float, Images]]] = {}
-    targets: list[Aim] = []  # kept, so that no id is given twice
-    for rung in trial.rungs if only is None else (only.rung,):
-        for aim in aims(rung, bench.facing(label), trial.surrogate):
-            if only is not None and "none" not in aim.defences:
-                continue
-            key = id(aim.core)
-            if key not in made:
-                targets.append(aim)
-                strengths = trial.strengths if only is None else (only.strength,)
-                made[key] = list(saved_attacks(bench, label, armed(trial.attack, aim), aim, rows, strengths))
-            for strength, images in made[key]:
-                yield Shown(label, strength, rung, rows, images, aim.defences)
-
-
-def saved_attacks(bench: Bench, label: str, attack: Attack, aim: Aim, rows: np.ndarray,
-                  strengths: tuple[float, ...]) -> Iterator[tuple[float, Images]]:
-    """Attack some images as every audit does, save them and load them again."""
-    bits = bench.images.bits
-    batch = Batch(images=bench.images.tensor(rows), labels=bench.images.labels[rows], bits=bits,
+    images, bits = bench.images.tensor(rows), bench.images.bits
+    batch = Batch(images=images, labels=bench.images.labels[rows], bits=bits,
                   image_ids=tuple(bench.images.image_ids[row] for row in rows))
+    if unit.attack is None:
+        yield untouched(images)
+        return
     # Who sees scores only asks the defence itself; only gradients need the twin that passes them.
-    target = aim.target if attack.needs > Access.SCORES else aim.core
-    for strength, images in run_attack(attack, target, batch, seed=bench.plan.seed, step=label,
-                                       strengths=strengths):
+    target = unit.aim.target if unit.attack.needs > Access.SCORES else unit.aim.core
+    for outcome in run_attack(unit.attack, target, batch, seed=bench.plan.seed, step=unit.label,
+                              strengths=strengths or unit.strengths):
         # Pillow stores no 16-bit colour; the colour threat model is a viewer's export, which has 8.
-        yield strength, png_round_trip(images, bits if images.shape[1] == 1 else 8)
+        depth = bits if outcome.images.shape[1] == 1 else 8
+        yield replace(outcome, images=png_round_trip(outcome.images, depth))
 
 
 def handled(images: Images, image_ids: Sequence[str], *, attack: str) -> Images:
@@ -128,40 +90,55 @@ def suspicion(images: Images, originals: Images, image_ids: Sequence[str], *, at
     return {measure: DETECTORS.create(measure).score(seen, originals).double().numpy() for measure in MEASURES}
 
 
-def measure_batch(bench: Bench, rows: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Put one batch through everything.
+def measure_unit(bench: Bench, unit: WorkUnit, rows: np.ndarray, readers: Mapping[str, str]) -> pd.DataFrame:
+    """Attack some images and have them read through some defences.
 
     Args:
-        bench: What to run.
+        bench: What is run.
+        unit: The attack and its target.
         rows: Rows of the prepared images.
+        readers: Labels of the defences that read them, to what identifies each.
 
     Returns:
-        Predictions (one row an image × condition × defence) and detector scores with visibility (one row an image ×
-        condition, of the images made against no defence).
+        One row an image × strength × defence: ``item`` (the image's hash), ``strength``, ``reader`` (the defence's
+        identity), probabilities ``p0`` and on; then, the same for all defences of an image, scores of detectors and
+        visibility where detectors look at the unit's images, and :data:`COSTS`; ``seconds``, whose sum is the time that
+        all took.
     """
-    predictions, scores = [], []
-    for item in shown(bench, rows):
-        names = [bench.images.image_ids[row] for row in item.rows]
-        about = {"row": item.rows, "image_id": names, "attack": item.attack, "strength": item.strength,
-                 "rung": str(item.rung)}
-        for defence in item.defences:
-            read = bench.readers[defence].scores(item.images)
-            predictions.append(prediction_rows(about, bench, item.rows, defence, read))
-        if "none" in item.defences:
-            originals = bench.images.tensor(item.rows)
-            ssim, edges = visibility(originals, item.images)
-            scores.append(pd.DataFrame({**about, **suspicion(item.images, originals, names, attack=item.attack),
-                                        "similarity": ssim.numpy(), "edge_retention": edges.numpy()}))
-    return pd.concat(predictions, ignore_index=True), pd.concat(scores, ignore_index=True)
+    started, frames, items = perf_counter(), list[pd.DataFrame](), image_hashes(bench.images, rows)
+    for outcome in attacked_batches(bench, unit, rows):
+        about: dict[str, Any] = {"item": items, "strength": outcome.strength,
+                                 **(looks(bench, unit, rows, outcome.images) if unit.looked_at else {}),
+                                 **costs_of(outcome, len(rows))}
+        frames += [pd.DataFrame({**about, "reader": identity, **read(bench.readers[label], outcome.images)})
+                   for label, identity in readers.items()]
+    joined = pd.concat(frames, ignore_index=True)
+    return joined.assign(seconds=(perf_counter() - started) / len(joined))
 
 
-def prediction_rows(about: Mapping[str, object], bench: Bench, rows: np.ndarray, defence: str,
-                    probabilities: torch.Tensor) -> pd.DataFrame:
-    """Return one row an image: who, what was done, what was read."""
-    classes = bench.images.classes
-    frame = pd.DataFrame({**about, "patient_id": [bench.images.patients[row] for row in rows], "defence": defence,
-                          "label": [classes[int(label)] for label in bench.images.labels[rows]],
-                          "predicted": [classes[int(index)] for index in probabilities.argmax(1)]})
-    for index, name in enumerate(classes):
-        frame[f"p_{name}"] = probabilities[:, index].float().cpu().numpy()
-    return frame
+def read(classifier: Classifier, images: Images) -> dict[str, NDArray[np.float32]]:
+    """Return the probability of each class, by column, (N,) each."""
+    probabilities = classifier.scores(images).float().cpu().numpy()
+    return {f"p{index}": probabilities[:, index] for index in range(probabilities.shape[1])}
+
+
+def looks(bench: Bench, unit: WorkUnit, rows: np.ndarray, images: Images) -> dict[str, NDArray[np.float64]]:
+    """Return what detectors that have the original say of attacked images, and how much of the attack shows."""
+    originals, names = bench.images.tensor(rows), [bench.images.image_ids[row] for row in rows]
+    ssim, edges = visibility(originals, images)
+    return {**suspicion(images, originals, names, attack=unit.label), "similarity": ssim.numpy(),
+            "edge_retention": edges.numpy()}
+
+
+def costs_of(outcome: AttackOutcome, count: int) -> dict[str, Any]:
+    """Return success, distance and costs by column; what was counted for a batch is shared out evenly."""
+    cost = outcome.cost
+    return {"success": np.nan if outcome.success is None else outcome.success.double().cpu().numpy(),
+            "linf": outcome.linf.cpu().numpy(), "l2": outcome.l2.cpu().numpy(), "queries": cost.queries / count,
+            "gradients": cost.gradients / count, "zero_gradients": cost.zero_gradients / count}
+
+
+def untouched(images: Images) -> AttackOutcome:
+    """Return clean images as the outcome of no attack."""
+    nothing = images.new_zeros(len(images))
+    return AttackOutcome(strength=0.0, images=images, success=None, linf=nothing, l2=nothing, cost=Meter(), seconds=0.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -17,28 +16,36 @@ from radversary.audit.data_page import summarise_data
 from radversary.audit.detection import Thresholds, calibrate, summarise_detections
 from radversary.audit.environment import environment
 from radversary.audit.exhibits import hang_exhibits
-from radversary.audit.measure import measure_batch, suspicion
+from radversary.audit.identity import classifier_hash, image_hashes
+from radversary.audit.measure import measure_unit, suspicion
 from radversary.audit.plan import AuditPlan
 from radversary.audit.plan_files import plan_text
 from radversary.audit.result import AuditResult, Cost
 from radversary.audit.rungs import Rung
 from radversary.audit.summary import summarise_predictions
+from radversary.audit.tables import AuditTables, assemble
+from radversary.audit.units import FORMAT, WorkUnit, reader_hashes, work_units
 from radversary.audit.visible import summarise_visibility
 from radversary.core.files import read_json, sha256_file, sha256_json, write_json, write_text, write_whole
+from radversary.core.hashes import part_hash
+from radversary.core.locks import locked
 from radversary.data.prepared import PreparedImages
 from radversary.execution.progress import track
+from radversary.execution.results import ResultCache
 
 KEY, COSTS = "audit.json", "costs.json"
 
-FORMAT = 2
-"""Raised whenever an attack or a defence changes what it makes: older predictions are not taken for new ones."""
+TABLES = ("predictions", "detections", "outcomes")
+"""Names of the tables in a run folder."""
 
 
 def run_audit(plan: AuditPlan, subject: Subject, out: Path) -> AuditResult:
     """Attack, read, detect and compare on the sealed test images; write the run folder.
 
     The folder gets ``plan.yaml``, ``environment.json``, ``predictions.parquet``, ``detections.parquet``,
-    ``result.json`` and the exhibits under ``figures/``. Finished batches are kept in a hidden folder until the end.
+    ``outcomes.parquet``, ``result.json`` and the exhibits under ``figures/``. Each unit of work, an attack on a target
+    over some rows, is kept under ``units/`` by a hash of all that it depends on: a stopped audit goes on where it was,
+    and one with a further attack, other images or another batch size repeats nothing that is known.
 
     Args:
         plan: What to do.
@@ -50,21 +57,44 @@ def run_audit(plan: AuditPlan, subject: Subject, out: Path) -> AuditResult:
 
     Raises:
         InputError: Plan, models and data do not fit each other.
+        BusyError: Another process writes the run folder.
         StorageError: The disk refused; run again to go on.
     """
     bench = prepare_bench(plan, subject)
     rows = test_rows(plan, subject.images)
     key = audit_key(plan, subject)
-    write_text(out / "plan.yaml", subject.document or plan_text(plan))
-    predictions, detections = measured(bench, rows, out, key)
-    seconds = {**subject.seconds, "attack, defend and detect": float(read_json(out / KEY)["seconds"])}
-    started = perf_counter()
-    thresholds = calibration(plan, subject.images)
+    with locked(out):
+        clear_other(out, key)
+        write_text(out / "plan.yaml", subject.document or plan_text(plan))
+        tables, spent = measured(bench, rows, out)
+        for name, frame in tables.named():
+            write_whole(out / f"{name}.parquet", lambda part, frame=frame: frame.to_parquet(part, index=False))  # type: ignore[misc]
+        write_json(out / KEY, {"key": key, "seconds": spent})
+        result = summarised(bench, subject, rows, tables, out, {"attack, defend and detect": spent})
+        write_json(out / "environment.json", environment())
+        result.save(out / "result.json")
+    return result
+
+
+def summarised(bench: Bench, subject: Subject, rows: np.ndarray, tables: AuditTables, out: Path,
+               seconds: Mapping[str, float]) -> AuditResult:
+    """Return the result: figures, gallery and provenance of what was measured.
+
+    Args:
+        bench: What was run.
+        subject: What is audited.
+        rows: The test rows.
+        tables: What was measured.
+        out: The run folder, which gets the gallery.
+        seconds: What the steps so far took.
+    """
+    started, plan = perf_counter(), bench.plan
+    thresholds, key = calibration(plan, subject.images), audit_key(plan, subject)
     result = AuditResult(
         name=plan.name, classes=subject.images.classes, model=subject.classifiers["victim"].card.as_text(),
-        cells=summarise_predictions(predictions, bench),
-        detections=summarise_detections(detections, bench, thresholds),
-        exhibits=hang_exhibits(bench, predictions, out),
+        cells=summarise_predictions(tables.predictions, bench),
+        detections=summarise_detections(tables.detections, bench, thresholds),
+        exhibits=hang_exhibits(bench, rows, tables.predictions, out),
         data=summarise_data(subject.images, subject.report, subject.source, rows, thresholds),
         defences={"none": "the classifier alone", **{item.label: describe(item.label, bench)
                                                      for item in plan.defences}},
@@ -72,25 +102,30 @@ def run_audit(plan: AuditPlan, subject: Subject, out: Path) -> AuditResult:
         oracles=tuple(item.label for item in plan.defences if item.model in subject.oracles),
         ceilings=pairs(plan, subject.ceilings), familiar=pairs(plan, subject.familiar),
         costs=costs_once(bench, subject, out, key),
-        visibility=summarise_visibility(predictions, detections, bench),
-        seconds={**seconds, "figures and intervals": perf_counter() - started},
+        visibility=summarise_visibility(tables.predictions, tables.detections, bench),
+        seconds={**subject.seconds, **seconds},
         provenance={**subject.provenance, "audit key": key,
                     "predictions sha256": sha256_file(out / "predictions.parquet")})
-    write_json(out / "environment.json", environment())
-    result.save(out / "result.json")
-    return result
+    spent = {**result.seconds, "figures and intervals": perf_counter() - started}
+    return result.model_copy(update={"seconds": spent})
 
 
 def audit_key(plan: AuditPlan, subject: Subject) -> str:
-    """Return the hash of all that the predictions depend on: plan, styles, weights, images."""
-    settings = plan.model_dump(mode="json", exclude={"bootstrap", "exhibits", "false_alarms", "name"})
-    models = {name: [classifier.card.model_dump(mode="json"), classifier.fingerprint()]
-              for name, classifier in subject.classifiers.items()}
-    material = [attack.build().material() for attack in plan.attacks]
-    transforms = [[transform.material() for transform in defence.build(subject.transforms)]
+    """Return the hash of all that the predictions depend on: plan, models by what they answer, parts, images."""
+    settings = plan.model_dump(mode="json", exclude={"bootstrap", "exhibits", "false_alarms", "name", "batch_size"})
+    models = {name: classifier_hash(classifier) for name, classifier in subject.classifiers.items()}
+    attacks = [part_hash(attack.build()) for attack in plan.attacks]
+    transforms = [[part_hash(transform) for transform in defence.build(subject.transforms)]
                   for defence in plan.defences]
-    return sha256_json({"radversary": __version__, "format": FORMAT, "plan": settings, "material": material,
+    return sha256_json({"radversary": __version__, "format": FORMAT, "plan": settings, "attacks": attacks,
                         "models": models, "transforms": transforms, "images": subject.images.sha256})
+
+
+def clear_other(out: Path, key: str) -> None:
+    """Take away the results of another audit in the same folder, so that no two are ever mixed up."""
+    if final_key(out) != key:
+        for name in (KEY, *(f"{table}.parquet" for table in TABLES), "result.json", "report.html"):
+            (out / name).unlink(missing_ok=True)
 
 
 def pairs(plan: AuditPlan, known: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -104,24 +139,51 @@ def pairs(plan: AuditPlan, known: Mapping[str, Sequence[str]]) -> tuple[str, ...
                  if any(mark in known.get(name, ()) for name in names))
 
 
-def measured(bench: Bench, rows: np.ndarray, out: Path, key: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the two tables, from disk where an equal audit already wrote them."""
-    final = {name: out / f"{name}.parquet" for name in ("predictions", "detections")}
-    if not (final_key(out) == key and all(path.is_file() for path in final.values())):
-        work = out / f".audit-{key[:16]}"
-        # The key first: without it, tables of two plans can never be taken for one another.
-        for path in (out / KEY, *final.values(), *(out / name for name in ("result.json", "report.html"))):
-            path.unlink(missing_ok=True)
-        spent = 0.0
-        batches = np.array_split(rows, range(bench.plan.batch_size, len(rows), bench.plan.batch_size))
-        for number, batch in enumerate(track(batches, "Attacking, defending, detecting")):
-            spent = measure_once(bench, batch, work / f"{number:05d}", spent)
-        for name, path in final.items():
-            merge([work / f"{number:05d}.{name}.parquet" for number in range(len(batches))], path, bench)
-        write_json(out / KEY, {"key": key, "seconds": spent})
-        for leftover in out.glob(".audit-*"):  # batches of this audit, and of others that were never finished
-            shutil.rmtree(leftover)
-    return pd.read_parquet(final["predictions"]), pd.read_parquet(final["detections"])
+def measured(bench: Bench, rows: np.ndarray, out: Path) -> tuple[AuditTables, float]:
+    """Measure what is not known yet, and return the tables and the seconds that all of it took.
+
+    Images are taken batch by batch and each batch goes through all units, so that an attack which keeps its
+    stylisations for the next model finds them.
+    """
+    cache, units, readers = ResultCache(out / "units"), work_units(bench, rows), reader_hashes(bench)
+    known = {unit.key: cache.read(unit.key) for unit in units}
+    for unit, batch, labels in track(missing(bench, units, known, rows, readers), "Attacking, defending, detecting"):
+        frame = measure_unit(bench, unit, batch, {label: readers[label] for label in labels})
+        cache.add(unit.key, frame)
+        known[unit.key] = pd.concat([known[unit.key], frame], ignore_index=True)
+    spent = sum(float(frame["seconds"].sum()) for frame in known.values())
+    return assemble(bench, units, known, readers), spent
+
+
+def missing(bench: Bench, units: Sequence[WorkUnit], known: Mapping[str, pd.DataFrame], rows: np.ndarray,
+            readers: Mapping[str, str]) -> list[tuple[WorkUnit, np.ndarray, tuple[str, ...]]]:
+    """List what remains to be measured: a unit, some of its rows, and the defences that have not read them.
+
+    Args:
+        bench: What is run.
+        units: Its units of work.
+        known: What each unit's key has.
+        rows: The test rows.
+        readers: Defence label to its identity.
+    """
+    there = {unit.key: measured_items(known[unit.key]) for unit in units}
+    todo = []
+    for batch in np.array_split(rows, range(bench.plan.batch_size, len(rows), bench.plan.batch_size)):
+        items = dict(zip(batch.tolist(), image_hashes(bench.images, batch), strict=True))
+        for unit in units:
+            own = [row for row in batch.tolist() if row in unit.members]
+            unread = {label: [row for row in own if items[row] not in there[unit.key].get(readers[label], ())]
+                      for label in unit.defences}
+            labels = tuple(label for label, lacking in unread.items() if lacking)
+            lacking = sorted({row for label in labels for row in unread[label]})
+            if lacking:
+                todo.append((unit, np.array(lacking), labels))
+    return todo
+
+
+def measured_items(rows: pd.DataFrame) -> dict[str, set[str]]:
+    """Return which images each reader has read, by the reader's identity."""
+    return {} if rows.empty else {str(reader): set(own["item"]) for reader, own in rows.groupby("reader")}
 
 
 def costs_once(bench: Bench, subject: Subject, out: Path, key: str) -> dict[str, Cost]:
@@ -145,31 +207,6 @@ def final_key(out: Path) -> str:
         return str(record["key"]) if record["seconds"] >= 0 else ""
     except (OSError, ValueError, KeyError, TypeError):  # absent, damaged or of another version: measured anew
         return ""
-
-
-def measure_once(bench: Bench, batch: np.ndarray, stem: Path, spent: float) -> float:
-    """Measure a batch unless an earlier run did, and return the seconds spent so far; the last file says it is done."""
-    clock, started = stem.with_suffix(".json"), perf_counter()
-    if clock.is_file():
-        return spent + float(read_json(clock))
-    paths = [stem.with_suffix(f".{name}.parquet") for name in ("predictions", "detections")]
-    for path, frame in zip(paths, measure_batch(bench, batch), strict=True):
-        write_whole(path, lambda part, frame=frame: frame.to_parquet(part, index=False))  # type: ignore[misc]
-    seconds = perf_counter() - started
-    write_json(clock, seconds)
-    return spent + seconds
-
-
-def merge(parts: list[Path], path: Path, bench: Bench) -> None:
-    """Join the batches of one table in the order condition, defence, row."""
-    frame = pd.concat([pd.read_parquet(part) for part in parts], ignore_index=True)
-    places = {(item.attack, item.strength, str(item.rung)): place for place, item in enumerate(bench.conditions)}
-    defences = {label: place for place, label in enumerate(bench.readers)}
-    frame["_condition"] = [places[what] for what in zip(frame["attack"], frame["strength"], frame["rung"],
-                                                        strict=True)]
-    frame["_defence"] = frame["defence"].map(defences) if "defence" in frame else 0
-    frame = frame.sort_values(["_condition", "_defence", "row"]).drop(columns=["_condition", "_defence", "row"])
-    write_whole(path, lambda part: frame.to_parquet(part, index=False))
 
 
 def calibration(plan: AuditPlan, images: PreparedImages) -> Thresholds | None:

@@ -20,6 +20,7 @@ from radversary.audit.watch_plan import WatchPlan
 from radversary.audit.watch_promise import harmless_names, levels, promises, warnings
 from radversary.audit.watch_result import WatchExhibit, WatchResult
 from radversary.core.files import sha256_file, sha256_json, write_text
+from radversary.core.locks import locked
 from radversary.data.prepared import PreparedImages
 from radversary.execution.progress import track
 from radversary.screening.guard import Guard
@@ -42,16 +43,18 @@ def evaluate_guard(plan: WatchPlan, guard: Guard, images: PreparedImages, out: P
 
     Raises:
         InputError: Plan, guard and images do not fit each other.
+        BusyError: Another process writes the folder.
         StorageError: The disk refused; run again to go on.
     """
     bench = prepare_watch(plan, guard, images)
-    write_text(out / "watch-plan.yaml", plan_text(plan))
-    frame = measured(bench, out)
-    result = summarise(bench, frame, hang_mistakes(bench, frame, out), {
-        "radversary": __version__, "guard sha256": guard_sha256(guard), "test part sha256": images.seal("test"),
-        "images sha256": images.sha256, "plan sha256": sha256_json(plan.model_dump(mode="json")),
-        "scores sha256": sha256_file(out / "scores.parquet")})
-    result.save(out / "watch.json")
+    with locked(out):
+        write_text(out / "watch-plan.yaml", plan_text(plan))
+        frame = measured(bench, out)
+        result = summarise(bench, frame, hang_mistakes(bench, frame, out), {
+            "radversary": __version__, "guard sha256": guard_sha256(guard), "test part sha256": images.seal("test"),
+            "images sha256": images.sha256, "plan sha256": sha256_json(plan.model_dump(mode="json")),
+            "scores sha256": sha256_file(out / "scores.parquet")})
+        result.save(out / "watch.json")
     return result
 
 

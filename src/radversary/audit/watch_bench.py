@@ -16,6 +16,7 @@ from safetensors.torch import save
 from radversary import __version__
 from radversary.attacks.identity import Identity
 from radversary.audit.bench import Trial, check_strengths, refuse_evasive, some_rows
+from radversary.audit.identity import classifier_hash
 from radversary.audit.plan import AttackPlan
 from radversary.audit.result import Condition
 from radversary.audit.rungs import Rung
@@ -23,6 +24,7 @@ from radversary.audit.watch_plan import WatchPlan, rung_of
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.core.errors import InputError
 from radversary.core.files import sha256_json
+from radversary.core.hashes import code_hash, part_hash
 from radversary.data.prepared import PreparedImages
 from radversary.screening.films import GROUPS, Films, bands
 from radversary.screening.guard import Guard
@@ -144,7 +146,8 @@ def guard_sha256(guard: Guard) -> str:
     learned = save({f"{name}/{key}": value.detach().cpu().contiguous() for name, detector in guard.detectors.items()
                     for key, value in detector.learned.items()})
     options: dict[str, Any] = {name: detector.options() for name, detector in guard.detectors.items()}
-    return sha256_json({"model": guard.classifier.fingerprint(), "detectors": options, "order": list(guard.detectors),
+    return sha256_json({"model": classifier_hash(guard.classifier), "detectors": options,
+                        "order": [[name, code_hash(type(detector))] for name, detector in guard.detectors.items()],
                         "learned": sha256(learned).hexdigest(), "fusion": asdict(guard.calibrated()),
                         "grouped_by": guard.record.get("grouped_by"), "views": identity(guard.views)})
 
@@ -158,7 +161,7 @@ def unit_key(bench: WatchBench, guard: str, label: str) -> str:
         label: An attack's label, or the name of a harmless change.
     """
     plan = next((attack for attack in bench.plan.attacks if attack.label == label), None)
-    attack = None if plan is None else [plan.model_dump(mode="json"), plan.build().material()]
+    attack = None if plan is None else [plan.model_dump(mode="json"), part_hash(plan.build())]
     settings = bench.plan.model_dump(mode="json", include={"seed", "limit", "batch_size"})
     return sha256_json({"radversary": __version__, "format": FORMAT, "guard": guard, "images": bench.images.sha256,
                         "plan": settings, "label": label, "attack": attack})

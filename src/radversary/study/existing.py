@@ -14,6 +14,7 @@ from radversary.audit.run import run_audit
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import DataError
 from radversary.core.files import sha256_json
+from radversary.core.locks import locked
 from radversary.data.prepared import PreparedImages
 from radversary.report.html import write_report
 from radversary.study.models import seen_images
@@ -49,6 +50,7 @@ def audit_existing(plan: AuditPlan, model: Path, source: Mapping[str, Any], out:
     Raises:
         ModelError: The model cannot be loaded or its classes are not the data's.
         DataError: The images cannot be used.
+        BusyError: Another process writes the run folder.
     """
     others = {defence.model for defence in plan.defences} - {"victim"}
     surrogates = {attack.surrogate for attack in plan.attacks if attack.surrogate is not None} - others
@@ -58,9 +60,17 @@ def audit_existing(plan: AuditPlan, model: Path, source: Mapping[str, Any], out:
     data = parse_plan(DataPlan, {"source": dict(source), "size": card.size, "channels": card.channels,
                                  "classes": card.classes, "fractions": FRACTIONS}, source="the data source")
     document = plan_text(plan) + plan_text(data) + f"model_sha256: {card.sha256}\n"
-    clock = Clock(out, tell, sha256_json(document))
+    with locked(out):
+        return _audit(plan, classifiers, data, model, document, Clock(out, tell, sha256_json(document)))
+
+
+def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], data: DataPlan, model: Path, document: str,
+           clock: Clock) -> AuditResult:
+    """Audit a saved model in a folder that nobody else writes."""
+    out, card = clock.folder, classifiers["victim"].card
     with clock.step(PREPARE):
         images, report = prepare(data, out / "data", seed=plan.seed)
+    others = {defence.model for defence in plan.defences} - {"victim"}
     parts = {f"defence model {name}": Path(name) for name in sorted(others)}
     parts |= {f"restorer {folder}": folder for folder in restorers_of(plan)}
     seen = [*seen_before(model, images), *(f"{part}: {text}" for part, folder in parts.items()

@@ -14,10 +14,12 @@ from radversary import __version__
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.files import CARD, WEIGHTS, load_classifier
+from radversary.classifiers.networks import NETWORKS
 from radversary.classifiers.pretrained import find_imagenet
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import ModelError, PlanError
 from radversary.core.files import read_json, sha256_json, storage_errors, write_json
+from radversary.core.hashes import code_hash, part_hash
 from radversary.core.seeds import derive_seed
 from radversary.data.balancing import BalancedRows, balance
 from radversary.data.prepared import PreparedImages
@@ -47,11 +49,12 @@ def model_key(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping[
         PlanError: A model that it looks at is not made yet.
     """
     model = plan.models[name]
-    before = {"before": model.before().material()} if model.input else {}
+    before = {"before": part_hash(model.before())} if model.input else {}
     return sha256_json({
         **before, "model": model.model_dump(mode="json"), "radversary": __version__,
         "start": find_imagenet(model.training.architecture).sha256 if model.training.start == "imagenet" else None,
-        "material": [attack.build().material() for attack in model.attacks()],
+        "attacks": [part_hash(attack.build()) for attack in model.attacks()],
+        "network": code_hash(NETWORKS.get(model.training.architecture)),
         "images": images.sha256, "seed": plan.seed,
         "balance": plan.data.model_dump(mode="json", include={"split", "balance", "per_class", "degrees"}),
         "models": {other: [made_before(made, other, name).card.sha256,

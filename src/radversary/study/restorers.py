@@ -14,6 +14,7 @@ from radversary.classifiers.files import CARD
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import PlanError
 from radversary.core.files import sha256_json, storage_errors, write_json
+from radversary.core.hashes import part_hash
 from radversary.core.seeds import derive_seed
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import Restoration, load_restoration
@@ -130,7 +131,7 @@ def restorer_key(plan: StudyPlan, name: str, images: PreparedImages, made: Mappi
     restorer = plan.restorers[name]
     return sha256_json({
         "restorer": restorer.model_dump(mode="json"), "radversary": __version__, "name": name,
-        "material": [attack.build().material() for attack in restorer.attacks],
+        "attacks": [part_hash(attack.build()) for attack in restorer.attacks],
         "images": images.sha256, "seed": plan.seed,
         "balance": plan.data.model_dump(mode="json", include={"split", "balance", "per_class", "degrees"}),
         "models": {other: made_before(made, other, name).card.sha256 for other in restorer.looks_at()}})

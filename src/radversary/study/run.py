@@ -15,6 +15,7 @@ from radversary.audit.run import run_audit
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import RadversaryError
 from radversary.core.files import read_json, sha256_json, write_json, write_text
+from radversary.core.locks import locked
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import Restoration
@@ -100,10 +101,16 @@ def run_study(plan: StudyPlan, out: Path, *, tell: Callable[[str], None] = lambd
 
     Raises:
         InputError: Plan and data do not fit.
+        BusyError: Another process writes the run folder.
         MissingPartError: Weights or an optional library are missing.
         StorageError: The disk refused.
     """
-    clock = Clock(out, tell, plan_hash(plan))
+    with locked(out):
+        return _run(plan, out, Clock(out, tell, plan_hash(plan)), device=device)
+
+
+def _run(plan: StudyPlan, out: Path, clock: Clock, *, device: str) -> AuditResult:
+    """Run a study in a folder that nobody else writes."""
     images, report = prepared(plan, out, clock, device=device)
     models = trained(plan, images, out, clock, device=device)
     restorers = restored(plan, images, models, out, clock, device=device)

@@ -13,6 +13,7 @@ from radversary.attacks.base import Attack, Batch, run_attack
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError
 from radversary.core.files import read_json, sha256_json, storage_errors, write_json
+from radversary.core.hashes import part_hash
 from radversary.core.types import Access, Images
 from radversary.execution.progress import track
 from radversary.training.datasets import TrainingSet
@@ -45,7 +46,7 @@ def make_twins(attack: Attack, victim: Classifier, entries: TrainingSet, *, name
     """
     check_bites(attack)
     shape = (len(entries), copies, *twin_shape(attack, victim, entries, names))
-    key = sha256_json({"attack": [repr(attack), *attack.material()], "seed": seed, "shape": shape, "step": step,
+    key = sha256_json({"attack": part_hash(attack), "seed": seed, "shape": shape, "step": step,
                        "victim": victim.fingerprint() if attack.needs > Access.NONE else None, "names": list(names)})
     done = entries_done(path, key)
     dtype, top = entries.images.dtype, np.iinfo(entries.images.dtype).max

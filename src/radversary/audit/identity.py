@@ -1,0 +1,40 @@
+"""Hashes of what a figure depends on: models by what they answer, images by their pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from radversary.audit.rungs import is_random
+from radversary.classifiers.base import Classifier
+from radversary.classifiers.probe import answers_sha256
+from radversary.core.files import sha256_json
+from radversary.core.hashes import code_hash
+from radversary.data.prepared import PreparedImages
+
+
+def classifier_hash(classifier: Classifier) -> str:
+    """Return a hash of all that a classifier's answers depend on.
+
+    Its weights and card alone would not tell of changed code, another file behind an adapter or a changed constant, so
+    what it answers on generated images is part of it; not for one that answers at random, whose answers tell nothing.
+
+    Args:
+        classifier: A classifier, behind a defence or not.
+
+    Returns:
+        SHA-256 in hexadecimal.
+
+    Raises:
+        ModelError: It has no fingerprint, or answers nothing usable.
+    """
+    answers = "random" if is_random(classifier) else answers_sha256(classifier)
+    return sha256_json([classifier.card.model_dump(mode="json"), classifier.fingerprint(), answers,
+                        code_hash(type(classifier))])
+
+
+def image_hashes(images: PreparedImages, rows: np.ndarray) -> list[str]:
+    """Return a short hash of each image, its label and its depth: the rows that finished work is kept by."""
+    frame = images.table.frame.iloc[rows]
+    facts = zip(frame["image_id"].astype(str), frame["label"].astype(str), frame["pixels_sha256"].astype(str),
+                strict=True)
+    return [sha256_json([*fact, images.bits])[:24] for fact in facts]

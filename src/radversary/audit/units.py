@@ -1,0 +1,127 @@
+"""What an audit has to do, as units of work: one attack on one model, over rows of test images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from radversary import __version__
+from radversary.attacks.base import Attack
+from radversary.attacks.identity import Identity
+from radversary.audit.bench import Bench, Trial
+from radversary.audit.identity import classifier_hash
+from radversary.audit.rungs import Aim, Rung, aims, armed
+from radversary.core.files import sha256_json
+from radversary.core.hashes import part_hash
+
+FORMAT = 3
+"""Raised whenever what is measured of an attacked image changes: older measurements are not taken for new ones."""
+
+CLEAN, IDENTITY = "clean", "identity"
+
+
+@dataclass(frozen=True, eq=False)
+class WorkUnit:
+    """One attack on one target, read through the defences that meet it.
+
+    What two degrees of knowledge share, such as the victim itself for whoever knows nothing of the defences and for
+    whoever knows all of no defence, is one unit.
+
+    Attributes:
+        label: The attack's label; ``clean`` for untouched images.
+        attack: The attack as this target calls for it; None leaves images as they are.
+        aim: What it is made on.
+        strengths: At which it is run.
+        views: What the attacker knows, with the labels of the defences that meet the images then.
+        rows: The test rows.
+        key: Hash of all that its measurements depend on, rows and defences aside.
+    """
+
+    label: str
+    attack: Attack | None
+    aim: Aim
+    strengths: tuple[float, ...]
+    views: tuple[tuple[Rung, tuple[str, ...]], ...]
+    rows: np.ndarray
+    key: str
+
+    @property
+    def defences(self) -> tuple[str, ...]:
+        """Labels of the defences that read its images, each once."""
+        return tuple(dict.fromkeys(label for _, labels in self.views for label in labels))
+
+    @cached_property
+    def members(self) -> frozenset[int]:
+        """The rows as a set, for asking."""
+        return frozenset(self.rows.tolist())
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether detectors look at its images: those that are made, among others, against no defence."""
+        return "none" in self.defences
+
+
+Views = tuple[tuple[Rung, tuple[str, ...]], ...]
+"""What the attacker knows, with the defences that meet the images then."""
+
+
+def work_units(bench: Bench, rows: np.ndarray) -> tuple[WorkUnit, ...]:
+    """List the units of an audit in the order of its plan, clean images and the identity attack first.
+
+    Args:
+        bench: What is run.
+        rows: The test rows.
+
+    Returns:
+        The units; an attack whose rows are none of these has none.
+    """
+    known: dict[int, str] = {}
+    untouched = Trial(Identity(), (0.0,))
+    units = []
+    for label, trial in {CLEAN: untouched, IDENTITY: untouched, **bench.trials}.items():
+        if not len(met := trial.meets(rows)):
+            continue
+        for aim, views in targets(bench, label, trial):
+            attack = None if label == CLEAN else armed(trial.attack, aim)
+            if id(aim.core) not in known:
+                known[id(aim.core)] = classifier_hash(aim.core)
+            key = unit_key(bench, label, attack, trial.strengths, known[id(aim.core)], views)
+            units.append(WorkUnit(label=label, attack=attack, aim=aim, strengths=trial.strengths, views=views, rows=met,
+                                  key=key))
+    return tuple(units)
+
+
+def targets(bench: Bench, label: str, trial: Trial) -> Iterator[tuple[Aim, Views]]:
+    """Yield each model that an attack is made on, with who reads the result on which rung."""
+    found: dict[int, list[tuple[Rung, Aim]]] = {}
+    for rung in trial.rungs:
+        for aim in aims(rung, bench.facing(label), trial.surrogate):
+            found.setdefault(id(aim.core), []).append((rung, aim))
+    for same in found.values():
+        yield same[0][1], tuple((rung, aim.defences) for rung, aim in same)
+
+
+def unit_key(bench: Bench, label: str, attack: Attack | None, strengths: Sequence[float], target: str,
+             views: Views) -> str:
+    """Return the hash of all that the measurements of a unit depend on, rows and the defences that read it aside.
+
+    Args:
+        bench: What is run.
+        label: The attack's label, which fixes its random choices together with the seed.
+        attack: The attack.
+        strengths: At which it is run.
+        target: Identity of the model that it is made on.
+        views: Who reads the result; detectors look at what is made against no defence.
+    """
+    return sha256_json({
+        "radversary": __version__, "format": FORMAT, "seed": bench.plan.seed, "label": label,
+        "attack": None if attack is None else part_hash(attack), "strengths": strengths, "target": target,
+        "detectors": any("none" in labels for _, labels in views), "classes": bench.images.classes})
+
+
+def reader_hashes(bench: Bench) -> dict[str, str]:
+    """Return the identity of the classifier behind each defence, ``none`` included, by label."""
+    return {label: classifier_hash(reader)[:24] for label, reader in bench.readers.items()}
