@@ -57,3 +57,22 @@ def test_relative_and_absolute_paths_may_be_mixed(table, tmp_path, monkeypatch) 
     paths[0] = "Dr Who/films/absent.png"
     found = summary(prepared(tmp_path, ImageTable(table.frame.assign(path=paths), table.classes)))
     assert found.left_out == ("cannot read absent.png: no such file or directory",)
+
+
+def test_counts_warnings_and_the_hash_are_those_of_the_rows_that_were_used(table, tmp_path) -> None:
+    """The report once said "30 test images of 43 patients" where the table held 26."""
+    images = prepared(tmp_path, table)
+    tested = images.rows("test")
+    whole, part = (summarise_data(images, check_data(images), "phantoms", rows, None)
+                   for rows in (tested, tested[:3]))
+    frame = images.table.frame.iloc[tested[:3]]
+    assert sum(part.counts["test"].values()) == 3
+    assert part.patients["test"] == frame["patient_id"].nunique()
+    assert part.patients["train"] == whole.patients["train"]
+    assert sum(part.characteristics["view"].values()) == sum(part.characteristics["class"].values()) == 3
+    assert part.sha256 != whole.sha256 == images.seal("test")
+    absent = set(images.classes) - set(frame["label"])
+    assert {f"the test part holds no image of class {name}" for name in absent} <= set(part.warnings)
+    counted = frame["label"].value_counts()
+    assert any(f"holds only {counted.iloc[0]} images of class {counted.index[0]}" in text for text in part.warnings)
+    assert f"the plan limited the test to 3 of {len(tested)} images" in part.warnings

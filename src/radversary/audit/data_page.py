@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from radversary.audit.detection import Thresholds
 from radversary.audit.result import DataSummary
-from radversary.data.checks import DataReport
+from radversary.data.checks import DataReport, small_classes
+from radversary.data.confounds import METADATA, characteristics
 from radversary.data.prepared import PreparedImages
 from radversary.data.table import read_csv
 
@@ -18,7 +21,7 @@ FEW = 200
 
 def summarise_data(images: PreparedImages, report: DataReport, source: str, rows: np.ndarray,
                    thresholds: Thresholds | None) -> DataSummary:
-    """Gather the data page.
+    """Gather the data page: of the test part, what was used of it.
 
     Args:
         images: The prepared images.
@@ -30,22 +33,49 @@ def summarise_data(images: PreparedImages, report: DataReport, source: str, rows
     Returns:
         The summary.
     """
-    frame = images.table.frame
-    counts = {part: {name: int((frame.iloc[images.rows(part)]["label"] == name).sum()) for name in images.classes}
+    everything, used = images.table.frame, rows_used(images, rows)
+    frame = everything.iloc[used]
+    counts = {part: {name: int(((frame["split"] == part) & (frame["label"] == name)).sum()) for name in images.classes}
               for part in images.parts}
-    warnings = [*report.errors, *report.warnings]
-    few = {name: count for name, count in counts["test"].items() if count < FEW}
+    patients = frame.groupby("split")["patient_id"].nunique()
+    described = characteristics(everything.iloc[rows])
+    return DataSummary(
+        source=source, counts=counts, patients={part: int(patients[part]) for part in images.parts},
+        left_out=_left_out(images), floors=report.floors,
+        characteristics={"class": _counted(everything.iloc[rows]["label"]),
+                         **{kind: _counted(described[kind]) for kind in METADATA}},
+        warnings=(*_of_these_rows(report, everything, frame, images.classes),
+                  *_further_warnings(images, rows, counts["test"], thresholds)), sha256=images.seal_rows(rows))
+
+
+def rows_used(images: PreparedImages, rows: np.ndarray) -> np.ndarray:
+    """Return all rows but those of the test part that are not among ``rows``."""
+    return np.union1d(np.flatnonzero(images.table.frame["split"] != "test"), rows)
+
+
+def _counted(values: pd.Series[str]) -> dict[str, int]:
+    return {str(value): int(count) for value, count in values.value_counts().sort_index().items()}
+
+
+def _of_these_rows(report: DataReport, everything: pd.DataFrame, frame: pd.DataFrame,
+                   classes: Sequence[str]) -> Iterator[str]:
+    """Yield what the data check says, counts of classes being those of the rows that are used."""
+    of_all = set(small_classes(everything, classes))
+    yield from report.errors
+    yield from (warning for warning in report.warnings if warning not in of_all)
+    yield from small_classes(frame, classes)
+
+
+def _further_warnings(images: PreparedImages, rows: np.ndarray, counts: Mapping[str, int],
+                      thresholds: Thresholds | None) -> Iterator[str]:
+    few = {name: count for name, count in counts.items() if count < FEW}
     if few:
         listed = ", ".join(f"{name} {count}" for name, count in few.items())
-        warnings.append(f"fewer than {FEW} test images a class ({listed}): figures by class are provisional")
+        yield f"fewer than {FEW} test images a class ({listed}): figures by class are provisional"
     if thresholds is None:
-        warnings.append("too few validation images to calibrate the detectors: detection was not assessed")
+        yield "too few validation images to calibrate the detectors: detection was not assessed"
     if len(rows) < len(images.rows("test")):
-        warnings.append(f"the plan limited the test to {len(rows)} of {len(images.rows('test'))} images")
-    return DataSummary(
-        source=source, counts=counts, patients=report.patients, left_out=_left_out(images), floors=report.floors,
-        characteristics={kind: dict(by_part.get("test", {})) for kind, by_part in report.counts.items()},
-        warnings=tuple(warnings), sha256=images.seal("test"))
+        yield f"the plan limited the test to {len(rows)} of {len(images.rows('test'))} images"
 
 
 def _left_out(images: PreparedImages) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -120,8 +120,17 @@ def _table_warnings(prepared: PreparedImages) -> Iterator[str]:
     if (frame["split"] == "").any():
         yield "the table is not (wholly) split: leaks between parts were not looked for in rows without a part"
         return
-    table = pd.crosstab(frame["label"], frame["split"]).reindex(
-        index=list(prepared.classes), columns=list(PARTS), fill_value=0)
+    yield from small_classes(frame, prepared.classes)
+
+
+def small_classes(frame: pd.DataFrame, classes: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence on each class that a part lacks, or that the test part holds too few images of.
+
+    Args:
+        frame: Rows of a split table, or as many of them as are used.
+        classes: Class names.
+    """
+    table = pd.crosstab(frame["label"], frame["split"]).reindex(index=list(classes), columns=list(PARTS), fill_value=0)
     for name, row in table.iterrows():
         yield from (f"the {part} part holds no image of class {name}" for part in PARTS
                     if row[part] == 0 and table[part].any())

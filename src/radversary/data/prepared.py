@@ -123,7 +123,11 @@ class PreparedImages:
         Returns:
             SHA-256 in hexadecimal.
         """
-        frame = self.table.frame.iloc[self.rows(part)]
+        return self.seal_rows(self.rows(part))
+
+    def seal_rows(self, rows: np.ndarray) -> str:
+        """Return the hash of some rows' ids, labels and pixels, in whatever order they lie; see :meth:`seal`."""
+        frame = self.table.frame.iloc[rows]
         return sha256_json(sorted(frame[["image_id", "label", "pixels_sha256"]].astype(str).values.tolist()))
 
 
