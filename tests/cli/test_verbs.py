@@ -50,7 +50,8 @@ def test_version(radversary):
 
 def test_list_names_everything_or_one_family(radversary):
     everything = radversary("list").out
-    assert all(name in everything for name in (*ATTACKS.names(), *DETECTORS.names(), "jpeg", "phantoms", "resnet50"))
+    assert all(name in everything for name in (*ATTACKS.names(), *DETECTORS.names(), "jpeg", "phantoms", "resnet50",
+                                             "restorers.denoiser", "models.robust"))
     detectors = radversary("list", "detectors").out
     assert all(name in detectors for name in DETECTORS.names())
     assert "style-transfer" not in detectors
