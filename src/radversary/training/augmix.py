@@ -43,7 +43,7 @@ OPERATIONS: dict[str, Operation] = {
 
 @dataclass(frozen=True, kw_only=True)
 class AugMix(Augmentation):
-    """AugMix: ``(1 - m) image + m Σ wᵢ chainᵢ(image)``, w from a flat Dirichlet, m uniform (Hendrycks 2020, 1912.02781).
+    """AugMix: ``(1 - m) image + m Σ wᵢ chainᵢ(image)``, w from a flat Dirichlet, m uniform (arXiv:1912.02781).
 
     Attributes:
         views: 2 is the authors' training: the clean image and two mixed ones shall be answered alike.
