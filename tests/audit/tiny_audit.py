@@ -11,7 +11,6 @@ import pytest
 from radversary.audit import run as run_file
 from radversary.audit.bench import Subject
 from radversary.audit.plan import AuditPlan
-from radversary.core.locks import LOCK
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare
 from random_parts import tiny_classifier
@@ -55,6 +54,6 @@ def stop_after(patch: pytest.MonkeyPatch, pieces: int) -> list[tuple[str, int, i
 
 
 def files_in(folder: Path) -> list[str]:
-    """All files but the units of work, whose names hold the time they took, and the lock."""
+    """All files but the units of work, whose content holds the time that they took."""
     names = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    return sorted(name for name in names if not name.startswith("units/") and name != LOCK)
+    return sorted(name for name in names if not name.startswith("units/"))

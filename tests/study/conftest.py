@@ -9,6 +9,7 @@ from tiny_study import make_study
 
 from radversary.audit.result import AuditResult
 from radversary.classifiers.networks import NETWORKS
+from radversary.execution.progress import Relay
 from radversary.study.run import run_study
 
 
@@ -24,4 +25,5 @@ def finished_study(_tiny: None, tmp_path_factory: pytest.TempPathFactory) -> tup
     """A study that nobody stopped: its result, its folder (do not write there), and what it told."""
     torch.set_num_threads(1)
     folder, told = tmp_path_factory.mktemp("study") / "run", []
-    return run_study(make_study(), folder, tell=told.append, device="cpu"), folder, told
+    progress = Relay(lambda _work: None, announced=told.append)
+    return run_study(make_study(), folder, progress=progress, device="cpu"), folder, told

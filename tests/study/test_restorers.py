@@ -12,6 +12,7 @@ from radversary.audit.rungs import Rung
 from radversary.core.errors import DataError, PlanError, UnknownNameError
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import load_restoration
+from radversary.execution.progress import Relay
 from radversary.study.existing import audit_existing, restorers_of
 from radversary.study.models import files_of, seen_images
 from radversary.study.plan import StudyPlan
@@ -45,7 +46,7 @@ def full(**changes):
 def whole(tmp_path_factory):
     folder, told = tmp_path_factory.mktemp("whole"), []
     plan = parse_plan(StudyPlan, full(), source="test")
-    return run_study(plan, folder, tell=told.append), folder, told
+    return run_study(plan, folder, progress=Relay(lambda _work: None, announced=told.append)), folder, told
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from torch import Tensor
 from radversary.attacks.watched import Watched
 from radversary.classifiers.base import Classifier
 from radversary.core.types import Images
+from radversary.execution.progress import check_cancelled
 
 
 @dataclass
@@ -35,7 +36,12 @@ class Meter:
         return self.since(Meter())
 
     def listen(self, images: Images) -> Images:
-        """Count images that are about to be answered, and their gradients when they come back."""
+        """Count images that are about to be answered, and their gradients when they come back.
+
+        Raises:
+            CancelledError: The work was asked to stop; attacks that take long ask often.
+        """
+        check_cancelled()
         self.queries += len(images)
         if images.requires_grad and torch.is_grad_enabled():
             images.register_hook(self._count)  # type: ignore[no-untyped-call]

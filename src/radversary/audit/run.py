@@ -30,7 +30,7 @@ from radversary.core.files import read_json, sha256_file, sha256_json, write_jso
 from radversary.core.hashes import part_hash
 from radversary.core.locks import locked
 from radversary.data.prepared import PreparedImages
-from radversary.execution.progress import track
+from radversary.execution.progress import Progress, reporting, track
 from radversary.execution.results import ResultCache
 
 KEY, COSTS = "audit.json", "costs.json"
@@ -39,7 +39,7 @@ TABLES = ("predictions", "detections", "outcomes")
 """Names of the tables in a run folder."""
 
 
-def run_audit(plan: AuditPlan, subject: Subject, out: Path) -> AuditResult:
+def run_audit(plan: AuditPlan, subject: Subject, out: Path, *, progress: Progress | None = None) -> AuditResult:
     """Attack, read, detect and compare on the sealed test images; write the run folder.
 
     The folder gets ``plan.yaml``, ``environment.json``, ``predictions.parquet``, ``detections.parquet``,
@@ -51,11 +51,13 @@ def run_audit(plan: AuditPlan, subject: Subject, out: Path) -> AuditResult:
         plan: What to do.
         subject: What is audited.
         out: The run folder.
+        progress: Who is told how far it is, and may stop it.
 
     Returns:
         The result.
 
     Raises:
+        CancelledError: It was stopped; run again, it goes on.
         InputError: Plan, models and data do not fit each other.
         BusyError: Another process writes the run folder.
         StorageError: The disk refused; run again to go on.
@@ -63,7 +65,7 @@ def run_audit(plan: AuditPlan, subject: Subject, out: Path) -> AuditResult:
     bench = prepare_bench(plan, subject)
     rows = test_rows(plan, subject.images)
     key = audit_key(plan, subject)
-    with locked(out):
+    with locked(out), reporting(progress):
         clear_other(out, key)
         write_text(out / "plan.yaml", subject.document or plan_text(plan))
         tables, spent = measured(bench, rows, out)

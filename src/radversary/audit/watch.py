@@ -22,11 +22,12 @@ from radversary.audit.watch_result import WatchExhibit, WatchResult
 from radversary.core.files import sha256_file, sha256_json, write_text
 from radversary.core.locks import locked
 from radversary.data.prepared import PreparedImages
-from radversary.execution.progress import track
+from radversary.execution.progress import Progress, reporting, track
 from radversary.screening.guard import Guard
 
 
-def evaluate_guard(plan: WatchPlan, guard: Guard, images: PreparedImages, out: Path) -> WatchResult:
+def evaluate_guard(plan: WatchPlan, guard: Guard, images: PreparedImages, out: Path, *,
+                   progress: Progress | None = None) -> WatchResult:
     """Attack the test images, show them to the guard and say how well it watches.
 
     The folder gets ``watch-plan.yaml``, ``scores.parquet`` (one row an image × condition), ``watch.json`` and the
@@ -37,17 +38,19 @@ def evaluate_guard(plan: WatchPlan, guard: Guard, images: PreparedImages, out: P
         guard: A calibrated guard; its patients must not be among the test patients.
         images: The prepared images, with a test part.
         out: The folder.
+        progress: Who is told how far it is, and may stop it.
 
     Returns:
         The result, also in ``watch.json``.
 
     Raises:
+        CancelledError: It was stopped; run again, it goes on.
         InputError: Plan, guard and images do not fit each other.
         BusyError: Another process writes the folder.
         StorageError: The disk refused; run again to go on.
     """
     bench = prepare_watch(plan, guard, images)
-    with locked(out):
+    with locked(out), reporting(progress):
         write_text(out / "watch-plan.yaml", plan_text(plan))
         frame = measured(bench, out)
         result = summarise(bench, frame, hang_mistakes(bench, frame, out), {

@@ -33,7 +33,7 @@ def audit(
 
     chosen = read_plan(AuditPlan, plan) if plan else parse_plan(AuditPlan, DEFAULT_AUDIT, source="the default plan")
     source = {"name": data, "options": source_options(data, root, labels, option)}
-    result = audit_existing(chosen, model, source, out, tell=say)
+    result = audit_existing(chosen, model, source, out)
     show(detection_table(result))
     show(accuracy_table(result))
     for warning in result.data.warnings:

@@ -25,7 +25,7 @@ def run_plan(plan: Annotated[Path, typer.Argument(help="A study plan (YAML); see
 
     study = read_plan(StudyPlan, plan)
     folder = out or Path("runs") / study.name
-    result = run_study(study, folder, tell=say, device=device)
+    result = run_study(study, folder, device=device)
     show(time_table(result.seconds))
     show(detection_table(result))
     show(accuracy_table(result))

@@ -61,5 +61,5 @@ def classifier(
 
     study = read_plan(StudyPlan, plan)
     folder = out or Path("runs") / study.name
-    for name, model in train_models(study, folder, tell=say, device=device).items():
+    for name, model in train_models(study, folder, device=device).items():
         say(f"{name}: {folder / 'models' / name} (sha256 {model.card.sha256[:12]}…)")

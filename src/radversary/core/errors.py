@@ -13,6 +13,7 @@ RadversaryError
 │       ├── UnsafeModelError     loading it could execute code
 │       └── AccessError          it offers less access than an attack needs
 ├── MissingPartError         an optional library or a weights file is not installed
+├── CancelledError           it was asked to stop (exit code 130)
 └── StorageError             the disk refused
 """
 
@@ -111,6 +112,10 @@ class AccessError(ModelError):
 
 class MissingPartError(RadversaryError):
     """An optional library or a weights file is absent; the text says how to get it."""
+
+
+class CancelledError(RadversaryError):
+    """Work was asked to stop, and stopped with nothing half-written."""
 
 
 class StorageError(RadversaryError):

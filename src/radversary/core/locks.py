@@ -15,7 +15,7 @@ from radversary.core.errors import BusyError
 from radversary.core.files import storage_errors
 
 LOCK: Final = ".lock"
-"""Name of the lock file in the folder; it holds the number of the process that writes there, and stays behind."""
+"""Name of the lock file in the folder while a process writes there; it holds that process' number."""
 
 _held: ContextVar[frozenset[Path]] = ContextVar("held", default=frozenset())
 
@@ -24,7 +24,8 @@ _held: ContextVar[frozenset[Path]] = ContextVar("held", default=frozenset())
 def locked(folder: Path) -> Iterator[None]:
     """Hold the right to write a folder; whoever holds it already may ask again.
 
-    The operating system gives the lock back when the process ends, however it ends.
+    The operating system gives the lock back when the process ends, however it ends; the file itself stays behind only
+    after a process that was killed. A folder that was made for the lock and got nothing else is taken away again.
 
     Args:
         folder: The folder, made where it is absent.
@@ -43,7 +44,8 @@ def locked(folder: Path) -> Iterator[None]:
         yield
         return
     with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        made = not place.exists()
+        place.mkdir(parents=True, exist_ok=True)
         lock = FileLock(place / LOCK, thread_local=False)
         try:
             lock.acquire(timeout=0)
@@ -56,6 +58,9 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         _held.reset(token)
+        (place / LOCK).unlink(missing_ok=True)  # while it is held: whoever waits for it looks for the file anew
+        if made and not any(place.iterdir()):
+            place.rmdir()
         lock.release()
 
 

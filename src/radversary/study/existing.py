@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from radversary.core.errors import DataError
 from radversary.core.files import sha256_json
 from radversary.core.locks import locked
 from radversary.data.prepared import PreparedImages
+from radversary.execution.progress import Progress, reporting
 from radversary.report.html import write_report
 from radversary.study.models import seen_images
 from radversary.study.placing import load_model
@@ -34,7 +35,7 @@ FRACTIONS = (0.0, 0.2, 0.8)
 
 
 def audit_existing(plan: AuditPlan, model: Path, source: Mapping[str, Any], out: Path, *,
-                   tell: Callable[[str], None] = lambda _line: None) -> AuditResult:
+                   progress: Progress | None = None) -> AuditResult:
     """Audit a saved model on a data source.
 
     Args:
@@ -42,7 +43,7 @@ def audit_existing(plan: AuditPlan, model: Path, source: Mapping[str, Any], out:
         model: Folder of the victim.
         source: Name and options of a data source.
         out: The run folder.
-        tell: Called with one line as each step begins.
+        progress: Who is told of the steps and how far they are, and may stop them.
 
     Returns:
         The result; ``out/report.html`` is written.
@@ -60,8 +61,8 @@ def audit_existing(plan: AuditPlan, model: Path, source: Mapping[str, Any], out:
     data = parse_plan(DataPlan, {"source": dict(source), "size": card.size, "channels": card.channels,
                                  "classes": card.classes, "fractions": FRACTIONS}, source="the data source")
     document = plan_text(plan) + plan_text(data) + f"model_sha256: {card.sha256}\n"
-    with locked(out):
-        return _audit(plan, classifiers, data, model, document, Clock(out, tell, sha256_json(document)))
+    with locked(out), reporting(progress):
+        return _audit(plan, classifiers, data, model, document, Clock(out, sha256_json(document)))
 
 
 def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], data: DataPlan, model: Path, document: str,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from radversary.core.locks import locked
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import Restoration
+from radversary.execution.progress import Progress, current, reporting, working
 from radversary.report.html import write_report
 from radversary.study.checks import check_attacks, check_defences, check_start, check_styles
 from radversary.study.kinship import ceilings, familiar_with
@@ -48,12 +49,10 @@ class Clock:
 
     Attributes:
         folder: The run folder; ``timings.json`` in it.
-        tell: Called with one line as each step begins.
         key: Hash of the plan; the first work under another plan starts a step's time anew, later work is added.
     """
 
     folder: Path
-    tell: Callable[[str], None]
     key: str
     _seconds: dict[str, float] = field(default_factory=dict)
     _counted: dict[str, str] = field(default_factory=dict)
@@ -68,10 +67,11 @@ class Clock:
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
         """Announce a step and note what it took, also where it is stopped."""
-        self.tell(f"{name} …")
+        current().announce(f"{name} …")
         started, step = perf_counter(), Step()
         try:
-            yield step
+            with working(name):
+                yield step
         except RadversaryError:
             step.worked = False  # what was refused leaves nothing behind, no time either
             raise
@@ -86,15 +86,14 @@ class Clock:
         return {name: self._seconds[name] for name in names if name in self._seconds}
 
 
-def run_study(plan: StudyPlan, out: Path, *, tell: Callable[[str], None] = lambda _line: None,
-              device: str = "auto") -> AuditResult:
+def run_study(plan: StudyPlan, out: Path, *, device: str = "auto", progress: Progress | None = None) -> AuditResult:
     """Run a study into a run folder; run again, it goes on where it was.
 
     Args:
         plan: What to do.
         out: The run folder.
-        tell: Called with one line as each step begins.
         device: ``auto`` or a torch device, for training.
+        progress: Who is told of the steps and how far they are, and may stop them.
 
     Returns:
         The audit's result; ``out/report.html`` is written.
@@ -105,8 +104,8 @@ def run_study(plan: StudyPlan, out: Path, *, tell: Callable[[str], None] = lambd
         MissingPartError: Weights or an optional library are missing.
         StorageError: The disk refused.
     """
-    with locked(out):
-        return _run(plan, out, Clock(out, tell, plan_hash(plan)), device=device)
+    with locked(out), reporting(progress):
+        return _run(plan, out, Clock(out, plan_hash(plan)), device=device)
 
 
 def _run(plan: StudyPlan, out: Path, clock: Clock, *, device: str) -> AuditResult:
@@ -187,17 +186,18 @@ def restored(plan: StudyPlan, images: PreparedImages, models: dict[str, TorchCla
     return restorers
 
 
-def train_models(plan: StudyPlan, out: Path, *, tell: Callable[[str], None] = lambda _line: None,
-                 device: str = "auto") -> dict[str, TorchClassifier]:
+def train_models(plan: StudyPlan, out: Path, *, device: str = "auto",
+                 progress: Progress | None = None) -> dict[str, TorchClassifier]:
     """Run a study as far as its models and restorers; arguments and errors as in :func:`run_study`.
 
     Returns:
         Name to model.
     """
-    clock = Clock(out, tell, plan_hash(plan))
-    images, _ = prepared(plan, out, clock, device=device)
-    models = trained(plan, images, out, clock, device=device)
-    restored(plan, images, models, out, clock, device=device)
+    with locked(out), reporting(progress):
+        clock = Clock(out, plan_hash(plan))
+        images, _ = prepared(plan, out, clock, device=device)
+        models = trained(plan, images, out, clock, device=device)
+        restored(plan, images, models, out, clock, device=device)
     return models
 
 

@@ -5,24 +5,23 @@ from __future__ import annotations
 import io
 import logging
 import signal
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import rich
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from radversary.core.errors import PlanError
 from radversary.core.files import write_whole
 from radversary.core.seeds import derive_seed, generator
 from radversary.execution.devices import training_precision
+from radversary.execution.progress import working
 from radversary.training.curves import METRICS, Curves
 
 LAST, BEST = "last.ckpt", "best.ckpt"
@@ -116,6 +115,36 @@ class Patience(EarlyStopping):  # type: ignore[misc]
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
+class Told(Callback):  # type: ignore[misc]
+    """Tells how many steps are done, and stops a training that is asked to stop."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._advance: Callable[[], None] = lambda: None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Begin; steps that a stopped training has done already are not counted again."""
+        steps = trainer.estimated_stepping_batches
+        left = int(steps) - trainer.global_step if steps < float("inf") else None
+        self._advance = self._stack.enter_context(working("training", total=left))
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_given: object) -> None:  # noqa: ARG002
+        """Count a step.
+
+        Raises:
+            CancelledError: The training was asked to stop.
+        """
+        self._advance()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """End."""
+        self._stack.close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:  # noqa: ARG002
+        """End where it was left."""
+        self._stack.close()
+
+
 class WholeCheckpoints(TorchCheckpointIO):  # type: ignore[misc]
     """Writes checkpoints whole or not at all; a full disk is one sentence."""
 
@@ -163,7 +192,7 @@ def checkpoints(folder: Path) -> list[ModelCheckpoint]:
 
 def make_trainer(*, epochs: int, precision: str, device: torch.device, callbacks: Sequence[Callback],
                  folder: Path, steps: int = -1) -> Trainer:
-    """Return a silent Lightning trainer on one device; a bar is drawn on standard error where that is a terminal.
+    """Return a Lightning trainer on one device that says nothing itself and tells of its steps.
 
     Args:
         epochs: At most so many passes.
@@ -173,13 +202,12 @@ def make_trainer(*, epochs: int, precision: str, device: torch.device, callbacks
         folder: Where anything is written.
         steps: At most so many steps; -1 is no limit.
     """
-    bar = [RichProgressBar(console_kwargs={"stderr": True})] if sys.stderr.isatty() else []
     return Trainer(
         accelerator={"cuda": "gpu"}.get(device.type, device.type),
         devices=[device.index or 0] if device.type == "cuda" else 1,
         max_epochs=epochs, max_steps=steps, precision=training_precision(precision, device),
-        callbacks=[*callbacks, *bar],
-        plugins=[WholeCheckpoints()], default_root_dir=folder, logger=False, enable_progress_bar=bool(bar),
+        callbacks=[*callbacks, Told()],
+        plugins=[WholeCheckpoints()], default_root_dir=folder, logger=False, enable_progress_bar=False,
         # Otherwise Lightning adds checkpoints of its own, frozen VGG-19 and all.
         enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
         enable_model_summary=False, num_sanity_val_steps=0, use_distributed_sampler=False,
@@ -223,4 +251,3 @@ def calm() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-        rich.reconfigure()
