@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from benchmarks.crowded import crowded
 from benchmarks.measure import Contender, compare
 from benchmarks.screening import screening
 from radversary.core.errors import MissingPartError
@@ -168,4 +169,4 @@ def passes(surrogate: torch.nn.Module, images: Images, labels: torch.Tensor, cop
 SUITE: dict[str, Callable[[], dict[str, Any]]] = {
     "stylization": stylization, "similarity": similarity, "edges": edges, "intervals": intervals, "phantoms": phantoms,
     "stm": stm, "screening-resnet18": partial(screening, "resnet18"),
-    "screening-resnet50": partial(screening, "resnet50")}
+    "screening-resnet50": partial(screening, "resnet50"), "crowded": crowded}

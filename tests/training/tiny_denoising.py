@@ -38,6 +38,27 @@ class FailingPairs(PairedTrainingSet):
         return super().__getitems__(entries)
 
 
+class SpoiltPairs(PairedTrainingSet):
+    """Asks for the negative of the clean image in the last epochs, so that the last weights are not the best."""
+
+    spoilt_from = 3
+    epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+        super().set_epoch(epoch)
+
+    def __getitems__(self, entries: Sequence[int]) -> list[tuple[Tensor, Tensor, Tensor]]:
+        triples = super().__getitems__(entries)
+        spoilt = self.epoch >= self.spoilt_from
+        return [(attacked, 1 - clean, label) if spoilt else (attacked, clean, label)
+                for attacked, clean, label in triples]
+
+
+def spoilt(count: int, seed: int) -> SpoiltPairs:
+    return SpoiltPairs(*arrays(count, seed), twins=[veil(arrays(count, seed)[0])], share=0.8, opacity=(0.5, 1.0))
+
+
 def make_victim(seed: int = 0) -> TorchClassifier:
     return TorchClassifier(build_network("tiny", classes=2, seed=seed), make_tiny_card(size=SIZE))
 
