@@ -78,14 +78,16 @@ def crowded() -> dict[str, Any]:
                     paces[name].setdefault(str(count), []).append(steps_a_second(policy))
     pace = {name: {count: median(found) for count, found in own.items()} for name, own in paces.items()}
     cores = os.cpu_count() or 1
+    gains = {f"spinning beside {count}": value / pace["spinning"][count]
+             for count, value in pace["radversary"].items()}
     record = {
-        "name": "crowded", "note": "steps a second of ResNet-18 training by busy processes beside it; share: of its own "
-                                   "pace alone; fair: the share of the cores that is left to it",
+        "name": "crowded",
+        "note": "steps a second of ResNet-18 training by busy processes beside it; share: of its own pace alone; fair: "
+                "the share of the cores that is left to it",
         "steps a second": pace, "rounds": ROUNDS,
         "share": {name: {count: value / own["0"] for count, value in own.items()} for name, own in pace.items()},
         "fair": {str(count): min(1.0, cores / (cores + count)) for count in CROWDS},
-        "times as long as ours": {f"spinning beside {count}": pace["radversary"][str(count)] / pace["spinning"][str(count)]
-                                  for count in CROWDS},
+        "times as long as ours": gains,
         "seconds": {"radversary": {"median": 1.0 / pace["radversary"]["0"]}}, "environment": environment()}
     write_json(RESULTS / "crowded.json", record)
     return record

@@ -4,6 +4,6 @@ import os
 
 __version__ = "0.1.0"
 
-# OpenMP's threads wait for each other by spinning unless they are told otherwise before PyTorch is imported. That gains a
-# tenth on idle cores and loses the half beside one busy process on two cores, and more beside several.
+# OpenMP's threads wait for each other by spinning unless they are told otherwise before PyTorch is imported. That gains
+# a tenth on idle cores; on two cores it loses half beside one busy process, and more beside several.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
