@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
+from radversary.attacks.base import Attack
 from radversary.attacks.registry import ATTACKS
+from radversary.audit.bench import condition_of
 from radversary.audit.result import (
     AuditResult,
     Cell,
@@ -22,7 +24,7 @@ from radversary.audit.result import (
     VisibilityCell,
 )
 from radversary.audit.rungs import Rung
-from radversary.core.types import Estimate
+from radversary.core.types import AttackFamily, Estimate
 from radversary.metrics.performance import ClassFigures, PairedTest, Performance
 
 CLASSES = ("Normal", "Pneumonia", "Pneumothorax")
@@ -84,7 +86,8 @@ def cells(classes: tuple[str, ...], defences: tuple[str, ...], attacks: tuple[st
     for index, attack in enumerate(attacks):
         for level, strength in enumerate(STRENGTHS, start=1):
             text = f"StyleTransferAttack(generator='{attack}', opacity={strength}, colour='grey')"
-            condition = Condition(attack=attack, strength=strength, description=text)
+            condition = Condition(attack=attack, strength=strength, family=AttackFamily.STYLE, mixture=True,
+                                  description=text)
             seed = 7 + level + 10 * index
             now = {name: performance(min(ACCURACY[name][level] + 0.1 * index, 0.99), classes, seed)
                    for name in defences}
@@ -100,7 +103,7 @@ def detections(attacks: tuple[str, ...]) -> tuple[Detection, ...]:
     rng = np.random.default_rng(3)
     for attack in attacks:
         for strength in STRENGTHS:
-            condition = Condition(attack=attack, strength=strength)
+            condition = Condition(attack=attack, strength=strength, family=AttackFamily.STYLE)
             for name, power in (("edges", 2.5), ("ssim", 3.4), ("spectrum", 1.6)):
                 made.append(_detection(condition, name, rng.normal(0, 1, 300), rng.normal(power * strength, 1, 300)))
             made.append(Detection(condition=condition, detector="edges or ssim", needs_original=True, auroc=None,
@@ -131,7 +134,8 @@ def exhibits(folder: Path, count: int, classes: tuple[str, ...], *, size: int = 
         paths = _pictures(folder, name, size, seed=index)
         label = classes[index % len(classes)]
         made.append(Exhibit(
-            image_id=name, label=label, condition=Condition(attack="style (texture)", strength=1.0), **paths,
+            image_id=name, label=label, condition=Condition(attack="style (texture)", strength=1.0,
+                                                             family=AttackFamily.STYLE), **paths,
             restored={"jpeg-75": paths["defended"]},
             predictions={"clean": label, "attacked": classes[(index + 1) % len(classes)], "jpeg-75": classes[0],
                          "adversarial training": label}))
@@ -212,9 +216,9 @@ STRENGTH_OF = {  # defence: clean accuracy, share of the loss that it takes away
 SSIM_BINS = ("≥ 0.98", "0.95–0.98", "0.90–0.95", "0.80–0.90", "< 0.80")
 
 
-def described(attack: str, strength: float) -> str:
+def made_attack(attack: str, strength: float) -> Attack:
     name, options = MADE[attack]
-    return repr(ATTACKS.create(name, **options).at(strength))
+    return ATTACKS.create(name, **options).at(strength)
 
 
 def table_cells(classes: tuple[str, ...]) -> tuple[Cell, ...]:
@@ -227,8 +231,8 @@ def table_cells(classes: tuple[str, ...]) -> tuple[Cell, ...]:
     for attack, (measure, strengths, rungs, cost) in TABLE.items():
         for rung in rungs:
             for level, strength in enumerate(strengths, start=1):
-                condition = Condition(attack=attack, strength=strength, rung=rung, measure=measure,
-                                      description=described(attack, strength))
+                condition = condition_of(attack, made_attack(attack, strength), rung)
+                assert condition.measure == measure
                 loss = cost * (level / len(strengths)) ** 0.8 * (0.5 if rung == Rung.TRANSFER else 1)
                 kept = {name: max(value - loss * (1 - saved[ALL_RUNGS.index(rung)]), 0.01)
                         for name, (value, saved) in STRENGTH_OF.items()}
@@ -252,7 +256,7 @@ def table_result(folder: Path, *, images: int = 3) -> AuditResult:
     """A result as the large plans make it: twelve defences, four rungs, an oracle, visibility and costs."""
     base = audit_result(folder, images=images, attacks=("style (MicroAST)",))
     exhibits = tuple(e.model_copy(update={
-        "condition": Condition(attack="style (MicroAST)", strength=1.0, measure="opacity"),
+        "condition": Condition(attack="style (MicroAST)", strength=1.0, measure="opacity", family=AttackFamily.STYLE),
         "predictions": {**{key: e.predictions[key] for key in ("clean", "attacked")},
                         **dict.fromkeys(list(STRENGTH_OF)[1:], e.label)}}) for e in base.exhibits)
     names = list(STRENGTH_OF)

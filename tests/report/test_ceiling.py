@@ -125,9 +125,9 @@ def test_noise_stands_beside_the_attack_whose_size_it_takes_and_no_other(result)
 
 def test_noise_of_another_attack_or_strength_stays_away(result):
     def like(**options):
-        noise = ATTACKS.create("equal-noise", like={"name": "stm", "options": options})
+        other = repr(ATTACKS.create("stm", **options))
         return result.model_copy(update={"cells": tuple(
-            c.model_copy(update={"condition": c.condition.model_copy(update={"description": repr(noise)})})
+            c.model_copy(update={"condition": c.condition.model_copy(update={"like": other})})
             if c.condition.attack == "equal noise" else c for c in result.cells)})
 
     assert equal_noise(Reading(like(epsilon=8 / 255)), "stm")

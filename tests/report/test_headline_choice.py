@@ -7,6 +7,7 @@ from audit_factory import wilson
 from test_report_page import Outline
 
 from radversary.attacks.registry import ATTACKS
+from radversary.audit.bench import condition_of
 from radversary.audit.result import AuditResult, Cell, Condition, DataSummary
 from radversary.audit.rungs import Rung
 from radversary.core.types import Estimate
@@ -44,9 +45,7 @@ def cells(condition: Condition, n: int, *, before: int, after: int, defended: in
 
 def attack(label: str, name: str = "style-transfer", *, strength: float = 1.0, rung: Rung = Rung.OBLIVIOUS,
            **options) -> Condition:
-    made = ATTACKS.create(name, **options)
-    return Condition(attack=label, strength=strength, rung=rung, measure=made.strength,
-                     description=repr(made.at(strength)))
+    return condition_of(label, ATTACKS.create(name, **options).at(strength), rung)
 
 
 def audit(*parts: tuple[Cell, ...]) -> AuditResult:

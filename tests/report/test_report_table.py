@@ -16,7 +16,6 @@ from radversary.report.grid import WIDTH, grids, is_familiar, visibility_grids
 from radversary.report.headline import conclusion
 from radversary.report.html import render_report
 from radversary.report.markdown import accuracy_table, recall_table, standing_table
-from radversary.report.provenance import is_floor
 from radversary.report.reading import Reading
 from radversary.report.standing import called_normal, profiles, standings
 
@@ -92,7 +91,7 @@ def test_the_worst_is_the_least_of_the_listed_and_floors_do_not_count(reading, r
     for standing in standings(reading):
         for rung, worst in zip(Rung, standing.worst, strict=True):
             listed = [cell for cell in result.cells if cell.defence == standing.defence
-                      and cell.condition.rung == rung and not is_floor(cell.condition)]
+                      and cell.condition.rung == rung and cell.condition.family.aimed]
             assert worst.cell.performance.accuracy.value == min(c.performance.accuracy.value for c in listed)
             assert worst.familiar == is_familiar(result, worst.cell.condition.attack, standing.defence,
                                                   worst.cell.condition.rung)

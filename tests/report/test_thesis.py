@@ -12,12 +12,13 @@ from PIL import Image
 from test_report_page import Outline
 
 from radversary.audit.result import Condition
+from radversary.core.types import AttackFamily
 from radversary.report.run_folder import RunFolder
 from radversary.report.thesis import RECIPES, plate, write_thesis
 
 FIGURES = {3, 5, *range(10, 14), *range(15, 34)}
-STYLE = Condition(attack="style (texture)", strength=1.0, measure="opacity",
-                  description="StyleTransferAttack(opacity=1.0)")
+STYLE = Condition(attack="style (texture)", strength=1.0, measure="opacity", family=AttackFamily.STYLE,
+                  mixture=True, description="StyleTransferAttack(opacity=1.0)")
 
 
 def thesis_run(folder, *, phases=({"trunk": "frozen", "epochs": 4}, {"trunk": "trained", "epochs": 5}), **changes):
@@ -96,7 +97,7 @@ def test_opacities_are_mixtures_of_what_the_run_kept(run):
     assert np.abs(half.astype(float) - (original.astype(float) + attacked) / 2).max() <= 0.5
     assert "mixed from" in how
     assert opened.at_opacity(exhibit, original, attacked, 1.0)[0] is attacked
-    other = exhibit.model_copy(update={"condition": STYLE.model_copy(update={"description": "WorstOfStyles()"})})
+    other = exhibit.model_copy(update={"condition": STYLE.model_copy(update={"mixture": False})})
     assert opened.at_opacity(other, original, attacked, 0.5) is None
 
 

@@ -15,7 +15,17 @@ from radversary.attacks.metering import Meter, metered
 from radversary.classifiers.base import Classifier, require_access
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
-from radversary.core.types import Access, Images, Labels, check_images
+from radversary.core.types import (
+    Access,
+    AttackContract,
+    AttackFamily,
+    Budget,
+    Colour,
+    Images,
+    Labels,
+    Norm,
+    check_images,
+)
 from radversary.imaging.intensity import quantise
 
 GRID = 1e-4
@@ -28,12 +38,18 @@ class Attack(ABC):
     Attributes:
         needs: How much of the classifier it sees.
         strength: Name of the hyper-parameter that says how strong it is; 0 is the identity.
+        family: What it does, broadly.
+        contract: What it promises of the size of its change; :attr:`budget` says how much.
+        mixture: Whether its strength is the share of its result at full strength that is mixed into the image.
         nist: Its class in NIST AI 100-2 E2025.
         atlas: Its technique in MITRE ATLAS.
     """
 
     needs: ClassVar[Access]
     strength: ClassVar[str]
+    family: ClassVar[AttackFamily]
+    contract: ClassVar[AttackContract] = AttackContract.UNRESTRICTED
+    mixture: ClassVar[bool] = False
     nist: ClassVar[str] = "NISTAML.022"
     atlas: ClassVar[str] = "AML.T0043.003"
 
@@ -62,9 +78,14 @@ class Attack(ABC):
         return float(getattr(self, self.strength))
 
     @property
-    def bound(self) -> float | None:
-        """The most that it changes any pixel, in units of the full grey range; None where it promises nothing."""
-        return None
+    def budget(self) -> Budget:
+        """How far it may go at its strength; without a norm unless its contract is a fixed budget."""
+        return Budget()
+
+    @property
+    def channels(self) -> Colour:
+        """The channels that it may touch."""
+        return Colour(getattr(self, "colour", Colour.GREY))
 
     def material(self) -> tuple[str, ...]:
         """Return a hash of each thing it draws on beside the images, such as style pictures.
@@ -154,8 +175,9 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
     before, started = meter.copy(), perf_counter()
     for strength, attacked in attack.ladder(metered(classifier, meter), batch.images, batch.labels, streams, strengths):
         check_images(attacked, name=f"output of {attack!r}")
-        saved, bound = quantise(attacked.detach(), batch.bits), attack.at(strength).bound
-        images = saved if bound is None else within_levels(saved, batch.images, bound, batch.bits)
+        saved, budget = quantise(attacked.detach(), batch.bits), attack.at(strength).budget
+        held = budget.norm == Norm.LINF and budget.epsilon is not None
+        images = within_levels(saved, batch.images, budget.epsilon or 0.0, batch.bits) if held else saved
         change = (images - batch.images).flatten(1)
         yield AttackOutcome(
             strength=strength, images=images, linf=change.abs().amax(1), l2=torch.linalg.vector_norm(change, dim=1),

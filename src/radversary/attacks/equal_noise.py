@@ -14,7 +14,7 @@ from radversary.attacks.registry import ATTACKS
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.seeds import Streams
-from radversary.core.types import Access, Images, Labels
+from radversary.core.types import Access, AttackFamily, Images, Labels
 from radversary.imaging.intensity import quantise, to_grey
 
 BITS = 8
@@ -84,6 +84,7 @@ class EqualNoise(Attack):
 
     needs: ClassVar[Access] = Access.NONE
     strength: ClassVar[str] = "opacity"
+    family: ClassVar[AttackFamily] = AttackFamily.NOISE
 
     like: Mapping[str, Any] = field(default_factory=lambda: {"name": "style-transfer"})
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 from radversary.attacks.base import Attack
 from radversary.classifiers.base import Classifier
 from radversary.core.seeds import Streams
-from radversary.core.types import Access, Images, Labels
+from radversary.core.types import Access, AttackFamily, Images, Labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,7 @@ class Identity(Attack):
 
     needs: ClassVar[Access] = Access.NONE
     strength: ClassVar[str] = "amount"
+    family: ClassVar[AttackFamily] = AttackFamily.CONTROL
 
     amount: float = 0.0
 

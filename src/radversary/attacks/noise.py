@@ -8,7 +8,7 @@ from typing import ClassVar
 from radversary.attacks.base import Attack, check_strength
 from radversary.classifiers.base import Classifier
 from radversary.core.seeds import Streams
-from radversary.core.types import Access, Images, Labels
+from radversary.core.types import Access, AttackFamily, Images, Labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,7 @@ class Noise(Attack):
 
     needs: ClassVar[Access] = Access.NONE
     strength: ClassVar[str] = "deviation"
+    family: ClassVar[AttackFamily] = AttackFamily.NOISE
 
     deviation: float = 0.05
 

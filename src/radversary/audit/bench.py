@@ -120,10 +120,19 @@ class Bench:
         listed = [Condition(attack="clean", strength=0.0), Condition(attack="identity", strength=0.0,
                                                                      description=repr(Identity()))]
         for label, trial in self.trials.items():
-            listed += [Condition(attack=label, strength=strength, rung=rung, measure=trial.attack.strength,
-                                 description=repr(trial.attack.at(strength)))
+            listed += [condition_of(label, trial.attack.at(strength), rung)
                        for rung in trial.rungs for strength in trial.strengths]
         return tuple(listed)
+
+
+def condition_of(label: str, attack: Attack, rung: Rung) -> Condition:
+    """Return what an attack at its strength does, as the result says it."""
+    budget = attack.budget
+    return Condition(
+        attack=label, strength=attack.current, rung=rung, measure=attack.strength, family=attack.family,
+        contract=attack.contract, norm=budget.norm, epsilon=budget.epsilon, queries=budget.queries,
+        colour=attack.channels, mixture=attack.mixture, description=repr(attack),
+        like=repr(attack.other()) if isinstance(attack, EqualNoise) else "")
 
 
 def prepare_bench(plan: AuditPlan, subject: Subject) -> Bench:

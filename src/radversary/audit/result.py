@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from radversary.audit.rungs import Rung
 from radversary.core.errors import DataError
 from radversary.core.files import write_text
-from radversary.core.types import Estimate
+from radversary.core.types import AttackContract, AttackFamily, Colour, Estimate, Norm
 from radversary.metrics.performance import PairedTest, Performance
 
 
@@ -31,13 +31,29 @@ class Condition(Record):
         strength: Opacity or another strength in [0, 1]; 0 for clean and identity.
         rung: What the attacker knew; see :class:`radversary.audit.rungs.Rung`.
         measure: Name of the strength, such as ``opacity`` or ``epsilon``; empty for clean and identity.
-        description: The attack's repr: its provenance.
+        family: What the attack does, broadly.
+        contract: What it promises of the size of its change.
+        norm: By which its change is bounded; None where none bounds it.
+        epsilon: The bound, in units of the full grey range.
+        queries: Answers that it may ask for one image; None where it counts none.
+        colour: The channels that it may touch.
+        mixture: Whether other strengths follow from the image at full strength by mixing.
+        like: Description of the attack whose size a noise takes, at the strength at which it takes it; else empty.
+        description: The attack's repr: its provenance, for people.
     """
 
     attack: str
     strength: float
     rung: Rung = Rung.OBLIVIOUS
     measure: str = ""
+    family: AttackFamily = AttackFamily.CONTROL
+    contract: AttackContract = AttackContract.UNRESTRICTED
+    norm: Norm | None = None
+    epsilon: float | None = None
+    queries: int | None = None
+    colour: Colour = Colour.GREY
+    mixture: bool = False
+    like: str = ""
     description: str = ""
 
     @property

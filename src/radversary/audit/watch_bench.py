@@ -15,7 +15,7 @@ from safetensors.torch import save
 
 from radversary import __version__
 from radversary.attacks.identity import Identity
-from radversary.audit.bench import Trial, check_strengths, refuse_evasive, some_rows
+from radversary.audit.bench import Trial, check_strengths, condition_of, refuse_evasive, some_rows
 from radversary.audit.identity import classifier_hash
 from radversary.audit.plan import AttackPlan
 from radversary.audit.result import Condition
@@ -90,9 +90,9 @@ class WatchBench:
     def condition(self, label: str, strength: float) -> Condition:
         """Return what one attack at one strength is called."""
         trial = self.trials[label]
-        return Condition(attack=label, strength=strength, rung=trial.rungs[0], description=repr(trial.attack.at(
-            strength)) if label != IDENTITY else repr(trial.attack), measure="" if label == IDENTITY else
-            trial.attack.strength)
+        if label == IDENTITY:
+            return Condition(attack=label, strength=strength, rung=trial.rungs[0], description=repr(trial.attack))
+        return condition_of(label, trial.attack.at(strength), trial.rungs[0])
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

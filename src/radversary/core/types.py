@@ -33,6 +33,59 @@ class Colour(StrEnum):
     RGB = "rgb"
 
 
+class AttackFamily(StrEnum):
+    """What an attack does to images, broadly; nobody aims a control or noise."""
+
+    CONTROL = "control"
+    NOISE = "noise"
+    STYLE = "style"
+    GRADIENT = "gradient"
+
+    @property
+    def aimed(self) -> bool:
+        """Whether someone aims it."""
+        return self not in (AttackFamily.CONTROL, AttackFamily.NOISE)
+
+
+class AttackContract(StrEnum):
+    """What an attack promises of the size of its change.
+
+    A *fixed budget* keeps each change within a norm; a *smallest change* looks for the least one that succeeds; an
+    *unrestricted* attack promises nothing of any norm.
+    """
+
+    FIXED_BUDGET = "fixed budget"
+    SMALLEST_CHANGE = "smallest change"
+    UNRESTRICTED = "unrestricted"
+
+
+class Norm(StrEnum):
+    """How the size of a change is measured, over all pixels of an image."""
+
+    LINF = "linf"
+    L2 = "l2"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How far an attack may go.
+
+    Attributes:
+        norm: By which its change is measured; None where no norm bounds it.
+        epsilon: The most by that norm, in units of the full grey range.
+        queries: The most images that the classifier may be asked to answer for one image and strength; None where the
+            attack counts none, since it takes gradients or asks nothing.
+
+    Example:
+        >>> Budget(norm=Norm.LINF, epsilon=8 / 255).epsilon * 255
+        8.0
+    """
+
+    norm: Norm | None = None
+    epsilon: float | None = None
+    queries: int | None = None
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A figure with its interval and the number of images behind it.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from radversary.audit.result import Condition
-from radversary.report.provenance import is_colour
+from radversary.core.types import Colour
 
 SHARE = 2
 """A headline's attack was run on at least one ``SHARE``-th of the images that the most complete attack was run on."""
@@ -40,7 +40,7 @@ def choose(aimed: Sequence[Condition], count: Callable[[Condition], int | None])
         >>> choose(listed, lambda condition: 1000 if condition.attack == "long" else 16).passed_over
         'attacks on fewer than 500 images'
     """
-    grey = [c for c in aimed if not is_colour(c)] or list(aimed)
+    grey = [c for c in aimed if c.colour == Colour.GREY] or list(aimed)
     most = max((count(c) or 0 for c in grey), default=0)
     eligible = tuple(c for c in grey if SHARE * (count(c) or 0) >= most)
     words = ["attacks in colour, which a radiograph does not have,"] if len(grey) < len(aimed) else []

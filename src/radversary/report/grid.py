@@ -11,7 +11,6 @@ from radversary.audit.result import AuditResult, Cell, Condition, VisibilityCell
 from radversary.audit.rungs import Rung
 from radversary.core.types import Estimate
 from radversary.report.formats import level, measure_name
-from radversary.report.provenance import is_floor, likeness
 from radversary.report.reading import CLEAN, IDENTITY, NONE, Reading
 
 KNOWLEDGE = {
@@ -143,7 +142,7 @@ def grids(reading: Reading) -> tuple[Grid, ...]:
     floors = [condition for condition in reading.conditions if condition.attack in (CLEAN, IDENTITY)]
     if not reading.attacks:
         return (attack_grid(reading, "clean images", floors, ()),) if floors else ()
-    noise = [attack for attack in reading.attacks if is_floor(reading.first(attack))]
+    noise = [attack for attack in reading.attacks if not reading.first(attack).family.aimed]
     found = []
     for attack in sorted(reading.attacks, key=lambda attack: attack not in noise):
         leading = floors + ([] if attack in noise else equal_noise(reading, attack))
@@ -169,7 +168,7 @@ def equal_noise(reading: Reading, attack: str) -> list[Condition]:
     Where it was made on several models, that of the least knowing attacker.
     """
     known = {c.description for c in reading.attacked if c.attack == attack}
-    found = [c for c in reading.attacked if likeness(c.description) in known]
+    found = [c for c in reading.attacked if c.like and c.like in known]
     return [c for c in found if c.rung == reading.rungs_of(c.attack)[0]]
 
 

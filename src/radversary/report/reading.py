@@ -10,7 +10,6 @@ from functools import cached_property
 from radversary.audit.result import AuditResult, Cell, Condition, Detection
 from radversary.audit.rungs import Rung
 from radversary.report.choosing import Choice, choose
-from radversary.report.provenance import is_floor
 
 CLEAN = "clean"
 IDENTITY = "identity"
@@ -154,7 +153,7 @@ class Reading:
     @cached_property
     def aimed(self) -> tuple[Condition, ...]:
         """The conditions of attacks that someone aims; identity and noise are floors."""
-        return tuple(c for c in self.attacked if not is_floor(c))
+        return tuple(c for c in self.attacked if c.family.aimed)
 
     def count(self, condition: Condition) -> int | None:
         """Return how many images a condition was run on; None where it has no figures."""

@@ -89,7 +89,7 @@ class RunFolder:
         """
         if exhibit.condition.strength == opacity:
             return attacked, "as the run kept it"
-        if not (exhibit.condition.strength == 1 and exhibit.condition.description.startswith("StyleTransferAttack")):
+        if not (exhibit.condition.strength == 1 and exhibit.condition.mixture):
             return None
         if original.ndim < attacked.ndim:
             original = np.repeat(original[..., None], 3, axis=2)
@@ -157,5 +157,5 @@ class RunFolder:
 
 
 def by_opacity(exhibit: Exhibit) -> bool:
-    """Tell whether an exhibit's attack has an opacity; older results say so in the description alone."""
-    return OPACITY in (exhibit.condition.measure or exhibit.condition.description)
+    """Tell whether an exhibit's attack has an opacity."""
+    return exhibit.condition.measure == OPACITY

@@ -16,7 +16,7 @@ from radversary.attacks.watched import Evasive, Watched, standing
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import UnknownNameError
 from radversary.core.seeds import Streams
-from radversary.core.types import Images, Labels
+from radversary.core.types import Budget, Images, Labels
 from radversary.imaging.intensity import quantise
 
 Tuned = Literal["no", "yes"]
@@ -72,6 +72,11 @@ class EvasiveStyleAttack(Evasive, WorstStyleAttack):
         super().__post_init__()
         if self.tuned not in get_args(Tuned):
             raise UnknownNameError("value of tuned", str(self.tuned), get_args(Tuned))
+
+    @property
+    def budget(self) -> Budget:
+        """As many answers as styles are tried, times the opacities looked at, times those that are averaged."""
+        return Budget(queries=self.k * self.eot * (1 + (ROUNDS if self.tuned == "yes" else 0)))
 
     def ladder(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams,
                strengths: Sequence[float]) -> Iterator[tuple[float, Images]]:

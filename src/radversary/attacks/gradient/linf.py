@@ -14,7 +14,7 @@ from radversary.attacks.goal import image_gradient
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.seeds import Streams
-from radversary.core.types import Access, Colour, Images, Labels
+from radversary.core.types import Access, AttackContract, AttackFamily, Budget, Colour, Images, Labels, Norm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,8 @@ class LinfAttack(Attack):
 
     needs: ClassVar[Access] = Access.GRADIENTS
     strength: ClassVar[str] = "epsilon"
+    family: ClassVar[AttackFamily] = AttackFamily.GRADIENT
+    contract: ClassVar[AttackContract] = AttackContract.FIXED_BUDGET
     atlas: ClassVar[str] = "AML.T0043.000"
 
     epsilon: float = 8 / 255
@@ -49,9 +51,9 @@ class LinfAttack(Attack):
             raise PlanError(f"eot must be at least 1 gradient a step, got {self.eot}")
 
     @property
-    def bound(self) -> float:
-        """The most that it changes any pixel."""
-        return self.epsilon
+    def budget(self) -> Budget:
+        """At most epsilon a pixel."""
+        return Budget(norm=Norm.LINF, epsilon=self.epsilon)
 
     @abstractmethod
     def climb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:

@@ -23,7 +23,7 @@ from radversary.attacks.style.transfer import opened_bank
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
-from radversary.core.types import Access, Images, Labels
+from radversary.core.types import Access, AttackFamily, Images, Labels
 from radversary.imaging.intensity import to_grey
 from radversary.stylization.bank import StyleBank
 from radversary.stylization.generators import AdaIn
@@ -120,6 +120,7 @@ class StyleCodeAttack(Attack):
 
     needs: ClassVar[Access] = Access.GRADIENTS
     strength: ClassVar[str] = "opacity"
+    family: ClassVar[AttackFamily] = AttackFamily.STYLE
     generator: ClassVar[str] = "adain"
 
     opacity: float = 1.0

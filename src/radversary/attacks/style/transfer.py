@@ -17,7 +17,7 @@ from radversary.attacks.base import Attack, blend, check_strength
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.seeds import Streams
-from radversary.core.types import Access, Colour, Images, Labels
+from radversary.core.types import Access, AttackFamily, Colour, Images, Labels
 from radversary.imaging.intensity import to_grey
 from radversary.stylization.bank import StyleBank, style_bank
 from radversary.stylization.generators import GENERATORS, StyleGenerator
@@ -50,6 +50,8 @@ class StyleTransferAttack(Attack):
 
     needs: ClassVar[Access] = Access.NONE
     strength: ClassVar[str] = "opacity"
+    family: ClassVar[AttackFamily] = AttackFamily.STYLE
+    mixture: ClassVar[bool] = True
 
     generator: str = "adain"
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -22,7 +22,7 @@ from radversary.attacks.style.transfer import StyleTransferAttack
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
-from radversary.core.types import Access, Images, Labels
+from radversary.core.types import Access, Budget, Images, Labels
 from radversary.imaging.intensity import quantise
 from radversary.stylization.textures import POOLS
 
@@ -69,6 +69,7 @@ class WorstStyleAttack(StyleTransferAttack):
     """
 
     needs: ClassVar[Access] = Access.SCORES
+    mixture: ClassVar[bool] = False
 
     k: int = 10
     least_ssim: float | None = None
@@ -81,6 +82,11 @@ class WorstStyleAttack(StyleTransferAttack):
         check_least("least_ssim", self.least_ssim)
         if self.styles in POOLS:  # a folder is counted when it is read
             self.check_bank(self.count)
+
+    @property
+    def budget(self) -> Budget:
+        """As many answers as styles are tried, times those that are averaged."""
+        return Budget(queries=self.k * self.eot)
 
     def check_bank(self, available: int) -> None:
         """Refuse a bank with fewer styles than are tried.
