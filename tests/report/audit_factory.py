@@ -11,6 +11,7 @@ from PIL import Image, ImageFilter
 from radversary.attacks.base import Attack
 from radversary.attacks.registry import ATTACKS
 from radversary.audit.bench import condition_of
+from radversary.audit.findings import findings_of
 from radversary.audit.result import (
     AuditResult,
     Cell,
@@ -259,9 +260,9 @@ def table_result(folder: Path, *, images: int = 3) -> AuditResult:
         "condition": Condition(attack="style (MicroAST)", strength=1.0, measure="opacity", family=AttackFamily.STYLE),
         "predictions": {**{key: e.predictions[key] for key in ("clean", "attacked")},
                         **dict.fromkeys(list(STRENGTH_OF)[1:], e.label)}}) for e in base.exhibits)
-    names = list(STRENGTH_OF)
+    names, made = list(STRENGTH_OF), table_cells(base.classes)
     return base.model_copy(update={
-        "cells": table_cells(base.classes), "exhibits": exhibits, "oracles": ("oracle (style)",),
+        "cells": made, "findings": findings_of(made), "exhibits": exhibits, "oracles": ("oracle (style)",),
         "ceilings": ("style (MicroAST)/oracle (style)",),
         "familiar": ("stm/fast PGD-AT", "style (MicroAST)/cyclegan"),
         "defences": {"none": "the classifier alone", **{name: f"{name} before model victim" for name in names[1:]}},

@@ -5,11 +5,13 @@ The report draws this and computes nothing.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from radversary.audit.rungs import Rung
+from radversary.audit.wording import level, measure_name
 from radversary.core.errors import DataError
 from radversary.core.files import write_text
 from radversary.core.types import AttackContract, AttackFamily, Colour, Estimate, Norm
@@ -61,6 +63,17 @@ class Condition(Record):
         """A short unique name such as ``style@0.3`` or ``stm@0.03/adaptive``."""
         short = f"{self.attack}@{self.strength:g}"
         return short if self.rung == Rung.OBLIVIOUS else f"{short}/{self.rung}"
+
+
+    @property
+    def title(self) -> str:
+        """Attack and strength, for people.
+
+        Example:
+            >>> Condition(attack="stm", strength=8 / 255, measure="epsilon").title
+            'stm, ε 8/255'
+        """
+        return f"{self.attack}, {measure_name(self.measure)} {level(self.strength, self.measure)}"
 
 
 class Cell(Record):
@@ -198,6 +211,82 @@ class VisibilityCell(Record):
     edge_retention: tuple[float | None, ...]
 
 
+class OutcomeSummary(Record):
+    """What one attack reached and cost against one target.
+
+    Attributes:
+        condition: The attack.
+        target: Defence whose classifier it was made on; the first, where several share it.
+        success: Share of images as they are stored that the target reads wrongly; None where the attack asks no model.
+        linf: Median of the most that a pixel changed, in units of the full grey range.
+        l2: Median Euclidean norm of the change.
+        queries: Mean answers an image.
+        gradients: Mean gradients an image.
+        zero_gradients: Share of the gradients that were zero or not finite at every pixel.
+    """
+
+    condition: Condition
+    target: str
+    success: Estimate | None
+    linf: float
+    l2: float
+    queries: float
+    gradients: float
+    zero_gradients: float
+
+
+class WorstCase(Record):
+    """What one defence withstands of all that was aimed at it with one degree of knowledge.
+
+    Attributes:
+        defence: Its label.
+        rung: What the attackers knew.
+        accuracy: Share of images that no attack at any strength misleads.
+        least: Key of the condition under which it is right least often.
+        conditions: Conditions that are counted.
+        left_out: Conditions on too few images to be counted.
+    """
+
+    defence: str
+    rung: Rung
+    accuracy: Estimate
+    least: str
+    conditions: int
+    left_out: int = 0
+
+
+class FindingKind(StrEnum):
+    """What is wrong with a measurement."""
+
+    ZERO_GRADIENTS = "zero gradients"
+    HELPFUL_ATTACK = "attack raises accuracy"
+    WEAK_ATTACKER = "adaptive attacker too weak"
+
+
+class Finding(Record):
+    """A sign that an attack was too weak, so that a figure may flatter a defence.
+
+    Attributes:
+        kind: What is wrong.
+        defence: The defence that the figure is of.
+        condition: The attack that shows it most.
+        lower: The attack of less knowledge that it is compared with, if any.
+        value: By how much.
+        threshold: From which value on it is said.
+        others: Further conditions of the same attack that show it.
+        sentence: All of it for people.
+    """
+
+    kind: FindingKind
+    defence: str
+    condition: Condition
+    lower: Condition | None = None
+    value: float
+    threshold: float
+    others: int = 0
+    sentence: str
+
+
 class DataSummary(Record):
     """The data behind the figures.
 
@@ -244,6 +333,9 @@ class AuditResult(Record):
             though never on its styles or patients.
         costs: Defence label to its costs.
         visibility: Accuracy against how much can be seen.
+        outcomes: What each attack reached and cost.
+        worst_cases: What each defence withstands of all that was aimed at it.
+        findings: Signs that a measurement was too weak; empty for a sound one.
     """
 
     name: str
@@ -262,6 +354,9 @@ class AuditResult(Record):
     familiar: tuple[str, ...] = ()
     costs: dict[str, Cost] = {}
     visibility: tuple[VisibilityCell, ...] = ()
+    outcomes: tuple[OutcomeSummary, ...] = ()
+    worst_cases: tuple[WorstCase, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def cell(self, attack: str, strength: float, defence: str, rung: Rung = Rung.OBLIVIOUS) -> Cell:
         """Return the cell of one attack, strength, rung and defence.

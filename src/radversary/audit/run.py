@@ -16,6 +16,7 @@ from radversary.audit.data_page import summarise_data
 from radversary.audit.detection import Thresholds, calibrate, summarise_detections
 from radversary.audit.environment import environment
 from radversary.audit.exhibits import hang_exhibits
+from radversary.audit.findings import findings_of, summarise_outcomes, worst_cases
 from radversary.audit.identity import classifier_hash, image_hashes
 from radversary.audit.measure import measure_unit, suspicion
 from radversary.audit.plan import AuditPlan
@@ -92,9 +93,11 @@ def summarised(bench: Bench, subject: Subject, rows: np.ndarray, tables: AuditTa
     """
     started, plan = perf_counter(), bench.plan
     thresholds, key = calibration(plan, subject.images), audit_key(plan, subject)
+    cells, outcomes = summarise_predictions(tables.predictions, bench), summarise_outcomes(tables.outcomes, bench)
     result = AuditResult(
         name=plan.name, classes=subject.images.classes, model=subject.classifiers["victim"].card.as_text(),
-        cells=summarise_predictions(tables.predictions, bench),
+        cells=cells, outcomes=outcomes, worst_cases=worst_cases(tables.predictions, cells, bench),
+        findings=findings_of(cells, outcomes),
         detections=summarise_detections(tables.detections, bench, thresholds),
         exhibits=hang_exhibits(bench, rows, tables.predictions, out),
         data=summarise_data(subject.images, subject.report, subject.source, rows, thresholds),

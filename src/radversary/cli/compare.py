@@ -52,11 +52,8 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Run folders with re
 
 
 def warn(results: Mapping[str, AuditResult], attack: str | None, rung: str | None) -> None:
-    """Say on standard error which adaptive attackers of the tables shown are too weak."""
-    from radversary.audit.rungs import Rung
-    from radversary.report.masking import too_weak
-    from radversary.report.reading import Reading
-
-    for name, result in results.items() if rung in (None, Rung.ADAPTIVE) else ():
-        for item in too_weak(Reading(result), attack):
-            say(f"warning: {name}: {item.sentence}")
+    """Say on standard error which measurements of the tables shown were too weak."""
+    for name, result in results.items():
+        for finding in result.findings:
+            if attack in (None, finding.condition.attack) and rung in (None, finding.condition.rung):
+                say(f"warning: {name}: {finding.sentence}")

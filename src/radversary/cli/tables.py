@@ -9,12 +9,11 @@ from rich.table import Table
 
 from radversary.audit.result import AuditResult
 from radversary.audit.rungs import Rung
+from radversary.audit.wording import level
 from radversary.report.compare import caption, heads, row_name, texts
-from radversary.report.formats import level
 from radversary.report.grid import FOOTNOTE, Grid
 from radversary.report.markdown import figure, has_rungs, number, standing_texts
 from radversary.report.reading import Reading
-from radversary.report.standing import title_of
 
 
 def accuracy_table(result: AuditResult) -> Table:
@@ -71,7 +70,7 @@ def standing_table(run: str, result: AuditResult) -> Table:
         result: What its audit found.
     """
     reading = Reading(result)
-    strongest = title_of(reading.worst) if reading.worst else ""
+    strongest = reading.worst.title if reading.worst else ""
     names, *lines = standing_texts(reading)
     table = Table(title=escape(f"{run}: each defence in a line; accuracy, %; worst of the listed attacks"),
                   title_justify="left", caption=escape(f"recall and McNemar under {strongest}") if strongest else None,

@@ -11,8 +11,6 @@ from radversary.core.types import Estimate
 UNDEFINED = "n/a"
 SPACE = "\N{NARROW NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
-BUDGETS = ("epsilon", "eps")
-"""Strengths that bound the change of a pixel."""
 
 
 def percent(value: float) -> str:
@@ -113,26 +111,6 @@ def duration(seconds: float) -> str:
     if seconds < 3599.5:
         return "{}{s}min {}{s}s".format(*divmod(round(seconds), 60), s=SPACE)
     return "{}{s}h {:02d}{s}min".format(*divmod(round(seconds / 60), 60), s=SPACE)
-
-
-def level(strength: float, measure: str = "") -> str:
-    """Write a strength as its field does: budgets of pixel attacks in steps of 8-bit grey values.
-
-    Example:
-        >>> level(0.5, "opacity"), level(8 / 255, "epsilon"), level(0.03)
-        ('0.5', '8/255', '0.03')
-    """
-    return f"{255 * strength:.3g}/255" if measure in BUDGETS else f"{strength:g}"
-
-
-def measure_name(measure: str) -> str:
-    """Name what a strength counts.
-
-    Example:
-        >>> measure_name("epsilon"), measure_name("opacity"), measure_name("")
-        ('ε', 'opacity', 'strength')
-    """
-    return "ε" if measure in BUDGETS else measure.replace("_", " ") or "strength"
 
 
 def milliseconds(value: float) -> str:

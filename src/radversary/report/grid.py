@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from radversary.audit.result import AuditResult, Cell, Condition, VisibilityCell
 from radversary.audit.rungs import Rung
+from radversary.audit.wording import level, measure_name
 from radversary.core.types import Estimate
-from radversary.report.formats import level, measure_name
 from radversary.report.reading import CLEAN, IDENTITY, NONE, Reading
 
 KNOWLEDGE = {

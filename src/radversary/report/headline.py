@@ -6,8 +6,9 @@ from markupsafe import Markup
 
 from radversary.audit.result import Cell, Condition
 from radversary.audit.rungs import Rung
+from radversary.audit.wording import level, measure_name
 from radversary.core.types import Estimate
-from radversary.report.formats import emphasised, interval, level, measure_name, percent, signed, signed_interval
+from radversary.report.formats import emphasised, interval, percent, signed, signed_interval
 from radversary.report.reading import NONE, Reading, right_before
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from radversary.audit.result import AuditResult
+from radversary.audit.wording import level, measure_name
 from radversary.core.errors import InputError
 from radversary.core.files import write_text
 from radversary.report import formats
@@ -17,12 +18,11 @@ from radversary.report.figures import Drawing, draw_figures
 from radversary.report.gallery import cards
 from radversary.report.grid import grids, visibility_grids
 from radversary.report.headline import conclusion, critical_misses
-from radversary.report.masking import too_weak
 from radversary.report.reading import Reading, right_before
 from radversary.report.standing import listed_rungs, profiles, standings
 
 FILTERS = ("percent", "signed", "interval", "signed_interval", "area", "area_interval", "p_value", "duration",
-           "shorten", "emphasised", "level", "measure_name", "milliseconds", "span")
+           "shorten", "emphasised", "milliseconds", "span")
 LISTED = 100
 """Left-out files named on the page; the rest are in result.json."""
 
@@ -91,7 +91,7 @@ def _page(reading: Reading, folder: Path, figures: dict[str, list[Drawing]]) -> 
         conclusion=conclusion(reading), matrices=matrices(reading), cards=cards(reading.result, folder),
         critical_misses=critical_misses, listed=LISTED, grids=grids(reading), standings=standings(reading),
         profiles=profiles(reading), rungs=listed_rungs(reading), visibility=visibility_grids(reading),
-        weak=too_weak(reading), right_before=right_before)
+        right_before=right_before)
 
 
 @cache
@@ -99,5 +99,5 @@ def environment() -> Environment:
     """Return the templates: everything escaped, an undefined name is an error."""
     found = Environment(loader=PackageLoader("radversary.report"), autoescape=True, undefined=StrictUndefined,
                         trim_blocks=True, lstrip_blocks=True)
-    found.filters.update({name: getattr(formats, name) for name in FILTERS})
+    found.filters.update({name: getattr(formats, name) for name in FILTERS}, level=level, measure_name=measure_name)
     return found

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from radversary.audit.result import AuditResult, Cell, Condition
 from radversary.audit.rungs import Rung
+from radversary.audit.wording import level
 from radversary.core.types import Estimate
-from radversary.report.formats import duration, interval, level, milliseconds, p_value, signed, signed_interval
+from radversary.report.formats import duration, interval, milliseconds, p_value, signed, signed_interval
 from radversary.report.grid import MARK
-from radversary.report.masking import too_weak
 from radversary.report.reading import NONE, Reading
-from radversary.report.standing import Standing, Worst, listed_rungs, standings, title_of
+from radversary.report.standing import Standing, Worst, listed_rungs, standings
 
 
 def figure(estimate: Estimate) -> str:
@@ -94,12 +94,12 @@ def standing_table(result: AuditResult) -> str:
     """Return one line a defence as a Markdown table: clean cost, worst of each rung, recall, McNemar, costs."""
     reading = Reading(result)
     names, *lines = standing_texts(reading)
-    under = f"; macro recall and McNemar under {title_of(reading.worst)}" if reading.worst else ""
+    under = f"; macro recall and McNemar under {reading.worst.title}" if reading.worst else ""
     left = f", which is not chosen from {reading.choice.passed_over}" if under and reading.choice.passed_over else ""
     table = [f"Accuracy, % [95 % interval over patients]; worst of the listed attacks{under}{left}.", "",
              "| " + " | ".join(names) + " |", "|---|" + "---:|" * (len(names) - 1)]
     rows = ["| " + " | ".join(text.replace("\n", ", ") for text in line) + " |" for line in lines]
-    warnings = [f"\nWarning: {item.sentence}" for item in too_weak(reading)]
+    warnings = [f"\nWarning: {item.sentence}" for item in result.findings]
     return "\n".join(table + rows + warnings) + "\n"
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from radversary.audit.result import Cell, Condition, Cost
+from radversary.audit.result import Cell, Cost
 from radversary.audit.rungs import Rung
-from radversary.report.formats import level, measure_name
 from radversary.report.grid import is_familiar, role
 from radversary.report.reading import NONE, RUNGS, Reading
 
@@ -92,18 +91,7 @@ def worst_on(reading: Reading, rung: Rung, defence: str) -> Worst | None:
     cell = reading.cell(condition, defence) if condition else None
     if condition is None or cell is None:
         return None
-    return Worst(cell, title_of(condition), is_familiar(reading.result, condition.attack, defence, condition.rung))
-
-
-def title_of(condition: Condition) -> str:
-    """Name an attack with its strength, for a small place.
-
-    Example:
-        >>> title_of(Condition(attack="stm", strength=8 / 255, measure="epsilon")), title_of(
-        ...     Condition(attack="style", strength=0.5))
-        ('stm, ε 8/255', 'style, strength 0.5')
-    """
-    return f"{condition.attack}, {measure_name(condition.measure)} {level(condition.strength, condition.measure)}"
+    return Worst(cell, condition.title, is_familiar(reading.result, condition.attack, defence, condition.rung))
 
 
 def profiles(reading: Reading) -> tuple[Profile, ...]:
@@ -118,9 +106,9 @@ def profiles(reading: Reading) -> tuple[Profile, ...]:
 def _profiles_of(reading: Reading, defence: str) -> list[Profile]:
     chosen: dict[str, tuple[str, Cell | None]] = {"": ("clean images", reading.clean(defence))}
     if reading.worst:
-        chosen[reading.worst.key] = (title_of(reading.worst), reading.cell(reading.worst, defence))
+        chosen[reading.worst.key] = (reading.worst.title, reading.cell(reading.worst, defence))
     if worst := reading.least(reading.aimed, defence):
-        chosen.setdefault(worst.key, (f"{title_of(worst)} ({worst.rung}), worst of all", reading.cell(worst, defence)))
+        chosen.setdefault(worst.key, (f"{worst.title} ({worst.rung}), worst of all", reading.cell(worst, defence)))
     return [Profile(defence, role(reading, defence), title, cell, called_normal(reading, cell),
                     reading.mark(cell.condition.attack, defence))
             for title, cell in chosen.values() if cell]

@@ -26,7 +26,6 @@ from radversary.report.formats import interval, percent
 from radversary.report.html import environment
 from radversary.report.reading import IDENTITY, NONE, right_before
 from radversary.report.run_folder import RunFolder
-from radversary.report.standing import title_of
 
 
 @dataclass(frozen=True)
@@ -125,14 +124,14 @@ def attacked_and_raw(run: RunFolder, name: str, title: str) -> Drawn:
     """Figure 5: one image before and after."""
     exhibit, original, attacked = run.style_exhibit() or missing("no exhibit of a style attack lies in the run folder")
     return panels(name, title, [("raw", original), ("attacked", attacked)]), (
-        f"n = 1 image, {exhibit.image_id} ({exhibit.label}), under {title_of(exhibit.condition)}.")
+        f"n = 1 image, {exhibit.image_id} ({exhibit.label}), under {exhibit.condition.title}.")
 
 
 def at_opacity(run: RunFolder, name: str, title: str, *, opacity: float) -> Drawn:
     """Figures 10 to 13: the attack at one opacity."""
     exhibit, original, attacked = run.style_exhibit() or missing("no exhibit of a style attack lies in the run folder")
     pixels, how = run.at_opacity(exhibit, original, attacked, opacity) or missing(
-        f"the exhibits are of {title_of(exhibit.condition)}, from which no other opacity follows")
+        f"the exhibits are of {exhibit.condition.title}, from which no other opacity follows")
     cells = [cell for cell in run.result.cells if cell.defence == NONE and cell.condition.strength == opacity
              and (cell.condition.attack, cell.condition.rung) == (exhibit.condition.attack, exhibit.condition.rung)]
     right = f" At this opacity the undefended classifier reads {said(cells[0])} rightly." if cells else ""
@@ -147,7 +146,7 @@ def evidence(run: RunFolder, name: str, _title: str, *, place: int) -> Drawn:
     label = run.result.classes[place]
     exhibit, pixels = run.evidence(label) or missing(f"no exhibit of class {label} has evidence maps")
     return panels(name, f"Detection of the class {label}", [("", pixels)]), (
-        f"n = 1 image, {exhibit.image_id}, under {title_of(exhibit.condition)}: edges, similarity and spectra of "
+        f"n = 1 image, {exhibit.image_id}, under {exhibit.condition.title}: edges, similarity and spectra of "
         f"original and attacked image. {run.scores(exhibit)}").strip()
 
 
@@ -187,7 +186,7 @@ def defended(run: RunFolder, name: str, title: str, *, kind: str) -> Drawn:
     exhibit, pictures = run.restored(labels) or missing(
         f"the gallery of the run shows no picture behind {labels[0]!r}")
     return panels(name, title, pictures), (
-        f"n = 1 image, {exhibit.image_id} ({exhibit.label}), under {title_of(exhibit.condition)}; defence {labels[0]}.")
+        f"n = 1 image, {exhibit.image_id} ({exhibit.label}), under {exhibit.condition.title}; defence {labels[0]}.")
 
 
 def metrics(run: RunFolder, name: str, title: str, *, moment: str) -> Drawn:
@@ -228,15 +227,15 @@ def moment_cells(run: RunFolder, moment: str) -> tuple[list[tuple[str, Cell]], s
         raise Absent("no attack was run")
     if moment == "after":
         cell = reading.cell(worst, NONE) or missing("no figures without defence")
-        return [("", cell)], title_of(worst) + of_these(run, cell)
+        return [("", cell)], worst.title + of_these(run, cell)
     if moment == "defended":
         best = reading.best_defence or missing("no defence was measured")
-        note = f"{title_of(worst)}, behind {best}, the best of {len(reading.competitors)} picked on these same images"
+        note = f"{worst.title}, behind {best}, the best of {len(reading.competitors)} picked on these same images"
         return [("", reading.cell(worst, best) or missing("no figures"))], note
     label, _ = run.adversarial() or missing("the run has no adversarially trained defence")
     cells = [("clean", reading.clean(label)), ("attacked", reading.cell(worst, label))]
     return [(head, cell) for head, cell in cells if cell], (
-        f"{label}, clean and under {title_of(worst)}; the thesis adds both up")
+        f"{label}, clean and under {worst.title}; the thesis adds both up")
 
 
 def of_these(run: RunFolder, cell: Cell) -> str:

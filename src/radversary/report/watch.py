@@ -10,11 +10,11 @@ from types import MappingProxyType
 from radversary.audit.families_result import FAMILIES, FamiliesResult
 from radversary.audit.rungs import Rung
 from radversary.audit.watch_result import WatchExhibit, WatchResult, WatchRow
+from radversary.audit.wording import level, measure_name
 from radversary.core.errors import InputError
 from radversary.core.files import write_text
 from radversary.core.types import Estimate
 from radversary.report.figures.watch import by_attack, draw_watch, title_of
-from radversary.report.formats import level, measure_name
 from radversary.report.gallery import Picture, Verdict, data_uri
 from radversary.report.html import environment
 from radversary.report.watch_tables import watch_markdown

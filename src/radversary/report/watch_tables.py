@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from radversary.audit.families_result import FamiliesResult
 from radversary.audit.watch_result import HarmlessRow, Promise, WatchResult, WatchRow
+from radversary.audit.wording import level, measure_name
 from radversary.core.types import Estimate
-from radversary.report.formats import area, area_interval, level, measure_name
+from radversary.report.formats import area, area_interval
 from radversary.report.markdown import figure
 
 NOTICED = ("attack", "strength", "attacker", "n", "AUROC", "noticed at 1 %", "noticed at 5 %", "reading changed",

@@ -6,6 +6,7 @@ from typing import Any
 
 from radversary.audit.result import Condition, Detection, Histogram
 from radversary.audit.rungs import Rung
+from radversary.audit.wording import level, measure_name
 from radversary.report.figures.canvas import (
     AFTER,
     BEFORE,
@@ -19,7 +20,7 @@ from radversary.report.figures.canvas import (
     legend_below,
     percent_axis,
 )
-from radversary.report.formats import area, area_interval, level, measure_name, shorten, slug
+from radversary.report.formats import area, area_interval, shorten, slug
 from radversary.report.reading import Reading
 
 SHOWN = 4

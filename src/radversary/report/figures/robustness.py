@@ -10,6 +10,7 @@ import numpy as np
 
 from radversary.audit.result import Condition
 from radversary.audit.rungs import Rung
+from radversary.audit.wording import BUDGETS, level, measure_name
 from radversary.core.types import Estimate
 from radversary.metrics.performance import ClassFigures
 from radversary.report.figures.canvas import (
@@ -25,7 +26,7 @@ from radversary.report.figures.canvas import (
     legend_below,
     percent_axis,
 )
-from radversary.report.formats import BUDGETS, level, measure_name, shorten, slug
+from radversary.report.formats import shorten, slug
 from radversary.report.reading import CEILING, NONE, Reading
 
 Moment: TypeAlias = tuple[str, str, Sequence[ClassFigures]]

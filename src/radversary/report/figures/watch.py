@@ -9,6 +9,7 @@ from typing import Any
 from radversary.audit.result import Condition
 from radversary.audit.rungs import Rung
 from radversary.audit.watch_result import WatchResult, WatchRow
+from radversary.audit.wording import level, measure_name
 from radversary.report.figures.canvas import (
     AFTER,
     BEFORE,
@@ -21,7 +22,7 @@ from radversary.report.figures.canvas import (
     legend_below,
     percent_axis,
 )
-from radversary.report.formats import area, area_interval, level, measure_name, shorten, slug
+from radversary.report.formats import area, area_interval, shorten, slug
 
 
 def draw_watch(result: WatchResult) -> dict[str, list[Drawing]]:

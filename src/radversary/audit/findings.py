@@ -1,0 +1,191 @@
+"""What the figures of an audit say together: signs that an attack was too weak, and each defence's worst case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from radversary.audit.bench import Bench
+from radversary.audit.result import Cell, Condition, Finding, FindingKind, OutcomeSummary, WorstCase
+from radversary.audit.rungs import Rung
+from radversary.core.types import Estimate
+from radversary.execution.progress import track
+from radversary.metrics.classification import proportion
+
+Item = TypeVar("Item")
+
+NONE: Final = "none"
+SOURCE: Final = "Carlini et al. 2019, arXiv:1902.06705"
+ZERO_SHARE: Final = 0.01
+"""Share of gradients that were exactly zero from which on it is said."""
+
+SHARE: Final = 2
+"""A worst case is taken over attacks on at least one ``SHARE``-th of the images that the most complete was run on."""
+
+
+def findings_of(cells: Sequence[Cell], outcomes: Sequence[OutcomeSummary] = ()) -> tuple[Finding, ...]:
+    """Return what a reader must know before any figure of robustness is believed.
+
+    Args:
+        cells: The audit's figures.
+        outcomes: What its attacks reached and cost.
+
+    Returns:
+        One finding for each sign and defence, the widest of its kind.
+    """
+    return (*zero_gradients(outcomes), *helpful_attacks(cells), *weak_attackers(cells))
+
+
+def zero_gradients(outcomes: Sequence[OutcomeSummary]) -> Iterator[Finding]:
+    """Yield each attack and target of whose gradients a share was exactly zero; who follows them stands still.
+
+    Source: Carlini et al. 2019, section 4.3 (gradient masking); Athalye et al. 2018, arXiv:1802.00420.
+    """
+    followed = [item for item in outcomes if item.gradients]
+    for own in grouped(followed, lambda item: (item.condition.attack, item.target)):
+        worst = max(own, key=lambda item: item.zero_gradients)
+        if worst.zero_gradients >= ZERO_SHARE:
+            yield Finding(
+                kind=FindingKind.ZERO_GRADIENTS, defence=worst.target, condition=worst.condition,
+                value=worst.zero_gradients, threshold=ZERO_SHARE, others=len(own) - 1,
+                sentence=f"{100 * worst.zero_gradients:.1f} % of the gradients of {worst.condition.title} against "
+                         f"{named(worst.target)} were exactly zero: the attack had nothing to follow there, and what "
+                         f"it leaves right is no sign of robustness ({SOURCE}).")
+
+
+def helpful_attacks(cells: Sequence[Cell]) -> Iterator[Finding]:
+    """Yield each defence that an aimed attack makes right more often than the same images clean, beyond doubt."""
+    raised = [cell for cell in cells if cell.condition.family.aimed and cell.against_clean is not None
+              and cell.against_clean.difference.low > 0]
+    for own in grouped(raised, lambda cell: (cell.condition.attack, cell.defence)):
+        most = max(own, key=gain)
+        yield Finding(
+            kind=FindingKind.HELPFUL_ATTACK, defence=most.defence, condition=most.condition, value=gain(most),
+            threshold=0.0, others=len(own) - 1,
+            sentence=f"{most.condition.title} raises the accuracy of {named(most.defence)} by {100 * gain(most):.1f} "
+                     "points over clean images: an attack that helps has failed, or its gradients point the wrong way "
+                     f"({SOURCE}).")
+
+
+def weak_attackers(cells: Sequence[Cell]) -> Iterator[Finding]:
+    """Yield each attack and defence that an adaptive attacker hurts less than one who knows less, beyond the intervals.
+
+    Whoever knows the whole defence can do all that the others can, so an adaptive attack that leaves more images right
+    was not strong enough (Carlini et al. 2019). Both accuracies must lie outside each other's interval; a paired test
+    of two degrees of knowledge is not in a result.
+    """
+    aimed = {(cell.condition.key, cell.defence): cell for cell in cells if cell.condition.family.aimed}
+    pairs = [(cell, lower) for cell in aimed.values() if cell.condition.rung == Rung.ADAPTIVE
+             for rung in Rung if rung != Rung.ADAPTIVE
+             if (lower := aimed.get((cell.condition.model_copy(update={"rung": rung}).key, cell.defence)))
+             if is_clear(cell, lower)]
+    for own in grouped(pairs, lambda pair: (pair[0].condition.attack, pair[0].defence)):
+        adaptive, lower = max(own, key=lambda pair: accuracy(pair[0]).value - accuracy(pair[1]).value)
+        others = len(own) - 1
+        more = f", and likewise in {others} more comparisons" if others > 1 else (
+            ", and likewise in one more comparison" if others else "")
+        name = named(adaptive.defence)
+        yield Finding(
+            kind=FindingKind.WEAK_ATTACKER, defence=adaptive.defence, condition=adaptive.condition, others=others,
+            lower=lower.condition, value=accuracy(adaptive).value - accuracy(lower).value, threshold=0.0,
+            sentence=f"The adaptive attacker is too weak against {name}: under {adaptive.condition.title}, it leaves "
+                     f"{accuracy(adaptive)} right, the {lower.condition.rung} attacker, who knows less, only "
+                     f"{accuracy(lower)}{more}. That is a sign of masked gradients ({SOURCE}): a better attacker may "
+                     f"leave {name} less than its adaptive figures.")
+
+
+def is_clear(more: Cell, less: Cell) -> bool:
+    """Return whether one accuracy is above another, each outside the other's interval."""
+    high, low = accuracy(more), accuracy(less)
+    return high.low > low.value and high.value > low.high
+
+
+def accuracy(cell: Cell) -> Estimate:
+    """Return a cell's accuracy."""
+    return cell.performance.accuracy
+
+
+def gain(cell: Cell) -> float:
+    """Return by how much an attack raises the accuracy over the same images clean."""
+    return cell.against_clean.difference.value if cell.against_clean else 0.0
+
+
+def named(defence: str) -> str:
+    """Return a defence's name in a sentence."""
+    return "no defence" if defence == NONE else defence
+
+
+def grouped(items: Iterable[Item], key: Callable[[Item], Hashable]) -> list[list[Item]]:
+    """Return items that share a key together, in order of first appearance."""
+    found: dict[Hashable, list[Item]] = {}
+    for item in items:
+        found.setdefault(key(item), []).append(item)
+    return list(found.values())
+
+
+def worst_cases(predictions: pd.DataFrame, cells: Sequence[Cell], bench: Bench) -> tuple[WorstCase, ...]:
+    """Return what each defence withstands of all that was aimed at it: an image counts where no attack misleads it.
+
+    Args:
+        predictions: One row an image × condition × defence.
+        cells: The audit's figures.
+        bench: What was run.
+
+    Returns:
+        One entry a defence and degree of knowledge of which anything was aimed.
+    """
+    aimed = [cell for cell in cells if cell.condition.family.aimed]
+    groups = grouped(aimed, lambda cell: (cell.defence, cell.condition.rung))
+    right = predictions.assign(right=predictions["label"] == predictions["predicted"])
+    by_condition = dict(iter(right.groupby(["attack", "strength", "rung", "defence"], sort=False)))
+    return tuple(worst_case(own, by_condition, bench) for own in track(groups, "Worst cases with intervals"))
+
+
+def worst_case(cells: Sequence[Cell], known: Mapping[Any, pd.DataFrame], bench: Bench) -> WorstCase:
+    """Return the worst case of one defence over the conditions of one degree of knowledge."""
+    most = max(accuracy(cell).n for cell in cells)
+    counted = [cell for cell in cells if SHARE * accuracy(cell).n >= most]
+    frames = [known[place(cell)].set_index("image_id") for cell in counted]
+    shared = sorted(set.intersection(*(set(frame.index) for frame in frames)))
+    patients = frames[0].loc[shared, "patient_id"].tolist()
+    kept = np.logical_and.reduce([frame.loc[shared, "right"].to_numpy() for frame in frames])
+    least = min(counted, key=lambda cell: accuracy(cell).value)
+    return WorstCase(
+        defence=cells[0].defence, rung=cells[0].condition.rung, conditions=len(counted), least=least.condition.key,
+        left_out=len(cells) - len(counted),
+        accuracy=proportion(kept, patients=patients, draws=bench.plan.bootstrap, seed=bench.plan.seed))
+
+
+def place(cell: Cell) -> tuple[str, float, str, str]:
+    """Return where a cell's rows are among the predictions."""
+    what = cell.condition
+    return what.attack, what.strength, str(what.rung), cell.defence
+
+
+def summarise_outcomes(outcomes: pd.DataFrame, bench: Bench) -> tuple[OutcomeSummary, ...]:
+    """Return what each attack reached and cost, one entry a condition × target.
+
+    Args:
+        outcomes: One row an image × condition × target.
+        bench: What was run.
+    """
+    conditions = {(item.attack, item.strength, str(item.rung)): item for item in bench.conditions}
+    patient = dict(zip(bench.images.image_ids, bench.images.patients, strict=True))
+    groups: Iterable[tuple[Any, pd.DataFrame]] = outcomes.groupby(["attack", "strength", "rung", "target"], sort=False)
+    return tuple(outcome(conditions[what[:3]], what[3], rows, patient, bench) for what, rows in groups)
+
+
+def outcome(condition: Condition, target: str, rows: pd.DataFrame, patient: Mapping[str, str],
+            bench: Bench) -> OutcomeSummary:
+    """Return what one attack reached and cost against one target."""
+    success, gradients = rows["success"], float(rows["gradients"].sum())
+    people = [patient[name] for name in rows["image_id"]]
+    return OutcomeSummary(
+        condition=condition, target=target, linf=float(rows["linf"].median()), l2=float(rows["l2"].median()),
+        success=None if success.isna().any() else proportion(
+            success.to_numpy() > 0, patients=people, draws=bench.plan.bootstrap, seed=bench.plan.seed),
+        queries=float(rows["queries"].mean()), gradients=float(rows["gradients"].mean()),
+        zero_gradients=float(rows["zero_gradients"].sum()) / gradients if gradients else 0.0)

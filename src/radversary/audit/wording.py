@@ -1,0 +1,26 @@
+"""How strengths of attacks are written."""
+
+from __future__ import annotations
+
+BUDGETS = ("epsilon", "eps")
+"""Strengths that bound the change of a pixel."""
+
+
+def level(strength: float, measure: str = "") -> str:
+    """Write a strength as its field does: budgets of pixel attacks in steps of 8-bit grey values.
+
+    Example:
+        >>> level(0.5, "opacity"), level(8 / 255, "epsilon"), level(0.03)
+        ('0.5', '8/255', '0.03')
+    """
+    return f"{255 * strength:.3g}/255" if measure in BUDGETS else f"{strength:g}"
+
+
+def measure_name(measure: str) -> str:
+    """Name what a strength counts.
+
+    Example:
+        >>> measure_name("epsilon"), measure_name("opacity"), measure_name("")
+        ('ε', 'opacity', 'strength')
+    """
+    return "ε" if measure in BUDGETS else measure.replace("_", " ") or "strength"
