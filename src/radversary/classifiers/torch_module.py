@@ -35,7 +35,7 @@ def network_input(images: Images, card: ModelCard) -> Tensor:
         TensorError: The size differs from the card's.
 
     Example:
-        >>> card = ModelCard(name="x", architecture="x", classes=("a",), size=2, mean=(0.5,), std=(0.5,))
+        >>> card = ModelCard(name="x", architecture="x", classes=("a", "b"), size=2, mean=(0.5,), std=(0.5,))
         >>> network_input(torch.ones(1, 3, 2, 2), card).shape
         torch.Size([1, 1, 2, 2])
     """
@@ -50,6 +50,25 @@ def network_input(images: Images, card: ModelCard) -> Tensor:
     return (images - mean) / std
 
 
+def frozen(module: nn.Module, name: str) -> nn.Module:
+    """Return a module in evaluation mode with its parameters frozen.
+
+    Args:
+        module: The module; changed in place.
+        name: What the model is called, for error texts.
+
+    Raises:
+        ModelError: It is no module, or one of those compiled forms that allow neither.
+    """
+    if not isinstance(module, nn.Module):
+        raise ModelError(f"model {name!r} must be a torch.nn.Module, got {type(module).__name__}")
+    try:
+        return module.eval().requires_grad_(requires_grad=False)
+    except (RuntimeError, NotImplementedError) as error:
+        raise ModelError(f"model {name!r} ({type(module).__name__}) can be neither put into evaluation mode nor "
+                         f"frozen: {str(error).splitlines()[0]}; wrap the module that it was made of") from error
+
+
 class TorchClassifier(Classifier):
     """A PyTorch module as a classifier: always in evaluation mode, always float32, open to gradients.
 
@@ -60,6 +79,9 @@ class TorchClassifier(Classifier):
         module: Maps (N, len(card.mean), S, S) to logits (N, K).
         card: What is known of it.
 
+    Raises:
+        ModelError: No module, or one that cannot be frozen.
+
     Example:
         >>> classifier = wrap(nn.Sequential(nn.Flatten(), nn.Linear(3 * 16, 2)), classes=("a", "b"), size=4)
         >>> classifier.predict(torch.zeros(5, 1, 4, 4)).shape
@@ -69,7 +91,7 @@ class TorchClassifier(Classifier):
     access = Access.GRADIENTS
 
     def __init__(self, module: nn.Module, card: ModelCard) -> None:
-        self.module = module.eval().requires_grad_(requires_grad=False)
+        self.module = frozen(module, card.name)
         self.card = card
 
     def __repr__(self) -> str:
