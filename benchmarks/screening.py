@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from benchmarks.measure import Contender, compare
+from radversary.classifiers.base import Features
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.types import Images
 from radversary.data.phantoms import Phantoms
-from radversary.detectors.reading import Reader, Reading
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.screening.guard import PRESETS, Guard, fit_guard
 
@@ -29,12 +29,12 @@ def screening(architecture: str) -> dict[str, Any]:
     victim = wrap(build_network(architecture, classes=3), classes=("a", "b", "c"), size=SIZE)
     image = images[:1].clone()
     with torch.no_grad():
-        reading = Reader(victim)(image)
+        features = victim.features(image)
     contenders: dict[str, Contender] = {"classification": partial(classified, victim, image)}
     for preset, names in PRESETS.items():
         guard = ready(victim, images, names)
         contenders[f"screening, {preset}"] = partial(guard.screen, image)
-        contenders |= {name: partial(alone, guard.detectors[name], image, reading) for name in names}
+        contenders |= {name: partial(alone, guard.detectors[name], image, features) for name in names}
     note = f"one image at {SIZE} px, random weights; detectors alone are given the pass, shift makes three more"
     return compare(f"screening-{architecture}", "classification", contenders, repeats=REPEATS, note=note)
 
@@ -51,7 +51,7 @@ def ready(victim: TorchClassifier, images: Images, names: tuple[str, ...]) -> Gu
     return guard.calibrate(images[FITTED:], [f"p{place}" for place in range(CALIBRATED)])
 
 
-def alone(detector: ReferenceFreeDetector, image: Images, reading: Reading) -> object:
+def alone(detector: ReferenceFreeDetector, image: Images, features: Features) -> object:
     """Measure and judge with one detector, given the classifier's pass."""
     with torch.no_grad():
-        return detector.judge(detector.features(image, reading if detector.reads else None))
+        return detector.judge(detector.measure(image, features if detector.reads else None))

@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from radversary.audit.watch_plan import WatchPlan
 from radversary.data.prepared import PreparedImages
-from radversary.detectors.reading import Reader
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.guard import Guard
@@ -27,13 +26,13 @@ STYLE = {"label": "style", "name": "style-transfer", "strengths": [0.5],
 class Rough(ReferenceFreeDetector):
     """Suspects what is left when an image is smoothed."""
 
-    def features(self, images, reading):
+    def measure(self, images, features):
         return (images - functional.avg_pool2d(images, 3, 1, 1)).abs().mean((1, 2, 3))[:, None]
 
-    def judge(self, features):
-        return features[:, 0]
+    def judge(self, measured):
+        return measured[:, 0]
 
-    def heat_map(self, images, reading):
+    def heat_map(self, images, features):
         return (images - functional.avg_pool2d(images, 3, 1, 1)).abs().mean(1)
 
 
@@ -48,7 +47,7 @@ def make_images(folder: Path) -> PreparedImages:
 
 def make_guard(images: PreparedImages, *, seed: int = 0) -> Guard:
     victim = tiny_classifier(images.classes, SIZE, seed=seed)
-    rough, energy = Rough(), REFERENCE_FREE.create("energy").bind(Reader(victim))
+    rough, energy = Rough(), REFERENCE_FREE.create("energy").bind(victim)
     guard = Guard(classifier=victim, detectors={"rough": rough, "energy": energy})
     rows = images.rows("train")  # neither detector learned from them
     return guard.calibrate(images.tensor(rows), [images.patients[row] for row in rows], alpha=0.2)

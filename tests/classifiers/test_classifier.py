@@ -122,7 +122,9 @@ def test_require_access():
 
 
 @pytest.mark.parametrize(("changes", "text"), [
-    ({"classes": ()}, "classes"), ({"classes": ("a", "a")}, "classes repeat: a, a"), ({"size": 0}, "size"),
+    ({"classes": ()}, "two classes at least, got none"),
+    ({"classes": ("Pneumonia",)}, r"two classes at least, got Pneumonia; .* one logit x, .* two logits \(0, x\)"),
+    ({"classes": ("a", "a")}, "classes repeat: a, a"), ({"size": 0}, "size"),
     ({"channels": 2}, "channels"), ({"mean": (0.5,)}, "1 or 3 figures"), ({"std": (1.0, 0.0, 1.0)}, "above 0"),
     ({"mean": (0.5,), "std": (1.0,), "channels": 3}, "colour needs 3"), ({"mean": (float("nan"), 0, 0)}, "finite"),
 ])
@@ -135,10 +137,22 @@ def test_card_names_the_nearest_field():
     with pytest.raises(UnknownNameError, match="did you mean 'classes'"):
         make_card("model m", {**FIELDS, "clases": ("a",)})
     with pytest.raises(UnknownNameError, match="did you mean 'licence'"):
-        wrap(nn.Flatten(), classes=("a",), size=1, license="MIT")
+        wrap(nn.Flatten(), classes=("a", "b"), size=1, license="MIT")
 
 
 def test_card_as_text():
     text = ModelCard(**FIELDS).as_text()
     assert set(text) == set(ModelCard.model_fields)
     assert (text["classes"], text["size"], text["mean"]) == ("a, b", "8", "0.485, 0.456, 0.406")
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
+def test_what_cannot_be_wrapped_is_one_sentence():
+    fields = {"classes": ("a", "b"), "size": 8}
+    with pytest.raises(ModelError, match=r"model 'm' must be a torch.nn.Module, got function"):
+        wrap(lambda inputs: inputs, name="m", **fields)
+    compiled = torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)))
+    with pytest.raises(ModelError, match=r"model 'm' \(RecursiveScriptModule\) can be neither .* wrap the module that"):
+        wrap(compiled, name="m", **fields)
+    with pytest.raises(ModelError, match="two classes at least, got Pneumonia"):
+        wrap(nn.Linear(1, 1), classes=("Pneumonia",), size=8)

@@ -179,3 +179,21 @@ def test_full_disk_leaves_no_card(model, monkeypatch):
     with pytest.raises(StorageError, match="no space left"):
         save_classifier(classifier, model)
     assert not (model / "card.json").exists()
+
+
+def test_a_card_of_one_class_is_refused(model):
+    edit(model, classes=["Pneumonia"])
+    with pytest.raises(ModelError, match=r"the card of .* is wrong: a classifier needs two classes at least, got Pneu"):
+        load_classifier(model)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_names_that_parallel_and_compiled_training_prefix_are_read(model, prefix):
+    before = load_classifier(model).logits(IMAGES)
+    state = load_file(model / "model.safetensors")
+    replace(model, {prefix + name: value for name, value in state.items()})
+    assert torch.equal(load_classifier(model).logits(IMAGES), before)
+    first = next(iter(state))
+    replace(model, {(prefix if name != first else "") + name: value for name, value in state.items()})
+    with pytest.raises(ModelError, match="is missing"):
+        load_classifier(model)

@@ -15,7 +15,6 @@ from radversary.attacks.identity import Identity
 from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.errors import InputError
 from radversary.core.seeds import Streams, generator
-from radversary.detectors.reading import Reader
 from radversary.detectors.reference_free import BATCH, ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.metrics.detection import auroc_estimate
@@ -54,7 +53,7 @@ def victim() -> TorchClassifier:
 
 @pytest.fixture
 def fitted(name: str, victim: TorchClassifier) -> ReferenceFreeDetector:
-    return teach(make(name).bind(Reader(victim)))
+    return teach(make(name).bind(victim))
 
 
 def test_it_is_a_frozen_documented_dataclass_of_keywords(name):
@@ -74,13 +73,13 @@ def test_options_make_an_equal_detector_again(name):
 
 
 def test_fit_returns_the_detector(name, victim):
-    detector = make(name).bind(Reader(victim))
+    detector = make(name).bind(victim)
     assert teach(detector) is detector
     assert not detector.needs_original
 
 
 def test_only_the_supervised_take_attacked_images_and_they_need_them(name, victim):
-    detector = make(name).bind(Reader(victim))
+    detector = make(name).bind(victim)
     with pytest.raises(InputError, match="attacked"):
         detector.fit(CLEAN) if detector.supervised else detector.fit_on(CLEAN, ATTACKED)
     assert detector.learned == {}
@@ -116,13 +115,13 @@ def test_a_score_does_not_depend_on_batch_mates(fitted):
 
 def test_what_it_learned_gives_equal_scores_again(fitted, name, victim):
     learned = load(save(dict(fitted.learned)))
-    again = REFERENCE_FREE.create(name, **fitted.options()).bind(Reader(victim)).restore(learned)
+    again = REFERENCE_FREE.create(name, **fitted.options()).bind(victim).restore(learned)
     assert torch.equal(again.score(FRESH), fitted.score(FRESH))
 
 
 def test_fitting_anew_forgets_what_was_learned_before(fitted, name, victim):
     others = smooth_images(24, seed=8)
-    fresh = teach(make(name).bind(Reader(victim)), others)
+    fresh = teach(make(name).bind(victim), others)
     assert torch.equal(teach(fitted, others).score(FRESH), fresh.score(FRESH))
 
 
@@ -148,13 +147,13 @@ def test_one_that_reads_must_be_bound_first(name):
 
 def test_one_image_is_too_few_to_learn_from(name, victim):
     with pytest.raises(InputError, match="two clean images at least to learn from, got 1"):
-        teach(make(name).bind(Reader(victim)), CLEAN[:1])
+        teach(make(name).bind(victim), CLEAN[:1])
 
 
 def test_an_attacker_gets_a_gradient(fitted, victim):
     images = FRESH.clone().requires_grad_()
-    reading = Reader(victim)(images) if fitted.reads else None
-    scores = fitted.judge(fitted.features(images, reading))
+    features = victim.features(images) if fitted.reads else None
+    scores = fitted.judge(fitted.measure(images, features))
     torch.testing.assert_close(scores.detach(), fitted.score(FRESH), atol=1e-4, rtol=1e-3)
     gradient, = torch.autograd.grad(scores.sum(), images)
     assert gradient.isfinite().all()

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from radversary.core.seeds import Streams, derive_seed, generator, numpy_generator
+from radversary.core.seeds import Streams, derive_seed, generator, global_seed, numpy_generator
+from threads import at_once
 
 PARTS = st.lists(st.one_of(st.integers(), st.text()), max_size=4)
 
@@ -62,3 +63,16 @@ def test_distributions():
     assert stats.kstest(streams.normal(10).flatten(), "norm").pvalue > 1e-3
     assert stats.kstest(streams.uniform(10).flatten(), "uniform").pvalue > 1e-3
     assert set(streams.integers(3).tolist()) == {0, 1, 2}
+
+
+def test_layers_draw_the_same_first_weights_in_every_thread():
+    def drawn(seed: int) -> torch.Tensor:
+        for _ in range(20):
+            with global_seed(seed, "weights"):
+                found = torch.cat([torch.randn(4) for _ in range(20)])
+        return found
+
+    torch.manual_seed(0)
+    before, expected = torch.get_rng_state(), [drawn(seed) for seed in range(6)]
+    assert all(map(torch.equal, at_once([lambda seed=seed: drawn(seed) for seed in range(6)]), expected))
+    assert torch.equal(torch.get_rng_state(), before)

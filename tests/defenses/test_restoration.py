@@ -196,3 +196,11 @@ def test_an_architecture_that_could_not_be_loaded_again_is_not_saved(tmp_path):
     with pytest.raises(UnknownNameError):
         save_restoration(restoration, tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def test_images_of_another_device_do_not_move_the_network():
+    restoration, images = random_restoration(), smooth_images(2)
+    expected = restoration(images)
+    there = restoration(images.to("meta"))  # the device that every machine has beside its processor
+    assert (there.device.type, there.shape) == ("meta", images.shape)
+    assert torch.equal(restoration(images), expected)

@@ -16,8 +16,8 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
+from radversary.classifiers.base import Features
 from radversary.core.seeds import generator
-from radversary.detectors.reading import Reading
 from radversary.detectors.registry import REFERENCE_FREE
 
 SPEC = find_spec("pytorch_ood")
@@ -41,19 +41,19 @@ def published(monkeypatch):
         monkeypatch.delitem(sys.modules, name)
 
 
-def readings(count: int, seed: int, shift: float = 0.0) -> Reading:
+def features(count: int, seed: int, shift: float = 0.0) -> Features:
     stream = generator(seed, "readings")
-    deep = torch.randn(count, 6, generator=stream) * torch.arange(1.0, 7.0) + shift
-    return Reading(logits=3 * torch.randn(count, 3, generator=stream), maps=(), deep=deep)
+    embedding = torch.randn(count, 6, generator=stream) * torch.arange(1.0, 7.0) + shift
+    return Features(logits=3 * torch.randn(count, 3, generator=stream), maps=(), embedding=embedding)
 
 
-CLEAN, FRESH = readings(3000, seed=1), readings(200, seed=2, shift=0.7)
+CLEAN, FRESH = features(3000, seed=1), features(200, seed=2, shift=0.7)
 
 
 def own(name: str, **options: object) -> torch.Tensor:
     detector = REFERENCE_FREE.create(name, **options)
-    detector.restore(detector.learn(detector.features(IMAGES, CLEAN)))
-    return detector.judge(detector.features(IMAGES, FRESH))
+    detector.restore(detector.learn(detector.measure(IMAGES, CLEAN)))
+    return detector.judge(detector.measure(IMAGES, FRESH))
 
 
 def test_energy_is_theirs(published):
@@ -68,14 +68,14 @@ def test_the_maximum_softmax_probability_is_theirs(published):
 
 def test_the_nearest_neighbours_are_theirs_up_to_a_scale(published):
     detector = published("knn").KNN(None, k=7)
-    detector.fit_features(CLEAN.deep, torch.zeros(len(CLEAN.deep), dtype=torch.int64))
-    theirs, found = detector.predict_features(FRESH.deep).float(), own("neighbours", k=7, weight=0.0)
+    detector.fit_features(CLEAN.embedding, torch.zeros(len(CLEAN.embedding), dtype=torch.int64))
+    theirs, found = detector.predict_features(FRESH.embedding).float(), own("neighbours", k=7, weight=0.0)
     slope = (found.max() - found.min()) / (theirs.max() - theirs.min())
     torch.testing.assert_close(found - found.mean(), slope * (theirs - theirs.mean()), atol=1e-3, rtol=1e-3)
 
 
 def test_the_mahalanobis_distance_ranks_as_theirs_without_classes(published):
     detector = published("mahalanobis").Mahalanobis(None)
-    detector.fit_features(CLEAN.deep, torch.zeros(len(CLEAN.deep), dtype=torch.int64))
-    theirs = detector.predict_features(FRESH.deep)
+    detector.fit_features(CLEAN.embedding, torch.zeros(len(CLEAN.embedding), dtype=torch.int64))
+    theirs = detector.predict_features(FRESH.embedding)
     assert spearmanr(own("mahalanobis"), theirs).statistic > 0.999

@@ -11,7 +11,6 @@ from torch import nn
 from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.errors import InputError, PlanError
 from radversary.detectors.confidence import EnergyDetector, ProbabilityDetector, doubt, energy
-from radversary.detectors.reading import Reader
 from random_parts import smooth_images, tiny_classifier
 
 FILMS = smooth_images(5)
@@ -24,14 +23,14 @@ def victim() -> TorchClassifier:
 
 
 def test_probability_is_one_minus_the_largest_softmax(victim):
-    scores = ProbabilityDetector().bind(Reader(victim)).fit(FILMS).score(FILMS)
+    scores = ProbabilityDetector().bind(victim).fit(FILMS).score(FILMS)
     logits = victim.logits(FILMS).double().numpy()
     np.testing.assert_allclose(scores, 1 - softmax(logits, axis=1).max(axis=1), atol=1e-6)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 10.0])
 def test_energy_is_minus_the_tempered_logsumexp(victim, temperature):
-    scores = EnergyDetector(temperature=temperature).bind(Reader(victim)).fit(FILMS).score(FILMS)
+    scores = EnergyDetector(temperature=temperature).bind(victim).fit(FILMS).score(FILMS)
     logits = victim.logits(FILMS).double().numpy()
     np.testing.assert_allclose(scores, -temperature * logsumexp(logits / temperature, axis=1), rtol=1e-5)
 
@@ -71,12 +70,12 @@ def test_a_temperature_must_make_sense(temperature):
 
 @pytest.mark.parametrize("detector", [ProbabilityDetector(), EnergyDetector()])
 def test_scores_stand_alone_and_lead_back_to_the_image(detector, victim):
-    detector.bind(Reader(victim))
+    detector.bind(victim)
     scores = detector.score(FILMS)
     torch.testing.assert_close(detector.score(FILMS[3:4]), scores[3:4])
-    assert torch.equal(type(detector)().bind(Reader(victim)).restore(detector.learned).score(FILMS), scores)
+    assert torch.equal(type(detector)().bind(victim).restore(detector.learned).score(FILMS), scores)
     films = FILMS.clone().requires_grad_()
-    detector.judge(detector.features(films, Reader(victim)(films))).sum().backward()
+    detector.judge(detector.measure(films, victim.features(films))).sum().backward()
     assert films.grad.isfinite().all()
     assert films.grad.abs().amax() > 0
 
@@ -91,5 +90,5 @@ def test_the_energy_follows_the_logits_scale():
     nn.init.zeros_(network[1].weight)
     network[1].bias = nn.Parameter(torch.tensor([2.0, 2.0]))
     victim = wrap(network, classes=("a", "b"), size=4)
-    score = EnergyDetector().bind(Reader(victim)).score(torch.zeros(1, 1, 4, 4))
+    score = EnergyDetector().bind(victim).score(torch.zeros(1, 1, 4, 4))
     assert score.item() == pytest.approx(-2.0 - np.log(2.0))

@@ -13,7 +13,6 @@ from scipy.stats import entropy
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import InputError, PlanError
 from radversary.detectors.consistency import ConsistencyDetector, SqueezingDetector, coarsened, divergence, smoothed
-from radversary.detectors.reading import Reader
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.imaging.intensity import quantise
 from random_parts import smooth_images, tiny_classifier
@@ -39,7 +38,7 @@ def predictions(victim: TorchClassifier, bits: int = 5, window: int = 3) -> np.n
 
 @pytest.mark.parametrize(("bits", "window"), [(5, 3), (2, 5)])
 def test_consistency_is_the_jensen_shannon_divergence(victim, bits, window):
-    scores = ConsistencyDetector(bits=bits, window=window).bind(Reader(victim)).fit(FILMS).score(FILMS)
+    scores = ConsistencyDetector(bits=bits, window=window).bind(victim).fit(FILMS).score(FILMS)
     beliefs = predictions(victim, bits, window)
     expected = entropy(beliefs.mean(axis=0), axis=1) - entropy(beliefs, axis=2).mean(axis=0)
     np.testing.assert_allclose(scores, expected, rtol=1e-3, atol=1e-7)
@@ -47,7 +46,7 @@ def test_consistency_is_the_jensen_shannon_divergence(victim, bits, window):
 
 @pytest.mark.parametrize(("bits", "window"), [(5, 3), (2, 5)])
 def test_squeezing_is_the_largest_l1_distance(victim, bits, window):
-    scores = SqueezingDetector(bits=bits, window=window).bind(Reader(victim)).fit(FILMS).score(FILMS)
+    scores = SqueezingDetector(bits=bits, window=window).bind(victim).fit(FILMS).score(FILMS)
     itself, *squeezed = predictions(victim, bits, window)
     expected = np.max([np.abs(itself - other).sum(axis=1) for other in squeezed], axis=0)
     np.testing.assert_allclose(scores, expected, rtol=1e-3, atol=1e-6)
@@ -70,11 +69,11 @@ def test_certain_predictions_keep_their_order(victim):
 
 
 def test_further_views_count_and_stay_out_of_files(victim):
-    plain = ConsistencyDetector().bind(Reader(victim))
-    more = ConsistencyDetector(views={"negative": lambda images: 1 - images}).bind(Reader(victim))
-    same = ConsistencyDetector(views={"copy": torch.clone}).bind(Reader(victim))
-    assert plain.features(FILMS, Reader(victim)(FILMS)).shape == (5, 9)
-    assert more.features(FILMS, Reader(victim)(FILMS)).shape == (5, 12)
+    plain = ConsistencyDetector().bind(victim)
+    more = ConsistencyDetector(views={"negative": lambda images: 1 - images}).bind(victim)
+    same = ConsistencyDetector(views={"copy": torch.clone}).bind(victim)
+    assert plain.measure(FILMS, victim.features(FILMS)).shape == (5, 9)
+    assert more.measure(FILMS, victim.features(FILMS)).shape == (5, 12)
     assert (more.score(FILMS) > plain.score(FILMS)).all()
     assert (same.score(FILMS) < plain.score(FILMS) + 1e-9).all()
     assert more.options() == plain.options() == {"bits": 5, "window": 3}
@@ -83,7 +82,7 @@ def test_further_views_count_and_stay_out_of_files(victim):
 
 def test_a_view_sees_the_image_and_not_its_batch(victim):
     seen = []
-    detector = ConsistencyDetector(views={"spy": lambda images: seen.append(images) or images}).bind(Reader(victim))
+    detector = ConsistencyDetector(views={"spy": lambda images: seen.append(images) or images}).bind(victim)
     detector.score(FILMS)
     assert torch.equal(torch.cat(seen), FILMS)
 
@@ -108,23 +107,23 @@ def test_coarsening_rounds_forwards_and_not_backwards():
 
 @pytest.mark.parametrize("detector", BOTH)
 def test_scores_stand_alone_come_back_and_lead_to_the_image(detector, victim):
-    detector.bind(Reader(victim)).fit(FILMS)
+    detector.bind(victim).fit(FILMS)
     scores = detector.score(FILMS)
     for index in range(len(FILMS)):
         alone = detector.score(FILMS[index:index + 1])
         torch.testing.assert_close(alone, scores[index:index + 1], atol=1e-6, rtol=1e-3)
-    again = type(detector)(**detector.options()).bind(Reader(victim)).restore(detector.learned)
+    again = type(detector)(**detector.options()).bind(victim).restore(detector.learned)
     assert torch.equal(again.score(FILMS), scores)
     films = FILMS.clone().requires_grad_()
-    detector.judge(detector.features(films, Reader(victim)(films))).sum().backward()
+    detector.judge(detector.measure(films, victim.features(films))).sum().backward()
     assert films.grad.isfinite().all()
     assert films.grad.flatten(1).abs().amax(dim=1).gt(0).all()
 
 
 def test_a_step_along_the_gradient_raises_the_score(victim):
-    detector = ConsistencyDetector(bits=8).bind(Reader(victim))
+    detector = ConsistencyDetector(bits=8).bind(victim)
     films = FILMS.clone().requires_grad_()
-    detector.judge(detector.features(films, Reader(victim)(films))).sum().backward()
+    detector.judge(detector.measure(films, victim.features(films))).sum().backward()
     direction = films.grad / films.grad.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1)
     higher = detector.score((FILMS + 0.05 * direction).clamp(0, 1))
     assert (higher > detector.score(FILMS)).all()
@@ -139,7 +138,7 @@ def test_what_makes_no_sense_is_refused(kind, victim):
         with pytest.raises(PlanError, match=f"window must be odd and at least 3, got {window}"):
             kind(window=window)
     with pytest.raises(InputError, match=kind.__name__):
-        kind().features(FILMS, Reader(victim)(FILMS))
+        kind().measure(FILMS, victim.features(FILMS))
 
 
 def test_a_further_view_takes_no_name_that_is_there():

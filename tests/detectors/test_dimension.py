@@ -11,7 +11,6 @@ from torch import nn
 from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.errors import InputError, PlanError
 from radversary.detectors.dimension import DimensionDetector, dimensionality
-from radversary.detectors.reading import Reader
 from random_parts import smooth_images
 
 CLEAN, FRESH = smooth_images(30, 16, seed=1), smooth_images(5, 16, seed=2)
@@ -33,8 +32,8 @@ def published(distances: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("k", [2, 10, 29])
 def test_the_score_is_the_published_estimate(victim, k):
-    detector = DimensionDetector(k=k).bind(Reader(victim)).fit(CLEAN)
-    bank, query = (Reader(victim)(films).deep.double().numpy() for films in (CLEAN, FRESH))
+    detector = DimensionDetector(k=k).bind(victim).fit(CLEAN)
+    bank, query = (victim.features(films).embedding.double().numpy() for films in (CLEAN, FRESH))
     distances, _ = NearestNeighbors(n_neighbors=k).fit(bank).kneighbors(query)
     np.testing.assert_allclose(detector.score(FRESH), published(distances), rtol=1e-3)
 
@@ -68,14 +67,14 @@ def test_copies_and_ties_stay_finite(distances):
 
 
 def test_scores_stand_alone_come_back_and_lead_to_the_image(victim):
-    detector = DimensionDetector(k=5).bind(Reader(victim)).fit(CLEAN)
+    detector = DimensionDetector(k=5).bind(victim).fit(CLEAN)
     scores = detector.score(FRESH)
     for index in range(len(FRESH)):
         torch.testing.assert_close(detector.score(FRESH[index:index + 1]), scores[index:index + 1], atol=0, rtol=1e-4)
-    again = DimensionDetector(k=5).bind(Reader(victim)).restore(detector.learned)
+    again = DimensionDetector(k=5).bind(victim).restore(detector.learned)
     assert torch.equal(again.score(FRESH), scores)
     films = FRESH.clone().requires_grad_()
-    detector.judge(detector.features(films, Reader(victim)(films))).sum().backward()
+    detector.judge(detector.measure(films, victim.features(films))).sum().backward()
     assert films.grad.isfinite().all()
     assert films.grad.flatten(1).abs().amax(dim=1).gt(0).all()
 
@@ -84,6 +83,6 @@ def test_what_does_not_fit_is_refused(victim):
     with pytest.raises(PlanError, match="k must be at least 2, got 1"):
         DimensionDetector(k=1)
     with pytest.raises(InputError, match=r"DimensionDetector\(k=30\) looks at 30 neighbours and needs 31"):
-        DimensionDetector(k=30).bind(Reader(victim)).fit(CLEAN)
+        DimensionDetector(k=30).bind(victim).fit(CLEAN)
     with pytest.raises(InputError, match="has not learned 'bank' yet"):
-        DimensionDetector().bind(Reader(victim)).score(FRESH)
+        DimensionDetector().bind(victim).score(FRESH)

@@ -21,7 +21,6 @@ from radversary.detectors.gaussian import (
     handled,
     nearest_cloud,
 )
-from radversary.detectors.reading import Reader
 from random_parts import smooth_images
 
 CLEAN, FRESH = smooth_images(30, 16, seed=1), smooth_images(5, 16, seed=2)
@@ -95,14 +94,14 @@ def test_every_harmless_handling_is_ordinary():
 
 
 def test_the_detector_measures_last_features(victim):
-    detector = MahalanobisDetector().bind(Reader(victim)).fit(CLEAN)
-    clean, query = Reader(victim)(CLEAN).deep, Reader(victim)(FRESH).deep
+    detector = MahalanobisDetector().bind(victim).fit(CLEAN)
+    clean, query = victim.features(CLEAN).embedding, victim.features(FRESH).embedding
     torch.testing.assert_close(detector.score(FRESH), distance(query, fit_gaussian(clean)).float())
 
 
 def test_what_it_learned_is_restored_exactly_and_scores_stand_alone(victim):
-    detector = MahalanobisDetector().bind(Reader(victim)).fit(CLEAN)
-    again = MahalanobisDetector().bind(Reader(victim)).restore(detector.learned)
+    detector = MahalanobisDetector().bind(victim).fit(CLEAN)
+    again = MahalanobisDetector().bind(victim).restore(detector.learned)
     scores = detector.score(FRESH)
     assert torch.equal(again.score(FRESH), scores)
     for index in range(len(FRESH)):
@@ -111,18 +110,18 @@ def test_what_it_learned_is_restored_exactly_and_scores_stand_alone(victim):
 
 
 def test_features_far_off_score_higher_and_the_gradient_leads_back(victim):
-    detector = MahalanobisDetector().bind(Reader(victim)).fit(CLEAN)
-    clean = Reader(victim)(CLEAN).deep
+    detector = MahalanobisDetector().bind(victim).fit(CLEAN)
+    clean = victim.features(CLEAN).embedding
     far = clean + 9 * clean.std(dim=0) * torch.tensor([1.0, -1.0]).repeat(5)
     assert detector.judge(far).min() > detector.judge(clean).max()
     films = FRESH.clone().requires_grad_()
-    detector.judge(detector.features(films, Reader(victim)(films))).sum().backward()
+    detector.judge(detector.measure(films, victim.features(films))).sum().backward()
     assert films.grad.isfinite().all()
     assert films.grad.flatten(1).abs().amax(dim=1).gt(0).all()
 
 
 def test_what_does_not_fit_is_refused(victim):
     with pytest.raises(InputError, match=r"MahalanobisDetector\(\) has not learned 'mean' yet"):
-        MahalanobisDetector().bind(Reader(victim)).score(FRESH)
+        MahalanobisDetector().bind(victim).score(FRESH)
     with pytest.raises(InputError, match="needs two clean images at least to learn from, got 1"):
         handled(lambda images: images.flatten(1), CLEAN[:1], who="it")

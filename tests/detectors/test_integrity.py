@@ -164,7 +164,7 @@ def test_scores_stand_alone_and_come_back(fitted):
 @pytest.mark.parametrize("size", [16, 17, 33])
 def test_any_size_from_two_blocks_on_gives_finite_figures_and_gradients(size):
     images = torch.cat([films(2, seed=1, size=size), torch.zeros(1, 1, size, size)]).requires_grad_()
-    features = IntegrityDetector().features(images, None)
+    features = IntegrityDetector().measure(images, None)
     assert features.shape == (3, 85)
     assert features.isfinite().all()
     features.sum().backward()

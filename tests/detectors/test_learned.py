@@ -74,7 +74,7 @@ def test_any_size_is_read_and_colour_is_ignored(fitted):
 
 def test_a_gradient_leads_to_less_suspicion(fitted):
     images = noisy(FRESH, seed=2).requires_grad_()
-    (slope,) = torch.autograd.grad(fitted.judge(fitted.features(images, None)).sum(), images)
+    (slope,) = torch.autograd.grad(fitted.judge(fitted.measure(images, None)).sum(), images)
     calmer = (images - 0.02 * slope.sign()).clamp(0, 1).detach()
     assert fitted.score(calmer).mean() < fitted.score(images.detach()).mean()
 

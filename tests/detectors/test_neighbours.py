@@ -13,7 +13,6 @@ from torch import nn
 from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.errors import InputError, PlanError
 from radversary.detectors.neighbours import ROWS, NeighbourDetector, check_neighbours, nearest
-from radversary.detectors.reading import Reader
 from radversary.detectors.registry import REFERENCE_FREE
 from random_parts import smooth_images
 
@@ -30,13 +29,13 @@ def victim() -> TorchClassifier:
 
 
 def seen(victim: TorchClassifier, films: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    reading = Reader(victim)(films)
-    return normalize(reading.deep.double().numpy()), -logsumexp(reading.logits.double().numpy(), axis=1)
+    features = victim.features(films)
+    return normalize(features.embedding.double().numpy()), -logsumexp(features.logits.double().numpy(), axis=1)
 
 
 @pytest.mark.parametrize(("k", "weight"), [(1, 1.0), (4, 0.25), (29, 0.0)])
 def test_the_score_is_standardised_distance_plus_energy(victim, k, weight):
-    detector = NeighbourDetector(k=k, weight=weight).bind(Reader(victim)).fit(CLEAN)
+    detector = NeighbourDetector(k=k, weight=weight).bind(victim).fit(CLEAN)
     (bank, clean_energy), (query, energy) = seen(victim, CLEAN), seen(victim, FRESH)
     oracle = NearestNeighbors(n_neighbors=k).fit(bank)
     own = oracle.kneighbors()[0][:, -1]  # without a query, scikit-learn leaves each point itself out
@@ -80,24 +79,24 @@ def test_scores_have_clean_mean_near_zero_and_rise_away_from_the_bank():
 
 
 def test_equal_clean_images_leave_finite_scores(victim):
-    detector = NeighbourDetector(k=1).bind(Reader(victim)).fit(CLEAN[:1].repeat(4, 1, 1, 1))
+    detector = NeighbourDetector(k=1).bind(victim).fit(CLEAN[:1].repeat(4, 1, 1, 1))
     assert detector.score(FRESH).isfinite().all()
 
 
 def test_scores_stand_alone_and_come_back(victim):
-    detector = NeighbourDetector(k=3).bind(Reader(victim)).fit(CLEAN)
+    detector = NeighbourDetector(k=3).bind(victim).fit(CLEAN)
     scores = detector.score(FRESH)
     for index in range(len(FRESH)):
         torch.testing.assert_close(detector.score(FRESH[index:index + 1]), scores[index:index + 1], atol=1e-4, rtol=0)
-    again = NeighbourDetector(k=3).bind(Reader(victim)).restore(detector.learned)
+    again = NeighbourDetector(k=3).bind(victim).restore(detector.learned)
     assert torch.equal(again.score(FRESH), scores)
 
 
 def test_both_halves_lead_back_to_the_image(victim):
-    detector = NeighbourDetector(k=3, weight=1.0).bind(Reader(victim)).fit(CLEAN)
+    detector = NeighbourDetector(k=3, weight=1.0).bind(victim).fit(CLEAN)
     for column in (slice(0, -1), slice(-1, None)):
         films = FRESH.clone().requires_grad_()
-        features = detector.features(films, Reader(victim)(films))
+        features = detector.measure(films, victim.features(films))
         held = features.detach().clone()
         held[:, column] = features[:, column]
         detector.judge(held).sum().backward()
@@ -114,7 +113,7 @@ def test_what_does_not_fit_is_refused(victim):
     with pytest.raises(PlanError, match="k"):
         REFERENCE_FREE.create("neighbours", k="many")
     with pytest.raises(InputError, match=r"NeighbourDetector\(k=30, weight=0.0\) looks at 30 neighbours and needs 31"):
-        NeighbourDetector(k=30).bind(Reader(victim)).fit(CLEAN)
+        NeighbourDetector(k=30).bind(victim).fit(CLEAN)
     with pytest.raises(InputError, match="has not learned 'bank' yet: fit it on clean images first"):
-        NeighbourDetector().bind(Reader(victim)).score(FRESH)
+        NeighbourDetector().bind(victim).score(FRESH)
     assert check_neighbours(3, given=4, who="it") == 3

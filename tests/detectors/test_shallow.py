@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.errors import InputError, PlanError
 from radversary.detectors.gaussian import distance
-from radversary.detectors.reading import Reader
 from radversary.detectors.shallow import FAINT, ShallowDetector, mixtures, texture
 from random_parts import smooth_images
 
@@ -40,7 +39,7 @@ def victim() -> TorchClassifier:
 
 @pytest.fixture(scope="module")
 def fitted(victim) -> ShallowDetector:
-    return ShallowDetector(rank=3).bind(Reader(victim)).fit(films(50, seed=1))
+    return ShallowDetector(rank=3).bind(victim).fit(films(50, seed=1))
 
 
 def test_texture_is_what_numpy_makes_of_the_maps():
@@ -77,8 +76,8 @@ def test_mixtures_are_orthonormal_and_fixed():
 
 def test_the_score_adds_the_stages(fitted, victim):
     fresh = films(4, seed=2)
-    reading, total = Reader(victim)(fresh), 0
-    for stage, maps in enumerate(reading.maps):
+    features, total = victim.features(fresh), 0
+    for stage, maps in enumerate(features.maps):
         cloud = {name: fitted.learned[f"stage{stage}.{name}"] for name in ("mean", "root")}
         total = total + distance(texture(maps, 3), cloud)
     torch.testing.assert_close(fitted.score(fresh), total.float())
@@ -93,12 +92,12 @@ def test_a_texture_is_told_from_clean_films(fitted):
 
 def test_the_heat_map_shows_where(fitted, victim):
     fresh = painted(films(4, seed=2), 0.5)
-    heat = fitted.heat_map(fresh, Reader(victim)(fresh))
+    heat = fitted.heat_map(fresh, victim.features(fresh))
     assert heat.shape == (4, 15, 15)  # 16 places a side have 15 differences
     assert (heat[:, 9:].mean(dim=(1, 2)) > 3 * heat[:, :7].mean(dim=(1, 2))).all()
     assert (heat[:, 9:].mean(dim=(1, 2)) > 1).all()
     plain = films(30, seed=3)
-    calm = fitted.heat_map(plain, Reader(victim)(plain))
+    calm = fitted.heat_map(plain, victim.features(plain))
     assert (calm > 1).float().mean() < 0.05
     assert calm[:, [0, -1]].mean().item() == pytest.approx(calm.mean().item(), rel=0.5)  # padding is not suspicious
 
@@ -106,7 +105,7 @@ def test_the_heat_map_shows_where(fitted, victim):
 def test_scores_stand_alone_and_come_back(fitted, victim):
     fresh = films(5, seed=2)
     scores = fitted.score(fresh)
-    again = ShallowDetector(rank=3).bind(Reader(victim)).restore(fitted.learned)
+    again = ShallowDetector(rank=3).bind(victim).restore(fitted.learned)
     assert torch.equal(again.score(fresh), scores)
     for index in range(5):
         torch.testing.assert_close(fitted.score(fresh[index:index + 1]), scores[index:index + 1], atol=1e-4, rtol=1e-4)
@@ -114,7 +113,7 @@ def test_scores_stand_alone_and_come_back(fitted, victim):
 
 def test_the_gradient_leads_back_to_the_image(fitted, victim):
     fresh = films(3, seed=2).requires_grad_()
-    fitted.judge(fitted.features(fresh, Reader(victim)(fresh))).sum().backward()
+    fitted.judge(fitted.measure(fresh, victim.features(fresh))).sum().backward()
     assert fresh.grad.isfinite().all()
     assert fresh.grad.flatten(1).abs().amax(dim=1).gt(0).all()
 
@@ -124,11 +123,11 @@ def test_what_does_not_fit_is_refused(fitted, victim):
     with pytest.raises(PlanError, match="rank must be at least 0, got -1"):
         ShallowDetector(rank=-1)
     with pytest.raises(InputError, match=r"has not learned 'stage0\.mean' yet"):
-        ShallowDetector().bind(Reader(victim)).score(fresh)
-    with pytest.raises(InputError, match="the reading of the same images, got 3 for 2"):
-        fitted.heat_map(fresh[:2], Reader(victim)(fresh))
+        ShallowDetector().bind(victim).score(fresh)
+    with pytest.raises(InputError, match="the features of the same images, got 3 for 2"):
+        fitted.heat_map(fresh[:2], victim.features(fresh))
     with pytest.raises(InputError, match="needs two clean images at least to learn from, got 1"):
-        ShallowDetector().bind(Reader(victim)).fit(fresh[:1])
+        ShallowDetector().bind(victim).fit(fresh[:1])
     flat = wrap(nn.Sequential(nn.Flatten(), nn.Linear(3 * 1024, 2)), classes=("a", "b"), size=32)
     with pytest.raises(InputError, match="looks at a classifier's maps, and this one shows none"):
-        ShallowDetector().bind(Reader(flat)).fit(fresh)
+        ShallowDetector().bind(flat).fit(fresh)

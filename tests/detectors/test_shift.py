@@ -13,7 +13,6 @@ from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import PlanError
 from radversary.detectors import shift
 from radversary.detectors.gaussian import ORDINARY
-from radversary.detectors.reading import Reader
 from radversary.detectors.shift import ShiftDetector, recompressed
 from radversary.imaging.intensity import quantise
 from radversary.imaging.jpeg import jpeg
@@ -38,14 +37,13 @@ def moves(victim: TorchClassifier, images: torch.Tensor) -> np.ndarray:
 
 
 def test_it_measures_the_mean_move_of_the_logits(victim):
-    reader = Reader(victim)
-    found = ShiftDetector().bind(reader).features(FRESH, reader(FRESH))
+    found = ShiftDetector().bind(victim).measure(FRESH, victim.features(FRESH))
     np.testing.assert_allclose(found, moves(victim, FRESH), atol=1e-4)
 
 
 def test_its_score_is_the_mahalanobis_distance_a_class(victim, monkeypatch):
     monkeypatch.setattr(shift, "ORDINARY", {"untouched": lambda images: images})
-    detector = ShiftDetector().bind(Reader(victim)).fit(CLEAN)
+    detector = ShiftDetector().bind(victim).fit(CLEAN)
     known = moves(victim, CLEAN).astype(np.float64)
     centre, deviation = known.mean(0), known.std(0, ddof=1)
     fitted = LedoitWolf(assume_centered=True).fit((known - centre) / deviation)
@@ -56,7 +54,7 @@ def test_its_score_is_the_mahalanobis_distance_a_class(victim, monkeypatch):
 
 
 def test_a_step_along_the_gradient_is_noticed_and_one_of_the_same_size_at_random_less(victim):
-    detector = ShiftDetector().bind(Reader(victim)).fit(CLEAN)
+    detector = ShiftDetector().bind(victim).fit(CLEAN)
     images = FRESH.clone().requires_grad_()
     logits = victim.logits(images)
     loss = torch.nn.functional.cross_entropy(logits, logits.argmax(1))
@@ -73,7 +71,7 @@ def test_every_ordinary_handling_is_learned_from_and_no_more_images_than_needed(
     monkeypatch.setattr(shift, "ORDINARY", {name: lambda images, name=name: seen.append(name) or images
                                             for name in ORDINARY})
     monkeypatch.setattr(shift, "ENOUGH", 2 * len(ORDINARY))
-    ShiftDetector().bind(Reader(victim)).fit(CLEAN)
+    ShiftDetector().bind(victim).fit(CLEAN)
     assert sorted(seen) == sorted([*ORDINARY, *ORDINARY])
 
 

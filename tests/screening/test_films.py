@@ -118,7 +118,7 @@ def test_bad_places_are_one_sentence(tmp_path, guard):
 
 def test_pictures_of_what_is_suspicious(folder, guard, tmp_path, monkeypatch):
     detector = guard.detectors["energy"]
-    monkeypatch.setattr(type(detector), "heat_map", lambda self, images, reading: images[:, 0, ::4, ::4])
+    monkeypatch.setattr(type(detector), "heat_map", lambda self, images, features: images[:, 0, ::4, ::4])
     written = list(draw_heat_maps(guard, [folder], {"f1.png", "f3.png"}, tmp_path / "heat"))
     assert [path.name for path in written] == ["f1.png.heat.png", "f3.png.heat.png"]
     assert all(path.is_file() for path in written)

@@ -19,7 +19,7 @@ from radversary.defenses.base import Stack
 from radversary.defenses.jpeg import JpegCompression
 from radversary.study.checks import check_start, check_styles
 from radversary.study.models import notes
-from radversary.study.plan import StudyPlan
+from radversary.study.plan import DataPlan, StudyPlan
 from radversary.stylization.bank import StyleBank, style_bank
 from radversary.training.plan import Objective, RobustPlan
 from random_parts import Darken
@@ -210,3 +210,8 @@ def test_no_weights_and_no_network_is_one_sentence(monkeypatch):
     plan = make_study(models={"victim": {"training": training("imagenet", architecture="resnet18")}}, defences=[])
     with pytest.raises(MissingPartError, match="no ImageNet weights for resnet18"):
         check_start(plan, "cpu")
+
+
+def test_a_plan_names_two_classes_or_none():
+    with pytest.raises(ValueError, match="at least 2 items"):
+        DataPlan.model_validate({"source": {"name": "csv"}, "classes": ["Pneumonia"]})

@@ -20,6 +20,10 @@ def test_the_shipped_weights_are_small_whole_and_frozen():
     assert not any(weight.requires_grad for weight in network.parameters())
     assert all(torch.isfinite(weight).all() for weight in network.parameters())
     assert shipped_stylizer() is network
+    elsewhere = shipped_stylizer("meta")  # the device that every machine has beside its processor
+    assert {weight.device.type for weight in elsewhere.state_dict().values()} == {"meta"}
+    assert shipped_stylizer(torch.device("meta")) is elsewhere
+    assert {weight.device.type for weight in network.state_dict().values()} == {"cpu"}
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 30), (33, 18), (50, 47)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,8 +14,26 @@ from radversary.core.errors import AccessError, ModelError
 from radversary.core.types import Access, Images, Labels
 
 
+@dataclass(frozen=True)
+class Features:
+    """What one pass of a classifier shows of images.
+
+    Attributes:
+        logits: float32 (N, K).
+        maps: The last maps of each spatial size, shallow to deep, each float32 (N, C, h, w); three at most, none where
+            the model has none.
+        embedding: What the last dense layer is given, float32 (N, D); the logits where there is no dense layer.
+    """
+
+    logits: Tensor
+    maps: tuple[Tensor, ...]
+    embedding: Tensor
+
+
 class Classifier(ABC):
     """A model that reads radiographs.
+
+    Any number of threads may ask one classifier at the same time; while they do, none may move it to another device.
 
     Attributes:
         card: What is known of the model.
@@ -34,6 +53,21 @@ class Classifier(ABC):
         Returns:
             float32 (N, K); differentiable with respect to ``images`` where ``access`` is ``GRADIENTS``.
         """
+
+    def features(self, images: Images) -> Features:  # noqa: ARG002
+        """Return logits, early maps and embedding from one pass, all on the device of ``images``.
+
+        Args:
+            images: (N, C, H, W) in [0, 1].
+
+        Returns:
+            The features; differentiable with respect to ``images`` where ``access`` is ``GRADIENTS``.
+
+        Raises:
+            AccessError: The model shows none, as every one that is known by its answers alone.
+        """
+        raise AccessError(f"model {self.card.name!r} answers with logits alone and shows no features; detectors that "
+                          "look at features need a PyTorch module")
 
     def fingerprint(self) -> str:
         """Return a hash of what the model's answers depend on; that of its weights file unless it knows better."""
@@ -61,6 +95,27 @@ class Classifier(ABC):
     def predict(self, images: Images) -> Labels:
         """Return the index of the likeliest class of each image, int64 (N,), without gradients."""
         return self.scores(images).argmax(dim=1)
+
+
+@torch.no_grad()
+def features_of(classifier: Classifier, images: Images, batch: int = 32) -> Features:
+    """Return the features of any number of images, without gradients.
+
+    Args:
+        classifier: The model.
+        images: (N, C, H, W) in [0, 1], one image at least.
+        batch: Images that go through the model at once.
+
+    Returns:
+        The features of all, in order.
+
+    Raises:
+        AccessError: The model shows none.
+    """
+    parts = [classifier.features(part) for part in torch.split(images, batch)]
+    return Features(logits=torch.cat([part.logits for part in parts]),
+                    maps=tuple(torch.cat(maps) for maps in zip(*(part.maps for part in parts), strict=True)),
+                    embedding=torch.cat([part.embedding for part in parts]))
 
 
 def check_fits(classifier: Classifier, classes: Sequence[str]) -> None:
@@ -99,3 +154,19 @@ def require_access(classifier: Classifier, needed: Access, who: str) -> None:
     if classifier.access < needed:
         raise AccessError(f"{who} needs {needed.name.lower()} but model {classifier.card.name!r} "
                           f"gives only {classifier.access.name.lower()}")
+
+
+def require_features(classifier: Classifier, who: str) -> None:
+    """Check that a model shows features, without asking it for any.
+
+    Args:
+        classifier: The model.
+        who: Who looks at them, such as a detector.
+
+    Raises:
+        AccessError: It shows none, or less access than gradients.
+    """
+    require_access(classifier, Access.GRADIENTS, who)
+    if type(classifier).features is Classifier.features:
+        raise AccessError(f"{who} looks at features, and model {classifier.card.name!r} shows none: it needs a PyTorch "
+                          "module")

@@ -22,7 +22,8 @@ class ModelCard(BaseModel):
     Attributes:
         name: What people call the model.
         architecture: A name in :data:`radversary.classifiers.networks.NETWORKS`, or what a foreign module calls itself.
-        classes: Class names in the order of the logits.
+        classes: Class names in the order of the logits; two at least, as one logit has neither a loss nor a margin
+            here.
         size: Side of the square images it reads, in pixels.
         channels: 1: images are radiographs and colour is projected away before anything else; 3: colour is read.
         mean: Subtracted from the network's input, which has one channel for each figure here (1 or 3).
@@ -43,7 +44,7 @@ class ModelCard(BaseModel):
 
     name: str
     architecture: str
-    classes: tuple[str, ...] = Field(min_length=1)
+    classes: tuple[str, ...]
     size: int = Field(gt=0)
     channels: Literal[1, 3] = 1
     mean: tuple[float, ...] = IMAGENET_MEAN
@@ -56,6 +57,9 @@ class ModelCard(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if len(self.classes) < 2:
+            raise ValueError(f"a classifier needs two classes at least, got {', '.join(self.classes) or 'none'}; where "
+                             "the network gives one logit x, have it give the two logits (0, x)")
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes repeat: {', '.join(self.classes)}")
         if len(self.mean) != len(self.std) or len(self.mean) not in (1, 3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -20,6 +21,9 @@ WEIGHTS, CARD = "model.safetensors", "card.json"
 
 UNSAFE = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".h5", ".hdf5", ".keras"}
 """Endings of formats that can run code when they are loaded."""
+
+PREFIXES = ("module.", "_orig_mod.")
+"""What ``DataParallel`` and ``torch.compile`` put before the name of every weight."""
 
 MAGIC = {b"PK\x03\x04": "a zip archive", b"\x89HDF": "an HDF5 file", b"\x80": "a pickle"}
 """First bytes of the same formats, for files that bear another name."""
@@ -130,11 +134,25 @@ def _read_card(path: Path, model: Path) -> ModelCard:
     return make_card(str(model), fields)
 
 
+def unprefixed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights without what ``DataParallel`` and ``torch.compile`` put before every name.
+
+    Example:
+        >>> list(unprefixed({"module.head.weight": torch.zeros(1), "module.head.bias": torch.zeros(1)}))
+        ['head.weight', 'head.bias']
+    """
+    found = dict(state)
+    while found and (prefix := next((mark for mark in PREFIXES if all(name.startswith(mark) for name in found)), "")):
+        found = {name.removeprefix(prefix): value for name, value in found.items()}
+    return found
+
+
 def _read_weights(file: Path, card: ModelCard, network: nn.Module) -> dict[str, Tensor]:
     try:
         state: dict[str, Tensor] = load_file(file)
     except SafetensorError as error:
         raise ModelError(f"{file} is not a readable safetensors file: {error}") from error
+    state = unprefixed(state)
     expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     found = {key: tuple(value.shape) for key, value in state.items()}
     last = next(reversed(expected))

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from radversary.core.registry import Registry
-from radversary.core.seeds import derive_seed
+from radversary.core.seeds import global_seed
 
 NETWORKS: Registry[nn.Module] = Registry("architecture", {
     "densenet121": "radversary.classifiers.plain:densenet121",
@@ -36,7 +36,6 @@ def build_network(architecture: str, *, classes: int, seed: int = 0) -> nn.Modul
         >>> network.head[-1].out_features
         3
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "network", architecture))
+    with global_seed(seed, "network", architecture):
         network = NETWORKS.create(architecture, classes=classes)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

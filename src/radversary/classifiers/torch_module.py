@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from radversary.classifiers.base import Classifier
+from radversary.classifiers.base import Classifier, Features
 from radversary.classifiers.card import IMAGENET_MEAN, IMAGENET_STD, ModelCard, make_card
+from radversary.classifiers.recording import passing, recording
 from radversary.core.errors import ModelError, TensorError
 from radversary.core.types import Access, Images, check_images
 from radversary.imaging.intensity import to_grey
@@ -34,7 +35,7 @@ def network_input(images: Images, card: ModelCard) -> Tensor:
         TensorError: The size differs from the card's.
 
     Example:
-        >>> card = ModelCard(name="x", architecture="x", classes=("a",), size=2, mean=(0.5,), std=(0.5,))
+        >>> card = ModelCard(name="x", architecture="x", classes=("a", "b"), size=2, mean=(0.5,), std=(0.5,))
         >>> network_input(torch.ones(1, 3, 2, 2), card).shape
         torch.Size([1, 1, 2, 2])
     """
@@ -49,14 +50,37 @@ def network_input(images: Images, card: ModelCard) -> Tensor:
     return (images - mean) / std
 
 
+def frozen(module: nn.Module, name: str) -> nn.Module:
+    """Return a module in evaluation mode with its parameters frozen.
+
+    Args:
+        module: The module; changed in place.
+        name: What the model is called, for error texts.
+
+    Raises:
+        ModelError: It is no module, or one of those compiled forms that allow neither.
+    """
+    if not isinstance(module, nn.Module):
+        raise ModelError(f"model {name!r} must be a torch.nn.Module, got {type(module).__name__}")
+    try:
+        return module.eval().requires_grad_(requires_grad=False)
+    except (RuntimeError, NotImplementedError) as error:
+        raise ModelError(f"model {name!r} ({type(module).__name__}) can be neither put into evaluation mode nor "
+                         f"frozen: {str(error).splitlines()[0]}; wrap the module that it was made of") from error
+
+
 class TorchClassifier(Classifier):
     """A PyTorch module as a classifier: always in evaluation mode, always float32, open to gradients.
 
-    The module's parameters are frozen in place, so that an attack pays for the gradient of the images only.
+    The module's parameters are frozen in place, so that an attack pays for the gradient of the images only. The
+    first call of :meth:`features` hangs hooks on its parts, which do nothing in any other pass.
 
     Args:
         module: Maps (N, len(card.mean), S, S) to logits (N, K).
         card: What is known of it.
+
+    Raises:
+        ModelError: No module, or one that cannot be frozen.
 
     Example:
         >>> classifier = wrap(nn.Sequential(nn.Flatten(), nn.Linear(3 * 16, 2)), classes=("a", "b"), size=4)
@@ -67,7 +91,7 @@ class TorchClassifier(Classifier):
     access = Access.GRADIENTS
 
     def __init__(self, module: nn.Module, card: ModelCard) -> None:
-        self.module = module.eval().requires_grad_(requires_grad=False)
+        self.module = frozen(module, card.name)
         self.card = card
 
     def __repr__(self) -> str:
@@ -108,12 +132,42 @@ class TorchClassifier(Classifier):
         check_images(images)
         if self.module.training:
             self.module.eval()
-        logits: Tensor = self.module(network_input(images.to(self.device), self.card)).float()
+        with passing(self.module):
+            logits: Tensor = self.module(network_input(images.to(self.device), self.card)).float()
         expected = (len(images), len(self.card.classes))
         if tuple(logits.shape) != expected:
             raise ModelError(f"model {self.card.name!r} gave {tuple(logits.shape)} for {expected[0]} images "
                              f"and {expected[1]} classes")
         return logits.to(images.device)
+
+
+    def features(self, images: Images) -> Features:
+        """Return logits, early maps and embedding from one pass, on the device of ``images``.
+
+        Threads do not see each other's passes, and nothing of the module is changed.
+
+        Args:
+            images: (N, 1 or 3, S, S) in [0, 1].
+
+        Returns:
+            The features, differentiable. The maps are those of the children of ``module.trunk``, or of the module
+            itself where it has no trunk.
+
+        Raises:
+            TensorError: Images outside the pixel contract, or of another size than the card's.
+            ModelError: The module does not give one score for each class of the card.
+
+        Example:
+            >>> from radversary.classifiers.networks import build_network
+            >>> victim = wrap(build_network("resnet18", classes=3), classes=("a", "b", "c"), size=64)
+            >>> features = victim.features(torch.zeros(2, 1, 64, 64))
+            >>> [tuple(maps.shape) for maps in features.maps], tuple(features.embedding.shape)
+            ([(2, 64, 32, 32), (2, 64, 16, 16), (2, 128, 8, 8)], (2, 128))
+        """
+        with recording(self.module) as seen:
+            logits = self.logits(images)
+        embedding = logits if seen.embedding is None else seen.embedding.float().to(images.device)
+        return Features(logits=logits, maps=tuple(maps.to(images.device) for maps in seen.maps), embedding=embedding)
 
 
 def wrap(module: nn.Module, *, classes: Sequence[str], size: int, channels: int = 1,

@@ -25,7 +25,7 @@ class Unseen(Classifier):
 
     def __init__(self) -> None:
         self.access = Access.NONE
-        self.card = ModelCard(name="no model", architecture="none", classes=("none",), size=1)
+        self.card = ModelCard(name="no model", architecture="none", classes=("none", "nothing"), size=1)
 
     def logits(self, images: Images) -> torch.Tensor:
         """Refuse: there is no model.

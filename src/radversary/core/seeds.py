@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import RLock
 
 import numpy as np
 import torch
+
+_GLOBAL = RLock()
 
 
 def derive_seed(*parts: int | str) -> int:
@@ -38,6 +42,20 @@ def generator(*parts: int | str) -> torch.Generator:
 def numpy_generator(*parts: int | str) -> np.random.Generator:
     """Return a NumPy generator seeded from ``parts``."""
     return np.random.default_rng(derive_seed(*parts))
+
+
+@contextmanager
+def global_seed(*parts: int | str) -> Iterator[None]:
+    """Seed PyTorch's global CPU generator within the context, for layers that draw their first weights from no other.
+
+    One thread at a time: the generator belongs to the whole process. Afterwards it is as it was.
+
+    Args:
+        parts: As for :func:`derive_seed`.
+    """
+    with _GLOBAL, torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive_seed(*parts))
+        yield
 
 
 class Streams(Sequence[torch.Generator]):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -19,13 +21,15 @@ from radversary.classifiers.pretrained import describe_misfits
 from radversary.core.errors import ModelError
 from radversary.core.files import read_json, sha256_file, sha256_json, write_json, write_whole
 from radversary.core.registry import Registry
-from radversary.core.seeds import derive_seed
+from radversary.core.seeds import global_seed
 from radversary.core.types import Images
 from radversary.defenses.base import Transform
 from radversary.imaging.intensity import to_grey
 
 BATCH = 32
 """Images that go through a network at once."""
+
+_COPYING = Lock()
 
 RESTORERS: Registry[nn.Module] = Registry("restorer", {
     "cyclegan": "radversary.defenses.restorers.cyclegan:cyclegan",
@@ -65,7 +69,8 @@ class RestorerCard(BaseModel):
 class Restoration(Transform):
     """A trained network before the classifier: always in evaluation mode, always grey, always float32.
 
-    The network's parameters are frozen in place. It works where the images are.
+    The network's parameters are frozen in place. It works where the images are, by a copy of the network on each
+    device that it meets; the network itself is never moved.
 
     Args:
         network: What a factory in :data:`RESTORERS` returns.
@@ -82,6 +87,7 @@ class Restoration(Transform):
         network = network.eval().requires_grad_(requires_grad=False)
         self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.card = card
+        self._copies: dict[torch.device, nn.Module] = {}
 
     def __repr__(self) -> str:
         weights = self.card.sha256[:8] or "unsaved"
@@ -96,9 +102,21 @@ class Restoration(Transform):
         """Do the same with gradients."""
         if not len(images):
             return images.clone()
-        network = self.network.eval().to(images.device)
+        network = self._network_on(images.device)
         restored = torch.cat([network(part) for part in torch.split(to_grey(images), BATCH)])
         return restored.float().clamp(0, 1).expand_as(images)
+
+    def _network_on(self, device: torch.device) -> nn.Module:
+        """Return the network, or its copy on another device."""
+        if self.network.training:
+            self.network.eval()
+        home = next(self.network.parameters(), torch.zeros(0)).device
+        if home == device:
+            return self.network
+        with _COPYING:
+            if device not in self._copies:
+                self._copies[device] = deepcopy(self.network).to(device)
+            return self._copies[device]
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the weights: the card's, or of those in memory where they were never saved."""
@@ -158,8 +176,7 @@ def build_restorer(card: RestorerCard, *, seed: int = 0) -> nn.Module:
         UnknownNameError: No such architecture, or no such option.
         PlanError: An option has a value that the architecture refuses.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "restorer", card.architecture))
+    with global_seed(seed, "restorer", card.architecture):
         return RESTORERS.create(card.architecture, **card.options)
 
 

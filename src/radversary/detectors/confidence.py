@@ -11,9 +11,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from radversary.classifiers.base import Features
 from radversary.core.errors import PlanError
 from radversary.core.types import Images
-from radversary.detectors.reading import Reading
 from radversary.detectors.reference_free import ReferenceFreeDetector
 
 
@@ -60,10 +60,10 @@ class _LogitDetector(ReferenceFreeDetector):
 
     reads: ClassVar[bool] = True
 
-    def features(self, images: Images, reading: Reading | None) -> Tensor:  # noqa: ARG002
+    def measure(self, images: Images, features: Features | None) -> Tensor:  # noqa: ARG002
         """Return the logits, (N, K)."""
-        assert reading is not None  # noqa: S101  (reads is set)
-        return reading.logits
+        assert features is not None  # noqa: S101  (reads is set)
+        return features.logits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +78,9 @@ class ProbabilityDetector(_LogitDetector):
         [0.75]
     """
 
-    def judge(self, features: Tensor) -> Tensor:
+    def judge(self, measured: Tensor) -> Tensor:
         """Return one minus the largest probability, (N,)."""
-        return doubt(features)
+        return doubt(measured)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +107,6 @@ class EnergyDetector(_LogitDetector):
         if not (isfinite(self.temperature) and self.temperature > 0.0):
             raise PlanError(f"temperature must be a finite number above 0, got {self.temperature}")
 
-    def judge(self, features: Tensor) -> Tensor:
+    def judge(self, measured: Tensor) -> Tensor:
         """Return the energy, (N,)."""
-        return energy(features, self.temperature)
+        return energy(measured, self.temperature)

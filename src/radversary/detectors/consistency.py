@@ -16,9 +16,9 @@ from kornia.filters import median_blur
 from torch import Tensor
 from torch.nn import functional as F
 
-from radversary.core.errors import InputError, PlanError
+from radversary.classifiers.base import Features
+from radversary.core.errors import PlanError
 from radversary.core.types import Images
-from radversary.detectors.reading import Reading
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.imaging.intensity import DEEPEST, quantise
 
@@ -111,17 +111,16 @@ class _ViewDetector(ReferenceFreeDetector):
         """Return the views beside the image as it is, by name."""
         return squeezes(self.bits, self.window)
 
-    def features(self, images: Images, reading: Reading | None) -> Tensor:
+    def measure(self, images: Images, features: Features | None) -> Tensor:
         """Return the logits of the image as it is, then of each view: (N, (1 + views) * K)."""
-        assert reading is not None  # noqa: S101  (reads is set)
-        if self.reader is None:
-            raise InputError(f"{self!r} looks at what a classifier sees, and was bound to none")
-        further = [self.reader(view(images)).logits for view in self.looks().values()]
-        return torch.cat([reading.logits, *further], dim=1)
+        assert features is not None  # noqa: S101  (reads is set)
+        classifier = self.bound()
+        further = [classifier.logits(view(images)) for view in self.looks().values()]
+        return torch.cat([features.logits, *further], dim=1)
 
-    def _beliefs(self, features: Tensor) -> Tensor:
+    def _beliefs(self, measured: Tensor) -> Tensor:
         """Return log-probabilities (N, 1 + views, K), in double precision: certainties differ in the last digits."""
-        return features.double().reshape(len(features), 1 + len(self.looks()), -1).log_softmax(dim=2)
+        return measured.double().reshape(len(measured), 1 + len(self.looks()), -1).log_softmax(dim=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,9 +162,9 @@ class ConsistencyDetector(_ViewDetector):
         """Return the views beside the image as it is, by name."""
         return {**super().looks(), **self.views}
 
-    def judge(self, features: Tensor) -> Tensor:
+    def judge(self, measured: Tensor) -> Tensor:
         """Return the divergence, (N,)."""
-        return divergence(self._beliefs(features))
+        return divergence(self._beliefs(measured))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +190,7 @@ class SqueezingDetector(_ViewDetector):
     bits: int = 5
     window: int = 3
 
-    def judge(self, features: Tensor) -> Tensor:
+    def judge(self, measured: Tensor) -> Tensor:
         """Return the largest distance, (N,) in [0, 2]."""
-        beliefs = self._beliefs(features).exp()
+        beliefs = self._beliefs(measured).exp()
         return (beliefs[:, 1:] - beliefs[:, :1]).abs().sum(dim=2).amax(dim=1).float()

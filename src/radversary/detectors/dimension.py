@@ -11,10 +11,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from radversary.classifiers.base import Features
 from radversary.core.errors import PlanError
 from radversary.core.types import Images
 from radversary.detectors.neighbours import check_neighbours, nearest, taught
-from radversary.detectors.reading import Reading
 from radversary.detectors.reference_free import ReferenceFreeDetector
 
 FLOOR = 1e-6
@@ -70,16 +70,16 @@ class DimensionDetector(ReferenceFreeDetector):
         if self.k < 2:
             raise PlanError(f"k must be at least 2, got {self.k}: one distance tells nothing of a dimension")
 
-    def features(self, images: Images, reading: Reading | None) -> Tensor:  # noqa: ARG002
-        """Return the last features, (N, D)."""
-        assert reading is not None  # noqa: S101  (reads is set)
-        return reading.deep.to(reading.logits.device)
+    def measure(self, images: Images, features: Features | None) -> Tensor:  # noqa: ARG002
+        """Return the embedding, (N, D)."""
+        assert features is not None  # noqa: S101  (reads is set)
+        return features.embedding
 
-    def learn(self, features: Tensor) -> dict[str, Tensor]:
-        """Keep the clean features (``bank``)."""
-        check_neighbours(self.k, given=len(features), who=self)
-        return {"bank": features.clone()}
+    def learn(self, measured: Tensor) -> dict[str, Tensor]:
+        """Keep the clean embeddings (``bank``)."""
+        check_neighbours(self.k, given=len(measured), who=self)
+        return {"bank": measured.clone()}
 
-    def judge(self, features: Tensor) -> Tensor:
-        """Return the estimate among the clean features, (N,)."""
-        return dimensionality(nearest(features, taught(self.learned, "bank", who=self), self.k))
+    def judge(self, measured: Tensor) -> Tensor:
+        """Return the estimate among the clean embeddings, (N,)."""
+        return dimensionality(nearest(measured, taught(self.learned, "bank", who=self), self.k))

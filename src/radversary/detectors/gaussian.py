@@ -14,11 +14,11 @@ import torch
 from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
+from radversary.classifiers.base import Features
 from radversary.core.errors import InputError
 from radversary.core.types import Images, check_images
 from radversary.detectors.calibration import HANDLINGS
 from radversary.detectors.neighbours import taught
-from radversary.detectors.reading import Reading
 from radversary.detectors.reference_free import BATCH, ReferenceFreeDetector
 from radversary.imaging.intensity import quantise, resize
 from radversary.imaging.jpeg import jpeg
@@ -162,16 +162,16 @@ class MahalanobisDetector(ReferenceFreeDetector):
 
     reads: ClassVar[bool] = True
 
-    def features(self, images: Images, reading: Reading | None) -> Tensor:  # noqa: ARG002
-        """Return the last features, (N, D)."""
-        assert reading is not None  # noqa: S101  (reads is set)
-        return reading.deep.to(reading.logits.device)
+    def measure(self, images: Images, features: Features | None) -> Tensor:  # noqa: ARG002
+        """Return the embedding, (N, D)."""
+        assert features is not None  # noqa: S101  (reads is set)
+        return features.embedding
 
-    def learn(self, features: Tensor) -> dict[str, Tensor]:
+    def learn(self, measured: Tensor) -> dict[str, Tensor]:
         """Keep ``mean`` and ``root`` of :func:`fit_gaussian`."""
-        return fit_gaussian(features)
+        return fit_gaussian(measured)
 
-    def judge(self, features: Tensor) -> Tensor:
+    def judge(self, measured: Tensor) -> Tensor:
         """Return the squared distance a feature, (N,)."""
         cloud = {name: taught(self.learned, name, who=self) for name in ("mean", "root")}
-        return distance(features, cloud).float()
+        return distance(measured, cloud).float()

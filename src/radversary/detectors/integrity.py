@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from radversary.classifiers.base import Features
 from radversary.core.errors import InputError, UnknownNameError
 from radversary.core.types import Images
 from radversary.detectors.gaussian import fit_clouds, handled, nearest_cloud
-from radversary.detectors.reading import Reading
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.imaging.intensity import to_grey
 
@@ -257,7 +257,7 @@ class IntegrityDetector(ReferenceFreeDetector):
         if self.chroma not in get_args(Chroma):
             raise UnknownNameError("chroma", self.chroma, get_args(Chroma))
 
-    def features(self, images: Images, reading: Reading | None) -> Tensor:  # noqa: ARG002
+    def measure(self, images: Images, features: Features | None) -> Tensor:  # noqa: ARG002
         """Return the statistics of each image, (N, 85), or (N, 86) with chroma.
 
         Raises:
@@ -287,6 +287,6 @@ class IntegrityDetector(ReferenceFreeDetector):
         self._keep(fit_clouds(handled(self._measured, clean, who=self)))
         return self
 
-    def judge(self, features: Tensor) -> Tensor:
+    def judge(self, measured: Tensor) -> Tensor:
         """Return the squared distance to the nearest cloud, a feature, (N,)."""
-        return nearest_cloud(features, self.learned, who=self).float()
+        return nearest_cloud(measured, self.learned, who=self).float()

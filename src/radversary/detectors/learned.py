@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
+from radversary.classifiers.base import Features
 from radversary.core.errors import InputError, PlanError
-from radversary.core.seeds import derive_seed, generator
+from radversary.core.seeds import generator, global_seed
 from radversary.core.types import Images, check_images
 from radversary.detectors.gaussian import ORDINARY
 from radversary.detectors.integrity import BANDS, GREY, rings
-from radversary.detectors.reading import Reading
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.execution.progress import track
 from radversary.imaging.intensity import quantise, to_grey
@@ -226,7 +226,7 @@ class LearnedDetector(ReferenceFreeDetector):
         self._keep(learned)
         return self
 
-    def features(self, images: Images, reading: Reading | None) -> Tensor:  # noqa: ARG002
+    def measure(self, images: Images, features: Features | None) -> Tensor:  # noqa: ARG002
         """Return the network's logit, (N, 1).
 
         Raises:
@@ -240,14 +240,13 @@ class LearnedDetector(ReferenceFreeDetector):
         logit: Tensor = network.eval().requires_grad_(requires_grad=False).to(images.device)(images)
         return logit
 
-    def judge(self, features: Tensor) -> Tensor:
+    def judge(self, measured: Tensor) -> Tensor:
         """Return the logit, (N,): above 0 where it rather holds the image for manipulated."""
-        return features[:, 0]
+        return measured[:, 0]
 
     @torch.enable_grad()
     def _taught(self, grey: Images, targets: Tensor) -> ResidualNetwork:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(self.seed, "learned"))
+        with global_seed(self.seed, "learned"):
             network = ResidualNetwork(self.width)
         attacked = targets.sum()
         weight = (len(targets) - attacked) / attacked

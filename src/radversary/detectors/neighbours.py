@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from radversary.classifiers.base import Features
 from radversary.core.errors import InputError, PlanError
 from radversary.core.types import Images
 from radversary.detectors.confidence import energy
-from radversary.detectors.reading import Reading
 from radversary.detectors.reference_free import ReferenceFreeDetector
 
 SHARE = 0.01
@@ -123,27 +123,27 @@ class NeighbourDetector(ReferenceFreeDetector):
         if not (isfinite(self.weight) and self.weight >= 0.0):
             raise PlanError(f"weight must be a finite number of at least 0, got {self.weight}")
 
-    def features(self, images: Images, reading: Reading | None) -> Tensor:  # noqa: ARG002
-        """Return the last features at length 1 and, in the last column, the energy: (N, D + 1)."""
-        assert reading is not None  # noqa: S101  (reads is set)
-        deep = F.normalize(reading.deep.to(reading.logits.device), dim=1)
-        return torch.cat([deep, energy(reading.logits)[:, None]], dim=1)
+    def measure(self, images: Images, features: Features | None) -> Tensor:  # noqa: ARG002
+        """Return the embedding at length 1 and, in the last column, the energy: (N, D + 1)."""
+        assert features is not None  # noqa: S101  (reads is set)
+        deep = F.normalize(features.embedding, dim=1)
+        return torch.cat([deep, energy(features.logits)[:, None]], dim=1)
 
-    def learn(self, features: Tensor) -> dict[str, Tensor]:
-        """Keep the clean features (``bank``), ``k``, and the mean and deviation of distance and energy (``scale``)."""
-        wanted = self.k or ceil(SHARE * len(features))
-        k = check_neighbours(wanted, given=len(features), who=self)
-        bank = features[:, :-1]
+    def learn(self, measured: Tensor) -> dict[str, Tensor]:
+        """Keep clean embeddings (``bank``), ``k``, and the mean and deviation of distance and energy (``scale``)."""
+        wanted = self.k or ceil(SHARE * len(measured))
+        k = check_neighbours(wanted, given=len(measured), who=self)
+        bank = measured[:, :-1]
         others = nearest(bank, bank, k + 1)[:, -1]  # the nearest of all is the image itself
-        parts = torch.stack([others, features[:, -1]])
+        parts = torch.stack([others, measured[:, -1]])
         deviation = parts.std(dim=1)
         scale = torch.stack([parts.mean(dim=1), torch.where(deviation > 0, deviation, 1.0)])
         return {"bank": bank.clone(), "k": torch.tensor(k), "scale": scale}
 
-    def judge(self, features: Tensor) -> Tensor:
+    def judge(self, measured: Tensor) -> Tensor:
         """Return the standardised distance plus the weighted standardised energy, (N,)."""
         bank, k, scale = (taught(self.learned, name, who=self) for name in ("bank", "k", "scale"))
-        distance = nearest(features[:, :-1], bank, int(k))[:, -1]
-        parts, (mean, deviation) = torch.stack([distance, features[:, -1]], dim=1), scale.to(features)
+        distance = nearest(measured[:, :-1], bank, int(k))[:, -1]
+        parts, (mean, deviation) = torch.stack([distance, measured[:, -1]], dim=1), scale.to(measured)
         standardised: Tensor = (parts - mean) / deviation
         return standardised[:, 0] + self.weight * standardised[:, 1]

@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from radversary.classifiers.base import Classifier, Features, require_features
 from radversary.core.errors import InputError
 from radversary.core.types import Images, check_images
 from radversary.detectors.base import Detector
-from radversary.detectors.reading import Reader, Reading
 
 BATCH = 32
 """Images looked at together, so that memory does not grow with their number."""
@@ -22,14 +22,15 @@ BATCH = 32
 class ReferenceFreeDetector(Detector):
     """Scores an image by itself, after having learned what clean images look like.
 
-    A subclass is a dataclass of its hyper-parameters. It writes :meth:`features`, what it measures of each image, and
+    A subclass is a dataclass of its hyper-parameters. It writes :meth:`measure`, what it measures of each image, and
     :meth:`judge`, how suspicious such measurements are; :meth:`learn` where clean images teach it something. What it
     learned lives in :attr:`learned`, tensors by name, and travels as safetensors. Both methods are differentiable where
-    they can be, so that an attacker who knows the detector is given an honest chance.
+    they can be, so that an attacker who knows the detector is given an honest chance. Once it is bound and fitted, any
+    number of threads may ask it at the same time.
 
     Attributes:
         needs_original: Never.
-        reads: Whether it looks at the classifier's maps, features or logits; then it must be bound to one
+        reads: Whether it looks at the classifier's features (maps, embedding or logits); then it must be bound to one
             (:meth:`bind`).
         supervised: Whether attacked images teach it as well (:meth:`fit_on`); most learn from clean images alone.
         kind: What it is made to see: ``style``, a changed look, or ``perturbation``, faint changes that steer the
@@ -41,7 +42,7 @@ class ReferenceFreeDetector(Detector):
     reads: ClassVar[bool] = False
     supervised: ClassVar[bool] = False
     kind: ClassVar[str] = "style"
-    reader: Reader | None = None
+    classifier: Classifier | None = None
 
     @property
     def learned(self) -> dict[str, Tensor]:
@@ -49,37 +50,58 @@ class ReferenceFreeDetector(Detector):
         found: dict[str, Tensor] = self.__dict__.setdefault("_learned", {})
         return found
 
-    def bind(self, reader: Reader) -> Self:
-        """Say whose readings it looks at and return the detector itself."""
-        self.__dict__["reader"] = reader
+    def bind(self, classifier: Classifier) -> Self:
+        """Say whose features it looks at and return the detector itself.
+
+        Raises:
+            AccessError: It looks at features, and the classifier shows none.
+        """
+        if self.reads:
+            require_features(classifier, repr(self))
+        self.__dict__["classifier"] = classifier
         return self
+
+    def bound(self) -> Classifier:
+        """Return the classifier that it is bound to.
+
+        Raises:
+            InputError: It is bound to none.
+        """
+        if self.classifier is None:
+            raise InputError(f"{self!r} looks at what a classifier sees, and was bound to none")
+        return self.classifier
 
     def options(self) -> dict[str, Any]:
         """Return the hyper-parameters by name, as they go into a file."""
         return asdict(self) if is_dataclass(self) else {}
 
     @abstractmethod
-    def features(self, images: Images, reading: Reading | None) -> Tensor:
+    def measure(self, images: Images, features: Features | None) -> Tensor:
         """Measure images.
 
         Args:
             images: (N, C, H, W) in [0, 1].
-            reading: What the classifier saw in them, where :attr:`reads`.
+            features: What the classifier shows of them, where :attr:`reads`.
 
         Returns:
             (N, D); an image's row depends on that image alone.
         """
 
-    def learn(self, features: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
-        """Learn from the features (N, D) of clean images; return what is to be kept, tensors by name."""
+    def learn(self, measured: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+        """Learn from measurements (N, D) of clean images; return what is to be kept, tensors by name."""
         return {}
 
     @abstractmethod
-    def judge(self, features: Tensor) -> Tensor:
-        """Return how suspicious features (N, D) are, (N,); higher is more."""
+    def judge(self, measured: Tensor) -> Tensor:
+        """Return how suspicious measurements (N, D) are, (N,); higher is more."""
 
-    def heat_map(self, images: Images, reading: Reading) -> Tensor | None:  # noqa: ARG002
-        """Return where images (N, C, H, W) are suspicious, (N, h, w), or None where the detector cannot tell."""
+    def heat_map(self, images: Images, features: Features | None) -> Tensor | None:  # noqa: ARG002
+        """Return where images (N, C, H, W) are suspicious, (N, h, w), or None where the detector cannot tell.
+
+        Args:
+            images: (N, C, H, W) in [0, 1].
+            features: As in :meth:`measure`.
+        """
         return None
 
     def fit(self, clean: Images) -> Self:
@@ -132,8 +154,4 @@ class ReferenceFreeDetector(Detector):
         self.__dict__["_learned"] = learned
 
     def _measured(self, images: Images) -> Tensor:
-        if not self.reads:
-            return self.features(images, None)
-        if self.reader is None:
-            raise InputError(f"{self!r} looks at what a classifier sees, and was bound to none")
-        return self.features(images, self.reader(images))
+        return self.measure(images, self.bound().features(images) if self.reads else None)

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from radversary.classifiers.base import Features
 from radversary.core.errors import InputError, PlanError
 from radversary.core.seeds import generator
 from radversary.core.types import Images
 from radversary.detectors.gaussian import distance, fit_gaussian
 from radversary.detectors.neighbours import taught
-from radversary.detectors.reading import Reading
 from radversary.detectors.reference_free import BATCH, ReferenceFreeDetector
 
 FAINT: Final = 1e-2
@@ -110,14 +110,14 @@ class ShallowDetector(ReferenceFreeDetector):
         if self.rank < 0:
             raise PlanError(f"rank must be at least 0, got {self.rank}")
 
-    def features(self, images: Images, reading: Reading | None) -> Tensor:  # noqa: ARG002
+    def measure(self, images: Images, features: Features | None) -> Tensor:  # noqa: ARG002
         """Return the texture of all stages side by side, (N, D).
 
         Raises:
             InputError: A classifier without maps.
         """
-        assert reading is not None  # noqa: S101  (reads is set)
-        return torch.cat(self._textures(reading), dim=1)
+        assert features is not None  # noqa: S101  (reads is set)
+        return torch.cat(self._textures(features), dim=1)
 
     def fit(self, clean: Images) -> Self:
         """Learn the texture of clean images, stage by stage, and for heat maps what each place of them looks like.
@@ -131,35 +131,35 @@ class ShallowDetector(ReferenceFreeDetector):
         Raises:
             InputError: Fewer than two images, no classifier bound, or one without maps.
         """
-        if self.reader is None or len(clean) < 2:
+        if self.classifier is None or len(clean) < 2:
             return super().fit(clean)  # which says what is missing
         stages, cells = [], _Cells()
         with torch.no_grad():
             for part in torch.split(clean, BATCH):
-                reading = self.reader(part)
-                stages.append(self._textures(reading))
-                cells.add(contrast_by_cell(reading))
+                features = self.classifier.features(part)
+                stages.append(self._textures(features))
+                cells.add(contrast_by_cell(features))
         clouds = {"cell": cells.learned()}
         for stage, seen in enumerate(zip(*stages, strict=True)):
             clouds[f"stage{stage}"] = fit_gaussian(torch.cat(seen))
         self._keep({f"{place}.{name}": part for place, cloud in clouds.items() for name, part in cloud.items()})
         return self
 
-    def judge(self, features: Tensor) -> Tensor:
+    def judge(self, measured: Tensor) -> Tensor:
         """Return the sum over stages of the squared distance a measurement, (N,)."""
-        total, start, stage = features.new_zeros(len(features), dtype=torch.float64), 0, 0
-        while start < features.shape[1]:
+        total, start, stage = measured.new_zeros(len(measured), dtype=torch.float64), 0, 0
+        while start < measured.shape[1]:
             cloud = self._known(f"stage{stage}")
             stop = start + len(cloud["mean"])
-            total, start, stage = total + distance(features[:, start:stop], cloud), stop, stage + 1
+            total, start, stage = total + distance(measured[:, start:stop], cloud), stop, stage + 1
         return total.float()
 
-    def heat_map(self, images: Images, reading: Reading) -> Tensor:
+    def heat_map(self, images: Images, features: Features | None) -> Tensor:
         """Say where an image is unlike clean ones.
 
         Args:
             images: (N, C, H, W) in [0, 1].
-            reading: What the classifier saw in them.
+            features: What the classifier shows of them.
 
         Returns:
             (N, g, g), how unlike clean images the local contrast is in each cell; of clean images' cells about one in a
@@ -167,37 +167,38 @@ class ShallowDetector(ReferenceFreeDetector):
             the padding at the edges shows.
 
         Raises:
-            InputError: The detector was never fitted, the classifier shows no maps, or the reading is of another
+            InputError: The detector was never fitted, the classifier shows no maps, or the features are of another
                 number of images.
         """
-        cells = contrast_by_cell(self._shown(reading))
+        assert features is not None  # noqa: S101  (reads is set)
+        cells = contrast_by_cell(self._shown(features))
         if len(cells) != len(images):
-            raise InputError(f"a heat map needs the reading of the same images, got {len(cells)} for {len(images)}")
+            raise InputError(f"a heat map needs the features of the same images, got {len(cells)} for {len(images)}")
         known = {name: part.to(cells.device) for name, part in self._known("cell", ("mean", "spread", "usual")).items()}
         return _unlike(cells, known) / known["usual"]
 
     def _known(self, place: str, names: Sequence[str] = ("mean", "root")) -> dict[str, Tensor]:
         return {name: taught(self.learned, f"{place}.{name}", who=self) for name in names}
 
-    def _shown(self, reading: Reading) -> Reading:
-        if not reading.maps:
+    def _shown(self, features: Features) -> Features:
+        if not features.maps:
             raise InputError(f"{self!r} looks at a classifier's maps, and this one shows none")
-        return reading
+        return features
 
-    def _textures(self, reading: Reading) -> list[Tensor]:
-        return [texture(maps.to(reading.logits.device), self.rank) for maps in self._shown(reading).maps]
+    def _textures(self, features: Features) -> list[Tensor]:
+        return [texture(maps, self.rank) for maps in self._shown(features).maps]
 
 
-def contrast_by_cell(reading: Reading) -> Tensor:
+def contrast_by_cell(features: Features) -> Tensor:
     """Return the contrast of each channel in each cell of a grid over a map, (N, 2 C, g, g) with g at most 16.
 
     It is what :func:`texture` averages over the whole map, of the second stage, coarse enough to see texture (or of the
     only one).
     """
-    maps = reading.maps[min(1, len(reading.maps) - 1)]
+    maps = features.maps[min(1, len(features.maps) - 1)]
     cells = min(GRID, maps.shape[-2] - 1, maps.shape[-1] - 1)
     steps = [(maps.diff(dim=axis).square() + FAINT).log() for axis in (3, 2)]
-    return torch.cat([functional.adaptive_avg_pool2d(step, cells) for step in steps], dim=1).to(reading.logits.device)
+    return torch.cat([functional.adaptive_avg_pool2d(step, cells) for step in steps], dim=1)
 
 
 class _Cells:

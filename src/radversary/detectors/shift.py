@@ -16,12 +16,12 @@ import torch
 from kornia.filters import bilateral_blur, gaussian_blur2d
 from torch import Tensor
 
-from radversary.core.errors import InputError, PlanError
+from radversary.classifiers.base import Features
+from radversary.core.errors import PlanError
 from radversary.core.types import Images, check_images
 from radversary.detectors.consistency import View
 from radversary.detectors.gaussian import ORDINARY, distance, fit_gaussian
 from radversary.detectors.neighbours import taught
-from radversary.detectors.reading import Reading
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.imaging.jpeg import jpeg
 
@@ -83,14 +83,12 @@ class ShiftDetector(ReferenceFreeDetector):
                 lambda images: bilateral_blur(images, 5, 0.1, broad, border_type="replicate"),
                 lambda images: recompressed(images, self.quality))
 
-    def features(self, images: Images, reading: Reading | None) -> Tensor:
+    def measure(self, images: Images, features: Features | None) -> Tensor:
         """Return the logits as they are less their mean over the views, (N, K)."""
-        assert reading is not None  # noqa: S101  (reads is set)
-        if self.reader is None:
-            raise InputError(f"{self!r} looks at what a classifier sees, and was bound to none")
-        classifier = self.reader.classifier
+        assert features is not None  # noqa: S101  (reads is set)
+        classifier = self.bound()
         seen = torch.stack([classifier.logits(view(images)) for view in self.views()])
-        return reading.logits - seen.mean(dim=0)
+        return features.logits - seen.mean(dim=0)
 
     def fit(self, clean: Images) -> Self:
         """Learn how the logits of clean images move, each image handled in one of the ordinary ways in turn.
@@ -112,10 +110,10 @@ class ShiftDetector(ReferenceFreeDetector):
         came = [ways[place % len(ways)](clean[row][None]) for place, row in enumerate(chosen.tolist())]
         return super().fit(torch.cat(came))
 
-    def learn(self, features: Tensor) -> dict[str, Tensor]:
+    def learn(self, measured: Tensor) -> dict[str, Tensor]:
         """Keep ``mean`` and ``root`` of :func:`fit_gaussian`."""
-        return fit_gaussian(features)
+        return fit_gaussian(measured)
 
-    def judge(self, features: Tensor) -> Tensor:
+    def judge(self, measured: Tensor) -> Tensor:
         """Return the squared distance a class, (N,)."""
-        return distance(features, {name: taught(self.learned, name, who=self) for name in ("mean", "root")}).float()
+        return distance(measured, {name: taught(self.learned, name, who=self) for name in ("mean", "root")}).float()

@@ -17,7 +17,6 @@ from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import ModelError
 from radversary.core.files import read_json, sha256_file, sha256_json, write_json, write_whole
 from radversary.detectors.fusion import Fusion
-from radversary.detectors.reading import Reader
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.guard import Guard
 from radversary.screening.views import add_views, load_views, save_views
@@ -85,12 +84,12 @@ def load_guard(folder: Path) -> Guard:
     if classifier.card.sha256 != facts["model_sha256"]:
         raise ModelError(f"the thresholds in {folder} were set for another model (sha256 {facts['model_sha256'][:12]}, "
                          f"here lies {classifier.card.sha256[:12]}); calibrate anew")
-    reader, learned = Reader(classifier), _learned(folder, facts["learned_sha256"])
+    learned = _learned(folder, facts["learned_sha256"])
     views = load_views(facts.get("views", []), folder / VIEWS)
     detectors = add_views({name: REFERENCE_FREE.create(name, **options) for name, options in facts["detectors"]}, views)
     for name, detector in detectors.items():
         own = {key.partition("/")[2]: value for key, value in learned.items() if key.partition("/")[0] == name}
-        detector.bind(reader).restore(own)
+        detector.bind(classifier).restore(own)
     fusion = None if facts["fusion"] is None else Fusion.restore(facts["fusion"])
     return Guard(classifier=classifier, detectors=detectors, fusion=fusion, record=facts["record"], views=views)
 

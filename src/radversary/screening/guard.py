@@ -13,12 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from radversary.classifiers.base import Classifier
+from radversary.classifiers.base import Classifier, Features
 from radversary.core.errors import InputError, PlanError, UnknownNameError
 from radversary.core.types import Images, check_images
 from radversary.defenses.base import Transform
 from radversary.detectors.fusion import Fusion, fuse
-from radversary.detectors.reading import Reader
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.execution.progress import track
@@ -93,7 +92,8 @@ class Guard:
     """A classifier with fitted detectors and, once calibrated, thresholds.
 
     Attributes:
-        classifier: The victim; its parts must be open.
+        classifier: The victim; it shows features where a detector reads them, and may be known by its answers alone
+            where none does.
         detectors: Name to fitted detector, bound to the classifier.
         fusion: How their scores become one p-value; None before :meth:`calibrate`.
         record: Facts for people: what it was fitted and calibrated on.
@@ -115,6 +115,11 @@ class Guard:
     fusion: Fusion | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
     views: Mapping[str, Transform] = field(default_factory=dict)
+
+    @property
+    def reads(self) -> bool:
+        """Whether one of the detectors looks at the classifier's features."""
+        return any(detector.reads for detector in self.detectors.values())
 
     @property
     def alpha(self) -> float:
@@ -159,10 +164,15 @@ class Guard:
 
     def suspicion(self, images: Images) -> tuple[Tensor, Tensor]:
         """Return scores (N, D) and logits (N, K), differentiable where gradients are on."""
-        reading = Reader(self.classifier)(images)
-        scores = [detector.judge(detector.features(images, reading if detector.reads else None)).double()
+        features = self.features(images)
+        logits = self.classifier.logits(images) if features is None else features.logits
+        scores = [detector.judge(detector.measure(images, features if detector.reads else None)).double()
                   for detector in self.detectors.values()]
-        return torch.stack(scores, dim=1), reading.logits
+        return torch.stack(scores, dim=1), logits
+
+    def features(self, images: Images) -> Features | None:
+        """Return the classifier's features of images, None where no detector reads them."""
+        return self.classifier.features(images) if self.reads else None
 
     def calibrate(self, clean: Images, patients: Sequence[str], groups: Sequence[str] | None = None, *,
                   alpha: float = 0.05, rule: str = "kindred", seed: int = 0) -> Guard:
@@ -266,13 +276,12 @@ def fit_guard(classifier: Classifier, clean: Images, *, names: Sequence[str] = D
         PlanError: No detector, or one twice.
         InputError: Too few images, or attacked ones where none are learned from, or none where some are, or views
             without the detector that takes them.
-        AccessError: The classifier shows no features.
+        AccessError: A detector looks at features and the classifier shows none.
     """
     if not names or len(set(names)) < len(names):
         raise PlanError(f"a guard needs detectors, each once; got {', '.join(names) or 'none'}")
-    reader = Reader(classifier)
     made = add_views({name: REFERENCE_FREE.create(name) for name in names}, views)
-    detectors = {name: detector.bind(reader) for name, detector in made.items()}
+    detectors = {name: detector.bind(classifier) for name, detector in made.items()}
     taught = {} if attacked is None else {"attacked_images": len(attacked), "attacked_sha256": pixels_sha256(attacked)}
     _check_teaching(detectors, attacked)
     for detector in track([part for part in detectors.values() if not part.supervised], "Fitting detectors"):

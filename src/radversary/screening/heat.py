@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from radversary.core.files import write_whole
 from radversary.core.types import Images
-from radversary.detectors.reading import Reader
 from radversary.imaging.png import encode_png
 from radversary.screening.guard import Guard
 from radversary.screening.screen import batches
@@ -34,8 +33,8 @@ def heat_maps(guard: Guard, images: Images) -> Tensor | None:
         images: (N, C, S, S) in [0, 1].
     """
     with torch.no_grad():
-        reading = Reader(guard.classifier)(images)
-        found = (detector.heat_map(images, reading) for detector in guard.detectors.values())
+        features = guard.features(images)
+        found = (detector.heat_map(images, features) for detector in guard.detectors.values())
         first = next((heat for heat in found if heat is not None), None)
     if first is None:
         return None

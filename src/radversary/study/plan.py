@@ -33,7 +33,7 @@ class DataPlan(Plan):
     source: Part
     size: int = Field(default=224, ge=32)
     channels: Literal[1, 3] = 1
-    classes: tuple[str, ...] | None = None
+    classes: tuple[str, ...] | None = Field(default=None, min_length=2)
     split: Literal["patient", "leaky"] = "patient"
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
     balance: bool = True

@@ -152,11 +152,12 @@ def find_weights(name: str | None = None) -> Path:
         f"names into a folder and set {ENVIRONMENT} to it, or use a generator that needs none ('adain', 'fourier')")
 
 
-def load_vgg19(name: str | None = None) -> Vgg19:
+def load_vgg19(name: str | None = None, device: torch.device | str = "cpu") -> Vgg19:
     """Load VGG-19 features from a safetensors file; no code is executed.
 
     Args:
         name: See :func:`find_weights`.
+        device: Where the images will be.
 
     Returns:
         The network, frozen.
@@ -164,15 +165,16 @@ def load_vgg19(name: str | None = None) -> Vgg19:
     Raises:
         MissingPartError: No file, a damaged one, or one in neither layout.
     """
-    return read_vgg19(find_weights(name))
+    return read_vgg19(find_weights(name), torch.device(device))
 
 
 @lru_cache(maxsize=2)
-def read_vgg19(path: Path) -> Vgg19:
-    """Read VGG-19 features from one file, once.
+def read_vgg19(path: Path, device: torch.device) -> Vgg19:
+    """Read VGG-19 features from one file, once for each device.
 
     Args:
         path: A safetensors file.
+        device: Where the weights are wanted.
 
     Returns:
         The network, frozen.
@@ -181,7 +183,7 @@ def read_vgg19(path: Path) -> Vgg19:
         MissingPartError: A damaged file, or one in neither layout.
     """
     try:
-        state = load_file(path)
+        state = {name: value.to(device) for name, value in load_file(path).items()}
     except SafetensorError as error:
         raise MissingPartError(f"{path} is not a readable safetensors file: {error}") from error
     if "features.0.weight" in state:

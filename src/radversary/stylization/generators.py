@@ -49,7 +49,7 @@ class AdaIn(StyleGenerator):
 
     def stylise(self, images: Images, styles: Images) -> Images:
         """Draw images in the styles; one forward pass, no graph."""
-        network = shipped_stylizer().to(images.device)
+        network = shipped_stylizer(images.device)
         with torch.no_grad():
             result: Images = network(images, network.style(styles))
         return result.clamp(0, 1)
@@ -81,7 +81,7 @@ class Distorted(AdaIn):
 
     def stylise(self, images: Images, styles: Images) -> Images:
         """Draw images through the disturbed network."""
-        return distorted(images, styles, shipped_stylizer().to(images.device), spread=self.spread,
+        return distorted(images, styles, shipped_stylizer(images.device), spread=self.spread,
                          swapped=self.swapped, negated=self.negated)
 
 
@@ -197,9 +197,9 @@ class Gatys(StyleGenerator):
 
     def stylise(self, images: Images, styles: Images) -> Images:
         """Optimise the images towards the styles."""
-        return gatys.transfer(images, styles, load_vgg19(self.vgg), steps=self.steps, style_weight=self.style_weight,
-                              learning_rate=self.learning_rate, content_layer=self.content_layer,
-                              style_layers=self.style_layers)
+        return gatys.transfer(images, styles, load_vgg19(self.vgg, images.device), steps=self.steps,
+                              style_weight=self.style_weight, learning_rate=self.learning_rate,
+                              content_layer=self.content_layer, style_layers=self.style_layers)
 
     def material(self) -> str:
         """Return the hash of the VGG-19 file."""

@@ -121,8 +121,8 @@ def find_microast(name: str | None = None) -> Path:
 
 
 @lru_cache(maxsize=2)
-def read_microast(path: Path) -> dict[str, Tensor]:
-    """Read the weights from a safetensors file, once.
+def read_microast(path: Path, device: torch.device) -> dict[str, Tensor]:
+    """Read the weights from a safetensors file, once for each device that they are wanted on.
 
     Raises:
         MissingPartError: A damaged file, or one of another network.
@@ -133,7 +133,7 @@ def read_microast(path: Path) -> dict[str, Tensor]:
         raise MissingPartError(f"{path} is not a readable safetensors file: {error}") from error
     if not {"decoder.dec3.10.conv_layer.weight", "modulator.bias2.0.conv_layer.bias"} <= state.keys():
         raise MissingPartError(f"{path} does not hold MicroAST's weights")
-    return {name: weight.float() for name, weight in state.items()}
+    return {name: weight.float().to(device) for name, weight in state.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,7 @@ class MicroAst(StyleGenerator):
 
     def stylise(self, images: Images, styles: Images) -> Images:
         """Draw images in the styles; one forward pass, no graph."""
-        state = {name: weight.to(images.device) for name, weight in read_microast(find_microast(self.weights)).items()}
+        state = read_microast(find_microast(self.weights), images.device)
         with torch.no_grad():
             return transfer(images, styles, state)
 

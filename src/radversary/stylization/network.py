@@ -117,10 +117,14 @@ class Stylizer(nn.Module):
         return result[..., : size[0], : size[1]]
 
 
+def shipped_stylizer(device: torch.device | str = "cpu") -> Stylizer:
+    """Return the stylizer with the weights of the wheel, frozen; one for all that work on a device, never moved."""
+    return _shipped_on(torch.device(device))
+
+
 @cache
-def shipped_stylizer() -> Stylizer:
-    """Return the stylizer with the weights of the wheel, frozen."""
+def _shipped_on(device: torch.device) -> Stylizer:
     network = Stylizer()
     with as_file(WEIGHTS) as path:
         network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-    return network.eval().requires_grad_(requires_grad=False)
+    return network.eval().requires_grad_(requires_grad=False).to(device)

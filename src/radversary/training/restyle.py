@@ -62,7 +62,7 @@ def mean_code(images: Images | Iterable[Images]) -> Tensor:
     for batch in track(torch.split(images, BATCH) if isinstance(images, Tensor) else images, "style codes"):
         if not len(batch):
             continue
-        encode = shipped_stylizer().to(batch.device).style
+        encode = shipped_stylizer(batch.device).style
         # Summed in float64, so that the size of the batches hardly shows.
         total = total + encode(to_grey(check_images(batch)).expand(-1, 3, -1, -1)).double().sum(0).cpu()
         count += len(batch)

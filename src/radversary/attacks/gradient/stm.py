@@ -108,7 +108,7 @@ class StyleTransferMethod(MomentumFGSM):
     @torch.no_grad()
     def styled(self, images: Images, streams: Streams) -> Images:
         """Return each image in ``copies`` random styles; what does not depend on the style is computed once."""
-        network, codes = shipped_stylizer().to(images.device), self.codes(images.device)
+        network, codes = shipped_stylizer(images.device), self.codes(images.device)
         drawn = torch.stack([torch.randint(len(codes), (self.copies,), generator=stream) for stream in streams])
         features = network.content(images.expand(-1, 3, -1, -1)).repeat_interleave(self.copies, 0)
         made = torch.sigmoid(network.paint(features, codes[drawn.flatten()], images.shape[-2:])).clamp(0, 1)
@@ -132,5 +132,5 @@ def style_codes(bank: StyleBank, colour: str, device: torch.device) -> Tensor:
     if colour == Colour.GREY:
         styles = to_grey(styles).expand(-1, 3, -1, -1)
     with torch.no_grad():
-        codes: Tensor = shipped_stylizer().to(device).style(styles)
+        codes: Tensor = shipped_stylizer(device).style(styles)
     return codes

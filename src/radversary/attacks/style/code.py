@@ -71,7 +71,7 @@ def code_space(styles: str, *, count: int, size: int, seed: int) -> CodeSpace:
     bank = opened_bank(styles, count=count, size=size, seed=seed)
     if len(bank) < 2:
         raise PlanError(f"style-code needs a bank of at least two styles, {styles!r} holds {len(bank)}")
-    network = shipped_stylizer().cpu()
+    network = shipped_stylizer()
     with torch.no_grad():
         codes = torch.cat([network.style(style.expand(-1, 3, -1, -1))
                            for style in torch.split(to_grey(bank.images), 1)])
@@ -179,7 +179,7 @@ class StyleCodeAttack(Attack):
     def drawn(self, images: Images, points: Tensor) -> Images:
         """Draw images in the styles at ``points`` (N, 128) and mix them in, as a function of the points."""
         space = self.space()
-        stylised = shipped_stylizer().to(images.device)(images.expand(-1, 3, -1, -1), space.code(points))
+        stylised = shipped_stylizer(images.device)(images.expand(-1, 3, -1, -1), space.code(points))
         return blend(images, to_grey(stylised).expand_as(images), self.opacity).clamp(0, 1)
 
     def judged(self, classifier: Classifier, attacked: Images, labels: Labels) -> tuple[Tensor, Tensor]:

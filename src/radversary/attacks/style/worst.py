@@ -44,7 +44,7 @@ def shelf(key: str) -> dict[int, Drawn]:  # noqa: ARG001
 
 def shelved(place: dict[int, Drawn]) -> int:
     """Return the bytes of the images on a shelf."""
-    return sum(images.nelement() * images.element_size() for images, _ in place.values())
+    return sum(images.nelement() * images.element_size() for images, _ in list(place.values()))  # other threads add
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,7 @@ class Restyle(nn.Module):
         height, width = images.shape[-2:]
         # The network halves its input twice and reflects the borders: at least 8 pixels.
         wide = reflected(images, 8).expand(-1, 3, -1, -1)
-        drawn = shipped_stylizer().to(images.device)(wide, self.code.expand(len(images), -1))
+        drawn = shipped_stylizer(images.device)(wide, self.code.expand(len(images), -1))
         return torch.lerp(images, drawn.mean(1, keepdim=True)[..., :height, :width], self.amount)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radversary.core.errors import PlanError
-from radversary.core.seeds import derive_seed, generator
+from radversary.core.seeds import derive_seed, generator, global_seed
 from radversary.core.types import Images
 from radversary.defenses.restoration import RestorerCard, build_restorer
 from radversary.training.cyclegan_plan import CycleGanPlan
@@ -80,8 +80,7 @@ class CycleGanRecipe(lightning.LightningModule):  # type: ignore[misc]
         self.plan, seed = plan, cast("int", plan.seed)
         self.restorer = build_restorer(card, seed=seed)
         self.attacker = build_restorer(card, seed=derive_seed(seed, "attacker"))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(seed, "discriminators"))
+        with global_seed(seed, "discriminators"):
             self.judges = nn.ModuleDict({kind: PatchDiscriminator(2, plan.width, 1, norm="INSTANCE")
                                          for kind in ("clean", "attacked")})
         self.least_squares = PatchAdversarialLoss(criterion="least_squares", no_activation_leastsq=True)

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from radversary.core.errors import PlanError
 from radversary.core.files import sha256_file, write_json, write_whole
-from radversary.core.seeds import derive_seed, generator
+from radversary.core.seeds import derive_seed, generator, global_seed
 from radversary.core.types import Images
 from radversary.imaging.intensity import to_grey
 from radversary.stylization.bank import StyleBank, procedural_bank
@@ -240,6 +240,5 @@ def fingerprint(images: Images) -> str:
 
 def seeded_recipe(plan: StylizerPlan, vgg: Vgg19) -> StylizerRecipe:
     """Return the recipe with weights that depend on the seed alone; the global generator stays as it was."""
-    with torch.random.fork_rng():
-        torch.manual_seed(derive_seed(plan.seed, "weights"))
+    with global_seed(plan.seed, "weights"):
         return StylizerRecipe(plan, vgg)

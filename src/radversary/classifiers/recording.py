@@ -1,0 +1,128 @@
+"""Hooks that record what a module's layers see: hung once, never removed, silent outside a recording.
+
+Each pass records into a context of its own, so that several threads may share one module. A module whose features are
+never asked for gets no hooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from threading import Lock
+
+from torch import Tensor, nn
+
+EARLY = 3
+"""Stages whose maps are kept: style lives in the shallow ones, and what is deeper is the finding's."""
+
+
+@dataclass(eq=False)
+class Recording:
+    """What one pass of a module has shown so far.
+
+    Attributes:
+        module: Whose pass it is; the parts of other modules are not recorded.
+        stages: Identities of the parts whose maps are kept.
+        dense: Identities of the dense layers.
+        last_maps: Spatial size to the last maps of that size, in the order of the sizes' first appearance.
+        embedding: What the last dense layer was given, (N, D); None where there is none.
+        running: Whether the module's pass has begun and not ended.
+    """
+
+    module: nn.Module
+    stages: frozenset[int]
+    dense: frozenset[int]
+    last_maps: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    embedding: Tensor | None = None
+    running: bool = False
+
+    @property
+    def maps(self) -> tuple[Tensor, ...]:
+        """The last maps of each spatial size, shallow to deep, each float32 (N, C, h, w); :data:`EARLY` at most."""
+        return tuple(maps.float() for maps in list(self.last_maps.values())[:EARLY])
+
+
+_CURRENT: ContextVar[Recording | None] = ContextVar("recording", default=None)
+_HANGING = Lock()
+
+
+def keep_maps(part: nn.Module, _given: object, made: object) -> None:
+    """Record a part's maps (N, C, h, w); later ones of the same size take their place."""
+    found = _CURRENT.get()
+    if found is None or id(part) not in found.stages:
+        return
+    if isinstance(made, Tensor) and made.ndim == 4 and min(made.shape[-2:]) > 1:
+        found.last_maps[int(made.shape[-2]), int(made.shape[-1])] = made
+
+
+def keep_embedding(part: nn.Module, given: tuple[object, ...]) -> None:
+    """Record what a dense layer is given; the last one called wins."""
+    found = _CURRENT.get()
+    if found is not None and id(part) in found.dense and given and isinstance(given[0], Tensor):
+        found.embedding = given[0].flatten(1)
+
+
+def stages_of(module: nn.Module) -> list[nn.Module]:
+    """Return the parts whose maps are kept: the children of ``module.trunk``, or of the module where it has none."""
+    trunk = getattr(module, "trunk", module)
+    return list(trunk.children()) if isinstance(trunk, nn.Module) else list(module.children())
+
+
+def dense_of(module: nn.Module) -> list[nn.Module]:
+    """Return the dense layers of a module."""
+    return [part for part in module.modules() if isinstance(part, nn.Linear)]
+
+
+def hang_hooks(module: nn.Module) -> None:
+    """Hang the hooks on those of a module's parts that have none: all at first, later what was put in their place.
+
+    A pass that another thread has under way takes no harm: PyTorch runs through a snapshot of each part's hooks.
+
+    Args:
+        module: The module; a copy of one that had hooks has them too.
+    """
+    with _HANGING:
+        for part in stages_of(module):
+            if keep_maps not in part._forward_hooks.values():
+                part.register_forward_hook(keep_maps)
+        for part in dense_of(module):
+            if keep_embedding not in part._forward_pre_hooks.values():
+                part.register_forward_pre_hook(keep_embedding)
+
+
+@contextmanager
+def recording(module: nn.Module) -> Iterator[Recording]:
+    """Record the passes of a module that are announced by :func:`passing` in this thread, within the context.
+
+    Yields:
+        What is recorded.
+    """
+    hang_hooks(module)
+    found = Recording(module, frozenset(map(id, stages_of(module))), frozenset(map(id, dense_of(module))))
+    token = _CURRENT.set(found)
+    try:
+        yield found
+    finally:
+        _CURRENT.reset(token)
+
+
+@contextmanager
+def passing(module: nn.Module) -> Iterator[None]:
+    """Announce a pass of a module: a recording sees its own module's pass, and none that is nested inside it."""
+    found = _CURRENT.get()
+    if found is None:
+        yield
+    elif found.module is module and not found.running:
+        found.running = True
+        try:
+            yield
+        finally:
+            found.running = False
+    else:
+        token = _CURRENT.set(None)
+        try:
+            yield
+        finally:
+            _CURRENT.reset(token)

@@ -1,0 +1,74 @@
+"""A victim that is known by its scores alone, guarded by detectors that look at pixels."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from radversary.classifiers.base import Classifier
+from radversary.classifiers.card import ModelCard
+from radversary.core.errors import AccessError, ModelError
+from radversary.core.types import Access
+from radversary.detectors.registry import REFERENCE_FREE
+from radversary.imaging.png import encode_png
+from radversary.screening.bundle import save_guard
+from radversary.screening.guard import fit_guard
+from radversary.screening.guarded import GuardedClassifier
+from radversary.screening.heat import draw_heat_maps, heat_maps
+
+
+class Remote(Classifier):
+    """Says how bright an image is, and nothing of how it knows."""
+
+    access = Access.SCORES
+    card = ModelCard(name="remote", architecture="unknown", classes=("dark", "bright"), size=32)
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def fingerprint(self) -> str:
+        return "brightness, 1"
+
+    @torch.no_grad()
+    def logits(self, images):
+        self.calls += 1
+        bright = images.mean((1, 2, 3))
+        return torch.stack([0.5 - bright, bright - 0.5], dim=1) * 20
+
+
+@pytest.fixture
+def guarded(clean, monkeypatch):
+    monkeypatch.setitem(REFERENCE_FREE._own, "learned", "tiny_learned:OneEpoch")
+    fitted = fit_guard(Remote(), clean[:40], names=("integrity", "learned"), attacked=clean[:20].round())
+    return fitted.calibrate(clean[40:100], [f"p{number}" for number in range(60)], alpha=0.1)
+
+
+def test_pixel_detectors_guard_it(guarded, clean):
+    checked = torch.zeros(1, 1, 32, 32)
+    checked[..., ::2, ::2] = 1.0
+    passed, strange = guarded.screen(torch.cat([clean[100:101], checked]), names=["clean", "board"])
+    assert (passed.verdict, strange.verdict) == ("pass", "review")
+    assert strange.prediction == "dark"
+    before = guarded.classifier.calls
+    guarded.look(clean[:3])
+    assert guarded.classifier.calls == before + 1  # for the prediction, and never for features
+
+
+def test_its_guarded_twin_says_the_same(guarded, clean):
+    twin = GuardedClassifier(guarded)
+    assert twin.access == Access.SCORES
+    assert not twin.alarms(clean)[twin.excess(clean) <= 0].any()
+    assert len(twin.fingerprint()) == 64
+
+
+def test_a_detector_that_looks_at_features_is_refused_by_name(clean):
+    with pytest.raises(AccessError, match=r"ShallowDetector.* needs gradients but model 'remote' gives only scores"):
+        fit_guard(Remote(), clean[:10], names=("integrity", "shallow"))
+
+
+def test_no_heat_map_and_no_bundle(guarded, clean, tmp_path):
+    assert heat_maps(guarded, clean[:2]) is None
+    (tmp_path / "film.png").write_bytes(encode_png(clean[0]))
+    assert list(draw_heat_maps(guarded, [tmp_path], {"film.png"}, tmp_path / "heat")) == []
+    with pytest.raises(ModelError, match="only a PyTorch classifier can be saved in a bundle"):
+        save_guard(guarded, tmp_path / "bundle")
