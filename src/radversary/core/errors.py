@@ -20,9 +20,21 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from radversary.core.text import sentence
+
 
 class RadversaryError(Exception):
-    """Base of all errors raised on purpose; its text is one sentence for a person."""
+    """Base of all errors raised on purpose; its text is one sentence for a person.
+
+    Names and values from files are quoted in it, so that it is cleaned here, once: no control character, and
+    :data:`radversary.core.text.SENTENCE` characters at most.
+
+    Args:
+        text: The sentence.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(sentence(text))
 
 
 class InputError(RadversaryError):
