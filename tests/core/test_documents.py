@@ -36,9 +36,9 @@ def test_a_sound_document_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ("", "it is no JSON, expecting value in line 1"),
-    ('{"name": "x"', "it is no JSON"),
-    ("[]", "got []"),
+    ("", "it is not JSON, expecting value in line 1"),
+    ('{"name": "x"', "it is not JSON"),
+    ("[]", "it must hold one JSON object, got []"),
     ('{"name": 3}', "name: input should be a valid string (got 3)"),
     ("{}", "name: field required"),
     ('{"name": "x", "extra": 1}', "extra: extra inputs are not permitted"),
@@ -107,7 +107,7 @@ def test_not_a_number_is_one_where_a_document_may_hold_it():
 
 def test_plain_values_are_checked_alike():
     assert checked({"name": "x", "inner": {"figures": (1, 2)}}, Outer, what="a record").inner.figures == (1, 2)
-    with pytest.raises(ModelError, match=r"what was given is not a record: name: .* \(got 3\)"):
+    with pytest.raises(ModelError, match=r"what was given is not a record, or is damaged: name: .* \(got 3\)"):
         checked({"name": 3}, Outer, what="a record", error=ModelError)
     with pytest.raises(ModelError, match="other than plain values"):
         checked({"name": object()}, Outer, what="a record", error=ModelError)

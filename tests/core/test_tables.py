@@ -5,8 +5,8 @@ import pytest
 
 from radversary.core import tables
 from radversary.core.errors import DataError
-from radversary.core.files import sha256_file
-from radversary.core.tables import drop_table, keep_table, kept_table, read_table, refuse_changed
+from radversary.core.files import is_sealed, sha256_file
+from radversary.core.tables import drop_table, keep_table, read_table, refuse_changed
 
 FRAME = pd.DataFrame({"name": ["a", "b"], "score": [0.5, 0.25]})
 
@@ -18,7 +18,7 @@ def path(tmp_path):
 
 def test_a_whole_table_is_read(path):
     pd.testing.assert_frame_equal(read_table(path, columns=["score"]), FRAME)
-    pd.testing.assert_frame_equal(kept_table(path), FRAME)
+    assert is_sealed(path)
 
 
 def test_a_damaged_table_is_one_sentence(path, tmp_path, monkeypatch):
@@ -27,7 +27,7 @@ def test_a_damaged_table_is_one_sentence(path, tmp_path, monkeypatch):
         path.write_bytes(content)
         with pytest.raises(DataError, match=r"is no table, or is damaged: .*; audit again"):
             read_table(path, remedy="audit again")
-        assert kept_table(path) is None
+        assert not is_sealed(path)
     with pytest.raises(DataError, match="there is no table"):
         read_table(tmp_path / "none.parquet")
     path.write_bytes(whole)
@@ -41,7 +41,7 @@ def test_a_damaged_table_is_one_sentence(path, tmp_path, monkeypatch):
 def test_a_table_changed_by_hand_is_nobody_s_own(path):
     sha256 = sha256_file(path)
     FRAME.assign(score=1.0).to_parquet(path, index=False)
-    assert kept_table(path) is None
+    assert not is_sealed(path)
     with pytest.raises(DataError, match=r"t\.parquet was changed after the result beside it"):
         refuse_changed(path.parent, {"t.parquet": sha256}, remedy="audit again")
     refuse_changed(path.parent, {"t.parquet": sha256_file(path), "none.parquet": sha256}, remedy="audit again")

@@ -71,7 +71,7 @@ def calibrate(
     part: Annotated[str, typer.Option(help="Which part of a run's images.")] = "validation",
     rule: Annotated[str, typer.Option(help="How detectors are put together: kindred, adding up those of a kind; "
                                       "fisher, all; harmonic, for what one sees clearly.")] = "kindred",
-    seed: Annotated[int, typer.Option(help="Seed of the choice of one image a patient.")] = 42,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the choice of one image a patient.")] = 42,
 ) -> None:
     """Set the thresholds on clean films of patients that were not fitted on."""
     from radversary.cli.detector_tables import promise_table
@@ -168,8 +168,8 @@ def families(
                                               "the detectors are left out. Default: that of `evaluate`.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for families.json and .md; the same command goes on where it "
                                            "was.")] = Path("runs/watch"),
-    train_images: Annotated[int, typer.Option(min=2, help="Training images at most, and as many attacked copies an "
-                                                          "attack.")] = 300,
+    train_images: Annotated[int, typer.Option(min=2, max=10**6, help="Training images at most, and as many attacked "
+                                                                     "copies an attack.")] = 300,
 ) -> None:
     """Measure the learned detector on attack families that it was shown, and on each that it was not."""
     from radversary.audit.families import leave_one_family_out

@@ -15,14 +15,14 @@ app = typer.Typer(no_args_is_help=True, help="Train a classifier, or the style n
 @app.command()
 def stylizer(
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and weights.")] = Path("runs/stylizer"),
-    steps: Annotated[int, typer.Option(min=1, help="Gradient steps.")] = 4000,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 8,
-    size: Annotated[int, typer.Option(min=32, help="Side of the training crops, a multiple of 16.")] = 96,
-    phantoms: Annotated[int, typer.Option(min=1, help="Phantom radiographs to train on.")] = 1500,
+    steps: Annotated[int, typer.Option(min=1, max=10**6, help="Gradient steps.")] = 4000,
+    batch_size: Annotated[int, typer.Option(min=1, max=2**16, help="Images a step.")] = 8,
+    size: Annotated[int, typer.Option(min=32, max=1024, help="Side of the training crops, a multiple of 16.")] = 96,
+    phantoms: Annotated[int, typer.Option(min=1, max=10**6, help="Phantom radiographs to train on.")] = 1500,
     style_weight: Annotated[float, typer.Option(min=0, help="Style against content.")] = 3.0,
     vgg: Annotated[str | None, typer.Option(help="VGG-19 weights file (safetensors); default: the best one in the "
                                                  "folder that RADVERSARY_WEIGHTS names.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 42,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.")] = 42,
 ) -> None:
     """Train the feed-forward style network on phantoms and procedural textures.
 

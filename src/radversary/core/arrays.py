@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,36 @@ TENSORS = 50_000_000
 """Bytes of the header of a file of tensors at most."""
 
 
-def open_array(path: Path, *, dtypes: Sequence[str], shape: tuple[int, ...], remedy: str = "",
+def ask_memory(size: int, *, what: str, error: type[InputError] = InputError) -> None:
+    """Refuse what would take more memory than is free, before any of it is taken.
+
+    Args:
+        size: Bytes.
+        what: What would take them.
+        error: The error to raise.
+
+    Raises:
+        InputError: ``error``: so much is not free.
+
+    Example:
+        >>> ask_memory(2**70, what="a bootstrap")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        radversary.core.errors.InputError: a bootstrap would take 1099511627776.0 GiB of memory, ... GiB are free
+    """
+    if size > (free := free_memory()):
+        raise error(f"{what} would take {size / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free")
+
+
+def free_memory() -> int:
+    """Return the bytes of memory that a process may still take, as far as the system tells."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):  # no Linux
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**33
+
+
+def open_array(path: Path, *, dtypes: Sequence[str], shape: tuple[int | None, ...], remedy: str = "",
                error: type[InputError] = DataError, mode: str = "r") -> np.memmap[Any, Any]:
     """Map a ``.npy`` file into memory, once it is known to be whole.
 
@@ -32,7 +63,7 @@ def open_array(path: Path, *, dtypes: Sequence[str], shape: tuple[int, ...], rem
     Args:
         path: The file.
         dtypes: Names of the types that its numbers may have, such as ``uint8``.
-        shape: What it must hold.
+        shape: What it must hold; None for any length.
         remedy: The way out, for the error.
         error: The error to raise.
         mode: ``r``, or ``r+`` to write into it.
@@ -53,13 +84,15 @@ def open_array(path: Path, *, dtypes: Sequence[str], shape: tuple[int, ...], rem
         raise error(f"{path} cannot be read: {problem.strerror or problem}{way_out}") from problem
     except Exception as problem:  # NumPy's parser may raise anything at a damaged header
         raise error(f"{path} is no array that NumPy wrote: {sentence(str(problem), FAULT)}{way_out}") from problem
-    if dtype.name not in dtypes or fortran or tuple(found) != tuple(shape):
+    fits = len(found) == len(shape) and all(want in (None, have) for have, want in zip(found, shape, strict=True))
+    if dtype.name not in dtypes or fortran or not fits or min(found, default=0) < 0:
+        wanted = ", ".join("any" if side is None else str(side) for side in shape)
         raise error(f"{path} holds {quoted(dtype.name)} numbers of shape {quoted(found)}, expected "
-                    f"{' or '.join(dtypes)} of {shape}{way_out}")
-    if size != start + dtype.itemsize * int(np.prod(shape, dtype=object)):
+                    f"{' or '.join(dtypes)} of ({wanted}){way_out}")
+    if size != start + dtype.itemsize * math.prod(found):
         raise error(f"{path} is of {size} bytes, its header says {start} and {dtype.itemsize} for each number of "
-                    f"{shape}: it is damaged{way_out}")
-    return np.memmap(path, dtype=dtype, mode=mode, offset=start, shape=tuple(shape))  # type: ignore[call-overload,no-any-return]
+                    f"{found}: it is damaged{way_out}")
+    return np.memmap(path, dtype=dtype, mode=mode, offset=start, shape=found)  # type: ignore[call-overload,no-any-return]
 
 
 def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:  # noqa: ANN401

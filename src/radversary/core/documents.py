@@ -8,9 +8,10 @@ anything is taken from it.
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
@@ -19,6 +20,9 @@ from radversary.core.files import LIMIT, parse_json, read_text
 from radversary.core.text import FAULT, quoted, sentence, shortened
 
 Kind = TypeVar("Kind")
+
+OBJECTS = frozenset({"model_type", "model_attributes_type", "dict_type", "dataclass_type"})
+"""What pydantic calls a value that is no object where one is expected."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 in hexadecimal."""
@@ -63,13 +67,13 @@ def read_document(path: Path, kind: type[Kind], *, what: str, remedy: str = "",
     try:
         text = read_text(path, limit=limit)
         parse_json(text, constants=constants)
-        return adapter_of(kind).validate_json(text, strict=True)
+        return _adapter(kind).validate_json(text, strict=True)
     except OSError as problem:
         raise error(f"{path} cannot be read: {problem.strerror or problem}{way_out}") from problem
     except ValidationError as problem:
         fault = first_fault(problem)
     except json.JSONDecodeError as problem:
-        fault = f"it is no JSON, {problem.msg.lower()} in line {problem.lineno}, column {problem.colno}"
+        fault = f"it is not JSON, {problem.msg.lower()} in line {problem.lineno}, column {problem.colno}"
     except ValueError as problem:
         fault = str(problem)
     raise error(f"{shortened(str(path), FAULT)} is not {what}, or is damaged: {fault}{way_out}")
@@ -89,13 +93,16 @@ def find_document(path: Path, kind: type[Kind], *, limit: int = LIMIT) -> Kind |
         return None
 
 
-def checked(content: Any, kind: type[Kind], *, what: str, error: type[InputError] = InputError) -> Kind:  # noqa: ANN401
+def checked(content: Any, kind: type[Kind], *, what: str, where: object = "what was given", remedy: str = "",  # noqa: ANN401
+            error: type[InputError] = InputError) -> Kind:
     """Check plain values, as a document of them would be checked.
 
     Args:
         content: What JSON can hold, tuples included.
         kind: What it must be.
         what: What it is called, with its article.
+        where: Where it is from, for the error.
+        remedy: The way out.
         error: The error to raise.
 
     Raises:
@@ -106,11 +113,13 @@ def checked(content: Any, kind: type[Kind], *, what: str, error: type[InputError
         {'a': (1, 2)}
     """
     try:
-        return adapter_of(kind).validate_json(json.dumps(content), strict=True)
+        return _adapter(kind).validate_json(json.dumps(content), strict=True)
     except ValidationError as problem:
-        raise error(f"what was given is not {what}: {first_fault(problem)}") from problem
-    except (TypeError, ValueError, RecursionError) as problem:
-        raise error(f"what was given is not {what}: it holds other than plain values") from problem
+        fault = first_fault(problem)
+    except (TypeError, ValueError, RecursionError):
+        fault = "it holds other than plain values"
+    raise error(f"{shortened(str(where), FAULT)} is not {what}, or is damaged: {fault}"
+                f"{f'; {remedy}' if remedy else ''}")
 
 
 def first_fault(problem: ValidationError) -> str:
@@ -123,13 +132,18 @@ def first_fault(problem: ValidationError) -> str:
         Text of at most :data:`radversary.core.text.FAULT` characters.
     """
     first = problem.errors(include_url=False)[0]
+    if not first["loc"] and first["type"] in OBJECTS:
+        return f"it must hold one JSON object, got {quoted(first['input'])}"
     place = shortened(".".join(map(str, first["loc"])), FAULT // 3)
     text = first["msg"].removeprefix("Value error, ") or "it is refused"
     quote = "" if first["type"] in ("missing", "json_invalid") else f" (got {quoted(first['input'])})"
     return sentence(f"{place + ': ' if place else ''}{text[0].lower()}{text[1:]}{quote}", FAULT)
 
 
+def _adapter(kind: type[Kind]) -> TypeAdapter[Kind]:
+    return cast("TypeAdapter[Kind]", _made_once(cast("Hashable", kind)))
+
+
 @cache
-def adapter_of(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401
-    """Return what checks a type, made once."""
-    return TypeAdapter(kind)
+def _made_once(kind: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(cast("Any", kind))

@@ -18,7 +18,7 @@ RadversaryError
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from radversary.core.text import sentence
 
@@ -31,10 +31,11 @@ class RadversaryError(Exception):
 
     Args:
         text: The sentence.
+        advice: Lines that follow it, such as those of a small program.
     """
 
-    def __init__(self, text: str) -> None:
-        super().__init__(sentence(text))
+    def __init__(self, text: str, *, advice: Sequence[str] = ()) -> None:
+        super().__init__("\n  ".join(map(sentence, (text, *advice))))
 
 
 class InputError(RadversaryError):

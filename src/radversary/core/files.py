@@ -174,6 +174,28 @@ def read_json(path: Path, *, limit: int = LIMIT) -> Any:  # noqa: ANN401
     return parse_json(read_text(path, limit=limit))
 
 
+def seal(path: Path) -> Path:
+    """Keep a file's SHA-256 beside it (``.sha256``), so that :func:`is_sealed` knows the file for what was written.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    return write_text(seal_of(path), sha256_file(path))
+
+
+def is_sealed(path: Path) -> bool:
+    """Tell whether a file is there and as it was when :func:`seal` was called."""
+    try:
+        return read_text(seal_of(path)) == sha256_file(path)
+    except (OSError, ValueError):
+        return False
+
+
+def seal_of(path: Path) -> Path:
+    """Return where the SHA-256 of a file is kept."""
+    return path.with_name(f"{path.name}.sha256")
+
+
 def sha256_file(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:

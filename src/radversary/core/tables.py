@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet
 
 from radversary.core.errors import DataError
-from radversary.core.files import read_text, sha256_file, write_text, write_whole
+from radversary.core.files import seal, seal_of, sha256_file, write_whole
 from radversary.core.text import FAULT, quoted, sentence
 
 CELLS = 500_000_000
@@ -62,28 +62,20 @@ def refuse_changed(folder: Path, known: Mapping[str, str], *, remedy: str) -> No
 
 
 def keep_table(path: Path, frame: pd.DataFrame) -> Path:
-    """Keep a table for later, with its hash beside it (``.sha256``), so that :func:`kept_table` knows it for its own.
+    """Keep a table for later, sealed, so that :func:`radversary.core.files.is_sealed` knows it for one's own.
 
     Raises:
         StorageError: The disk refused.
     """
+    seal_of(path).unlink(missing_ok=True)
     write_whole(path, lambda part: frame.to_parquet(part, index=False))
-    write_text(_seal(path), sha256_file(path))
+    seal(path)
     return path
 
 
-def kept_table(path: Path) -> pd.DataFrame | None:
-    """Return a table that :func:`keep_table` kept; None where there is none, or where it was changed since."""
-    try:
-        whole = path.is_file() and read_text(_seal(path)) == sha256_file(path)
-        return read_table(path) if whole else None
-    except (OSError, ValueError, DataError):
-        return None
-
-
 def drop_table(path: Path) -> None:
-    """Remove a table that was kept, and its hash."""
-    for file in (_seal(path), path):
+    """Remove a table that was kept, and its seal."""
+    for file in (seal_of(path), path):
         file.unlink(missing_ok=True)
 
 
@@ -92,7 +84,3 @@ def _refuse_huge(path: Path) -> None:
         rows, width = file.metadata.num_rows, len(file.schema_arrow)
     if rows * max(width, 1) > CELLS:
         raise ValueError(f"it claims {rows} rows of {width} columns")
-
-
-def _seal(path: Path) -> Path:
-    return path.with_suffix(".sha256")

@@ -13,10 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch.nn import functional
 
+from radversary.core.arrays import read_tensors
 from radversary.core.errors import MissingPartError, UnknownNameError
 from radversary.core.types import Images
 
@@ -180,10 +179,7 @@ def read_vgg19(path: Path) -> Vgg19:
     Raises:
         MissingPartError: A damaged file, or one in neither layout.
     """
-    try:
-        state = load_file(path)
-    except SafetensorError as error:
-        raise MissingPartError(f"{path} is not a readable safetensors file: {error}") from error
+    state = read_tensors(path, error=MissingPartError)
     if "features.0.weight" in state:
         return read_torchvision(state, path.name)
     if any(key.endswith(".conv11.weight") for key in state):
