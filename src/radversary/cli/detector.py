@@ -178,7 +178,7 @@ def families(
     from radversary.classifiers.files import load_classifier
     from radversary.cli.detector_tables import families_table
     from radversary.core.errors import DataError
-    from radversary.core.files import write_text
+    from radversary.core.files import write_page
     from radversary.data.prepared import PreparedImages
     from radversary.report.watch import write_watch
     from radversary.report.watch_tables import families_markdown
@@ -189,7 +189,7 @@ def families(
     chosen = read_plan(WatchPlan, plan) if plan else parse_plan(WatchPlan, DEFAULT, source="the default plan")
     result = leave_one_family_out(chosen, load_classifier(model), PreparedImages.load(prepared), out,
                                   train_images=train_images)
-    write_text(out / "families.md", families_markdown(result))
+    write_page(out / "families.md", families_markdown(result))
     show_whole(families_table(result))
     for warning in result.warnings:
         say(warning)

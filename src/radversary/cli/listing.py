@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from radversary.cli.console import show
+from radversary.cli.console import Table, show
 
 
 def list_parts(
@@ -14,8 +14,6 @@ def list_parts(
                                                  "datasets or architectures; default: all.")] = None,
 ) -> None:
     """List the registered parts, those of other packages included."""
-    from rich.table import Table
-
     from radversary.attacks.registry import ATTACKS
     from radversary.classifiers.networks import NETWORKS
     from radversary.core.errors import UnknownNameError

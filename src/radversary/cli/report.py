@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from radversary.cli.console import tell_result
+from radversary.cli.console import tell_lines, tell_result
 
 
 def report(folder: Annotated[Path, typer.Argument(help="A run folder with result.json.")],
@@ -24,6 +24,6 @@ def report(folder: Annotated[Path, typer.Argument(help="A run folder with result
         raise DataError(f"{folder} holds no result.json; a run folder is made by run, demo or audit")
     if form == "markdown":
         result = load_result(folder)
-        tell_result(accuracy_table(result) + "\n" + recall_table(result))
+        tell_lines(accuracy_table(result) + "\n" + recall_table(result))
         return
     tell_result(f"report: {write_report(folder).resolve()}")

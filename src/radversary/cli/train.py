@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from radversary.cli.console import say
+from radversary.cli.run import run_folder
 
 app = typer.Typer(no_args_is_help=True, help="Train a classifier, or the style network that the attacks use.")
 
@@ -60,6 +61,6 @@ def classifier(
     from radversary.study.run import train_models
 
     study = read_plan(StudyPlan, plan)
-    folder = out or Path("runs") / study.name
+    folder = out or run_folder(study.name)
     for name, model in train_models(study, folder, tell=say, device=device).items():
         say(f"{name}: {folder / 'models' / name} (sha256 {model.card.sha256[:12]}…)")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from radversary.core.errors import StorageError
-from radversary.core.text import quoted, shortened
+from radversary.core.text import page, quoted, shortened
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
@@ -82,6 +82,11 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
 def write_text(path: Path, text: str) -> Path:
     """Write UTF-8 text whole or not at all."""
     return write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def write_page(path: Path, text: str) -> Path:
+    """Write a page, picture or table for people; names from files of strangers are cleaned in it."""
+    return write_text(path, page(text))
 
 
 def write_json(path: Path, content: Any) -> Path:  # noqa: ANN401

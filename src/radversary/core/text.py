@@ -22,11 +22,12 @@ _QUOTES.maxstring = _QUOTES.maxother = _QUOTES.maxlong = VALUE
 _QUOTES.maxlevel, _QUOTES.maxlist, _QUOTES.maxtuple, _QUOTES.maxdict = 3, 4, 4, 4
 
 
-def printable(text: str) -> str:
+def printable(text: str, *, keep: str = "") -> str:
     r"""Return text with every character that a terminal obeys or does not show written as an escape.
 
     Args:
         text: Any text, such as a file's name.
+        keep: Characters that stay as they are.
 
     Returns:
         The text with ``\xNN``, ``\uNNNN``, ``\n`` and the like in place of control and format characters, surrogates
@@ -38,7 +39,21 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(_escaped(mark) if unicodedata.category(mark) in HIDDEN else mark for mark in text)
+    marks = (mark for mark in set(text).difference(keep) if unicodedata.category(mark) in HIDDEN)
+    return text.translate({ord(mark): _escaped(mark) for mark in marks})
+
+
+def page(text: str) -> str:
+    r"""Return a document of many lines, such as a page, with what a terminal obeys or hides written as escapes.
+
+    Args:
+        text: The document; its line ends, tabs and zero-width spaces stay.
+
+    Example:
+        >>> page("a\n\x1b[31mb")
+        'a\n\\x1b[31mb'
+    """
+    return printable(text, keep="\n\t\N{ZERO WIDTH SPACE}")
 
 
 def shortened(text: str, limit: int = SENTENCE) -> str:

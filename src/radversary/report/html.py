@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from radversary.audit.result import AuditResult
 from radversary.core.errors import InputError
-from radversary.core.files import write_text
+from radversary.core.files import write_page
 from radversary.core.tables import refuse_changed
 from radversary.report import formats
 from radversary.report.confusion import matrices
@@ -62,8 +62,8 @@ def write_report(folder: Path) -> Path:
     reading = Reading(load_result(folder))
     figures = draw_figures(reading)
     for drawing in (drawing for group in figures.values() for drawing in group):
-        write_text(folder / "figures" / f"{drawing.name}.svg", drawing.svg)
-    return write_text(folder / "report.html", _page(reading, folder, figures))
+        write_page(folder / "figures" / f"{drawing.name}.svg", drawing.svg)
+    return write_page(folder / "report.html", _page(reading, folder, figures))
 
 
 def load_result(folder: Path) -> AuditResult:

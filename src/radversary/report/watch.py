@@ -11,7 +11,7 @@ from radversary.audit.families_result import FAMILIES, FamiliesResult
 from radversary.audit.rungs import Rung
 from radversary.audit.watch_result import WatchExhibit, WatchResult, WatchRow
 from radversary.core.errors import InputError
-from radversary.core.files import write_text
+from radversary.core.files import write_page
 from radversary.core.tables import refuse_changed
 from radversary.core.types import Estimate
 from radversary.report.figures.watch import by_attack, draw_watch, title_of
@@ -123,8 +123,8 @@ def write_watch(folder: Path) -> Path:
         raise InputError(f"{folder} has no watch.json; evaluate a guard there first")
     result = WatchResult.load(folder / "watch.json")
     refuse_changed(folder, tables_of(result.provenance), remedy="evaluate the guard again into a new folder")
-    write_text(folder / "watch.md", watch_markdown(result))
-    return write_text(folder / "watch.html", render_watch(result, folder))
+    write_page(folder / "watch.md", watch_markdown(result))
+    return write_page(folder / "watch.html", render_watch(result, folder))
 
 
 def worst(rows: Sequence[WatchRow]) -> dict[Rung, WatchRow]:
