@@ -41,8 +41,8 @@ def test_files_are_short():
 
 def test_core_stays_small():
     core = [path for path in FILES if path.parent.name == "core" and path.name != "__init__.py"]
-    assert len(core) <= 5
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in core) <= 600
+    assert len(core) <= 12
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in core) <= 1_800
 
 
 def test_boolean_defaults_are_rare():

@@ -174,5 +174,5 @@ def test_bad_requests_are_one_sentence(images, victim):
 
 def test_a_damaged_result_is_one_sentence(tmp_path):
     (tmp_path / "families.json").write_text("{}")
-    with pytest.raises(DataError, match="no result of leaving families out"):
+    with pytest.raises(DataError, match="not a result of leaving families out"):
         FamiliesResult.load(tmp_path / "families.json")

@@ -244,5 +244,5 @@ def test_noise_of_the_size_of_an_evasive_attack_is_refused_before_anything_runs(
 
 def test_a_damaged_result_is_one_sentence(tmp_path):
     (tmp_path / "watch.json").write_text("{}")
-    with pytest.raises(DataError, match="no result of an evaluated guard"):
+    with pytest.raises(DataError, match="not a result of an evaluated guard"):
         WatchResult.load(tmp_path / "watch.json")

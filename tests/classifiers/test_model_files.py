@@ -118,7 +118,7 @@ def test_missing_things_are_named(tmp_path, model):
 
 
 @pytest.mark.parametrize(("content", "text"), [("{", "is not JSON"), ("[]", "one JSON object"),
-                                               ("{}", "Field required")])
+                                               ("{}", "field required")])
 def test_broken_card(model, content, text):
     (model / "card.json").write_text(content)
     with pytest.raises(ModelError, match=text):

@@ -157,7 +157,8 @@ def damage(folder, what):
 
 @pytest.mark.parametrize(("what", "text"), [
     ("weights gone", "hgd holds no model.safetensors"), ("card gone", "hgd holds no card.json"),
-    ("weights cut", "damaged or was changed"), ("card broken", "is not JSON"), ("card of lists", "card.json is wrong"),
+    ("weights cut", "damaged or was changed"), ("card broken", "is not JSON"),
+    ("card of lists", "must hold one JSON object"),
     ("card of a stranger", "classes: extra inputs"), ("other width", "does not hold those of unet"),
     ("no tensors", "not a readable safetensors file"),
 ])

@@ -167,7 +167,7 @@ def test_a_folder_without_a_result_is_one_sentence(tmp_path):
     with pytest.raises(InputError, match=r"has no watch\.json"):
         write_watch(tmp_path)
     (tmp_path / "watch.json").write_text("[]")
-    with pytest.raises(DataError, match="no result of an evaluated guard"):
+    with pytest.raises(DataError, match="not a result of an evaluated guard"):
         write_watch(tmp_path)
 
 
@@ -194,5 +194,5 @@ def test_families_left_out_stand_on_the_page_where_they_were_measured(page, tmp_
                  "Mind the <gap>."):
         assert said in text, said
     (tmp_path / FAMILIES).write_text("{}")
-    with pytest.raises(DataError, match="no result of leaving families out"):
+    with pytest.raises(DataError, match="not a result of leaving families out"):
         write_watch(tmp_path)

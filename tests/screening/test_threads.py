@@ -49,8 +49,8 @@ def test_an_attack_and_a_screening_do_not_disturb_each_other(watching, clean):
     def attacked():
         batch = Batch(images=images, labels=labels, image_ids=tuple("abcd"))
         attack = PGD(epsilon=8 / 255, steps=12)
-        ((_, result),) = run_attack(attack, victim, batch, seed=1, step="x", strengths=[8 / 255])
-        return result
+        (outcome,) = run_attack(attack, victim, batch, seed=1, step="x", strengths=[8 / 255])
+        return outcome.images
 
     def evaded():
         image = images.clone().requires_grad_()

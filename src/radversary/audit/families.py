@@ -26,8 +26,9 @@ from radversary.audit.watch_figures import Judge
 from radversary.audit.watch_measure import SCORE, filed, shown
 from radversary.audit.watch_plan import WatchPlan
 from radversary.classifiers.base import Classifier
-from radversary.core.files import sha256_json, write_whole
+from radversary.core.files import is_sealed, sha256_json
 from radversary.core.locks import locked
+from radversary.core.tables import keep_table, read_table
 from radversary.core.types import Estimate
 from radversary.data.prepared import PreparedImages
 from radversary.detectors.learned import LearnedDetector
@@ -99,10 +100,9 @@ def scored(bench: FamilyBench, taught: Mapping[str, LearnedDetector], work: Path
         key = unit_key(watch, known, label)[:24]
         pieces += [(label, part, work / f"{key}-{number:05d}.parquet") for number, part in enumerate(parts)]
     for label, rows, path in track(pieces, "Attacking and scoring test images"):
-        if not path.is_file():
-            frame = scores(bench, taught, label, rows)
-            write_whole(path, lambda part, frame=frame: frame.to_parquet(part, index=False))  # type: ignore[misc]
-    return pd.concat([pd.read_parquet(path) for _, _, path in pieces], ignore_index=True)
+        if not is_sealed(path):
+            keep_table(path, scores(bench, taught, label, rows))
+    return pd.concat([read_table(path) for _, _, path in pieces], ignore_index=True)
 
 
 def scores(bench: FamilyBench, taught: Mapping[str, LearnedDetector], label: str, rows: np.ndarray) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from radversary import __version__
 from radversary.attacks.base import Batch, run_attack
@@ -26,8 +26,9 @@ from radversary.audit.rungs import Rung
 from radversary.audit.watch_bench import IDENTITY, WatchBench, trial
 from radversary.audit.watch_plan import WatchPlan, rung_of
 from radversary.classifiers.base import Classifier, check_fits
-from radversary.core.errors import InputError, PlanError
-from radversary.core.files import sha256_json, write_whole
+from radversary.core.arrays import read_tensors
+from radversary.core.errors import DataError, InputError, PlanError
+from radversary.core.files import is_sealed, seal, sha256_json, write_whole
 from radversary.core.hashes import part_hash
 from radversary.core.seeds import Streams
 from radversary.core.types import Images
@@ -208,11 +209,12 @@ def teach(bench: FamilyBench, work: Path) -> dict[str, LearnedDetector]:
         StorageError: The disk refused.
     """
     paths = {name: work / f"{bench.key(name)[:24]}.safetensors" for name in (ALL, *bench.members)}
-    missing = {name: path for name, path in paths.items() if not path.is_file()}
+    missing = {name: path for name, path in paths.items() if not is_sealed(path)}
     if missing:
         clean, shown = bench.watch.images.tensor(bench.rows), copies(bench)
         for name, path in missing.items():
             attacked = torch.cat([images for family, images in shown.items() if family != name])
             content = save(dict(replace(bench.detector).fit_on(clean, attacked).learned))
             write_whole(path, lambda part, content=content: part.write_bytes(content))  # type: ignore[misc]
-    return {name: replace(bench.detector).restore(load_file(path)) for name, path in paths.items()}
+            seal(path)
+    return {name: replace(bench.detector).restore(read_tensors(path, error=DataError)) for name, path in paths.items()}

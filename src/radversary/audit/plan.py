@@ -12,6 +12,7 @@ from radversary.attacks.base import Attack
 from radversary.attacks.registry import ATTACKS
 from radversary.audit.plan_files import Part, Plan
 from radversary.audit.rungs import Rung, possible_rungs
+from radversary.core.documents import Seed
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.defenses.base import Transform
 from radversary.defenses.registry import TRANSFORMS
@@ -35,7 +36,7 @@ class AttackPlan(Part):
     strengths: tuple[float, ...] | None = Field(default=None, min_length=1)
     rungs: tuple[Rung, ...] | None = Field(default=None, min_length=1)
     surrogate: str | None = None
-    images: int | None = Field(default=None, ge=1)
+    images: int | None = Field(default=None, ge=1, le=10**9)
     defences: tuple[str, ...] | None = None
 
     @model_validator(mode="after")
@@ -142,14 +143,14 @@ class AuditPlan(Plan):
     """
 
     name: str = Field(default="audit", min_length=1)
-    seed: int = 42
+    seed: Seed = 42
     attacks: tuple[AttackPlan, ...] = Field(min_length=1)
     defences: tuple[DefencePlan, ...] = ()
     false_alarms: float = Field(default=0.05, gt=0, lt=1)
-    bootstrap: int = Field(default=2000, ge=100)
-    batch_size: int = Field(default=32, ge=1)
-    exhibits: int = Field(default=6, ge=0)
-    limit: int | None = Field(default=None, ge=1)
+    bootstrap: int = Field(default=2000, ge=100, le=10**5)
+    batch_size: int = Field(default=32, ge=1, le=2**16)
+    exhibits: int = Field(default=6, ge=0, le=1000)
+    limit: int | None = Field(default=None, ge=1, le=10**9)
 
     @model_validator(mode="after")
     def _named_apart(self) -> Self:

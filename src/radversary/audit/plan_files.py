@@ -9,7 +9,10 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from radversary.core.documents import first_fault
 from radversary.core.errors import PlanError, RadversaryError, UnknownNameError
+from radversary.core.files import read_text
+from radversary.core.plain_yaml import LIMIT, parse_yaml
 
 AnyPlan = TypeVar("AnyPlan", bound=BaseModel)
 
@@ -80,14 +83,11 @@ def parse_plan(model: type[AnyPlan], content: Any, *, source: str) -> AnyPlan:  
 
 def plan_error(model: type[BaseModel], error: ValidationError, *, source: str) -> RadversaryError:
     """Turn pydantic's findings into one sentence about the first of them."""
-    first = error.errors()[0]
+    first = error.errors(include_url=False)[0]
     place = first["loc"]
     if first["type"] == "extra_forbidden":
         return UnknownNameError(f"key in {source}", str(place[-1]), known_keys(model, place[:-1]))
-    where = ".".join(map(str, place)) or "the plan"
-    text = first["msg"].removeprefix("Value error, ")
-    return PlanError(f"{source}: {where}: {text[0].lower()}{text[1:]}" + (
-        "" if first["type"] == "missing" else f" (got {first['input']!r})"))
+    return PlanError(f"{source}: {'' if place else 'the plan: '}{first_fault(error)}")
 
 
 def read_plan(model: type[AnyPlan], path: Path) -> AnyPlan:
@@ -101,15 +101,16 @@ def read_plan(model: type[AnyPlan], path: Path) -> AnyPlan:
         The plan.
 
     Raises:
-        PlanError: No such file, not YAML, or a value that does not fit.
+        PlanError: No such file, no YAML within limits (:func:`radversary.core.plain_yaml.parse_yaml`), or a value that
+            does not fit.
         UnknownNameError: A key nobody knows.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(read_text(path, limit=LIMIT))
     except OSError as error:
-        raise PlanError(f"cannot read plan {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PlanError(f"plan {path} is not valid YAML: {' '.join(str(error).split())}") from error
+        raise PlanError(f"cannot read plan {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise PlanError(f"plan {path} is not valid YAML: {error}") from error
     return parse_plan(model, content, source=f"plan {path}")
 
 

@@ -12,10 +12,13 @@ from pydantic import BaseModel, ConfigDict
 
 from radversary.audit.rungs import Rung
 from radversary.audit.wording import level, measure_name
-from radversary.core.errors import DataError
+from radversary.core.documents import read_document
 from radversary.core.files import write_text
 from radversary.core.types import AttackContract, AttackFamily, Colour, Estimate, Norm
 from radversary.metrics.performance import PairedTest, Performance
+
+LIMIT = 256 * 2**20
+"""Bytes of a stored result at most."""
 
 
 class Record(BaseModel):
@@ -388,10 +391,7 @@ class AuditResult(Record):
         """Read a result that :meth:`save` wrote.
 
         Raises:
-            DataError: It is damaged, or of another version.
+            DataError: It is absent, damaged, or of another version.
         """
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except ValueError as error:  # pydantic's errors and those of decoding are both of this kind
-            lines = [line.strip() for line in str(error).splitlines()]
-            raise DataError(f"{path} is not an audit result: {'; '.join(lines[:3])}") from error
+        return read_document(path, cls, what="an audit result", remedy="run the audit again", limit=LIMIT,
+                             constants=True)

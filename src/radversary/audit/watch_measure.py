@@ -14,7 +14,8 @@ from radversary.attacks.base import Batch, run_attack
 from radversary.audit.measure import handled
 from radversary.audit.watch_bench import CLEAN, IDENTITY, WatchBench, guard_sha256, unit_key
 from radversary.audit.watch_harmless import HARMLESS, STORED
-from radversary.core.files import write_whole
+from radversary.core.files import is_sealed, write_whole
+from radversary.core.tables import drop_table, keep_table, read_table
 from radversary.core.types import Images
 from radversary.execution.progress import track
 from radversary.imaging.intensity import quantise
@@ -135,12 +136,11 @@ def measured(bench: WatchBench, out: Path) -> pd.DataFrame:
         parts = np.array_split(rows, range(bench.plan.batch_size, len(rows), bench.plan.batch_size))
         pieces += [(label, part, work / f"{key}-{number:05d}.parquet") for number, part in enumerate(parts)]
     for label, rows, path in track(pieces, "Attacking and watching"):
-        if not path.is_file():
-            frame = judged(bench, label, rows)
-            write_whole(path, lambda part, frame=frame: frame.to_parquet(part, index=False))  # type: ignore[misc]
+        if not is_sealed(path):
+            keep_table(path, judged(bench, label, rows))
     for stale in set(work.glob("*.parquet")) - {path for _, _, path in pieces}:
-        stale.unlink()
-    joined = pd.concat([pd.read_parquet(path) for _, _, path in pieces], ignore_index=True)
+        drop_table(stale)
+    joined = pd.concat([read_table(path) for _, _, path in pieces], ignore_index=True)
     order = {label: place for place, label in enumerate((CLEAN, *HARMLESS, *bench.trials))}
     joined = joined.assign(_place=joined["attack"].map(order)).sort_values(["_place", "strength", "row"])
     joined = joined.drop(columns="_place").reset_index(drop=True)

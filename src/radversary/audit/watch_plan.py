@@ -11,6 +11,7 @@ from radversary.audit.plan import RESERVED, AttackPlan, refuse_repeats
 from radversary.audit.plan_files import Plan
 from radversary.audit.rungs import Rung
 from radversary.audit.watch_harmless import HARMLESS
+from radversary.core.documents import Seed
 
 EVASIVE: Final = "evasive-"
 """How the names of attacks begin that look at the detectors as well as at the classifier."""
@@ -46,14 +47,14 @@ class WatchPlan(Plan):
     """
 
     name: str = Field(default="watch", min_length=1)
-    seed: int = 42
+    seed: Seed = 42
     attacks: tuple[AttackPlan, ...] = Field(min_length=1)
-    bootstrap: int = Field(default=2000, ge=100)
-    batch_size: int = Field(default=32, ge=1)
-    limit: int | None = Field(default=None, ge=1)
+    bootstrap: int = Field(default=2000, ge=100, le=10**5)
+    batch_size: int = Field(default=32, ge=1, le=2**16)
+    limit: int | None = Field(default=None, ge=1, le=10**9)
     prevalence: float = Field(default=0.01, gt=0, lt=1)
-    studies: int = Field(default=1000, ge=1)
-    exhibits: int = Field(default=6, ge=0)
+    studies: int = Field(default=1000, ge=1, le=10**9)
+    exhibits: int = Field(default=6, ge=0, le=1000)
 
     @model_validator(mode="after")
     def _fits_a_guard(self) -> Self:

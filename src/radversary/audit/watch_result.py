@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from radversary.audit.result import Condition, Histogram, Record
-from radversary.core.errors import DataError
+from radversary.audit.result import LIMIT, Condition, Histogram, Record
+from radversary.core.documents import read_document
 from radversary.core.files import write_text
 from radversary.core.types import Estimate
 
@@ -241,8 +241,5 @@ class WatchResult(Record):
         Raises:
             DataError: It is absent, damaged, or of another version.
         """
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:  # pydantic's errors and those of decoding are values
-            lines = [line.strip() for line in str(error).splitlines()]
-            raise DataError(f"{path} is no result of an evaluated guard: {'; '.join(lines[:3])}") from error
+        return read_document(path, cls, what="a result of an evaluated guard", remedy="evaluate the guard again",
+                             limit=LIMIT, constants=True)

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from radversary.core.documents import first_fault
 from radversary.core.errors import ModelError, UnknownNameError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -93,7 +94,7 @@ def make_card(where: str, fields: Mapping[str, Any]) -> ModelCard:
     Example:
         >>> make_card("model x", {"name": "x", "architecture": "resnet18", "classes": ["a", "b"], "size": 0})
         Traceback (most recent call last):
-        radversary.core.errors.ModelError: the card of model x is wrong: size: Input should be greater than 0
+        radversary.core.errors.ModelError: the card of model x is wrong: size: input should be greater than 0 (got 0)
     """
     for field in fields:
         if field not in ModelCard.model_fields:
@@ -101,7 +102,4 @@ def make_card(where: str, fields: Mapping[str, Any]) -> ModelCard:
     try:
         return ModelCard.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        reason = first["msg"].removeprefix("Value error, ")
-        raise ModelError(f"the card of {where} is wrong: {place + ': ' if place else ''}{reason}") from error
+        raise ModelError(f"the card of {where} is wrong: {first_fault(error)}") from error

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from radversary.classifiers.card import ModelCard, make_card
 from radversary.classifiers.networks import NETWORKS
 from radversary.classifiers.pretrained import describe_misfits
 from radversary.classifiers.torch_module import TorchClassifier
+from radversary.core.arrays import read_tensors
+from radversary.core.documents import read_document
 from radversary.core.errors import ModelError, UnsafeModelError
-from radversary.core.files import read_json, sha256_file, write_json, write_whole
+from radversary.core.files import sha256_file, write_json, write_whole
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
+
+LARGEST = 4096
+"""Pixels a side of the images that a model reads, at most: the first map of a network at that size takes a gigabyte."""
 
 UNSAFE = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".h5", ".hdf5", ".keras"}
 """Endings of formats that can run code when they are loaded."""
@@ -93,10 +98,10 @@ def refuse_unsafe(path: Path) -> None:
     kind = f"a {path.suffix.lower()} file" if path.suffix.lower() in UNSAFE else _unsafe_content(path)
     if kind:
         raise UnsafeModelError(
-            f"{path} is {kind}, which can run code when it is loaded; where you trust it, convert it with\n"
-            "  import torch; from safetensors.torch import save_file\n"
-            f"  save_file(torch.load({path.name!r}, weights_only=True), {WEIGHTS!r})\n"
-            f"and give the folder of {WEIGHTS} and its {CARD} (docs/classifiers.md)")
+            f"{path} is {kind}, which can run code when it is loaded; where you trust it, convert it with the lines "
+            f"below and give the folder of {WEIGHTS} and its {CARD} (docs/classifiers.md)",
+            advice=("import torch; from safetensors.torch import save_file",
+                    f"save_file(torch.load({path.name!r}, weights_only=True), {WEIGHTS!r})"))
 
 
 def _unsafe_content(path: Path) -> str:
@@ -125,13 +130,12 @@ def _weights_file(path: Path) -> Path:
 def _read_card(path: Path, model: Path) -> ModelCard:
     if not path.is_file():
         raise ModelError(f"{model} has no {CARD} beside it, so its classes and size are unknown")
-    try:
-        fields = read_json(path)
-    except ValueError as error:
-        raise ModelError(f"{path} is not JSON: {error}") from error
-    if not isinstance(fields, dict):
-        raise ModelError(f"{path} must hold one JSON object, got {type(fields).__name__}")
-    return make_card(str(model), fields)
+    fields = read_document(path, dict[str, Any], what="the card of a model", error=ModelError)
+    card = make_card(str(model), fields)
+    if card.size > LARGEST:
+        raise ModelError(f"the card of {model} says that it reads images of {card.size} pixels a side, more than "
+                         f"{LARGEST}")
+    return card
 
 
 def unprefixed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -148,11 +152,7 @@ def unprefixed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _read_weights(file: Path, card: ModelCard, network: nn.Module) -> dict[str, Tensor]:
-    try:
-        state: dict[str, Tensor] = load_file(file)
-    except SafetensorError as error:
-        raise ModelError(f"{file} is not a readable safetensors file: {error}") from error
-    state = unprefixed(state)
+    state = unprefixed(read_tensors(file, error=ModelError))
     expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     found = {key: tuple(value.shape) for key, value in state.items()}
     last = next(reversed(expected))

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from radversary.classifiers.networks import NETWORKS
+from radversary.core.arrays import read_tensors
 from radversary.core.errors import MissingPartError, ModelError
 from radversary.core.files import sha256_file
 
@@ -96,10 +95,7 @@ def imagenet_start(architecture: str, *, weights: Path | None = None) -> dict[st
 
 def read_start(architecture: str, path: Path) -> dict[str, Tensor]:
     """Read the trunk's weights out of one torchvision-layout file; see :func:`imagenet_start`."""
-    try:
-        stored = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is not a readable safetensors file: {error}") from error
+    stored = read_tensors(path, error=ModelError)
     state = {key: value.float() if value.is_floating_point() else value
              for key, value in stored.items() if not key.startswith("fc.")}
     expected = _trunk_shapes(architecture)

@@ -17,8 +17,8 @@ def attack(
     option: Annotated[list[str] | None, typer.Option(help="Hyper-parameter as name=value, such as generator=fourier or "
                                                           "styles=my/pictures; repeatable.")] = None,
     strength: Annotated[list[float] | None, typer.Option(help="Opacity or other strength; repeatable.")] = None,
-    size: Annotated[int, typer.Option(min=32, help="Side in pixels.")] = 224,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 42,
+    size: Annotated[int, typer.Option(min=32, max=4096, help="Side in pixels.")] = 224,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.")] = 42,
 ) -> None:
     """Attack images at one or more strengths; no model is needed for attacks that look at none."""
     from radversary.attacks.registry import ATTACKS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from radversary.cli.console import say, show_whole, tell_result
+from radversary.cli.console import say, show_whole, tell_lines
 
 if TYPE_CHECKING:
     from radversary.audit.result import AuditResult
@@ -35,7 +35,7 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Run folders with re
         raise UnknownNameError("format", form, FORMATS)
     results = load_results(runs)
     if form == "csv":
-        tell_result(rows_of_all(results, attack=attack, rung=rung, measure=measure).rstrip("\n"))
+        tell_lines(rows_of_all(results, attack=attack, rung=rung, measure=measure).rstrip("\n"))
         return
     grids, whole = compare_runs(results, attack=attack, rung=rung, measure=measure), attack is None and rung is None
     if different_sets(results):
@@ -43,7 +43,7 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Run folders with re
     warn(results, attack, rung)
     if form == "markdown":
         parts = [f"{name}\n\n{standing_markdown(result)}" for name, result in results.items() if whole]
-        tell_result("\n".join([*parts, markdown(grids, measure)]).rstrip("\n"))
+        tell_lines("\n".join([*parts, markdown(grids, measure)]).rstrip("\n"))
         return
     for table in [standing_table(name, result) for name, result in results.items() if whole]:
         show_whole(table)

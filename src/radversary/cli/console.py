@@ -1,20 +1,91 @@
-"""Words to people: notes on standard error, results on standard output, plain when piped."""
+"""The one place that prints: notes on standard error, results on standard output, plain when piped.
+
+Names and reasons come from files of strangers. Whatever is printed goes through here and is cleaned: control
+characters, bidirectional overrides and bytes that are no text are written as escapes, long sentences are cut in the
+middle, and no text is read as Rich's markup.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
+from typing import Any
+
+import rich.table
 from rich.console import Console
 from rich.measure import Measurement
-from rich.table import Table
+from rich.text import Text
 
-NOTES = Console(stderr=True, highlight=False)
-RESULTS = Console(highlight=False)
+from radversary.core.text import FAULT, page, sentence
+
 UNBOUNDED = 10_000
 """Columns that no table reaches."""
+PIPE_CLOSED = 141
+"""Exit code where whoever read the output has gone, as a shell says it of a process that SIGPIPE ended."""
+
+
+class OpenConsole(Console):
+    """A console that ends the program quietly, and not as an alarm, where its reader has gone."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave; what is still to be written goes nowhere.
+
+        Raises:
+            SystemExit: Always.
+        """
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(PIPE_CLOSED)
+
+
+NOTES = OpenConsole(stderr=True, highlight=False, markup=False, emoji=False)
+RESULTS = OpenConsole(highlight=False, markup=False, emoji=False)
+
+
+class Table(rich.table.Table):
+    """A table whose texts are cleaned and never read as markup.
+
+    Args:
+        title: Line above it.
+        caption: Line below it.
+        options: What Rich's table takes.
+    """
+
+    def __init__(self, *, title: str = "", caption: str | None = None, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(title=Text(sentence(title), style="table.title") if title else None, title_justify="left",
+                         caption=Text(sentence(caption), style="table.caption") if caption else None,
+                         caption_justify="left", **options)
+
+    def add_column(self, header: Any = "", *more: Any, **options: Any) -> None:  # noqa: ANN401
+        """Add a column with a cleaned head."""
+        super().add_column(cell(header), *more, **options)
+
+    def add_row(self, *cells: Any, **options: Any) -> None:  # noqa: ANN401
+        """Add a row of cleaned texts."""
+        super().add_row(*map(cell, cells), **options)
+
+
+def cell(text: str | Text) -> Text:
+    """Return what stands in a cell: text cleaned line by line; styled text as it is, for that is our own."""
+    if isinstance(text, Text):
+        return text
+    return Text("\n".join(sentence(line, FAULT) for line in text.split("\n")))
 
 
 def say(line: str) -> None:
     """Print a note on standard error, unwrapped, so that a path stays whole."""
-    NOTES.print(line, markup=False, soft_wrap=True)
+    NOTES.print(sentence(line), soft_wrap=True)
+
+
+def complain(head: str, text: str) -> None:
+    """Print a note on standard error under a head in red; lines of advice follow as lines.
+
+    Args:
+        head: Such as ``error``.
+        text: The sentence, as :class:`radversary.core.errors.RadversaryError` cleans it.
+    """
+    clean = "\n".join(map(sentence, text.split("\n")))
+    NOTES.print(Text.assemble((f"{head}:", "bold red"), " ", clean), soft_wrap=True)
 
 
 def show(table: Table) -> None:
@@ -25,10 +96,16 @@ def show(table: Table) -> None:
 def show_whole(table: Table) -> None:
     """Print a table on standard output; a pipe has no width, so that nothing is folded there."""
     wide = Measurement.get(RESULTS, RESULTS.options.update(max_width=UNBOUNDED), table).maximum
-    console = RESULTS if RESULTS.is_terminal else Console(file=RESULTS.file, width=wide, highlight=False)
+    console = RESULTS if RESULTS.is_terminal else OpenConsole(file=RESULTS.file, width=wide, highlight=False,
+                                                              markup=False, emoji=False)
     console.print(table)
 
 
 def tell_result(line: str) -> None:
     """Print a result on standard output, unwrapped."""
-    RESULTS.print(line, markup=False, soft_wrap=True)
+    RESULTS.print(sentence(line), soft_wrap=True)
+
+
+def tell_lines(text: str) -> None:
+    """Print a result of many lines on standard output, such as CSV, Markdown or JSON: cleaned, nothing cut."""
+    RESULTS.print(page(text), soft_wrap=True)

@@ -21,9 +21,9 @@ OptionOption = Annotated[list[str] | None, typer.Option("--option", help="Furthe
 
 def source_options(source: str, root: Path | None, labels: Path | None, options: list[str] | None) -> dict[str, Any]:
     """Gather a data source's options from the command line; values are read as YAML."""
-    import yaml
-
     from radversary.core.errors import PlanError
+    from radversary.core.plain_yaml import parse_yaml
+    from radversary.core.text import quoted
 
     gathered: dict[str, Any] = {}
     if root is not None:
@@ -33,11 +33,11 @@ def source_options(source: str, root: Path | None, labels: Path | None, options:
     for text in options or []:
         name, equals, value = text.partition("=")
         if not equals:
-            raise PlanError(f"--option must be name=value, got {text!r}")
+            raise PlanError(f"--option must be name=value, got {quoted(text)}")
         try:
-            gathered[name] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise PlanError(f"--option {text!r} has a value that is not valid YAML") from error
+            gathered[name] = parse_yaml(value)
+        except ValueError as error:
+            raise PlanError(f"--option {quoted(text)} has a value that is not valid YAML: {error}") from error
     return gathered
 
 
@@ -48,9 +48,9 @@ def prepare(
     root: RootOption = None,
     labels: LabelsOption = None,
     option: OptionOption = None,
-    size: Annotated[int, typer.Option(min=32, help="Side in pixels.")] = 224,
+    size: Annotated[int, typer.Option(min=32, max=4096, help="Side in pixels.")] = 224,
     channels: Annotated[int, typer.Option(min=1, max=3, help="1 (grey) or 3.")] = 1,
-    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 42,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the split.")] = 42,
 ) -> None:
     """Read images, divide the patients 60/20/20, check for leaks and confounds."""
     from radversary.audit.plan_files import Part, parse_plan
@@ -88,9 +88,9 @@ def check(folder: Annotated[Path, typer.Argument(help="A folder of prepared imag
 @app.command()
 def phantoms(
     out: Annotated[Path, typer.Option(help="Folder for the images.")] = Path("phantoms"),
-    count: Annotated[int, typer.Option(min=3, help="Number of images.")] = 300,
-    size: Annotated[int, typer.Option(min=32, help="Side in pixels.")] = 256,
-    seed: Annotated[int, typer.Option(help="Seed of the collection.")] = 42,
+    count: Annotated[int, typer.Option(min=3, max=10**6, help="Number of images.")] = 300,
+    size: Annotated[int, typer.Option(min=32, max=4096, help="Side in pixels.")] = 256,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the collection.")] = 42,
 ) -> None:
     """Draw synthetic chest radiographs with masks of the pathology."""
     from radversary.data.phantoms import Phantoms, write_phantoms

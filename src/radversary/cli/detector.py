@@ -71,7 +71,7 @@ def calibrate(
     part: Annotated[str, typer.Option(help="Which part of a run's images.")] = "validation",
     rule: Annotated[str, typer.Option(help="How detectors are put together: kindred, adding up those of a kind; "
                                       "fisher, all; harmonic, for what one sees clearly.")] = "kindred",
-    seed: Annotated[int, typer.Option(help="Seed of the choice of one image a patient.")] = 42,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the choice of one image a patient.")] = 42,
 ) -> None:
     """Set the thresholds on clean films of patients that were not fitted on."""
     from radversary.cli.detector_tables import promise_table
@@ -168,8 +168,8 @@ def families(
                                               "the detectors are left out. Default: that of `evaluate`.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for families.json and .md; the same command goes on where it "
                                            "was.")] = Path("runs/watch"),
-    train_images: Annotated[int, typer.Option(min=2, help="Training images at most, and as many attacked copies an "
-                                                          "attack.")] = 300,
+    train_images: Annotated[int, typer.Option(min=2, max=10**6, help="Training images at most, and as many attacked "
+                                                                     "copies an attack.")] = 300,
 ) -> None:
     """Measure the learned detector on attack families that it was shown, and on each that it was not."""
     from radversary.audit.families import leave_one_family_out
@@ -178,7 +178,7 @@ def families(
     from radversary.classifiers.files import load_classifier
     from radversary.cli.detector_tables import families_table
     from radversary.core.errors import DataError
-    from radversary.core.files import write_text
+    from radversary.core.files import write_page
     from radversary.data.prepared import PreparedImages
     from radversary.report.watch import write_watch
     from radversary.report.watch_tables import families_markdown
@@ -189,7 +189,7 @@ def families(
     chosen = read_plan(WatchPlan, plan) if plan else parse_plan(WatchPlan, DEFAULT, source="the default plan")
     result = leave_one_family_out(chosen, load_classifier(model), PreparedImages.load(prepared), out,
                                   train_images=train_images)
-    write_text(out / "families.md", families_markdown(result))
+    write_page(out / "families.md", families_markdown(result))
     show_whole(families_table(result))
     for warning in result.warnings:
         say(warning)

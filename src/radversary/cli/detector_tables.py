@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from radversary.audit.families_result import FamiliesResult
 from radversary.audit.watch_result import WatchResult
+from radversary.cli.console import Table
 from radversary.detectors.drift import CleanCheck, CleanRate
 from radversary.report.markdown import figure
 from radversary.report.watch_tables import FAMILIES, HARMLESS, NOTICED, family_rows, harmless_rows, noticed_rows, region
@@ -21,25 +21,24 @@ SUREST = 4
 
 def promise_table(promise: Mapping[str, Any]) -> Table:
     """Return what a calibration promises, one row a group."""
-    table = Table(title=f"Promised: at most {promise['alpha']:.1%} of clean films of new patients raise an alarm",
-                  title_justify="left")
+    table = Table(title=f"Promised: at most {promise['alpha']:.1%} of clean films of new patients raise an alarm")
     for name in ("group", "patients", "this calibration stays under (95 %)"):
         table.add_column(name, justify="left" if name == "group" else "right")
     for group, patients in promise["patients"].items():
         note = " (too few: judged with all)" if group in promise["pooled"] else ""
-        table.add_row(escape(f"{group}{note}"), str(patients), f"{promise['bound_95'][group]:.1%}")
+        table.add_row(f"{group}{note}", str(patients), f"{promise['bound_95'][group]:.1%}")
     return table
 
 
 def rates_table(found: CleanCheck) -> Table:
     """Return how often clean films raised an alarm, for everyone and for each group."""
-    table = Table(title="False alarms on these clean films, % [95 % interval]", title_justify="left")
+    table = Table(title="False alarms on these clean films, % [95 % interval]")
     for name in ("films", "patients", "alarms", "bound", ""):
         table.add_column(name, justify="left" if name in ("films", "") else "right")
     rows = [("all", found.overall), *((f"group {rate.name}", rate) for rate in found.groups if len(found.groups) > 1),
             *((f"{kind} {rate.name or 'unknown'}", rate) for kind, rates in found.subgroups.items() for rate in rates)]
     for title, rate in rows:
-        table.add_row(escape(title), str(rate.rate.n), figure(rate.rate), f"{rate.bound:.1%}", verdict_on(rate))
+        table.add_row(title, str(rate.rate.n), figure(rate.rate), f"{rate.bound:.1%}", verdict_on(rate))
     return table
 
 
@@ -52,15 +51,15 @@ def verdict_on(rate: CleanRate) -> str:
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Table:
     """Return verdicts, those to be reviewed in bold."""
-    table = Table(title_justify="left")
+    table = Table()
     for name, justify in (("film", "left"), ("verdict", "left"), ("p", "right"), ("prediction", "left"),
                           ("strongest cue", "left")):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(name, justify=justify, overflow="fold")
     for item in verdicts:
         review = item.verdict == "review"
         shown = f"{item.prediction} {item.probabilities[item.prediction]:.0%}"
-        table.add_row(escape(item.image), "[bold red]review[/]" if review else "pass", f"{item.p_value:.{SUREST}f}",
-                      escape(shown), escape(item.cue) if review else "")
+        table.add_row(item.image, Text("review", style="bold red") if review else "pass", f"{item.p_value:.{SUREST}f}",
+                      shown, item.cue if review else "")
     return table
 
 
@@ -84,9 +83,9 @@ def harmless_table(result: WatchResult) -> Table:
 
 def plain_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> Table:
     """Return a table of texts, the first ``left`` columns flush left."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title)
     for number, head in enumerate(heads):
         table.add_column(head, justify="left" if number < left else "right")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*row)
     return table

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from radversary.cli.console import show_whole
+from radversary.cli.console import Table, show_whole
 
 TRAINABLE = "trainable"
 
@@ -16,8 +16,6 @@ def list_parts(
                                                  "datasets, architectures or trainable; default: all.")] = None,
 ) -> None:
     """List the registered parts, those of other packages included, and what a plan can train by which key."""
-    from rich.table import Table
-
     from radversary.attacks.registry import ATTACKS
     from radversary.classifiers.networks import NETWORKS
     from radversary.core.errors import UnknownNameError

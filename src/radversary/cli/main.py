@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+import warnings
+from typing import Any, cast
 
 import typer
-from rich.markup import escape
 
 from radversary import __version__
 from radversary.cli import data, detector, train
 from radversary.cli.attack import attack
 from radversary.cli.audit import audit
 from radversary.cli.compare import compare
-from radversary.cli.console import NOTES, tell_result
+from radversary.cli.console import complain, say, tell_result
 from radversary.cli.detect import detect
 from radversary.cli.figures import figures
 from radversary.cli.listing import list_parts
@@ -21,8 +23,9 @@ from radversary.cli.report import report
 from radversary.cli.run import demo, run_plan
 from radversary.cli.screen import screen
 from radversary.core.errors import RadversaryError
+from radversary.core.text import FAULT, shortened
 
-STOPPED, INTERNAL = 130, 70
+REFUSED, NO_MEMORY, INTERNAL, STOPPED = 2, 3, 70, 130
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", add_completion=False, pretty_exceptions_enable=False,
@@ -52,24 +55,78 @@ def front(version: bool = typer.Option(default=False, help="Print the version an
 
 
 def run() -> None:
-    """Run the command line; a known error becomes one sentence and exit code 2."""
+    """Run the command line and leave; whatever is wrong becomes one sentence and an exit code (docs/cli.md)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal of another encoding shows what it lacks as escapes
+            stream.reconfigure(errors="backslashreplace")
+    left = outcome()
+    if left == STOPPED:
+        say("stopped; the same command goes on where this one was")
+    if left:
+        sys.exit(left)
+
+
+def outcome() -> int | None:
+    """Run the verb that the command line names and return the exit code; None for 0.
+
+    Raises:
+        SystemExit: Nobody reads the output any more.
+    """
     try:
-        app()
-    except RadversaryError as error:
-        NOTES.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(2)
-    except Exception as error:  # the last resort: exit code 1 would read as an alarm of `detect`
-        if os.environ.get("RADVERSARY_DEBUG"):
+        with warnings.catch_warnings():
+            warnings.showwarning = note_warning  # type: ignore[assignment]
+            return cast("int | None", app(standalone_mode=False))
+    except Exception as error:
+        if os.environ.get("RADVERSARY_DEBUG") and not isinstance(error, RadversaryError):
             raise
-        NOTES.print(f"[bold red]internal error:[/] {escape(f'{type(error).__name__}: {error}')}; this is a mistake in "
-                    "radversary: set RADVERSARY_DEBUG=1 to see where", soft_wrap=True)
-        sys.exit(INTERNAL)
-    except (KeyboardInterrupt, SystemExit) as left:
-        # Typer turns Ctrl-C inside a verb into this exit code, without a word.
-        if isinstance(left, SystemExit) and left.code != STOPPED:
-            raise
-        NOTES.print("stopped; the same command goes on where this one was")
-        sys.exit(STOPPED)
+        return failed(error)
+    except KeyboardInterrupt:
+        return STOPPED
+
+
+def failed(error: Exception) -> int:
+    """Say in one sentence what went wrong, and return the exit code.
+
+    Args:
+        error: What was raised.
+    """
+    if isinstance(error, RadversaryError):
+        complain("error", str(error))
+        return REFUSED
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # Typer carries a Click of its own
+        return misused(error)
+    if lacks_memory(error):
+        complain("error", "there is not enough memory for this; give fewer or smaller images, or a smaller batch_size")
+        return NO_MEMORY
+    if isinstance(error, RecursionError):
+        complain("error", "something that was given is nested more deeply than can be followed")
+        return REFUSED
+    if isinstance(error, OSError) and error.filename is not None:
+        complain("error", f"cannot use {shortened(os.fsdecode(error.filename), FAULT)}: {error.strerror}")
+        return REFUSED
+    complain("internal error", f"{type(error).__name__}: {error}; this is a mistake in radversary: set "
+                               "RADVERSARY_DEBUG=1 to see where")
+    return INTERNAL
+
+
+def misused(error: Any) -> int:  # noqa: ANN401
+    """Say what is wrong with a command line, and how the command is used."""
+    if type(error).__name__ != "NoArgsIsHelpError":  # whose message, the help, was printed
+        if error.ctx is not None:
+            say(" ".join(error.ctx.get_usage().split()))
+        complain("error", error.format_message())
+    return int(error.exit_code)
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Tell whether an error says that memory ran out; PyTorch says so in an error of another kind."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(
+        words in str(error) for words in ("allocate memory", "out of memory")))
+
+
+def note_warning(message: Warning | str, *_where: Any) -> None:  # noqa: ANN401
+    """Print a warning as a note; where it was raised is of no use to a person."""
+    say(f"note: {message}")
 
 
 if __name__ == "__main__":

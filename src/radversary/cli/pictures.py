@@ -12,12 +12,12 @@ from radversary.attacks.base import Attack, Batch, run_attack
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import DataError
-from radversary.core.files import read_json, sha256_file, write_json, write_whole
+from radversary.core.files import sha256_file, write_json, write_whole
 from radversary.core.types import Access, Images
 from radversary.data.reading import read_picture
 from radversary.imaging.intensity import quantise, resize, to_grey
 from radversary.imaging.png import encode_png
-from radversary.screening.films import ATTACKED
+from radversary.screening.films import ATTACKED, read_attacked
 
 
 class Unseen(Classifier):
@@ -40,12 +40,11 @@ def note_attacked(made: Sequence[Path], out: Path) -> None:
     """List the hashes of attacked files in their folder, so that nothing ever takes them for clean ones.
 
     Raises:
+        DataError: The folder has such a list, and it is damaged.
         StorageError: The disk refused.
     """
-    note = out / ATTACKED
-    known = set(read_json(note)) if note.is_file() else set()
     if made:
-        write_json(note, sorted(known | {sha256_file(path) for path in made}))
+        write_json(out / ATTACKED, sorted(read_attacked(out) | {sha256_file(path) for path in made}))
 
 
 def image_files(places: Sequence[Path]) -> list[Path]:

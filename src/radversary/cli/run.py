@@ -24,7 +24,7 @@ def run_plan(plan: Annotated[Path, typer.Argument(help="A study plan (YAML); see
     from radversary.study.run import run_study
 
     study = read_plan(StudyPlan, plan)
-    folder = out or Path("runs") / study.name
+    folder = out or run_folder(study.name)
     result = run_study(study, folder, device=device)
     show(time_table(result.seconds))
     show(detection_table(result))
@@ -32,6 +32,19 @@ def run_plan(plan: Annotated[Path, typer.Argument(help="A study plan (YAML); see
     for warning in result.data.warnings:
         say(f"note: {warning}")
     tell_result(f"report: {(folder / 'report.html').resolve()}")
+
+
+def run_folder(name: str) -> Path:
+    """Return where a run of some name goes by default.
+
+    Raises:
+        PlanError: A folder of that name would lie elsewhere, or can be none.
+    """
+    from radversary.core.errors import PlanError
+
+    if Path(name).name != name or name in (".", "..") or len(name.encode(errors="replace")) > 200:
+        raise PlanError(f"the plan's name {name!r} is none that a folder under runs/ can have; give --out")
+    return Path("runs") / name
 
 
 def demo(out: Annotated[Path, typer.Option(help="Run folder; the same command goes on where it was stopped.")] =

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from radversary.cli.console import say, show_whole, tell_result
+from radversary.cli.console import say, show_whole, tell_lines
 from radversary.cli.detector import report_left_out
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def screen(
         for verdict in screen_place(guard, place, left_out=left_out, part=part):
             found.append(verdict)
             if lines:  # each as soon as it is known
-                tell_result(json.dumps(as_json(verdict)))
+                tell_lines(json.dumps(as_json(verdict)))
     if not lines:
         show_whole(verdict_table(found))
     report_left_out(left_out)

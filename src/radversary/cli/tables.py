@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rich.markup import escape
-from rich.table import Table
-
 from radversary.audit.result import AuditResult
 from radversary.audit.rungs import Rung
 from radversary.audit.wording import level
+from radversary.cli.console import Table
 from radversary.report.compare import caption, heads, row_name, texts
 from radversary.report.grid import FOOTNOTE, Grid
 from radversary.report.markdown import figure, has_rungs, number, standing_texts
@@ -22,13 +20,13 @@ def accuracy_table(result: AuditResult) -> Table:
     A figure that rests on other images than the title says tells its own n; an oracle is marked as one.
     """
     n, reading, rungs = result.cells[0].performance.accuracy.n, Reading(result), has_rungs(result)
-    table = Table(title=f"Accuracy, % [95 % interval], n = {n} sealed test images", title_justify="left")
+    table = Table(title=f"Accuracy, % [95 % interval], n = {n} sealed test images")
     for name in ("attack", "rung") if rungs else ("attack",):
         table.add_column(name)
     table.add_column("strength", justify="right")
     for label in reading.defences:
         mark = " (oracle)" if label in result.oracles else ""
-        table.add_column(escape("no defence" if label == "none" else label + mark), justify="right")
+        table.add_column("no defence" if label == "none" else label + mark, justify="right")
     for condition in reading.conditions:
         cells = [reading.cell(condition, label) for label in reading.defences]
         row = [figure(cell.performance.accuracy) + number(cell.performance.accuracy, n) if cell else "–"
@@ -45,21 +43,21 @@ def grid_table(grid: Grid, measure: str) -> Table:
         grid: Of :func:`radversary.report.compare.compare`.
         measure: The figure it shows.
     """
-    table = Table(title=escape(caption(grid, measure)), title_justify="left",
-                  caption=FOOTNOTE if grid.familiar else None, caption_justify="left")
+    table = Table(title=caption(grid, measure),
+                  caption=FOOTNOTE if grid.familiar else None)
     table.add_column("defence", overflow="fold")
     for head in heads(grid):
-        table.add_column(escape(head), justify="right", overflow="fold")
+        table.add_column(head, justify="right", overflow="fold")
     for row in grid.rows:
         if row.role == "oracle" and not any(rest.role == "oracle" for rest in grid.rows[: grid.rows.index(row)]):
             table.add_section()
-        table.add_row(escape(row_name(row)), *(two_lines(text) for text in texts(row)))
+        table.add_row(row_name(row), *(two_lines(text) for text in texts(row)))
     return table
 
 
 def two_lines(text: str) -> str:
     """Put a figure's interval beneath it, so that twelve columns fit a terminal."""
-    return escape(text.replace(" [", "\n[", 1))
+    return text.replace(" [", "\n[", 1)
 
 
 def standing_table(run: str, result: AuditResult) -> Table:
@@ -72,9 +70,8 @@ def standing_table(run: str, result: AuditResult) -> Table:
     reading = Reading(result)
     strongest = reading.worst.title if reading.worst else ""
     names, *lines = standing_texts(reading)
-    table = Table(title=escape(f"{run}: each defence in a line; accuracy, %; worst of the listed attacks"),
-                  title_justify="left", caption=escape(f"recall and McNemar under {strongest}") if strongest else None,
-                  caption_justify="left")
+    table = Table(title=f"{run}: each defence in a line; accuracy, %; worst of the listed attacks",
+                  caption=f"recall and McNemar under {strongest}" if strongest else None)
     for place, head in enumerate(names):
         table.add_column(head, justify="right" if place else "left", overflow="fold")
     for place, line in enumerate(lines, start=-len(lines)):
@@ -86,7 +83,7 @@ def standing_table(run: str, result: AuditResult) -> Table:
 
 def detection_table(result: AuditResult) -> Table:
     """Return how often each detector noticed each attack at its weakest and strongest, original at hand."""
-    table = Table(title="Noticed with the original at hand, % [95 % interval]", title_justify="left")
+    table = Table(title="Noticed with the original at hand, % [95 % interval]")
     for name in ("attack", "strength", "detector", "AUROC", "attacks noticed", "false alarms"):
         table.add_column(name, justify="left" if name in ("attack", "detector") else "right")
     strengths: dict[str, list[float]] = {}
@@ -106,7 +103,7 @@ def detection_table(result: AuditResult) -> Table:
 
 def time_table(seconds: Mapping[str, float]) -> Table:
     """Return where the time went."""
-    table = Table(title="Where the time went", title_justify="left")
+    table = Table(title="Where the time went")
     table.add_column("step")
     table.add_column("seconds", justify="right")
     for name, spent in seconds.items():
@@ -117,7 +114,7 @@ def time_table(seconds: Mapping[str, float]) -> Table:
 
 def counts_table(title: str, counts: Mapping[str, Mapping[str, int]]) -> Table:
     """Return counts, one row an outer key, one column an inner key."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title)
     columns = list(dict.fromkeys(name for row in counts.values() for name in row))
     for name in ("", *columns):
         table.add_column(name, justify="right" if name else "left")

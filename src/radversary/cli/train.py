@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from radversary.cli.console import say
+from radversary.cli.run import run_folder
 
 app = typer.Typer(no_args_is_help=True, help="Train a classifier, or the style network that the attacks use.")
 
@@ -15,14 +16,14 @@ app = typer.Typer(no_args_is_help=True, help="Train a classifier, or the style n
 @app.command()
 def stylizer(
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and weights.")] = Path("runs/stylizer"),
-    steps: Annotated[int, typer.Option(min=1, help="Gradient steps.")] = 4000,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 8,
-    size: Annotated[int, typer.Option(min=32, help="Side of the training crops, a multiple of 16.")] = 96,
-    phantoms: Annotated[int, typer.Option(min=1, help="Phantom radiographs to train on.")] = 1500,
+    steps: Annotated[int, typer.Option(min=1, max=10**6, help="Gradient steps.")] = 4000,
+    batch_size: Annotated[int, typer.Option(min=1, max=2**16, help="Images a step.")] = 8,
+    size: Annotated[int, typer.Option(min=32, max=1024, help="Side of the training crops, a multiple of 16.")] = 96,
+    phantoms: Annotated[int, typer.Option(min=1, max=10**6, help="Phantom radiographs to train on.")] = 1500,
     style_weight: Annotated[float, typer.Option(min=0, help="Style against content.")] = 3.0,
     vgg: Annotated[str | None, typer.Option(help="VGG-19 weights file (safetensors); default: the best one in the "
                                                  "folder that RADVERSARY_WEIGHTS names.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 42,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.")] = 42,
 ) -> None:
     """Train the feed-forward style network on phantoms and procedural textures.
 
@@ -60,6 +61,6 @@ def classifier(
     from radversary.study.run import train_models
 
     study = read_plan(StudyPlan, plan)
-    folder = out or Path("runs") / study.name
+    folder = out or run_folder(study.name)
     for name, model in train_models(study, folder, device=device).items():
         say(f"{name}: {folder / 'models' / name} (sha256 {model.card.sha256[:12]}…)")

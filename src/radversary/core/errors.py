@@ -20,11 +20,24 @@ RadversaryError
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from radversary.core.text import sentence
 
 
 class RadversaryError(Exception):
-    """Base of all errors raised on purpose; its text is one sentence for a person."""
+    """Base of all errors raised on purpose; its text is one sentence for a person.
+
+    Names and values from files are quoted in it, so that it is cleaned here, once: no control character, and
+    :data:`radversary.core.text.SENTENCE` characters at most.
+
+    Args:
+        text: The sentence.
+        advice: Lines that follow it, such as those of a small program.
+    """
+
+    def __init__(self, text: str, *, advice: Sequence[str] = ()) -> None:
+        super().__init__("\n  ".join(map(sentence, (text, *advice))))
 
 
 class InputError(RadversaryError):

@@ -15,7 +15,12 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from radversary.core.documents import first_fault
 from radversary.core.errors import MissingPartError, PlanError, UnknownNameError
+from radversary.core.text import quoted
+
+LARGEST = 1_000_000
+"""The largest number among a part's hyper-parameters, seeds apart."""
 
 Part = TypeVar("Part")
 
@@ -88,12 +93,31 @@ class Registry(Generic[Part]):
         for parameter in parameters:
             if parameter not in accepted:
                 raise UnknownNameError(f"parameter of {self.kind} {name!r}", parameter, accepted)
+        for parameter, value in parameters.items():
+            if fault := out_of_range(parameter, value):
+                raise PlanError(f"{self.kind} {name!r}: {parameter}: {fault} (got {quoted(value)})")
         try:
             return TypeAdapter(part).validate_python(parameters) if is_dataclass(part) else part(**parameters)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "its parameters"
-            what = f"{place}: {first['msg'].lower()} (got {first['input']!r})"
-            raise PlanError(f"{self.kind} {name!r}: {what}") from error
-        except (TypeError, ValueError) as error:
+            raise PlanError(f"{self.kind} {name!r}: {first_fault(error)}") from error
+        except (TypeError, ValueError, ArithmeticError) as error:
             raise PlanError(f"{self.kind} {name!r} cannot be built: {error}") from error
+
+
+def out_of_range(name: str, value: object) -> str:
+    """Say why a number is none that a part can have; nothing where it can.
+
+    Numbers of steps, images or pixels beyond :data:`LARGEST` would only ask for time and memory that nobody has.
+
+    Args:
+        name: The parameter's name; one that ends with ``seed`` is a seed.
+        value: Its value.
+
+    Example:
+        >>> out_of_range("steps", 10**12), out_of_range("seed", -1), out_of_range("steps", 100)
+        ('at most 1000000', 'a seed is a whole number from 0 to below 2^63', '')
+    """
+    if name.endswith("seed"):
+        fits = value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63)
+        return "" if fits else "a seed is a whole number from 0 to below 2^63"
+    return f"at most {LARGEST}" if isinstance(value, int | float) and abs(value) > LARGEST else ""

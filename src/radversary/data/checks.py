@@ -9,6 +9,7 @@ from typing import Final
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from radversary.core.documents import read_document
 from radversary.core.files import write_text
 from radversary.core.types import Estimate
 from radversary.data.confounds import METADATA, characteristics, floors
@@ -63,8 +64,12 @@ class DataReport(BaseModel):
 
     @classmethod
     def load(cls, path: Path) -> DataReport:
-        """Read a report that :meth:`save` wrote."""
-        return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        """Read a report that :meth:`save` wrote.
+
+        Raises:
+            DataError: It is absent, damaged, or of another version.
+        """
+        return read_document(path, cls, what="a report on data", remedy="check the data again", constants=True)
 
 
 def check_data(prepared: PreparedImages, *, seed: int = 42) -> DataReport:

@@ -6,22 +6,57 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
 import torch
+from pydantic import Field, field_validator
 
-from radversary.core.errors import DataError, PlanError
-from radversary.core.files import read_json, sha256_file, sha256_json, write_json, write_whole
+from radversary.core.arrays import open_array
+from radversary.core.documents import Document, Sha256, find_document, read_document
+from radversary.core.errors import DataError, InputError, MissingColumnError, PlanError
+from radversary.core.files import sha256_file, sha256_json, write_json, write_whole
 from radversary.core.types import Images, Labels
 from radversary.data.preparing import Failed, depth_of_all, write_images
 from radversary.data.table import PARTS, ImageTable, read_csv
 
 RECORD: Final = "prepared.json"
-FILES: Final = ("images.npy", "table.csv", "left_out.csv")
+IMAGES: Final = "images.npy"
+FILES: Final = (IMAGES, "table.csv", "left_out.csv")
 FORMAT: Final = 2
 """Raised whenever the same files would give other bytes, so that old folders are made anew."""
+
+
+class PreparedRecord(Document):
+    """What ``prepared.json`` holds.
+
+    Attributes:
+        format: :data:`FORMAT` of the version that wrote it.
+        inputs: Hash of the rows, files and settings that the images were made from.
+        size: Side of the square in pixels.
+        channels: 1 (grey) or 3.
+        bits: Bits a sample, 8 to 16.
+        classes: Class names in the order of the logits.
+        count: Images.
+        sha256: Hash of each of :data:`FILES`.
+    """
+
+    format: int
+    inputs: Sha256
+    size: int = Field(ge=1)
+    channels: Literal[1, 3]
+    bits: int = Field(ge=8, le=16)
+    classes: tuple[str, ...] = Field(min_length=2)
+    count: int = Field(ge=1)
+    sha256: dict[str, Sha256]
+
+    @field_validator("sha256")
+    @classmethod
+    def _of_each_file(cls, sha256: dict[str, str]) -> dict[str, str]:
+        if set(sha256) != set(FILES):
+            raise ValueError(f"it must name {', '.join(FILES)}")
+        return sha256
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +84,9 @@ class PreparedImages:
     def load(cls, folder: Path) -> PreparedImages:
         """Open a folder that :func:`prepare_images` wrote.
 
+        The tables' hashes are compared with the record. That of the images, which may be gigabytes, is taken again only
+        where their file was written after the record, which is the last to be written.
+
         Args:
             folder: The folder.
 
@@ -56,19 +94,22 @@ class PreparedImages:
             The images, not read into memory.
 
         Raises:
-            DataError: There is no whole set of prepared images.
+            DataError: There is no whole set of prepared images, or one that was changed since.
         """
         try:
-            record = read_json(folder / RECORD)
-            images = np.load(folder / "images.npy", mmap_mode="r")
-            table = ImageTable(read_csv(folder / "table.csv"), tuple(record["classes"]))
-            left_out = read_csv(folder / "left_out.csv")
-        except (OSError, ValueError, KeyError, DataError) as error:
+            record = read_document(folder / RECORD, PreparedRecord, what="the record of prepared images")
+            _refuse_changed(folder, record)
+            shape = (None, record.channels, record.size, record.size)
+            images = open_array(folder / IMAGES, dtypes=("uint8" if record.bits <= 8 else "uint16",), shape=shape)
+            table = ImageTable(read_csv(folder / "table.csv"), record.classes)
+            left_out = _with_columns(read_csv(folder / "left_out.csv"), ("path", "reason"), folder / "left_out.csv")
+            _with_columns(table.frame, ("file_sha256", "pixels_sha256"), folder / "table.csv")
+        except DataError as error:
             raise DataError(f"{folder} holds no whole set of prepared images ({error}); prepare them again") from error
         if len(images) != len(table):
             raise DataError(f"{folder} holds {len(images)} images but {len(table)} rows; prepare them again")
-        facts = [record["size"], record["channels"], record["bits"], record["sha256"]["images.npy"], table.sha256()]
-        return cls(folder, table, images, record["bits"], tuple(left_out["reason"]), sha256_json(facts))
+        facts = [record.size, record.channels, record.bits, record.sha256[IMAGES], table.sha256()]
+        return cls(folder, table, images, record.bits, tuple(left_out["reason"]), sha256_json(facts))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -110,9 +151,15 @@ class PreparedImages:
 
         Returns:
             float32 (n, C, S, S) in [0, 1].
+
+        Raises:
+            DataError: A code is beyond the images' depth: their file was changed.
         """
-        codes = self.images[np.asarray(rows, dtype=np.int64)].astype(np.float32)
-        return torch.from_numpy(codes) / float(2**self.bits - 1)
+        codes, top = self.images[np.asarray(rows, dtype=np.int64)], 2**self.bits - 1
+        if codes.size and int(codes.max()) > top:
+            raise DataError(f"{self.folder / IMAGES} holds codes up to {int(codes.max())}, with {self.bits} bits none "
+                            f"is beyond {top}; prepare the images again")
+        return torch.from_numpy(codes.astype(np.float32)) / float(top)
 
     def seal(self, part: str) -> str:
         """Return the hash of one part's ids, labels and pixels, the same wherever and in whatever order it lies.
@@ -158,8 +205,9 @@ def prepare_images(table: ImageTable, *, size: int, channels: int = 1, folder: P
     if size < 1 or channels not in (1, 3):
         raise PlanError(f"images are prepared at a size of at least 1 with 1 or 3 channels, got {size} and {channels}")
     inputs = _fingerprint(table, size, channels)
-    if not _made_from(inputs, folder):
-        _prepare(table, {"size": size, "channels": channels, "inputs": inputs}, folder)
+    if (known := _made_from(inputs, folder)) is not None:
+        return known
+    _prepare(table, {"size": size, "channels": channels, "inputs": inputs}, folder)
     return PreparedImages.load(folder)
 
 
@@ -170,7 +218,7 @@ def _prepare(table: ImageTable, settings: Mapping[str, Any], folder: Path) -> No
     failed: list[Failed] = []
     try:
         kept: list[dict[str, Any]] = []
-        write_whole(folder / "images.npy", lambda part: write_images(
+        write_whole(folder / IMAGES, lambda part: write_images(
             part, table, settings["size"], settings["channels"], bits, kept, failed))
         _write_tables(table, kept, failed, folder)
         hashes = {name: sha256_file(folder / name) for name in FILES}
@@ -194,12 +242,37 @@ def _write_tables(table: ImageTable, kept: Sequence[dict[str, Any]], failed: Seq
     write_whole(folder / "left_out.csv", lambda part: left_out.to_csv(part, index=False, lineterminator="\n"))
 
 
-def _made_from(inputs: str, folder: Path) -> bool:
+def _made_from(inputs: str, folder: Path) -> PreparedImages | None:
+    record = find_document(folder / RECORD, PreparedRecord)
+    if record is None or record.inputs != inputs:
+        return None
     try:
-        whole = all((folder / name).is_file() for name in FILES)
-        return whole and read_json(folder / RECORD)["inputs"] == inputs
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return PreparedImages.load(folder)
+    except InputError:  # damaged or changed since: prepared anew
+        return None
+
+
+def _refuse_changed(folder: Path, record: PreparedRecord) -> None:
+    """Refuse files that are not those of their record.
+
+    Raises:
+        DataError: One is absent or was changed.
+    """
+    for name in FILES:
+        path = folder / name
+        if not path.is_file():
+            raise DataError(f"there is no {name}")
+        if name == IMAGES and path.stat().st_mtime_ns <= (folder / RECORD).stat().st_mtime_ns:
+            continue
+        if sha256_file(path) != record.sha256[name]:
+            raise DataError(f"{name} was changed after it was written")
+
+
+def _with_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> pd.DataFrame:
+    for column in columns:
+        if column not in frame:
+            raise MissingColumnError(path, column, map(str, frame.columns))
+    return frame
 
 
 def _fingerprint(table: ImageTable, size: int, channels: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +13,15 @@ import numpy as np
 import pandas as pd
 
 from radversary.core.errors import DataError, MissingColumnError, UnknownNameError
-from radversary.core.files import write_whole
+from radversary.core.files import read_text, write_whole
+from radversary.core.text import FAULT, quoted, sentence
 
 TEXT_COLUMNS: Final = ("image_id", "path", "label", "patient_id", "view", "sex", "split", "source")
 COLUMNS: Final = ("image_id", "path", "label", "patient_id", "view", "sex", "age", "split", "source", "rotation")
 REQUIRED: Final = ("image_id", "path", "label")
 PARTS: Final = ("train", "validation", "test")
+LIMIT: Final = 2**30
+"""Bytes of a table at most."""
 UNKNOWN_PATIENT: Final = "image:"
 """Prefix of the patient id of an image whose patient is not known; the rest is the image's own id."""
 
@@ -170,11 +174,13 @@ def read_csv(path: Path) -> pd.DataFrame:
         DataError: The file is absent, empty or no CSV.
     """
     try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        return pd.read_csv(StringIO(read_text(path, limit=LIMIT).removeprefix("\ufeff")), dtype=str,
+                           keep_default_na=False)
     except FileNotFoundError as error:
         raise DataError(f"there is no table {path}") from error
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(f"{path} is not a readable CSV table: {str(error).strip()}") from error
+    except (OSError, ValueError) as error:  # pandas' errors of parsing are values
+        reason = sentence(str(error).strip(), FAULT)
+        raise DataError(f"{path} is not a readable CSV table: {reason}") from error
 
 
 def unknown_patients(image_ids: Sequence[str] | pd.Series[str]) -> list[str]:
@@ -193,12 +199,12 @@ def numbers(cells: pd.Series[str], name: str) -> pd.Series[float]:
         float64 of the same length.
 
     Raises:
-        DataError: A cell is not a number.
+        DataError: A cell is not a finite number.
     """
     values: pd.Series[float] = pd.to_numeric(cells, errors="coerce").astype("float64")
-    bad = cells[values.isna() & cells.notna() & ~cells.astype(str).str.lower().isin(["", "nan"])]
+    bad = cells[~np.isfinite(values) & cells.notna() & ~cells.astype(str).str.lower().isin(["", "nan"])]
     if len(bad):
-        raise DataError(f"column {name!r} must hold numbers, row {bad.index[0]} says {bad.iloc[0]!r}")
+        raise DataError(f"column {name!r} must hold numbers, row {bad.index[0]} says {quoted(bad.iloc[0])}")
     return values
 
 

@@ -8,23 +8,27 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from radversary.classifiers.files import CARD, WEIGHTS, refuse_unsafe
 from radversary.classifiers.pretrained import describe_misfits
+from radversary.core.arrays import read_tensors
+from radversary.core.documents import read_document
 from radversary.core.errors import ModelError
-from radversary.core.files import read_json, sha256_file, sha256_json, write_json, write_whole
+from radversary.core.files import sha256_file, sha256_json, write_json, write_whole
 from radversary.core.registry import Registry
 from radversary.core.seeds import global_seed
+from radversary.core.text import quoted
 from radversary.core.types import Images
 from radversary.defenses.base import Transform
 from radversary.imaging.intensity import to_grey
+
+WIDEST = 1024
+"""No option of a restorer, such as its width, is a larger number."""
 
 BATCH = 32
 """Images that go through a network at once."""
@@ -58,12 +62,20 @@ class RestorerCard(BaseModel):
 
     name: str
     architecture: str
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, JsonValue] = Field(default_factory=dict)
     trained_on: str = ""
     source: str = ""
     notes: str = ""
     sha256: str = ""
     licence: str = ""
+
+    @field_validator("options")
+    @classmethod
+    def _can_be_built(cls, options: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        # Networks are built before their weights are compared, so that a number of layers is memory asked for.
+        if large := [name for name, value in options.items() if isinstance(value, int | float) and abs(value) > WIDEST]:
+            raise ValueError(f"{quoted(large[0])} is beyond {WIDEST}")
+        return options
 
 
 class Restoration(Transform):
@@ -228,8 +240,10 @@ def load_restoration(folder: Path) -> Restoration:
     if (actual := sha256_file(file)) != card.sha256:
         raise _lacking(card.name, f"{file} is damaged or was changed, its sha256 is {actual}, "
                                   f"the card says {card.sha256 or 'nothing'}")
+    with torch.device("meta"):  # no memory is taken before the weights are known to fit
+        weights = _read_weights(file, card, build_restorer(card))
     network = build_restorer(card)
-    network.load_state_dict(_read_weights(file, card, network))
+    network.load_state_dict(weights)
     return Restoration(network, card)
 
 
@@ -247,20 +261,16 @@ def _read_card(folder: Path) -> RestorerCard:
     if not (folder / CARD).is_file():
         raise _lacking(folder.name, f"{folder} holds no {CARD}")
     try:
-        return RestorerCard.model_validate(read_json(folder / CARD))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "card"
-        raise _lacking(folder.name, f"{folder / CARD} is wrong, {place}: {first['msg'].lower()}") from error
-    except ValueError as error:
-        raise _lacking(folder.name, f"{folder / CARD} is not JSON: {error}") from error
+        return read_document(folder / CARD, RestorerCard, what="the card of a restorer", error=ModelError)
+    except ModelError as error:
+        raise _lacking(folder.name, str(error)) from error
 
 
 def _read_weights(file: Path, card: RestorerCard, network: nn.Module) -> dict[str, Tensor]:
     try:
-        state: dict[str, Tensor] = load_file(file)
-    except SafetensorError as error:
-        raise _lacking(card.name, f"{file} is not a readable safetensors file: {error}") from error
+        state = read_tensors(file, error=ModelError)
+    except ModelError as error:
+        raise _lacking(card.name, str(error)) from error
     expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     found = {key: tuple(value.shape) for key, value in state.items()}
     if misfits := describe_misfits(found, expected):

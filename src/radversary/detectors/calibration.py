@@ -14,6 +14,9 @@ from radversary.core.types import Images
 from radversary.imaging.intensity import quantise, resize
 from radversary.imaging.jpeg import jpeg
 
+RAREST: Final = 1e-6
+"""The lowest false-alarm rate that can be promised: a million patients must be looked at for it."""
+
 
 def images_needed(false_alarms: float) -> int:
     """Return how many clean scores a threshold for a false-alarm rate needs at least.
@@ -25,14 +28,14 @@ def images_needed(false_alarms: float) -> int:
         The number.
 
     Raises:
-        InputError: A rate outside (0, 1).
+        InputError: A rate outside (0, 1), or below :data:`RAREST`.
 
     Example:
         >>> images_needed(0.05)
         19
     """
-    if not 0.0 < false_alarms < 1.0:
-        raise InputError(f"a false-alarm rate must lie between 0 and 1, got {false_alarms}")
+    if not RAREST <= false_alarms < 1.0:
+        raise InputError(f"a false-alarm rate must lie between 0 and 1, {RAREST:g} at least, got {false_alarms}")
     return max(1, math.ceil(1.0 / false_alarms - 1.0 - 1e-9))
 
 

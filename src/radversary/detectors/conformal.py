@@ -17,8 +17,10 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
 from scipy.special import betaincinv
 
+from radversary.core.documents import Count, Document, Seed
 from radversary.core.errors import InputError
 from radversary.core.seeds import numpy_generator
 from radversary.detectors.calibration import calibrated_threshold, images_needed
@@ -134,6 +136,30 @@ def one_image_a_patient(scores: Floats, patients: Sequence[str], *, seed: int = 
     keys[order] = numpy_generator(seed, "one image a patient").random(len(scores))
     drawn = np.lexsort((keys, names))
     return drawn[np.unique(names[drawn], return_index=True)[1]]
+
+
+class CalibrationFacts(Document):
+    """A calibration as plain values: what ``dataclasses.asdict`` gives, as it lies in a file.
+
+    Attributes:
+        alpha: The promised false-alarm rate.
+        scores: Group to clean scores.
+        minimum: Patients from which on a group is judged by itself.
+        seed: Seed that chose each patient's image.
+    """
+
+    alpha: float = Field(gt=0.0, lt=1.0)
+    scores: dict[str, tuple[float, ...]] = Field(min_length=1)
+    minimum: Count
+    seed: Seed = 0
+
+    def calibration(self) -> Calibration:
+        """Return the calibration itself.
+
+        Raises:
+            InputError: It contradicts itself, as :class:`Calibration` says.
+        """
+        return Calibration(alpha=self.alpha, scores=self.scores, minimum=self.minimum, seed=self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)

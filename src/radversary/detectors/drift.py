@@ -18,13 +18,16 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
 from scipy.stats import kstest
 
+from radversary.core.documents import Count, Document, Seed, checked
 from radversary.core.errors import InputError
 from radversary.core.seeds import derive_seed, numpy_generator
 from radversary.core.types import Estimate
 from radversary.detectors.conformal import (
     Calibration,
+    CalibrationFacts,
     finite,
     group_names,
     one_image_a_patient,
@@ -255,6 +258,32 @@ def evidence(capital: Floats, step: int) -> Floats:
     return np.asarray(np.logaddexp(np.logaddexp.reduce(capital, axis=-1), -math.log(step + 2)))
 
 
+class MonitorState(Document):
+    """A drift monitor as plain values: what :meth:`DriftMonitor.state` gives, as it lies in a file.
+
+    Attributes:
+        calibration: What the stream is compared with.
+        delta: Probability of ever raising a false alarm.
+        seed: Seed of the tie-breaks.
+        steps: Images counted.
+        peak: Highest decimal logarithm of the martingale so far.
+        alarmed_at: Number of the image at which it alarmed, 0 for none.
+        capital: Logarithm of each bet's capital.
+        seen: A number for each patient seen.
+        bags: Scores seen so far, by group.
+    """
+
+    calibration: CalibrationFacts
+    delta: float = Field(gt=0.0, lt=1.0)
+    seed: Seed
+    steps: Count
+    peak: float
+    alarmed_at: Count
+    capital: tuple[float, ...] = Field(min_length=STAKES, max_length=STAKES)
+    seen: tuple[Seed, ...]
+    bags: dict[str, tuple[float, ...]]
+
+
 class DriftMonitor:
     """Watches a stream of clean-by-default images for ever; alarms when it has left the calibration.
 
@@ -330,11 +359,19 @@ class DriftMonitor:
 
     @classmethod
     def resume(cls, state: Mapping[str, Any]) -> Self:
-        """Go on where :meth:`state` left off, as if there had been no pause."""
-        monitor = cls(Calibration(**state["calibration"]), delta=state["delta"], seed=state["seed"])
-        monitor.steps, monitor.peak, monitor.alarmed_at = state["steps"], state["peak"], state["alarmed_at"]
-        monitor._bags = {group: list(bag) for group, bag in state["bags"].items()}
-        monitor._seen, monitor._capital = set(state["seen"]), np.asarray(state["capital"], dtype=np.float64)
+        """Go on where :meth:`state` left off, as if there had been no pause.
+
+        Raises:
+            InputError: It is no such state, or contradicts itself.
+        """
+        known = checked(state, MonitorState, what="the state of a drift monitor", remedy="start another monitor")
+        monitor = cls(known.calibration.calibration(), delta=known.delta, seed=known.seed)
+        if set(known.bags) != set(monitor._bags):
+            raise InputError("the state of a drift monitor speaks of other groups than its calibration; start another "
+                             "monitor")
+        monitor.steps, monitor.peak, monitor.alarmed_at = known.steps, known.peak, known.alarmed_at
+        monitor._bags = {group: sorted(bag) for group, bag in known.bags.items()}
+        monitor._seen, monitor._capital = set(known.seen), np.asarray(known.capital, dtype=np.float64)
         return monitor
 
     def _step(self, score: float, group: str) -> None:

@@ -14,17 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
 
+from radversary.core.documents import Document, checked
 from radversary.core.errors import InputError
 from radversary.core.seeds import numpy_generator
 from radversary.detectors.calibration import images_needed
 from radversary.detectors.combining import columns_by_kind, rule_named
 from radversary.detectors.conformal import (
     Calibration,
+    CalibrationFacts,
     finite,
     group_names,
     patients_for_group,
@@ -46,6 +49,32 @@ def beyond(reference: Floats, scores: Floats) -> Floats:
         [0.0, 0.0, 2.5]
     """
     return np.asarray(np.maximum(scores - reference[-1], 0.0) / (float(np.std(reference)) or 1.0))
+
+
+class FusionFacts(Document):
+    """A fusion as plain values: what ``dataclasses.asdict`` gives, as it lies in a file.
+
+    Attributes:
+        firsts: One calibration a detector.
+        final: Calibration of the combination.
+        rule: Name of the rule.
+        kinds: The kind of each detector.
+    """
+
+    firsts: tuple[CalibrationFacts, ...] = Field(min_length=1, max_length=1000)
+    final: CalibrationFacts
+    rule: str
+    kinds: tuple[str, ...] = ()
+
+    def fusion(self) -> Fusion:
+        """Return the fusion itself.
+
+        Raises:
+            InputError: It contradicts itself, as :class:`Fusion` and :class:`Calibration` say.
+            UnknownNameError: No such rule.
+        """
+        return Fusion(rule=self.rule, kinds=self.kinds, final=self.final.calibration(),
+                      firsts=tuple(first.calibration() for first in self.firsts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +102,9 @@ class Fusion:
         if not self.firsts:
             raise InputError("a fusion needs one detector at least")
         columns_by_kind(len(self.firsts), self.kinds)
+        for first in self.firsts:
+            if tuple(first.scores) != tuple(self.final.scores):
+                raise InputError("the calibrations of a fusion know other groups than each other")
 
     def detector_p_values(self, scores: ArrayLike, groups: Sequence[str] | None = None) -> Floats:
         """Return each detector's own p-value, by which the strongest cue is known.
@@ -103,9 +135,13 @@ class Fusion:
 
     @classmethod
     def restore(cls, content: Mapping[str, Any]) -> Self:
-        """Make a fusion from ``dataclasses.asdict`` of an equal one, also after a trip through JSON."""
-        return cls(rule=content["rule"], kinds=tuple(content.get("kinds", ())), final=Calibration(**content["final"]),
-                   firsts=tuple(Calibration(**first) for first in content["firsts"]))
+        """Make a fusion from ``dataclasses.asdict`` of an equal one, also after a trip through JSON.
+
+        Raises:
+            InputError: It is no such content, or contradicts itself.
+            UnknownNameError: No such rule.
+        """
+        return cast("Self", checked(content, FusionFacts, what="a calibrated fusion").fusion())
 
 
 def fuse(scores: ArrayLike, patients: Sequence[str], groups: Sequence[str] | None = None, *, alpha: float = 0.05,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv
 
+from radversary.core.arrays import ask_memory
 from radversary.core.errors import InputError
 from radversary.core.seeds import numpy_generator
 from radversary.core.types import Estimate
@@ -81,6 +82,7 @@ def patient_draws(patients: Sequence[str], *, draws: int = 2000, seed: int = 0) 
         raise InputError(f"a bootstrap needs images and draws, got {len(patients)} images and {draws} draws")
     names, inverse = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
     chances = np.full(len(names), 1.0 / len(names))
+    ask_memory(24 * draws * len(names), what=f"a bootstrap of {draws} draws of {len(names)} patients")
     weights = numpy_generator(seed, "bootstrap").multinomial(len(names), chances, size=draws)
     return PatientDraws(weights.astype(np.float64), inverse)
 

@@ -10,6 +10,8 @@ from radversary.audit.result import AuditResult, Exhibit
 from radversary.report.reading import CLEAN, NONE
 
 PNG = b"\x89PNG\r\n\x1a\n"
+LARGEST = 32 * 2**20
+"""Bytes of a picture that a page carries, at most."""
 SHOWN = 24
 """Exhibits drawn at most: a page that no mail server carries helps no one."""
 
@@ -84,22 +86,27 @@ def data_uri(folder: Path, name: str | None) -> str | None:
         name: Path relative to it.
 
     Returns:
-        The URI; None where the file is absent, is no PNG, or lies outside the folder (a result may come from a
+        The URI; None where the file is absent, too large, no PNG, or outside the folder (a result may come from a
         stranger, and a report must not carry away other files).
     """
     path = picture_path(folder, name)
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}" if path else None
+    if path is None or path.stat().st_size > LARGEST:
+        return None
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def picture_path(folder: Path, name: str | None) -> Path | None:
     """Return where a PNG of the run folder lies; None where it is absent, no PNG, or outside the folder."""
     if not name:
         return None
-    root, path = folder.resolve(), (folder / name).resolve()
-    if not path.is_relative_to(root) or not path.is_file():
+    try:
+        root, path = folder.resolve(), (folder / name).resolve()
+        if not path.is_relative_to(root) or not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return path if file.read(len(PNG)) == PNG else None
+    except (OSError, ValueError, RuntimeError):  # a name that no file can have, or links that go round
         return None
-    with path.open("rb") as file:
-        return path if file.read(len(PNG)) == PNG else None
 
 
 def _card(exhibit: Exhibit, folder: Path) -> Card:

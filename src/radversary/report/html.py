@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from radversary.audit.result import AuditResult
 from radversary.audit.wording import level, measure_name
 from radversary.core.errors import InputError
-from radversary.core.files import write_text
+from radversary.core.files import write_page
+from radversary.core.tables import refuse_changed
 from radversary.report import formats
 from radversary.report.confusion import matrices
 from radversary.report.figures import Drawing, draw_figures
@@ -23,6 +24,8 @@ from radversary.report.standing import listed_rungs, profiles, standings
 
 FILTERS = ("percent", "signed", "interval", "signed_interval", "area", "area_interval", "p_value", "duration",
            "shorten", "emphasised", "milliseconds", "span")
+TABLES = ("predictions", "detections", "outcomes", "scores")
+"""Tables of runs, which results are made from; their provenance holds the hash of each, as ``predictions sha256``."""
 LISTED = 100
 """Left-out files named on the page; the rest are in result.json."""
 
@@ -59,19 +62,31 @@ def write_report(folder: Path) -> Path:
     reading = Reading(load_result(folder))
     figures = draw_figures(reading)
     for drawing in (drawing for group in figures.values() for drawing in group):
-        write_text(folder / "figures" / f"{drawing.name}.svg", drawing.svg)
-    return write_text(folder / "report.html", _page(reading, folder, figures))
+        write_page(folder / "figures" / f"{drawing.name}.svg", drawing.svg)
+    return write_page(folder / "report.html", _page(reading, folder, figures))
 
 
 def load_result(folder: Path) -> AuditResult:
     """Read the result of a run folder.
 
     Raises:
-        InputError: The folder has none, or one that cannot be read.
+        InputError: The folder has none, one that cannot be read, or tables that were changed since.
     """
     if not (folder / "result.json").is_file():
         raise InputError(f"{folder} has no result.json; run an audit there first, or give its run folder")
-    return AuditResult.load(folder / "result.json")
+    result = AuditResult.load(folder / "result.json")
+    refuse_changed(folder, tables_of(result.provenance), remedy="run the audit again into a new folder")
+    return result
+
+
+def tables_of(provenance: Mapping[str, str]) -> dict[str, str]:
+    """Return the tables that a result was made from, file name to SHA-256, as its provenance says.
+
+    Example:
+        >>> tables_of({"predictions sha256": "ab", "radversary": "0.1.0"})
+        {'predictions.parquet': 'ab'}
+    """
+    return {f"{name}.parquet": provenance[key] for name in TABLES if (key := f"{name} sha256") in provenance}
 
 
 def load_results(folders: Iterable[Path]) -> dict[str, AuditResult]:

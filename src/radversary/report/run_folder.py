@@ -7,21 +7,47 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from PIL import Image
+from pydantic import AliasPath, BaseModel, Field
 
 from radversary.audit.result import AuditResult, Exhibit
+from radversary.core.files import read_text
+from radversary.core.plain_yaml import LIMIT, parse_yaml
+from radversary.core.tables import read_table
 from radversary.report.figures.thesis import Pixels
 from radversary.report.gallery import picture_path
 from radversary.report.html import load_result
 from radversary.report.reading import OPACITY, Reading
 
+LARGEST = 50_000_000
+"""Pixels of a picture at most."""
 KINDS = {"HGD": r"hgd|denois", "CycleGAN": r"cycle-?gan", "adversarial": r"adversarial"}
 """How a kind of defence is known: by its label or its description."""
+
+
+class StoredPhase(BaseModel):
+    """What is read of a phase of training.
+
+    Attributes:
+        epochs: Passes over the training images.
+        trunk: ``frozen`` or ``trained``.
+    """
+
+    epochs: int = Field(ge=0)
+    trunk: str = ""
+
+
+class StoredPlan(BaseModel):
+    """What is read of ``plan.yaml``; the report knows no more of plans.
+
+    Attributes:
+        phases: The victim's phases of training.
+    """
+
+    phases: tuple[StoredPhase, ...] = Field(validation_alias=AliasPath("models", "victim", "training", "phases"))
 
 
 @dataclass(frozen=True)
@@ -51,13 +77,13 @@ class RunFolder:
         return Reading(self.result)
 
     @cached_property
-    def plan(self) -> dict[str, Any]:
-        """The plan as plain data; empty where there is none that can be read."""
+    def phases(self) -> tuple[StoredPhase, ...]:
+        """The victim's phases of training, as the plan has them; none where there is no plan that says so."""
         try:
-            content = yaml.safe_load((self.path / "plan.yaml").read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError):
-            return {}
-        return content if isinstance(content, dict) else {}
+            content = parse_yaml(read_text(self.path / "plan.yaml", limit=LIMIT))
+            return StoredPlan.model_validate(content).phases
+        except (OSError, ValueError):  # pydantic's errors are values
+            return ()
 
     def pixels(self, name: str | None) -> Pixels | None:
         """Return a picture of the folder, None where it is absent, no PNG, or outside the folder."""
@@ -66,8 +92,10 @@ class RunFolder:
             return None
         try:
             with Image.open(path) as picture:
+                if picture.width * picture.height > LARGEST:
+                    return None
                 return np.asarray(picture.convert("L" if picture.mode in ("L", "1", "I;16", "I") else "RGB"))
-        except OSError:
+        except Exception:  # Pillow's readers have errors of many kinds; a picture that cannot be read is absent
             return None
 
     def style_exhibit(self) -> tuple[Exhibit, Pixels, Pixels] | None:
@@ -93,6 +121,8 @@ class RunFolder:
             return None
         if original.ndim < attacked.ndim:
             original = np.repeat(original[..., None], 3, axis=2)
+        if original.shape != attacked.shape:
+            return None
         mixed = np.rint((1 - opacity) * original.astype(float) + opacity * attacked).astype(np.uint8)
         return mixed, "mixed from the run's pictures at opacity 0 and 1, as the attack defines opacity"
 
@@ -108,15 +138,17 @@ class RunFolder:
         path, what = self.path / "detections.parquet", exhibit.condition
         if not path.is_file():
             return ""
-        frame = pd.read_parquet(path)
+        frame = read_table(path, columns=("image_id", "attack", "strength"), remedy="run the audit again")
         rows = frame[(frame["image_id"] == exhibit.image_id) & (frame["attack"] == what.attack)
                      & (frame["strength"] == what.strength)]
         if "rung" in rows:
             rows = rows[rows["rung"] == str(what.rung)]
         limits = {d.detector: d.threshold for d in self.result.detections
                   if d.condition.key == what.key and d.threshold is not None}
-        said = [f"{name} {float(rows[name].iloc[0]):.3g}, {'an' if rows[name].iloc[0] > limit else 'no'} alarm (above "
-                f"{limit:.3g})" for name, limit in limits.items() if name in rows and len(rows)]
+        found = {name: float(pd.to_numeric(rows[name], errors="coerce").iloc[0]) for name in limits
+                 if name in rows and len(rows)}
+        said = [f"{name} {score:.3g}, {'an' if score > limits[name] else 'no'} alarm (above {limits[name]:.3g})"
+                for name, score in found.items()]
         return f"Scores of the re-encoded image: {'; '.join(said)}." if said else ""
 
     def defences_like(self, kind: str) -> list[str]:
@@ -146,14 +178,12 @@ class RunFolder:
         Args:
             epochs: Epochs in its learning curve.
         """
-        training = self.plan.get("models", {}).get("victim", {}).get("training") or {}
-        phases = training.get("phases") or []
-        frozen = sum(phase["epochs"] for phase in phases if phase.get("trunk") == "frozen")
-        if frozen == 0 and phases:
+        frozen = sum(phase.epochs for phase in self.phases if phase.trunk == "frozen")
+        if frozen == 0 and self.phases:
             return 0
-        if all(phase.get("trunk") == "frozen" for phase in phases) and phases:
+        if all(phase.trunk == "frozen" for phase in self.phases) and self.phases:
             return epochs
-        return frozen if phases and sum(phase["epochs"] for phase in phases) == epochs else None
+        return frozen if self.phases and sum(phase.epochs for phase in self.phases) == epochs else None
 
 
 def by_opacity(exhibit: Exhibit) -> bool:

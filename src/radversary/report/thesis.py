@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from radversary.audit.result import Cell
-from radversary.core.files import write_text
+from radversary.core.files import write_page
 from radversary.report.figures.canvas import Drawing
 from radversary.report.figures.thesis import (
     confusion_maps,
@@ -80,10 +80,10 @@ def write_thesis(folder: Path, out: Path) -> tuple[tuple[Plate, ...], Path]:
     made = plates(run)
     for plate in made:
         if plate.drawing:
-            write_text(out / f"{plate.name}.svg", plate.drawing.svg)
-    write_text(out / "index.md", markdown(run, made))
+            write_page(out / f"{plate.name}.svg", plate.drawing.svg)
+    write_page(out / "index.md", markdown(run, made))
     page = environment().get_template("thesis.html").render(result=run.result, plates=made)
-    return made, write_text(out / "index.html", page)
+    return made, write_page(out / "index.html", page)
 
 
 def plates(run: RunFolder) -> tuple[Plate, ...]:

@@ -12,11 +12,12 @@ from radversary.audit.rungs import Rung
 from radversary.audit.watch_result import WatchExhibit, WatchResult, WatchRow
 from radversary.audit.wording import level, measure_name
 from radversary.core.errors import InputError
-from radversary.core.files import write_text
+from radversary.core.files import write_page
+from radversary.core.tables import refuse_changed
 from radversary.core.types import Estimate
 from radversary.report.figures.watch import by_attack, draw_watch, title_of
 from radversary.report.gallery import Picture, Verdict, data_uri
-from radversary.report.html import environment
+from radversary.report.html import environment, tables_of
 from radversary.report.watch_tables import watch_markdown
 
 RUNGS: Mapping[Rung, str] = MappingProxyType({
@@ -115,14 +116,15 @@ def write_watch(folder: Path) -> Path:
 
     Raises:
         InputError: The folder has no such result.
-        DataError: It cannot be read.
+        DataError: It cannot be read, or the table that it was made from was changed since.
         StorageError: The disk refused.
     """
     if not (folder / "watch.json").is_file():
         raise InputError(f"{folder} has no watch.json; evaluate a guard there first")
     result = WatchResult.load(folder / "watch.json")
-    write_text(folder / "watch.md", watch_markdown(result))
-    return write_text(folder / "watch.html", render_watch(result, folder))
+    refuse_changed(folder, tables_of(result.provenance), remedy="evaluate the guard again into a new folder")
+    write_page(folder / "watch.md", watch_markdown(result))
+    return write_page(folder / "watch.html", render_watch(result, folder))
 
 
 def worst(rows: Sequence[WatchRow]) -> dict[Rung, WatchRow]:

@@ -2,27 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+import torch
+from pydantic import Field, JsonValue, field_validator
+from safetensors.torch import save
 from torch import Tensor
 
 from radversary import __version__
 from radversary.classifiers.files import load_classifier, save_classifier
 from radversary.classifiers.torch_module import TorchClassifier
-from radversary.core.errors import ModelError
-from radversary.core.files import read_json, sha256_file, sha256_json, write_json, write_whole
-from radversary.detectors.fusion import Fusion
+from radversary.core.arrays import read_tensors
+from radversary.core.documents import Document, Sha256, checked, read_document
+from radversary.core.errors import InputError, ModelError
+from radversary.core.files import sha256_file, sha256_json, write_json, write_whole
+from radversary.core.text import FAULT, quoted, sentence
+from radversary.detectors.fusion import Fusion, FusionFacts
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.guard import Guard
 from radversary.screening.views import add_views, load_views, save_views
 
 MODEL, LEARNED, VIEWS, GUARD = "model", "detectors.safetensors", "views", "guard.json"
 FORMAT = 2
+RECORD, ANEW = "the record of a guard", "fit and calibrate anew"
+LIMIT = 256 * 2**20
+"""Bytes of a record at most: a clean score of each calibration patient and detector is in it."""
+
+
+class GuardRecord(Document):
+    """What ``guard.json`` holds, less the hash of all of it.
+
+    Attributes:
+        format: Raised whenever an older guard can no longer be read.
+        radversary: The version that wrote it.
+        detectors: Name and options of each detector; the columns of the scores are in this order.
+        record: Facts for people.
+        views: Name of each view and the hash of what it acts with.
+        model_sha256: Of the model's weights.
+        learned_sha256: Of the file of what the detectors learned.
+        fusion: The thresholds; None before calibration.
+        thresholds: What they promise (:func:`promise`); None before calibration.
+    """
+
+    format: int
+    radversary: str
+    detectors: tuple[tuple[str, dict[str, JsonValue]], ...] = Field(min_length=1, max_length=100)
+    record: dict[str, JsonValue]
+    views: tuple[tuple[str, Sha256], ...]
+    model_sha256: Sha256
+    learned_sha256: Sha256
+    fusion: FusionFacts | None
+    thresholds: dict[str, JsonValue] | None
+
+    @field_validator("record")
+    @classmethod
+    def _names_a_group(cls, record: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if not isinstance(record.get("grouped_by"), str | None):
+            raise ValueError("grouped_by must name what films are grouped by")  # noqa: TRY004 - pydantic takes values
+        return record
+
+    @field_validator("detectors")
+    @classmethod
+    def _each_once(cls, detectors: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
+        if len({name for name, _ in detectors}) < len(detectors):
+            raise ValueError("a detector stands twice")
+        return detectors
+
 
 
 def save_guard(guard: Guard, folder: Path) -> Path:
@@ -79,35 +126,55 @@ def load_guard(folder: Path) -> Guard:
         ModelError: A part is missing or damaged, or was calibrated with another model or other detectors.
         UnknownNameError: It names a detector that does not exist here.
     """
-    facts = _facts(folder)
+    record = _record(folder)
     classifier = load_classifier(folder / MODEL)
-    if classifier.card.sha256 != facts["model_sha256"]:
-        raise ModelError(f"the thresholds in {folder} were set for another model (sha256 {facts['model_sha256'][:12]}, "
+    if classifier.card.sha256 != record.model_sha256:
+        raise ModelError(f"the thresholds in {folder} were set for another model (sha256 {record.model_sha256[:12]}, "
                          f"here lies {classifier.card.sha256[:12]}); calibrate anew")
-    learned = _learned(folder, facts["learned_sha256"])
-    views = load_views(facts.get("views", []), folder / VIEWS)
-    detectors = add_views({name: REFERENCE_FREE.create(name, **options) for name, options in facts["detectors"]}, views)
+    learned = _learned(folder, record.learned_sha256)
+    views = load_views(record.views, folder / VIEWS)
+    detectors = add_views({name: REFERENCE_FREE.create(name, **options) for name, options in record.detectors}, views)
     for name, detector in detectors.items():
         own = {key.partition("/")[2]: value for key, value in learned.items() if key.partition("/")[0] == name}
         detector.bind(classifier).restore(own)
-    fusion = None if facts["fusion"] is None else Fusion.restore(facts["fusion"])
-    return Guard(classifier=classifier, detectors=detectors, fusion=fusion, record=facts["record"], views=views)
+    guard = Guard(classifier=classifier, detectors=detectors, fusion=_fusion(record, folder / GUARD), views=views,
+                  record=record.record)
+    _check_looks(guard, folder)
+    return guard
 
 
-def _facts(folder: Path) -> Mapping[str, Any]:
+def _record(folder: Path) -> GuardRecord:
+    """Read ``guard.json``, its format and its hash before anything else in it."""
     path = folder / GUARD
     if not path.is_file():
         raise ModelError(f"{folder} holds no {GUARD}; make one with `radversary detector fit`")
-    try:
-        facts = dict(read_json(path))
-        known = facts.pop("sha256")
-    except (ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{path} is damaged; fit and calibrate anew") from error
-    if facts.get("format") != FORMAT:
-        raise ModelError(f"{path} is of format {facts.get('format')}, this version reads {FORMAT}; fit anew")
+    facts = read_document(path, dict[str, Any], what=RECORD, remedy=ANEW, error=ModelError, limit=LIMIT)
+    if "format" in facts and facts["format"] != FORMAT:
+        raise ModelError(f"{path} is of format {quoted(facts['format'])}, this version reads {FORMAT}; fit anew")
+    known = facts.pop("sha256", None)
+    record = checked(facts, GuardRecord, what=RECORD, where=path, remedy=ANEW, error=ModelError)
+    if known is None:
+        raise ModelError(f"{path} is damaged: it does not bear its own hash; {ANEW}")
     if sha256_json(facts) != known:
         raise ModelError(f"{path} was changed after it was written; calibrate anew")
-    return facts
+    return record
+
+
+def _fusion(record: GuardRecord, path: Path) -> Fusion | None:
+    """Return the fusion of a record; what the record says of it must follow from it."""
+    if record.fusion is None:
+        return None
+    try:
+        fusion = record.fusion.fusion()
+    except InputError as error:
+        raise ModelError(f"{path} holds thresholds that contradict themselves: {error}; calibrate anew") from error
+    if len(fusion.firsts) != len(record.detectors):
+        raise ModelError(f"{path} holds thresholds for {len(fusion.firsts)} detectors and names "
+                         f"{len(record.detectors)}; {ANEW}")
+    said = record.thresholds or {}
+    if said.get("calibration_sha256") != promise(fusion)["calibration_sha256"]:
+        raise ModelError(f"{path} promises something else than its thresholds keep; calibrate anew")
+    return fusion
 
 
 def _learned(folder: Path, expected: str) -> dict[str, Tensor]:
@@ -116,11 +183,25 @@ def _learned(folder: Path, expected: str) -> dict[str, Tensor]:
         raise ModelError(f"{folder} holds no {LEARNED}; fit anew")
     if sha256_file(path) != expected:
         raise ModelError(f"{path} does not belong to the thresholds beside it; fit and calibrate anew")
+    return read_tensors(path, error=ModelError, remedy=ANEW)
+
+
+def _check_looks(guard: Guard, folder: Path) -> None:
+    """Let a guard look at one picture, because what its detectors learned may be of another shape than they look for.
+
+    Raises:
+        ModelError: They cannot look.
+    """
+    card = guard.classifier.card
+    ramp = torch.linspace(0.0, 1.0, card.size)
+    picture = (ramp[:, None] * ramp.flip(0)).expand(1, card.channels, card.size, card.size)
     try:
-        tensors: dict[str, Tensor] = load_file(path)
-    except SafetensorError as error:
-        raise ModelError(f"{path} is not a readable safetensors file: {error}") from error
-    return tensors
+        scores = guard.look(picture).scores
+    except (InputError, RuntimeError, ValueError, LookupError, TypeError, ArithmeticError) as error:
+        reason = sentence(str(error), FAULT)
+        raise ModelError(f"{folder / LEARNED} does not hold what its detectors learn ({reason}); {ANEW}") from error
+    if scores.shape != (1, len(guard.detectors)):
+        raise ModelError(f"{folder / LEARNED} does not hold what its detectors learn; {ANEW}")
 
 
 def check_model(guard: Guard, folder: Path) -> None:

@@ -11,8 +11,9 @@ import pandas as pd
 import torch
 
 from radversary.classifiers.card import ModelCard
+from radversary.core.documents import Sha256, read_document
 from radversary.core.errors import DataError, InputError, MissingColumnError, UnreadableImageError
-from radversary.core.files import read_json, sha256_file
+from radversary.core.files import sha256_file
 from radversary.core.types import Images
 from radversary.data.columns import ours
 from radversary.data.folders import files_under
@@ -24,6 +25,9 @@ from radversary.imaging.intensity import quantise, resize, to_grey
 
 ATTACKED: Final = "attacked.json"
 """File in a folder of attacked images that lists their hashes: nothing in it is ever taken for clean."""
+
+LIMIT: Final = 256 * 2**20
+"""Bytes of such a list at most."""
 
 GROUPS: Final = ("view", "sex", "age", "source", "modality")
 """What a table or a DICOM header may know of a film that it can be grouped by."""
@@ -219,13 +223,26 @@ def bands(facts: pd.DataFrame) -> pd.DataFrame:
     return facts[[name for name in facts if (facts[name] != "").any()]]
 
 
+def read_attacked(folder: Path) -> set[str]:
+    """Return the hashes of the films in a folder that were attacked; none where the folder has no list.
+
+    Raises:
+        DataError: The list is damaged.
+    """
+    path = folder / ATTACKED
+    if not path.exists():
+        return set()
+    return set(read_document(path, list[Sha256], what="a list of attacked films", limit=LIMIT,
+                             remedy="attack them again into a new folder"))
+
+
 def refuse_attacked(films: Sequence[Film]) -> None:
     """Refuse films whose own folder says that they were attacked.
 
     Raises:
-        DataError: One was.
+        DataError: One was, or a folder's list of attacked films is damaged.
     """
-    notes = {folder: set(read_json(folder / ATTACKED)) for folder in {film.path.parent for film in films}
+    notes = {folder: read_attacked(folder) for folder in {film.path.parent for film in films}
              if (folder / ATTACKED).is_file()}
     for film in films:
         if film.path.parent in notes and sha256_file(film.path) in notes[film.path.parent]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from radversary.core.errors import InputError, ModelError
 from radversary.core.files import sha256_json
+from radversary.core.text import quoted
 from radversary.defenses.base import Transform
 from radversary.defenses.registry import TRANSFORMS
 from radversary.defenses.restoration import Restoration, Restore, load_restoration, save_restoration
@@ -97,6 +98,8 @@ def load_views(known: Sequence[Sequence[str]], folder: Path) -> dict[str, Transf
     Raises:
         ModelError: One is missing, damaged, or another than was saved.
     """
+    if away := [name for name, _ in known if Path(name).name != name or name in ("", "..")]:
+        raise ModelError(f"a view lies in {folder} under its name, not at {quoted(away[0])}; fit and calibrate anew")
     views = {name: TRANSFORMS.create(name) if name == CANONICAL else load_restoration(folder / name)
              for name, _ in known}
     if identity(views) != [list(item) for item in known]:

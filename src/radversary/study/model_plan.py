@@ -33,7 +33,7 @@ class TrainingAttack(Part):
     """
 
     label: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_ .-]*$")
-    copies: int = Field(default=2, ge=1)
+    copies: int = Field(default=2, ge=1, le=1000)
     model: str = "victim"
 
     def build(self) -> Attack:
@@ -67,7 +67,7 @@ class AdversarialPlan(Plan):
     attacks: tuple[TrainingAttack, ...] = Field(min_length=1)
     share: float = Field(default=0.5, ge=0, le=1)
     opacity: tuple[float, float] = (0.0, 1.0)
-    views: int = Field(default=0, ge=0)
+    views: int = Field(default=0, ge=0, le=100)
     consistency: float = Field(default=12.0, ge=0)
     norm: Literal["shared", "dual"] = "shared"
     keep: Literal["clean", "attacked"] = "clean"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, JsonValue
 
 from radversary import __version__
 from radversary.classifiers.base import Classifier
@@ -17,8 +16,9 @@ from radversary.classifiers.files import CARD, WEIGHTS, load_classifier
 from radversary.classifiers.networks import NETWORKS
 from radversary.classifiers.pretrained import find_imagenet
 from radversary.classifiers.torch_module import TorchClassifier
+from radversary.core.documents import Document, Sha256, find_document, read_document
 from radversary.core.errors import ModelError, PlanError
-from radversary.core.files import read_json, sha256_json, storage_errors, write_json
+from radversary.core.files import sha256_json, storage_errors, write_json
 from radversary.core.hashes import code_hash, part_hash
 from radversary.core.seeds import derive_seed
 from radversary.data.balancing import BalancedRows, balance
@@ -26,19 +26,65 @@ from radversary.data.prepared import PreparedImages
 from radversary.defenses.defended import Defended
 from radversary.study.checks import check_start as check_start
 from radversary.study.checks import check_styles as check_styles
-from radversary.study.model_plan import AdversarialPlan, ModelPlan, TrainingAttack
+from radversary.study.model_plan import AdversarialPlan, ModelName, ModelPlan, TrainingAttack
 from radversary.study.placing import INPUT, note_input
 from radversary.study.plan import DataPlan, StudyPlan
 from radversary.training.datasets import MixedTrainingSet, TrainingSet
-from radversary.training.plan import Phase, TrainingPlan
+from radversary.training.plan import TrainingPlan
 from radversary.training.start import starting_network
 from radversary.training.train import CURVES, PICTURE, PLAN, train
 from radversary.training.twins import make_twins
 from radversary.training.views import AugmentedSet, ChangedSet, TransformedSet, ViewedTrainingSet
 
 KEY, SEEN, TWINS = "inputs.json", "training_images.json", "twins-"
+SEEN_LIMIT = 256 * 2**20
+"""Bytes of the list of a model's training images at most."""
 WRITTEN = (CARD, WEIGHTS, CURVES, PICTURE, SEEN, INPUT, f"{TWINS}*.npy", f"{TWINS}*.json", KEY, PLAN)
 """Files of a model's folder; those that tell whose it is come last, so that a stopped removal can be finished."""
+
+
+class SeenImages(Document):
+    """The images that a model knows.
+
+    Attributes:
+        file_sha256: Hash of each file.
+    """
+
+    file_sha256: tuple[str, ...]
+
+
+class KnownPhase(BaseModel):
+    """What is read of a phase of training: the name of its folder of checkpoints.
+
+    Attributes:
+        name: The name, which is a folder's.
+    """
+
+    name: ModelName
+
+
+class KnownPlan(BaseModel):
+    """What is read of a training plan, of whatever version.
+
+    Attributes:
+        phases: Its phases.
+    """
+
+    phases: tuple[KnownPhase, ...]
+
+
+class TrainingRecord(BaseModel):
+    """What :func:`radversary.training.train.train` notes when it takes a folder, of whatever version.
+
+    Attributes:
+        plan: The plan.
+        card: The card that the model will have.
+        images: How many images there are of each part.
+    """
+
+    plan: KnownPlan
+    card: dict[str, JsonValue]
+    images: dict[str, JsonValue]
 
 
 def model_key(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping[str, TorchClassifier]) -> str:
@@ -124,36 +170,33 @@ def claim(folder: Path, key: str) -> None:
         PlanError: It holds files that no study wrote.
         StorageError: The disk refused.
     """
-    if record(folder / KEY) == key:
+    known = known_key(folder)
+    if known == key:
         return
     # Names that start with a dot are of half-written files and of the system.
     if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
-        if not re.fullmatch("[0-9a-f]{64}", str(record(folder / KEY))) and training_record(folder) is None:
+        if known is None and training_record(folder) is None:
             raise PlanError(f"{folder} holds files that no study wrote; move them or choose another --out")
         with storage_errors(folder):
             remove_training(folder)
     write_json(folder / KEY, key)
 
 
-def record(path: Path) -> Any:  # noqa: ANN401
-    """Return what a JSON file holds; None where it is absent or is none."""
-    try:
-        return read_json(path)
-    except (OSError, ValueError):
-        return None
+def known_key(folder: Path) -> str | None:
+    """Return the key of the model or restorer that a folder was taken for; None where it was taken for none."""
+    return find_document(folder / KEY, Sha256)
 
 
-def training_record(folder: Path) -> dict[str, Any] | None:
+def training_record(folder: Path) -> TrainingRecord | None:
     """Return what :func:`radversary.training.train.train` noted when it took a folder; None where it did not."""
-    found = record(folder / PLAN)
-    return found if isinstance(found, dict) and {"plan", "card", "images"} <= found.keys() else None
+    return find_document(folder / PLAN, TrainingRecord)
 
 
 def remove_training(folder: Path) -> None:
     """Remove what a training wrote into a folder, and nothing else."""
     known = training_record(folder)
-    for phase in known["plan"]["phases"] if known else ():
-        if (checkpoints := folder / Phase.model_validate(phase).name).is_dir():
+    for phase in known.plan.phases if known else ():
+        if (checkpoints := folder / phase.name).is_dir():
             shutil.rmtree(checkpoints)
     for pattern in WRITTEN:
         for path in folder.glob(pattern):
@@ -180,10 +223,9 @@ def seen_images(folder: Path) -> frozenset[str] | None:
     path = folder / SEEN
     if not path.is_file():
         return None
-    found = record(path)
-    if not isinstance(found, dict) or not isinstance(found.get("file_sha256"), list):
-        raise ModelError(f"{path} is damaged; it should list the files that the model was trained on")
-    return frozenset(found["file_sha256"])
+    found = read_document(path, SeenImages, what="the list of the files that a model was trained on", error=ModelError,
+                          limit=SEEN_LIMIT, remedy="train it anew, or remove the list")
+    return frozenset(found.file_sha256)
 
 
 def notes(model: ModelPlan) -> str:

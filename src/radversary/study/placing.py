@@ -8,8 +8,9 @@ from radversary.audit.plan_files import Part
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.files import load_classifier
 from radversary.classifiers.torch_module import TorchClassifier
+from radversary.core.documents import read_document
 from radversary.core.errors import ModelError
-from radversary.core.files import read_json, write_json
+from radversary.core.files import write_json
 from radversary.defenses.base import Stack
 from radversary.defenses.defended import Defended
 from radversary.study.model_plan import ModelPlan
@@ -60,8 +61,6 @@ def read_input(note: Path) -> Stack:
         ModelError: The note is damaged.
         UnknownNameError: A transform that does not exist here.
     """
-    try:
-        parts = tuple(Part.model_validate(part) for part in read_json(note))
-    except (ValueError, TypeError) as error:
-        raise ModelError(f"{note} is damaged; it should list the transforms before the model") from error
+    parts = read_document(note, tuple[Part, ...], what="the list of the transforms before a model", error=ModelError,
+                          remedy="train the model anew")
     return ModelPlan(input=parts).before()

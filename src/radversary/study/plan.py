@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from radversary.audit.plan import AuditPlan
 from radversary.audit.plan_files import Part, Plan
+from radversary.classifiers.files import LARGEST
 from radversary.defenses.registry import TRANSFORMS
 from radversary.study.model_plan import ModelName, ModelPlan, in_order
 from radversary.study.restorer_plan import RestorerPlan
@@ -31,14 +32,14 @@ class DataPlan(Plan):
     """
 
     source: Part
-    size: int = Field(default=224, ge=32)
+    size: int = Field(default=224, ge=32, le=LARGEST)
     channels: Literal[1, 3] = 1
     classes: tuple[str, ...] | None = Field(default=None, min_length=2)
     split: Literal["patient", "leaky"] = "patient"
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
     balance: bool = True
-    per_class: int | None = Field(default=None, ge=1)
-    degrees: float = 5.0
+    per_class: int | None = Field(default=None, ge=1, le=10**6)
+    degrees: float = Field(default=5.0, ge=-360, le=360)
 
 
 class StudyPlan(AuditPlan):

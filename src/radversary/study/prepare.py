@@ -99,7 +99,7 @@ def source_text(plan: DataPlan, images: PreparedImages | None = None) -> str:
 def _checked(images: PreparedImages, path: Path, *, seed: int) -> DataReport:
     try:
         return DataReport.load(path)
-    except (OSError, ValueError):  # absent, damaged, or of another version: pydantic's errors are ValueErrors
+    except DataError:  # absent, damaged, or of another version
         report = check_data(images, seed=seed)
         report.save(path)
         return report

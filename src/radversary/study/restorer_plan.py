@@ -22,7 +22,7 @@ class RestylePlan(Plan):
     """
 
     amount: float = Field(default=1.0, ge=0, le=1)
-    images: int = Field(default=512, ge=1)
+    images: int = Field(default=512, ge=1, le=10**6)
 
 
 class RestorerPlan(Plan):

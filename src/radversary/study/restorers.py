@@ -18,7 +18,7 @@ from radversary.core.hashes import part_hash
 from radversary.core.seeds import derive_seed
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import Restoration, load_restoration
-from radversary.study.models import KEY, SEEN, TWINS, clean_set, files_of, in_place, made_before, record, twins_of
+from radversary.study.models import KEY, SEEN, TWINS, clean_set, files_of, in_place, known_key, made_before, twins_of
 from radversary.study.plan import StudyPlan
 from radversary.study.restorer_plan import RestylePlan
 from radversary.training.cyclegan import train_cyclegan
@@ -144,10 +144,11 @@ def claim(folder: Path, key: str) -> None:
         PlanError: It holds files that no study wrote.
         StorageError: The disk refused.
     """
-    if record(folder / KEY) == key:
+    known = known_key(folder)
+    if known == key:
         return
     if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
-        if not isinstance(record(folder / KEY), str):
+        if known is None:
             raise PlanError(f"{folder} holds files that no study wrote; move them or choose another --out")
         with storage_errors(folder):
             shutil.rmtree(folder)

@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
+from pydantic import Field
+
 from radversary.audit.bench import Subject, check_strengths
 from radversary.audit.plan_files import plan_text
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
 from radversary.classifiers.torch_module import TorchClassifier
+from radversary.core.documents import Document, find_document
 from radversary.core.errors import RadversaryError
-from radversary.core.files import read_json, sha256_json, write_json, write_text
+from radversary.core.files import sha256_json, write_json, write_text
 from radversary.core.locks import locked
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
@@ -28,8 +31,22 @@ from radversary.study.placing import placed
 from radversary.study.plan import StudyPlan
 from radversary.study.prepare import prepare, source_text
 from radversary.study.restorers import make_restorer
+from radversary.training.curves import read_curves
+from radversary.training.train import CURVES
 
 TIMINGS, PREPARE = "timings.json", "prepare and check data"
+
+
+class Timings(Document):
+    """What ``timings.json`` holds.
+
+    Attributes:
+        seconds: What each step took.
+        counted: Hash of the plan under which it was counted.
+    """
+
+    seconds: dict[str, float] = Field(default_factory=dict)
+    counted: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass
@@ -58,11 +75,8 @@ class Clock:
     _counted: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        try:
-            record = read_json(self.folder / TIMINGS)
-            self._seconds, self._counted = dict(record["seconds"]), dict(record["counted"])
-        except (OSError, ValueError, KeyError, TypeError):  # absent, damaged or of another version: time starts anew
-            self._seconds, self._counted = {}, {}
+        record = find_document(self.folder / TIMINGS, Timings) or Timings()  # where there is none, time starts anew
+        self._seconds, self._counted = dict(record.seconds), dict(record.counted)
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
@@ -203,4 +217,4 @@ def train_models(plan: StudyPlan, out: Path, *, device: str = "auto",
 
 def learning_curves(folder: Path) -> dict[str, tuple[float, ...]]:
     """Return a trained model's curves: metric to one value an epoch."""
-    return {name: tuple(values) for name, values in read_json(folder / "curves.json").items()}
+    return {name: tuple(values) for name, values in read_curves(folder / CURVES).items()}

@@ -13,10 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch.nn import functional
 
+from radversary.core.arrays import read_tensors
 from radversary.core.errors import MissingPartError, UnknownNameError
 from radversary.core.types import Images
 
@@ -182,10 +181,7 @@ def read_vgg19(path: Path, device: torch.device) -> Vgg19:
     Raises:
         MissingPartError: A damaged file, or one in neither layout.
     """
-    try:
-        state = {name: value.to(device) for name, value in load_file(path).items()}
-    except SafetensorError as error:
-        raise MissingPartError(f"{path} is not a readable safetensors file: {error}") from error
+    state = {name: value.to(device) for name, value in read_tensors(path, error=MissingPartError).items()}
     if "features.0.weight" in state:
         return read_torchvision(state, path.name)
     if any(key.endswith(".conv11.weight") for key in state):

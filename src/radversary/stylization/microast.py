@@ -14,11 +14,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from radversary.core.arrays import read_tensors
 from radversary.core.errors import MissingPartError
 from radversary.core.files import sha256_file
 from radversary.core.types import Images
@@ -127,10 +126,7 @@ def read_microast(path: Path, device: torch.device) -> dict[str, Tensor]:
     Raises:
         MissingPartError: A damaged file, or one of another network.
     """
-    try:
-        state = load_file(path)
-    except SafetensorError as error:
-        raise MissingPartError(f"{path} is not a readable safetensors file: {error}") from error
+    state = read_tensors(path, error=MissingPartError)
     if not {"decoder.dec3.10.conv_layer.weight", "modulator.bias2.0.conv_layer.bias"} <= state.keys():
         raise MissingPartError(f"{path} does not hold MicroAST's weights")
     return {name: weight.float().to(device) for name, weight in state.items()}

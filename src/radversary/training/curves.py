@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from radversary.core.documents import read_document
+from radversary.core.errors import DataError
 from radversary.core.files import write_whole
 
 if TYPE_CHECKING:
@@ -16,6 +18,19 @@ METRICS = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "learning
 
 Curves = dict[str, list[float]]
 """Metric to one value an epoch."""
+
+
+def read_curves(path: Path) -> Curves:
+    """Read the curves of a training.
+
+    Raises:
+        DataError: They are absent or damaged.
+    """
+    remedy = f"remove {path.parent} to train anew"
+    curves = read_document(path, dict[str, list[float]], what="the learning curves of a training", remedy=remedy)
+    if len({len(values) for values in curves.values()}) > 1:
+        raise DataError(f"{path} holds curves of different lengths; {remedy}")
+    return curves
 
 
 def join_curves(phases: Sequence[Curves]) -> Curves:

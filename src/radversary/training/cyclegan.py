@@ -23,7 +23,16 @@ from radversary.defenses.restoration import Restoration, RestorerCard, load_rest
 from radversary.execution.devices import select_device
 from radversary.imaging.intensity import to_grey
 from radversary.training.cyclegan_plan import CycleGanPlan as CycleGanPlan
-from radversary.training.loop import LAST, EpochOrder, EpochSeeds, MovableCheckpoint, calm, make_loader, make_trainer
+from radversary.training.loop import (
+    LAST,
+    EpochOrder,
+    EpochSeeds,
+    MovableCheckpoint,
+    calm,
+    make_loader,
+    make_trainer,
+    resumable,
+)
 from radversary.training.recipes.cyclegan import CycleGanRecipe
 from radversary.training.restoring import claim
 
@@ -141,6 +150,6 @@ def fit(recipe: CycleGanRecipe, images: Unpaired, *, out: Path, device: torch.de
         trainer = make_trainer(epochs=plan.epochs, precision=plan.precision, device=device, callbacks=callbacks,
                                folder=folder)
         trainer.fit(recipe, make_loader(images, batch_size=plan.batch_size, order=order),
-                    ckpt_path=last if last.is_file() else None, weights_only=True)
+                    ckpt_path=resumable(last), weights_only=True)
     recipe.cpu()
     write_json(out / CURVES, recipe.curves)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from radversary.core.documents import Seed
 from radversary.training.plan import DEFAULT_SEED
 
 
@@ -33,17 +34,17 @@ class CycleGanPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    width: int = Field(default=16, ge=1)
-    blocks: int = Field(default=3, ge=0)
-    epochs: int = Field(default=20, ge=1)
-    batch_size: int = Field(default=4, ge=1)
+    width: int = Field(default=16, ge=1, le=1024)
+    blocks: int = Field(default=3, ge=0, le=1024)
+    epochs: int = Field(default=20, ge=1, le=10**5)
+    batch_size: int = Field(default=4, ge=1, le=2**16)
     learning_rate: float = Field(default=2e-4, gt=0)
     cycle: float = Field(default=10.0, ge=0)
     identity: float = Field(default=0.5, ge=0)
-    pool: int = Field(default=50, ge=0)
-    images: int | None = Field(default=None, ge=1)
+    pool: int = Field(default=50, ge=0, le=10**5)
+    images: int | None = Field(default=None, ge=1, le=10**9)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    seed: int | None = None
+    seed: Seed | None = None
 
     def seeded(self, seed: int = DEFAULT_SEED) -> CycleGanPlan:
         """Return the plan with a seed: its own where it has one."""

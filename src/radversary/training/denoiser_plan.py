@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from radversary.core.documents import Seed
 from radversary.training.plan import DEFAULT_SEED
 
 
@@ -56,13 +57,13 @@ class DenoiserPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    width: int = Field(default=16, ge=1)
+    width: int = Field(default=16, ge=1, le=1024)
     guidance: Guidance = Guidance()
-    epochs: int = Field(default=20, gt=0)
+    epochs: int = Field(default=20, gt=0, le=10**5)
     learning_rate: float = Field(default=3e-3, gt=0)
-    batch_size: int = Field(default=32, ge=2)
+    batch_size: int = Field(default=32, ge=2, le=2**16)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    seed: int | None = None
+    seed: Seed | None = None
     clean_share: float = Field(default=0.2, ge=0, lt=1)
     opacity: tuple[float, float] = (0.0, 1.0)
 

@@ -15,11 +15,13 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from torch import nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from radversary.core.errors import PlanError
+from radversary.core.errors import DataError, PlanError
 from radversary.core.files import write_whole
 from radversary.core.seeds import derive_seed, generator
+from radversary.core.text import FAULT, sentence
 from radversary.execution.devices import training_precision
 from radversary.execution.progress import working
 from radversary.training.curves import METRICS, Curves
@@ -168,6 +170,47 @@ def write_state(path: Path, state: dict[str, Any]) -> Path:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     return write_whole(path, lambda part: part.write_bytes(buffer.getbuffer()))
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Read what :func:`write_state` wrote, on the CPU; nothing in it is run.
+
+    Raises:
+        DataError: It is absent or damaged.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged archive, a damaged pickle in it: errors of many kinds
+        raise DataError(f"{path} is no state of a training, or is damaged ({sentence(str(error), FAULT)}); remove "
+                        f"{path.parent} to train anew") from error
+    if not isinstance(state, dict):
+        raise DataError(f"{path} is no state of a training; remove {path.parent} to train anew")
+    return state
+
+
+def read_weights(path: Path, network: nn.Module) -> None:
+    """Load the weights of a checkpoint into a network.
+
+    Raises:
+        DataError: The checkpoint is absent, damaged, or of another network.
+    """
+    try:
+        network.load_state_dict(read_state(path)["state_dict"])
+    except (KeyError, RuntimeError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} does not hold the weights of this training; remove {path.parent} to train anew"
+                        ) from error
+
+
+def resumable(path: Path) -> Path | None:
+    """Return a checkpoint to go on from, None where there is none yet.
+
+    Raises:
+        DataError: It is damaged.
+    """
+    if not path.is_file():
+        return None
+    read_state(path)
+    return path
 
 
 class MovableCheckpoint(ModelCheckpoint):  # type: ignore[misc]

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from radversary.core.documents import Seed
 from radversary.core.errors import UnknownNameError
 
 DEFAULT_SEED = 42
@@ -30,7 +31,7 @@ class Phase(BaseModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     trunk: Literal["frozen", "trained"]
-    epochs: int = Field(gt=0)
+    epochs: int = Field(gt=0, le=10**5)
     learning_rate: float = Field(gt=0, allow_inf_nan=False)
     schedule: Literal["plateau", "one-cycle"] = "plateau"
     weights: Literal["best", "last"] = "best"
@@ -66,10 +67,10 @@ class TrainingPlan(BaseModel):
     architecture: str = "resnet50"
     start: Literal["imagenet", "random", "victim"] = "imagenet"
     phases: tuple[Phase, ...] = Field(default=THESIS_PHASES, min_length=1)
-    batch_size: int = Field(default=32, ge=2)
-    patience: int = Field(default=3, gt=0)
+    batch_size: int = Field(default=32, ge=2, le=2**16)
+    patience: int = Field(default=3, gt=0, le=10**5)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    seed: int | None = None
+    seed: Seed | None = None
 
     def seeded(self, seed: int = DEFAULT_SEED) -> TrainingPlan:
         """Return the plan with a seed: its own where it has one.

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from pydantic import JsonValue
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from radversary.classifiers.files import CARD
 from radversary.classifiers.torch_module import TorchClassifier
+from radversary.core.documents import read_document
 from radversary.core.errors import DataError, PlanError
-from radversary.core.files import read_json, sha256_json, write_json
+from radversary.core.files import sha256_json, write_json
 from radversary.defenses.restoration import (
     Restoration,
     RestorerCard,
@@ -26,7 +28,7 @@ from radversary.defenses.restoration import (
     save_restoration,
 )
 from radversary.execution.devices import select_device
-from radversary.training.curves import draw_curves
+from radversary.training.curves import draw_curves, read_curves
 from radversary.training.denoiser_plan import DenoiserPlan as DenoiserPlan
 from radversary.training.denoiser_plan import Guidance as Guidance
 from radversary.training.loop import (
@@ -39,6 +41,8 @@ from radversary.training.loop import (
     checkpoints,
     make_loader,
     make_trainer,
+    read_weights,
+    resumable,
 )
 from radversary.training.recipes.denoiser import DenoiserRecipe
 
@@ -112,18 +116,16 @@ def fit(recipe: DenoiserRecipe, training: Dataset[Any], validation: Dataset[Any]
         key = (cast("int", plan.seed), "train", "denoiser")
         order, history = EpochOrder(len(cast("Sized", training)), key), History()
         callbacks = [EpochSeeds(key, order, training, before=0), history, *checkpoints(folder)]
-        last = folder / LAST
         with calm():
             trainer = make_trainer(epochs=plan.epochs, precision=plan.precision, device=device, callbacks=callbacks,
                                    folder=folder)
             trainer.fit(recipe, make_loader(training, batch_size=plan.batch_size, order=order),
                         make_loader(validation, batch_size=plan.batch_size, order=None),
-                        ckpt_path=last if last.is_file() else None, weights_only=True)
+                        ckpt_path=resumable(folder / LAST), weights_only=True)
         recipe.classifier.to(home)
         write_json(folder / DONE, history.curves)
-    kept = torch.load(folder / BEST, map_location="cpu", weights_only=True)
-    recipe.cpu().load_state_dict(kept["state_dict"])
-    curves = read_json(folder / DONE)
+    read_weights(folder / BEST, recipe.cpu())
+    curves = read_curves(folder / DONE)
     write_json(out / CURVES, curves)
     draw_curves({"denoiser": curves}, out / PICTURE)
 
@@ -142,7 +144,8 @@ def claim(out: Path, wanted: dict[str, Any]) -> None:
     if not (out / PLAN).is_file():
         write_json(out / PLAN, wanted)
         return
-    found = read_json(out / PLAN)
+    found = read_document(out / PLAN, dict[str, JsonValue], what="the record of a training", error=PlanError,
+                          remedy="remove the folder to train anew, or choose another")
     changed = [name for name, value in wanted.items() if sha256_json(found.get(name)) != sha256_json(value)]
     if changed:
         raise PlanError(f"{out} holds a training with another {' and '.join(changed)}; "

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from pydantic import JsonValue
 from torch import nn
 from torch.utils.data import Dataset
 
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.files import CARD, load_classifier, save_classifier
 from radversary.classifiers.torch_module import TorchClassifier
+from radversary.core.documents import read_document
 from radversary.core.errors import DataError, PlanError
-from radversary.core.files import read_json, sha256_json, write_json
+from radversary.core.files import sha256_json, write_json
 from radversary.execution.devices import select_device
-from radversary.training.curves import Curves, draw_curves, join_curves
+from radversary.training.curves import Curves, draw_curves, join_curves, read_curves
 from radversary.training.loop import (
     BEST,
     LAST,
@@ -30,6 +32,8 @@ from radversary.training.loop import (
     checkpoints,
     make_loader,
     make_trainer,
+    read_weights,
+    resumable,
 )
 from radversary.training.plan import Objective, Phase, TrainingPlan
 from radversary.training.recipes.consistent import ConsistentRecipe
@@ -121,9 +125,8 @@ class _Run:
                                 card=self.card, phase=phase, objective=self.objective)
         if not (folder / DONE).is_file():
             write_json(folder / DONE, self._fit(recipe, folder, before))
-        kept = torch.load(folder / (BEST if phase.weights == "best" else LAST), map_location="cpu", weights_only=True)
-        recipe.load_state_dict(kept["state_dict"])
-        return cast("Curves", read_json(folder / DONE))
+        read_weights(folder / (BEST if phase.weights == "best" else LAST), recipe)
+        return read_curves(folder / DONE)
 
     def _recipe(self) -> type[SupervisedRecipe]:
         if self.objective.robust:
@@ -139,9 +142,8 @@ class _Run:
         trainer = make_trainer(epochs=recipe.phase.epochs, precision=self.plan.precision, device=self.device,
                                callbacks=callbacks, folder=folder)
         batches = make_loader(self.training, batch_size=self.plan.batch_size, order=order)
-        last = folder / LAST
         trainer.fit(recipe, batches, make_loader(self.validation, batch_size=self.plan.batch_size, order=None),
-                    ckpt_path=last if last.is_file() else None, weights_only=True)
+                    ckpt_path=resumable(folder / LAST), weights_only=True)
         return history.curves
 
 
@@ -182,7 +184,8 @@ def _claim(out: Path, plan: TrainingPlan, card: ModelCard, objective: Objective,
     if not (out / PLAN).is_file():
         write_json(out / PLAN, wanted)
         return
-    found = read_json(out / PLAN)
+    found = read_document(out / PLAN, dict[str, JsonValue], what="the record of a training", error=PlanError,
+                          remedy="remove the folder to train anew, or choose another")
     changed = [name for name, value in wanted.items() if sha256_json(found.get(name)) != sha256_json(value)]
     if changed:
         raise PlanError(f"{out} holds a training with another {' and '.join(changed)}; "

@@ -11,14 +11,28 @@ import numpy as np
 
 from radversary.attacks.base import Attack, Batch, run_attack
 from radversary.classifiers.base import Classifier
-from radversary.core.errors import PlanError
-from radversary.core.files import read_json, sha256_json, storage_errors, write_json
+from radversary.core.arrays import open_array
+from radversary.core.documents import Count, Document, Sha256, find_document
+from radversary.core.errors import DataError, PlanError
+from radversary.core.files import sha256_json, storage_errors, write_json
 from radversary.core.hashes import part_hash
 from radversary.core.types import Access, Images
 from radversary.execution.progress import track
 from radversary.training.datasets import TrainingSet
 
 BATCH = 32
+
+
+class TwinsRecord(Document):
+    """How far the attacked copies of a training set are.
+
+    Attributes:
+        key: Hash of all that they depend on.
+        done: Entries that are finished.
+    """
+
+    key: Sha256
+    done: Count
 
 
 def make_twins(attack: Attack, victim: Classifier, entries: TrainingSet, *, names: Sequence[str], copies: int,
@@ -48,11 +62,11 @@ def make_twins(attack: Attack, victim: Classifier, entries: TrainingSet, *, name
     shape = (len(entries), copies, *twin_shape(attack, victim, entries, names))
     key = sha256_json({"attack": part_hash(attack), "seed": seed, "shape": shape, "step": step,
                        "victim": victim.fingerprint() if attack.needs > Access.NONE else None, "names": list(names)})
-    done = entries_done(path, key)
     dtype, top = entries.images.dtype, np.iinfo(entries.images.dtype).max
+    known, done = begun(path, key, shape, dtype)
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        twins = np.lib.format.open_memmap(path, mode="r+") if done else new_array(path, shape, dtype)
+        twins = new_array(path, shape, dtype) if known is None else known
         starts = range(done, len(entries), BATCH)
         for start in track(starts, "Attacking training images"):
             places = list(range(start, min(start + BATCH, len(entries))))
@@ -110,10 +124,13 @@ def twin_shape(attack: Attack, victim: Classifier, entries: TrainingSet, names: 
     return tuple(attack_entries(attack, victim, entries, [0], names, seed=0, step="shape").shape[1:])
 
 
-def entries_done(path: Path, key: str) -> int:
-    """Return how many entries an earlier, equal run finished."""
-    record = path.with_suffix(".json")
-    if not (path.is_file() and record.is_file()):
-        return 0
-    found = read_json(record)
-    return int(found["done"]) if found["key"] == key else 0
+def begun(path: Path, key: str, shape: tuple[int, ...],
+          dtype: np.dtype[Any]) -> tuple[np.memmap[Any, Any] | None, int]:
+    """Return what an earlier, equal run made and how many entries it finished; nothing where its files are damaged."""
+    found = find_document(path.with_suffix(".json"), TwinsRecord)
+    if found is None or found.key != key or not 0 < found.done <= shape[0]:
+        return None, 0
+    try:
+        return open_array(path, dtypes=(dtype.name,), shape=shape, mode="r+"), found.done
+    except DataError:
+        return None, 0

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from pydantic import JsonValue
 
+from radversary.core.documents import find_document
 from radversary.core.errors import DataError
-from radversary.core.files import read_json, sha256_json, storage_errors, write_json, write_text, write_whole
+from radversary.core.files import sha256_json, storage_errors, write_json, write_text, write_whole
 from radversary.data.phantoms.fields import Field, Mask
 from radversary.data.phantoms.generate import CLASSES, PhantomRecord, Phantoms
 from radversary.execution.progress import track
@@ -117,8 +120,5 @@ def _make_room(folder: Path, *, keep_films: bool) -> None:
 
 
 def _same_plan(phantoms: Phantoms, folder: Path) -> bool:
-    plan = folder / "plan.json"
-    try:
-        return bool(read_json(plan) == plan_of(phantoms))
-    except (OSError, ValueError):
-        return False
+    known = find_document(folder / "plan.json", dict[str, JsonValue])
+    return bool(known == json.loads(json.dumps(plan_of(phantoms))))

@@ -100,10 +100,10 @@ class Phantoms:
     classes: tuple[str, ...] = CLASSES
 
     def __post_init__(self) -> None:
-        if self.count < 1:
-            raise PlanError(f"count must be at least 1 phantom, got {self.count}")
-        if self.size < 32:
-            raise PlanError(f"size must be at least 32 pixels, got {self.size}")
+        if not 1 <= self.count <= 10**6:
+            raise PlanError(f"count must be at least 1 phantom and at most a million, got {self.count}")
+        if not 32 <= self.size <= 4096:
+            raise PlanError(f"size must be at least 32 pixels and at most 4096, got {self.size}")
         for name in self.classes:
             if name not in FINDINGS:
                 raise UnknownNameError("phantom class", name, FINDINGS)

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import save
 from torch.utils.data import DataLoader, Dataset
 
-from radversary.core.errors import PlanError
+from radversary.core.documents import Seed
+from radversary.core.errors import DataError, PlanError
 from radversary.core.files import sha256_file, write_json, write_whole
 from radversary.core.seeds import derive_seed, generator, global_seed
 from radversary.core.types import Images
@@ -26,7 +27,7 @@ from radversary.stylization.bank import StyleBank, procedural_bank
 from radversary.stylization.features import Vgg19, gram, load_vgg19
 from radversary.stylization.gatys import relative_error
 from radversary.stylization.network import Stylizer
-from radversary.training.loop import calm, make_trainer, write_state
+from radversary.training.loop import calm, make_trainer, read_state, write_state
 
 CHUNK = 200
 """Steps between checkpoints."""
@@ -50,15 +51,15 @@ class StylizerPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    steps: int = Field(default=4000, ge=1)
-    batch_size: int = Field(default=8, ge=1)
-    size: int = Field(default=96, ge=32, multiple_of=16)
-    styles: int = Field(default=600, ge=1)
+    steps: int = Field(default=4000, ge=1, le=10**6)
+    batch_size: int = Field(default=8, ge=1, le=2**16)
+    size: int = Field(default=96, ge=32, le=1024, multiple_of=16)
+    styles: int = Field(default=600, ge=1, le=10**5)
     learning_rate: float = Field(default=2e-3, gt=0)
     style_weight: float = Field(default=3.0, ge=0)
     grey_share: float = Field(default=0.5, ge=0, le=1)
     content_layer: str = "relu3_1"
-    seed: int = 42
+    seed: Seed = 42
     vgg: str | None = None
 
 
@@ -145,18 +146,22 @@ class StylizerRecipe(lightning.LightningModule):  # type: ignore[misc]
 
         Raises:
             PlanError: It was made from other inputs.
+            DataError: It is damaged.
         """
         if not path.is_file():
             return 0
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        found = state.get("inputs", {})
+        state = read_state(path)
+        found = known if isinstance(known := state.get("inputs"), dict) else {}
         if changed := [name for name, value in inputs.items() if found.get(name) != value]:
             raise PlanError(f"{path} is of a training with another {' and '.join(changed)}; "
                             "remove it or choose another folder")
-        self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.schedule.load_state_dict(state["schedule"])
-        return int(state["chunks"])
+        try:
+            self.network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.schedule.load_state_dict(state["schedule"])
+            return int(state["chunks"])
+        except (LookupError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(f"{path} is damaged; remove it to train anew") from error
 
     def losses(self, batch: tuple[Images, Images]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return content loss, style loss and roughness of a stylised batch."""
