@@ -176,3 +176,9 @@ def test_a_damaged_result_is_one_sentence(tmp_path):
     (tmp_path / "families.json").write_text("{}")
     with pytest.raises(DataError, match="not a result of leaving families out"):
         FamiliesResult.load(tmp_path / "families.json")
+
+
+def test_a_model_whose_answers_are_no_logits_is_refused_before_anything_is_attacked(images, victim):
+    soft = TorchClassifier(torch.nn.Sequential(victim.module, torch.nn.Softmax(1)), victim.card)
+    with pytest.raises(ModelError, match="model 'tiny' gives probabilities"):
+        bench_of(images, soft)

@@ -16,7 +16,7 @@ from radversary.audit.watch_harmless import HARMLESS
 from radversary.audit.watch_measure import filed, judged, measured
 from radversary.audit.watch_result import WatchResult
 from radversary.classifiers.torch_module import TorchClassifier
-from radversary.core.errors import AccessError, DataError, InputError
+from radversary.core.errors import AccessError, DataError, InputError, ModelError
 from radversary.screening.guard import Guard
 
 QUICK = {"attacks": [NOISE], "exhibits": 0}
@@ -246,3 +246,13 @@ def test_a_damaged_result_is_one_sentence(tmp_path):
     (tmp_path / "watch.json").write_text("{}")
     with pytest.raises(DataError, match="not a result of an evaluated guard"):
         WatchResult.load(tmp_path / "watch.json")
+
+
+def test_a_model_that_answers_otherwise_each_time_is_refused_before_anything_is_attacked(images, guard):
+    class Drawing(TorchClassifier):
+        def logits(self, images):
+            return super().logits(images) + torch.rand(len(images), 1)
+
+    drawing = Drawing(guard.classifier.module, guard.classifier.card.model_copy(update={"name": "drawing"}))
+    with pytest.raises(ModelError, match="model 'drawing' answers an equal call otherwise"):
+        prepare_watch(make_plan(), replace(guard, classifier=drawing), images)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from radversary.core.errors import AccessError, InputError, PlanError, UnknownNameError
+from radversary.classifiers.torch_module import wrap
+from radversary.core.errors import AccessError, InputError, ModelError, PlanError, UnknownNameError
 from radversary.core.types import Access
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.guard import CUES, Guard, fit_guard, pixels_sha256
@@ -124,3 +125,10 @@ def test_scores_are_differentiable_for_an_attacker(guard, clean):
 def test_a_guard_is_what_it_is_made_of(guard):
     assert isinstance(guard, Guard)
     assert guard.record["detectors"] == list(NAMES)
+
+
+def test_a_model_that_answers_with_probabilities_is_refused_before_a_detector_is_fitted(victim, clean, monkeypatch):
+    twice = wrap(torch.nn.Sequential(victim.module, torch.nn.Softmax(1)), classes=("a", "b"), size=32, name="soft")
+    monkeypatch.setattr(REFERENCE_FREE, "create", None)
+    with pytest.raises(ModelError, match="model 'soft' gives probabilities"):
+        fit_guard(twice, clean[:10], names=NAMES)

@@ -26,6 +26,7 @@ from radversary.audit.rungs import Rung
 from radversary.audit.watch_bench import IDENTITY, WatchBench, trial
 from radversary.audit.watch_plan import WatchPlan, rung_of
 from radversary.classifiers.base import Classifier, check_fits
+from radversary.classifiers.probe import check_answers
 from radversary.core.arrays import read_tensors
 from radversary.core.errors import DataError, InputError, PlanError
 from radversary.core.files import is_sealed, seal, sha256_json, write_whole
@@ -123,10 +124,11 @@ def prepare_families(plan: WatchPlan, classifier: Classifier, images: PreparedIm
     Raises:
         AccessError: An attack needs the detectors and its name does not say so, such as noise of an evasive one's size.
         InputError: The images have another size than the classifier reads.
-        ModelError: Its classes differ from the data's.
+        ModelError: It does not answer as one must, or its classes differ from the data's.
         PlanError: Fewer than two families, an attack that is too weak to survive saving or tested in training styles.
         UnknownNameError: No such attack.
     """
+    check_answers(classifier)
     check_fits(classifier, images.classes)
     if images.images.shape[-1] != classifier.card.size:
         raise InputError(f"the images have {images.images.shape[-1]} pixels a side, the classifier reads "

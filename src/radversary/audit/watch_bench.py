@@ -22,6 +22,7 @@ from radversary.audit.result import Condition
 from radversary.audit.rungs import Rung
 from radversary.audit.watch_plan import WatchPlan, rung_of
 from radversary.classifiers.base import Classifier, check_fits
+from radversary.classifiers.probe import check_answers
 from radversary.core.errors import InputError
 from radversary.core.files import sha256_json
 from radversary.core.hashes import code_hash, part_hash
@@ -108,11 +109,12 @@ def prepare_watch(plan: WatchPlan, guard: Guard, images: PreparedImages) -> Watc
     Raises:
         AccessError: An attack needs the detectors and its name does not say so, such as noise of an evasive one's size.
         InputError: The guard is not calibrated, or the images have another size than its classifier reads.
-        ModelError: Its classes differ from the data's.
+        ModelError: Its classifier does not answer as one must, or its classes differ from the data's.
         PlanError: An attack is too weak to survive saving, or refuses its options.
         UnknownNameError: No such attack.
     """
     guard.calibrated()
+    check_answers(guard.classifier)
     check_fits(guard.classifier, images.classes)
     if images.images.shape[-1] != guard.classifier.card.size:
         raise InputError(f"the images have {images.images.shape[-1]} pixels a side, the guard's classifier reads "

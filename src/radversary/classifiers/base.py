@@ -70,7 +70,14 @@ class Classifier(ABC):
                           "look at features need a PyTorch module")
 
     def fingerprint(self) -> str:
-        """Return a hash of what the model's answers depend on; that of its weights file unless it knows better."""
+        """Return a hash of what the model's answers depend on; that of its weights file unless it knows better.
+
+        Raises:
+            ModelError: The card knows none: two models without a fingerprint could be taken for one another.
+        """
+        if not self.card.sha256:
+            raise ModelError(f"model {self.card.name!r} has no fingerprint, by which results of another model are told "
+                             f"from its own: {type(self).__name__} must implement fingerprint()")
         return self.card.sha256
 
     def probabilities(self, images: Images) -> Tensor:

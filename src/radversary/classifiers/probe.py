@@ -1,14 +1,226 @@
-"""Temporary."""
+"""A look at what a model returns before anything runs on it: a few generated images, three short passes.
+
+What is wrong with a model otherwise shows late, after hours of attacks, or not at all: a softmax taken twice changes
+every gradient, and answers drawn at random look like a fault of saving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
+from radversary.classifiers.answers import checked_logits
 from radversary.classifiers.base import Classifier
+from radversary.classifiers.card import ModelCard
+from radversary.core.errors import ModelError, RadversaryError
+from radversary.core.seeds import numpy_generator
+from radversary.core.types import Images
+
+COUNT = 4
+"""Images of a probe: one of each kind."""
+
+ALONE = 2
+"""Of these, images that are also asked about one at a time."""
+
+SUM = 1e-4
+"""How far from 1 the sum of a row of probabilities may lie."""
+
+REPEAT = (1e-5, 1e-6)
+"""How far two equal calls may lie apart: a share of the largest logit and a constant; graphics cards round anew."""
+
+BATCH = (1e-3, 1e-4)
+"""How far the answer in a batch may lie from that to the image alone, likewise; other sizes take other kernels."""
+
+Plane = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What a model answered to the probe images.
+
+    Attributes:
+        answers_sha256: SHA-256 of the bytes of its logits, float32, little-endian, row by row.
+        largest: The largest absolute logit.
+        repeat_difference: Largest difference between two equal calls.
+        batch_difference: Largest difference between an image alone and in a batch.
+        probabilities: Whether every row lies in [0, 1] and sums to 1.
+    """
+
+    answers_sha256: str
+    largest: float
+    repeat_difference: float
+    batch_difference: float
+    probabilities: bool
+
+
+def noise(size: int, channel: int) -> Plane:
+    """Return independent grey levels, (size, size) in 0 to 255."""
+    return numpy_generator("probe", "noise", channel).integers(256, size=(size, size))
+
+
+def ramp(size: int, channel: int) -> Plane:
+    """Return a ramp from 0 to 255 along the diagonal; down for the second channel, rising again for the third."""
+    place = np.arange(size)
+    level = (place[:, None] + place) * 255 // max(1, 2 * (size - 1))
+    return 255 - level if channel == 1 else level
+
+
+def blobs(size: int, channel: int) -> Plane:
+    """Return six round bright spots that fall off with the square of the distance."""
+    stream, place = numpy_generator("probe", "blobs", channel), np.arange(size)
+    total = np.zeros((size, size), dtype=np.int64)
+    for row, column, reach in stream.integers((0, 0, 8), (1000, 1000, 32), size=(6, 3)):
+        radius = max(1, size * int(reach) // 100)
+        far = (place[:, None] - size * int(row) // 1000) ** 2 + (place - size * int(column) // 1000) ** 2
+        total += np.maximum(0, 255 - 255 * far // radius**2)
+    return np.minimum(total, 255)
+
+
+def mosaic(size: int, channel: int) -> Plane:
+    """Return coarse noise: eight by eight tiles, as far as the size goes."""
+    tiles = numpy_generator("probe", "mosaic", channel).integers(256, size=(8, 8))
+    place = np.arange(size) * 8 // max(8, size)
+    return np.asarray(tiles[place[:, None], place])
+
+
+KINDS: tuple[Callable[[int, int], Plane], ...] = (blobs, ramp, mosaic, noise)
+"""What the probe images show, in order."""
+
+
+def probe_images(card: ModelCard, n: int = COUNT) -> Images:
+    """Return the images that a model is looked at with: the same on every machine.
+
+    In turn spots, a ramp, coarse noise and fine noise, in whole grey levels of 8 bits; a second round is the first
+    mirrored, a third turned upside down, and so on.
+
+    Args:
+        card: Says their size and channels.
+        n: How many.
+
+    Returns:
+        float32 (n, C, S, S) in [0, 1].
+
+    Example:
+        >>> card = ModelCard(name="m", architecture="x", classes=("a", "b"), size=16, channels=3)
+        >>> probe_images(card).shape
+        torch.Size([4, 3, 16, 16])
+    """
+    planes = np.stack([[KINDS[place % len(KINDS)](card.size, channel) for channel in range(card.channels)]
+                       for place in range(n)])
+    rounds = np.arange(n) // len(KINDS)
+    planes[rounds % 2 == 1] = planes[rounds % 2 == 1][..., ::-1]
+    planes[rounds // 2 % 2 == 1] = planes[rounds // 2 % 2 == 1][..., ::-1, :]
+    return torch.from_numpy(planes.astype(np.float32) / np.float32(255))
 
 
 def answers_sha256(classifier: Classifier) -> str:
-    """Temporary."""
-    size, channels = classifier.card.size, classifier.card.channels
-    images = torch.rand(2, channels, size, size, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        return sha256(classifier.logits(images).contiguous().numpy().tobytes()).hexdigest()
+    """Return the SHA-256 of a model's answers to the probe images.
+
+    It changes with everything that the answers depend on, what no file records included: the network's code, constants
+    of its preprocessing, the file behind an adapter. Another processor, and with some networks another number of
+    threads, rounds the last digit otherwise and gives another hash too.
+
+    Args:
+        classifier: The model.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        ModelError: It answers with something else than logits, or fails.
+    """
+    return hashed(answered(classifier, probe_images(classifier.card)))
+
+
+def hashed(logits: Tensor) -> str:
+    """Return the SHA-256 of logits' bytes, float32, little-endian."""
+    return sha256(logits.cpu().contiguous().numpy().astype("<f4").tobytes()).hexdigest()
+
+
+def probe(classifier: Classifier) -> ProbeResult:
+    """Ask a model twice about the probe images, and once more about some of them one at a time.
+
+    Args:
+        classifier: The model.
+
+    Returns:
+        What it answered.
+
+    Raises:
+        ModelError: It answers with something else than logits, or fails.
+    """
+    images = probe_images(classifier.card)
+    first, second = answered(classifier, images), answered(classifier, images)
+    alone = torch.cat([answered(classifier, image) for image in torch.split(images[:ALONE], 1)])
+    return ProbeResult(
+        answers_sha256=hashed(first), largest=float(first.abs().max()),
+        repeat_difference=float((second - first).abs().max()),
+        batch_difference=float((alone - first[:ALONE]).abs().max()),
+        probabilities=bool(((first >= 0) & (first <= 1)).all() and ((first.sum(1) - 1).abs() < SUM).all()))
+
+
+def check_answers(classifier: Classifier) -> ProbeResult:
+    """Refuse a model that cannot be audited or guarded as it is.
+
+    Args:
+        classifier: The model.
+
+    Returns:
+        What it answered to the probe images.
+
+    Raises:
+        ModelError: It has no fingerprint; it fails; it answers with something else than finite float32 logits (N, K),
+            with probabilities, with other answers to an equal call (beyond :data:`REPEAT`), or otherwise to an image
+            alone than in a batch (beyond :data:`BATCH`).
+
+    Example:
+        >>> from radversary.classifiers.torch_module import wrap
+        >>> from torch import nn
+        >>> check_answers(wrap(nn.Sequential(nn.Flatten(), nn.Softmax(1)), name="m", classes=("a", "b", "c"), size=1))
+        Traceback (most recent call last):
+        radversary.core.errors.ModelError: model 'm' gives probabilities (each row lies in [0, 1] and sums to 1), \
+expected logits: remove its last softmax
+    """
+    name, _ = classifier.card.name, classifier.fingerprint()
+    found = probe(classifier)
+    if found.probabilities:
+        raise ModelError(f"model {name!r} gives probabilities (each row lies in [0, 1] and sums to 1), expected "
+                         "logits: remove its last softmax")
+    if found.repeat_difference > allowed(REPEAT, found):
+        raise ModelError(f"model {name!r} answers an equal call otherwise, by up to {found.repeat_difference:.3g}: it "
+                         "draws at random or keeps a state, and must do neither in evaluation mode")
+    if found.batch_difference > allowed(BATCH, found):
+        raise ModelError(f"model {name!r} answers otherwise to an image alone than in a batch, by up to "
+                         f"{found.batch_difference:.3g}: a layer looks at the whole batch, such as BatchNorm in "
+                         "training mode")
+    return found
+
+
+def allowed(tolerance: tuple[float, float], found: ProbeResult) -> float:
+    """Return the difference that a tolerance allows, on the scale of a model's logits."""
+    share, more = tolerance
+    return share * found.largest + more
+
+
+@torch.no_grad()
+def answered(classifier: Classifier, images: Images) -> Tensor:
+    """Return a model's logits of some images, float32 (N, K).
+
+    Raises:
+        ModelError: It answers with something else, or fails.
+    """
+    try:
+        answer = classifier.logits(images)
+    except RadversaryError:
+        raise
+    except Exception as error:  # a network of a stranger may raise anything
+        reason = next(iter(str(error).splitlines()), "")
+        raise ModelError(f"model {classifier.card.name!r} fails on {len(images)} images of {classifier.card.size} x "
+                         f"{classifier.card.size} pixels: {type(error).__name__}: {reason}") from error
+    return checked_logits(answer, classifier.card, len(images))

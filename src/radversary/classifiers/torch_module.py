@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from radversary.classifiers.answers import checked_logits
 from radversary.classifiers.base import Classifier, Features
 from radversary.classifiers.card import IMAGENET_MEAN, IMAGENET_STD, ModelCard, make_card
 from radversary.classifiers.recording import passing, recording
@@ -127,18 +128,14 @@ class TorchClassifier(Classifier):
 
         Raises:
             TensorError: Images outside the pixel contract, or of another size than the card's.
-            ModelError: The module does not give one score for each class of the card.
+            ModelError: The module does not give one finite float32 logit for each class of the card.
         """
         check_images(images)
         if self.module.training:
             self.module.eval()
         with passing(self.module):
-            logits: Tensor = self.module(network_input(images.to(self.device), self.card)).float()
-        expected = (len(images), len(self.card.classes))
-        if tuple(logits.shape) != expected:
-            raise ModelError(f"model {self.card.name!r} gave {tuple(logits.shape)} for {expected[0]} images "
-                             f"and {expected[1]} classes")
-        return logits.to(images.device)
+            answer = self.module(network_input(images.to(self.device), self.card))
+        return checked_logits(answer, self.card, len(images)).to(images.device)
 
 
     def features(self, images: Images) -> Features:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from radversary.classifiers.base import Classifier, Features
+from radversary.classifiers.probe import check_answers
 from radversary.core.errors import InputError, PlanError, UnknownNameError
 from radversary.core.types import Images, check_images
 from radversary.defenses.base import Transform
@@ -277,9 +278,11 @@ def fit_guard(classifier: Classifier, clean: Images, *, names: Sequence[str] = D
         InputError: Too few images, or attacked ones where none are learned from, or none where some are, or views
             without the detector that takes them.
         AccessError: A detector looks at features and the classifier shows none.
+        ModelError: The classifier does not answer as one must (:func:`radversary.classifiers.probe.check_answers`).
     """
     if not names or len(set(names)) < len(names):
         raise PlanError(f"a guard needs detectors, each once; got {', '.join(names) or 'none'}")
+    check_answers(classifier)
     made = add_views({name: REFERENCE_FREE.create(name) for name in names}, views)
     detectors = {name: detector.bind(classifier) for name, detector in made.items()}
     taught = {} if attacked is None else {"attacked_images": len(attacked), "attacked_sha256": pixels_sha256(attacked)}

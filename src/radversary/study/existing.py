@@ -12,6 +12,7 @@ from radversary.audit.plan_files import parse_plan, plan_text
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
 from radversary.classifiers.base import Classifier
+from radversary.classifiers.probe import check_answers
 from radversary.core.errors import DataError
 from radversary.core.files import sha256_json
 from radversary.core.locks import locked
@@ -49,7 +50,7 @@ def audit_existing(plan: AuditPlan, model: Path, source: Mapping[str, Any], out:
         The result; ``out/report.html`` is written.
 
     Raises:
-        ModelError: The model cannot be loaded or its classes are not the data's.
+        ModelError: A model cannot be loaded or does not answer as one must, or its classes are not the data's.
         DataError: The images cannot be used.
         BusyError: Another process writes the run folder.
     """
@@ -57,6 +58,8 @@ def audit_existing(plan: AuditPlan, model: Path, source: Mapping[str, Any], out:
     surrogates = {attack.surrogate for attack in plan.attacks if attack.surrogate is not None} - others
     classifiers: dict[str, Classifier] = {
         "victim": load_model(model), **{name: load_model(Path(name)) for name in sorted(others | surrogates)}}
+    for classifier in classifiers.values():
+        check_answers(classifier)
     card = classifiers["victim"].card
     data = parse_plan(DataPlan, {"source": dict(source), "size": card.size, "channels": card.channels,
                                  "classes": card.classes, "fractions": FRACTIONS}, source="the data source")
