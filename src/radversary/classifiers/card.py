@@ -8,6 +8,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from radversary.core.errors import ModelError, UnknownNameError
+from radversary.imaging.image import Resize
+from radversary.imaging.intensity import Interpolation
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """Mean of ImageNet's red, green and blue in [0, 1], as every torchvision weights file expects it."""
@@ -25,6 +27,8 @@ class ModelCard(BaseModel):
         classes: Class names in the order of the logits.
         size: Side of the square images it reads, in pixels.
         channels: 1: images are radiographs and colour is projected away before anything else; 3: colour is read.
+        resize: How a film that is not square becomes one: ``stretch``, ``pad`` (black at both sides), ``centre-crop``.
+        interpolation: How pixels between pixels are found: ``bilinear``, ``bicubic``, ``nearest`` or ``area``.
         mean: Subtracted from the network's input, which has one channel for each figure here (1 or 3).
         std: Divides the network's input afterwards.
         licence: Licence of the weights.
@@ -46,6 +50,8 @@ class ModelCard(BaseModel):
     classes: tuple[str, ...] = Field(min_length=1)
     size: int = Field(gt=0)
     channels: Literal[1, 3] = 1
+    resize: Resize = "stretch"
+    interpolation: Interpolation = "bilinear"
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     licence: str = ""
