@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, cast, get_args
 
 import numpy as np
 import torch
 
-from radversary.core.errors import InputError, TensorError
+from radversary.core.errors import InputError, PlanError, TensorError, UnknownNameError
 from radversary.core.types import Images
 from radversary.imaging.intensity import Interpolation, quantise, resize, to_grey
 
@@ -86,6 +86,29 @@ class InputRule:
 
     def __str__(self) -> str:
         return f"{self.size} pixels a side, {self.resize}, {self.interpolation}"
+
+
+def rule_of(*, size: int, channels: int = 1, resize: str = "stretch", interpolation: str = "bilinear") -> InputRule:
+    """Return a rule of settings that a person gave.
+
+    Raises:
+        PlanError: A size below 1, or channels other than 1 or 3.
+        UnknownNameError: No such way to resize or to interpolate.
+
+    Example:
+        >>> rule_of(size=8, resize="padded")
+        Traceback (most recent call last):
+        radversary.core.errors.UnknownNameError: unknown resize 'padded'; did you mean 'pad'? Known: centre-crop, pad, \
+stretch
+    """
+    if size < 1 or channels not in (1, 3):
+        raise PlanError(f"images are prepared at a size of at least 1 with 1 or 3 channels, got {size} and {channels}")
+    for kind, given, known in (("resize", resize, get_args(Resize)),
+                               ("interpolation", interpolation, get_args(Interpolation))):
+        if given not in known:
+            raise UnknownNameError(kind, given, known)
+    return InputRule(size=size, channels=1 if channels == 1 else 3, resize=cast("Resize", resize),
+                     interpolation=cast("Interpolation", interpolation))
 
 
 def to_model_input(image: Image, card: ReadsImages) -> Images:
