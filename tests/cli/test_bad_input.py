@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import resource
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,15 +68,6 @@ def test_a_file_that_is_not_there(refused, tmp_path, film):
     assert written(tmp_path) == ["film.png"]
 
 
-def test_files_of_one_name_that_would_overwrite_each_other(refused, tmp_path, film):
-    for name in "ab":
-        (tmp_path / name).mkdir()
-        shutil.copy(film, tmp_path / name / "film.png")
-    film.unlink()
-    assert "2 files are called 'film'" in refused("attack", tmp_path, "--out", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_csv_without_the_column(refused, tmp_path):
     (tmp_path / "films.csv").write_text("path,diagnosys\na.png,Normal\n")
     text = refused("data", "prepare", "csv", "--labels", tmp_path / "films.csv", "--out", tmp_path / "out")
@@ -101,7 +91,7 @@ def test_no_image_at_all(refused, tmp_path):
     (tmp_path / "films" / "Normal").mkdir(parents=True)
     assert "holds no class folder" in refused("data", "prepare", "folder", "--root", tmp_path / "films", "--out",
                                               tmp_path / "out")
-    assert "no file in" in refused("attack", tmp_path / "films", "--out", tmp_path / "out")
+    assert "no image in" in refused("attack", tmp_path / "films", "--out", tmp_path / "out")
 
 
 def test_fewer_images_than_a_batch(refused, tmp_path):

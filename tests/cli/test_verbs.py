@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -71,15 +73,67 @@ def test_attack_writes_one_file_a_strength_and_names_it(radversary, film, tmp_pa
 def test_attack_takes_a_folder_leaves_out_what_is_no_image_and_repeats_itself(radversary, film, tmp_path):
     (tmp_path / "in").mkdir()
     film.rename(tmp_path / "in" / "film.png")
-    (tmp_path / "in" / "notes.txt").write_text("no image")
+    for name in ("notes.txt", ".DS_Store", "Thumbs.db", "desktop.ini", "film.json"):
+        (tmp_path / "in" / name).write_text("no image")
+    (tmp_path / "in" / "__MACOSX").mkdir()
+    (tmp_path / "in" / "__MACOSX" / "._film.png").write_text("no image")
+    (tmp_path / "in" / "damaged.png").write_text("no image")
     made = []
     for name in "ab":
         outcome = radversary("attack", tmp_path / "in", "--out", tmp_path / name, "--name", "noise", "--strength", 0.1)
         assert outcome.code == 0
-        assert "left out: cannot read" in outcome.err
+        assert outcome.err.count("left out: cannot read") == 1
+        assert "damaged.png: by its content it is neither PNG, JPEG nor DICOM" in outcome.err
         assert "1 of 2 images attacked" in outcome.err
         made.append((tmp_path / name / "film-0.1.png").read_bytes())
     assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("names", [("a/film.png", "b/film.png"), ("film.png", "film.jpg"), ("a_b.png", "a/b.png")])
+def test_outputs_of_films_of_one_name_do_not_overwrite_each_other(radversary, film, tmp_path, names):
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.open(film).save(tmp_path / "in" / name)
+    for places in ([tmp_path / "in"], [tmp_path / "in" / name for name in names]):
+        outcome = radversary("attack", *places, "--out", tmp_path / "out", "--name", "noise", "--strength", 0.1)
+        assert outcome.code == 0
+        assert len(set(outcome.out.split())) == 2
+        assert all(Path(path).is_file() for path in outcome.out.split())
+
+
+def test_two_folders_of_films_of_equal_names_are_told_apart(radversary, film, tmp_path):
+    for place in ("studyA", "studyB"):
+        (tmp_path / place).mkdir()
+        Image.open(film).save(tmp_path / place / "film.png")
+    outcome = radversary("attack", tmp_path / "studyA", tmp_path / "studyB", "--out", tmp_path / "out", "--name",
+                         "noise", "--strength", 0.1)
+    assert sorted(Path(path).name for path in outcome.out.split()) == ["studyA_film-0.1.png", "studyB_film-0.1.png"]
+
+
+def test_attack_and_detect_keep_colour_and_depth(radversary, tmp_path):
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(tmp_path / "colour.png")
+    Image.fromarray(rng.integers(0, 65536, (64, 64), dtype=np.uint16)).save(tmp_path / "deep.png")
+    outcome = radversary("attack", tmp_path / "colour.png", tmp_path / "deep.png", "--out", tmp_path / "out", "--name",
+                         "noise", "--strength", 0, "--size", 64)
+    assert outcome.code == 0
+    for name in ("colour", "deep"):
+        before, after = (np.asarray(Image.open(path)) for path in (
+            tmp_path / f"{name}.png", tmp_path / "out" / f"{name}-0.png"))
+        np.testing.assert_array_equal(before, after)
+    tinted = np.asarray(Image.open(tmp_path / "colour.png")).copy()
+    tinted[..., 2] = 255 - tinted[..., 2]  # the luma changes little, the blue channel entirely
+    Image.fromarray(tinted).save(tmp_path / "tinted.png")
+    seen = radversary("detect", tmp_path / "colour.png", tmp_path / "tinted.png")
+    assert (seen.code, seen.out.splitlines()[-1]) == (1, "verdict: manipulated")
+
+
+@pytest.mark.parametrize("side", [1, 2, 10])
+def test_images_too_small_to_compare_are_one_sentence(radversary, tmp_path, side):
+    Image.new("L", (side, side), 9).save(tmp_path / "a.png")
+    outcome = radversary("detect", tmp_path / "a.png", tmp_path / "a.png")
+    assert outcome.code == 2
+    assert f"comparing a.png with its copy needs images of at least 11 x 11 pixels, got {side} x {side}" in outcome.err
 
 
 def test_detect_says_what_changed_by_words_and_by_exit_code(radversary, film, tmp_path):

@@ -12,13 +12,14 @@ import torch
 from PIL import Image
 
 import radversary.data.preparing as preparing
-from radversary.core.errors import DataError, PlanError, StorageError
+from radversary.core.errors import DataError, PlanError, StorageError, UnknownNameError
 from radversary.core.types import check_images
 from radversary.data.prepared import PreparedImages, prepare_images
 from radversary.data.preparing import parallel
-from radversary.data.reading import read_picture
+from radversary.data.reading import read_image
 from radversary.data.splits import split_by_patient
 from radversary.data.table import ImageTable
+from radversary.imaging.image import InputRule, to_model_input
 from radversary.imaging.intensity import resize, rotate
 from radversary.imaging.png import png_round_trip
 
@@ -29,9 +30,10 @@ def test_pixels_are_those_of_the_files_resized_and_rounded(make_table, tmp_path)
     table = split_by_patient(make_table())
     prepared = prepare_images(table, size=32, folder=tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
-    assert (prepared.images.dtype, prepared.images.shape, prepared.bits) == (np.uint8, (36, 1, 32, 32), 8)
+    assert (prepared.images.dtype, prepared.images.shape) == (np.uint8, (36, 1, 32, 32))
+    assert set(prepared.bits) == {8}
     for row in (0, 7, 35):
-        film = torch.from_numpy(read_picture(table.frame["path"][row]).pixels)[None]
+        film = torch.from_numpy(read_image(table.frame["path"][row]).pixels)[None]
         expected = (resize(film, 32) * 255).round()
         torch.testing.assert_close(prepared.tensor([row]) * 255, expected, rtol=0, atol=1e-4)
     check_images(prepared.tensor(prepared.rows("test")))
@@ -53,7 +55,7 @@ def test_at_its_own_size_a_film_comes_back_bit_for_bit(make_table, tmp_path) -> 
 def test_used_again_until_a_file_or_a_setting_changes(make_table, tmp_path, monkeypatch) -> None:
     table, folder = make_table(), tmp_path / "out"
     first = prepare_images(table, size=16, folder=folder)
-    monkeypatch.setattr(preparing, "read_picture", lambda path: pytest.fail("it was read again"))
+    monkeypatch.setattr(preparing, "read_image", lambda path: pytest.fail("it was read again"))
     assert prepare_images(table, size=16, folder=folder).sha256 == first.sha256
     monkeypatch.undo()
     assert prepare_images(table, size=16, channels=3, folder=folder).images.shape[1] == 3
@@ -74,20 +76,53 @@ def test_unreadable_files_are_left_out_by_name(make_table, tmp_path) -> None:
     assert prepared.left_out == (f"cannot read {bad}: by its content it is neither PNG, JPEG nor DICOM",
                                  f"cannot read {absent}: no such file or directory")
     assert prepared.image_ids == [name for row, name in enumerate(table.frame["image_id"]) if row not in (3, 5)]
-    film = torch.from_numpy(read_picture(table.frame["path"][6]).pixels)[None]
+    film = torch.from_numpy(read_image(table.frame["path"][6]).pixels)[None]
     torch.testing.assert_close(prepared.tensor([4]) * 255, (resize(film, 16) * 255).round(), rtol=0, atol=1e-4)
 
 
-def test_deep_and_shallow_films_share_the_deeper_grid(make_table, tmp_path) -> None:
+@pytest.mark.parametrize("deep", [0, 20, 35])
+def test_each_film_of_a_mixed_folder_keeps_its_own_depth(make_table, tmp_path, deep) -> None:
     table = make_table()
-    path = table.frame["path"][0]
+    path = table.frame["path"][deep]
     codes = np.random.default_rng(0).integers(0, 65536, (48, 48), dtype=np.uint16)
     Image.fromarray(codes).save(path)
     prepared = prepare_images(table, size=48, folder=tmp_path / "out")
-    assert (prepared.bits, prepared.images.dtype) == (16, np.uint16)
-    np.testing.assert_array_equal(prepared.images[0, 0], codes)
-    shallow = np.asarray(Image.open(table.frame["path"][1])) * np.uint16(257)
-    np.testing.assert_array_equal(prepared.images[1, 0], shallow)
+    assert prepared.images.dtype == np.uint16
+    assert prepared.bits.tolist() == [16 if row == deep else 8 for row in range(36)]
+    for row, path in enumerate(table.frame["path"]):
+        np.testing.assert_array_equal(prepared.images[row, 0], np.asarray(Image.open(path)))
+        pixels = torch.from_numpy(read_image(path).pixels)
+        assert prepared.tensor([row])[0].equal(pixels)
+    everything = prepared.tensor(range(36))
+    assert png_round_trip(everything, prepared.depths(range(36))).equal(everything)
+
+
+def test_a_film_has_the_same_pixels_whatever_lies_beside_it(make_table, tmp_path) -> None:
+    """Rounded to the deepest film of the set, it had levels that it was never stored with."""
+    table = make_table()
+    alone = prepare_images(table, size=20, folder=tmp_path / "alone")
+    Image.fromarray(np.full((48, 48), 4095, np.uint16)).save(table.frame["path"][0])
+    beside = prepare_images(table, size=20, folder=tmp_path / "beside")
+    assert beside.tensor([7]).equal(alone.tensor([7]))
+    assert beside.table.frame["pixels_sha256"][7] == alone.table.frame["pixels_sha256"][7]
+
+
+@pytest.mark.parametrize("rule", [{"resize": "pad"}, {"resize": "centre-crop"}, {"interpolation": "bicubic"}])
+def test_the_folder_records_the_rule_and_another_rule_prepares_anew(make_table, tmp_path, rule) -> None:
+    table = make_table()
+    wide = np.random.default_rng(1).integers(0, 256, (30, 90), dtype=np.uint8)
+    Image.fromarray(wide).save(table.frame["path"][0])
+    plain = prepare_images(table, size=24, folder=tmp_path / "out")
+    prepared = prepare_images(table, size=24, folder=tmp_path / "out", **rule)
+    assert prepared.rule == PreparedImages.load(tmp_path / "out").rule == InputRule(size=24, **rule)
+    assert prepared.tensor([0]).equal(to_model_input(read_image(table.frame["path"][0]), prepared.rule))
+    assert prepared.sha256 != plain.sha256
+    assert plain.rule == InputRule(size=24)
+
+
+def test_a_rule_that_does_not_exist_is_named(make_table, tmp_path) -> None:
+    with pytest.raises(UnknownNameError, match="unknown resize 'crop'; did you mean 'centre-crop'"):
+        prepare_images(make_table(), size=24, resize="crop", folder=tmp_path / "out")
 
 
 def test_deep_films_are_prepared_at_eight_bits_in_colour(make_table, tmp_path) -> None:
@@ -95,10 +130,10 @@ def test_deep_films_are_prepared_at_eight_bits_in_colour(make_table, tmp_path) -
     codes = np.random.default_rng(0).integers(0, 65536, (48, 48), dtype=np.uint16)
     Image.fromarray(codes).save(table.frame["path"][0])
     prepared = prepare_images(table, size=48, channels=3, folder=tmp_path / "out")
-    assert (prepared.bits, prepared.images.dtype) == (8, np.uint8)
+    assert (set(prepared.bits), prepared.images.dtype) == ({8}, np.uint8)
     np.testing.assert_array_equal(prepared.images[0], np.repeat(np.rint(codes / 257)[None], 3, axis=0))
     assert prepared.table.frame["stored_bits"][0] == "16"
-    assert png_round_trip(prepared.tensor([0]), prepared.bits).equal(prepared.tensor([0]))
+    assert png_round_trip(prepared.tensor([0]), prepared.depths([0])).equal(prepared.tensor([0]))
 
 
 def test_colour_is_projected_or_kept(make_table, tmp_path) -> None:
@@ -115,7 +150,7 @@ def test_rotation_of_a_row_is_applied(make_table, tmp_path) -> None:
     table = make_table()
     turned = ImageTable(table.frame.assign(rotation=[5.0] + [0.0] * 35), table.classes)
     prepared = prepare_images(turned, size=48, folder=tmp_path / "out")
-    film = torch.from_numpy(read_picture(table.frame["path"][0]).pixels)[None]
+    film = torch.from_numpy(read_image(table.frame["path"][0]).pixels)[None]
     expected = (rotate(film, torch.tensor([5.0])) * 255).round()
     torch.testing.assert_close(prepared.tensor([0]) * 255, expected, rtol=0, atol=1e-4)
 
@@ -156,7 +191,7 @@ def test_nothing_readable_or_a_class_lost_or_bad_settings(make_table, tmp_path) 
 def test_a_full_disk_or_ctrl_c_leaves_nothing_behind(make_table, tmp_path, monkeypatch, stopped) -> None:
     table, folder = make_table(), tmp_path / "out"
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise stopped
 
     monkeypatch.setattr(preparing, "_write_header", fail)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from radversary.core.errors import UnreadableImageError
-from radversary.data.reading import LARGEST, read_header, read_picture
+from radversary.data.reading import LARGEST, read_image
 
 GREY = (np.arange(48).reshape(6, 8) * 5).astype(np.uint8)
 
@@ -30,22 +30,23 @@ def png_header_only(width: int, height: int) -> bytes:
 def test_png_is_read_to_the_last_bit(tmp_path, samples, bits) -> None:
     path = tmp_path / "film.jpg"  # named wrongly on purpose: the content decides
     Image.fromarray(samples).save(path, format="PNG")
-    picture = read_picture(path)
+    picture = read_image(path)
     assert (picture.bits, picture.pixels.dtype) == (bits, np.float32)
     codes = np.rint(picture.pixels * (2**bits - 1)).astype(int)
     expected = samples[None] if samples.ndim == 2 else samples.transpose(2, 0, 1)
     np.testing.assert_array_equal(codes, expected)
     assert picture.pixels.min() >= 0
     assert picture.pixels.max() <= 1
-    assert read_header(path) == read_header(str(path))
-    assert (read_header(path).kind, read_header(path).width, read_header(path).bits) == ("PNG", 8, bits)
+    assert picture.tags == {"kind": "PNG", "width": "8", "height": "6"}
+    for source in (str(path), path.read_bytes()):
+        np.testing.assert_array_equal(read_image(source).pixels, picture.pixels)
 
 
 @pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3), ("CMYK", 3)])
 def test_jpeg(tmp_path, mode, channels) -> None:
     path = tmp_path / "film.jpeg"
     Image.new("L", (40, 30), 77).convert(mode).save(path, quality=95)
-    pixels = read_picture(path).pixels
+    pixels = read_image(path).pixels
     assert pixels.shape == (channels, 30, 40)
     np.testing.assert_allclose(pixels * 255, 77, atol=2)
 
@@ -54,20 +55,20 @@ def test_exif_orientation_is_applied(tmp_path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # stored lying on its side
     Image.new("L", (40, 30), 9).save(tmp_path / "a.jpg", exif=exif)
-    assert read_picture(tmp_path / "a.jpg").pixels.shape == (1, 40, 30)
+    assert read_image(tmp_path / "a.jpg").pixels.shape == (1, 40, 30)
 
 
 def test_palette_alpha_and_one_bit(tmp_path) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(GREY).convert("P").save(path)
-    assert read_picture(path).pixels.shape == (3, 6, 8)
-    np.testing.assert_array_equal(np.rint(read_picture(path).pixels[0] * 255), GREY)
+    assert read_image(path).pixels.shape == (3, 6, 8)
+    np.testing.assert_array_equal(np.rint(read_image(path).pixels[0] * 255), GREY)
     clear = np.dstack([np.full_like(GREY, 200), np.where(GREY > 100, 255, 0).astype(np.uint8)])
     Image.fromarray(clear, mode=None).save(path)  # grey with alpha
-    np.testing.assert_array_equal(np.rint(read_picture(path).pixels * 255), np.where(GREY > 100, 200, 0)[None])
+    np.testing.assert_array_equal(np.rint(read_image(path).pixels * 255), np.where(GREY > 100, 200, 0)[None])
     Image.fromarray(GREY > 100).save(path)
-    np.testing.assert_array_equal(read_picture(path).pixels, (GREY > 100).astype(np.float32)[None])
-    assert read_picture(path).bits == 8
+    np.testing.assert_array_equal(read_image(path).pixels, (GREY > 100).astype(np.float32)[None])
+    assert read_image(path).bits == 8
 
 
 @pytest.mark.parametrize(("content", "says"), [
@@ -85,20 +86,20 @@ def test_bad_files_are_refused_by_name(tmp_path, content, says) -> None:
     path = tmp_path / "film.png"
     path.write_bytes(content)
     with pytest.raises(UnreadableImageError, match=says) as caught:
-        read_picture(path)
+        read_image(path)
     assert caught.value.path == str(path)
     assert "\n" not in str(caught.value)
 
 
 def test_no_file_a_folder_and_an_animation(tmp_path) -> None:
     with pytest.raises(UnreadableImageError, match="no such file"):
-        read_picture(tmp_path / "absent.png")
+        read_image(tmp_path / "absent.png")
     with pytest.raises(UnreadableImageError, match="is a directory"):
-        read_picture(tmp_path)
+        read_image(tmp_path)
     frames = [Image.fromarray(GREY), Image.fromarray(255 - GREY)]
     frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
     with pytest.raises(UnreadableImageError, match="several frames"):
-        read_picture(tmp_path / "a.png")
+        read_image(tmp_path / "a.png")
 
 
 @given(st.data())
@@ -113,7 +114,7 @@ def test_a_file_cut_or_spoilt_anywhere_is_read_or_refused_never_more(tmp_path_fa
         whole[data.draw(st.integers(0, len(whole) - 1))] ^= data.draw(st.integers(1, 255))
     (folder / "film").write_bytes(whole)
     try:
-        pixels = read_picture(folder / "film").pixels
+        pixels = read_image(folder / "film").pixels
     except UnreadableImageError:
         return
     assert pixels.ndim == 3
@@ -127,11 +128,11 @@ def test_truncated_films_are_refused(tmp_path) -> None:
         Image.fromarray(rng.integers(0, 255, (64, 64), dtype=np.uint8)).save(path, format=kind)
         path.write_bytes(path.read_bytes()[:-900])
         with pytest.raises(UnreadableImageError, match="truncated"):
-            read_picture(path)
+            read_image(path)
 
 
 @pytest.mark.parametrize("name", ["chest.nii", "chest.NII.gz", "chest.nrrd", "chest.mha"])
 def test_a_volume_is_refused_as_one(tmp_path, name) -> None:
     (tmp_path / name).write_bytes(b"\x5c\x01\x00\x00" + b"\0" * 400)
     with pytest.raises(UnreadableImageError, match="it is a volume by its name; one film a file is expected"):
-        read_picture(tmp_path / name)
+        read_image(tmp_path / name)

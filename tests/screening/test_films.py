@@ -104,7 +104,7 @@ def test_attacked_films_are_never_taken_for_clean(folder):
 def test_bad_places_are_one_sentence(tmp_path, guard):
     with pytest.raises(DataError, match="does not exist"):
         read_films(tmp_path / "none", CARD)
-    with pytest.raises(DataError, match="no file in"):
+    with pytest.raises(DataError, match="no image in"):
         read_films(tmp_path, CARD)
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     with pytest.raises(MissingColumnError):

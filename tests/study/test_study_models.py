@@ -16,6 +16,7 @@ from radversary.core.types import Access
 from radversary.data.prepared import PreparedImages
 from radversary.data.table import ImageTable
 from radversary.defenses.registry import TRANSFORMS
+from radversary.imaging.image import InputRule
 from radversary.study import models as models_file
 from radversary.study.models import make_model, model_key, seen_images, training_plan, training_set
 from radversary.training.datasets import MixedTrainingSet
@@ -27,8 +28,10 @@ def images_of(bits: int, folder: Path) -> PreparedImages:
     """Twelve prepared images of some depth, as a folder of DICOM films gives them."""
     codes = (smooth_images(12) * (2**bits - 1)).round().numpy().astype(np.uint8 if bits == 8 else np.uint16)
     frame = pd.DataFrame({"image_id": [f"i{n}" for n in range(12)], "path": "x", "label": ["a", "b", "c"] * 4,
-                          "patient_id": [f"p{n}" for n in range(12)], "split": ["train"] * 9 + ["test"] * 3})
-    return PreparedImages(folder, ImageTable(frame), codes, bits, (), "hash")
+                          "patient_id": [f"p{n}" for n in range(12)], "split": ["train"] * 9 + ["test"] * 3,
+                          "bits": bits})
+    rule = InputRule(size=codes.shape[-1])
+    return PreparedImages(folder, ImageTable(frame), codes, rule, (), "hash")
 
 
 @pytest.mark.parametrize("bits", [8, 12, 16])

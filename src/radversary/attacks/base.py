@@ -26,7 +26,7 @@ from radversary.core.types import (
     Norm,
     check_images,
 )
-from radversary.imaging.intensity import quantise
+from radversary.imaging.intensity import levels, quantise
 
 GRID = 1e-4
 """Share of a grey level by which a bound written in decimals may miss the level it means."""
@@ -118,13 +118,13 @@ class Batch:
         images: (N, C, H, W) in [0, 1].
         labels: True classes (N,).
         image_ids: One id an image.
-        bits: Bits a pixel of the stored files.
+        bits: Bits a pixel of the stored files: one number, or one an image (N,).
     """
 
     images: Images
     labels: Labels
     image_ids: tuple[str, ...]
-    bits: int = 8
+    bits: int | Tensor = 8
 
 
 @dataclass(frozen=True)
@@ -186,23 +186,22 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
         before, started = meter.copy(), perf_counter()
 
 
-def within_levels(saved: Images, images: Images, bound: float, bits: int) -> Images:
+def within_levels(saved: Images, images: Images, bound: float, bits: int | Tensor) -> Images:
     """Return saved images whose rounding took them beyond a bound, put back to the last whole grey level inside it.
 
     Args:
         saved: (N, C or 3, H, W) on the grid of ``bits``.
         images: The originals, (N, C, H, W), on the same grid.
         bound: The most that a pixel may have changed.
-        bits: Bits a pixel.
+        bits: Bits a pixel: one number, or one an image (N,).
 
     Example:
-        >>> import torch
         >>> grey = torch.full((1, 1, 1, 1), 100 / 255)
         >>> round(float(within_levels(grey + 3 / 255, grey, 0.01, 8)) * 255)
         102
     """
-    top = 2**bits - 1
-    reach = int(bound * top + GRID) / top
+    top = levels(bits).double().reshape(-1, 1, 1, 1)
+    reach = ((bound * top + GRID).floor() / top).to(images)
     return quantise(torch.minimum(torch.maximum(saved, images - reach), images + reach).clamp(0, 1), bits)
 
 

@@ -23,6 +23,7 @@ from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.base import Stack, Transform
 from radversary.defenses.defended import Defended
+from radversary.imaging.image import check_rule
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ def prepare_bench(plan: AuditPlan, subject: Subject) -> Bench:
 
     Raises:
         ModelError: A classifier's classes differ from the data's.
+        InputError: The images were prepared by another rule than a classifier's.
         PlanError: A surrogate is the victim, or an attack is too weak to survive saving.
         AccessError: An attack that evades detectors, of which an audit has none.
         UnknownNameError: A defence or an attack names a model or transform that is not there.
@@ -152,6 +154,7 @@ def prepare_bench(plan: AuditPlan, subject: Subject) -> Bench:
         readers[defence.label] = Defended(model, Stack(transforms)) if transforms else model
     for reader in readers.values():
         check_fits(reader, subject.images.classes)
+        check_rule(subject.images.rule, reader.card, model=reader.card.name)
     rows = test_rows(plan, subject.images)
     trials = {attack.label: trial(attack, subject, rows, seed=plan.seed) for attack in plan.attacks}
     for item in trials.values():
@@ -177,24 +180,29 @@ def trial(plan: AttackPlan, subject: Subject, rows: np.ndarray, *, seed: int) ->
         PlanError: Its surrogate is the victim, or a strength vanishes in the images' bit depth.
         UnknownNameError: Its surrogate is not there.
     """
-    check_strengths(plan, subject.images)
-    chosen = None if plan.images is None else frozenset(
-        int(row) for row in some_rows(rows, subject.images, limit=plan.images, seed=seed))
-    return Trial(attack=plan.build(), strengths=plan.steps(), rungs=plan.known(), rows=chosen,
+    met = rows if plan.images is None else some_rows(rows, subject.images, limit=plan.images, seed=seed)
+    check_strengths(plan, subject.images, met)
+    return Trial(attack=plan.build(), strengths=plan.steps(), rungs=plan.known(),
+                 rows=None if plan.images is None else frozenset(map(int, met)),
                  surrogate=surrogate_of(plan, subject),
                  defences=None if plan.defences is None else frozenset(plan.defences))
 
 
-def check_strengths(plan: AttackPlan, images: PreparedImages) -> None:
+def check_strengths(plan: AttackPlan, images: PreparedImages, rows: np.ndarray) -> None:
     """Refuse a bounded attack that is too weak to survive saving.
 
+    Args:
+        plan: The attack.
+        images: The prepared images.
+        rows: Those that it meets.
+
     Raises:
-        PlanError: A strength vanishes in the images' bit depth.
+        PlanError: A strength vanishes in the depth of the shallowest of them.
     """
     attack = plan.build()
     if isinstance(attack, LinfAttack):
         # Pillow stores no 16-bit colour, so a colour attack has 8 bits whatever the film had.
-        bits = images.bits if attack.colour == Colour.GREY else 8
+        bits = int(images.bits[rows].min()) if attack.colour == Colour.GREY else 8
         for epsilon in plan.steps():
             check_epsilon(epsilon, bits)
 
@@ -203,6 +211,7 @@ def surrogate_of(plan: AttackPlan, subject: Subject) -> Classifier | None:
     """Return the model of an attack's transfer rung, None where it has none.
 
     Raises:
+        InputError: It reads images by another rule than they were prepared by.
         PlanError: It is the victim.
         UnknownNameError: It is not there.
     """
@@ -212,6 +221,7 @@ def surrogate_of(plan: AttackPlan, subject: Subject) -> Classifier | None:
         raise UnknownNameError(f"surrogate of attack {plan.label!r}", plan.surrogate, subject.classifiers)
     model = subject.classifiers[plan.surrogate]
     check_fits(model, subject.images.classes)
+    check_rule(subject.images.rule, model.card, model=plan.surrogate)
     if model.fingerprint() == subject.classifiers["victim"].fingerprint():
         raise PlanError(f"the surrogate {plan.surrogate!r} of attack {plan.label!r} is the victim itself; the transfer "
                         "rung needs a model that the victim's owner does not have")

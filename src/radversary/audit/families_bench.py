@@ -28,7 +28,7 @@ from radversary.audit.watch_plan import WatchPlan, rung_of
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers
 from radversary.core.arrays import read_tensors
-from radversary.core.errors import DataError, InputError, PlanError
+from radversary.core.errors import DataError, PlanError
 from radversary.core.files import is_sealed, seal, sha256_json, write_whole
 from radversary.core.hashes import part_hash
 from radversary.core.seeds import Streams
@@ -36,6 +36,7 @@ from radversary.core.types import Images
 from radversary.data.prepared import PreparedImages
 from radversary.detectors.learned import LearnedDetector
 from radversary.execution.progress import track
+from radversary.imaging.image import check_rule
 from radversary.imaging.intensity import to_grey
 from radversary.imaging.png import png_round_trip
 from radversary.screening.guard import Guard
@@ -123,16 +124,14 @@ def prepare_families(plan: WatchPlan, classifier: Classifier, images: PreparedIm
 
     Raises:
         AccessError: An attack needs the detectors and its name does not say so, such as noise of an evasive one's size.
-        InputError: The images have another size than the classifier reads.
+        InputError: The images were prepared by another rule than the classifier's.
         ModelError: It does not answer as one must, or its classes differ from the data's.
         PlanError: Fewer than two families, an attack that is too weak to survive saving or tested in training styles.
         UnknownNameError: No such attack.
     """
     check_answers(classifier)
     check_fits(classifier, images.classes)
-    if images.images.shape[-1] != classifier.card.size:
-        raise InputError(f"the images have {images.images.shape[-1]} pixels a side, the classifier reads "
-                         f"{classifier.card.size}")
+    check_rule(images.rule, classifier.card, model=classifier.card.name)
     plan = plan.model_copy(update={"attacks": tuple(item for item in plan.attacks if rung_of(item) == Rung.OBLIVIOUS)})
     families = {attack.label: family_of(attack) for attack in plan.attacks}
     if len(found := sorted(set(families.values()))) < 2:
@@ -184,13 +183,13 @@ def training_pieces(bench: FamilyBench) -> list[Piece]:
 def attacked_copies(bench: FamilyBench, piece: Piece) -> Images:
     """Attack some training images, save them and load them; grey, (n, 1, S, S)."""
     own, watch = bench.watch.images, bench.watch
-    batch = Batch(images=own.tensor(piece.rows), labels=own.labels[piece.rows], bits=own.bits,
+    batch = Batch(images=own.tensor(piece.rows), labels=own.labels[piece.rows], bits=own.depths(piece.rows),
                   image_ids=tuple(own.image_ids[row] for row in piece.rows))
     (outcome,) = run_attack(bench.taught[piece.label].build(), watch.guard.classifier, batch, seed=watch.plan.seed,
                                 step=f"{piece.label}: training", strengths=(piece.strength,))
     # Pillow stores no 16-bit colour.
     images = outcome.images
-    return to_grey(png_round_trip(images, own.bits if images.shape[1] == 1 else 8))
+    return to_grey(png_round_trip(images, own.depths(piece.rows) if images.shape[1] == 1 else 8))
 
 
 def copies(bench: FamilyBench) -> dict[str, Images]:

@@ -36,5 +36,5 @@ def image_hashes(images: PreparedImages, rows: np.ndarray) -> list[str]:
     """Return a short hash of each image, its label and its depth: the rows that finished work is kept by."""
     frame = images.table.frame.iloc[rows]
     facts = zip(frame["image_id"].astype(str), frame["label"].astype(str), frame["pixels_sha256"].astype(str),
-                strict=True)
-    return [sha256_json([*fact, images.bits])[:24] for fact in facts]
+                images.depths(rows).tolist(), strict=True)
+    return [sha256_json(fact)[:24] for fact in facts]

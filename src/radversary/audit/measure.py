@@ -46,7 +46,7 @@ def attacked_batches(bench: Bench, unit: WorkUnit, rows: np.ndarray,
     Yields:
         One outcome a strength.
     """
-    images, bits = bench.images.tensor(rows), bench.images.bits
+    images, bits = bench.images.tensor(rows), bench.images.depths(rows)
     batch = Batch(images=images, labels=bench.images.labels[rows], bits=bits,
                   image_ids=tuple(bench.images.image_ids[row] for row in rows))
     if unit.attack is None:

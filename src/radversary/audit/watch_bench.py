@@ -23,10 +23,10 @@ from radversary.audit.rungs import Rung
 from radversary.audit.watch_plan import WatchPlan, rung_of
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers
-from radversary.core.errors import InputError
 from radversary.core.files import sha256_json
 from radversary.core.hashes import code_hash, part_hash
 from radversary.data.prepared import PreparedImages
+from radversary.imaging.image import check_rule
 from radversary.screening.films import GROUPS, Films, bands
 from radversary.screening.guard import Guard
 from radversary.screening.guarded import GuardedClassifier
@@ -108,7 +108,7 @@ def prepare_watch(plan: WatchPlan, guard: Guard, images: PreparedImages) -> Watc
 
     Raises:
         AccessError: An attack needs the detectors and its name does not say so, such as noise of an evasive one's size.
-        InputError: The guard is not calibrated, or the images have another size than its classifier reads.
+        InputError: The guard is not calibrated, or the images were prepared by another rule than its classifier's.
         ModelError: Its classifier does not answer as one must, or its classes differ from the data's.
         PlanError: An attack is too weak to survive saving, or refuses its options.
         UnknownNameError: No such attack.
@@ -116,9 +116,7 @@ def prepare_watch(plan: WatchPlan, guard: Guard, images: PreparedImages) -> Watc
     guard.calibrated()
     check_answers(guard.classifier)
     check_fits(guard.classifier, images.classes)
-    if images.images.shape[-1] != guard.classifier.card.size:
-        raise InputError(f"the images have {images.images.shape[-1]} pixels a side, the guard's classifier reads "
-                         f"{guard.classifier.card.size}")
+    check_rule(images.rule, guard.classifier.card, model=guard.classifier.card.name)
     rows = images.rows("test")
     if plan.limit is not None:
         rows = some_rows(rows, images, limit=plan.limit, seed=plan.seed)
@@ -137,10 +135,10 @@ def trial(plan: AttackPlan, images: PreparedImages, rows: np.ndarray, *, seed: i
         PlanError: A strength vanishes in the images' bit depth, or the attack refuses its options.
         UnknownNameError: No such attack.
     """
-    check_strengths(plan, images)
-    chosen = None if plan.images is None else frozenset(
-        int(row) for row in some_rows(rows, images, limit=plan.images, seed=seed))
-    return Trial(attack=plan.build(), strengths=plan.steps(), rungs=(rung_of(plan),), rows=chosen)
+    met = rows if plan.images is None else some_rows(rows, images, limit=plan.images, seed=seed)
+    check_strengths(plan, images, met)
+    return Trial(attack=plan.build(), strengths=plan.steps(), rungs=(rung_of(plan),),
+                 rows=None if plan.images is None else frozenset(map(int, met)))
 
 
 def guard_sha256(guard: Guard) -> str:

@@ -29,27 +29,28 @@ FLOORS = MappingProxyType({"channels of the file": "channels", "size of the PNG 
 """Naive detectors that look at no pattern: name to column."""
 
 
-def filed(images: Images, bits: int = 8) -> tuple[Images, list[int]]:
-    """Save each image as a PNG file of some bits and load it; return the images and the files' sizes in bytes."""
-    files = [encode_png(image, bits=8 if bits <= 8 else 16) for image in quantise(images, bits)]
+def filed(images: Images, bits: int | torch.Tensor = 8) -> tuple[Images, list[int]]:
+    """Save each image as a PNG file of its bits and load it; return the images and the files' sizes in bytes."""
+    depths = torch.as_tensor(bits).expand(len(images)).tolist()
+    files = [encode_png(image, bits=8 if depth <= 8 else 16)
+             for image, depth in zip(quantise(images, bits), depths, strict=True)]
     return quantise(torch.stack([decode_png(file) for file in files]), bits), [len(file) for file in files]
 
 
 def attacked(bench: WatchBench, label: str, rows: np.ndarray,
              strengths: tuple[float, ...]) -> Iterator[tuple[float, Images]]:
     """Attack some test images, save them and load them; nothing is re-encoded yet."""
-    bits, own = bench.images.bits, bench.images
-    parts = []
+    own, parts = bench.images, []
     for target, places in bench.targets(label, rows):
-        batch = Batch(images=own.tensor(rows[places]), labels=own.labels[rows[places]], bits=bits,
-                      image_ids=tuple(own.image_ids[row] for row in rows[places]))
+        batch = Batch(images=own.tensor(rows[places]), labels=own.labels[rows[places]],
+                      bits=own.depths(rows[places]), image_ids=tuple(own.image_ids[row] for row in rows[places]))
         parts.append(run_attack(bench.trials[label].attack, target, batch, seed=bench.plan.seed, step=label,
                                 strengths=strengths))
     order = np.argsort(np.concatenate([places for _, places in bench.targets(label, rows)]))
     for made in zip(*parts, strict=True):
         images = torch.cat([outcome.images for outcome in made])[order]
         # Pillow stores no 16-bit colour; the colour threat model is a viewer's export, which has 8.
-        yield made[0].strength, png_round_trip(images, bits if images.shape[1] == 1 else 8)
+        yield made[0].strength, png_round_trip(images, own.depths(rows) if images.shape[1] == 1 else 8)
 
 
 def shown(bench: WatchBench, label: str, rows: np.ndarray,
@@ -102,7 +103,7 @@ def judged(bench: WatchBench, label: str, rows: np.ndarray) -> pd.DataFrame:
 
 def _looked_at(bench: WatchBench, label: str, strength: float, rows: np.ndarray, images: Images) -> pd.DataFrame:
     # Re-encoding leaves 8 bits on either side; what was promised for films as they are stored is checked on those.
-    seen, sizes = filed(images, bench.images.bits if label == STORED else 8)
+    seen, sizes = filed(images, bench.images.depths(rows) if label == STORED else 8)
     look, groups, classes = bench.guard.look(seen), bench.groups_of(rows), bench.images.classes
     fusion, own = bench.guard.calibrated(), bench.images
     rung = bench.trials[label].rungs[0] if label in bench.trials else "oblivious"

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from radversary.core.documents import first_fault
 from radversary.core.errors import ModelError, UnknownNameError
+from radversary.imaging.image import Resize
+from radversary.imaging.intensity import Interpolation
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """Mean of ImageNet's red, green and blue in [0, 1], as every torchvision weights file expects it."""
@@ -27,6 +29,8 @@ class ModelCard(BaseModel):
             here.
         size: Side of the square images it reads, in pixels.
         channels: 1: images are radiographs and colour is projected away before anything else; 3: colour is read.
+        resize: How a film that is not square becomes one: ``stretch``, ``pad`` (black at both sides), ``centre-crop``.
+        interpolation: How pixels between pixels are found: ``bilinear``, ``bicubic``, ``nearest`` or ``area``.
         mean: Subtracted from the network's input, which has one channel for each figure here (1 or 3).
         std: Divides the network's input afterwards.
         licence: Licence of the weights.
@@ -48,6 +52,8 @@ class ModelCard(BaseModel):
     classes: tuple[str, ...]
     size: int = Field(gt=0)
     channels: Literal[1, 3] = 1
+    resize: Resize = "stretch"
+    interpolation: Interpolation = "bilinear"
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     licence: str = ""

@@ -18,6 +18,8 @@ def attack(
                                                           "styles=my/pictures; repeatable.")] = None,
     strength: Annotated[list[float] | None, typer.Option(help="Opacity or other strength; repeatable.")] = None,
     size: Annotated[int, typer.Option(min=32, max=4096, help="Side in pixels.")] = 224,
+    resize: Annotated[str, typer.Option(help="How a film becomes square: stretch, pad or centre-crop.")] = "stretch",
+    interpolation: Annotated[str, typer.Option(help="bilinear, bicubic, nearest or area.")] = "bilinear",
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.")] = 42,
 ) -> None:
     """Attack images at one or more strengths; no model is needed for attacks that look at none."""
@@ -25,13 +27,15 @@ def attack(
     from radversary.cli.data import source_options
     from radversary.cli.pictures import attack_file, image_files, note_attacked
     from radversary.core.errors import DataError, UnreadableImageError
+    from radversary.imaging.image import rule_of
 
     chosen = ATTACKS.create(name, **source_options(name, None, None, option))
+    rule = rule_of(size=size, resize=resize, interpolation=interpolation)
     files, left_out = image_files(images), []
     made: list[Path] = []
-    for path in files:
+    for path, film in files.items():
         try:
-            written = attack_file(chosen, path, out, size=size, seed=seed, strengths=strength or [1.0])
+            written = attack_file(chosen, path, film, out, rule=rule, seed=seed, strengths=strength or [1.0])
         except UnreadableImageError as error:
             say(f"left out: {error}")
             left_out.append(error)

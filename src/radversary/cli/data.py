@@ -50,6 +50,8 @@ def prepare(
     option: OptionOption = None,
     size: Annotated[int, typer.Option(min=32, max=4096, help="Side in pixels.")] = 224,
     channels: Annotated[int, typer.Option(min=1, max=3, help="1 (grey) or 3.")] = 1,
+    resize: Annotated[str, typer.Option(help="How a film becomes square: stretch, pad or centre-crop.")] = "stretch",
+    interpolation: Annotated[str, typer.Option(help="bilinear, bicubic, nearest or area.")] = "bilinear",
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the split.")] = 42,
 ) -> None:
     """Read images, divide the patients 60/20/20, check for leaks and confounds."""
@@ -58,7 +60,8 @@ def prepare(
     from radversary.study.prepare import prepare as prepare_data
 
     part = Part(name=source, options=source_options(source, root, labels, option))
-    plan = parse_plan(DataPlan, {"source": part, "size": size, "channels": channels}, source="the command line")
+    plan = parse_plan(DataPlan, {"source": part, "size": size, "channels": channels, "resize": resize,
+                                 "interpolation": interpolation}, source="the command line")
     images, report = prepare_data(plan, out, seed=seed)
     print_report(report)
     for reason in images.left_out:

@@ -22,17 +22,18 @@ def detect(
     Thresholds here are given, not calibrated; an audit calibrates them on clean images. The suspect is resized to the
     original's size first. Exit code 0 without an alarm, 1 with one.
     """
-    from radversary.cli.pictures import read_image
+    from radversary.cli.pictures import own_size, read_film
     from radversary.detectors.evidence import draw_evidence
     from radversary.detectors.registry import DETECTORS
     from radversary.detectors.rule import ThesisRule
+    from radversary.imaging.image import check_side
     from radversary.imaging.intensity import resize
+    from radversary.imaging.similarity import WINDOW
 
     rule = ThesisRule(edge_threshold=edge_threshold, ssim_threshold=ssim_threshold)
-    clean, _ = read_image(original, size=None)
-    doubt, _ = read_image(suspect, size=None)
-    if doubt.shape != clean.shape:
-        doubt = resize(doubt, (int(clean.shape[-2]), int(clean.shape[-1])))
+    clean, doubt = own_size(read_film(original)), own_size(read_film(suspect))
+    check_side(clean, WINDOW, who=f"comparing {original.name} with its copy")
+    doubt = resize(doubt, (int(clean.shape[-2]), int(clean.shape[-1])))
     for name in DETECTORS.names():
         score = float(DETECTORS.create(name).score(doubt, clean))
         tell_result(f"{name}: {1 - score:.4f} (1 is equal)" if name == "ssim" else f"{name}: {score:.4f} (0 is equal)")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,8 +14,10 @@ from radversary.classifiers.card import ModelCard
 from radversary.core.errors import DataError
 from radversary.core.files import sha256_file, write_json, write_whole
 from radversary.core.types import Access, Images
-from radversary.data.reading import read_picture
-from radversary.imaging.intensity import quantise, resize, to_grey
+from radversary.data.files import films_under, once, output_names, written
+from radversary.data.reading import read_image
+from radversary.imaging.image import Image, InputRule, depth_for, to_model_input
+from radversary.imaging.intensity import quantise
 from radversary.imaging.png import encode_png
 from radversary.screening.films import ATTACKED, read_attacked
 
@@ -47,50 +49,62 @@ def note_attacked(made: Sequence[Path], out: Path) -> None:
         write_json(out / ATTACKED, sorted(read_attacked(out) | {sha256_file(path) for path in made}))
 
 
-def image_files(places: Sequence[Path]) -> list[Path]:
-    """Return the files among ``places`` and in its folders, sorted within each.
+def image_files(places: Sequence[Path]) -> dict[Path, str]:
+    """Return the films among ``places`` and in its folders, each with a name that no other has.
+
+    The name is the file's stem where stems are unique, else it tells the folder too.
 
     Raises:
-        DataError: A place does not exist, there is no file, or two would be written under one name.
+        DataError: A place does not exist, or there is no film.
     """
-    found: list[Path] = []
+    found: dict[Path, str] = {}
     for place in places:
         if not place.exists():
             raise DataError(f"{place} does not exist")
-        found += sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
+        folder = place if place.is_dir() else place.parent
+        inside = films_under(place) if place.is_dir() else [place]
+        head = "" if len(places) == 1 else f"{folder.absolute().name}/"
+        found.update((path, head + path.relative_to(folder).as_posix()) for path in inside)
     if not found:
-        raise DataError(f"no file in {', '.join(map(str, places))}")
-    name, times = Counter(path.stem for path in found).most_common(1)[0]
-    if times > 1:
-        raise DataError(f"{times} files are called {name!r}; their copies would overwrite each other, "
-                        "so give their folders one at a time and each its own --out")
-    return found
+        raise DataError(f"no image in {', '.join(map(str, places))}")
+    kept = set(once(list(found)))
+    files = [path for path in found if path in kept]
+    return dict(zip(files, output_names([found[path] for path in files]), strict=True))
 
 
-def read_image(path: Path, *, size: int | None) -> tuple[Images, int]:
-    """Read one file as a grey image (1, 1, S, S) and its bit depth; ``size`` None keeps its own size.
+def read_film(path: Path) -> Image:
+    """Read one file, in colour where it is a film in colour.
 
     Raises:
         UnreadableImageError: It cannot be read.
     """
-    picture = read_picture(path)
-    image = to_grey(torch.from_numpy(picture.pixels).unsqueeze(0))
-    return quantise(image if size is None else resize(image, size), picture.bits), picture.bits
+    return read_image(path, name=written(str(path)))
 
 
-def attack_file(attack: Attack, path: Path, out: Path, *, size: int, seed: int,
+def own_size(image: Image) -> Images:
+    """Return a film at its own size and depth, (1, C, H, W)."""
+    return quantise(torch.from_numpy(image.pixels)[None], depth_for(image.bits, len(image.pixels)))
+
+
+def attack_file(attack: Attack, path: Path, name: str, out: Path, *, rule: InputRule, seed: int,
                 strengths: Sequence[float]) -> list[Path]:
-    """Attack one file at several strengths and write PNGs named after file and strength.
+    """Attack one film at several strengths and write PNGs named after film and strength.
+
+    A film in colour stays in colour whatever the rule says of channels, and a grey one deeper than 8 bits is written
+    at 16.
 
     Raises:
         UnreadableImageError: The file cannot be read.
     """
-    image, bits = read_image(path, size=size)
-    batch = Batch(images=image, labels=torch.zeros(1, dtype=torch.int64), image_ids=(path.stem,), bits=bits)
-    written = []
+    film = read_film(path)
+    rule = replace(rule, channels=3 if len(film.pixels) == 3 else 1)
+    bits = depth_for(film.bits, rule.channels)
+    batch = Batch(images=to_model_input(film, rule), labels=torch.zeros(1, dtype=torch.int64), image_ids=(name,),
+                  bits=bits)
+    written_files = []
     for outcome in run_attack(attack, Unseen(), batch, seed=seed, step="attack", strengths=strengths):
         depth = 16 if bits > 8 and outcome.images.shape[1] == 1 else 8  # what a PNG can hold
         data = encode_png(outcome.images[0], bits=depth)
-        target = out / f"{path.stem}-{outcome.strength:g}.png"
-        written.append(write_whole(target, lambda part, data=data: part.write_bytes(data)))  # type: ignore[misc]
-    return written
+        target = out / f"{name}-{outcome.strength:.12g}.png"
+        written_files.append(write_whole(target, lambda part, data=data: part.write_bytes(data)))  # type: ignore[misc]
+    return written_files

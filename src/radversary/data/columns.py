@@ -27,6 +27,9 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
 """Our column to the names it is recognised by, the first match taken: our own, NIH ChestX-ray14's two spellings,
 DICOM's keywords, and what CSV files commonly say."""
 
+FACTS: Final = ("patient_id", "view", "sex", "age", "modality")
+"""What a file's own header may say of patient and examination."""
+
 OLDEST: Final = 120.0
 VIEWS: Final = {"PA": "PA", "AP": "AP", "L": "LATERAL", "LL": "LATERAL", "RL": "LATERAL", "LATERAL": "LATERAL"}
 SEXES: Final = {"F": "F", "FEMALE": "F", "M": "M", "MALE": "M"}
@@ -76,6 +79,28 @@ def normalised(frame: pd.DataFrame) -> pd.DataFrame:
              "age": years,
              "split": lambda cell: PARTS_WRITTEN.get(cell.strip().lower(), cell.strip().lower())}
     return frame.assign(**{name: frame[name].map(function) for name, function in write.items() if name in frame})
+
+
+def facts_of(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return what a file's tags say of patient and examination, under our columns' names, as text.
+
+    Args:
+        tags: DICOM's keywords to text; see :class:`~radversary.imaging.image.Image`.
+
+    Returns:
+        Those of ``patient_id``, ``view``, ``sex``, ``age`` and ``modality`` that are known.
+
+    Example:
+        >>> facts_of({"PatientID": "7", "PatientAge": "058Y", "ViewPosition": "LL", "Modality": "CR"})
+        {'patient_id': '7', 'view': 'LATERAL', 'age': '58.0', 'modality': 'CR'}
+    """
+    age = years(tags.get("PatientAge", ""))
+    known = {"patient_id": tags.get("PatientID", "").strip(),
+             "view": VIEWS.get(tags.get("ViewPosition", "").strip().upper(), ""),
+             "sex": SEXES.get(tags.get("PatientSex", "").strip().upper(), ""),
+             "age": "" if np.isnan(age) else str(age),
+             "modality": tags.get("Modality", "").strip().upper()}
+    return {name: text for name, text in known.items() if text}
 
 
 def years(cell: str) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from radversary.core.errors import MissingColumnError
 from radversary.data.columns import ours
-from radversary.data.folders import image_ids
+from radversary.data.files import image_ids
 from radversary.data.table import ImageTable, read_csv
 
 
@@ -47,7 +47,7 @@ class CsvTable:
             if name not in frame:
                 raise MissingColumnError(path, name, map(str, raw.columns))
         if "image_id" not in frame:
-            frame["image_id"] = image_ids(frame["path"])
+            frame["image_id"] = image_ids(list(frame["path"]))
         if "source" not in frame:
             frame["source"] = path.stem
         root = Path(self.root) if self.root else path.parent

@@ -1,177 +1,240 @@
-"""DICOM radiographs (PS3.3 C.7.6.3, C.11.1, C.11.2; PS3.4 N.2): the only file that knows pydicom."""
+"""DICOM radiographs (PS3.3 C.7.6.3, C.11.1, C.11.2; PS3.4 N.2): decoded once, shown as viewers show them."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+import zlib
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from radversary.core.errors import MissingPartError, UnreadableImageError
+from radversary.data.dicom_greys import shown
+from radversary.data.dicom_tags import padding_of, spacing_of, tags_of, text, whole
+from radversary.imaging.image import Image
+from radversary.imaging.intensity import DEEPEST
 
 if TYPE_CHECKING:
     from pydicom import Dataset
-
-FACTS = ("PatientID", "ViewPosition", "PatientSex", "PatientAge", "Modality")
-"""What :func:`read_dicom_facts` reads."""
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
 
-def read_dicom(path: Path, largest: int) -> tuple[np.ndarray, int]:
-    """Read one film as a viewer shows it: modality table, then window or VOI table, then MONOCHROME1 turned over.
-
-    The first window (or VOI table, which goes first) is taken. Without either, an 8-bit film keeps its full range,
-    and a deeper one is stretched from its own darkest to its own brightest pixel, padding left out: detectors rarely
-    fill the bits that they declare.
+def read_dicom(data: bytes, name: str, *, largest: int) -> Image:
+    """Decode a DICOM file; see :func:`image_of`.
 
     Args:
-        path: The file.
-        largest: Pixels beyond which it is refused unread.
+        data: The file's bytes.
+        name: What to call it in errors.
+        largest: Pixels beyond which it is refused undecoded.
 
     Returns:
-        float32 (C, H, W) in [0, 1] with white for dense tissue, and the bits stored (8 to 16).
+        The image.
+
+    Raises:
+        UnreadableImageError: As :func:`image_of`, or a damaged header.
+        MissingPartError: pydicom is not installed.
+    """
+    try:
+        from pydicom import dcmread
+    except ImportError as error:
+        raise MissingPartError(f"{name} is DICOM, which needs pydicom: pip install 'radversary[dicom]'") from error
+    _refuse_inflated(data, name, limit=4 * 3 * largest)
+    try:
+        film = dcmread(BytesIO(data))
+    except Exception as error:  # a damaged header raises any kind
+        raise UnreadableImageError(name, f"damaged DICOM header ({_first(error)})") from error
+    return image_of(film, name, largest=largest)
+
+
+def image_of(film: Dataset, name: str, *, largest: int) -> Image:
+    """Decode one film as a viewer shows it: modality table or rescale, VOI table or window, MONOCHROME1 turned over.
+
+    The VOI table goes before windows, and the first window that shows more than one grey level before the next. Without
+    either, an 8-bit film keeps its full range, and a deeper one is stretched from its own darkest to its own brightest
+    pixel, padding left out: detectors rarely fill the bits that they declare. What a tag declares gives way where the
+    data contradict it: a table whose entries take fewer or more bits than its descriptor says, samples beyond Bits
+    Stored, a window or table that leaves one single level.
+
+    Args:
+        film: The data set; not changed.
+        name: What to call it in errors.
+        largest: Pixels beyond which it is refused undecoded.
+
+    Returns:
+        The image, white for dense tissue.
 
     Raises:
         UnreadableImageError: No image, a volume or several frames, no known photometric interpretation, damaged, or
             compressed in a way that no installed decoder reads.
-        MissingPartError: pydicom is not installed.
     """
-    film = _film(path, largest)
     try:
-        samples = film.pixel_array
-        if film.SamplesPerPixel == 3:
-            return (samples / _top(film)).astype(np.float32).transpose(2, 0, 1).copy(), _bits(film)
-        shown = _shown(samples, film)
-    except Exception as error:  # pydicom and its decoders raise any kind on damaged files
-        raise UnreadableImageError(path, _reason(film, error)) from error
-    if film.PhotometricInterpretation == "MONOCHROME1":
-        shown = 1.0 - shown
-    return shown.astype(np.float32)[None], _bits(film)
-
-
-def read_dicom_header(path: Path, largest: int) -> tuple[int, int, int]:
-    """Return (width, height, bits stored) without decoding a pixel.
-
-    Args:
-        path: The file.
-        largest: Pixels beyond which it is refused.
-
-    Returns:
-        Columns, rows, bits (8 to 16).
-
-    Raises:
-        UnreadableImageError: As :func:`read_dicom`, as far as the header tells.
-        MissingPartError: pydicom is not installed.
-    """
-    film = _film(path, largest, stop_before_pixels=True)
-    return int(film.Columns), int(film.Rows), _bits(film)
-
-
-def read_dicom_facts(path: Path) -> dict[str, str]:
-    """Return what a header says of patient and examination, as it is written there, without decoding a pixel.
-
-    Args:
-        path: The file.
-
-    Returns:
-        DICOM's keywords (``PatientID``, ``ViewPosition``, ``PatientSex``, ``PatientAge``, ``Modality``) to text; those
-        that the header leaves out or empty are left out. They name a person: keep them out of files and logs.
-
-    Raises:
-        UnreadableImageError: No readable DICOM header.
-        MissingPartError: pydicom is not installed.
-    """
-    film = _film(path, sys.maxsize, stop_before_pixels=True)
-    return {word: text for word in FACTS if (text := str(film.get(word, "") or "").strip())}
-
-
-def _film(path: Path, largest: int, **how: bool) -> Dataset:
-    try:
-        from pydicom import dcmread
-    except ImportError as error:
-        raise MissingPartError(f"{path} is DICOM, which needs pydicom: pip install 'radversary[dicom]'") from error
-    try:
-        film = dcmread(path, **how)
+        film = _completed(film)
         refusal = _refusal(film, largest)
     except Exception as error:  # a damaged header raises any kind
-        raise UnreadableImageError(path, f"damaged DICOM header ({error})") from error
+        raise UnreadableImageError(name, f"damaged DICOM header ({_first(error)})") from error
     if refusal:
-        raise UnreadableImageError(path, refusal)
+        raise UnreadableImageError(name, refusal)
+    try:
+        samples, bits = _samples(film)
+        if not (refusal := _misfit(samples, film, bits)):
+            return Image(_looked_up(samples, film, bits), max(8, bits), spacing_of(film), tags_of(film))
+    except Exception as error:  # pydicom and its decoders raise any kind on damaged files
+        raise UnreadableImageError(name, _reason(film, error)) from error
+    raise UnreadableImageError(name, refusal)
+
+
+def _refuse_inflated(data: bytes, name: str, *, limit: int) -> None:
+    """Refuse a deflated data set that unpacks to more than any film takes."""
+    head = data[128:1024]
+    if b"1.2.840.10008.1.2.1.99" not in head or head[4:8] != b"\x02\0\0\0":
+        return
+    start = 144 + int.from_bytes(data[140:144], "little")  # the length of the file meta information comes first
+    try:
+        unpacked = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[start:], limit + 1)
+    except zlib.error as error:
+        raise UnreadableImageError(name, f"damaged or truncated ({error})") from error
+    if len(unpacked) > limit:
+        raise UnreadableImageError(name, f"it unpacks to more than the {limit} bytes allowed")
+
+
+def _completed(film: Dataset) -> Dataset:
+    """Return a copy with what a film may leave out where only one value makes sense."""
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    film = _copied(film)
+    photometric = text(film, "PhotometricInterpretation").upper().replace("CHROME ", "CHROME")
+    stored, allocated = whole(film, "BitsStored"), whole(film, "BitsAllocated")
+    if photometric:
+        film.PhotometricInterpretation = photometric
+    if "SamplesPerPixel" not in film and photometric in _GREY:
+        film.SamplesPerPixel = 1
+    if whole(film, "PixelRepresentation") not in (0, 1):
+        film.PixelRepresentation = 0
+    if allocated and not stored:
+        film.BitsStored = allocated
+    if whole(film, "NumberOfFrames", 1) <= 1 and "NumberOfFrames" in film:
+        del film.NumberOfFrames  # empty, 0 or no number: one frame
+    if not getattr(getattr(film, "file_meta", None), "TransferSyntaxUID", None):
+        film.file_meta = FileMetaDataset()
+        film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return film
 
 
+def _copied(film: Dataset) -> Dataset:
+    """Return a data set whose own elements may be set; those of the given one stay."""
+    from pydicom import Dataset
+
+    made = Dataset()
+    made.update(film)
+    made.file_meta = getattr(film, "file_meta", None)
+    return made
+
+
+_NEEDED = (("BitsStored", "(0028,0101) Bits Stored"), ("BitsAllocated", "(0028,0100) Bits Allocated"),
+           ("SamplesPerPixel", "(0028,0002) Samples per Pixel"),
+           ("PhotometricInterpretation", "(0028,0004) Photometric Interpretation"))
+
+
 def _refusal(film: Dataset, largest: int) -> str:
-    """Return why a file is not one film, or an empty string."""
-    if "Rows" not in film or "Columns" not in film or "BitsStored" not in film:
+    """Return why a data set is not one film, or an empty string."""
+    if "Rows" not in film or "Columns" not in film:
         return "it is DICOM without an image"
-    frames, rows, columns = int(film.get("NumberOfFrames") or 1), int(film.Rows), int(film.Columns)
-    if frames > 1:
-        return f"it holds {frames} frames; one film a file is expected, no volume"
-    if rows < 1 or columns < 1:
-        return f"it has no pixels ({columns}x{rows})"
-    if rows * columns > largest:
-        return f"{columns}x{rows} pixels are more than the {largest} allowed"
-    if film.BitsStored > 16:
-        return f"it stores {film.BitsStored} bits a sample; at most 16 are read"
-    known = {1: _GREY, 3: _COLOUR}.get(int(film.SamplesPerPixel), ())
-    if film.PhotometricInterpretation not in known:
-        return f"its photometric interpretation {film.PhotometricInterpretation} is no radiograph's"
+    if absent := [tag for word, tag in _NEEDED if not film.get(word)]:
+        return f"its tag {absent[0]} is absent or empty"
+    frames, rows, columns = (whole(film, word) for word in ("NumberOfFrames", "Rows", "Columns"))
+    stored, samples = whole(film, "BitsStored"), whole(film, "SamplesPerPixel")
+    photometric = film.PhotometricInterpretation
+    return next((reason for wrong, reason in (
+        (frames > 1, f"it holds {frames} frames; one film a file is expected, no volume"),
+        (rows < 1 or columns < 1, f"it has no pixels ({columns}x{rows})"),
+        (rows * columns > largest, f"{columns}x{rows} pixels are more than the {largest} allowed"),
+        (stored > DEEPEST, f"it stores {stored} bits a sample; at most {DEEPEST} are read"),
+        (photometric not in {1: _GREY, 3: _COLOUR}.get(samples, ()),
+         f"its photometric interpretation {photometric} is no radiograph's (samples a pixel: {samples})"),
+    ) if wrong), "")
+
+
+def _samples(film: Dataset) -> tuple[np.ndarray, int]:
+    """Return the stored samples, and the bits that they take: those declared unless the samples go beyond."""
+    stored, allocated, syntax = int(film.BitsStored), int(film.BitsAllocated), film.file_meta.TransferSyntaxUID
+    native = syntax.is_transfer_syntax and not syntax.is_compressed
+    if not native or stored >= allocated:
+        samples = film.pixel_array
+        return samples, max(stored, _bits_taken(samples, film))
+    # pydicom blanks the bits above Bits Stored: right where they hold an overlay, and wrong where they hold the film.
+    unmasked = _copied(film)
+    unmasked.BitsStored, unmasked.HighBit = allocated, allocated - 1
+    samples = unmasked.pixel_array
+    taken = _bits_taken(samples, film)
+    if taken <= stored:
+        return samples, stored
+    extended = film.PixelRepresentation == 1 and samples.min() >= 0 and int(samples.max()).bit_length() <= stored
+    if extended or _has_embedded_overlay(film):
+        return film.pixel_array, stored
+    return samples, taken
+
+
+def _misfit(samples: np.ndarray, film: Dataset, bits: int) -> str:
+    """Return why samples are not what the header promises, or an empty string."""
+    expected = (int(film.Rows), int(film.Columns), *((3,) if int(film.SamplesPerPixel) == 3 else ()))
+    if samples.shape != expected:
+        return f"its pixels come out as {samples.shape}, its tags say {expected}"
+    if bits > DEEPEST or int(samples.max()) - int(samples.min()) > 2**DEEPEST:
+        return f"its samples take more than the {DEEPEST} bits that are read"
     return ""
 
 
-def _shown(samples: np.ndarray, film: Dataset) -> np.ndarray:
-    """Return grey samples as they are to be shown, before photometric inversion: float64 (H, W) in [0, 1]."""
-    from pydicom.pixels import apply_modality_lut, apply_voi_lut
+def _bits_taken(samples: np.ndarray, film: Dataset) -> int:
+    """Return the bits that samples need, padding left out."""
+    padding = padding_of(film)
+    kept = samples if padding is None else samples[samples != padding]
+    if not kept.size:
+        return 0
+    low, high = int(kept.min()), int(kept.max())
+    if film.PixelRepresentation == 1:
+        return max(high.bit_length(), (-1 - low).bit_length()) + 1
+    return high.bit_length()
 
-    values = np.asarray(apply_modality_lut(samples, film), dtype=np.float64)
-    if film.get("VOILUTSequence"):
-        # An index into the table must be whole.
-        low, high = 0.0, 2.0 ** film.VOILUTSequence[0].LUTDescriptor[2] - 1
-        values = apply_voi_lut(np.rint(values).astype(np.int32), film)
-    elif _window(film):
-        # Values far outside show which range pydicom's window maps onto; it depends on depth, sign and rescaling.
-        with np.errstate(over="ignore"):
-            low, high = apply_voi_lut(np.array([-1e12, 1e12]), film)
-            values = apply_voi_lut(values, film)
+
+def _has_embedded_overlay(film: Dataset) -> bool:
+    return any((0x6000 + 2 * place, 0x0102) in film and film[0x6000 + 2 * place, 0x0102].value for place in range(16))
+
+
+def _looked_up(samples: np.ndarray, film: Dataset, bits: int) -> np.ndarray:
+    """Return samples as shown, float32 (C, H, W): what is shown of a code depends on nothing but the code."""
+    low = int(samples.min())
+    codes = np.arange(low, int(samples.max()) + 1)
+    seen = np.zeros(len(codes), dtype=bool)
+    planes = samples[None] if samples.ndim == 2 else samples.transpose(2, 0, 1)
+    for plane in planes:
+        for row in plane:
+            seen[row.astype(np.intp) - low] = True
+    if len(planes) == 1:
+        table = shown(codes, seen, film, bits)
+        table = 1.0 - table if film.PhotometricInterpretation == "MONOCHROME1" else table
     else:
-        low, high = _range(samples, values, film)
-    shown: np.ndarray = np.clip((values - low) / max(high - low, 1e-9), 0.0, 1.0)
-    return shown
-
-
-def _window(film: Dataset) -> bool:
-    return film.get("WindowCenter") not in (None, "", []) and film.get("WindowWidth") not in (None, "", [])
-
-
-def _range(samples: np.ndarray, values: np.ndarray, film: Dataset) -> tuple[float, float]:
-    """Return the values shown as black and white where the file names no window."""
-    from pydicom.pixels import apply_modality_lut
-
-    if film.BitsStored <= 8 and "ModalityLUTSequence" not in film:
-        lowest = -(1 << film.BitsStored - 1) if film.PixelRepresentation else 0
-        ends = apply_modality_lut(np.array([lowest, lowest + _top(film)]), film)
-        return float(min(ends)), float(max(ends))
-    padding = film.get("PixelPaddingValue")
-    kept = values[samples != padding] if padding is not None else values
-    kept = kept if kept.size else values
-    return float(kept.min()), float(kept.max())
-
-
-def _top(film: Dataset) -> int:
-    return (1 << int(film.BitsStored)) - 1
-
-
-def _bits(film: Dataset) -> int:
-    return max(8, int(film.BitsStored))
+        table = codes / (2**bits - 1)
+    pixels, table = np.empty(planes.shape, dtype=np.float32), table.astype(np.float32)
+    for plane, greys in zip(planes, pixels, strict=True):
+        for row, target in zip(plane, greys, strict=True):
+            np.take(table, row.astype(np.intp) - low, out=target, mode="clip")
+    return pixels
 
 
 def _reason(film: Dataset, error: Exception) -> str:
     syntax = getattr(film.file_meta.get("TransferSyntaxUID"), "name", "unknown")
-    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if isinstance(error, MemoryError):
+        return f"{film.Columns}x{film.Rows} pixels need more memory than there is"
     if isinstance(error, (NotImplementedError, RuntimeError)):
         return (f"no decoder for its compression ({syntax}) is installed, try "
-                f"pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg, or it is damaged ({first})")
-    return f"damaged or truncated ({first})"
+                f"pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg, or it is damaged ({_first(error)})")
+    if "(00" in str(error) and "length" not in str(error):
+        return f"its tags contradict each other ({_first(error)})"
+    return f"damaged or truncated ({_first(error)})"
+
+
+def _first(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

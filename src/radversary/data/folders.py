@@ -12,6 +12,7 @@ import pandas as pd
 
 from radversary.core.errors import DataError, PlanError
 from radversary.data.columns import ours
+from radversary.data.files import films_under, image_ids
 from radversary.data.table import ImageTable, read_csv
 
 MASKS: Final = "masks"
@@ -96,42 +97,18 @@ def patient_in(name: str, pattern: str) -> str:
     return str(int(patient)) if patient.isdecimal() else patient
 
 
-def files_under(folder: Path) -> list[Path]:
-    """Return all files below a folder, sorted, hidden ones left out."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in files
-                  if not any(piece.startswith(".") for piece in path.relative_to(folder).parts))
-
-
-def image_ids(names: pd.Series[str]) -> pd.Series[str]:
-    """Return the files' stems where these are unique, else their relative paths with slashes written as underscores.
-
-    Args:
-        names: Relative POSIX paths.
-
-    Returns:
-        One id a path.
-
-    Example:
-        >>> list(image_ids(pd.Series(["a/1.png", "b/1.png"]))), list(image_ids(pd.Series(["a/1.png", "b/2.png"])))
-        (['a_1.png', 'b_1.png'], ['1', '2'])
-    """
-    stems = names.map(lambda name: Path(name).stem)
-    return stems if stems.is_unique else names.str.replace("/", "_")
-
-
 def _listed(root: Path) -> pd.DataFrame:
     if not root.is_dir():
         raise DataError(f"there is no folder {root}")
     folders = sorted(path for path in root.iterdir()
                      if path.is_dir() and not path.name.startswith(".") and path.name != MASKS)
-    files = [(folder.name, path) for folder in folders for path in files_under(folder)]
+    files = [(folder.name, path) for folder in folders for path in films_under(folder)]
     if not files:
         raise DataError(f"{root} holds no class folder with images; expected such as {root.name}/Normal/a.png")
     frame = pd.DataFrame({"label": [label for label, _ in files], "path": [str(path) for _, path in files],
                           "key": [path.relative_to(root).as_posix() for _, path in files],
                           "name": [path.name for _, path in files]})
-    return frame.assign(image_id=image_ids(frame["key"]), source=root.resolve().name)
+    return frame.assign(image_id=image_ids(list(frame["key"])), source=root.resolve().name)
 
 
 def _joined(frame: pd.DataFrame, labels: Path) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 from radversary.core.errors import DataError, MissingColumnError, PlanError
 from radversary.core.seeds import derive_seed
 from radversary.data.columns import ours
-from radversary.data.folders import files_under
+from radversary.data.files import films_under
 from radversary.data.table import ImageTable, read_csv
 
 Policy = Literal["exactly-one", "alone", "any"]
@@ -116,7 +116,7 @@ def _labels_in(root: Path) -> Path:
 
 def _with_files(frame: pd.DataFrame, root: Path) -> pd.DataFrame:
     places: dict[str, str] = {}
-    for path in files_under(root):
+    for path in films_under(root):
         places.setdefault(path.name, str(path))
     frame = frame.assign(path=frame["image_id"].map(places))
     present = frame[frame["path"].notna()]

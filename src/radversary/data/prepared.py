@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -15,16 +15,18 @@ from pydantic import Field, field_validator
 
 from radversary.core.arrays import open_array
 from radversary.core.documents import Document, Sha256, find_document, read_document
-from radversary.core.errors import DataError, InputError, MissingColumnError, PlanError
+from radversary.core.errors import DataError, InputError, MissingColumnError
 from radversary.core.files import sha256_file, sha256_json, write_json, write_whole
 from radversary.core.types import Images, Labels
-from radversary.data.preparing import Failed, depth_of_all, write_images
+from radversary.data.preparing import Failed, write_images
 from radversary.data.table import PARTS, ImageTable, read_csv
+from radversary.imaging.image import InputRule, Resize, rule_of
+from radversary.imaging.intensity import Interpolation, levels
 
 RECORD: Final = "prepared.json"
 IMAGES: Final = "images.npy"
 FILES: Final = (IMAGES, "table.csv", "left_out.csv")
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Raised whenever the same files would give other bytes, so that old folders are made anew."""
 
 
@@ -36,7 +38,9 @@ class PreparedRecord(Document):
         inputs: Hash of the rows, files and settings that the images were made from.
         size: Side of the square in pixels.
         channels: 1 (grey) or 3.
-        bits: Bits a sample, 8 to 16.
+        resize: How a film that is not square became one.
+        interpolation: How pixels between pixels were found.
+        bits: Bits a sample of the deepest image, 8 to 16.
         classes: Class names in the order of the logits.
         count: Images.
         sha256: Hash of each of :data:`FILES`.
@@ -46,6 +50,8 @@ class PreparedRecord(Document):
     inputs: Sha256
     size: int = Field(ge=1)
     channels: Literal[1, 3]
+    resize: Resize
+    interpolation: Interpolation
     bits: int = Field(ge=8, le=16)
     classes: tuple[str, ...] = Field(min_length=2)
     count: int = Field(ge=1)
@@ -65,18 +71,20 @@ class PreparedImages:
 
     Attributes:
         folder: The folder.
-        table: One row an image, in the order of ``images``; beside the table's own columns ``width``, ``height`` and
-            ``stored_bits`` of the file, ``file_sha256``, and ``pixels_sha256`` of the prepared codes.
-        images: Memory-mapped codes, uint8 or uint16 (N, C, S, S); ``code / (2**bits - 1)`` is the pixel.
-        bits: Bits a sample, 8 to 16: the deepest of the files; 8 in colour.
+        table: One row an image, in the order of ``images``; beside the table's own columns ``width``, ``height``,
+            ``kind`` (PNG, JPEG or DICOM, by content) and ``stored_bits`` of the file, ``bits`` of the prepared codes,
+            ``file_sha256``, and ``pixels_sha256`` of the prepared codes.
+        images: Memory-mapped codes, uint8 or, where an image has more than 8 bits, uint16 (N, C, S, S);
+            ``code / (2**bits - 1)`` is the pixel, ``bits`` being the image's own.
+        rule: Size, channels, resize and interpolation that the images were prepared by.
         left_out: Files that could not be read, each with the reason, one sentence a file.
-        sha256: Hash of size, depth, pixels and table (with the files' own hashes), the same wherever the files lie.
+        sha256: Hash of rule, pixels and table (with depths and the files' own hashes), the same wherever the files lie.
     """
 
     folder: Path
     table: ImageTable
     images: np.ndarray
-    bits: int
+    rule: InputRule
     left_out: tuple[str, ...]
     sha256: str
 
@@ -103,13 +111,15 @@ class PreparedImages:
             images = open_array(folder / IMAGES, dtypes=("uint8" if record.bits <= 8 else "uint16",), shape=shape)
             table = ImageTable(read_csv(folder / "table.csv"), record.classes)
             left_out = _with_columns(read_csv(folder / "left_out.csv"), ("path", "reason"), folder / "left_out.csv")
-            _with_columns(table.frame, ("file_sha256", "pixels_sha256"), folder / "table.csv")
+            _with_columns(table.frame, ("file_sha256", "pixels_sha256", "bits"), folder / "table.csv")
         except DataError as error:
             raise DataError(f"{folder} holds no whole set of prepared images ({error}); prepare them again") from error
         if len(images) != len(table):
             raise DataError(f"{folder} holds {len(images)} images but {len(table)} rows; prepare them again")
-        facts = [record.size, record.channels, record.bits, record.sha256[IMAGES], table.sha256()]
-        return cls(folder, table, images, record.bits, tuple(left_out["reason"]), sha256_json(facts))
+        rule = InputRule(size=record.size, channels=record.channels, resize=record.resize,
+                         interpolation=record.interpolation)
+        facts = [asdict(rule), record.sha256[IMAGES], table.sha256()]
+        return cls(folder, table, images, rule, tuple(left_out["reason"]), sha256_json(facts))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -134,6 +144,11 @@ class PreparedImages:
         """Image ids, one an image."""
         return [str(image_id) for image_id in self.table.frame["image_id"]]
 
+    @cached_property
+    def bits(self) -> np.ndarray:
+        """Bits a sample of each image, int64 (N,), 8 to 16: those of its file; 8 in colour."""
+        return self.table.frame["bits"].astype(np.int64).to_numpy()
+
     @property
     def parts(self) -> tuple[str, ...]:
         """Parts of the split that hold images, in the order train, validation, test."""
@@ -144,7 +159,7 @@ class PreparedImages:
         return self.table.rows(part)
 
     def tensor(self, rows: Sequence[int] | np.ndarray) -> Images:
-        """Read rows as images.
+        """Read rows as images, each scaled by its own depth.
 
         Args:
             rows: Row numbers, in any order.
@@ -155,11 +170,15 @@ class PreparedImages:
         Raises:
             DataError: A code is beyond the images' depth: their file was changed.
         """
-        codes, top = self.images[np.asarray(rows, dtype=np.int64)], 2**self.bits - 1
-        if codes.size and int(codes.max()) > top:
-            raise DataError(f"{self.folder / IMAGES} holds codes up to {int(codes.max())}, with {self.bits} bits none "
-                            f"is beyond {top}; prepare the images again")
-        return torch.from_numpy(codes.astype(np.float32)) / float(top)
+        codes = torch.from_numpy(self.images[np.asarray(rows, dtype=np.int64)].astype(np.float32))
+        top = levels(self.depths(rows)).reshape(-1, 1, 1, 1)
+        if bool((codes > top).any()):
+            raise DataError(f"{self.folder / IMAGES} holds codes beyond the depth of their images; prepare them again")
+        return codes / top
+
+    def depths(self, rows: Sequence[int] | np.ndarray) -> torch.Tensor:
+        """Return the bits a sample of some rows, int64 (n,)."""
+        return torch.from_numpy(self.bits[np.asarray(rows, dtype=np.int64)])
 
     def seal(self, part: str) -> str:
         """Return the hash of one part's ids, labels and pixels, the same wherever and in whatever order it lies.
@@ -178,19 +197,21 @@ class PreparedImages:
         return sha256_json(sorted(frame[["image_id", "label", "pixels_sha256"]].astype(str).values.tolist()))
 
 
-def prepare_images(table: ImageTable, *, size: int, channels: int = 1, folder: Path) -> PreparedImages:
+def prepare_images(table: ImageTable, *, size: int, channels: int = 1, resize: Resize = "stretch",
+                   interpolation: Interpolation = "bilinear", folder: Path) -> PreparedImages:
     """Read all images of a table at one size, or find them read already.
 
-    Each file is projected to grey (``channels=1``), turned by its row's ``rotation``, resized to a square by
-    antialiased bilinear interpolation (plainly, the aspect ratio is not kept, as Keras' ``flow_from_directory`` does in
-    the thesis' pipeline) and rounded to the depth it was stored in, in colour to 8 bits. Files that cannot be read are
-    left out and listed. A folder made from the same rows, files (path, bytes, time of change), size and channels is
-    used again.
+    Each file is projected to grey (``channels=1``), turned by its row's ``rotation``, made square and rounded to the
+    depth it was stored in, in colour to 8 bits. ``stretch`` does not keep the aspect ratio, as Keras'
+    ``flow_from_directory`` does in the thesis' pipeline. Files that cannot be read are left out and listed. A folder
+    made from the same rows, files (path, bytes, time of change) and settings is used again.
 
     Args:
         table: The images.
         size: Side of the square in pixels.
         channels: 1 (grey) or 3.
+        resize: ``stretch``, ``pad`` or ``centre-crop``; see :class:`~radversary.imaging.image.InputRule`.
+        interpolation: ``bilinear``, ``bicubic``, ``nearest`` or ``area``.
         folder: Where the four files go; each is whole or absent, and ``prepared.json`` is the last.
 
     Returns:
@@ -198,31 +219,29 @@ def prepare_images(table: ImageTable, *, size: int, channels: int = 1, folder: P
 
     Raises:
         PlanError: A size below 1 or channels other than 1 or 3.
+        UnknownNameError: No such way to resize or to interpolate.
         DataError: No image can be read, or only those of one class.
         MissingPartError: There are DICOM files and pydicom is not installed.
         StorageError: The disk refused; nothing half-written is left.
     """
-    if size < 1 or channels not in (1, 3):
-        raise PlanError(f"images are prepared at a size of at least 1 with 1 or 3 channels, got {size} and {channels}")
-    inputs = _fingerprint(table, size, channels)
+    rule = rule_of(size=size, channels=channels, resize=resize, interpolation=interpolation)
+    inputs = _fingerprint(table, rule)
     if (known := _made_from(inputs, folder)) is not None:
         return known
-    _prepare(table, {"size": size, "channels": channels, "inputs": inputs}, folder)
+    _prepare(table, rule, inputs, folder)
     return PreparedImages.load(folder)
 
 
-def _prepare(table: ImageTable, settings: Mapping[str, Any], folder: Path) -> None:
+def _prepare(table: ImageTable, rule: InputRule, inputs: str, folder: Path) -> None:
     _clear(folder)
-    # Pillow cannot store colour at 16 bits, so that an attacked copy of a deeper image could not be saved.
-    bits = depth_of_all(table) if settings["channels"] == 1 else 8
     failed: list[Failed] = []
     try:
         kept: list[dict[str, Any]] = []
-        write_whole(folder / IMAGES, lambda part: write_images(
-            part, table, settings["size"], settings["channels"], bits, kept, failed))
+        write_whole(folder / IMAGES, lambda part: write_images(part, table, rule, kept, failed))
         _write_tables(table, kept, failed, folder)
         hashes = {name: sha256_file(folder / name) for name in FILES}
-        write_json(folder / RECORD, {**settings, "format": FORMAT, "bits": bits, "classes": list(table.classes),
+        write_json(folder / RECORD, {**asdict(rule), "inputs": inputs, "format": FORMAT,
+                                     "bits": max(facts["bits"] for facts in kept), "classes": list(table.classes),
                                      "count": len(kept), "sha256": hashes})
     except BaseException:  # a stopped run shall not leave half a set either
         _clear(folder)
@@ -275,7 +294,7 @@ def _with_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> pd
     return frame
 
 
-def _fingerprint(table: ImageTable, size: int, channels: int) -> str:
+def _fingerprint(table: ImageTable, rule: InputRule) -> str:
     files = []
     for path in map(Path, table.frame["path"]):
         try:
@@ -283,7 +302,7 @@ def _fingerprint(table: ImageTable, size: int, channels: int) -> str:
             files.append([str(path), state.st_size, state.st_mtime_ns])
         except OSError:
             files.append([str(path), -1, -1])
-    return sha256_json([FORMAT, size, channels, table.sha256(), files])
+    return sha256_json([FORMAT, asdict(rule), table.sha256(), files])
 
 
 def _clear(folder: Path) -> None:

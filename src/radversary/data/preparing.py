@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -14,11 +15,11 @@ import numpy as np
 import torch
 
 from radversary.core.errors import UnreadableImageError
-from radversary.core.files import sha256_file
-from radversary.data.reading import read_header, read_picture
+from radversary.data.reading import read_file, read_image
 from radversary.data.table import ImageTable
 from radversary.execution.progress import track
-from radversary.imaging.intensity import resize, rotate, to_grey
+from radversary.imaging.image import Image, InputRule, depth_for, projected, to_model_input
+from radversary.imaging.intensity import rotate
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -42,7 +43,7 @@ class Prepared:
     """One image on its way to the array.
 
     Attributes:
-        codes: uint8 or uint16 (C, S, S).
+        codes: uint8 (C, S, S), uint16 where the image is kept at more than 8 bits.
         facts: What is known of the file: columns of the prepared table.
     """
 
@@ -50,59 +51,44 @@ class Prepared:
     facts: dict[str, Any]
 
 
-def depth_of_all(table: ImageTable) -> int:
-    """Return the depth that holds every file of a table without loss.
-
-    Args:
-        table: The images.
-
-    Returns:
-        Bits a sample, 8 to 16; unreadable files do not count.
-
-    Raises:
-        MissingPartError: There are DICOM files and pydicom is not installed.
-    """
-    paths = sorted(set(table.frame["path"]))
-    return max((bits for bits in parallel(_depth, track(paths, "looking at files")) if bits), default=8)
-
-
-def write_images(
-    part: Path, table: ImageTable, size: int, channels: int, bits: int, kept: list[dict[str, Any]], failed: list[Failed]
-) -> None:
+def write_images(part: Path, table: ImageTable, rule: InputRule, kept: list[dict[str, Any]],
+                 failed: list[Failed]) -> None:
     """Read all images of a table and write them as one ``.npy`` array, those that fail left out.
+
+    The array is uint8 until the first image of more than 8 bits; what was written before is widened then.
 
     Args:
         part: The file to write.
         table: The images.
-        size: Side of the square in pixels.
-        channels: 1 or 3.
-        bits: Depth of the codes.
+        rule: Size, channels, resize and interpolation.
         kept: Filled with one mapping a written image, ``row`` being its row in the table.
         failed: Filled with the files that could not be read.
     """
     rows = list(zip(table.frame["path"], table.frame["rotation"], strict=True))
-    work = lambda row: prepare_one(Path(row[0]), row[1], size=size, channels=channels, bits=bits)  # noqa: E731
-    with part.open("wb") as file:
-        _write_header(file, (0, channels, size, size), bits)
-        for row, result in enumerate(parallel(work, track(rows, "reading images"))):
+    wide, shape = False, (rule.channels, rule.size, rule.size)
+    with part.open("w+b") as file:
+        _write_header(file, (0, *shape), wide=wide)
+        for row, result in enumerate(parallel(lambda row: prepare_one(Path(row[0]), row[1], rule),
+                                              track(rows, "reading images"))):
             if isinstance(result, Failed):
                 failed.append(result)
-            else:
-                file.write(result.codes.tobytes())
-                kept.append({"row": row, **result.facts})
+                continue
+            if result.codes.dtype == np.uint16 and not wide:
+                wide = True
+                _widen(file, (len(kept), *shape))
+            file.write(result.codes.astype("<u2" if wide else np.uint8).tobytes())
+            kept.append({"row": row, **result.facts})
         file.seek(0)  # NumPy pads its header so that the first axis may grow in place
-        _write_header(file, (len(kept), channels, size, size), bits)
+        _write_header(file, (len(kept), *shape), wide=wide)
 
 
-def prepare_one(path: Path, degrees: float, *, size: int, channels: int, bits: int) -> Prepared | Failed:
-    """Read one file to codes: grey or colour, turned, resized, rounded.
+def prepare_one(path: Path, degrees: float, rule: InputRule) -> Prepared | Failed:
+    """Read one file to codes: grey or colour, turned, made square, rounded to its own depth.
 
     Args:
         path: The file.
         degrees: Counter-clockwise turn.
-        size: Side of the square in pixels.
-        channels: 1 or 3.
-        bits: Depth of the codes, 8 to 16.
+        rule: Size, channels, resize and interpolation.
 
     Returns:
         The image, or why there is none.
@@ -111,16 +97,25 @@ def prepare_one(path: Path, degrees: float, *, size: int, channels: int, bits: i
         MissingPartError: It is DICOM and pydicom is not installed.
     """
     try:
-        picture = read_picture(path)
+        data = read_file(path)
+        image = read_image(data, name=str(path))
     except UnreadableImageError as error:
         return Failed(str(path), str(error))
-    image = torch.from_numpy(picture.pixels)[None]
-    image = to_grey(image) if channels == 1 else image.expand(-1, 3, -1, -1)
-    image = resize(rotate(image, torch.tensor([degrees])) if degrees else image, size)
-    codes = (image[0] * float(2**bits - 1)).round().numpy().astype(_kind(bits))
-    height, width = picture.pixels.shape[1:]
-    return Prepared(codes, {"width": width, "height": height, "stored_bits": picture.bits,
-                            "file_sha256": sha256_file(path), "pixels_sha256": sha256(codes.tobytes()).hexdigest()})
+    if degrees:
+        image = turned(image, degrees, rule.channels)
+    bits = depth_for(image.bits, rule.channels)
+    codes = (to_model_input(image, rule)[0] * float(2**bits - 1)).round().numpy()
+    codes = codes.astype(np.uint8 if bits <= 8 else np.uint16)
+    height, width = image.pixels.shape[1:]
+    facts = {"width": width, "height": height, "kind": image.tags["kind"], "stored_bits": image.bits, "bits": bits,
+             "file_sha256": sha256(data).hexdigest(), "pixels_sha256": sha256(codes.tobytes()).hexdigest()}
+    return Prepared(codes, facts)
+
+
+def turned(image: Image, degrees: float, channels: int) -> Image:
+    """Return an image turned counter-clockwise, in the channels that it will be kept in."""
+    pixels = projected(torch.from_numpy(image.pixels)[None], channels)
+    return replace(image, pixels=rotate(pixels, torch.tensor([degrees]))[0].numpy())
 
 
 def parallel(function: Callable[[Item], Result], items: Iterator[Item], *, chunk: int = 128) -> Iterator[Result]:
@@ -156,18 +151,25 @@ def parallel(function: Callable[[Item], Result], items: Iterator[Item], *, chunk
         torch.set_num_threads(threads)
 
 
-def _depth(path: str) -> int:
-    try:
-        return read_header(path).bits
-    except UnreadableImageError:
-        return 0
+def _widen(file: BinaryIO, shape: Sequence[int]) -> None:
+    """Rewrite an array of uint8 codes as uint16, last image first, and leave the file at its end."""
+    start = len(_header(shape, wide=False))
+    length = int(np.prod(shape[1:]))
+    for place in reversed(range(shape[0])):
+        file.seek(start + place * length)
+        codes = np.frombuffer(file.read(length), dtype=np.uint8).astype("<u2")
+        file.seek(start + 2 * place * length)
+        file.write(codes.tobytes())
+    file.seek(start + 2 * shape[0] * length)
 
 
-def _kind(bits: int) -> type[np.unsignedinteger[Any]]:
-    return np.uint8 if bits <= 8 else np.uint16
+def _write_header(file: BinaryIO, shape: Sequence[int], *, wide: bool) -> None:
+    file.write(_header(shape, wide=wide))
 
 
-def _write_header(file: BinaryIO, shape: Sequence[int], bits: int) -> None:
-    description = np.lib.format.dtype_to_descr(np.dtype(_kind(bits)).newbyteorder("<"))
+def _header(shape: Sequence[int], *, wide: bool) -> bytes:
+    file = io.BytesIO()
+    description = np.lib.format.dtype_to_descr(np.dtype("<u2" if wide else np.uint8))
     np.lib.format.write_array_header_1_0(
         file, {"descr": description, "fortran_order": False, "shape": tuple(shape)})
+    return file.getvalue()

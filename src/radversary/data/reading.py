@@ -1,183 +1,205 @@
-"""One image file to one picture, whatever its kind; what cannot be read is refused by name."""
+"""The one reader: a file, its bytes or a DICOM data set to one image; what cannot be read is refused by name."""
 
 from __future__ import annotations
 
+import io
+import stat
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+import PIL.Image
+from PIL import ImageOps
 
 from radversary.core.errors import UnreadableImageError
+from radversary.imaging.image import Image
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 Kind = Literal["PNG", "JPEG", "DICOM"]
 
 LARGEST: Final = 80_000_000
 """Pixels of the largest picture that is decoded: several times the largest X-ray detector, well below a bomb."""
 
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+LARGEST_FILE: Final = 2**30
+"""Bytes of the largest file that is read: more than ``LARGEST`` pixels of colour take uncompressed."""
+
+START: Final = 132
+"""Bytes at a file's beginning that tell its kind."""
+
+_DEFLATE: Final = 1032
+"""Bytes that one byte of deflated data can stand for at most."""
+
+_JPEG: Final = 2048
+"""Pixels that one byte of a JPEG file can stand for at most: blocks of one bit in a progressive one take 512."""
+
+_PNG_SAMPLES: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""PNG's colour type to samples a pixel."""
+
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, PIL.Image.DecompressionBombError)
 
 
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """One image as it was stored.
-
-    Attributes:
-        pixels: float32 (C, H, W) in [0, 1]; C is 1 or 3.
-        bits: Bits a sample in the file, 8 to 16; ``pixels * (2**bits - 1)`` are whole numbers unless a DICOM look-up
-            table or window came between.
-    """
-
-    pixels: np.ndarray
-    bits: int
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a file says of its picture before any pixel is decoded.
-
-    Attributes:
-        kind: The file's format by its first bytes.
-        width: Columns.
-        height: Rows.
-        bits: Bits a sample, 8 to 16.
-    """
-
-    kind: Kind
-    width: int
-    height: int
-    bits: int
-
-
-def read_picture(path: Path | str) -> Picture:
+def read_image(source: Path | str | bytes | Dataset, *, name: str = "") -> Image:
     """Read a PNG (8 or 16 bits), JPEG or DICOM radiograph.
 
     The kind is told by the first bytes, not the name. Transparent pixels are laid on black, palettes resolved, EXIF
-    orientation applied, 1-bit pictures widened to 8. Pillow reads 16-bit colour PNG as 8-bit.
+    orientation applied, 1-bit pictures widened to 8. Pillow reads 16-bit colour PNG as 8-bit. DICOM is shown as
+    :func:`radversary.data.dicom.image_of` says. Nothing is decoded before its declared size is known to be allowed and
+    possible in a file of that length.
 
     Args:
-        path: The file.
+        source: The file, its bytes, or a data set of pydicom.
+        name: What to call it in errors; the path by default.
 
     Returns:
-        The picture.
+        The image: float32, finite, in [0, 1], (1 or 3, H, W).
 
     Raises:
         UnreadableImageError: No such file, another kind, empty, truncated, several frames, or over ``LARGEST`` pixels.
-        MissingPartError: A DICOM file, and pydicom is not installed.
+        MissingPartError: DICOM, and pydicom is not installed.
     """
-    path = Path(path)
-    if kind_of(path) == "DICOM":
-        from radversary.data.dicom import read_dicom
+    if isinstance(source, (str, Path)):
+        source, name = read_file(Path(source)), name or str(source)
+    name = name or "the image"
+    try:
+        image = _decoded(source, name)
+    except MemoryError as error:
+        raise UnreadableImageError(name, "its pixels need more memory than there is") from error
+    _check_contract(image, name)
+    return image
 
-        return Picture(*read_dicom(path, LARGEST))
-    with _opened(path) as image:
-        return _decoded(image)
 
-
-def read_header(path: Path | str) -> Header:
-    """Return what a file says of its picture, for the price of its first bytes.
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a file that may be an image.
 
     Args:
         path: The file.
 
-    Returns:
-        Kind, size and depth.
-
     Raises:
-        UnreadableImageError: As :func:`read_picture`, as far as the header tells.
-        MissingPartError: A DICOM file, and pydicom is not installed.
-    """
-    path = Path(path)
-    kind = kind_of(path)
-    if kind == "DICOM":
-        from radversary.data.dicom import read_dicom_header
-
-        return Header(kind, *read_dicom_header(path, LARGEST))
-    with _opened(path) as image:
-        return Header(kind, *image.size, bits=16 if image.mode.startswith("I") else 8)
-
-
-def read_facts(path: Path | str) -> dict[str, str]:
-    """Return what a file says of patient and examination under DICOM's keywords; nothing where it is no DICOM.
-
-    Raises:
-        UnreadableImageError: As :func:`read_picture`, as far as the header tells.
-        MissingPartError: A DICOM file, and pydicom is not installed.
-    """
-    path = Path(path)
-    if kind_of(path) != "DICOM":
-        return {}
-    from radversary.data.dicom import read_dicom_facts
-
-    return read_dicom_facts(path)
-
-
-def kind_of(path: Path) -> Kind:
-    """Tell a file's format by its first bytes.
-
-    Args:
-        path: The file.
-
-    Returns:
-        ``PNG``, ``JPEG`` or ``DICOM``.
-
-    Raises:
-        UnreadableImageError: No file, an empty one, or another format.
+        UnreadableImageError: No such file, no regular one, an empty one, or over ``LARGEST_FILE`` bytes.
     """
     try:
-        with path.open("rb") as file:
-            start = file.read(132)
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):  # a pipe would be waited for without end
+            raise UnreadableImageError(path, "is a directory" if path.is_dir() else "it is no regular file")
+        if state.st_size > LARGEST_FILE:
+            raise UnreadableImageError(path, f"its {state.st_size} bytes are more than the {LARGEST_FILE} allowed")
+        return path.read_bytes()
     except OSError as error:
         raise UnreadableImageError(path, (error.strerror or "it cannot be opened").lower()) from error
-    if not start:
-        raise UnreadableImageError(path, "the file is empty")
+    except (MemoryError, ValueError) as error:  # a name with a null byte is a ValueError
+        raise UnreadableImageError(path, str(error) or "it needs more memory than there is") from error
+
+
+def kind_of(start: bytes) -> Kind | None:
+    r"""Tell a file's format by its first ``START`` bytes; None where it is none that is read.
+
+    Example:
+        >>> kind_of(b"\x89PNG\r\n\x1a\n"), kind_of(b"GIF89a")
+        ('PNG', None)
+    """
     if start.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
     if start.startswith(b"\xff\xd8\xff"):
         return "JPEG"
-    if start[128:132] == b"DICM":
-        return "DICOM"
-    if path.name.lower().endswith((".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")):
-        raise UnreadableImageError(path, "it is a volume by its name; one film a file is expected: PNG, JPEG or DICOM")
-    raise UnreadableImageError(path, "by its content it is neither PNG, JPEG nor DICOM")
+    return "DICOM" if start[128:132] == b"DICM" else None
+
+
+def _decoded(source: bytes | Dataset, name: str) -> Image:
+    if not isinstance(source, bytes):
+        from radversary.data.dicom import image_of
+
+        return image_of(source, name, largest=LARGEST)
+    kind = kind_of(source[:START])
+    if kind is None:
+        raise UnreadableImageError(name, _no_kind(source, name))
+    if kind == "DICOM":
+        from radversary.data.dicom import read_dicom
+
+        image = read_dicom(source, name, largest=LARGEST)
+        return _tagged(image, kind)
+    with _opened(source, name) as picture:
+        return _tagged(_from_pillow(picture), kind)
+
+
+def _no_kind(data: bytes, name: str) -> str:
+    if not data:
+        return "the file is empty"
+    if name.lower().endswith((".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")):
+        return "it is a volume by its name; one film a file is expected: PNG, JPEG or DICOM"
+    return "by its content it is neither PNG, JPEG nor DICOM"
+
+
+def _tagged(image: Image, kind: Kind) -> Image:
+    height, width = image.pixels.shape[-2:]
+    tags = {**image.tags, "kind": kind, "width": str(width), "height": str(height)}
+    return Image(image.pixels, image.bits, image.spacing, tags)
+
+
+def _check_contract(image: Image, name: str) -> None:
+    """Refuse pixels that are not float32 (1 or 3, H, W), finite and in [0, 1].
+
+    Raises:
+        UnreadableImageError: They are not.
+    """
+    pixels = image.pixels
+    if pixels.dtype != np.float32 or pixels.ndim != 3 or pixels.shape[0] not in (1, 3) or not pixels.size:
+        raise UnreadableImageError(name, f"its pixels come out as {pixels.dtype} {pixels.shape}, "
+                                         "expected float32 (1 or 3, height, width)")
+    low, high = float(pixels.min()), float(pixels.max())  # not a number, where one pixel is
+    if not (low >= 0.0 and high <= 1.0):
+        raise UnreadableImageError(name, f"its pixels come out from {low:.4g} to {high:.4g}, outside 0 to 1")
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(data: bytes, name: str) -> Iterator[PIL.Image.Image]:
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
-            _check_header(path, image)
-            yield image
+        with PIL.Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
+            _check_header(picture, name, data)
+            yield picture
     except _BROKEN as error:
-        reason = str(error).strip() or type(error).__name__
-        raise UnreadableImageError(path, f"damaged or truncated ({reason})") from error
+        reason = (str(error).strip() or type(error).__name__).replace("\n", " ")
+        raise UnreadableImageError(name, f"damaged or truncated ({reason})") from error
 
 
-def _check_header(path: Path, image: Image.Image) -> None:
-    width, height = image.size
+def _check_header(picture: PIL.Image.Image, name: str, data: bytes) -> None:
+    width, height = picture.size
     if width * height > LARGEST:
-        raise UnreadableImageError(path, f"{width}x{height} pixels are more than the {LARGEST} allowed")
+        raise UnreadableImageError(name, f"{width}x{height} pixels are more than the {LARGEST} allowed")
     # A JPEG may carry a thumbnail or a second view as a further frame (MPO); the first one is the picture.
-    if image.format == "PNG" and getattr(image, "n_frames", 1) > 1:
-        raise UnreadableImageError(path, "it holds several frames; one film a file is expected")
+    if picture.format == "PNG" and getattr(picture, "n_frames", 1) > 1:
+        raise UnreadableImageError(name, "it holds several frames; one film a file is expected")
+    # A PNG says bits a sample and kind of colour in the bytes after its size.
+    needs = (width * height * data[24] * _PNG_SAMPLES.get(data[25], 1) / 8 / _DEFLATE if picture.format == "PNG"
+             else width * height / _JPEG)
+    if needs > len(data):
+        raise UnreadableImageError(name, f"damaged or truncated ({len(data)} bytes cannot hold the {width}x{height} "
+                                         "pixels that it declares)")
 
 
-def _decoded(image: Image.Image) -> Picture:
-    if image.mode.startswith("I"):
-        return Picture((np.asarray(image).astype(np.float32) / np.float32(65535))[None], 16)
-    upright = ImageOps.exif_transpose(image)
-    samples = np.asarray(_on_black(upright), dtype=np.float32) / np.float32(255)
-    return Picture(samples[None] if samples.ndim == 2 else np.ascontiguousarray(samples.transpose(2, 0, 1)), 8)
+def _from_pillow(picture: PIL.Image.Image) -> Image:
+    if picture.mode.startswith("I"):
+        return Image(_scaled(np.asarray(picture), 65535), 16)
+    picture = ImageOps.exif_transpose(picture)
+    return Image(_scaled(np.asarray(_on_black(picture)), 255), 8)
 
 
-def _on_black(image: Image.Image) -> Image.Image:
-    grey = image.mode in ("1", "L", "LA", "La")
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        seen = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", seen.size, (0, 0, 0, 255)), seen)
-    return image.convert("L" if grey else "RGB")
+def _scaled(samples: np.ndarray, top: int) -> np.ndarray:
+    """Return samples (H, W) or (H, W, 3) as float32 (C, H, W), without a copy of the whole beside it."""
+    planes = samples[None] if samples.ndim == 2 else samples.transpose(2, 0, 1)
+    pixels = np.empty(planes.shape, dtype=np.float32)
+    np.divide(planes, np.float32(top), out=pixels, dtype=np.float32, casting="same_kind")
+    return pixels
+
+
+def _on_black(picture: PIL.Image.Image) -> PIL.Image.Image:
+    grey = picture.mode in ("1", "L", "LA", "La")
+    if picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
+        seen = picture.convert("RGBA")
+        picture = PIL.Image.alpha_composite(PIL.Image.new("RGBA", seen.size, (0, 0, 0, 255)), seen)
+    return picture.convert("L" if grey else "RGB")

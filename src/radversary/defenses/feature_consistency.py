@@ -10,7 +10,7 @@ import torch
 from radversary.core.errors import DataError, PlanError
 from radversary.core.files import sha256_file
 from radversary.core.types import Images
-from radversary.data.reading import read_picture
+from radversary.data.reading import read_image
 from radversary.defenses.base import Transform
 from radversary.imaging.intensity import resize, to_grey
 from radversary.stylization import gatys
@@ -100,4 +100,4 @@ def trusted_film(path: Path) -> Images:
     Raises:
         UnreadableImageError: It cannot be read.
     """
-    return to_grey(torch.from_numpy(read_picture(path).pixels)[None])
+    return to_grey(torch.from_numpy(read_image(path).pixels)[None])

@@ -13,7 +13,11 @@ from torch.nn import functional as F
 
 from radversary.core.errors import InputError
 from radversary.core.types import Images
+from radversary.imaging.image import check_side
 from radversary.imaging.intensity import to_grey
+
+LEAST = 3
+"""Shortest side of an image that the blur before Canny can mirror at its border."""
 
 
 def canny(images: Images, *, low: float = 0.1, high: float = 0.2) -> torch.Tensor:
@@ -30,6 +34,7 @@ def canny(images: Images, *, low: float = 0.1, high: float = 0.2) -> torch.Tenso
 
     Raises:
         InputError: Not 0 < low <= high.
+        TensorError: A side below 3 pixels.
 
     Example:
         >>> step = torch.zeros(1, 1, 8, 8)
@@ -39,6 +44,7 @@ def canny(images: Images, *, low: float = 0.1, high: float = 0.2) -> torch.Tenso
     """
     if not 0.0 < low <= high:
         raise InputError(f"Canny thresholds must satisfy 0 < low <= high, got {low} and {high}")
+    check_side(images, LEAST, who="Canny's edge finder")
     with torch.no_grad():
         candidates = kornia_canny(to_grey(images), low, high, hysteresis=False)[1]
     return _joined(candidates)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch.nn import functional as F
 
@@ -10,6 +12,13 @@ from radversary.core.types import Images
 
 DEEPEST = 16
 """Bits of the deepest image file that is read or written."""
+
+Interpolation = Literal["bilinear", "bicubic", "nearest", "area"]
+"""How pixels between pixels are found."""
+
+_MODES = {"bilinear": {"mode": "bilinear", "align_corners": False, "antialias": True},
+          "bicubic": {"mode": "bicubic", "align_corners": False, "antialias": True},
+          "nearest": {"mode": "nearest-exact"}, "area": {"mode": "area"}}
 
 
 def to_grey(images: Images) -> Images:
@@ -85,12 +94,14 @@ def quantise(images: Images, bits: int | torch.Tensor) -> Images:
     return torch.round(images * top) / top
 
 
-def resize(images: Images, size: int | tuple[int, int]) -> Images:
-    """Resize images by bilinear interpolation, smoothing first where they shrink.
+def resize(images: Images, size: int | tuple[int, int], interpolation: Interpolation = "bilinear") -> Images:
+    """Resize images.
 
     Args:
         images: (N, C, H, W) in [0, 1].
         size: (height, width), or the side of a square; the aspect ratio is not kept.
+        interpolation: ``bilinear`` or ``bicubic``, which smooth first where images shrink; ``nearest``, the pixel whose
+            centre is nearest, as Pillow takes it; ``area``, the mean over the area of each new pixel.
 
     Returns:
         (N, C, height, width) in [0, 1]; the same images where they have that size already.
@@ -107,7 +118,7 @@ def resize(images: Images, size: int | tuple[int, int]) -> Images:
         raise InputError(f"an image side must be at least 1 pixel, got {target}")
     if images.shape[-2:] == target:
         return images
-    return F.interpolate(images, size=target, mode="bilinear", align_corners=False, antialias=True).clamp(0.0, 1.0)
+    return F.interpolate(images, size=target, **_MODES[interpolation]).clamp(0.0, 1.0)  # type: ignore[arg-type]
 
 
 def rotate(images: Images, degrees: torch.Tensor) -> Images:

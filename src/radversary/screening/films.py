@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -15,13 +15,13 @@ from radversary.core.documents import Sha256, read_document
 from radversary.core.errors import DataError, InputError, MissingColumnError, UnreadableImageError
 from radversary.core.files import sha256_file
 from radversary.core.types import Images
-from radversary.data.columns import ours
-from radversary.data.folders import files_under
+from radversary.data.columns import facts_of, ours
+from radversary.data.files import films_under, written
 from radversary.data.prepared import RECORD, PreparedImages
-from radversary.data.reading import read_facts, read_picture
+from radversary.data.reading import read_image
 from radversary.data.table import read_csv
 from radversary.execution.progress import track
-from radversary.imaging.intensity import quantise, resize, to_grey
+from radversary.imaging.image import check_rule, to_model_input
 
 ATTACKED: Final = "attacked.json"
 """File in a folder of attacked images that lists their hashes: nothing in it is ever taken for clean."""
@@ -97,7 +97,7 @@ def read_films(place: Path, card: ModelCard, *, part: str = "", clean: bool = Fa
 
     Raises:
         DataError: There is nothing there, nothing that can be read, or an attacked image among clean ones.
-        InputError: The run's images have another size than the classifier reads.
+        InputError: The run's images were prepared by another rule than the classifier's.
     """
     if (prepared := prepared_in(place)) is not None:
         return of_run(PreparedImages.load(prepared), card, part)
@@ -121,12 +121,10 @@ def of_run(images: PreparedImages, card: ModelCard, part: str) -> Films:
     """Return one part of a run's images.
 
     Raises:
-        InputError: Their size is not the classifier's.
+        InputError: They were prepared by another rule than the classifier's.
         DataError: There is no such part.
     """
-    if images.images.shape[-1] != card.size:
-        raise InputError(f"the run's images have {images.images.shape[-1]} pixels a side, the classifier reads "
-                         f"{card.size}")
+    check_rule(images.rule, card, model=card.name)
     if part not in images.parts:
         raise DataError(f"the run has no part {part!r}; it has {', '.join(images.parts)}")
     rows = images.rows(part)
@@ -146,13 +144,12 @@ def films_at(place: Path) -> list[Film]:
     if place.suffix.lower() == ".csv" and place.is_file():
         return in_table(place)
     if place.is_dir():
-        found = [path for path in files_under(place) if path.suffix.lower() not in (".json", ".csv", ".md", ".txt")]
-        if not found:
-            raise DataError(f"no file in {place}")
-        return [Film(path, path.relative_to(place).as_posix()) for path in found]
-    if not place.is_file():
+        if not (found := films_under(place)):
+            raise DataError(f"no image in {place}")
+        return [Film(path, written(path.relative_to(place).as_posix())) for path in found]
+    if not place.exists():
         raise DataError(f"{place} does not exist")
-    return [Film(place, place.name)]
+    return [Film(place, written(place.name))]
 
 
 def in_table(path: Path) -> list[Film]:
@@ -181,30 +178,26 @@ def decoded(films: Iterable[Film], card: ModelCard, left_out: list[str]) -> Iter
     """Yield each film, described, with its image (1, C, S, S); why one cannot be read is added to ``left_out``."""
     for film in films:
         try:
-            picture, known = read_picture(film.path), described(film)
+            image = read_image(film.path)
         except UnreadableImageError as error:
             left_out.append(str(error))
             continue
-        image = torch.from_numpy(picture.pixels)[None]
-        image = to_grey(image) if card.channels == 1 else image.expand(-1, 3, -1, -1)
-        yield known, quantise(resize(image, card.size), picture.bits)
+        yield described(film, image.tags), to_model_input(image, card)
 
 
-def described(film: Film) -> Film:
-    """Return a film with what its DICOM header adds to its table: patient, view, sex, age and modality.
+def described(film: Film, tags: Mapping[str, str]) -> Film:
+    """Return a film with what its file adds to its table: patient, view, sex, age and modality.
 
     A patient that neither knows is taken for one of its own.
 
-    Raises:
-        UnreadableImageError: The header cannot be read.
+    Args:
+        film: The film.
+        tags: What its file says of itself.
     """
-    if not (found := read_facts(film.path)):
-        return replace(film, patient=film.patient or film.name)
-    row = ours(pd.DataFrame([found]), table=film.path).astype(object).fillna("").astype(str).to_dict("records")[0]
-    row["modality"] = found.get("Modality", "").upper()
+    row = facts_of(tags)
     said = {name: text for name in GROUPS if (text := row.get(name, ""))}
     said.update({name: text for name, text in film.facts if text})
-    return replace(film, patient=film.patient or found.get("PatientID", "") or film.name, facts=tuple(said.items()))
+    return replace(film, patient=film.patient or row.get("patient_id", "") or film.name, facts=tuple(said.items()))
 
 
 def gathered(films: Sequence[Film], images: Images, left_out: Sequence[str]) -> Films:

@@ -62,6 +62,7 @@ def audit_existing(plan: AuditPlan, model: Path, source: Mapping[str, Any], out:
         check_answers(classifier)
     card = classifiers["victim"].card
     data = parse_plan(DataPlan, {"source": dict(source), "size": card.size, "channels": card.channels,
+                                 "resize": card.resize, "interpolation": card.interpolation,
                                  "classes": card.classes, "fractions": FRACTIONS}, source="the data source")
     document = plan_text(plan) + plan_text(data) + f"model_sha256: {card.sha256}\n"
     with locked(out), reporting(progress):

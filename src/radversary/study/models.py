@@ -149,8 +149,9 @@ def make_model(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping
     write_json(folder / SEEN, {"file_sha256": files_of(images, "train", "validation")})
     network, origin = starting_network(training, classes=len(images.classes), victim=made.get("victim"))
     card = ModelCard(name=name, architecture=training.architecture, classes=images.classes, size=plan.data.size,
-                     channels=plan.data.channels, trained_on=f"{plan.data.source.name}, split by {plan.data.split}",
-                     source=origin, notes=notes(model))
+                     channels=plan.data.channels, resize=images.rule.resize,
+                     interpolation=images.rule.interpolation, source=origin, notes=notes(model),
+                     trained_on=f"{plan.data.source.name}, split by {plan.data.split}")
     # Validation stays clean: which epoch is best is decided on what a hospital would send.
     validation = TrainingSet(images.images, images.labels.numpy(), images.rows("validation"), bits=images.bits)
     return train(network, plan=training, training=training_set(plan, model, images, made, folder), out=folder,

@@ -11,6 +11,8 @@ from radversary.audit.plan import AuditPlan
 from radversary.audit.plan_files import Part, Plan
 from radversary.classifiers.files import LARGEST
 from radversary.defenses.registry import TRANSFORMS
+from radversary.imaging.image import Resize
+from radversary.imaging.intensity import Interpolation
 from radversary.study.model_plan import ModelName, ModelPlan, in_order
 from radversary.study.restorer_plan import RestorerPlan
 
@@ -22,6 +24,8 @@ class DataPlan(Plan):
         source: A data source and its options.
         size: Side of the prepared images in pixels.
         channels: 1 (grey) or 3.
+        resize: How a film that is not square becomes one: ``stretch``, ``pad`` or ``centre-crop``.
+        interpolation: ``bilinear``, ``bicubic``, ``nearest`` or ``area``.
         classes: Class names in the order of the logits; None takes those of the data, sorted.
         split: ``patient`` divides patients; ``leaky`` is the thesis' protocol (rotated copies first, then images at
             random), there to measure what the leak is worth.
@@ -34,6 +38,8 @@ class DataPlan(Plan):
     source: Part
     size: int = Field(default=224, ge=32, le=LARGEST)
     channels: Literal[1, 3] = 1
+    resize: Resize = "stretch"
+    interpolation: Interpolation = "bilinear"
     classes: tuple[str, ...] | None = Field(default=None, min_length=2)
     split: Literal["patient", "leaky"] = "patient"
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)

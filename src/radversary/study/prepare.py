@@ -37,7 +37,7 @@ def prepare(plan: DataPlan, folder: Path, *, seed: int) -> tuple[PreparedImages,
     table = DATASETS.create(plan.source.name, **plan.source.options).table(folder / "source")
     table = in_order(table, plan.classes)
     images = prepare_images(divide(table, plan, seed=seed), size=plan.size, channels=plan.channels,
-                            folder=folder / "prepared")
+                            resize=plan.resize, interpolation=plan.interpolation, folder=folder / "prepared")
     return images, _checked(images, folder / f"check-{images.sha256[:16]}-{seed}.json", seed=seed)
 
 
@@ -93,7 +93,9 @@ def source_text(plan: DataPlan, images: PreparedImages | None = None) -> str:
     how = "patients divided" if plan.split == "patient" else "LEAKY: rotated copies first, then images at random"
     if images is not None and DIVIDED in images.table.frame:
         how = "divided as the table says"
-    return f"{plan.source.name} ({options}), {plan.size} px; {how}"
+    rule = "" if (plan.resize, plan.interpolation) == ("stretch", "bilinear") else (
+        f", {plan.resize}, {plan.interpolation}")
+    return f"{plan.source.name} ({options}), {plan.size} px{rule}; {how}"
 
 
 def _checked(images: PreparedImages, path: Path, *, seed: int) -> DataReport:

@@ -10,7 +10,7 @@ from time import perf_counter
 
 from pydantic import Field
 
-from radversary.audit.bench import Subject, check_strengths
+from radversary.audit.bench import Subject, check_strengths, test_rows
 from radversary.audit.plan_files import plan_text
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
@@ -168,7 +168,7 @@ def prepared(plan: StudyPlan, out: Path, clock: Clock, *, device: str) -> tuple[
         before = prepared_at(out)
         images, report = prepare(plan.data, out / "data", seed=plan.seed)
         for attack in plan.attacks:
-            check_strengths(attack, images)
+            check_strengths(attack, images, test_rows(plan, images))
         step.worked = prepared_at(out) != before
     return images, report
 

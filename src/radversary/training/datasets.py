@@ -17,15 +17,16 @@ from radversary.core.types import Images, Labels
 from radversary.imaging.intensity import rotate
 
 Stored = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Depths = npt.NDArray[np.int64]
 Integers = npt.NDArray[np.integer] | Tensor | Sequence[int]
 
 
-def to_unit(stored: Stored, bits: int | None = None) -> Images:
+def to_unit(stored: Stored, bits: int | Depths | None = None) -> Images:
     """Turn stored codes into images.
 
     Args:
         stored: uint8 or uint16 (N, C, H, W).
-        bits: Bits a sample; None where the codes use the whole range of their type.
+        bits: Bits a sample, one number or one an image; None where the codes use the whole range of their type.
 
     Returns:
         float32 (N, C, H, W) in [0, 1].
@@ -39,8 +40,8 @@ def to_unit(stored: Stored, bits: int | None = None) -> Images:
     """
     if stored.dtype not in (np.uint8, np.uint16) or stored.ndim != 4:
         raise DataError(f"stored images must be uint8 or uint16 (N, C, H, W), got {stored.dtype} {stored.shape}")
-    top = np.float32(2 ** (bits or np.iinfo(stored.dtype).bits) - 1)
-    return torch.from_numpy(stored.astype(np.float32) / top)
+    top = np.exp2(np.asarray(np.iinfo(stored.dtype).bits if bits is None else bits, np.float32)) - 1
+    return torch.from_numpy(stored.astype(np.float32) / top.reshape(-1, 1, 1, 1))
 
 
 class TrainingSet(Dataset[tuple[Tensor, Tensor]]):
@@ -53,7 +54,8 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor]]):
         labels: Class index of each stored image, (N,).
         rows: Stored image behind each entry, (R,); an image may come more than once; all images by default.
         degrees: Angle of each entry, counter-clockwise, (R,); none is turned by default.
-        bits: Bits a sample of the stored codes, such as 12; the whole range of their type by default.
+        bits: Bits a sample of the stored codes, one number such as 12 or one an image (N,); the whole range of their
+            type by default.
 
     Raises:
         DataError: Lengths differ, a row does not exist, a label is negative, or there is nothing at all.
@@ -65,9 +67,10 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor]]):
     """
 
     def __init__(self, images: Stored, labels: Integers, rows: Integers | None = None,
-                 degrees: npt.NDArray[np.floating] | Sequence[float] | None = None, *, bits: int | None = None) -> None:
+                 degrees: npt.NDArray[np.floating] | Sequence[float] | None = None, *,
+                 bits: int | Depths | None = None) -> None:
         self.images = images
-        self.bits = bits or 8 * images.dtype.itemsize
+        self.bits: Depths = np.broadcast_to(8 * images.dtype.itemsize if bits is None else bits, len(images))
         self.rows = np.arange(len(images)) if rows is None else np.asarray(rows, np.int64)
         self.degrees = np.zeros(len(self.rows)) if degrees is None else np.asarray(degrees, np.float64)
         self._check(stored_labels := torch.as_tensor(np.asarray(labels), dtype=torch.int64))
@@ -97,10 +100,14 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor]]):
         images, labels = self.fetch(entries)
         return list(zip(images, labels, strict=True))
 
+    def depths(self, entries: Sequence[int]) -> Tensor:
+        """Return the bits a sample of the entries' stored images, int64 (N,)."""
+        return torch.from_numpy(self.bits[self.rows[np.asarray(entries, np.int64)]])
+
     def fetch(self, entries: Sequence[int]) -> tuple[Images, Labels]:
         """Return images (N, C, S, S) and labels (N,) of the entries, turned."""
         chosen = np.asarray(entries, np.int64)
-        images = to_unit(self.images[self.rows[chosen]], self.bits)
+        images = to_unit(self.images[self.rows[chosen]], self.bits[self.rows[chosen]])
         if len(turned := np.flatnonzero(self.degrees[chosen])):
             angles = torch.from_numpy(self.degrees[chosen][turned]).float()
             images[turned] = rotate(images[turned], angles)
@@ -141,7 +148,7 @@ class MixedTrainingSet(TrainingSet):
 
     def __init__(self, images: Stored, labels: Integers, rows: Integers | None = None,
                  degrees: npt.NDArray[np.floating] | Sequence[float] | None = None, *,
-                 twins: Stored | Sequence[Stored], bits: int | None = None, share: float = 0.5,
+                 twins: Stored | Sequence[Stored], bits: int | Depths | None = None, share: float = 0.5,
                  opacity: tuple[float, float] = (0.0, 1.0), seed: int = 42) -> None:
         super().__init__(images, labels, rows, degrees, bits=bits)
         self.families: tuple[Stored, ...] = (twins,) if isinstance(twins, np.ndarray) else tuple(twins)

@@ -114,7 +114,7 @@ def attack_entries(attack: Attack, victim: Classifier, entries: TrainingSet, pla
     """Attack some entries at the attack's own strength."""
     images, labels = entries.fetch(places)
     batch = Batch(images=images, labels=labels, image_ids=tuple(f"{names[place]}#{place}" for place in places),
-                  bits=entries.bits)
+                  bits=entries.depths(places))
     (outcome,) = run_attack(attack, victim, batch, seed=seed, step=step, strengths=[attack.current])
     return outcome.images
 

@@ -14,7 +14,7 @@ from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
 from radversary.core.types import Images, Labels
 from radversary.training.augmentation import Augmentation
-from radversary.training.datasets import Integers, MixedTrainingSet, Stored, TrainingSet
+from radversary.training.datasets import Depths, Integers, MixedTrainingSet, Stored, TrainingSet
 
 
 class ViewedTrainingSet(MixedTrainingSet):
@@ -40,7 +40,7 @@ class ViewedTrainingSet(MixedTrainingSet):
 
     def __init__(self, images: Stored, labels: Integers, rows: Integers | None = None,
                  degrees: npt.NDArray[Any] | Sequence[float] | None = None, *, twins: Stored | Sequence[Stored],
-                 views: int, bits: int | None = None, opacity: tuple[float, float] = (0.0, 1.0),
+                 views: int, bits: int | Depths | None = None, opacity: tuple[float, float] = (0.0, 1.0),
                  seed: int = 42) -> None:
         if views < 1:
             raise PlanError(f"views must be at least 1, got {views}")

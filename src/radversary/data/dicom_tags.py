@@ -1,0 +1,61 @@
+"""What a DICOM header says, as far as it can be understood: garbage counts as absent, as it does for viewers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+TAGS: Final = ("PatientID", "ViewPosition", "PatientSex", "PatientAge", "Modality", "BodyPartExamined",
+               "ImageLaterality", "PhotometricInterpretation", "Manufacturer", "StudyInstanceUID", "SeriesInstanceUID",
+               "SOPInstanceUID")
+"""Keywords whose text an image's tags hold."""
+
+_SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+
+
+def tags_of(film: Dataset) -> dict[str, str]:
+    """Return what a header says under :data:`TAGS`, as it is written there; what it leaves out or empty is left out."""
+    found = {word: text(film, word) for word in TAGS}
+    return {word: said for word, said in found.items() if said}
+
+
+def spacing_of(film: Dataset) -> tuple[float, float] | None:
+    """Return the distance of rows and of columns in mm, None where the header does not say it."""
+    for word in _SPACINGS:
+        values = numbers(film, word)
+        if len(values) == 2 and min(values) > 0:
+            return values[0], values[1]
+    return None
+
+
+def padding_of(film: Dataset) -> int | None:
+    """Return the code of pixels that belong to no film, None where the header names none."""
+    values = numbers(film, "PixelPaddingValue")
+    return int(values[0]) if values else None
+
+
+def numbers(film: Dataset, word: str) -> tuple[float, ...]:
+    """Return the finite numbers that a tag holds, none where it is absent, empty or garbage."""
+    try:
+        value: Any = film.get(word)
+        values = [float(item) for item in (value if hasattr(value, "__iter__") else [value])]
+    except Exception:  # pydicom raises any kind on garbage, which viewers pass over
+        return ()
+    return tuple(values) if all(map(math.isfinite, values)) else ()
+
+
+def whole(film: Dataset, word: str, default: int = 0) -> int:
+    """Return the one whole number that a tag holds, ``default`` where it holds none or several."""
+    values = numbers(film, word)
+    return int(values[0]) if len(values) == 1 else default
+
+
+def text(film: Dataset, word: str) -> str:
+    """Return a tag's value as text, blanks and padding taken off; empty where it is absent or garbage."""
+    try:
+        return str(film.get(word) or "").strip().strip("\0").strip()
+    except Exception:  # pydicom raises any kind on garbage
+        return ""

@@ -1,0 +1,220 @@
+"""One image as a file holds it, and what a model is given of it: the same for preparing, screening, attack and detect.
+
+The rule that leads from one to the other (side, channels, resize, interpolation) is stated by a model's card, by a
+plan's data and by a folder of prepared images; :func:`to_model_input` takes any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol, cast, get_args
+
+import numpy as np
+import torch
+
+from radversary.core.errors import InputError, PlanError, TensorError, UnknownNameError
+from radversary.core.types import Images
+from radversary.imaging.intensity import Interpolation, quantise, resize, to_grey
+
+Resize = Literal["stretch", "pad", "centre-crop"]
+"""How a film that is not square becomes one."""
+
+COLOUR_BITS: Final = 8
+"""Bits a sample of colour: Pillow cannot store more, so that an attacked copy of a deeper image could not be saved."""
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """One image as its file holds it.
+
+    Attributes:
+        pixels: float32 (C, H, W) in [0, 1]; C is 1 (grey) or 3.
+        bits: Bits a sample in the file, 8 to 16; ``pixels * (2**bits - 1)`` are whole numbers unless a DICOM look-up
+            table or window came between.
+        spacing: Distance of rows and of columns in mm; None where the file does not say it.
+        tags: What the file says of itself, as text: ``kind`` (PNG, JPEG or DICOM), ``width``, ``height``, and DICOM's
+            keywords such as ``PatientID`` and ``ViewPosition``. They may name a person: keep them out of logs.
+    """
+
+    pixels: np.ndarray
+    bits: int = 8
+    spacing: tuple[float, float] | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class ReadsImages(Protocol):
+    """What states how images are read: a model's card, or an :class:`InputRule`."""
+
+    @property
+    def size(self) -> int:
+        """Side of the square in pixels."""
+
+    @property
+    def channels(self) -> int:
+        """1 (grey) or 3."""
+
+    @property
+    def resize(self) -> Resize:
+        """How a film that is not square becomes one."""
+
+    @property
+    def interpolation(self) -> Interpolation:
+        """How pixels between pixels are found."""
+
+
+@dataclass(frozen=True)
+class InputRule:
+    """How a film becomes what a model reads.
+
+    Attributes:
+        size: Side of the square in pixels.
+        channels: 1 projects colour to grey, 3 keeps it.
+        resize: ``stretch`` gives up the aspect ratio; ``pad`` keeps it and adds black on both sides; ``centre-crop``
+            keeps it and takes the central square.
+        interpolation: ``bilinear`` or ``bicubic`` (both smooth first where they shrink), ``nearest`` or ``area``.
+
+    Example:
+        >>> print(InputRule(size=224, resize="pad"))
+        224 pixels a side, pad, bilinear
+    """
+
+    size: int
+    channels: Literal[1, 3] = 1
+    resize: Resize = "stretch"
+    interpolation: Interpolation = "bilinear"
+
+    def __str__(self) -> str:
+        return f"{self.size} pixels a side, {self.resize}, {self.interpolation}"
+
+
+def rule_of(*, size: int, channels: int = 1, resize: str = "stretch", interpolation: str = "bilinear") -> InputRule:
+    """Return a rule of settings that a person gave.
+
+    Raises:
+        PlanError: A size below 1, or channels other than 1 or 3.
+        UnknownNameError: No such way to resize or to interpolate.
+
+    Example:
+        >>> rule_of(size=8, resize="padded")
+        Traceback (most recent call last):
+        radversary.core.errors.UnknownNameError: unknown resize 'padded'; did you mean 'pad'? Known: centre-crop, pad, \
+stretch
+    """
+    if size < 1 or channels not in (1, 3):
+        raise PlanError(f"images are prepared at a size of at least 1 with 1 or 3 channels, got {size} and {channels}")
+    for kind, given, known in (("resize", resize, get_args(Resize)),
+                               ("interpolation", interpolation, get_args(Interpolation))):
+        if given not in known:
+            raise UnknownNameError(kind, given, known)
+    return InputRule(size=size, channels=1 if channels == 1 else 3, resize=cast("Resize", resize),
+                     interpolation=cast("Interpolation", interpolation))
+
+
+def to_model_input(image: Image, card: ReadsImages) -> Images:
+    """Return what a model is given of a film.
+
+    Colour is projected to grey or grey repeated, the film made square, and rounded to the depth that it was stored in,
+    in colour to 8 bits.
+
+    Args:
+        image: The film.
+        card: The model's card, or the rule that images are prepared by.
+
+    Returns:
+        float32 (1, C, S, S) in [0, 1].
+
+    Example:
+        >>> film = Image(np.zeros((1, 30, 20), np.float32))
+        >>> to_model_input(film, InputRule(size=8)).shape
+        torch.Size([1, 1, 8, 8])
+    """
+    images = projected(torch.from_numpy(image.pixels)[None], card.channels)
+    return quantise(fitted(images, card), depth_for(image.bits, card.channels))
+
+
+def depth_for(bits: int, channels: int) -> int:
+    """Return the depth at which a film of ``bits`` bits is kept: its own in grey, 8 in colour."""
+    return bits if channels == 1 else COLOUR_BITS
+
+
+def projected(images: Images, channels: int) -> Images:
+    """Return images in grey, or in three channels.
+
+    Args:
+        images: (N, 1 or 3, H, W) in [0, 1].
+        channels: 1 or 3.
+
+    Returns:
+        (N, channels, H, W).
+    """
+    return to_grey(images) if channels == 1 else images.expand(-1, 3, -1, -1)
+
+
+def fitted(images: Images, rule: ReadsImages) -> Images:
+    """Return images as squares of the rule's size.
+
+    Args:
+        images: (N, C, H, W) in [0, 1].
+        rule: The rule.
+
+    Returns:
+        (N, C, S, S) in [0, 1].
+
+    Example:
+        >>> wide = torch.ones(1, 1, 4, 8)
+        >>> [float(fitted(wide, InputRule(size=8, resize=how)).mean()) for how in ("stretch", "pad", "centre-crop")]
+        [1.0, 0.5, 1.0]
+    """
+    height, width = images.shape[-2:]
+    if rule.resize == "stretch" or height == width:
+        return resize(images, rule.size, rule.interpolation)
+    if rule.resize == "centre-crop":
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        return resize(images[..., top:top + side, left:left + side], rule.size, rule.interpolation)
+    scale = rule.size / max(height, width)
+    kept = resize(images, (max(1, round(height * scale)), max(1, round(width * scale))), rule.interpolation)
+    square = images.new_zeros(*images.shape[:2], rule.size, rule.size)
+    top, left = ((rule.size - side) // 2 for side in kept.shape[-2:])
+    square[..., top:top + kept.shape[-2], left:left + kept.shape[-1]] = kept
+    return square
+
+
+def check_rule(made: InputRule, card: ReadsImages, *, model: str) -> None:
+    """Refuse prepared images that were made by another rule than a model reads by.
+
+    Args:
+        made: The rule that the images were prepared by.
+        card: The model's card.
+        model: The model's name.
+
+    Raises:
+        InputError: Size, resize or interpolation differ.
+
+    Example:
+        >>> check_rule(InputRule(size=64), InputRule(size=64, resize="pad"), model="m")
+        Traceback (most recent call last):
+        radversary.core.errors.InputError: the images were prepared at 64 pixels a side, stretch, bilinear; model 'm' \
+reads 64 pixels a side, pad, bilinear: prepare them again with its size, resize and interpolation
+    """
+    reads = InputRule(size=card.size, channels=made.channels, resize=card.resize, interpolation=card.interpolation)
+    if reads != made:
+        raise InputError(f"the images were prepared at {made}; model {model!r} reads {reads}: prepare them again with "
+                         "its size, resize and interpolation")
+
+
+def check_side(images: Images, least: int, *, who: str) -> None:
+    """Refuse images that are too small for what is to be done with them.
+
+    Args:
+        images: (N, C, H, W).
+        least: Least height and width in pixels.
+        who: What needs it.
+
+    Raises:
+        TensorError: A side is shorter.
+    """
+    height, width = images.shape[-2:]
+    if min(height, width) < least:
+        raise TensorError(f"{who} needs images of at least {least} x {least} pixels, got {height} x {width}")
