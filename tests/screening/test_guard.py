@@ -7,6 +7,7 @@ import torch
 from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import AccessError, InputError, ModelError, PlanError, UnknownNameError
 from radversary.core.types import Access
+from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.guard import CUES, Guard, fit_guard, pixels_sha256
 from radversary.screening.screen import as_json
@@ -129,6 +130,6 @@ def test_a_guard_is_what_it_is_made_of(guard):
 
 def test_a_model_that_answers_with_probabilities_is_refused_before_a_detector_is_fitted(victim, clean, monkeypatch):
     twice = wrap(torch.nn.Sequential(victim.module, torch.nn.Softmax(1)), classes=("a", "b"), size=32, name="soft")
-    monkeypatch.setattr(REFERENCE_FREE, "create", None)
+    monkeypatch.setattr(ReferenceFreeDetector, "fit", None)
     with pytest.raises(ModelError, match="model 'soft' gives probabilities"):
         fit_guard(twice, clean[:10], names=NAMES)

@@ -84,6 +84,31 @@ def in_training(plan: AttackPlan) -> AttackPlan:
     return plan if styles is None else plan.model_copy(update={"options": {**plan.options, "styles": "train"}})
 
 
+def families_in(plan: WatchPlan) -> tuple[WatchPlan, dict[str, str], dict[str, AttackPlan]]:
+    """Return what a plan leaves to do where no detector can be attacked, before any image is read.
+
+    Args:
+        plan: The attacks and their strengths.
+
+    Returns:
+        The plan without the attacks that know the detectors; label to family; label to the attack as it teaches.
+
+    Raises:
+        PlanError: Fewer than two families, an attack that is tested in training styles or cannot teach, or a
+            hyper-parameter outside its range.
+        UnknownNameError: No such attack, hyper-parameter or style source.
+    """
+    plan = plan.model_copy(update={"attacks": tuple(item for item in plan.attacks if rung_of(item) == Rung.OBLIVIOUS)})
+    families = {attack.label: family_of(attack) for attack in plan.attacks}
+    if len(found := sorted(set(families.values()))) < 2:
+        raise PlanError("leaving one family out needs attacks of two families at least that do not know the detectors, "
+                        f"got {', '.join(found) or 'none'}")
+    taught = {attack.label: in_training(attack) for attack in plan.attacks}
+    for attack in (*plan.attacks, *taught.values()):
+        attack.build().material()
+    return plan, families, taught
+
+
 @dataclass(frozen=True, eq=False)
 class FamilyBench:
     """All that the detectors are taught with and tested on.
@@ -132,11 +157,7 @@ def prepare_families(plan: WatchPlan, classifier: Classifier, images: PreparedIm
     check_answers(classifier)
     check_fits(classifier, images.classes)
     check_rule(images.rule, classifier.card, model=classifier.card.name)
-    plan = plan.model_copy(update={"attacks": tuple(item for item in plan.attacks if rung_of(item) == Rung.OBLIVIOUS)})
-    families = {attack.label: family_of(attack) for attack in plan.attacks}
-    if len(found := sorted(set(families.values()))) < 2:
-        raise PlanError("leaving one family out needs attacks of two families at least that do not know the detectors, "
-                        f"got {', '.join(found) or 'none'}")
+    plan, families, taught = families_in(plan)
     rows = images.rows("test")
     rows = rows if plan.limit is None else some_rows(rows, images, limit=plan.limit, seed=plan.seed)
     trials = {IDENTITY: Trial(Identity(), (0.0,))}
@@ -146,8 +167,7 @@ def prepare_families(plan: WatchPlan, classifier: Classifier, images: PreparedIm
     watch = WatchBench(plan=plan, guard=Guard(classifier=classifier, detectors={}), images=images, rows=rows,
                        trials=trials)
     learned = some_rows(images.rows("train"), images, limit=train_images, seed=plan.seed)
-    return FamilyBench(watch=watch, taught={attack.label: in_training(attack) for attack in plan.attacks},
-                       families=families, rows=learned, detector=detector)
+    return FamilyBench(watch=watch, taught=taught, families=families, rows=learned, detector=detector)
 
 
 class Piece(NamedTuple):

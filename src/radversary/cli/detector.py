@@ -42,19 +42,23 @@ def fit(
     import torch
 
     from radversary.classifiers.files import load_classifier
+    from radversary.classifiers.probe import check_answers
     from radversary.screening.bundle import save_guard
     from radversary.screening.films import read_films
-    from radversary.screening.guard import fit_guard, preset_named
+    from radversary.screening.guard import fit_guard, make_detectors, preset_named
     from radversary.screening.views import named_views
 
+    names, views = tuple(use) if use else preset_named(preset), named_views(view or ())
+    make_detectors(names, views, attacked=bool(attacked))
     classifier = load_classifier(model)
+    check_answers(classifier)
     films = read_films(clean, classifier.card, part=part, clean=True)
     report_left_out(films.left_out)
     shown = [read_films(folder, classifier.card) for folder in attacked or ()]
     report_left_out([reason for item in shown for reason in item.left_out])
-    guard = fit_guard(classifier, films.images, names=tuple(use) if use else preset_named(preset),
+    guard = fit_guard(classifier, films.images, names=names, views=views,
                       attacked=torch.cat([item.images for item in shown]) if shown else None,
-                      views=named_views(view or ()), record={"fitted_images": len(films.names)})
+                      record={"fitted_images": len(films.names)})
     save_guard(guard, out)
     beside = f" and {guard.record['attacked_images']} attacked ones" if shown else ""
     tell_result(f"fitted on {len(films.names)} images{beside}; next: radversary detector calibrate CLEAN "
@@ -75,9 +79,16 @@ def calibrate(
 ) -> None:
     """Set the thresholds on clean films of patients that were not fitted on."""
     from radversary.cli.detector_tables import promise_table
+    from radversary.core.errors import UnknownNameError
+    from radversary.detectors.calibration import images_needed
+    from radversary.detectors.combining import rule_named
     from radversary.screening.bundle import load_guard, promise, save_guard
-    from radversary.screening.films import read_films
+    from radversary.screening.films import GROUPS, read_films
 
+    images_needed(alpha)
+    rule_named(rule)
+    if by is not None and by not in GROUPS:
+        raise UnknownNameError("group", by, GROUPS)
     guard = load_guard(detector)
     films = read_films(clean, guard.classifier.card, part=part, clean=True)
     report_left_out(films.left_out)
@@ -148,11 +159,15 @@ def evaluate(
     from radversary.report.watch import write_watch
     from radversary.screening.bundle import load_guard
     from radversary.screening.films import prepared_in
+    from radversary.study.checks import check_attacks
 
     if (prepared := prepared_in(run)) is None:
         raise DataError(f"{run} holds no prepared images; make them with: radversary data prepare")
     chosen = read_plan(WatchPlan, plan) if plan else parse_plan(WatchPlan, DEFAULT, source="the default plan")
-    result = evaluate_guard(chosen, load_guard(detector), PreparedImages.load(prepared), out)
+    check_attacks(chosen.attacks)
+    guard = load_guard(detector)
+    guard.calibrated()
+    result = evaluate_guard(chosen, guard, PreparedImages.load(prepared), out)
     show_whole(noticed_table(result))
     show_whole(harmless_table(result))
     tell_result(f"page: {write_watch(out).resolve()}")
@@ -173,6 +188,7 @@ def families(
 ) -> None:
     """Measure the learned detector on attack families that it was shown, and on each that it was not."""
     from radversary.audit.families import leave_one_family_out
+    from radversary.audit.families_bench import families_in
     from radversary.audit.plan_files import parse_plan, read_plan
     from radversary.audit.watch_plan import DEFAULT, WatchPlan
     from radversary.classifiers.files import load_classifier
@@ -187,6 +203,7 @@ def families(
     if (prepared := prepared_in(run)) is None:
         raise DataError(f"{run} holds no prepared images; make them with: radversary data prepare")
     chosen = read_plan(WatchPlan, plan) if plan else parse_plan(WatchPlan, DEFAULT, source="the default plan")
+    families_in(chosen)
     result = leave_one_family_out(chosen, load_classifier(model), PreparedImages.load(prepared), out,
                                   train_images=train_images)
     write_page(out / "families.md", families_markdown(result))

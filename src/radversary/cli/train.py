@@ -35,10 +35,12 @@ def stylizer(
     from radversary.core.errors import PlanError
     from radversary.core.seeds import derive_seed
     from radversary.data.phantoms import Phantoms
+    from radversary.stylization.features import find_weights
     from radversary.training.recipes.stylizer import StylizerPlan, train_stylizer
 
     if size % 16:
         raise PlanError(f"--size must be a multiple of 16, got {size}")
+    find_weights(vgg)
     plan = StylizerPlan(steps=steps, batch_size=batch_size, size=size, style_weight=style_weight, vgg=vgg, seed=seed)
     # A seed of their own: these phantoms are never those that a study with the same seed is audited on.
     source = Phantoms(count=phantoms, size=size * 4 // 3, seed=derive_seed(seed, "stylizer contents") % 2**31)

@@ -18,6 +18,8 @@ from radversary.classifiers.probe import check_answers
 from radversary.core.errors import InputError, PlanError, UnknownNameError
 from radversary.core.types import Images, check_images
 from radversary.defenses.base import Transform
+from radversary.detectors.calibration import images_needed
+from radversary.detectors.combining import rule_named
 from radversary.detectors.fusion import Fusion, fuse
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
@@ -191,8 +193,11 @@ class Guard:
             The guard with thresholds.
 
         Raises:
-            InputError: Too few patients for alpha, or arrays that do not fit each other.
+            InputError: An alpha outside (0, 1), too few patients for it, or arrays that do not fit each other.
+            UnknownNameError: No such rule.
         """
+        images_needed(alpha)  # both refuse what does not exist, before anything is looked at
+        rule_named(rule)
         look = self.look(clean, title="Calibrating")
         return replace(self, fusion=fuse(look.scores, patients, groups, alpha=alpha, rule=rule,
                                           kinds=[detector.kind for detector in self.detectors.values()], seed=seed))
@@ -254,6 +259,37 @@ def preset_named(name: str) -> tuple[str, ...]:
     return PRESETS[name]
 
 
+def make_detectors(names: Sequence[str], views: Mapping[str, Transform] = MappingProxyType({}), *,
+                   attacked: bool) -> dict[str, ReferenceFreeDetector]:
+    """Build the detectors of a guard, so that a wrong name is known before any image is read.
+
+    Args:
+        names: Registered reference-free detectors.
+        views: Further ways in which the consistency detector has the classifier look, by name.
+        attacked: Whether attacked images will teach those that are supervised.
+
+    Returns:
+        Name to detector, bound to no classifier yet.
+
+    Raises:
+        UnknownNameError: No such detector.
+        PlanError: No detector, or one twice.
+        InputError: Attacked images where none are learned from, or none where some are, or views without the detector
+            that takes them.
+    """
+    if not names or len(set(names)) < len(names):
+        raise PlanError(f"a guard needs detectors, each once; got {', '.join(names) or 'none'}")
+    made = add_views({name: REFERENCE_FREE.create(name) for name in names}, views)
+    supervised = [name for name, detector in made.items() if detector.supervised]
+    if supervised and not attacked:
+        raise InputError(f"detector {supervised[0]!r} is supervised: it learns from attacked images too, and none were "
+                         "given (radversary attack makes some)")
+    if attacked and not supervised:
+        raise InputError("attacked images were given, but only clean ones teach the chosen detectors "
+                         f"({', '.join(made)}); add a supervised one, such as 'learned', or leave them out")
+    return made
+
+
 def fit_guard(classifier: Classifier, clean: Images, *, names: Sequence[str] = DEFAULT, attacked: Images | None = None,
               views: Mapping[str, Transform] = MappingProxyType({}),
               record: Mapping[str, Any] = MappingProxyType({})) -> Guard:
@@ -280,13 +316,10 @@ def fit_guard(classifier: Classifier, clean: Images, *, names: Sequence[str] = D
         AccessError: A detector looks at features and the classifier shows none.
         ModelError: The classifier does not answer as one must (:func:`radversary.classifiers.probe.check_answers`).
     """
-    if not names or len(set(names)) < len(names):
-        raise PlanError(f"a guard needs detectors, each once; got {', '.join(names) or 'none'}")
+    made = make_detectors(names, views, attacked=attacked is not None)
     check_answers(classifier)
-    made = add_views({name: REFERENCE_FREE.create(name) for name in names}, views)
     detectors = {name: detector.bind(classifier) for name, detector in made.items()}
     taught = {} if attacked is None else {"attacked_images": len(attacked), "attacked_sha256": pixels_sha256(attacked)}
-    _check_teaching(detectors, attacked)
     for detector in track([part for part in detectors.values() if not part.supervised], "Fitting detectors"):
         detector.fit(clean)
     for detector in detectors.values():
@@ -305,13 +338,3 @@ def pixels_sha256(images: Images) -> str:
     """
     content = images.detach().cpu().contiguous().numpy()
     return sha256(repr(content.shape).encode() + content.tobytes()).hexdigest()
-
-
-def _check_teaching(detectors: Mapping[str, ReferenceFreeDetector], attacked: Images | None) -> None:
-    supervised = [name for name, detector in detectors.items() if detector.supervised]
-    if supervised and attacked is None:
-        raise InputError(f"detector {supervised[0]!r} is supervised: it learns from attacked images too, and none were "
-                         "given (radversary attack makes some)")
-    if attacked is not None and not supervised:
-        raise InputError("attacked images were given, but only clean ones teach the chosen detectors "
-                         f"({', '.join(detectors)}); add a supervised one, such as 'learned', or leave them out")

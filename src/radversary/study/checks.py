@@ -1,14 +1,17 @@
-"""What is refused before a study begins: devices and weights that are not there, styles that would be seen twice."""
+"""What is refused before any image is read: names and values that do not exist, styles that would be seen twice."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from radversary.attacks.base import Attack
 from radversary.attacks.equal_noise import EqualNoise
+from radversary.attacks.watched import Evasive
+from radversary.audit.plan import AttackPlan, AuditPlan
 from radversary.classifiers.pretrained import find_imagenet
-from radversary.core.errors import PlanError
+from radversary.core.errors import AccessError, PlanError
 from radversary.core.files import sha256_file
 from radversary.defenses.base import Stack, Transform
 from radversary.execution.devices import select_device
@@ -47,22 +50,79 @@ def check_start(plan: StudyPlan, device: str) -> None:
         find_imagenet(architecture)
 
 
-def check_attacks(plan: StudyPlan) -> None:
-    """Refuse attacks that could not be run, before anything is trained for them.
+def check_study(plan: StudyPlan, device: str) -> None:
+    """Refuse a study that could not be run to its end, before its data is touched.
+
+    Args:
+        plan: What to do.
+        device: ``auto`` or a torch device, for training.
 
     Raises:
-        PlanError: A rung that makes no sense for an attack, or a surrogate that is the victim.
-        MissingPartError: Weights that an attack draws on cannot be had.
-        DataError: A style folder is absent or empty.
+        InputError: A name, value or combination that no step could work with.
+        MissingPartError: Weights that a model starts from, or that an attack draws on, cannot be had.
     """
+    check_audit(plan, plan.restorers)
+    check_training(plan)
+    check_styles(plan)
+    check_start(plan, device)
+
+
+def check_audit(plan: AuditPlan, promised: Iterable[str] = ()) -> None:
+    """Refuse an audit whose attacks could not be run or whose defences could not be built.
+
+    Args:
+        plan: What to do.
+        promised: Names of trained transforms that are taken on trust: they will be there.
+
+    Raises:
+        AccessError: An attack that evades detectors, of which an audit has none.
+        DataError: A style folder is absent or empty.
+        MissingPartError: Weights that an attack draws on cannot be had.
+        ModelError: A saved transform that cannot be loaded.
+        PlanError: A strength or hyper-parameter outside its range, a rung that makes no sense for an attack, a
+            surrogate that is the victim, or options for a trained transform.
+        UnknownNameError: No such attack, transform, hyper-parameter or style source.
+    """
+    stand_ins: dict[str, Transform] = dict.fromkeys(promised, Stack(()))
+    for defence in plan.defences:
+        defence.build(stand_ins)
+    check_attacks(plan.attacks)
     for attack in plan.attacks:
-        attack.known()
+        refuse_unwatched(attack.build(), attack.label)
         if attack.surrogate == "victim":
             raise PlanError(f"the surrogate of attack {attack.label!r} is the victim itself; the transfer rung needs a "
                             "model that the victim's owner does not have")
+
+
+def check_attacks(attacks: Iterable[AttackPlan]) -> None:
+    """Refuse attacks that could not be run, whatever they are to be run on; errors as in :func:`check_audit`."""
+    for attack in attacks:
+        attack.known()
         attack.build().material()
+
+
+def refuse_unwatched(attack: Attack, label: str) -> None:
+    """Refuse an attack that evades detectors, itself or as the measure of some noise.
+
+    Raises:
+        AccessError: It does.
+    """
+    if isinstance(attack.other() if isinstance(attack, EqualNoise) else attack, Evasive):
+        raise AccessError(f"attack {label!r} evades detectors, and here are none: a guard is attacked by `radversary "
+                          "detector evaluate`")
+
+
+def check_training(plan: StudyPlan) -> None:
+    """Refuse training attacks that could not be run, and inputs that could not be built.
+
+    Raises:
+        InputError: A name, value or combination that does not exist.
+        MissingPartError: Weights that an attack draws on cannot be had.
+    """
     for given in [given for attacks in training_attacks(plan).values() for given in attacks]:
-        given.build().material()
+        attack = given.build()
+        refuse_unwatched(attack, given.label)
+        attack.material()
     for model in plan.models.values():
         model.before().material()
 
@@ -93,18 +153,6 @@ def training_attacks(plan: StudyPlan) -> dict[str, tuple[TrainingAttack, ...]]:
     """Return who trains on which attacks, such as ``model 'robust'``."""
     return {**{f"model {name!r}": model.attacks() for name, model in plan.models.items()},
             **{f"restorer {name!r}": restorer.attacks for name, restorer in plan.restorers.items()}}
-
-
-def check_defences(plan: StudyPlan) -> None:
-    """Refuse a defence whose transforms do not exist; those that the study trains are taken on trust.
-
-    Raises:
-        UnknownNameError: No such transform, restorer or hyper-parameter.
-        PlanError: Options for a restorer.
-    """
-    promised: dict[str, Transform] = dict.fromkeys(plan.restorers, Stack(()))
-    for defence in plan.defences:
-        defence.build(promised)
 
 
 def styles_of(attack: Attack) -> dict[str, str]:

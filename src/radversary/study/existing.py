@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,14 +11,15 @@ from radversary.audit.plan import AuditPlan
 from radversary.audit.plan_files import parse_plan, plan_text
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
-from radversary.classifiers.base import Classifier
+from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers
-from radversary.core.errors import DataError
+from radversary.core.errors import DataError, ModelError, PlanError
 from radversary.core.files import sha256_json
 from radversary.core.locks import locked
 from radversary.data.prepared import PreparedImages
 from radversary.execution.progress import Progress, reporting
 from radversary.report.html import write_report
+from radversary.study.checks import check_audit
 from radversary.study.models import seen_images
 from radversary.study.placing import load_model
 from radversary.study.plan import DataPlan
@@ -50,16 +51,18 @@ def audit_existing(plan: AuditPlan, model: Path, source: Mapping[str, Any], out:
         The result; ``out/report.html`` is written.
 
     Raises:
-        ModelError: A model cannot be loaded or does not answer as one must, or its classes are not the data's.
+        InputError: The plan does not fit itself or the models; said before an image is read
+            (:func:`radversary.study.checks.check_audit`, :func:`check_models`).
+        ModelError: A model cannot be loaded, or its classes are not the data's.
         DataError: The images cannot be used.
         BusyError: Another process writes the run folder.
     """
+    check_audit(plan)
     others = {defence.model for defence in plan.defences} - {"victim"}
     surrogates = {attack.surrogate for attack in plan.attacks if attack.surrogate is not None} - others
     classifiers: dict[str, Classifier] = {
         "victim": load_model(model), **{name: load_model(Path(name)) for name in sorted(others | surrogates)}}
-    for classifier in classifiers.values():
-        check_answers(classifier)
+    check_models(classifiers, surrogates)
     card = classifiers["victim"].card
     data = parse_plan(DataPlan, {"source": dict(source), "size": card.size, "channels": card.channels,
                                  "resize": card.resize, "interpolation": card.interpolation,
@@ -89,6 +92,29 @@ def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], data: DataPla
     with clock.step("report"):
         write_report(out)
     return result
+
+
+def check_models(classifiers: Mapping[str, Classifier], surrogates: Collection[str]) -> None:
+    """Refuse models that cannot be audited together, before an image is read for them.
+
+    Args:
+        classifiers: Name to model; ``victim`` and the others.
+        surrogates: Names of those on which attacks are crafted.
+
+    Raises:
+        ModelError: One does not answer as a model must, or has other classes or another size than the victim.
+        PlanError: A surrogate is the victim.
+    """
+    victim = classifiers["victim"]
+    for name, classifier in classifiers.items():
+        check_answers(classifier)
+        check_fits(classifier, victim.card.classes)
+        if classifier.card.size != victim.card.size:
+            raise ModelError(f"model {name!r} reads images of {classifier.card.size} pixels a side and the victim of "
+                             f"{victim.card.size}; all are given the same images")
+        if name in surrogates and classifier.fingerprint() == victim.fingerprint():
+            raise PlanError(f"the surrogate {name!r} is the victim itself; the transfer rung needs a model that the "
+                            "victim's owner does not have")
 
 
 def restorers_of(plan: AuditPlan) -> list[Path]:

@@ -48,6 +48,15 @@ class DataPlan(Plan):
     degrees: float = Field(default=5.0, ge=-360, le=360)
 
 
+    @field_validator("fractions")
+    @classmethod
+    def _whole(cls, fractions: tuple[float, float, float]) -> tuple[float, float, float]:
+        train, *others = fractions
+        if train < 0 or min(others) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+            raise ValueError("fractions must be positive and sum to 1 (train, validation, test; train may be 0)")
+        return fractions
+
+
 class StudyPlan(AuditPlan):
     """A whole experiment.
 

@@ -24,7 +24,7 @@ from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import Restoration
 from radversary.execution.progress import Progress, current, reporting, working
 from radversary.report.html import write_report
-from radversary.study.checks import check_attacks, check_defences, check_start, check_styles
+from radversary.study.checks import check_study
 from radversary.study.kinship import ceilings, familiar_with
 from radversary.study.models import make_model
 from radversary.study.placing import placed
@@ -155,10 +155,7 @@ def prepared(plan: StudyPlan, out: Path, clock: Clock, *, device: str) -> tuple[
 
     What an earlier, different plan concluded is removed first, so that the folder never says two things.
     """
-    check_defences(plan)
-    check_attacks(plan)
-    check_styles(plan)
-    check_start(plan, device)
+    check_study(plan, device)
     document = out / "plan.yaml"
     if document.is_file() and document.read_text(encoding="utf-8") != plan_text(plan):
         for name in ("result.json", "report.html"):

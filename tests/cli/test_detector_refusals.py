@@ -1,0 +1,116 @@
+"""What is wrong with a request is said before a film is looked for: the films named here do not exist."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from torch import nn
+
+from radversary.classifiers.files import save_classifier
+from radversary.classifiers.networks import NETWORKS
+from radversary.classifiers.torch_module import wrap
+from radversary.screening.bundle import save_guard
+from radversary.screening.guard import fit_guard
+from random_parts import TinyNetwork, smooth_images
+
+
+class Soft(TinyNetwork):
+    """Answers with probabilities."""
+
+    def __init__(self, *, classes: int) -> None:
+        super().__init__(classes=classes)
+        self.head = nn.Sequential(self.head, nn.Softmax(1))
+
+
+@pytest.fixture
+def nowhere(tmp_path):
+    """Films that are not there, and a run whose images cannot be loaded."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "prepared.json").write_text("{")
+    return tmp_path / "films"
+
+
+@pytest.fixture
+def fitted(tmp_path, make_model):
+    """A guard without thresholds."""
+    network = TinyNetwork(classes=2)
+    make_model("a", "b")  # registers the network
+    victim = wrap(network, classes=("a", "b"), size=48, architecture="tiny")
+    return save_guard(fit_guard(victim, smooth_images(20, 48), names=("energy",)), tmp_path / "guard")
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (("--use", "energie"), "did you mean 'energy'"),
+    (("--use", "energy", "--use", "energy"), "each once"),
+    (("--preset", "through"), "did you mean 'thorough'"),
+    (("--use", "consistency", "--view", "canon"), "give 'canonical' or the folder"),
+    (("--use", "energy", "--view", "canonical"), "views are for detector 'consistency'"),
+    (("--use", "learned"), "'learned' is supervised"),
+    (("--use", "energy", "--attacked", "bad"), "only clean ones teach the chosen detectors"),
+])
+def test_fit_names_what_is_wrong_before_it_reads(radversary, nowhere, make_model, words, said):
+    for model in (make_model("a", "b"), nowhere):  # not even the model is loaded
+        outcome = radversary("detector", "fit", nowhere, "--model", model, "--out", nowhere / "g", *words)
+        assert outcome.code == 2
+        assert said in outcome.err
+
+
+def test_fit_looks_at_the_model_before_the_films(radversary, nowhere, monkeypatch):
+    monkeypatch.setitem(NETWORKS._own, "soft", f"{__name__}:Soft")
+    save_classifier(wrap(Soft(classes=2), classes=("a", "b"), size=48, architecture="soft"), nowhere.parent / "soft")
+    for model, said in ((nowhere.parent / "soft", "gives probabilities"), (nowhere, "there is no model at")):
+        outcome = radversary("detector", "fit", nowhere, "--model", model, "--use", "energy")
+        assert outcome.code == 2
+        assert said in outcome.err
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (("--alpha", 2), "must lie between 0 and 1, got 2.0"), (("--alpha", 0), "must lie between 0 and 1, got 0.0"),
+    (("--rule", "kinred"), "did you mean 'kindred'"), (("--by", "veiw"), "did you mean 'view'")])
+def test_calibrate_names_what_is_wrong_before_it_reads(radversary, nowhere, fitted, words, said):
+    outcome = radversary("detector", "calibrate", nowhere, "--detector", fitted, *words)
+    assert outcome.code == 2
+    assert said in outcome.err
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "families"])
+@pytest.mark.parametrize(("attack", "said"), [
+    ({"name": "noise", "label": "x", "strengths": [2]}, "got 2"),
+    ({"name": "nosie", "label": "x"}, "did you mean 'noise'"),
+    ({"name": "noise", "label": "x", "options": {"deviatoin": 1}}, "did you mean 'deviation'"),
+    ({"name": "style-transfer", "label": "x", "options": {"styles": "tset"}}, "did you mean 'test'"),
+    ({"name": "pgd", "label": "x", "rungs": ["transfer"]}, "names no surrogate"),
+])
+def test_a_plan_is_read_before_a_guard_or_an_image(radversary, nowhere, tmp_path, verb, attack, said):
+    plan, beside = tmp_path / "watch.yaml", [{"name": "fgsm", "label": "y"}, {"name": "noise", "label": "z"}]
+    plan.write_text(yaml.safe_dump({"attacks": [attack, *beside]}))
+    model = ("--model" if verb == "families" else "--detector", nowhere)
+    outcome = radversary("detector", verb, tmp_path / "run", *model, "--plan", plan)
+    assert outcome.code == 2
+    assert said in outcome.err
+
+
+def test_families_are_counted_and_a_guard_s_thresholds_missed_before_an_image_is_read(radversary, nowhere, tmp_path,
+                                                                                     fitted, make_model):
+    plan = tmp_path / "watch.yaml"
+    plan.write_text(yaml.safe_dump({"attacks": [{"name": "noise", "label": "x"}]}))
+    one = radversary("detector", "families", tmp_path / "run", "--model", make_model("a", "b"), "--plan", plan)
+    assert (one.code, "two families at least" in one.err) == (2, True)
+    early = radversary("detector", "evaluate", tmp_path / "run", "--detector", fitted, "--plan", plan)
+    assert (early.code, "no thresholds yet" in early.err) == (2, True)
+
+
+def test_the_style_network_s_features_are_looked_for_before_phantoms_are_drawn(radversary, nowhere, monkeypatch):
+    monkeypatch.setattr("radversary.data.phantoms.Phantoms.generate", None)
+    outcome = radversary("train", "stylizer", "--vgg", nowhere, "--out", nowhere / "out")
+    assert (outcome.code, "no VGG-19 weights found" in outcome.err) == (2, True)
+
+
+def test_audit_reads_its_plan_and_its_model_before_its_data(radversary, nowhere, tmp_path, make_model):
+    plan = tmp_path / "audit.yaml"
+    plan.write_text(yaml.safe_dump({"attacks": [{"name": "pgd", "label": "x", "options": {"epsilon": 2}}]}))
+    words = ("audit", "--root", nowhere, "--out", tmp_path / "out")
+    assert "epsilon must lie in [0, 1], got 2" in radversary(*words, "--model", nowhere, "--plan", plan).err
+    assert "there is no model at" in radversary(*words, "--model", nowhere).err
+    late = radversary(*words, "--model", make_model("a", "b"))
+    assert (late.code, "no folder" in late.err) == (2, True)
