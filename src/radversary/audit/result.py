@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from radversary.audit.rungs import Rung
 from radversary.audit.wording import level, measure_name
@@ -110,6 +111,12 @@ class Curve(Record):
     false_alarms: tuple[float, ...]
     detections: tuple[float, ...]
 
+    @model_validator(mode="after")
+    def _of_one_length(self) -> Self:
+        if len(self.false_alarms) != len(self.detections):
+            raise ValueError("the rates of a curve are of different numbers")
+        return self
+
 
 class Histogram(Record):
     """Scores of clean (re-encoded) and attacked images over common bins.
@@ -123,6 +130,13 @@ class Histogram(Record):
     edges: tuple[float, ...]
     clean: tuple[int, ...]
     attacked: tuple[int, ...]
+
+    @model_validator(mode="after")
+    def _a_count_a_bin(self) -> Self:
+        if not len(self.edges) == len(self.clean) + 1 == len(self.attacked) + 1:
+            raise ValueError(f"{len(self.edges)} edges have {len(self.edges) - 1} bins between them, got "
+                             f"{len(self.clean)} and {len(self.attacked)} counts")
+        return self
 
 
 class Detection(Record):

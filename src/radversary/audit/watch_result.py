@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
+
+from pydantic import model_validator
 
 from radversary.audit.result import LIMIT, Condition, Histogram, Record
 from radversary.core.documents import read_document
@@ -24,6 +27,12 @@ class Band(Record):
     detections: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _of_one_length(self) -> Self:
+        if len({len(self.false_alarms), len(self.detections), len(self.low), len(self.high)}) > 1:
+            raise ValueError("the rates of a curve are of different numbers")
+        return self
 
 
 class Outcome(Record):
@@ -148,6 +157,12 @@ class Levels(Record):
 
     expected: tuple[float, ...]
     observed: tuple[Estimate, ...]
+
+    @model_validator(mode="after")
+    def _of_one_length(self) -> Self:
+        if len(self.expected) != len(self.observed):
+            raise ValueError(f"{len(self.expected)} levels are expected, {len(self.observed)} observed")
+        return self
 
 
 class WatchExhibit(Record):

@@ -122,7 +122,7 @@ def read_tensors(path: Path, *, error: type[Exception], remedy: str = "") -> dic
         tensors: dict[str, Tensor] = load_file(path)
     except OSError as problem:
         raise error(f"{path} cannot be read: {problem.strerror or problem}{way_out}") from problem
-    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as problem:
+    except (SafetensorError, ValueError, LookupError, TypeError, RuntimeError, AttributeError) as problem:
         reason = sentence(str(problem), FAULT)
         raise error(f"{path} is not a readable safetensors file: {reason}{way_out}") from problem
     for name, tensor in tensors.items():

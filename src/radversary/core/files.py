@@ -105,7 +105,7 @@ def read_text(path: Path, *, limit: int = LIMIT) -> str:
         OSError: It is absent, no regular file, or may not be read.
         ValueError: It is longer than the limit, or no UTF-8.
     """
-    if path.exists() and not path.is_file():  # a pipe would be waited for without end
+    if path.exists() and not is_file(path):  # a pipe would be waited for without end
         raise OSError(errno.EINVAL, "it is no regular file")
     with path.open("rb") as file:
         content = file.read(limit + 1)
@@ -177,6 +177,14 @@ def read_json(path: Path, *, limit: int = LIMIT) -> Any:  # noqa: ANN401
         ValueError: No strict JSON (:func:`parse_json`), or too long.
     """
     return parse_json(read_text(path, limit=limit))
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a path is a regular file; False for a name that no file can have, where ``Path.is_file`` raises."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def seal(path: Path) -> Path:

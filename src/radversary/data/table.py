@@ -174,13 +174,19 @@ def read_csv(path: Path) -> pd.DataFrame:
         DataError: The file is absent, empty or no CSV.
     """
     try:
-        return pd.read_csv(StringIO(read_text(path, limit=LIMIT).removeprefix("\ufeff")), dtype=str,
-                           keep_default_na=False)
+        text = read_text(path, limit=LIMIT).removeprefix("\ufeff")
+        return pd.read_csv(StringIO(_without_nul(text)), dtype=str, keep_default_na=False)
     except FileNotFoundError as error:
         raise DataError(f"there is no table {path}") from error
     except (OSError, ValueError) as error:  # pandas' errors of parsing are values
         reason = sentence(str(error).strip(), FAULT)
         raise DataError(f"{path} is not a readable CSV table: {reason}") from error
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError(f"character {text.index(chr(0))} is a NUL, which no table holds")
+    return text
 
 
 def unknown_patients(image_ids: Sequence[str] | pd.Series[str]) -> list[str]:

@@ -13,7 +13,7 @@ import torch
 from radversary.classifiers.card import ModelCard
 from radversary.core.documents import Sha256, read_document
 from radversary.core.errors import DataError, InputError, MissingColumnError, UnreadableImageError
-from radversary.core.files import sha256_file
+from radversary.core.files import is_file, sha256_file
 from radversary.core.types import Images
 from radversary.data.columns import facts_of, ours
 from radversary.data.files import films_under, written
@@ -223,7 +223,7 @@ def read_attacked(folder: Path) -> set[str]:
         DataError: The list is damaged.
     """
     path = folder / ATTACKED
-    if not path.exists():
+    if not is_file(path):
         return set()
     return set(read_document(path, list[Sha256], what="a list of attacked films", limit=LIMIT,
                              remedy="attack them again into a new folder"))
@@ -235,9 +235,9 @@ def refuse_attacked(films: Sequence[Film]) -> None:
     Raises:
         DataError: One was, or a folder's list of attacked films is damaged.
     """
-    notes = {folder: read_attacked(folder) for folder in {film.path.parent for film in films}
-             if (folder / ATTACKED).is_file()}
+    notes = {folder: read_attacked(folder) for folder in {film.path.parent for film in films}}
     for film in films:
-        if film.path.parent in notes and sha256_file(film.path) in notes[film.path.parent]:
+        known = notes[film.path.parent]
+        if known and is_file(film.path) and sha256_file(film.path) in known:
             raise DataError(f"{film.path} was attacked by radversary ({film.path.parent / ATTACKED} lists it); a guard "
                             "learns from clean films alone")

@@ -1,0 +1,75 @@
+"""A share of the trials, and that a trial can fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from radversary.core.errors import DataError
+
+from . import trial
+from .readers import READERS, Reader
+from .seeds import Seeds
+from .trial import GOOD, judged, run_trial
+
+QUICK = [name for name, reader in READERS.items() if not reader.slow and not reader.nightly]
+SUITE = [name for name, reader in READERS.items() if not reader.nightly]
+
+
+@pytest.fixture(scope="session")
+def seeds(tmp_path_factory: pytest.TempPathFactory) -> Seeds:
+    return Seeds(tmp_path_factory.mktemp("seeds"))
+
+
+def failures(count: int, names: list[str], seeds: Seeds, scratch: Path) -> list[str]:
+    outcomes = (run_trial(index, seed=2026, seeds=seeds, scratch=scratch, names=names) for index in range(count))
+    return [
+        f"{found.index} {found.reader}, {found.file} by {found.how}: {found.verdict} {found.text}\n{found.trace}"
+        for found in outcomes
+        if found.verdict not in GOOD
+    ]
+
+
+def test_damaged_inputs_are_read_or_refused(seeds, tmp_path):
+    assert not failures(100, QUICK, seeds, tmp_path / "trial")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_damaged_inputs_of_every_kind_are_read_or_refused(seeds, tmp_path):
+    assert not failures(1000, SUITE, seeds, tmp_path / "trial")
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_what_is_sound_is_accepted(seeds, tmp_path, name):
+    reader = READERS[name]
+    assert judged(lambda: reader.call(getattr(seeds, reader.seed), tmp_path, seeds))[:2] == ("accepted", "")
+
+
+def test_a_trial_can_fail(seeds, tmp_path, monkeypatch):
+    def verdict(call) -> str:
+        monkeypatch.setitem(READERS, "broken", Reader("plans", ("*.yaml",), call))
+        return run_trial(0, seed=1, seeds=seeds, scratch=tmp_path / "trial", names=["broken"]).verdict
+
+    def refuse(*_given):
+        raise DataError("no")
+
+    def forever(*_given):
+        while True:
+            pass
+
+    def unclean(*_given):
+        error = DataError("no")
+        error.args = ("\x1b[31m",)
+        raise error
+
+    monkeypatch.setattr(trial, "SECONDS", 0.2)
+    assert verdict(lambda *_given: None) == "accepted"
+    assert verdict(refuse) == "refused"
+    assert verdict(lambda *_given: 1 / 0) == "internal"
+    assert verdict(forever) == "hang"
+    assert verdict(unclean) == "unclean"
+    assert verdict(lambda given, _out, _seeds: (given / "new.txt").write_text("x")) == "touched"
+    assert verdict(lambda given, _out, _seeds: (given.parent / "elsewhere" / "kept.txt").write_text("y")) == "touched"
+    assert verdict(lambda _given, out, _seeds: (out / "new.txt").write_text("x")) == "accepted"
