@@ -6,15 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from sklearn import metrics
 from tiny_audit import STYLE, files_in, make_plan, with_models
+from torch import nn
 
 from radversary.audit.plan import AuditPlan
 from radversary.audit.plan_files import read_plan
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
-from radversary.core.errors import DataError
+from radversary.classifiers.torch_module import wrap
+from radversary.core.errors import DataError, ModelError
 from radversary.core.files import sha256_file
 from random_parts import tiny_classifier
 
@@ -206,3 +209,28 @@ def test_images_that_were_not_split_are_refused(subject, tmp_path):
     with pytest.raises(DataError, match="no image is in the part 'test'; split the table first"):
         run_audit(make_plan(), parts_only(subject, tmp_path, []), tmp_path / "run")
     assert files_in(tmp_path) == []
+
+
+class Dice(nn.Module):
+    """Answers the same image otherwise each time."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, inputs):
+        return self.inner(inputs) + torch.randn(len(inputs), 3)
+
+
+@pytest.mark.parametrize(("change", "problem"), [
+    (Dice, "differ|random"), (lambda inner: nn.Sequential(inner, nn.Softmax(1)), "softmax"),
+    (lambda inner: nn.Sequential(inner, nn.Unflatten(1, (3, 1, 1))), r"\(N, 3\)|shape|\(.*3, 1, 1\)")])
+@pytest.mark.parametrize("name", ["victim", "other"])
+def test_a_model_that_answers_oddly_is_refused_before_anything_runs(subject, tmp_path, name, change, problem):
+    """A victim that draws at random was once audited, and the report blamed saving."""
+    odd = subject.classifiers["victim"]
+    made = wrap(change(odd.module), classes=odd.card.classes, size=odd.card.size, name="odd")
+    with pytest.raises(ModelError, match=problem) as refused:
+        run_audit(make_plan(), with_models(subject, **{name: made}), tmp_path / "run")
+    assert "'odd'" in str(refused.value)
+    assert not (tmp_path / "run").exists()

@@ -65,7 +65,8 @@ def test_fit_looks_at_the_model_before_the_films(radversary, nowhere, monkeypatc
 
 
 @pytest.mark.parametrize(("words", "said"), [
-    (("--alpha", 2), "must lie between 0 and 1, got 2.0"), (("--alpha", 0), "must lie between 0 and 1, got 0.0"),
+    (("--alpha", 2), "must lie between 0 and 1, 1e-06 at least, got 2.0"),
+    (("--alpha", 0), "must lie between 0 and 1, 1e-06 at least, got 0.0"),
     (("--rule", "kinred"), "did you mean 'kindred'"), (("--by", "veiw"), "did you mean 'view'")])
 def test_calibrate_names_what_is_wrong_before_it_reads(radversary, nowhere, fitted, words, said):
     outcome = radversary("detector", "calibrate", nowhere, "--detector", fitted, *words)

@@ -28,11 +28,12 @@ from radversary.data.checks import DataReport, check_data
 from radversary.data.phantoms import Phantoms
 from radversary.data.phantoms.folder import is_written
 from radversary.data.prepared import PreparedImages
-from radversary.data.reading import read_facts, read_header, read_picture
+from radversary.data.reading import read_image
 from radversary.data.registry import DATASETS
 from radversary.data.table import ImageTable
 from radversary.defenses.restoration import load_restoration
 from radversary.detectors.drift import DriftMonitor
+from radversary.imaging.image import InputRule, to_model_input
 from radversary.report import compare, markdown
 from radversary.report.html import load_results, write_report
 from radversary.report.thesis import write_thesis
@@ -40,7 +41,7 @@ from radversary.report.watch import write_watch
 from radversary.screening.bundle import load_guard, promise
 from radversary.screening.films import films_at, read_films, refuse_attacked
 from radversary.screening.heat import heat_maps
-from radversary.study.checks import check_attacks, check_defences, check_styles
+from radversary.study.checks import check_study
 from radversary.study.models import known_key, seen_images, training_record
 from radversary.study.placing import load_model
 from radversary.study.plan import StudyPlan
@@ -89,9 +90,7 @@ def draw(*made: Table) -> None:
 
 def study_plan(folder: Path, _out: Path, _seeds: Seeds) -> None:
     plan = read_plan(StudyPlan, folder / "study.yaml")
-    check_defences(plan)
-    check_attacks(plan)
-    check_styles(plan)
+    check_study(plan, "cpu")
     DATASETS.create(plan.data.source.name, **plan.data.source.options)
 
 
@@ -197,17 +196,16 @@ def watch_again(folder: Path, _out: Path, seeds: Seeds) -> None:
 
 
 def picture(folder: Path, _out: Path, _seeds: Seeds) -> None:
-    """Every film is read by all that read films; a refusal of one is not that of another."""
+    """Every film is read; a refusal of one is not that of another."""
     from radversary.core.errors import RadversaryError
 
     refused = None
     for path in folder.iterdir():
         if path.suffix not in (".json", ".csv"):
-            for read in (read_header, read_picture, read_facts):
-                try:
-                    read(path)
-                except RadversaryError as error:
-                    refused = error
+            try:
+                to_model_input(read_image(path), InputRule(size=32))
+            except RadversaryError as error:
+                refused = error
     if refused is not None:
         raise refused
 

@@ -143,7 +143,8 @@ def test_the_command_draws_phantoms_of_no_study(tmp_path, monkeypatch):
     given = []
     monkeypatch.setattr(stylizer_file, "train_stylizer",
                         lambda contents, plan, out, *, about: given.append((contents, about)) or out)
-    cli_file.stylizer(out=tmp_path, steps=1, batch_size=1, size=32, phantoms=3, style_weight=1.0, vgg=None, seed=42)
+    cli_file.stylizer(out=tmp_path, steps=1, batch_size=1, size=32, phantoms=3, style_weight=1.0,
+                       vgg=str(write_vgg(tmp_path)), seed=42)
     ((contents, about),) = given
     seed = int(about.removeprefix("3 phantoms, 42 px, seed "))
     assert 0 <= seed < 2**31

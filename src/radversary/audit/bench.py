@@ -16,6 +16,7 @@ from radversary.audit.plan import AttackPlan, AuditPlan
 from radversary.audit.result import Condition
 from radversary.audit.rungs import SHARED, Rung
 from radversary.classifiers.base import Classifier, check_fits
+from radversary.classifiers.probe import check_answers
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.seeds import numpy_generator
 from radversary.core.types import Colour
@@ -140,12 +141,14 @@ def prepare_bench(plan: AuditPlan, subject: Subject) -> Bench:
     """Build attacks and defended classifiers, refusing what does not fit.
 
     Raises:
-        ModelError: A classifier's classes differ from the data's.
+        ModelError: A classifier does not answer as one must, or its classes differ from the data's.
         InputError: The images were prepared by another rule than a classifier's.
         PlanError: A surrogate is the victim, or an attack is too weak to survive saving.
         AccessError: An attack that evades detectors, of which an audit has none.
         UnknownNameError: A defence or an attack names a model or transform that is not there.
     """
+    for classifier in subject.classifiers.values():
+        check_answers(without_transforms(classifier))
     readers: dict[str, Classifier] = {"none": subject.classifiers["victim"]}
     for defence in plan.defences:
         if defence.model not in subject.classifiers:
@@ -160,6 +163,11 @@ def prepare_bench(plan: AuditPlan, subject: Subject) -> Bench:
     for item in trials.values():
         refuse_evasive(item.attack, readers["none"])
     return Bench(plan=plan, readers=readers, trials=trials, images=subject.images)
+
+
+def without_transforms(classifier: Classifier) -> Classifier:
+    """Return the model behind all transforms, which may draw at random where a model may not."""
+    return without_transforms(classifier.classifier) if isinstance(classifier, Defended) else classifier
 
 
 def refuse_evasive(attack: Attack, victim: Classifier) -> None:
