@@ -16,9 +16,11 @@ from radversary.audit.plan import AuditPlan
 from radversary.audit.plan_files import read_plan
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
+from radversary.classifiers.base import Classifier
 from radversary.classifiers.torch_module import wrap
-from radversary.core.errors import DataError, ModelError
+from radversary.core.errors import AccessError, DataError, ModelError
 from radversary.core.files import sha256_file
+from radversary.core.types import Access
 from random_parts import tiny_classifier
 
 CONDITIONS = [("clean", 0.0), ("identity", 0.0), ("style", 0.3), ("style", 1.0), ("noise", 0.1)]
@@ -234,3 +236,32 @@ def test_a_model_that_answers_oddly_is_refused_before_anything_runs(subject, tmp
         run_audit(make_plan(), with_models(subject, **{name: made}), tmp_path / "run")
     assert "'odd'" in str(refused.value)
     assert not (tmp_path / "run").exists()
+
+
+class LabelsOnly(Classifier):
+    """A victim that says its decision and nothing else."""
+
+    access = Access.LABELS
+
+    def __init__(self, inner: Classifier) -> None:
+        self.inner, self.card = inner, inner.card
+
+    def fingerprint(self) -> str:
+        return self.inner.fingerprint()
+
+    def decide(self, images):
+        return self.inner.decide(images)
+
+
+def test_a_victim_that_answers_with_labels_alone_is_audited_without_areas(subject, finished, tmp_path):
+    closed = LabelsOnly(subject.classifiers["victim"])
+    result = run_audit(make_plan(exhibits=1), with_models(subject, victim=closed), tmp_path)
+    for cell in result.cells:
+        open_one = next(other for other in finished[0].cells
+                        if (other.condition, other.defence) == (cell.condition, cell.defence))
+        assert cell.performance.confusion == open_one.performance.confusion
+        assert (cell.performance.auroc is None) == (cell.defence != "other")
+    table = pd.read_parquet(tmp_path / "predictions.parquet")
+    assert table.loc[table["defence"] == "none", "p_Normal"].isna().all()
+    with pytest.raises(AccessError, match="needs gradients but model 'tiny' gives only labels"):
+        run_audit(make_plan(attacks=[{"label": "f", "name": "fgsm"}]), with_models(subject, victim=closed), tmp_path)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from radversary.attacks.watched import Watched
 from radversary.classifiers.base import Classifier
-from radversary.core.types import Images
+from radversary.core.types import Images, Labels
 from radversary.execution.progress import check_cancelled
 
 
@@ -82,6 +82,10 @@ class MeteredClassifier(Classifier):
     def logits(self, images: Images) -> Tensor:
         """Return the victim's logits, (N, K)."""
         return self.classifier.logits(self.meter.listen(images))
+
+    def decide(self, images: Images) -> Labels:
+        """Return what the victim decides, (N,)."""
+        return self.classifier.decide(self.meter.listen(images))
 
 
 class MeteredWatched(MeteredClassifier):

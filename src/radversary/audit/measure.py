@@ -101,9 +101,9 @@ def measure_unit(bench: Bench, unit: WorkUnit, rows: np.ndarray, readers: Mappin
 
     Returns:
         One row an image × strength × defence: ``item`` (the image's hash), ``strength``, ``reader`` (the defence's
-        identity), probabilities ``p0`` and on; then, the same for all defences of an image, scores of detectors and
-        visibility where detectors look at the unit's images, and :data:`COSTS`; ``seconds``, whose sum is the time that
-        all took.
+        identity), ``decision``, probabilities ``p0`` and on; then, the same for all defences of an image, scores of
+        detectors and visibility where detectors look at the unit's images, and :data:`COSTS`; ``seconds``, whose sum is
+        the time that all took.
     """
     started, frames, items = perf_counter(), list[pd.DataFrame](), image_hashes(bench.images, rows)
     for outcome in attacked_batches(bench, unit, rows):
@@ -116,10 +116,18 @@ def measure_unit(bench: Bench, unit: WorkUnit, rows: np.ndarray, readers: Mappin
     return joined.assign(seconds=(perf_counter() - started) / len(joined))
 
 
-def read(classifier: Classifier, images: Images) -> dict[str, NDArray[np.float32]]:
-    """Return the probability of each class, by column, (N,) each."""
-    probabilities = classifier.scores(images).float().cpu().numpy()
-    return {f"p{index}": probabilities[:, index] for index in range(probabilities.shape[1])}
+def read(classifier: Classifier, images: Images) -> dict[str, NDArray[Any]]:
+    """Return what a classifier says of images: ``decision`` (a class index) and the probability of each class.
+
+    Probabilities are not-a-number where it answers with labels alone.
+    """
+    if classifier.access < Access.SCORES:
+        nothing = np.full((len(images), len(classifier.card.classes)), np.nan, dtype=np.float32)
+        decisions, probabilities = classifier.predict(images).cpu().numpy(), nothing
+    else:
+        scores = classifier.scores(images).float().cpu()
+        decisions, probabilities = scores.argmax(1).numpy(), scores.numpy()
+    return {"decision": decisions, **{f"p{index}": probabilities[:, index] for index in range(probabilities.shape[1])}}
 
 
 def looks(bench: Bench, unit: WorkUnit, rows: np.ndarray, images: Images) -> dict[str, NDArray[np.float64]]:

@@ -74,9 +74,10 @@ def fresh_cell(rows: pd.DataFrame, alone: pd.DataFrame, clean: pd.DataFrame, con
     """Compute the figures of one condition × defence; all are paired on the images that the attack was run on."""
     classes, people = bench.images.classes, rows["patient_id"].tolist()
     draws, seed = bench.plan.bootstrap, bench.plan.seed
-    labels = rows["label"].map({name: index for index, name in enumerate(classes)}).to_numpy()
-    figures = performance(labels, rows[[f"p_{name}" for name in classes]].to_numpy(), classes=classes,
-                          patients=people, draws=draws, seed=seed)
+    order = {name: index for index, name in enumerate(classes)}
+    scores = rows[[f"p_{name}" for name in classes]].to_numpy()
+    figures = performance(rows["label"].map(order), None if np.isnan(scores).any() else scores, classes=classes,
+                          patients=people, decisions=rows["predicted"].map(order), draws=draws, seed=seed)
     now, before = rows["right"].to_numpy(), paired(clean, rows)
     is_clean = condition.attack == "clean"
     kept = [name for name, good in zip(people, before, strict=True) if good]

@@ -103,7 +103,7 @@ def prediction_rows(bench: Bench, rows: np.ndarray, condition: Condition, defenc
     frame = pd.DataFrame({
         **about(bench, rows, condition), "patient_id": [bench.images.patients[row] for row in rows],
         "defence": defence, "label": [classes[int(label)] for label in bench.images.labels[rows]],
-        "predicted": [classes[int(index)] for index in probabilities.argmax(1)]})
+        "predicted": [classes[int(index)] for index in known["decision"]]})
     return frame.assign(**{f"p_{name}": probabilities[:, index] for index, name in enumerate(classes)})
 
 

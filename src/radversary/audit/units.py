@@ -17,7 +17,7 @@ from radversary.audit.rungs import Aim, Rung, aims, armed
 from radversary.core.files import sha256_json
 from radversary.core.hashes import part_hash
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever what is measured of an attacked image changes: older measurements are not taken for new ones."""
 
 CLEAN, IDENTITY = "clean", "identity"

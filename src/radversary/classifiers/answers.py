@@ -50,6 +50,32 @@ forward return the logits alone
     return answer.float()
 
 
+def checked_decisions(answer: object, card: ModelCard, images: int) -> Tensor:
+    """Return what a model decided, once it is known to be class indices.
+
+    Args:
+        answer: What it returned.
+        card: Its card.
+        images: Images that it was given.
+
+    Returns:
+        The same tensor, int64 (images,).
+
+    Raises:
+        ModelError: Another type or shape, or an index of no class.
+    """
+    classes = len(card.classes)
+    if not isinstance(answer, Tensor) or answer.dtype != torch.int64 or tuple(answer.shape) != (images,):
+        kind = type(answer).__name__
+        found = f"{answer.dtype} {tuple(answer.shape)}" if isinstance(answer, Tensor) else kind
+        raise ModelError(f"model {card.name!r} decides {found}, expected an int64 tensor of class indices ({images},)")
+    if images and not 0 <= int(answer.min()) <= int(answer.max()) < classes:
+        low, high = int(answer.min()), int(answer.max())
+        raise ModelError(f"model {card.name!r} decides for classes {low} to {high}, its card names {classes} "
+                         f"(0 to {classes - 1})")
+    return answer
+
+
 def remedy(shape: Sequence[int], images: int, classes: int) -> str:
     """Say what to change in a network whose answer has another shape than (images, classes).
 

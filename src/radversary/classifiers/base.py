@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,9 +29,10 @@ class Features:
     embedding: Tensor
 
 
-class Classifier(ABC):
+class Classifier:
     """A model that reads radiographs.
 
+    A subclass writes :meth:`logits`; one that answers with labels alone (access ``LABELS``) writes :meth:`decide`.
     Any number of threads may ask one classifier at the same time; while they do, none may move it to another device.
 
     Attributes:
@@ -43,8 +43,7 @@ class Classifier(ABC):
     card: ModelCard
     access: Access
 
-    @abstractmethod
-    def logits(self, images: Images) -> Tensor:
+    def logits(self, images: Images) -> Tensor:  # noqa: ARG002
         """Return one score a class, before the softmax.
 
         Args:
@@ -52,7 +51,23 @@ class Classifier(ABC):
 
         Returns:
             float32 (N, K); differentiable with respect to ``images`` where ``access`` is ``GRADIENTS``.
+
+        Raises:
+            AccessError: The model answers with labels alone.
         """
+        raise AccessError(f"model {self.card.name!r} answers with labels alone and gives no scores")
+
+    @torch.no_grad()
+    def decide(self, images: Images) -> Labels:
+        """Return what the model decides of each image, by its card's task, without gradients.
+
+        Args:
+            images: (N, C, H, W) in [0, 1].
+
+        Returns:
+            int64 (N,): the index of the likeliest class.
+        """
+        return self.logits(images).argmax(dim=1)
 
     def features(self, images: Images) -> Features:  # noqa: ARG002
         """Return logits, early maps and embedding from one pass, all on the device of ``images``.
@@ -99,9 +114,11 @@ class Classifier(ABC):
             return images.new_zeros(0, len(self.card.classes))
         return torch.cat([self.probabilities(part) for part in torch.split(images, batch)])
 
-    def predict(self, images: Images) -> Labels:
-        """Return the index of the likeliest class of each image, int64 (N,), without gradients."""
-        return self.scores(images).argmax(dim=1)
+    def predict(self, images: Images, batch: int = 32) -> Labels:
+        """Return :meth:`decide` of any number of images, int64 (N,)."""
+        if not len(images):
+            return torch.zeros(0, dtype=torch.int64, device=images.device)
+        return torch.cat([self.decide(part) for part in torch.split(images, batch)])
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from radversary.core.documents import first_fault
 from radversary.core.errors import ModelError, UnknownNameError
+from radversary.core.types import Task
 from radversary.imaging.image import Resize
 from radversary.imaging.intensity import Interpolation
 
@@ -25,6 +26,7 @@ class ModelCard(BaseModel):
     Attributes:
         name: What people call the model.
         architecture: A name in :data:`radversary.classifiers.networks.NETWORKS`, or what a foreign module calls itself.
+        task: What it decides of an image; the other tasks are not read yet.
         classes: Class names in the order of the logits; two at least, as one logit has neither a loss nor a margin
             here.
         size: Side of the square images it reads, in pixels.
@@ -49,6 +51,7 @@ class ModelCard(BaseModel):
 
     name: str
     architecture: str
+    task: Task = Task.MULTICLASS
     classes: tuple[str, ...]
     size: int = Field(gt=0)
     channels: Literal[1, 3] = 1

@@ -86,6 +86,19 @@ def load_classifier(path: Path) -> TorchClassifier:
     return TorchClassifier(network.to(memory_format=torch.channels_last), card)  # type: ignore[call-overload]
 
 
+class SavedModels:
+    """Loads what :func:`save_classifier` saved: a folder, or the file of weights in it."""
+
+    def recognises(self, reference: str) -> bool:
+        """Return whether there is a file of weights in safetensors."""
+        path = Path(reference)
+        return path.suffix == ".safetensors" or (path / WEIGHTS).is_file()
+
+    def load(self, reference: str) -> TorchClassifier:
+        """Load the classifier; errors as in :func:`load_classifier`."""
+        return load_classifier(Path(reference))
+
+
 def refuse_unsafe(path: Path) -> None:
     """Refuse a model file that could run code when it is loaded.
 

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
-from radversary.classifiers.answers import checked_logits
+from radversary.classifiers.answers import checked_decisions, checked_logits
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import ModelError, RadversaryError
 from radversary.core.seeds import numpy_generator
-from radversary.core.types import Images
+from radversary.core.types import Access, Images
 
 COUNT = 4
 """Images of a probe: one of each kind."""
@@ -210,17 +211,21 @@ def allowed(tolerance: tuple[float, float], found: ProbeResult) -> float:
 
 @torch.no_grad()
 def answered(classifier: Classifier, images: Images) -> Tensor:
-    """Return a model's logits of some images, float32 (N, K).
+    """Return a model's logits of some images, float32 (N, K); of one that gives labels alone, 1 there and -1 elsewhere.
 
     Raises:
         ModelError: It answers with something else, or fails.
     """
+    labels_alone = classifier.access < Access.SCORES
     try:
-        answer = classifier.logits(images)
+        answer = classifier.decide(images) if labels_alone else classifier.logits(images)
     except RadversaryError:
         raise
     except Exception as error:  # a network of a stranger may raise anything
         reason = next(iter(str(error).splitlines()), "")
         raise ModelError(f"model {classifier.card.name!r} fails on {len(images)} images of {classifier.card.size} x "
                          f"{classifier.card.size} pixels: {type(error).__name__}: {reason}") from error
+    if labels_alone:
+        decisions = checked_decisions(answer, classifier.card, len(images))
+        return 2.0 * F.one_hot(decisions, len(classifier.card.classes)).float() - 1.0
     return checked_logits(answer, classifier.card, len(images))

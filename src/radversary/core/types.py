@@ -26,6 +26,12 @@ class Access(IntEnum):
     GRADIENTS = 3
 
 
+class Task(StrEnum):
+    """What a classifier decides of an image; ``multiclass`` is exactly one of K classes."""
+
+    MULTICLASS = "multiclass"
+
+
 class Colour(StrEnum):
     """The channels a manipulation may touch."""
 

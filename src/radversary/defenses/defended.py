@@ -6,7 +6,7 @@ from torch import Tensor
 
 from radversary.classifiers.base import Classifier
 from radversary.core.files import sha256_json
-from radversary.core.types import Access, Images
+from radversary.core.types import Access, Images, Labels
 from radversary.defenses.base import Transform
 
 
@@ -39,6 +39,10 @@ class Defended(Classifier):
     def fingerprint(self) -> str:
         """Return a hash of the classifier's weights, the transform and what that was trained to."""
         return sha256_json([self.classifier.fingerprint(), repr(self.transform), *self.transform.material()])
+
+    def decide(self, images: Images) -> Labels:
+        """Return what the classifier decides of the transformed images, (N,)."""
+        return self.classifier.decide(self.transform(images))
 
     def logits(self, images: Images) -> Tensor:
         """Return the classifier's logits of the transformed images, (N, K)."""

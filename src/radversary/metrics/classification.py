@@ -50,8 +50,9 @@ def figures(confusion: Floats) -> Figures:
                    _ratio(right, support), _ratio(2.0 * right, predicted + support))
 
 
-def performance(labels: ArrayLike, probabilities: ArrayLike, *, classes: Sequence[str], patients: Sequence[str],
-                draws: int = 2000, seed: int = 0) -> Performance:
+def performance(labels: ArrayLike, probabilities: ArrayLike | None, *, classes: Sequence[str],
+                patients: Sequence[str], decisions: ArrayLike | None = None, draws: int = 2000,
+                seed: int = 0) -> Performance:
     """Judge predictions on one set of images.
 
     The figures equal scikit-learn's ``classification_report(zero_division=0)`` and
@@ -60,21 +61,22 @@ def performance(labels: ArrayLike, probabilities: ArrayLike, *, classes: Sequenc
 
     Args:
         labels: (N,) true class indices.
-        probabilities: (N, K), higher means more likely; the prediction is the first of the highest.
+        probabilities: (N, K), higher means more likely; None where only decisions are known, and no area is then.
         classes: The K class names.
         patients: The patient of each image.
+        decisions: (N,) class indices decided for; by default the first of the highest probabilities.
         draws: Bootstrap draws.
         seed: Seed of the draws.
 
     Returns:
-        The figures with their intervals; ``auroc`` is None where a class is absent.
+        The figures with their intervals; ``auroc`` is None where a class is absent or no probability is known.
 
     Raises:
         InputError: No image, shapes that do not fit, labels outside the classes, or probabilities that are no numbers.
     """
-    truth, scores = _checked(labels, probabilities, len(classes))
+    truth, scores, decided = _checked(labels, probabilities, decisions, len(classes))
     resampled = patient_draws(checked_patients(patients, len(truth)), draws=draws, seed=seed)
-    marks = _confusion_marks(truth, scores.argmax(axis=1), len(classes))
+    marks = _confusion_marks(truth, decided, len(classes))
     confusion, drawn = marks.sum(axis=0), resampled.total(marks)
     value, spread = figures(confusion), _without_lost_classes(figures(drawn), confusion, drawn)
     n, people = len(truth), resampled.patients
@@ -87,7 +89,7 @@ def performance(labels: ArrayLike, probabilities: ArrayLike, *, classes: Sequenc
         precision=macro(value.precision, spread.precision),
         recall=macro(value.recall, spread.recall),
         f1=macro(value.f1, spread.f1),
-        auroc=_macro_area(truth, scores, resampled),
+        auroc=None if scores is None else _macro_area(truth, scores, resampled),
         classes=_class_figures(classes, marks, value, spread, resampled),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
     )
@@ -168,17 +170,26 @@ def mean_estimate(values: ArrayLike, *, patients: Sequence[str], draws: int = 20
     return Estimate(value, min(low, value), max(high, value), len(numbers))
 
 
-def _checked(labels: ArrayLike, probabilities: ArrayLike, classes: int) -> tuple[NDArray[np.intp], Floats]:
-    """Return labels and probabilities as arrays that fit each other and the classes."""
-    truth, scores = np.asarray(labels).astype(np.intp), np.asarray(probabilities, dtype=np.float64)
-    if truth.ndim != 1 or scores.shape != (len(truth), classes):
+def _checked(labels: ArrayLike, probabilities: ArrayLike | None, decisions: ArrayLike | None,
+             classes: int) -> tuple[NDArray[np.intp], Floats | None, NDArray[np.intp]]:
+    """Return labels, probabilities and decisions as arrays that fit each other and the classes."""
+    truth = np.asarray(labels).astype(np.intp)
+    scores = None if probabilities is None else np.asarray(probabilities, dtype=np.float64)
+    if truth.ndim != 1 or (scores is not None and scores.shape != (len(truth), classes)):
         raise InputError(f"labels (N,) and probabilities (N, {classes}) are needed, "
-                         f"got {truth.shape} and {scores.shape}")
-    if not np.isfinite(scores).all():
+                         f"got {truth.shape} and {None if scores is None else scores.shape}")
+    if scores is not None and not np.isfinite(scores).all():
         raise InputError("probabilities must be finite numbers")
-    if len(truth) and not 0 <= truth.min() <= truth.max() < classes:
-        raise InputError(f"labels must lie in 0 to {classes - 1}, got {truth.min()} to {truth.max()}")
-    return truth, scores
+    if decisions is None and scores is None:
+        raise InputError("probabilities or decisions are needed, got neither")
+    likeliest = np.empty(0) if scores is None else scores.argmax(axis=1)
+    decided: NDArray[np.intp] = np.asarray(likeliest if decisions is None else decisions).astype(np.intp)
+    if decided.shape != truth.shape:
+        raise InputError(f"decisions must be one an image ({len(truth)}), got {decided.shape}")
+    for name, found in (("labels", truth), ("decisions", decided)):
+        if len(found) and not 0 <= found.min() <= found.max() < classes:
+            raise InputError(f"{name} must lie in 0 to {classes - 1}, got {found.min()} to {found.max()}")
+    return truth, scores, decided
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:

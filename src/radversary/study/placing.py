@@ -6,7 +6,7 @@ from pathlib import Path
 
 from radversary.audit.plan_files import Part
 from radversary.classifiers.base import Classifier
-from radversary.classifiers.files import load_classifier
+from radversary.classifiers.registry import load
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.documents import read_document
 from radversary.core.errors import ModelError
@@ -49,7 +49,7 @@ def load_model(folder: Path) -> Classifier:
         ModelError: The model cannot be loaded, or the note of its transforms is damaged.
         UnknownNameError: A transform that does not exist here.
     """
-    model = load_classifier(folder)
+    model = load(folder)
     note = (folder if folder.is_dir() else folder.parent) / INPUT
     return Defended(model, read_input(note), inherent=True) if note.is_file() else model
 

@@ -1,0 +1,55 @@
+"""The kinds of models that a reference may lead to, and the one function that loads any of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from radversary.classifiers.base import Classifier
+from radversary.classifiers.files import load_classifier
+from radversary.core.errors import ModelError
+from radversary.core.registry import Registry
+
+
+class ClassifierLoader(Protocol):
+    """Loads one kind of model."""
+
+    def recognises(self, reference: str) -> bool:
+        """Return whether a path or URL leads to a model of this kind, judged without loading it."""
+        ...
+
+    def load(self, reference: str) -> Classifier:
+        """Load the model.
+
+        Raises:
+            ModelError: It cannot be loaded; the text says why.
+        """
+        ...
+
+
+CLASSIFIERS: Registry[ClassifierLoader] = Registry("kind of model", {
+    "folder": "radversary.classifiers.files:SavedModels",
+}, group="radversary.classifiers")
+"""Name to loader; other packages add kinds through the entry point."""
+
+
+def load(reference: str | Path) -> Classifier:
+    """Load the model that a path or URL leads to, of whatever kind it is.
+
+    Args:
+        reference: Such as the folder of ``model.safetensors`` and its card.
+
+    Returns:
+        The classifier, on the CPU.
+
+    Raises:
+        ModelError: No known kind of model is there, or it cannot be loaded.
+    """
+    text = str(reference)
+    for name in CLASSIFIERS.names():
+        loader = CLASSIFIERS.create(name)
+        if loader.recognises(text):
+            return loader.load(text)
+    if "://" not in text:
+        return load_classifier(Path(text))  # which says what is missing there
+    raise ModelError(f"{text} is no model of a known kind ({', '.join(CLASSIFIERS.names())})")
