@@ -197,3 +197,12 @@ def test_an_architecture_that_could_not_be_loaded_again_is_not_saved(tmp_path):
     with pytest.raises(UnknownNameError):
         save_restoration(restoration, tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("options", [{"width": 10**9}, {"width": -(10**9)}, {"blocks": 1e300}])
+def test_options_that_would_take_all_memory_are_refused(tmp_path, options):
+    save_restoration(random_restoration(), tmp_path)
+    card = read_json(tmp_path / "card.json")
+    write_json(tmp_path / "card.json", {**card, "options": options})
+    with pytest.raises(ModelError, match="beyond 1024"):
+        load_restoration(tmp_path)

@@ -33,7 +33,9 @@ def read_table(path: Path, *, columns: Sequence[str] = (), remedy: str = "") -> 
     way_out = f"; {remedy}" if remedy else ""
     try:
         _refuse_huge(path)
-        frame = pd.read_parquet(path)
+        table = pyarrow.parquet.read_table(path)
+        table.validate(full=True)  # texts are looked at now, not where they are first used
+        frame = table.to_pandas()
     except FileNotFoundError as problem:
         raise DataError(f"there is no table {path}{way_out}") from problem
     except Exception as problem:  # Arrow's parsers have errors of many kinds
