@@ -117,3 +117,56 @@ def test_a_damaged_result_is_one_sentence(tmp_path, content):
 
 def test_noise_is_a_plan_too():
     assert repr(make_plan(attacks=[NOISE]).attacks[0].build()) == "Noise(deviation=0.05)"
+
+
+@pytest.mark.parametrize("changes", [
+    {"seed": -1}, {"seed": 2**63}, {"bootstrap": 10**12}, {"batch_size": 10**12}, {"limit": 10**12},
+    {"exhibits": 10**12},
+    {"attacks": [{**STYLE, "images": 10**12}]}])
+def test_numbers_beyond_what_anybody_has_are_refused(changes):
+    with pytest.raises(PlanError, match=r"than or equal to|less than"):
+        parse_plan(AuditPlan, plan_of(**changes), source="test")
+
+
+@pytest.mark.parametrize("options", [{"count": 10**12}, {"style_seed": -1}, {"style_seed": 2**63},
+                                     {"style_seed": True}])
+def test_so_are_those_of_a_part(options):
+    attack = parse_plan(AuditPlan, plan_of(attacks=[{**STYLE, "options": options}]), source="test").attacks[0]
+    with pytest.raises(PlanError, match=r"at most 1000000 \(got|a seed is a whole number from 0 to below 2\^63"):
+        attack.build()
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("name: a\nname: b", "line 2: key 'name' stands twice"),
+    ("name: !!bool maybe", "line 1: 'maybe' is no bool"), ("seed: !!int x", "line 1: 'x' is no int"),
+    ("name: &a [*a]", "line 1: an alias stands inside"), ("attacks: " + "[" * 5000, "line 1: more than"),
+    ("seed: 1.0e+999", "line 1: inf is no finite number"), ("1: 2", "line 1: a key must be text"),
+    ("name: \x1b[31m", "special characters are not allowed"),
+    ("name: !!python/name:os.system ''", "has no place here")])
+def test_yaml_that_no_plan_needs_is_one_sentence_with_its_line(tmp_path, text, words):
+    (tmp_path / "plan.yaml").write_text(text)
+    with pytest.raises(PlanError, match="is not valid YAML") as refused:
+        read_plan(AuditPlan, tmp_path / "plan.yaml")
+    assert words in str(refused.value)
+
+
+def test_a_plan_that_is_no_text_or_too_long_is_refused(tmp_path):
+    (tmp_path / "plan.yaml").write_bytes(b"name: \xff")
+    with pytest.raises(PlanError, match="byte 6 is no UTF-8"):
+        read_plan(AuditPlan, tmp_path / "plan.yaml")
+    (tmp_path / "plan.yaml").write_bytes(b"#" * 2**21)
+    with pytest.raises(PlanError, match="longer than"):
+        read_plan(AuditPlan, tmp_path / "plan.yaml")
+    with pytest.raises(PlanError, match="cannot read plan"):
+        read_plan(AuditPlan, tmp_path)
+
+
+def test_dates_in_a_plan_are_text(tmp_path):
+    (tmp_path / "plan.yaml").write_text("name: 2020-13-45\nattacks: [{label: a, name: noise}]")
+    assert read_plan(AuditPlan, tmp_path / "plan.yaml").name == "2020-13-45"
+
+
+def test_a_sentence_about_a_plan_stays_short():
+    with pytest.raises(PlanError) as refused:
+        parse_plan(AuditPlan, plan_of(seed="x" * 70_000), source="test")
+    assert len(str(refused.value)) < 500

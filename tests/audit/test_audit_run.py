@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,8 @@ from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import AccessError, DataError, ModelError
 from radversary.core.files import sha256_file
 from radversary.core.types import Access
+from radversary.report.html import load_results, write_report
+from radversary.report.run_folder import RunFolder
 from random_parts import tiny_classifier
 
 CONDITIONS = [("clean", 0.0), ("identity", 0.0), ("style", 0.3), ("style", 1.0), ("noise", 0.1)]
@@ -265,3 +268,35 @@ def test_a_victim_that_answers_with_labels_alone_is_audited_without_areas(subjec
     assert table.loc[table["defence"] == "none", "p_Normal"].isna().all()
     with pytest.raises(AccessError, match="needs gradients but model 'tiny' gives only labels"):
         run_audit(make_plan(attacks=[{"label": "f", "name": "fgsm"}]), with_models(subject, victim=closed), tmp_path)
+
+
+def test_predictions_changed_by_hand_are_not_taken_for_the_run_s_own(finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished[1], folder)
+    for read in (write_report, lambda run: load_results([run]), RunFolder.open):
+        read(folder)
+    path = folder / "predictions.parquet"
+    pd.read_parquet(path).assign(predicted="Normal").to_parquet(path, index=False)
+    for read in (write_report, lambda run: load_results([run]), RunFolder.open):
+        with pytest.raises(DataError, match=r"predictions\.parquet was changed after .* run the audit again"):
+            read(folder)
+    path.unlink()  # a result may be kept without its tables
+    write_report(folder)
+
+
+@pytest.mark.parametrize("change", [
+    lambda result: result.update(classes=result["classes"][:2]),
+    lambda result: result["cells"][0]["performance"]["confusion"].pop(),
+    lambda result: result["cells"][0]["performance"]["classes"][0].update(name="other"),
+    lambda result: result["detections"][0]["curve"]["detections"].pop(),
+    lambda result: result["detections"][0]["histogram"]["edges"].pop(),
+    lambda result: result["cells"][0].update(defence=3),
+    lambda result: result["cells"][0]["condition"].update(rung="x"),
+    lambda result: result.update(seconds={"audit": "1"})])
+def test_a_result_that_contradicts_itself_is_one_sentence(finished, tmp_path, change):
+    result = json.loads((finished[1] / "result.json").read_text())
+    change(result)
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    with pytest.raises(DataError, match=r"result\.json is not an audit result, or is damaged: ") as refused:
+        write_report(tmp_path)
+    assert len(str(refused.value)) < 700

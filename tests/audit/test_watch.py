@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import pandas as pd
@@ -17,6 +18,7 @@ from radversary.audit.watch_measure import filed, judged, measured
 from radversary.audit.watch_result import WatchResult
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import AccessError, DataError, InputError, ModelError
+from radversary.report.watch import write_watch
 from radversary.screening.guard import Guard
 
 QUICK = {"attacks": [NOISE], "exhibits": 0}
@@ -256,3 +258,24 @@ def test_a_model_that_answers_otherwise_each_time_is_refused_before_anything_is_
     drawing = Drawing(guard.classifier.module, guard.classifier.card.model_copy(update={"name": "drawing"}))
     with pytest.raises(ModelError, match="model 'drawing' answers an equal call otherwise"):
         prepare_watch(make_plan(), replace(guard, classifier=drawing), images)
+
+
+def test_pieces_that_were_damaged_or_changed_by_hand_are_measured_anew(images, guard, finished, tmp_path, monkeypatch):
+    evaluate_guard(make_plan(), guard, images, tmp_path)
+    broken, edited, unsealed = sorted((tmp_path / ".watch").glob("*.parquet"))[:3]
+    broken.write_bytes(broken.read_bytes()[:-9])
+    pd.read_parquet(edited).assign(alarm=True, p_value=0.0).to_parquet(edited, index=False)
+    unsealed.with_name(f"{unsealed.name}.sha256").unlink()
+    calls = stop_after(monkeypatch, 99)
+    evaluate_guard(make_plan(), guard, images, tmp_path)
+    assert len(calls) == 3
+    assert outcome_of(tmp_path) == outcome_of(finished[1])
+
+
+def test_scores_changed_by_hand_are_not_taken_for_the_evaluation_s_own(finished, tmp_path):
+    shutil.copytree(finished[1], tmp_path / "watch")
+    write_watch(tmp_path / "watch")
+    path = tmp_path / "watch" / "scores.parquet"
+    pd.read_parquet(path).assign(alarm=True).to_parquet(path, index=False)
+    with pytest.raises(DataError, match=r"scores\.parquet was changed after .* evaluate the guard again"):
+        write_watch(tmp_path / "watch")

@@ -197,3 +197,30 @@ def test_names_that_parallel_and_compiled_training_prefix_are_read(model, prefix
     replace(model, {(prefix if name != first else "") + name: value for name, value in state.items()})
     with pytest.raises(ModelError, match="is missing"):
         load_classifier(model)
+
+
+def test_weights_that_are_no_numbers_or_of_another_kind_are_refused(model):
+    state = load_file(model / "model.safetensors")
+    name = next(key for key, value in state.items() if value.is_floating_point())
+    for value, words in ((torch.full_like(state[name], float("nan")), "not a number"),
+                         (state[name].long(), r"is of torch\.int64, not of torch\.float32")):
+        save_file({**state, name: value}, model / "model.safetensors")
+        card = json.loads((model / "card.json").read_text())
+        card["sha256"] = sha256_file(model / "model.safetensors")
+        (model / "card.json").write_text(json.dumps(card))
+        with pytest.raises(ModelError, match=words):
+            load_classifier(model)
+
+
+@pytest.mark.parametrize("content", ['{"name": "a", "name": "b"}', '{"name": NaN}', "[" * 9000, '{"name": "\\ud800"}'])
+def test_a_card_that_is_no_strict_json_is_one_sentence(model, content):
+    (model / "card.json").write_text(content)
+    with pytest.raises(ModelError, match="is not the card of a model, or is damaged"):
+        load_classifier(model)
+
+
+def test_a_card_of_huge_images_is_refused_before_memory_is_taken(model):
+    card = json.loads((model / "card.json").read_text())
+    (model / "card.json").write_text(json.dumps({**card, "size": 10**6}))
+    with pytest.raises(ModelError, match="1000000 pixels a side, more than 4096"):
+        load_classifier(model)

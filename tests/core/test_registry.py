@@ -52,3 +52,22 @@ def test_a_part_of_another_package_that_cannot_be_imported_is_one_sentence(numbe
     for name in ("broken", "renamed"):
         with pytest.raises(MissingPartError, match=f"number '{name}'"):
             numbers.get(name)
+
+
+def test_numbers_that_no_part_can_have_are_refused_before_it_is_built():
+    for value in (-1, 2**63, 0.5, True, "7"):
+        with pytest.raises(PlanError, match="seed: a seed is a whole number from 0 to below 2\\^63"):
+            PARTS.create("counted", seed=value)
+    with pytest.raises(PlanError, match=r"steps: at most 1000000 \(got 1000000000000\)"):
+        PARTS.create("counted", steps=10**12)
+    assert PARTS.create("counted", seed=2**63 - 1, steps=10**6) == {"seed": 2**63 - 1, "steps": 10**6}
+    with pytest.raises(PlanError, match="cannot be built"):
+        PARTS.create("counted", steps=0)
+
+
+def counted(*, seed: int = 0, steps: int = 1) -> dict[str, int]:
+    1 / steps
+    return {"seed": seed, "steps": steps}
+
+
+PARTS: Registry[dict] = Registry("part", {"counted": f"{__name__}:counted"}, group="radversary.test_parts")

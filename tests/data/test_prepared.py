@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 
 import radversary.data.preparing as preparing
 from radversary.core.errors import DataError, PlanError, StorageError, UnknownNameError
+from radversary.core.files import sha256_file
 from radversary.core.types import check_images
 from radversary.data.prepared import PreparedImages, prepare_images
 from radversary.data.preparing import parallel
@@ -226,3 +228,67 @@ def test_real_films(cxr, tmp_path) -> None:
     prepared = prepare_images(ImageTable(frame), size=320, folder=tmp_path)
     for row, path in enumerate(names):
         np.testing.assert_array_equal(prepared.images[row, 0], np.asarray(Image.open(path)))
+
+
+@pytest.fixture
+def prepared_folder(make_table, tmp_path) -> Path:
+    prepare_images(make_table(), size=16, folder=tmp_path / "out")
+    return tmp_path / "out"
+
+
+def changed_record(folder: Path, **changes: object) -> None:
+    record = json.loads((folder / "prepared.json").read_text())
+    hashes = {name: sha256_file(folder / name) for name in record["sha256"]}
+    record = {**record, "sha256": hashes, **changes}
+    (folder / "prepared.json").write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize("changes", [
+    {"bits": 99}, {"bits": "8"}, {"channels": 2}, {"size": 0}, {"size": 17}, {"classes": ["Normal"]}, {"classes": None},
+    {"sha256": {}}, {"sha256": None}, {"inputs": 3}, {"extra": 1}, {"bits": 16}])
+def test_a_record_that_contradicts_the_files_is_one_sentence(prepared_folder, changes) -> None:
+    changed_record(prepared_folder, **changes)
+    with pytest.raises(DataError, match=r"holds no whole set of prepared images \(.*\); prepare them again"):
+        PreparedImages.load(prepared_folder)
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (lambda content: content[:-1], "it is damaged"), (lambda content: content + b"x", "it is damaged"),
+    (lambda content: content[:100], "no array"), (lambda content: content.replace(b"|u1", b"<u2"), "uint16"),
+    (lambda content: content.replace(b"False", b"True "), "shape")])
+def test_images_other_than_their_header_are_refused_before_they_are_mapped(prepared_folder, change, words) -> None:
+    path = prepared_folder / "images.npy"
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(DataError, match=r"images\.npy was changed after it was written"):
+        PreparedImages.load(prepared_folder)
+    changed_record(prepared_folder)  # with the hash of what lies there
+    with pytest.raises(DataError, match=words):
+        PreparedImages.load(prepared_folder)
+
+
+@pytest.mark.parametrize("name", ["table.csv", "left_out.csv"])
+def test_tables_changed_by_hand_are_noticed(prepared_folder, name) -> None:
+    path = prepared_folder / name
+    path.write_text(path.read_text().replace("\n", "\r\n"))
+    with pytest.raises(DataError, match=f"{name} was changed after it was written"):
+        PreparedImages.load(prepared_folder)
+    path.unlink()
+    with pytest.raises(DataError, match=f"there is no {name}"):
+        PreparedImages.load(prepared_folder)
+
+
+def test_what_was_damaged_is_prepared_anew(make_table, tmp_path) -> None:
+    table, folder = make_table(), tmp_path / "out"
+    first = prepare_images(table, size=16, folder=folder)
+    for name, content in (
+            ("images.npy", b""), ("table.csv", b"x"), ("prepared.json", b"{"), ("left_out.csv", b"a,b\n")):
+        (folder / name).write_bytes(content)
+        assert prepare_images(table, size=16, folder=folder).sha256 == first.sha256
+
+
+def test_codes_beyond_the_depth_are_refused_when_they_are_read(tmp_path) -> None:
+    codes = np.full((2, 1, 4, 4), 4096, np.uint16)
+    images = PreparedImages(tmp_path, None, codes, 12, (), "")
+    with pytest.raises(DataError, match="holds codes up to 4096, with 12 bits none is beyond 4095; prepare the images"):
+        images.tensor([0])
+    assert float((PreparedImages(tmp_path, None, codes - 1, 12, (), "").tensor([0])).max()) == 1.0

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from radversary.core.errors import DataError, MissingColumnError, UnknownNameError
-from radversary.data.table import COLUMNS, ImageTable
+from radversary.data.table import COLUMNS, ImageTable, read_csv
 
 ROWS = {"image_id": ["007", "b", "c"], "path": ["x/007.png", "b.png", "c.png"],
         "label": ["Normal", "Pneumonia", "Normal"], "patient_id": ["0042", "", "9"], "age": ["50", "", "7.5"]}
@@ -91,3 +91,18 @@ def test_files_that_are_no_table(tmp_path, content) -> None:
         path.write_bytes(content)
     with pytest.raises(DataError, match=r"t\.csv"):
         ImageTable.load(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"a,b\n1,2\0\n", b'a,b\n"1', b"a\n1,2,3\n1,2,3,4\n", bytes(100)])
+def test_a_damaged_table_is_one_sentence(tmp_path, content) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"is not a readable CSV table|of images"):
+        ImageTable.load(tmp_path / "t.csv")
+    with pytest.raises(DataError, match="is not a readable CSV table"):
+        read_csv(tmp_path)
+
+
+def test_numbers_that_are_not_finite_are_refused() -> None:
+    rows = {"image_id": ["a", "b"], "path": ["a", "b"], "label": ["x", "y"], "rotation": ["0", "1e999"]}
+    with pytest.raises(DataError, match="column 'rotation' must hold numbers, row 1 says '1e999'"):
+        ImageTable(pd.DataFrame(rows))

@@ -205,3 +205,12 @@ def test_images_of_another_device_do_not_move_the_network():
     there = restoration(images.to("meta"))  # the device that every machine has beside its processor
     assert (there.device.type, there.shape) == ("meta", images.shape)
     assert torch.equal(restoration(images), expected)
+
+
+@pytest.mark.parametrize("options", [{"width": 10**9}, {"width": -(10**9)}, {"blocks": 1e300}])
+def test_options_that_would_take_all_memory_are_refused(tmp_path, options):
+    save_restoration(random_restoration(), tmp_path)
+    card = read_json(tmp_path / "card.json")
+    write_json(tmp_path / "card.json", {**card, "options": options})
+    with pytest.raises(ModelError, match="beyond 1024"):
+        load_restoration(tmp_path)

@@ -272,3 +272,19 @@ def test_a_check_refuses_what_it_cannot_judge() -> None:
         check_clean(calibration, [1.0], ["a"], subgroups={"sex": ["F", "M"]})
     with pytest.raises(InputError, match="never calibrated"):
         check_clean(calibration, [1.0], ["a"], ["PA"])
+
+
+@pytest.mark.parametrize("change", [
+    lambda state: state.pop("bags"), lambda state: state.update(steps=-1),
+    lambda state: state.update(capital=[0]),
+    lambda state: state.update(capital="x"), lambda state: state.update(seen=["p"]),
+    lambda state: state.update(delta=0),
+    lambda state: state.update(bags={"other": [1.0]}), lambda state: state.update(seed=2**63),
+    lambda state: state.update(calibration=None), lambda state: state["bags"].update(all=[None])])
+def test_what_was_no_state_is_refused_in_one_sentence(change):
+    calibration = Calibration(alpha=0.05, scores={"all": np.random.default_rng(0).normal(size=200)}, minimum=79)
+    state = json.loads(json.dumps(DriftMonitor(calibration).state()))
+    assert DriftMonitor.resume(state).steps == 0
+    change(state)
+    with pytest.raises(InputError, match="state of a drift monitor"):
+        DriftMonitor.resume(state)

@@ -179,3 +179,27 @@ def test_a_fusion_is_its_fields_also_through_json() -> None:
     again = Fusion.restore(json.loads(json.dumps(asdict(fusion))))
     assert again == fusion
     assert again.p_values(scores).tolist() == fusion.p_values(scores).tolist()
+
+
+@pytest.mark.parametrize("change", [
+    lambda content: content.pop("rule"), lambda content: content.update(kinds="xy"),
+    lambda content: content.update(x=1),
+    lambda content: content["final"].update(alpha=2.0), lambda content: content["final"].update(alpha=float("nan")),
+    lambda content: content["final"].update(minimum=2**70),
+    lambda content: content["final"]["scores"].update(all=[True]),
+    lambda content: content["final"]["scores"].update(all=[float("inf")] * 100),
+    lambda content: content.update(firsts={}),
+    lambda content: content["firsts"][0].pop("scores"), lambda content: content["firsts"].clear(),
+    lambda content: content["final"].update(scores={"all": []})])
+def test_what_was_no_fusion_is_refused_in_one_sentence(change) -> None:
+    content = json.loads(json.dumps(asdict(fuse(np.random.default_rng(0).normal(size=(400, 2)), people(400)))))
+    assert Fusion.restore(content).final.alpha == 0.05
+    change(content)
+    with pytest.raises(InputError):
+        Fusion.restore(content)
+
+
+def test_a_rate_that_nobody_can_promise_is_refused() -> None:
+    for alpha in (5e-324, 1e-300, 1e-7, float("nan"), 1.0):
+        with pytest.raises(InputError, match="must lie between 0 and 1"):
+            fuse(np.zeros((400, 2)), people(400), alpha=alpha)

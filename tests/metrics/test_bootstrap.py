@@ -82,3 +82,8 @@ def test_no_interval_of_a_share_has_zero_width(value: float, patients: int) -> N
 def test_nothing_to_resample_is_refused(patients: list[str], draws: int) -> None:
     with pytest.raises(InputError, match="images and draws"):
         patient_draws(patients, draws=draws)
+
+
+def test_memory_is_asked_for_before_it_is_taken():
+    with pytest.raises(InputError, match=r"a bootstrap of 1000000000000 draws of 2 patients would take .* GiB"):
+        patient_draws(["a", "b"], draws=10**12)

@@ -27,7 +27,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=1000, help="trials")
     parser.add_argument("--start", type=int, default=0, help="number of the first")
     parser.add_argument("--seed", type=int, default=0, help="seed of the round")
-    parser.add_argument("--out", type=Path, default=Path("mutations"), help="folder for results and failing inputs")
+    parser.add_argument("--out", type=Path, default=Path("runs/mutations"), help="folder for results")
     parser.add_argument("--reader", action="append", help="only this reader; repeatable")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()

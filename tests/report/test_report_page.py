@@ -12,9 +12,11 @@ import pytest
 from audit_factory import audit_result, paired, performance, wilson
 
 from radversary.audit.result import AuditResult
-from radversary.core.errors import InputError
+from radversary.core.errors import DataError, InputError
 from radversary.core.types import Estimate
+from radversary.report import gallery
 from radversary.report.html import render_report, write_report
+from radversary.report.run_folder import RunFolder
 
 VOID = {"meta", "img", "br", "hr", "input", "link"}
 
@@ -277,3 +279,52 @@ def test_a_broken_result_is_refused_and_nothing_is_written(tmp_path, content):
 
 def test_wilson_of_the_fixture_is_an_interval():
     assert wilson(0.5, 100).low == pytest.approx(0.404, abs=2e-3)
+
+
+def test_names_with_control_characters_are_written_as_escapes(tmp_path):
+    result = audit_result(tmp_path)
+    strange = result.model_copy(update={
+        "name": "run\x1b[31m", "data": result.data.model_copy(update={
+            "left_out": ("cannot read a\u202egnp: no", "b\x07"), "warnings": ("mind\x00this",)})})
+    strange.save(tmp_path / "result.json")
+    page = write_report(tmp_path).read_text()
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page)
+    for said in ("run\\x1b[31m", "a\\u202egnp", "b\\x07", "mind\\x00this"):
+        assert said in page, said
+    for drawing in (tmp_path / "figures").glob("*.svg"):
+        ElementTree.parse(drawing)
+
+
+def test_a_picture_that_cannot_be_carried_is_absent(tmp_path, monkeypatch):
+    (tmp_path / "a.png").write_bytes(gallery.PNG + bytes(100))
+    assert gallery.data_uri(tmp_path, "a.png").startswith("data:image/png;base64,")
+    monkeypatch.setattr(gallery, "LARGEST", 50)
+    assert gallery.data_uri(tmp_path, "a.png") is None
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    for name in ("a\0.png", "x" * 5000, "../a.png", "loop.png", ""):
+        assert gallery.data_uri(tmp_path, name) is None
+
+
+@pytest.mark.parametrize("content", [
+    "models: [", "models: {victim: {training: {phases: 3}}}", "models: []", "- a", "a: 1\na: 2", "",
+    "models: {victim: null}", "models: {victim: {training: {phases: [{epochs: many}]}}}",
+    "models: {victim: {training: {phases: [{epochs: -1}]}}}"])
+def test_a_damaged_plan_beside_a_result_says_nothing(tmp_path, content):
+    audit_result(tmp_path).save(tmp_path / "result.json")
+    (tmp_path / "plan.yaml").write_text(content)
+    assert RunFolder.open(tmp_path).phases == ()
+    (tmp_path / "plan.yaml").write_text("models: {victim: {training: {phases: [{epochs: 3, trunk: frozen, name: a}]}}}")
+    assert RunFolder.open(tmp_path).unfrozen_at(5) == 5
+
+
+def test_pictures_and_tables_of_a_run_folder_may_be_damaged(tmp_path):
+    result = audit_result(tmp_path)
+    result.save(tmp_path / "result.json")
+    run, exhibit = RunFolder.open(tmp_path), result.exhibits[0]
+    whole = (tmp_path / exhibit.original).read_bytes()
+    for content in (whole[:60], whole.replace(b"IDAT", b"IDAX"), gallery.PNG, whole[:16] + b"\x7f" * 8 + whole[24:]):
+        (tmp_path / exhibit.original).write_bytes(content)
+        assert run.pixels(exhibit.original) is None
+    (tmp_path / "detections.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"detections\.parquet is no table, or is damaged"):
+        run.scores(exhibit)

@@ -4,12 +4,14 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from radversary.classifiers.files import save_classifier
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import wrap
-from radversary.core.errors import ModelError
+from radversary.core.errors import InputError, ModelError
+from radversary.core.files import sha256_file, sha256_json
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.bundle import GUARD, LEARNED, MODEL, check_model, load_guard, promise, save_guard
 from radversary.screening.guard import fit_guard
@@ -97,4 +99,71 @@ def test_missing_parts_are_named(saved, tmp_path):
         load_guard(tmp_path / "nowhere")
     (saved / LEARNED).unlink()
     with pytest.raises(ModelError, match="fit anew"):
+        load_guard(saved)
+
+
+def resealed(folder, change):
+    """Change guard.json and make its hashes right again, as someone who means harm would."""
+    facts = json.loads((folder / GUARD).read_text())
+    change(facts)
+    facts.pop("sha256")
+    facts["learned_sha256"] = sha256_file(folder / LEARNED)
+    if facts.get("thresholds"):
+        facts["thresholds"]["calibration_sha256"] = sha256_json(facts["fusion"])
+    (folder / GUARD).write_text(json.dumps({**facts, "sha256": sha256_json(facts)}))
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (lambda facts: facts["fusion"].update(final=3), "fusion.final"),
+    (lambda facts: facts["fusion"]["final"].update(alpha="0.1"), "fusion.final.alpha"),
+    (lambda facts: facts["fusion"]["final"].update(alpha=1e-300), "contradict themselves: a false-alarm rate"),
+    (lambda facts: facts["fusion"]["final"].update(minimum=-1), "fusion.final.minimum"),
+    (lambda facts: facts["fusion"]["final"].update(seed=-1), "fusion.final.seed"),
+    (lambda facts: facts["fusion"]["final"].update(scores={}), "fusion.final.scores"),
+    (lambda facts: facts["fusion"]["final"].update(scores={"other": [0.5] * 30}), "other groups"),
+    (lambda facts: facts["fusion"]["final"]["scores"].update(all=["x"]), "fusion.final.scores.all.0"),
+    (lambda facts: facts["fusion"].update(firsts=[]), "fusion.firsts"),
+    (lambda facts: facts["fusion"]["firsts"].pop(), "kind|2 detectors"),
+    (lambda facts: facts["fusion"].update(rule="loudest"), "unknown rule of fusion 'loudest'"),
+    (lambda facts: facts["fusion"].update(extra=1), "fusion.extra"),
+    (lambda facts: facts.update(record={"grouped_by": ["view"]}), "grouped_by must name"),
+    (lambda facts: facts.update(detectors=[["energy"]]), "detectors.0"),
+    (lambda facts: facts.update(detectors=[]), "detectors"),
+    (lambda facts: facts.update(detectors=[["energy", {}], ["energy", {}]]), "a detector stands twice"),
+    (lambda facts: facts["detectors"][0][1].update(k=10**12), "at most 1000000"),
+    (lambda facts: facts["detectors"][0][1].update(k="many"), "k: input should be a valid integer"),
+    (lambda facts: facts.update(views=[["../../model", "0" * 64]]), "under its name, not at"),
+    (lambda facts: facts.update(views=3), "views"),
+    (lambda facts: facts.update(model_sha256=None), "model_sha256"),
+    (lambda facts: facts.update(thresholds=None), "promises something else"),
+])
+def test_a_record_that_contradicts_itself_is_one_sentence_although_its_hash_is_right(saved, change, words):
+    resealed(saved, change)
+    with pytest.raises(InputError, match=words) as refused:
+        load_guard(saved)
+    assert len(str(refused.value)) < 1000
+
+
+def test_thresholds_that_differ_from_what_is_promised_are_refused(saved):
+    facts = json.loads((saved / GUARD).read_text())
+    facts["fusion"]["final"]["scores"]["all"][-1] += 1.0
+    facts.pop("sha256")
+    (saved / GUARD).write_text(json.dumps({**facts, "sha256": sha256_json(facts)}))
+    with pytest.raises(ModelError, match="promises something else than its thresholds keep"):
+        load_guard(saved)
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (lambda state: state.pop("neighbours/bank"), "has not learned 'bank'"),
+    (lambda state: state.update({"neighbours/bank": torch.zeros(0)}), "does not hold what its detectors learn"),
+    (lambda state: state.update({"neighbours/bank": torch.zeros(3, 3)}), "does not hold what its detectors learn"),
+    (lambda state: state.update({"neighbours/k": torch.tensor(10**6)}), "does not hold what its detectors learn"),
+    (lambda state: state.update({"neighbours/scale": torch.full((2, 2), float("nan"))}), "not a number"),
+])
+def test_what_no_detector_learns_is_refused_when_the_guard_is_loaded(saved, change, words):
+    state = load_file(saved / LEARNED)
+    change(state)
+    save_file(state, saved / LEARNED)
+    resealed(saved, lambda facts: None)
+    with pytest.raises(ModelError, match=words):
         load_guard(saved)

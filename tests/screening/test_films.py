@@ -14,7 +14,7 @@ from radversary.classifiers.card import ModelCard
 from radversary.core.errors import DataError, InputError, MissingColumnError
 from radversary.core.files import sha256_file
 from radversary.imaging.png import encode_png
-from radversary.screening.films import ATTACKED, read_films
+from radversary.screening.films import ATTACKED, films_at, read_films, refuse_attacked
 from radversary.screening.heat import draw_heat_maps, overlay
 from radversary.screening.screen import screen_place
 
@@ -135,3 +135,16 @@ def test_an_overlay_leaves_what_is_not_suspicious(clean):
     assert pictures.shape == (1, 3, 32, 64)
     assert torch.equal(pictures[..., :8, 32:], clean[:1].expand(-1, 3, -1, -1)[..., :8, :])
     assert not torch.allclose(pictures[..., 8:, 32:], clean[:1].expand(-1, 3, -1, -1)[..., 8:, :])
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '["x"]', "[[", '["' + "0" * 64 + '"', "null"])
+def test_a_damaged_list_of_attacked_films_is_one_sentence(tmp_path, folder, content):
+    (folder / ATTACKED).write_text(content)
+    with pytest.raises(DataError, match=r"attacked\.json is not a list of attacked films, or is damaged"):
+        read_films(folder, CARD, clean=True)
+
+
+def test_a_table_that_names_what_is_not_there_is_no_error_beside_such_a_list(tmp_path, folder):
+    (folder / ATTACKED).write_text(json.dumps(["0" * 64]))
+    (folder / "t.csv").write_text(f"file\nnone.png\n{'x' * 5000}.png\n")
+    refuse_attacked(films_at(folder / "t.csv"))

@@ -18,7 +18,16 @@ from radversary.data.table import ImageTable
 from radversary.defenses.registry import TRANSFORMS
 from radversary.imaging.image import InputRule
 from radversary.study import models as models_file
-from radversary.study.models import make_model, model_key, seen_images, training_plan, training_set
+from radversary.study.models import (
+    claim,
+    known_key,
+    make_model,
+    model_key,
+    seen_images,
+    training_plan,
+    training_record,
+    training_set,
+)
 from radversary.training.datasets import MixedTrainingSet
 from radversary.training.views import ViewedTrainingSet
 from random_parts import Climbing, smooth_images, tiny_classifier
@@ -236,3 +245,13 @@ def test_the_key_follows_start_weights_and_version(films, tmp_path, monkeypatch)
     monkeypatch.setattr("radversary.classifiers.pretrained._download", lambda _repository: 1 / 0)
     with pytest.raises(MissingPartError, match="no ImageNet weights"):
         model_key(plan, "victim", films, {})
+
+
+def test_a_folder_whose_notes_are_damaged_is_nobody_s(tmp_path):
+    for content in ("{", '"x"', "3", '{"plan": {"phases": [{"name": "../up"}]}, "card": {}, "images": {}}'):
+        for name in ("inputs.json", "training.json"):
+            (tmp_path / name).write_text(content)
+        assert known_key(tmp_path) is None
+        assert training_record(tmp_path) is None
+        with pytest.raises(PlanError, match="holds files that no study wrote"):
+            claim(tmp_path, "0" * 64)

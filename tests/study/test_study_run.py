@@ -18,7 +18,7 @@ from radversary.core.files import sha256_file
 from radversary.study import models as models_file
 from radversary.study.existing import audit_existing
 from radversary.study.plan import StudyPlan
-from radversary.study.run import run_study, train_models
+from radversary.study.run import Clock, run_study, train_models
 
 
 @pytest.fixture
@@ -232,3 +232,12 @@ class TestExisting:
         with pytest.raises(RadversaryError, match="no folder"):
             audit_existing(self.plan(defences=[]), model, {"name": "folder", "options": {"root": "none"}},
                            tmp_path / "audit")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"seconds": {"audit": "1"}, "counted": {}}', "[" * 5000])
+def test_damaged_timings_start_anew(tmp_path, content):
+    (tmp_path / "timings.json").write_text(content)
+    clock = Clock(tmp_path, lambda _line: None, "key")
+    with clock.step("audit"):
+        pass
+    assert set(clock.seconds(["audit"])) == {"audit"}

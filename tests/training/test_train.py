@@ -21,8 +21,9 @@ from radversary.classifiers.networks import build_network
 from radversary.core.errors import DataError, ModelError, PlanError, StorageError, TensorError
 from radversary.core.files import read_json, sha256_file, write_json
 from radversary.training import train as train_file
-from radversary.training.curves import METRICS
+from radversary.training.curves import METRICS, read_curves
 from radversary.training.datasets import MixedTrainingSet, TrainingSet
+from radversary.training.loop import read_weights, resumable, write_state
 from radversary.training.plan import Phase
 from radversary.training.train import train
 
@@ -290,3 +291,38 @@ def test_resnet18_goes_through_both_phases_of_the_thesis(run, tmp_path):
     train(build_network("resnet18", classes=2), plan=plan, training=part, validation=part, out=tmp_path / "out",
           card=make_tiny_card(architecture="resnet18", size=32), device="cpu")
     assert load_classifier(tmp_path / "out").scores(part.fetch([0, 1])[0]).shape == (2, 2)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"val_loss": "x"}', '{"val_loss": [NaN]}',
+                                     '{"val_loss": [1.0], "train_loss": [1.0, 2.0]}'])
+def test_damaged_curves_are_one_sentence(tmp_path, content):
+    (tmp_path / "curves.json").write_text(content)
+    with pytest.raises(DataError, match=r"remove .* to train anew"):
+        read_curves(tmp_path / "curves.json")
+
+
+def test_a_damaged_checkpoint_is_one_sentence(tmp_path):
+    network, path = torch.nn.Linear(2, 2), tmp_path / "last.ckpt"
+    write_state(path, {"state_dict": network.state_dict()})
+    assert resumable(path) == path
+    read_weights(path, network)
+    with pytest.raises(DataError, match="does not hold the weights of this training"):
+        read_weights(path, torch.nn.Linear(3, 3))
+    whole = path.read_bytes()
+    for content in (whole[:-50], whole[:100], b"", b"\x80\x04.", bytes(1000)):
+        path.write_bytes(content)
+        for read in (resumable, lambda file: read_weights(file, network)):
+            with pytest.raises(DataError, match="is no state of a training, or is damaged"):
+                read(path)
+    write_state(path, {"other": 1})
+    with pytest.raises(DataError, match="does not hold the weights"):
+        read_weights(path, network)
+    assert resumable(tmp_path / "none.ckpt") is None
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "3"])
+def test_a_damaged_record_of_a_training_is_one_sentence(run, tmp_path, content):
+    run()
+    (tmp_path / "out" / "training.json").write_text(content)
+    with pytest.raises(PlanError, match="the record of a training"):
+        run()

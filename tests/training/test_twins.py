@@ -98,3 +98,16 @@ def test_a_full_disk_is_one_sentence_and_known_before_anything_is_attacked(tmp_p
     assert list(tmp_path.iterdir()) == []
     monkeypatch.undo()
     assert len(twins_of(tmp_path)) == COUNT
+
+
+@pytest.mark.parametrize(("name", "change"), [
+    ("twins.json", lambda content: b"{"), ("twins.json", lambda content: content.replace(b'"done": 7', b'"done": -7')),
+    ("twins.json", lambda content: content.replace(b'"done": 7', b'"done": 700')),
+    ("twins.npy", lambda content: content[:-1]), ("twins.npy", lambda content: content[:20]),
+    ("twins.npy", lambda content: content.replace(b"(7, 2", b"(9, 2"))])
+def test_damaged_copies_are_made_anew(tmp_path, name, change):
+    expected = np.array(twins_of(tmp_path))
+    path = tmp_path / name
+    assert change(path.read_bytes()) != path.read_bytes()
+    path.write_bytes(change(path.read_bytes()))
+    assert np.array_equal(twins_of(tmp_path), expected)

@@ -375,6 +375,16 @@ class AuditResult(Record):
     worst_cases: tuple[WorstCase, ...] = ()
     findings: tuple[Finding, ...] = ()
 
+    @model_validator(mode="after")
+    def _of_its_classes(self) -> Self:
+        sides = [len(self.classes)] * len(self.classes)
+        for cell in self.cells:
+            found = cell.performance
+            if [part.name for part in found.classes] != list(self.classes) or [*map(len, found.confusion)] != sides:
+                raise ValueError(f"the figures of {cell.condition.key} behind {cell.defence!r} are of other classes "
+                                 f"than {', '.join(self.classes)}")
+        return self
+
     def cell(self, attack: str, strength: float, defence: str, rung: Rung = Rung.OBLIVIOUS) -> Cell:
         """Return the cell of one attack, strength, rung and defence.
 

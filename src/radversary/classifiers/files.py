@@ -173,4 +173,8 @@ def _read_weights(file: Path, card: ModelCard, network: nn.Module) -> dict[str, 
         raise ModelError(f"the card of {file} names {len(card.classes)} classes, its network gives {found[last][0]}")
     if misfits := describe_misfits(found, expected):
         raise ModelError(f"{file} does not hold the weights of {card.architecture}: {misfits}")
+    for key, value in network.state_dict().items():
+        if value.is_floating_point() != state[key].is_floating_point():
+            raise ModelError(f"{file} does not hold the weights of {card.architecture}: layer {key!r} is of "
+                             f"{state[key].dtype}, not of {value.dtype}")
     return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}

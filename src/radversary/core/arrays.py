@@ -25,7 +25,7 @@ TENSORS = 50_000_000
 """Bytes of the header of a file of tensors at most."""
 
 
-def ask_memory(size: int, *, what: str, error: type[InputError] = InputError) -> None:
+def ask_memory(size: int, *, what: str, error: type[Exception] = InputError) -> None:
     """Refuse what would take more memory than is free, before any of it is taken.
 
     Args:
@@ -34,7 +34,7 @@ def ask_memory(size: int, *, what: str, error: type[InputError] = InputError) ->
         error: The error to raise.
 
     Raises:
-        InputError: ``error``: so much is not free.
+        error: So much is not free.
 
     Example:
         >>> ask_memory(2**70, what="a bootstrap")  # doctest: +ELLIPSIS
@@ -148,3 +148,4 @@ def _check_tensors(path: Path) -> None:
     ends = [item["data_offsets"][1] for name, item in header.items() if name != "__metadata__"]
     if max(ends, default=0) != size - 8 - length:
         raise ValueError(f"its header speaks of {max(ends, default=0)} bytes, {size - 8 - length} follow")
+    ask_memory(size, what="it", error=ValueError)

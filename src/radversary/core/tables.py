@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet
 
+from radversary.core.arrays import ask_memory
 from radversary.core.errors import DataError
 from radversary.core.files import seal, seal_of, sha256_file, write_whole
 from radversary.core.text import FAULT, quoted, sentence
@@ -33,7 +34,9 @@ def read_table(path: Path, *, columns: Sequence[str] = (), remedy: str = "") -> 
     way_out = f"; {remedy}" if remedy else ""
     try:
         _refuse_huge(path)
-        frame = pd.read_parquet(path)
+        table = pyarrow.parquet.read_table(path)
+        table.validate(full=True)  # texts are looked at now, not where they are first used
+        frame: pd.DataFrame = table.to_pandas()
     except FileNotFoundError as problem:
         raise DataError(f"there is no table {path}{way_out}") from problem
     except Exception as problem:  # Arrow's parsers have errors of many kinds
@@ -84,3 +87,4 @@ def _refuse_huge(path: Path) -> None:
         rows, width = file.metadata.num_rows, len(file.schema_arrow)
     if rows * max(width, 1) > CELLS:
         raise ValueError(f"it claims {rows} rows of {width} columns")
+    ask_memory(8 * rows * width, what="it", error=ValueError)

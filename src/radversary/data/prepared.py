@@ -26,6 +26,8 @@ from radversary.imaging.intensity import Interpolation, levels
 RECORD: Final = "prepared.json"
 IMAGES: Final = "images.npy"
 FILES: Final = (IMAGES, "table.csv", "left_out.csv")
+FACTS: Final = ("width", "height", "stored_bits", "bits", "file_sha256", "pixels_sha256")
+"""Columns that preparing adds to a table."""
 FORMAT: Final = 3
 """Raised whenever the same files would give other bytes, so that old folders are made anew."""
 
@@ -111,7 +113,7 @@ class PreparedImages:
             images = open_array(folder / IMAGES, dtypes=("uint8" if record.bits <= 8 else "uint16",), shape=shape)
             table = ImageTable(read_csv(folder / "table.csv"), record.classes)
             left_out = _with_columns(read_csv(folder / "left_out.csv"), ("path", "reason"), folder / "left_out.csv")
-            _with_columns(table.frame, ("file_sha256", "pixels_sha256", "bits"), folder / "table.csv")
+            _with_columns(table.frame, FACTS, folder / "table.csv")
         except DataError as error:
             raise DataError(f"{folder} holds no whole set of prepared images ({error}); prepare them again") from error
         if len(images) != len(table):

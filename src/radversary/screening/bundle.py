@@ -197,6 +197,10 @@ def _check_looks(guard: Guard, folder: Path) -> None:
     picture = (ramp[:, None] * ramp.flip(0)).expand(1, card.channels, card.size, card.size)
     try:
         scores = guard.look(picture).scores
+        with torch.no_grad():
+            reading = Reader(guard.classifier)(picture)
+            for detector in guard.detectors.values():
+                detector.heat_map(picture, reading)
     except (InputError, RuntimeError, ValueError, LookupError, TypeError, ArithmeticError) as error:
         reason = sentence(str(error), FAULT)
         raise ModelError(f"{folder / LEARNED} does not hold what its detectors learn ({reason}); {ANEW}") from error
