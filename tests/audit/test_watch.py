@@ -256,3 +256,10 @@ def test_a_model_that_answers_otherwise_each_time_is_refused_before_anything_is_
     drawing = Drawing(guard.classifier.module, guard.classifier.card.model_copy(update={"name": "drawing"}))
     with pytest.raises(ModelError, match="model 'drawing' answers an equal call otherwise"):
         prepare_watch(make_plan(), replace(guard, classifier=drawing), images)
+
+
+def test_groups_that_the_guard_cannot_judge_are_said_before_anything_is_attacked(images, guard, tmp_path, monkeypatch):
+    monkeypatch.setattr(watch_measure, "judged", None)
+    grouped = replace(guard, record={"grouped_by": "view"})
+    with pytest.raises(InputError, match="test images are of view AP, PA, which was never calibrated; known: all"):
+        evaluate_guard(make_plan(), grouped, images, tmp_path)

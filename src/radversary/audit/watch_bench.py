@@ -128,6 +128,18 @@ def prepare_watch(plan: WatchPlan, guard: Guard, images: PreparedImages) -> Watc
     return WatchBench(plan=plan, guard=guard, images=images, rows=rows, trials=trials)
 
 
+def refuse_ungrouped(bench: WatchBench) -> None:
+    """Refuse test images whose group the guard cannot judge, before any is attacked.
+
+    Raises:
+        InputError: There are some, or nothing is known of what they are grouped by.
+    """
+    known = bench.guard.calibrated().final.scores
+    if others := sorted(set((bench.groups or {}).values()) - set(known)):
+        raise InputError(f"test images are of {bench.guard.record['grouped_by']} {', '.join(others)}, which was never "
+                         f"calibrated; known: {', '.join(known)}")
+
+
 def trial(plan: AttackPlan, images: PreparedImages, rows: np.ndarray, *, seed: int) -> Trial:
     """Build one attack of a plan.
 

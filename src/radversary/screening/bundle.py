@@ -22,7 +22,10 @@ from radversary.screening.guard import Guard
 from radversary.screening.views import add_views, load_views, save_views
 
 MODEL, LEARNED, VIEWS, GUARD = "model", "detectors.safetensors", "views", "guard.json"
-FORMAT = 2
+SEEN = "films seen"
+"""Under which the hashes of the films that it has seen stand beside what its detectors learned."""
+
+FORMAT = 3
 
 
 def save_guard(guard: Guard, folder: Path) -> Path:
@@ -45,6 +48,7 @@ def save_guard(guard: Guard, folder: Path) -> Path:
     model = save_classifier(guard.classifier, folder / MODEL)
     tensors = {f"{name}/{key}": value.detach().cpu().contiguous()
                for name, detector in guard.detectors.items() for key, value in detector.learned.items()}
+    tensors |= {f"{SEEN}/{how}": hashes for how, hashes in guard.seen.items()}
     content = save(tensors, metadata={"format": "pt"})
     learned = write_whole(folder / LEARNED, lambda part: part.write_bytes(content))
     # A list, because the columns of the scores are in this order and JSON's mappings are sorted here.
@@ -88,10 +92,15 @@ def load_guard(folder: Path) -> Guard:
     views = load_views(facts.get("views", []), folder / VIEWS)
     detectors = add_views({name: REFERENCE_FREE.create(name, **options) for name, options in facts["detectors"]}, views)
     for name, detector in detectors.items():
-        own = {key.partition("/")[2]: value for key, value in learned.items() if key.partition("/")[0] == name}
-        detector.bind(classifier).restore(own)
+        detector.bind(classifier).restore(_under(name, learned))
     fusion = None if facts["fusion"] is None else Fusion.restore(facts["fusion"])
-    return Guard(classifier=classifier, detectors=detectors, fusion=fusion, record=facts["record"], views=views)
+    return Guard(classifier=classifier, detectors=detectors, fusion=fusion, record=facts["record"], views=views,
+                 seen=_under(SEEN, learned))
+
+
+def _under(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of one detector, or of the films seen, by their own names."""
+    return {key.partition("/")[2]: value for key, value in tensors.items() if key.partition("/")[0] == name}
 
 
 def _facts(folder: Path) -> Mapping[str, Any]:
