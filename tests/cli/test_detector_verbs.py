@@ -110,7 +110,8 @@ def test_check_leaves_out_films_of_a_group_that_was_never_calibrated(radversary,
     count = len(list((films / "calibrate").iterdir()))
     views = table_of(films / "calibrate", [("AP", "PA")[number % 2] for number in range(count)])
     assert radversary("detector", "calibrate", views, "--detector", bundle, "--alpha", 0.2, "--by", "view").code == 0
-    outcome = radversary("detector", "check", table_of(films / "new", ["AP", "LATERAL", "PA", ""]), "--detector", bundle)
+    films_of_today = table_of(films / "new", ["AP", "LATERAL", "PA", ""])
+    outcome = radversary("detector", "check", films_of_today, "--detector", bundle)
     assert "left out: 2 films of a view that was never calibrated (LATERAL, unknown)" in outcome.err
     assert "drift from the calibration" in outcome.out
     none = radversary("detector", "check", table_of(films / "new", ["LATERAL"] * 4), "--detector", bundle)
@@ -176,7 +177,8 @@ def test_places_with_films_of_equal_names_are_told_apart(radversary, films, make
         "screen", path, "--detector", guard).code == 0]
     board = np.zeros((48, 48), np.uint8)
     board[::2, ::2] = 255
-    for place, name, painted in (("A", "1.png", True), ("A", "2.png", False), ("B", "1.png", True), ("B", "2.png", True)):
+    for place, name, painted in (("A", "1.png", True), ("A", "2.png", False), ("B", "1.png", True),
+                                 ("B", "2.png", True)):
         (films / place).mkdir(exist_ok=True)
         (films / place / name).write_bytes(calm[0].read_bytes())
         if painted:
