@@ -279,3 +279,10 @@ def test_scores_changed_by_hand_are_not_taken_for_the_evaluation_s_own(finished,
     pd.read_parquet(path).assign(alarm=True).to_parquet(path, index=False)
     with pytest.raises(DataError, match=r"scores\.parquet was changed after .* evaluate the guard again"):
         write_watch(tmp_path / "watch")
+
+
+def test_groups_that_the_guard_cannot_judge_are_said_before_anything_is_attacked(images, guard, tmp_path, monkeypatch):
+    monkeypatch.setattr(watch_measure, "judged", None)
+    grouped = replace(guard, record={"grouped_by": "view"})
+    with pytest.raises(InputError, match="test images are of view AP, PA, which was never calibrated; known: all"):
+        evaluate_guard(make_plan(), grouped, images, tmp_path)

@@ -11,7 +11,8 @@ from PIL import Image
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.bundle import load_guard
 from radversary.screening.films import ATTACKED
-from radversary.screening.guard import CUES, PRESETS
+from radversary.screening.guard import PRESETS
+from radversary.screening.verdicts import CUES
 from tiny_learned import OneEpoch
 
 USE = ("--use", "energy", "--use", "neighbours")
@@ -28,6 +29,13 @@ def films(tmp_path, phantoms):
         for path in chosen:
             (tmp_path / part / path.name).write_bytes(path.read_bytes())
     return tmp_path
+
+
+def table_of(folder, views):
+    """A table of a folder's films with a view each."""
+    names = sorted(path.name for path in folder.glob("*.png"))
+    pd.DataFrame({"file": names, "patient_id": names, "view": views}).to_csv(folder / "films.csv", index=False)
+    return folder / "films.csv"
 
 
 @pytest.fixture
@@ -60,10 +68,16 @@ def test_screen_tells_people_in_a_table_and_machines_in_lines(radversary, bundle
     table = radversary("screen", films / "new", "--detector", bundle)
     assert table.code == 1
     assert "review" in table.out
-    assert "broken.png" in table.err
+    assert "refused" in table.out
+    assert "refused: broken.png in" in table.err
+    assert "1 of 6 films to review, 1 refused" in table.err
     lines = radversary("screen", films / "new", "--detector", bundle, "--json")
     found = {item["image"]: item for item in map(json.loads, lines.out.splitlines())}
-    assert len(found) == 5
+    assert len(found) == 6
+    assert {item["place"] for item in found.values()} == {str(films / "new")}
+    broken = found["broken.png"]
+    assert (broken["verdict"], broken["p_value"], broken["prediction"]) == ("refused", None, "")
+    assert "broken.png" in broken["reason"]
     assert found["board.png"]["verdict"] == "review"
     assert found["board.png"]["p_value"] <= 0.2
     assert found["board.png"]["cue"].partition(": ")[2] in CUES.values()
@@ -78,13 +92,31 @@ def test_screen_of_clean_films_that_pass_ends_with_0(radversary, bundle, films):
 
 
 def test_check_counts_false_alarms_by_group(radversary, bundle, films):
-    names = sorted(path.name for path in (films / "calibrate").iterdir())
-    views = [("AP", "PA")[number % 2] for number in range(len(names))]
-    table = pd.DataFrame({"file": names, "patient_id": names, "view": views})
-    table.to_csv(films / "calibrate" / "films.csv", index=False)
-    outcome = radversary("detector", "check", films / "calibrate" / "films.csv", "--detector", bundle)
+    outcome = radversary("detector", "check", table_of(films / "new", ["AP", "PA"] * 2), "--detector", bundle)
     assert "view AP" in outcome.out
     assert "drift from the calibration" in outcome.out
+
+
+def test_films_that_the_guard_has_seen_are_refused_with_their_number(radversary, bundle, films):
+    for words, said in ((("calibrate", films / "fit"), "12 of 12 films are among those that this guard was fitted on"),
+                        (("check", films / "fit"), "12 of 12 films are among those that this guard was fitted on"),
+                        (("check", films / "calibrate"), "films are among those that this guard was calibrated on")):
+        outcome = radversary("detector", *words, "--detector", bundle)
+        assert outcome.code == 2
+        assert said in outcome.err
+
+
+def test_check_leaves_out_films_of_a_group_that_was_never_calibrated(radversary, bundle, films):
+    count = len(list((films / "calibrate").iterdir()))
+    views = table_of(films / "calibrate", [("AP", "PA")[number % 2] for number in range(count)])
+    assert radversary("detector", "calibrate", views, "--detector", bundle, "--alpha", 0.2, "--by", "view").code == 0
+    films_of_today = table_of(films / "new", ["AP", "LATERAL", "PA", ""])
+    outcome = radversary("detector", "check", films_of_today, "--detector", bundle)
+    assert "left out: 2 films of a view that was never calibrated (LATERAL, unknown)" in outcome.err
+    assert "drift from the calibration" in outcome.out
+    none = radversary("detector", "check", table_of(films / "new", ["LATERAL"] * 4), "--detector", bundle)
+    assert none.code == 2
+    assert "none of 4 films is of a view that was calibrated (AP, PA), but of LATERAL" in none.err
 
 
 def test_attacked_films_are_refused_as_clean(radversary, bundle, films, make_model):
@@ -118,7 +150,7 @@ def test_a_guard_is_evaluated_on_a_run_s_images(radversary, bundle, films, phant
     assert "radversary data prepare" in missing.err
 
 
-def test_a_group_that_is_too_small_is_a_note_and_films_without_one_are_refused(radversary, films, bundle):
+def test_a_group_that_is_too_small_is_a_note_and_films_without_one_are_refused_one_by_one(radversary, films, bundle):
     table = films / "calibrate" / "films.csv"
     names = sorted(path.name for path in (films / "calibrate").glob("*.png"))
     table.write_text("file,view\n" + "".join(f"{name},{'AP' if row % 2 else 'PA'}\n" for row, name in enumerate(names)))
@@ -127,8 +159,43 @@ def test_a_group_that_is_too_small_is_a_note_and_films_without_one_are_refused(r
     assert "note: group 'AP' has" in outcome.err
     assert "UserWarning" not in outcome.err
     refused = radversary("screen", films / "new", "--detector", bundle)
-    assert refused.code == 2
-    assert "cannot be grouped by 'view', which a table's column or a DICOM header would say" in refused.err
+    assert refused.code == 1
+    assert "0 of 4 films to review, 4 refused" in refused.err
+    assert "its view is not known, and this guard promises nothing but for view AP, PA" in refused.out
+    mixed = radversary("screen", table_of(films / "new", ["AP", "", "PA", "LL"]), "--detector", bundle, "--json")
+    assert mixed.code == 1
+    assert [json.loads(line)["verdict"] == "refused" for line in mixed.out.splitlines()] == [False, True, False, True]
+
+
+def test_places_with_films_of_equal_names_are_told_apart(radversary, films, make_model):
+    """Two folders, two names, three of four films painted."""
+    guard = films / "told"
+    assert radversary("detector", "fit", films / "fit", "--model", make_model("a", "b"), "--out", guard, "--use",
+                      "shallow").code == 0
+    assert radversary("detector", "calibrate", films / "calibrate", "--detector", guard, "--alpha", 0.1).code == 0
+    calm = [path for path in sorted((films / "calibrate").iterdir()) if radversary(
+        "screen", path, "--detector", guard).code == 0]
+    board = np.zeros((48, 48), np.uint8)
+    board[::2, ::2] = 255
+    for place, name, painted in (("A", "1.png", True), ("A", "2.png", False), ("B", "1.png", True),
+                                 ("B", "2.png", True)):
+        (films / place).mkdir(exist_ok=True)
+        (films / place / name).write_bytes(calm[0].read_bytes())
+        if painted:
+            Image.fromarray(board).save(films / place / name)
+    words = ("screen", films / "A", films / "B", "--detector", guard, "--heat-maps", films / "heat")
+    table = radversary(*words)
+    assert table.code == 1
+    assert "3 of 4 films to review" in table.err
+    rows = [line for line in table.out.splitlines() if ".png" in line]
+    assert [f"{place} " in row for row, place in zip(rows, ("A", "A", "B", "B"), strict=True)] == [True] * 4
+    drawn = {path.name: path.read_bytes() for path in (films / "heat").iterdir()}
+    assert sorted(name[-len("A_1.png.heat.png"):] for name in drawn) == [
+        "A_1.png.heat.png", "B_1.png.heat.png", "B_2.png.heat.png"]
+    lines = [json.loads(line) for line in radversary(*words, "--json").out.splitlines()]
+    assert [(item["place"], item["image"]) for item in lines] == [
+        (str(films / place), name) for place in "AB" for name in ("1.png", "2.png")]
+    assert {item["heat_map"] for item in lines if "heat_map" in item} == {str(films / "heat" / name) for name in drawn}
 
 
 def test_what_an_evaluation_found_is_told_in_tables_and_kept(radversary, films, make_model, phantoms):

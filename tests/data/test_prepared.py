@@ -287,8 +287,11 @@ def test_what_was_damaged_is_prepared_anew(make_table, tmp_path) -> None:
 
 
 def test_codes_beyond_the_depth_are_refused_when_they_are_read(tmp_path) -> None:
+    frame = pd.DataFrame({"image_id": ["a", "b"], "path": "x", "label": ["n", "p"], "bits": [16, 12]})
     codes = np.full((2, 1, 4, 4), 4096, np.uint16)
-    images = PreparedImages(tmp_path, None, codes, 12, (), "")
-    with pytest.raises(DataError, match="holds codes up to 4096, with 12 bits none is beyond 4095; prepare the images"):
-        images.tensor([0])
-    assert float((PreparedImages(tmp_path, None, codes - 1, 12, (), "").tensor([0])).max()) == 1.0
+    images = PreparedImages(tmp_path, ImageTable(frame), codes, InputRule(size=4), (), "")
+    assert float(images.tensor([0]).max()) == pytest.approx(4096 / 65535)
+    with pytest.raises(DataError, match="holds codes beyond the depth of their images; prepare them again"):
+        images.tensor([0, 1])
+    sound = PreparedImages(tmp_path, ImageTable(frame), codes - 1, InputRule(size=4), (), "")
+    assert float(sound.tensor([1]).max()) == 1.0

@@ -14,7 +14,8 @@ from radversary.imaging.png import encode_png
 from radversary.screening.bundle import save_guard
 from radversary.screening.guard import fit_guard
 from radversary.screening.guarded import GuardedClassifier
-from radversary.screening.heat import draw_heat_maps, heat_maps
+from radversary.screening.heat import HeatMaps, heat_maps
+from radversary.screening.screen import screen_places
 
 
 class Remote(Classifier):
@@ -69,6 +70,8 @@ def test_a_detector_that_looks_at_features_is_refused_by_name(clean):
 def test_no_heat_map_and_no_bundle(guarded, clean, tmp_path):
     assert heat_maps(guarded, clean[:2]) is None
     (tmp_path / "film.png").write_bytes(encode_png(clean[0]))
-    assert list(draw_heat_maps(guarded, [tmp_path], {"film.png"}, tmp_path / "heat")) == []
+    (film,) = screen_places(guarded, [tmp_path])
+    assert HeatMaps(guarded, tmp_path / "heat").draw(film) is None
+    assert not (tmp_path / "heat").exists()
     with pytest.raises(ModelError, match="only a PyTorch classifier can be saved in a bundle"):
         save_guard(guarded, tmp_path / "bundle")

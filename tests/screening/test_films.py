@@ -1,21 +1,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
+from tiny_dicom import dicom
 
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import DataError, InputError, MissingColumnError
 from radversary.core.files import sha256_file
 from radversary.imaging.png import encode_png
 from radversary.screening.films import ATTACKED, films_at, read_films, refuse_attacked
-from radversary.screening.heat import draw_heat_maps, overlay
 from radversary.screening.screen import screen_place
 
 CARD = ModelCard(name="m", architecture="tiny", classes=("a", "b"), size=32)
@@ -54,22 +50,11 @@ def test_what_cannot_be_read_is_left_out_and_named(folder, guard):
     films = read_films(folder, CARD)
     assert len(films.names) == 3
     assert "f1.png" in films.left_out[0]
-    left_out: list[str] = []
-    assert len(list(screen_place(guard, folder, left_out=left_out))) == 3
-    assert "f1.png" in left_out[0]
-
-
-def dicom(path: Path, **tags: str) -> None:
-    film = Dataset()
-    film.file_meta = FileMetaDataset()
-    film.file_meta.TransferSyntaxUID, film.SOPClassUID = ExplicitVRLittleEndian, DigitalXRayImageStorageForPresentation
-    film.SOPInstanceUID, film.Rows, film.Columns = generate_uid(), 32, 32
-    film.SamplesPerPixel, film.PhotometricInterpretation, film.PixelRepresentation = 1, "MONOCHROME2", 0
-    film.BitsAllocated, film.BitsStored, film.HighBit = 8, 8, 7
-    film.PixelData = np.random.default_rng(0).integers(256, size=1024, dtype=np.uint8).tobytes()
-    for name, value in tags.items():
-        setattr(film, name, value)
-    film.save_as(path, enforce_file_format=True)
+    found = {item.image: item for item in screen_place(guard, folder)}
+    assert len(found) == 4
+    assert found["f1.png"].verdict == "refused"
+    assert "f1.png" in found["f1.png"].reason
+    assert not any(item.verdict == "refused" for name, item in found.items() if name != "f1.png")
 
 
 def test_dicom_headers_say_whose_a_film_is_and_how_it_was_made(tmp_path):
@@ -110,31 +95,11 @@ def test_bad_places_are_one_sentence(tmp_path, guard):
     with pytest.raises(MissingColumnError):
         read_films(tmp_path / "t.csv", CARD)
     (tmp_path / "x.png").write_bytes(b"no picture")
-    for ask in (lambda: read_films(tmp_path / "x.png", CARD),
-                lambda: list(screen_place(guard, tmp_path / "x.png", left_out=[]))):
-        with pytest.raises(DataError, match="could be read; the first"):
-            ask()
-
-
-def test_pictures_of_what_is_suspicious(folder, guard, tmp_path, monkeypatch):
-    detector = guard.detectors["energy"]
-    monkeypatch.setattr(type(detector), "heat_map", lambda self, images, features: images[:, 0, ::4, ::4])
-    written = list(draw_heat_maps(guard, [folder], {"f1.png", "f3.png"}, tmp_path / "heat"))
-    assert [path.name for path in written] == ["f1.png.heat.png", "f3.png.heat.png"]
-    assert all(path.is_file() for path in written)
-
-
-def test_no_picture_where_no_detector_can_tell(folder, guard, tmp_path):
-    assert list(draw_heat_maps(guard, [folder], {"f1.png"}, tmp_path / "heat")) == []
-
-
-def test_an_overlay_leaves_what_is_not_suspicious(clean):
-    heat = torch.zeros(1, 32, 32)
-    heat[:, 8:, :] = 1.0
-    pictures = overlay(clean[:1], heat)
-    assert pictures.shape == (1, 3, 32, 64)
-    assert torch.equal(pictures[..., :8, 32:], clean[:1].expand(-1, 3, -1, -1)[..., :8, :])
-    assert not torch.allclose(pictures[..., 8:, 32:], clean[:1].expand(-1, 3, -1, -1)[..., 8:, :])
+    with pytest.raises(DataError, match="could be read; the first"):
+        read_films(tmp_path / "x.png", CARD)
+    for place, words in ((tmp_path / "none", "does not exist"), (tmp_path / "t.csv", "has no column 'path'")):
+        with pytest.raises(DataError, match=words):
+            list(screen_place(guard, place))
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '["x"]', "[[", '["' + "0" * 64 + '"', "null"])

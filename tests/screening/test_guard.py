@@ -9,8 +9,8 @@ from radversary.core.errors import AccessError, InputError, ModelError, PlanErro
 from radversary.core.types import Access
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
-from radversary.screening.guard import CUES, Guard, fit_guard, pixels_sha256
-from radversary.screening.screen import as_json
+from radversary.screening.guard import Guard, fit_guard, pixels_sha256
+from radversary.screening.verdicts import CUES, as_json
 
 NAMES = ("neighbours", "energy")
 
@@ -70,7 +70,7 @@ def test_bad_requests_are_one_sentence(victim, clean, guard):
         with pytest.raises(InputError, match="no thresholds yet"):
             ask()
     with pytest.raises(InputError, match="needs 38 clean calibration patients at least"):
-        fitted.calibrate(clean[:30], [f"p{number}" for number in range(30)], alpha=0.05)
+        fitted.calibrate(clean[10:40], [f"p{number}" for number in range(30)], alpha=0.05)
     with pytest.raises(UnknownNameError, match="did you mean 'neighbours'"):
         fit_guard(victim, clean[:10], names=("neighbors",))
     for names in ((), ("energy", "energy")):

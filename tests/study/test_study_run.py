@@ -237,7 +237,7 @@ class TestExisting:
 @pytest.mark.parametrize("content", ["{", "[]", '{"seconds": {"audit": "1"}, "counted": {}}', "[" * 5000])
 def test_damaged_timings_start_anew(tmp_path, content):
     (tmp_path / "timings.json").write_text(content)
-    clock = Clock(tmp_path, lambda _line: None, "key")
+    clock = Clock(tmp_path, "key")
     with clock.step("audit"):
         pass
     assert set(clock.seconds(["audit"])) == {"audit"}

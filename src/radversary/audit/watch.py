@@ -12,7 +12,7 @@ import pandas as pd
 
 from radversary import __version__
 from radversary.audit.plan_files import plan_text
-from radversary.audit.watch_bench import IDENTITY, WatchBench, guard_sha256, prepare_watch
+from radversary.audit.watch_bench import IDENTITY, WatchBench, guard_sha256, prepare_watch, refuse_ungrouped
 from radversary.audit.watch_figures import Judge
 from radversary.audit.watch_gallery import hang_mistakes
 from radversary.audit.watch_measure import measured
@@ -50,6 +50,7 @@ def evaluate_guard(plan: WatchPlan, guard: Guard, images: PreparedImages, out: P
         StorageError: The disk refused; run again to go on.
     """
     bench = prepare_watch(plan, guard, images)
+    refuse_ungrouped(bench)
     with locked(out), reporting(progress):
         write_text(out / "watch-plan.yaml", plan_text(plan))
         frame = measured(bench, out)

@@ -23,6 +23,7 @@ from radversary.audit.rungs import Rung
 from radversary.audit.watch_plan import WatchPlan, rung_of
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers
+from radversary.core.errors import InputError
 from radversary.core.files import sha256_json
 from radversary.core.hashes import code_hash, part_hash
 from radversary.data.prepared import PreparedImages
@@ -126,6 +127,18 @@ def prepare_watch(plan: WatchPlan, guard: Guard, images: PreparedImages) -> Watc
         if rung_of(attack) == Rung.OBLIVIOUS:
             refuse_evasive(trials[attack.label].attack, guard.classifier)
     return WatchBench(plan=plan, guard=guard, images=images, rows=rows, trials=trials)
+
+
+def refuse_ungrouped(bench: WatchBench) -> None:
+    """Refuse test images whose group the guard cannot judge, before any is attacked.
+
+    Raises:
+        InputError: There are some, or nothing is known of what they are grouped by.
+    """
+    known = bench.guard.calibrated().final.scores
+    if others := sorted(set((bench.groups or {}).values()) - set(known)):
+        raise InputError(f"test images are of {bench.guard.record['grouped_by']} {', '.join(others)}, which was never "
+                         f"calibrated; known: {', '.join(known)}")
 
 
 def trial(plan: AttackPlan, images: PreparedImages, rows: np.ndarray, *, seed: int) -> Trial:

@@ -19,8 +19,8 @@ from radversary.core.files import write_whole
 from radversary.core.types import Images
 from radversary.execution.progress import track
 from radversary.imaging.png import encode_png
-from radversary.screening.guard import CUES
 from radversary.screening.heat import heat_maps, overlay
+from radversary.screening.verdicts import CUES
 
 FOLDER = Path("figures") / "watch"
 

@@ -6,11 +6,16 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from radversary.cli.console import say, show, show_whole, tell_result
+from radversary.core.errors import InputError
+
+if TYPE_CHECKING:
+    from radversary.screening.films import Films
+    from radversary.screening.guard import Guard
 
 app = typer.Typer(no_args_is_help=True, help="Detectors that need no original: fit, calibrate, check.")
 
@@ -111,6 +116,9 @@ def check(
 ) -> None:
     """Check on fresh clean films that the promise holds, for everyone and for each view, sex and age band.
 
+    Films that the guard was fitted or calibrated on are refused; those of a group that was never calibrated are left
+    out.
+
     Exit code 1 where the rate of false alarms is above its bound beyond doubt, or the films have drifted from those of
     the calibration.
     """
@@ -122,7 +130,11 @@ def check(
     guard = load_guard(detector)
     films = read_films(clean, guard.classifier.card, part=part, clean=True)
     report_left_out(films.left_out)
-    fusion, groups = guard.calibrated(), films.groups(guard.record.get("grouped_by"))
+    fusion, by = guard.calibrated(), guard.record.get("grouped_by")
+    for how in ("fitted", "calibrated"):
+        guard.refuse_seen(films.images, how, "check")
+    films = of_calibrated_groups(films, by, guard)
+    groups = films.groups(by)
     scores = fusion.combined(guard.look(films.images, title="Looking").scores, groups)
     found = check_clean(fusion.final, scores, films.patients, groups,
                         subgroups={str(name): films.facts[name].tolist() for name in films.facts})
@@ -132,6 +144,25 @@ def check(
                 f"{found.p_value:.3g})")
     if drifted or found.overall.broken:
         raise typer.Exit(1)
+
+
+def of_calibrated_groups(films: Films, by: str | None, guard: Guard) -> Films:
+    """Return the films whose group was calibrated, and say how many were not.
+
+    Raises:
+        InputError: None was, or nothing is known of what they are grouped by.
+    """
+    if (groups := films.groups(by)) is None:
+        return films
+    known = guard.calibrated().final.scores
+    rows = [row for row, group in enumerate(groups) if group in known]
+    others = ", ".join(sorted(set(groups) - set(known)))
+    if not rows:
+        raise InputError(f"none of {len(groups)} films is of a {by} that was calibrated ({', '.join(known)}), but of "
+                         f"{others}")
+    if others:
+        say(f"left out: {len(groups) - len(rows)} films of a {by} that was never calibrated ({others})")
+    return films.take(rows)
 
 
 def report_left_out(reasons: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from radversary.cli.console import Table
 from radversary.detectors.drift import CleanCheck, CleanRate
 from radversary.report.markdown import figure
 from radversary.report.watch_tables import FAMILIES, HARMLESS, NOTICED, family_rows, harmless_rows, noticed_rows, region
-from radversary.screening.guard import Verdict
+from radversary.screening.verdicts import Verdict
 
 SUREST = 4
 """Digits of a p-value that people read."""
@@ -50,17 +50,25 @@ def verdict_on(rate: CleanRate) -> str:
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Table:
-    """Return verdicts, those to be reviewed in bold."""
-    table = Table()
-    for name, justify in (("film", "left"), ("verdict", "left"), ("p", "right"), ("prediction", "left"),
-                          ("strongest cue", "left")):
+    """Return verdicts, those that are no pass in bold; films of several places with theirs."""
+    table, several = Table(), len({item.place for item in verdicts}) > 1
+    for name, justify in (*((("place", "left"),) if several else ()), ("film", "left"), ("verdict", "left"),
+                          ("p", "right"), ("prediction", "left"), ("strongest cue or reason", "left")):
         table.add_column(name, justify=justify, overflow="fold")
     for item in verdicts:
-        review = item.verdict == "review"
-        shown = f"{item.prediction} {item.probabilities[item.prediction]:.0%}"
-        table.add_row(item.image, Text("review", style="bold red") if review else "pass", f"{item.p_value:.{SUREST}f}",
-                      shown, item.cue if review else "")
+        where = (item.place, item.image) if several else (item.image,)
+        table.add_row(*where, *verdict_cells(item))
     return table
+
+
+def verdict_cells(item: Verdict) -> tuple[str | Text, str, str, str]:
+    """Return verdict, p-value, prediction, and cue or reason of one film."""
+    if item.p_value is None:
+        return Text("refused", style="bold yellow"), "", "", item.reason
+    review = item.verdict == "review"
+    shown = f"{item.prediction} {item.probabilities[item.prediction]:.0%}"
+    return (Text("review", style="bold red") if review else "pass", f"{item.p_value:.{SUREST}f}", shown,
+            item.cue if review else "")
 
 
 def families_table(result: FamiliesResult) -> Table:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from radversary.cli.console import say, show_whole, tell_lines
-from radversary.cli.detector import report_left_out
 
 if TYPE_CHECKING:
-    from radversary.screening.guard import Verdict
+    from radversary.screening.verdicts import Verdict
 
 
 def screen(
@@ -27,30 +27,44 @@ def screen(
 ) -> None:
     """Screen films for manipulation, without their originals: verdict, p-value, strongest cue, prediction.
 
-    Of clean films a promised share at most is put under review (see the bundle's alpha). Files that cannot be read are
-    reported and the rest goes on. Exit code 0 where every film passes, 1 where one is to be reviewed.
+    Of clean films a promised share at most is put under review (see the bundle's alpha). A film that cannot be judged
+    (it cannot be read, or its group was never calibrated or is not known) is refused with the reason, and the rest goes
+    on. Exit code 0 where every film passes, 1 where one is to be reviewed or was refused: neither is a pass.
     """
     from radversary.cli.detector_tables import verdict_table
     from radversary.screening.bundle import check_model, load_guard
-    from radversary.screening.heat import draw_heat_maps
-    from radversary.screening.screen import as_json, screen_place
+    from radversary.screening.heat import HeatMaps
+    from radversary.screening.screen import screen_places
+    from radversary.screening.verdicts import as_json
 
     guard = load_guard(detector)
     if model is not None:
         check_model(guard, model)
-    left_out: list[str] = []
+    maps = None if heat_maps is None else HeatMaps(guard, heat_maps)
     found: list[Verdict] = []
-    for place in films:
-        for verdict in screen_place(guard, place, left_out=left_out, part=part):
-            found.append(verdict)
-            if lines:  # each as soon as it is known
-                tell_lines(json.dumps(as_json(verdict)))
+    for item in screen_places(guard, films, part=part):
+        found.append(item.verdict)
+        drawn = maps.draw(item) if maps is not None and item.verdict.verdict == "review" else None
+        if lines:  # each as soon as it is known
+            tell_lines(json.dumps({**as_json(item.verdict), **({"heat_map": str(drawn)} if drawn else {})}))
+        if drawn is not None:
+            say(f"heat map of {item.verdict.image} in {item.verdict.place}: {drawn}")
     if not lines:
         show_whole(verdict_table(found))
-    report_left_out(left_out)
-    doubtful = {item.image for item in found if item.verdict == "review"}
-    if heat_maps is not None:
-        for path in draw_heat_maps(guard, films, doubtful, heat_maps, part=part):
-            say(f"heat map: {path}")
-    say(f"{len(doubtful)} of {len(found)} films to review, at a promised false-alarm rate of {guard.alpha:.1%}")
-    raise typer.Exit(1 if doubtful else 0)
+    for verdict in found:
+        if verdict.verdict == "refused":
+            say(f"refused: {verdict.image} in {verdict.place}: {verdict.reason}")
+    say(summary(Counter(item.verdict for item in found), guard.alpha))
+    raise typer.Exit(0 if all(item.verdict == "pass" for item in found) else 1)
+
+
+def summary(counts: Counter[str], alpha: float) -> str:
+    """Say how many films are to be reviewed and how many were refused.
+
+    Example:
+        >>> summary(Counter(["pass", "review", "refused"]), 0.05)
+        '1 of 3 films to review, 1 refused, at a promised false-alarm rate of 5.0%'
+    """
+    refused = f", {counts['refused']} refused" if counts["refused"] else ""
+    return (f"{counts['review']} of {counts.total()} films to review{refused}, at a promised false-alarm rate of "
+            f"{alpha:.1%}")

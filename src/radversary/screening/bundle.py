@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,10 @@ from radversary.screening.guard import Guard
 from radversary.screening.views import add_views, load_views, save_views
 
 MODEL, LEARNED, VIEWS, GUARD = "model", "detectors.safetensors", "views", "guard.json"
-FORMAT = 2
+SEEN = "films seen"
+"""Under which the hashes of the films that it has seen stand beside what its detectors learned."""
+
+FORMAT = 3
 RECORD, ANEW = "the record of a guard", "fit and calibrate anew"
 LIMIT = 256 * 2**20
 """Bytes of a record at most: a clean score of each calibration patient and detector is in it."""
@@ -92,6 +96,7 @@ def save_guard(guard: Guard, folder: Path) -> Path:
     model = save_classifier(guard.classifier, folder / MODEL)
     tensors = {f"{name}/{key}": value.detach().cpu().contiguous()
                for name, detector in guard.detectors.items() for key, value in detector.learned.items()}
+    tensors |= {f"{SEEN}/{how}": hashes for how, hashes in guard.seen.items()}
     content = save(tensors, metadata={"format": "pt"})
     learned = write_whole(folder / LEARNED, lambda part: part.write_bytes(content))
     # A list, because the columns of the scores are in this order and JSON's mappings are sorted here.
@@ -135,12 +140,16 @@ def load_guard(folder: Path) -> Guard:
     views = load_views(record.views, folder / VIEWS)
     detectors = add_views({name: REFERENCE_FREE.create(name, **options) for name, options in record.detectors}, views)
     for name, detector in detectors.items():
-        own = {key.partition("/")[2]: value for key, value in learned.items() if key.partition("/")[0] == name}
-        detector.bind(classifier).restore(own)
+        detector.bind(classifier).restore(_under(name, learned))
     guard = Guard(classifier=classifier, detectors=detectors, fusion=_fusion(record, folder / GUARD), views=views,
-                  record=record.record)
+                  record=record.record, seen=_under(SEEN, learned))
     _check_looks(guard, folder)
     return guard
+
+
+def _under(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of one detector, or of the films seen, by their own names."""
+    return {key.partition("/")[2]: value for key, value in tensors.items() if key.partition("/")[0] == name}
 
 
 def _record(folder: Path) -> GuardRecord:
@@ -198,9 +207,9 @@ def _check_looks(guard: Guard, folder: Path) -> None:
     try:
         scores = guard.look(picture).scores
         with torch.no_grad():
-            reading = Reader(guard.classifier)(picture)
+            features = guard.features(picture)
             for detector in guard.detectors.values():
-                detector.heat_map(picture, reading)
+                detector.heat_map(picture, features)
     except (InputError, RuntimeError, ValueError, LookupError, TypeError, ArithmeticError) as error:
         reason = sentence(str(error), FAULT)
         raise ModelError(f"{folder / LEARNED} does not hold what its detectors learn ({reason}); {ANEW}") from error

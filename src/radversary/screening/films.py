@@ -82,6 +82,12 @@ class Films:
                              f"known of them: {known}")
         return [str(value) or "unknown" for value in self.facts[by]]
 
+    def take(self, rows: Sequence[int]) -> Films:
+        """Return some of the films."""
+        chosen = list(rows)
+        return Films(self.images[chosen], tuple(self.names[row] for row in chosen),
+                     tuple(self.patients[row] for row in chosen), self.facts.iloc[chosen], self.left_out)
+
 
 def read_films(place: Path, card: ModelCard, *, part: str = "", clean: bool = False) -> Films:
     """Read films as a classifier takes them.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +24,8 @@ from radversary.detectors.fusion import Fusion, fuse
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.execution.progress import track
+from radversary.screening.seen import count_seen, film_hashes
+from radversary.screening.verdicts import CUES, Verdict
 from radversary.screening.views import add_views
 
 DEFAULT = ("integrity", "shallow", "neighbours")
@@ -36,46 +38,6 @@ attacks of a few grey levels take to be noticed. More detectors of a kind notice
 
 BATCH = 32
 """Images looked at together."""
-
-CUES: Mapping[str, str] = MappingProxyType({
-    "integrity": "pixel statistics (noise, spectrum, blocks, local contrast) unlike clean films",
-    "shallow": "textures unlike clean films in the network's first stages",
-    "neighbours": "far from every clean film where the network decides",
-    "consistency": "the prediction changes under harmless smoothing",
-    "shift": "the logits move unlike those of clean films under harmless smoothing",
-    "grain": "grain over the film that no acquisition leaves",
-    "squeezing": "the prediction changes under fewer grey levels or smoothing",
-    "mahalanobis": "far from the clean films' centre where the network decides",
-    "lid": "in a thinly filled region where the network decides",
-    "learned": "fine structure like that of the attacked films it was shown",
-    "energy": "no class is supported", "msp": "the classifier is unsure"})
-"""What each detector's alarm means, for people."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What is said of one image.
-
-    Attributes:
-        image: Its name.
-        verdict: ``review`` where the p-value is at most the promised rate, else ``pass``.
-        p_value: How unusual it is among clean images; of those a share of ``p`` at most is as unusual.
-        cue: The strongest cue in words.
-        detectors: Each detector's own p-value.
-        prediction: The likeliest class.
-        probabilities: Each class's probability.
-        group: The group it was judged within.
-    """
-
-    image: str
-    verdict: Literal["pass", "review"]
-    p_value: float
-    cue: str
-    detectors: Mapping[str, float]
-    prediction: str
-    probabilities: Mapping[str, float]
-    group: str
-
 
 @dataclass(frozen=True)
 class Look:
@@ -101,6 +63,8 @@ class Guard:
         fusion: How their scores become one p-value; None before :meth:`calibrate`.
         record: Facts for people: what it was fitted and calibrated on.
         views: Further ways in which the consistency detector has the classifier look, by name.
+        seen: Hashes of the films that it was ``fitted`` and ``calibrated`` on (:func:`radversary.screening.seen.
+            film_hashes`).
 
     Example:
         >>> from radversary.classifiers.networks import build_network
@@ -118,6 +82,7 @@ class Guard:
     fusion: Fusion | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
     views: Mapping[str, Transform] = field(default_factory=dict)
+    seen: Mapping[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def reads(self) -> bool:
@@ -181,6 +146,9 @@ class Guard:
                   alpha: float = 0.05, rule: str = "kindred", seed: int = 0) -> Guard:
         """Set the thresholds on clean images of patients that no detector was fitted on.
 
+        Images that detectors were fitted on are recognised by their pixels; that their patients are others is not
+        checked, as no patient is kept.
+
         Args:
             clean: (N, C, S, S) in [0, 1].
             patients: The patient of each image.
@@ -193,14 +161,32 @@ class Guard:
             The guard with thresholds.
 
         Raises:
-            InputError: An alpha outside (0, 1), too few patients for it, or arrays that do not fit each other.
+            InputError: An alpha outside (0, 1), too few patients for it, images that detectors were fitted on, or
+                arrays that do not fit each other.
             UnknownNameError: No such rule.
         """
         images_needed(alpha)  # both refuse what does not exist, before anything is looked at
         rule_named(rule)
+        self.refuse_seen(clean, "fitted", "calibrate")
         look = self.look(clean, title="Calibrating")
-        return replace(self, fusion=fuse(look.scores, patients, groups, alpha=alpha, rule=rule,
-                                          kinds=[detector.kind for detector in self.detectors.values()], seed=seed))
+        return replace(self, seen={**self.seen, "calibrated": film_hashes(clean)}, fusion=fuse(
+            look.scores, patients, groups, alpha=alpha, rule=rule, seed=seed,
+            kinds=[detector.kind for detector in self.detectors.values()]))
+
+    def refuse_seen(self, images: Images, how: str, verb: str) -> None:
+        """Refuse images that the guard has seen before, which would flatter it.
+
+        Args:
+            images: (N, C, S, S) in [0, 1].
+            how: ``fitted`` or ``calibrated``.
+            verb: What they are wanted for, for the error.
+
+        Raises:
+            InputError: Some were; the text says how many.
+        """
+        if count := count_seen(images, self.seen.get(how, torch.zeros(0, dtype=torch.int64))):
+            raise InputError(f"{count} of {len(images)} films are among those that this guard was {how} on; {verb} on "
+                             "films of other patients, or its false alarms are not those that it promises")
 
     def p_values(self, look: Look, groups: Sequence[str] | None = None) -> NDArray[np.float64]:
         """Return the final p-value of each image, (N,) in (0, 1].
@@ -223,15 +209,21 @@ class Guard:
             One verdict an image.
 
         Raises:
-            InputError: The guard is not calibrated, or a group never was.
+            InputError: The guard is not calibrated, a group never was, or a detector gives no finite score.
         """
         look, fusion = self.look(images), self.calibrated()
+        self._check_finite(look)
         final, own = fusion.p_values(look.scores, groups), fusion.detector_p_values(look.scores, groups)
         titles = names if names is not None else [str(number) for number in range(len(images))]
         within = groups if groups is not None else [next(iter(fusion.final.scores))] * len(images)
         alarms = fusion.alarms(look.scores, groups)
         return [self._verdict(titles[row], bool(alarms[row]), float(final[row]), own[row], look.probabilities[row],
                               within[row]) for row in range(len(images))]
+
+    def _check_finite(self, look: Look) -> None:
+        for column, name in enumerate(self.detectors):
+            if not np.isfinite(look.scores[:, column]).all():
+                raise InputError(f"detector {name!r} gives a score that is no finite number")
 
     def _verdict(self, name: str, alarm: bool, p_value: float, own: NDArray[np.float64],  # noqa: FBT001
                  probabilities: NDArray[np.float64], group: str) -> Verdict:
@@ -325,7 +317,9 @@ def fit_guard(classifier: Classifier, clean: Images, *, names: Sequence[str] = D
     for detector in detectors.values():
         if attacked is not None and detector.supervised:  # each shows a progress bar of its own
             detector.fit_on(clean, attacked)
+    shown = [clean] if attacked is None else [clean, attacked]
     return Guard(classifier=classifier, detectors=detectors, views=views,
+                 seen={"fitted": torch.unique(torch.cat([film_hashes(images) for images in shown]))},
                  record={"detectors": list(names), **taught, **record})
 
 

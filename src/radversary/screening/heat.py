@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import re
+from hashlib import sha256
+from itertools import chain, count
 from pathlib import Path
 
 import torch
@@ -14,13 +16,17 @@ from radversary.core.files import write_whole
 from radversary.core.types import Images
 from radversary.imaging.png import encode_png
 from radversary.screening.guard import Guard
-from radversary.screening.screen import batches
+from radversary.screening.screen import Screened
+from radversary.screening.verdicts import Verdict
 
 OPACITY = 0.55
 """How much of the colour lies over the film where it is most suspicious."""
 
 FAINT, FULL = 0.6, 2.5
 """Heat at which colour begins and is full, where 1 is what about one place of clean films in a hundred exceeds."""
+
+LONGEST = 150
+"""Bytes of a heat map's name at most, before what tells it from others; file systems take 255."""
 
 
 def heat_maps(guard: Guard, images: Images) -> Tensor | None:
@@ -50,30 +56,58 @@ def overlay(images: Images, heat: Tensor) -> Images:
     return torch.cat([films, (films * (1 - share) + colours * share).clamp(0, 1)], dim=3)
 
 
-def draw_heat_maps(guard: Guard, places: Sequence[Path], names: Collection[str], out: Path, *,
-                   part: str = "test") -> Iterator[Path]:
-    """Write a picture of each named film at some places.
+class HeatMaps:
+    """A folder of heat maps, each called after its film's place and name; none is written over another.
 
     Args:
         guard: The guard.
-        places: As in :func:`radversary.screening.screen.screen_place`.
-        names: Names of the films that are drawn.
-        out: Folder of the PNGs, each called after its film.
-        part: Which part of a run's images.
-
-    Yields:
-        The files; none where no detector of the guard can tell where.
-
-    Raises:
-        StorageError: The disk refused.
+        out: The folder; made with the first picture.
     """
-    for place in places:
-        for films in batches(guard, place, [], part):
-            chosen = [row for row, name in enumerate(films.names) if name in names]
-            heat = heat_maps(guard, films.images[chosen]) if chosen else None
-            if heat is None:
-                continue
-            for row, picture in zip(chosen, overlay(films.images[chosen], heat), strict=True):
-                path = out / f"{films.names[row].replace('/', '_')}.heat.png"
-                content = encode_png(picture)
-                yield write_whole(path, lambda part, content=content: part.write_bytes(content))  # type: ignore[misc]
+
+    def __init__(self, guard: Guard, out: Path) -> None:
+        self.guard, self.out = guard, out
+        self._taken: set[str] = set()
+
+    def draw(self, screened: Screened) -> Path | None:
+        """Write the picture of one film.
+
+        Args:
+            screened: The film and its verdict.
+
+        Returns:
+            The file; None where the film could not be read, or no detector of the guard can tell where.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        heat = None if screened.image is None else heat_maps(self.guard, screened.image)
+        if screened.image is None or heat is None:
+            return None
+        content = encode_png(overlay(screened.image, heat)[0])
+        path = self.out / f"{self._name(screened.verdict)}.heat.png"
+        return write_whole(path, lambda part: part.write_bytes(content))
+
+    def _name(self, verdict: Verdict) -> str:
+        """Return a name that no other film here has; on some file systems upper and lower case are one."""
+        wanted = file_name(verdict)
+        names = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
+        name = next(name for name in names if name.casefold() not in self._taken)
+        self._taken.add(name.casefold())
+        return name
+
+
+def file_name(verdict: Verdict) -> str:
+    """Return a film's place and name as one file name.
+
+    Example:
+        >>> from radversary.screening.verdicts import refused
+        >>> file_name(refused("ward/1.png", "", place="../studies/a")), file_name(refused("1.png", "", place="x/1.png"))
+        ('studies_a_ward_1.png', 'x_1.png')
+    """
+    own = Path(verdict.place).name == verdict.image  # the place is the film itself
+    full = verdict.place if own else f"{verdict.place}/{verdict.image}"
+    name = re.sub(r"[^\w.@+=-]+", "_", full).strip("._-") or "film"
+    if len(name.encode()) <= LONGEST:
+        return name
+    mark = sha256(full.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return f"{mark}-{name.encode()[-LONGEST:].decode(errors='ignore')}"

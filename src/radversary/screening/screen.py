@@ -2,56 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from radversary.core.errors import DataError
+from radversary.classifiers.card import ModelCard
+from radversary.core.errors import RadversaryError
+from radversary.core.types import Images
 from radversary.data.prepared import PreparedImages
-from radversary.screening.films import Films, decoded, films_at, gathered, of_run, prepared_in
-from radversary.screening.guard import BATCH, Guard, Verdict
+from radversary.screening.films import Film, Films, decoded, films_at, gathered, of_run, prepared_in
+from radversary.screening.guard import BATCH, Guard
+from radversary.screening.verdicts import Verdict, refused
+
+UNKNOWN = "unknown"
+"""Group of a film of which is not known what films are grouped by."""
 
 
-def screen_place(guard: Guard, place: Path, *, left_out: list[str], part: str = "test") -> Iterator[Verdict]:
-    """Judge every film at a place.
+@dataclass(frozen=True, eq=False)
+class Screened:
+    """A film that was looked at.
+
+    Attributes:
+        verdict: What is said of it.
+        image: What the classifier read, (1, C, S, S); None where the film could not be read.
+    """
+
+    verdict: Verdict
+    image: Images | None
+
+
+def screen_place(guard: Guard, place: Path, *, part: str = "test") -> Iterator[Verdict]:
+    """Judge every film at a place; see :func:`screen_places`."""
+    yield from (item.verdict for item in screen_places(guard, [place], part=part))
+
+
+def screen_places(guard: Guard, places: Sequence[Path], *, part: str = "test") -> Iterator[Screened]:
+    """Judge every film at some places.
+
+    A film that cannot be judged (unreadable, of a group that was never calibrated or is not known) gets the verdict
+    ``refused`` with the reason; the others get theirs.
 
     Args:
         guard: A calibrated guard.
-        place: An image, a folder of images, a CSV table, or a run's folder.
-        left_out: Filled with one sentence for each file that cannot be read; the rest goes on.
+        places: Images, folders of images, CSV tables, or runs' folders; one that is given twice is screened once.
         part: Which part of a run's images.
 
     Yields:
-        One verdict a film, in order.
+        Each film with its verdict, in order.
 
     Raises:
-        DataError: There is nothing there, or nothing that can be read.
-        InputError: The guard is not calibrated, or a film's group never was.
+        DataError: A place does not exist or holds no film; said before any film is looked at.
+        InputError: The guard is not calibrated, or a run's images do not fit its classifier.
+        MissingColumnError: A table without a column for the file.
     """
     guard.calibrated()
-    some = False
-    for films in batches(guard, place, left_out, part):
-        some = True
-        yield from guard.screen(films.images, films.groups(guard.record.get("grouped_by")), names=films.names)
-    if not some:
-        raise DataError(f"no film at {place} could be read; the first: {left_out[0]}")
+    different = {place.resolve(): place for place in reversed(places)}
+    sources = [(place, _source(place, guard.classifier.card, part)) for place in reversed(different.values())]
+    for place, source in sources:
+        for read in _chunks(source, guard):
+            yield from (replace(item, verdict=replace(item.verdict, place=str(place))) for item in _judged(guard, read))
 
 
-def batches(guard: Guard, place: Path, left_out: list[str], part: str) -> Iterator[Films]:
-    """Yield the films at a place, a batch at a time."""
-    card = guard.classifier.card
-    if (prepared := prepared_in(place)) is not None:
-        yield of_run(PreparedImages.load(prepared), card, part)
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """A film after reading: its image and its group, or why there is none."""
+
+    name: str
+    image: Images | None = None
+    group: str = UNKNOWN
+    reason: str = ""
+
+
+def _source(place: Path, card: ModelCard, part: str) -> Films | list[Film]:
+    prepared = prepared_in(place)
+    return films_at(place) if prepared is None else of_run(PreparedImages.load(prepared), card, part)
+
+
+def _chunks(source: Films | list[Film], guard: Guard) -> Iterator[list[_Read]]:
+    by = guard.record.get("grouped_by")
+    if isinstance(source, Films):
+        found = zip(source.names, torch.split(source.images, 1), _groups(source, by), strict=True)
+        whole = [_Read(name, image, group) for name, image, group in found]
+        yield from (whole[start:start + BATCH] for start in range(0, len(whole), BATCH))
         return
-    read = decoded(films_at(place), card, left_out)
-    while chunk := list(islice(read, BATCH)):
-        yield gathered([film for film, _ in chunk], torch.cat([image for _, image in chunk]), ())
+    for start in range(0, len(source), BATCH):
+        yield _read(source[start:start + BATCH], guard.classifier.card, by)
 
 
-def as_json(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict as plain values, for one line of JSON."""
-    return asdict(verdict)
+def _read(films: Sequence[Film], card: ModelCard, by: str | None) -> list[_Read]:
+    found = [_decoded(film, card) for film in films]
+    good = [item for item in found if not isinstance(item, str)]
+    if not good:
+        return [_Read(film.name, reason=str(reason)) for film, reason in zip(films, found, strict=True)]
+    groups = iter(_groups(gathered([film for film, _ in good], torch.cat([image for _, image in good]), ()), by))
+    return [_Read(film.name, reason=item) if isinstance(item, str) else _Read(film.name, item[1], next(groups))
+            for film, item in zip(films, found, strict=True)]
+
+
+def _decoded(film: Film, card: ModelCard) -> tuple[Film, Images] | str:
+    """Return a film with its image, or why it cannot be read."""
+    left_out: list[str] = []
+    try:
+        found = next(decoded([film], card, left_out), None)
+    except RadversaryError as error:
+        return str(error)
+    return left_out[0] if found is None else found
+
+
+def _groups(films: Films, by: str | None) -> list[str]:
+    """Return the group of each film, :data:`UNKNOWN` where nothing is known of it."""
+    if by not in films.facts:
+        return [UNKNOWN] * len(films.names)
+    return [str(value) or UNKNOWN for value in films.facts[by]]
+
+
+def _judged(guard: Guard, read: Sequence[_Read]) -> list[Screened]:
+    """Return a verdict for each of some films."""
+    reasons = [item.reason or _ungrouped(guard, item.group) for item in read]
+    judged = iter(_verdicts(guard, [item for item, reason in zip(read, reasons, strict=True) if not reason]))
+    return [Screened(refused(item.name, reason, group=item.group) if reason else next(judged), item.image)
+            for item, reason in zip(read, reasons, strict=True)]
+
+
+def _ungrouped(guard: Guard, group: str) -> str:
+    """Say why films of a group cannot be judged; nothing where they can."""
+    by, known = guard.record.get("grouped_by"), guard.calibrated().final.scores
+    if by is None or group in known:
+        return ""
+    if group == UNKNOWN:
+        return f"its {by} is not known, and this guard promises nothing but for {by} {', '.join(known)}"
+    return f"its {by} {group!r} was never calibrated; known: {', '.join(known)}"
+
+
+def _verdicts(guard: Guard, read: Sequence[_Read]) -> list[Verdict]:
+    """Judge films together; where that fails each alone, so that one of them does not stop the others."""
+    if not read:
+        return []
+    groups = None if guard.record.get("grouped_by") is None else [item.group for item in read]
+    try:
+        return guard.screen(torch.cat([item.image for item in read if item.image is not None]), groups,
+                            names=[item.name for item in read])
+    except RadversaryError as error:
+        if len(read) == 1:
+            return [refused(read[0].name, str(error))]
+        return [verdict for item in read for verdict in _verdicts(guard, [item])]

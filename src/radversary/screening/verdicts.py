@@ -1,0 +1,70 @@
+"""What is said of one film: passed, to be reviewed, or refused because nothing can be said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+CUES: Mapping[str, str] = MappingProxyType({
+    "integrity": "pixel statistics (noise, spectrum, blocks, local contrast) unlike clean films",
+    "shallow": "textures unlike clean films in the network's first stages",
+    "neighbours": "far from every clean film where the network decides",
+    "consistency": "the prediction changes under harmless smoothing",
+    "shift": "the logits move unlike those of clean films under harmless smoothing",
+    "grain": "grain over the film that no acquisition leaves",
+    "squeezing": "the prediction changes under fewer grey levels or smoothing",
+    "mahalanobis": "far from the clean films' centre where the network decides",
+    "lid": "in a thinly filled region where the network decides",
+    "learned": "fine structure like that of the attacked films it was shown",
+    "energy": "no class is supported", "msp": "the classifier is unsure"})
+"""What each detector's alarm means, for people."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of one image.
+
+    A film is known by its place and its name there: two folders may hold films of one name.
+
+    Attributes:
+        image: Its name, in its place.
+        verdict: ``review`` where the p-value is at most the promised rate, ``refused`` where it could not be judged,
+            else ``pass``.
+        p_value: How unusual it is among clean images; of those a share of ``p`` at most is as unusual. None where it
+            was refused.
+        cue: The strongest cue in words; empty where it was refused.
+        detectors: Each detector's own p-value.
+        prediction: The likeliest class; empty where it was refused.
+        probabilities: Each class's probability.
+        group: The group it was judged within.
+        place: Where it lies: the folder, table, run or file as it was given; empty for images in memory.
+        reason: Why it was refused.
+    """
+
+    image: str
+    verdict: Literal["pass", "review", "refused"]
+    p_value: float | None
+    cue: str = ""
+    detectors: Mapping[str, float] = field(default_factory=dict)
+    prediction: str = ""
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    group: str = ""
+    place: str = ""
+    reason: str = ""
+
+
+def refused(image: str, reason: str, *, place: str = "", group: str = "") -> Verdict:
+    """Return the verdict on a film that could not be judged.
+
+    Example:
+        >>> refused("film.png", "cannot be read").verdict
+        'refused'
+    """
+    return Verdict(image=image, verdict="refused", p_value=None, place=place, group=group, reason=reason)
+
+
+def as_json(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as plain values, for one line of JSON."""
+    return asdict(verdict)
