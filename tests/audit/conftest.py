@@ -6,9 +6,9 @@ import pytest
 import torch
 from tiny_audit import make_plan, make_subject
 
-from radversary.audit.bench import Subject
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
+from radversary.audit.setup import Subject
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from radversary.audit import run as run_file
 from radversary.audit.run import run_audit
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import BusyError, StorageError
-from radversary.core.locks import locked
+from radversary.storage.locks import locked
 from random_parts import tiny_classifier
 
 TABLES = ("predictions.parquet", "detections.parquet", "outcomes.parquet")

@@ -14,16 +14,16 @@ from tiny_audit import STYLE, files_in, make_plan, with_models
 from torch import nn
 
 from radversary.audit.plan import AuditPlan
-from radversary.audit.plan_files import read_plan
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import AccessError, DataError, ModelError
-from radversary.core.files import sha256_file
 from radversary.core.types import Access
 from radversary.report.html import load_results, write_report
 from radversary.report.run_folder import RunFolder
+from radversary.storage.files import sha256_file
+from radversary.storage.plans import read_plan
 from random_parts import tiny_classifier
 
 CONDITIONS = [("clean", 0.0), ("identity", 0.0), ("style", 0.3), ("style", 1.0), ("noise", 0.1)]

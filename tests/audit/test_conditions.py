@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.bench import condition_of
 from radversary.audit.result import Condition
-from radversary.audit.rungs import Rung
+from radversary.audit.setup import condition_of
+from radversary.audit.threat_model import Rung
 from radversary.core.types import AttackContract, AttackFamily, Colour, Norm
 
 STYLE = {"generator": "microast", "count": 24}

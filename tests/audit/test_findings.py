@@ -10,11 +10,11 @@ from tiny_audit import make_plan, with_models
 from torch import nn
 
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.bench import condition_of
 from radversary.audit.findings import findings_of
 from radversary.audit.result import Cell, FindingKind
 from radversary.audit.run import run_audit
-from radversary.audit.rungs import Rung
+from radversary.audit.setup import condition_of
+from radversary.audit.threat_model import Rung
 from radversary.classifiers.torch_module import wrap
 from radversary.core.types import Estimate
 from radversary.metrics.performance import PairedTest, Performance

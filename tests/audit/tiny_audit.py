@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from radversary.audit import run as run_file
-from radversary.audit.bench import Subject
 from radversary.audit.plan import AuditPlan
+from radversary.audit.setup import Subject
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare
 from random_parts import tiny_classifier

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from radversary.audit.rungs import Rung
+from radversary.audit.threat_model import Rung
 
 FACTORY = Path(__file__).parents[1] / "report" / "audit_factory.py"
 
@@ -46,7 +46,7 @@ def test_compare_warns_where_the_adaptive_attacker_is_too_weak(radversary, run, 
 
 def test_help_and_page_name_the_figures_that_are_drawn():
     from radversary.cli.figures import figures
-    from radversary.report.thesis import RECIPES
+    from radversary.report.thesis.plates import RECIPES
 
     page = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
     for text in (figures.__doc__, page[page.index("`radversary figures RUN` writes"):]):

@@ -240,7 +240,7 @@ def test_attacked_films_teach_a_supervised_detector_alone(radversary, films, mak
 
 
 def test_the_learned_detector_is_measured_on_families_left_out(radversary, films, make_model, phantoms, monkeypatch):
-    monkeypatch.setattr("radversary.audit.families.LearnedDetector", OneEpoch)
+    monkeypatch.setattr("radversary.guard_evaluation.families.run.LearnedDetector", OneEpoch)
     assert radversary("data", "prepare", "folder", "--root", phantoms, "--out", films / "run", "--size", 48).code == 0
     plan = films / "watch.yaml"
     plan.write_text(yaml.safe_dump({"bootstrap": 100, "attacks": [

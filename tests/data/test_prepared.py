@@ -14,7 +14,6 @@ from PIL import Image
 
 import radversary.data.preparing as preparing
 from radversary.core.errors import DataError, PlanError, StorageError, UnknownNameError
-from radversary.core.files import sha256_file
 from radversary.core.types import check_images
 from radversary.data.prepared import PreparedImages, prepare_images
 from radversary.data.preparing import parallel
@@ -24,6 +23,7 @@ from radversary.data.table import ImageTable
 from radversary.imaging.image import InputRule, to_model_input
 from radversary.imaging.intensity import resize, rotate
 from radversary.imaging.png import png_round_trip
+from radversary.storage.files import sha256_file
 
 FILES = ["images.npy", "left_out.csv", "prepared.json", "table.csv"]
 

@@ -8,7 +8,6 @@ from torch.nn import functional as F
 
 from radversary.classifiers.files import load_classifier
 from radversary.core.errors import InputError, ModelError, PlanError, UnknownNameError, UnsafeModelError
-from radversary.core.files import read_json, sha256_file, write_json
 from radversary.defenses.base import Stack
 from radversary.defenses.defended import Defended
 from radversary.defenses.jpeg import JpegCompression
@@ -22,6 +21,7 @@ from radversary.defenses.restoration import (
 )
 from radversary.defenses.restorers.padding import reflected
 from radversary.defenses.restorers.unet import STAGES, unet, widened
+from radversary.storage.files import read_json, sha256_file, write_json
 from random_parts import Flip, random_restoration, smooth_images, tiny_classifier
 
 

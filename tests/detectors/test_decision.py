@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
+from radversary.calibration.thresholds import calibrated_threshold, images_needed
 from radversary.core.errors import InputError
-from radversary.detectors.calibration import calibrated_threshold, images_needed, reencodings
 from radversary.detectors.evidence import draw_evidence
 from radversary.detectors.rule import ThesisRule
 from radversary.imaging.edges import edge_difference
 from radversary.imaging.intensity import quantise
+from radversary.imaging.reencoding import reencodings
 from radversary.imaging.similarity import ssim
 
 

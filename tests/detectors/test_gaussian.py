@@ -11,7 +11,6 @@ from torch import nn
 
 from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.errors import InputError
-from radversary.detectors.calibration import HANDLINGS
 from radversary.detectors.gaussian import (
     ORDINARY,
     MahalanobisDetector,
@@ -21,6 +20,7 @@ from radversary.detectors.gaussian import (
     handled,
     nearest_cloud,
 )
+from radversary.imaging.reencoding import HANDLINGS
 from random_parts import smooth_images
 
 CLEAN, FRESH = smooth_images(30, 16, seed=1), smooth_images(5, 16, seed=2)

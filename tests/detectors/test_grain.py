@@ -8,9 +8,9 @@ from torch.nn.functional import interpolate
 
 from radversary.core.errors import InputError
 from radversary.core.seeds import generator
-from radversary.detectors.gaussian import ORDINARY
 from radversary.detectors.grain import FAINTEST, STRONGEST, GrainDetector, grained
 from radversary.imaging.intensity import quantise
+from radversary.imaging.reencoding import ORDINARY
 from radversary.metrics.detection import auroc
 
 TINY = {"width": 8, "epochs": 15, "batch_size": 32}

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from radversary.core.errors import InputError, UnknownNameError
 from radversary.core.seeds import generator
-from radversary.detectors.calibration import reencodings
 from radversary.detectors.integrity import (
     GREY,
     IntegrityDetector,
@@ -24,6 +23,7 @@ from radversary.detectors.integrity import (
 )
 from radversary.imaging.intensity import quantise
 from radversary.imaging.jpeg import jpeg
+from radversary.imaging.reencoding import reencodings
 from random_parts import smooth_images
 
 

@@ -6,9 +6,9 @@ import torch
 from radversary.core.errors import InputError, PlanError
 from radversary.core.seeds import generator
 from radversary.detectors import learned
-from radversary.detectors.gaussian import ORDINARY
 from radversary.detectors.learned import LearnedDetector, ResidualNetwork, log_rings, residuals, varied
 from radversary.imaging.intensity import quantise
+from radversary.imaging.reencoding import ORDINARY
 from radversary.metrics.detection import auroc
 from random_parts import smooth_images
 

@@ -12,10 +12,10 @@ from sklearn.covariance import LedoitWolf
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import PlanError
 from radversary.detectors import shift
-from radversary.detectors.gaussian import ORDINARY
 from radversary.detectors.shift import ShiftDetector, recompressed
 from radversary.imaging.intensity import quantise
 from radversary.imaging.jpeg import jpeg
+from radversary.imaging.reencoding import ORDINARY
 from radversary.metrics.detection import auroc
 from random_parts import smooth_images, tiny_classifier
 

@@ -13,17 +13,11 @@ import torch
 from torch import nn
 
 from radversary.audit.plan import AuditPlan
-from radversary.audit.plan_files import read_plan
 from radversary.audit.run import run_audit
-from radversary.audit.watch import evaluate_guard
-from radversary.audit.watch_plan import WatchPlan
-from radversary.audit.watch_result import WatchResult
+from radversary.calibration.drift import DriftMonitor
 from radversary.cli import detector_tables, tables
 from radversary.cli.console import OpenConsole, Table
 from radversary.cli.data import source_options
-from radversary.core.arrays import open_array
-from radversary.core.documents import find_document, read_document
-from radversary.core.files import sha256_file, sha256_json, write_json
 from radversary.data.checks import DataReport, check_data
 from radversary.data.phantoms import Phantoms
 from radversary.data.phantoms.folder import is_written
@@ -32,23 +26,29 @@ from radversary.data.reading import read_image
 from radversary.data.registry import DATASETS
 from radversary.data.table import ImageTable
 from radversary.defenses.restoration import load_restoration
-from radversary.detectors.drift import DriftMonitor
+from radversary.guard_evaluation.plan import WatchPlan
+from radversary.guard_evaluation.result import WatchResult
+from radversary.guard_evaluation.run import evaluate_guard
 from radversary.imaging.image import InputRule, to_model_input
 from radversary.report import compare, markdown
+from radversary.report.guard.page import write_watch
 from radversary.report.html import load_results, write_report
-from radversary.report.thesis import write_thesis
-from radversary.report.watch import write_watch
+from radversary.report.thesis.plates import write_thesis
 from radversary.screening.bundle import load_guard, promise
 from radversary.screening.films import films_at, read_films, refuse_attacked
 from radversary.screening.heat import heat_maps
+from radversary.storage.arrays import open_array
+from radversary.storage.documents import find_document, read_document
+from radversary.storage.files import sha256_file, sha256_json, write_json
+from radversary.storage.plans import read_plan
 from radversary.study.checks import check_study
 from radversary.study.models import known_key, seen_images, training_record
 from radversary.study.placing import load_model
 from radversary.study.plan import StudyPlan
 from radversary.study.run import Timings, learning_curves
 from radversary.training.curves import read_curves
+from radversary.training.data.attacked_copies import TwinsRecord
 from radversary.training.loop import read_weights
-from radversary.training.twins import TwinsRecord
 
 from .seeds import AUDIT, SIZE, WATCH, Seeds
 

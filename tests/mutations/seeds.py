@@ -13,25 +13,25 @@ import yaml
 from PIL import Image
 from torch import nn
 
-from radversary.audit.bench import Subject
-from radversary.audit.families_result import FAMILIES, FamiliesResult, FamilyFigures, FamilyRow
 from radversary.audit.plan import AuditPlan
 from radversary.audit.result import Condition
 from radversary.audit.run import run_audit
-from radversary.audit.watch import evaluate_guard
-from radversary.audit.watch_plan import WatchPlan
+from radversary.audit.setup import Subject
+from radversary.calibration.drift import DriftMonitor
 from radversary.classifiers.files import load_classifier, save_classifier
 from radversary.classifiers.networks import NETWORKS, build_network
 from radversary.classifiers.torch_module import TorchClassifier, wrap
-from radversary.core.files import write_json
 from radversary.core.types import Estimate
 from radversary.data.phantoms import Phantoms, write_phantoms
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import Restoration, RestorerCard, build_restorer, save_restoration
-from radversary.detectors.drift import DriftMonitor
+from radversary.guard_evaluation.families.result import FAMILIES, FamiliesResult, FamilyFigures, FamilyRow
+from radversary.guard_evaluation.plan import WatchPlan
+from radversary.guard_evaluation.run import evaluate_guard
 from radversary.screening.bundle import load_guard, save_guard
 from radversary.screening.guard import fit_guard
 from radversary.screening.views import named_views
+from radversary.storage.files import write_json
 from radversary.study.model_plan import ModelPlan
 from radversary.study.placing import note_input
 from radversary.study.plan import DataPlan

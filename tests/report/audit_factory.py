@@ -10,7 +10,6 @@ from PIL import Image, ImageFilter
 
 from radversary.attacks.base import Attack
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.bench import condition_of
 from radversary.audit.findings import findings_of
 from radversary.audit.result import (
     AuditResult,
@@ -24,7 +23,8 @@ from radversary.audit.result import (
     Histogram,
     VisibilityCell,
 )
-from radversary.audit.rungs import Rung
+from radversary.audit.setup import condition_of
+from radversary.audit.threat_model import Rung
 from radversary.core.types import AttackFamily, Estimate
 from radversary.metrics.performance import ClassFigures, PairedTest, Performance
 

@@ -7,14 +7,14 @@ from audit_factory import table_result
 from test_report_page import Outline
 
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.rungs import Rung
+from radversary.audit.threat_model import Rung
 from radversary.report.compare import compare, row_name, rows_of_all
 from radversary.report.confusion import matrices
 from radversary.report.figures.robustness import strength_curves
 from radversary.report.grid import equal_noise, grids, is_familiar, visibility_grids
 from radversary.report.html import render_report
 from radversary.report.markdown import accuracy_table, standing_table
-from radversary.report.reading import Reading
+from radversary.report.result_view import Reading
 from radversary.report.standing import profiles, standings
 
 ORACLE, OWN = "oracle (style)", "style (MicroAST)"

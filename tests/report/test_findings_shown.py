@@ -6,7 +6,7 @@ from test_headline_choice import ALL, attack, audit, cells
 from test_report_page import Outline
 
 from radversary.audit.findings import findings_of
-from radversary.audit.rungs import Rung
+from radversary.audit.threat_model import Rung
 from radversary.report.html import render_report
 from radversary.report.markdown import standing_table
 

@@ -7,18 +7,18 @@ from audit_factory import wilson
 from test_report_page import Outline
 
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.bench import condition_of
 from radversary.audit.result import AuditResult, Cell, Condition, DataSummary
-from radversary.audit.rungs import Rung
+from radversary.audit.setup import condition_of
+from radversary.audit.threat_model import Rung
 from radversary.core.types import Estimate
 from radversary.metrics.performance import ClassFigures, PairedTest, Performance
 from radversary.report.figures.robustness import class_bars
 from radversary.report.headline import conclusion
 from radversary.report.html import render_report
 from radversary.report.markdown import accuracy_table, standing_table
-from radversary.report.reading import Reading, right_before
+from radversary.report.result_view import Reading, right_before
 from radversary.report.run_folder import RunFolder
-from radversary.report.thesis import RECIPES, plate
+from radversary.report.thesis.plates import RECIPES, plate
 
 CLASSES = ("Normal", "Pneumonia")
 CLEAN = Condition(attack="clean", strength=0)

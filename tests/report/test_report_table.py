@@ -8,7 +8,7 @@ import pytest
 from audit_factory import STRENGTH_OF, TABLE, table_result
 from test_report_page import Outline
 
-from radversary.audit.rungs import Rung
+from radversary.audit.threat_model import Rung
 from radversary.core.errors import InputError, UnknownNameError
 from radversary.report.compare import compare, different_sets, markdown, rows_of_all
 from radversary.report.figures.robustness import shown_lines, strength_curves
@@ -16,7 +16,7 @@ from radversary.report.grid import WIDTH, grids, is_familiar, visibility_grids
 from radversary.report.headline import conclusion
 from radversary.report.html import render_report
 from radversary.report.markdown import accuracy_table, recall_table, standing_table
-from radversary.report.reading import Reading
+from radversary.report.result_view import Reading
 from radversary.report.standing import called_normal, profiles, standings
 
 

@@ -13,7 +13,7 @@ from radversary.core.types import Estimate
 from radversary.metrics.performance import PairedTest
 from radversary.report import formats
 from radversary.report.headline import conclusion, critical_misses
-from radversary.report.reading import Reading
+from radversary.report.result_view import Reading
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from radversary.classifiers.card import ModelCard
 from radversary.core.errors import AccessError, ModelError
 from radversary.core.types import Access
 from radversary.detectors.registry import REFERENCE_FREE
+from radversary.guard_evaluation.guarded import GuardedClassifier
 from radversary.imaging.png import encode_png
 from radversary.screening.bundle import save_guard
 from radversary.screening.guard import fit_guard
-from radversary.screening.guarded import GuardedClassifier
 from radversary.screening.heat import HeatMaps, heat_maps
 from radversary.screening.screen import screen_places
 

@@ -11,10 +11,10 @@ from radversary.classifiers.files import save_classifier
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import InputError, ModelError
-from radversary.core.files import sha256_file, sha256_json
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.bundle import GUARD, LEARNED, MODEL, check_model, load_guard, promise, save_guard
 from radversary.screening.guard import fit_guard
+from radversary.storage.files import sha256_file, sha256_json
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from tiny_dicom import dicom
 
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import DataError, InputError, MissingColumnError
-from radversary.core.files import sha256_file
 from radversary.imaging.png import encode_png
 from radversary.screening.films import ATTACKED, films_at, read_films, refuse_attacked
 from radversary.screening.screen import screen_place
+from radversary.storage.files import sha256_file
 
 CARD = ModelCard(name="m", architecture="tiny", classes=("a", "b"), size=32)
 

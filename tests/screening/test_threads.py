@@ -10,8 +10,8 @@ from radversary.attacks.base import Batch, run_attack
 from radversary.attacks.gradient.pgd import PGD
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import wrap
+from radversary.guard_evaluation.guarded import GuardedClassifier
 from radversary.screening.guard import fit_guard
-from radversary.screening.guarded import GuardedClassifier
 from threads import at_once
 
 LOOKS, THREADS = 128, 8

@@ -12,13 +12,13 @@ from tiny_study import content, make_study
 from torch import nn
 
 from radversary.audit.plan import AuditPlan
-from radversary.audit.plan_files import parse_plan
 from radversary.classifiers.files import save_classifier
 from radversary.classifiers.networks import NETWORKS, build_network
 from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import AccessError, DataError, MissingPartError, ModelError, PlanError, UnknownNameError
 from radversary.data.registry import DATASETS
-from radversary.study.existing import audit_existing
+from radversary.storage.plans import parse_plan
+from radversary.study.audit_model import audit_model
 from radversary.study.plan import StudyPlan
 from radversary.study.run import run_study, train_models
 
@@ -159,7 +159,7 @@ def saved(folder: Path, architecture: str = "tiny", size: int = 48, classes: tup
 
 
 def audited(tmp_path: Path, plan: AuditPlan, model: Path) -> None:
-    audit_existing(plan, model, {"name": "touched", "options": {}}, tmp_path / "audit")
+    audit_model(plan, model, {"name": "touched", "options": {}}, tmp_path / "audit")
 
 
 def plan_of(**changes: Any) -> AuditPlan:

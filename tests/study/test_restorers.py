@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from tiny_study import FOURIER, content, make_study, training
 
-from radversary.audit.plan_files import parse_plan
-from radversary.audit.rungs import Rung
+from radversary.audit.threat_model import Rung
 from radversary.core.errors import DataError, PlanError, UnknownNameError
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import load_restoration
 from radversary.execution.progress import Relay
-from radversary.study.existing import audit_existing, restorers_of
+from radversary.storage.plans import parse_plan
+from radversary.study.audit_model import audit_model, restorers_of
 from radversary.study.models import files_of, seen_images
 from radversary.study.plan import StudyPlan
 from radversary.study.run import run_study
@@ -73,7 +73,7 @@ def test_an_audit_is_warned_of_a_restorer_that_learned_from_its_test_images(whol
     shutil.copytree(victim, forgetful, ignore=shutil.ignore_patterns("training_images.json"))
     same = {"name": "phantoms", "options": content()["data"]["source"]["options"]}
     with pytest.raises(DataError, match="test images were in this model's training"):
-        audit_existing(plan, forgetful, same, tmp_path / "audit")
+        audit_model(plan, forgetful, same, tmp_path / "audit")
 
 
 @pytest.mark.slow

@@ -11,12 +11,12 @@ from tiny_study import FOURIER, make_study, training
 from radversary.attacks.registry import ATTACKS as ATTACK_NAMES
 from radversary.classifiers.pretrained import PLACE
 from radversary.core.errors import MissingPartError, ModelError, PlanError
-from radversary.core.files import read_json, write_json
 from radversary.core.types import Access
 from radversary.data.prepared import PreparedImages
 from radversary.data.table import ImageTable
 from radversary.defenses.registry import TRANSFORMS
 from radversary.imaging.image import InputRule
+from radversary.storage.files import read_json, write_json
 from radversary.study import models as models_file
 from radversary.study.models import (
     claim,
@@ -28,8 +28,8 @@ from radversary.study.models import (
     training_record,
     training_set,
 )
-from radversary.training.datasets import MixedTrainingSet
-from radversary.training.views import ViewedTrainingSet
+from radversary.training.data.datasets import MixedTrainingSet
+from radversary.training.data.views import ViewedTrainingSet
 from random_parts import Climbing, smooth_images, tiny_classifier
 
 

@@ -12,16 +12,16 @@ from PIL import Image
 from tiny_study import FOURIER, content, make_study, training
 
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.plan_files import parse_plan, read_plan
 from radversary.classifiers.pretrained import PLACE
 from radversary.core.errors import MissingPartError, PlanError, RadversaryError, UnknownNameError
 from radversary.defenses.base import Stack
 from radversary.defenses.jpeg import JpegCompression
+from radversary.storage.plans import parse_plan, read_plan
 from radversary.study.checks import check_start, check_styles
 from radversary.study.models import notes
 from radversary.study.plan import DataPlan, StudyPlan
 from radversary.stylization.bank import StyleBank, style_bank
-from radversary.training.plan import Objective, RobustPlan
+from radversary.training.classifier.plan import Objective, RobustPlan
 from random_parts import Darken
 
 PLANS = [*Path(__file__).parents[2].joinpath("plans").glob("cxr-*.yaml"),

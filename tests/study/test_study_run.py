@@ -12,11 +12,11 @@ from tiny_study import content, make_study, training
 
 from radversary.audit import run as audit_file
 from radversary.audit.plan import DefencePlan
-from radversary.audit.plan_files import parse_plan, read_plan
 from radversary.core.errors import DataError, ModelError, PlanError, RadversaryError, UnknownNameError
-from radversary.core.files import sha256_file
+from radversary.storage.files import sha256_file
+from radversary.storage.plans import parse_plan, read_plan
 from radversary.study import models as models_file
-from radversary.study.existing import audit_existing
+from radversary.study.audit_model import audit_model
 from radversary.study.plan import StudyPlan
 from radversary.study.run import Clock, run_study, train_models
 
@@ -212,7 +212,7 @@ class TestExisting:
     @pytest.mark.slow
     def test_a_saved_model_is_audited_on_other_films(self, model, tmp_path):
         plan = self.plan(defences=[{"label": "jpeg", "transforms": [{"name": "jpeg"}]}])
-        result = audit_existing(plan, model, self.SOURCE, tmp_path / "audit")
+        result = audit_model(plan, model, self.SOURCE, tmp_path / "audit")
         assert result.model["name"] == "victim"
         assert set(result.data.counts) == {"validation", "test"}
         assert (tmp_path / "audit" / "report.html").is_file()
@@ -221,16 +221,16 @@ class TestExisting:
     def test_a_defence_may_be_another_saved_model(self, model, tmp_path):
         twin = DefencePlan(label="twin", model=str(model))
         plan = make_study(defences=[]).audit_part().model_copy(update={"defences": (twin,)})
-        result = audit_existing(plan, model, self.SOURCE, tmp_path / "audit")
+        result = audit_model(plan, model, self.SOURCE, tmp_path / "audit")
         assert result.cell("clean", 0.0, "twin").against_none.difference.value == 0
 
     def test_models_that_cannot_be_used_are_one_sentence(self, model, tmp_path):
         (tmp_path / "model.pt").write_bytes(b"\x80\x02")
         for place in (tmp_path / "none", tmp_path / "model.pt", tmp_path):
             with pytest.raises(ModelError):
-                audit_existing(self.plan(), place, self.SOURCE, tmp_path / "audit")
+                audit_model(self.plan(), place, self.SOURCE, tmp_path / "audit")
         with pytest.raises(RadversaryError, match="no folder"):
-            audit_existing(self.plan(defences=[]), model, {"name": "folder", "options": {"root": "none"}},
+            audit_model(self.plan(defences=[]), model, {"name": "folder", "options": {"root": "none"}},
                            tmp_path / "audit")
 
 

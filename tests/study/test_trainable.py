@@ -3,7 +3,7 @@ from __future__ import annotations
 from radversary.study.model_plan import AdversarialPlan, ModelPlan
 from radversary.study.restorer_plan import RestorerPlan
 from radversary.study.trainable import RESTORERS, TRAININGS, trainable
-from radversary.training.augmentation import AUGMENTATIONS
+from radversary.training.data.augmentation import AUGMENTATIONS
 
 
 def test_every_key_is_one_of_a_plan():

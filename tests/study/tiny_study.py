@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from radversary.audit.plan_files import parse_plan
+from radversary.storage.plans import parse_plan
 from radversary.study.plan import StudyPlan
 
 FOURIER = {"generator": "fourier", "count": 3, "style_size": 32}

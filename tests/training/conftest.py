@@ -10,9 +10,9 @@ from tiny_training import arrays, make_plan, make_tiny_card
 
 from radversary.classifiers.networks import NETWORKS, build_network
 from radversary.classifiers.torch_module import TorchClassifier
-from radversary.training.datasets import TrainingSet
-from radversary.training.plan import TrainingPlan
-from radversary.training.train import train
+from radversary.training.classifier.plan import TrainingPlan
+from radversary.training.classifier.train import train
+from radversary.training.data.datasets import TrainingSet
 
 
 @pytest.fixture(autouse=True)

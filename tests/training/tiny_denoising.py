@@ -10,8 +10,8 @@ from torch import Tensor
 
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import TorchClassifier
-from radversary.training.denoiser_plan import DenoiserPlan
-from radversary.training.paired import PairedTrainingSet
+from radversary.training.data.paired import PairedTrainingSet
+from radversary.training.denoiser.plan import DenoiserPlan
 
 
 def veiled(count: int, seed: int) -> PairedTrainingSet:

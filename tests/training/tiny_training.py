@@ -8,8 +8,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from radversary.classifiers.card import ModelCard
-from radversary.training.datasets import TrainingSet
-from radversary.training.plan import Phase, TrainingPlan
+from radversary.training.classifier.plan import Phase, TrainingPlan
+from radversary.training.data.datasets import TrainingSet
 
 SIZE = 16
 

@@ -8,9 +8,9 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import pandas as pd
 
-from radversary.audit.bench import Bench
 from radversary.audit.result import Cell, Condition, Finding, FindingKind, OutcomeSummary, WorstCase
-from radversary.audit.rungs import Rung
+from radversary.audit.setup import Bench
+from radversary.audit.threat_model import Rung
 from radversary.core.types import Estimate
 from radversary.execution.progress import track
 from radversary.metrics.classification import proportion

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from radversary.audit.rungs import is_random
+from radversary.audit.threat_model import is_random
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.probe import answers_sha256
-from radversary.core.files import sha256_json
-from radversary.core.hashes import code_hash
 from radversary.data.prepared import PreparedImages
+from radversary.storage.files import sha256_json
+from radversary.storage.hashes import code_hash
 
 
 def classifier_hash(classifier: Classifier) -> str:

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from radversary.attacks.base import AttackOutcome, Batch, run_attack
 from radversary.attacks.metering import Meter
-from radversary.audit.bench import Bench
 from radversary.audit.identity import image_hashes
+from radversary.audit.setup import Bench
 from radversary.audit.units import WorkUnit
 from radversary.classifiers.base import Classifier
 from radversary.core.seeds import derive_seed
 from radversary.core.types import Access, Images
-from radversary.detectors.calibration import HANDLINGS
 from radversary.detectors.registry import DETECTORS
 from radversary.imaging.png import png_round_trip
+from radversary.imaging.reencoding import HANDLINGS
 from radversary.metrics.visibility import visibility
 
 MEASURES = ("edges", "ssim", "spectrum")

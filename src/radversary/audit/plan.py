@@ -10,12 +10,12 @@ from pydantic import Field, field_validator, model_validator
 
 from radversary.attacks.base import Attack
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.plan_files import Part, Plan
-from radversary.audit.rungs import Rung, possible_rungs
-from radversary.core.documents import Seed
+from radversary.audit.threat_model import Rung, possible_rungs
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.defenses.base import Transform
 from radversary.defenses.registry import TRANSFORMS
+from radversary.storage.documents import Seed
+from radversary.storage.plans import Part, Plan
 
 RESERVED = ("clean", "identity")
 

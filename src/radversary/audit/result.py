@@ -11,12 +11,12 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from radversary.audit.rungs import Rung
+from radversary.audit.threat_model import Rung
 from radversary.audit.wording import level, measure_name
-from radversary.core.documents import read_document
-from radversary.core.files import write_text
 from radversary.core.types import AttackContract, AttackFamily, Colour, Estimate, Norm
 from radversary.metrics.performance import PairedTest, Performance
+from radversary.storage.documents import read_document
+from radversary.storage.files import write_text
 
 LIMIT = 256 * 2**20
 """Bytes of a stored result at most."""
@@ -35,7 +35,7 @@ class Condition(Record):
         attack: The attack's label in the plan; ``clean`` for untouched images, ``identity`` for the attack that
             changes nothing but goes the whole way.
         strength: Opacity or another strength in [0, 1]; 0 for clean and identity.
-        rung: What the attacker knew; see :class:`radversary.audit.rungs.Rung`.
+        rung: What the attacker knew; see :class:`radversary.audit.threat_model.Rung`.
         measure: Name of the strength, such as ``opacity`` or ``epsilon``; empty for clean and identity.
         family: What the attack does, broadly.
         contract: What it promises of the size of its change.

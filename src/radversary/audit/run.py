@@ -10,29 +10,29 @@ import numpy as np
 import pandas as pd
 
 from radversary import __version__
-from radversary.audit.bench import Bench, Subject, describe, prepare_bench, test_rows
-from radversary.audit.costs import measure_costs
-from radversary.audit.data_page import summarise_data
-from radversary.audit.detection import Thresholds, calibrate, summarise_detections
 from radversary.audit.environment import environment
-from radversary.audit.exhibits import hang_exhibits
 from radversary.audit.findings import findings_of, summarise_outcomes, worst_cases
 from radversary.audit.identity import classifier_hash, image_hashes
 from radversary.audit.measure import measure_unit, suspicion
 from radversary.audit.plan import AuditPlan
-from radversary.audit.plan_files import plan_text
 from radversary.audit.result import AuditResult, Cost
-from radversary.audit.rungs import Rung
-from radversary.audit.summary import summarise_predictions
+from radversary.audit.setup import Bench, Subject, describe, prepare_bench, test_rows
+from radversary.audit.summarise.costs import measure_costs
+from radversary.audit.summarise.data import summarise_data
+from radversary.audit.summarise.detection import Thresholds, calibrate, summarise_detections
+from radversary.audit.summarise.gallery import hang_exhibits
+from radversary.audit.summarise.predictions import summarise_predictions
+from radversary.audit.summarise.visibility import summarise_visibility
 from radversary.audit.tables import AuditTables, assemble
+from radversary.audit.threat_model import Rung
 from radversary.audit.units import FORMAT, WorkUnit, reader_hashes, work_units
-from radversary.audit.visible import summarise_visibility
-from radversary.core.files import read_json, sha256_file, sha256_json, write_json, write_text, write_whole
-from radversary.core.hashes import part_hash
-from radversary.core.locks import locked
 from radversary.data.prepared import PreparedImages
 from radversary.execution.progress import Progress, reporting, track
-from radversary.execution.results import ResultCache
+from radversary.storage.files import read_json, sha256_file, sha256_json, write_json, write_text, write_whole
+from radversary.storage.hashes import part_hash
+from radversary.storage.locks import locked
+from radversary.storage.plans import plan_text
+from radversary.storage.results import ResultCache
 
 KEY, COSTS = "audit.json", "costs.json"
 

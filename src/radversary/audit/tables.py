@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
-from radversary.audit.bench import Bench
 from radversary.audit.identity import image_hashes
 from radversary.audit.measure import COSTS, MEASURES
 from radversary.audit.result import Condition
+from radversary.audit.setup import Bench
 from radversary.audit.units import CLEAN, WorkUnit
 
 SCORES = (*MEASURES, "similarity", "edge_retention")

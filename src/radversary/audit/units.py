@@ -11,11 +11,11 @@ import numpy as np
 from radversary import __version__
 from radversary.attacks.base import Attack
 from radversary.attacks.identity import Identity
-from radversary.audit.bench import Bench, Trial
 from radversary.audit.identity import classifier_hash
-from radversary.audit.rungs import Aim, Rung, aims, armed
-from radversary.core.files import sha256_json
-from radversary.core.hashes import part_hash
+from radversary.audit.setup import Bench, Trial
+from radversary.audit.threat_model import Aim, Rung, aims, armed
+from radversary.storage.files import sha256_json
+from radversary.storage.hashes import part_hash
 
 FORMAT = 4
 """Raised whenever what is measured of an attacked image changes: older measurements are not taken for new ones."""

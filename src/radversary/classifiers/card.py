@@ -7,8 +7,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from radversary.core.documents import first_fault
 from radversary.core.errors import ModelError, UnknownNameError
+from radversary.core.text import first_fault
 from radversary.core.types import Task
 from radversary.imaging.image import Resize
 from radversary.imaging.intensity import Interpolation

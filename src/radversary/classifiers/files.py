@@ -14,10 +14,10 @@ from radversary.classifiers.card import ModelCard, make_card
 from radversary.classifiers.networks import NETWORKS
 from radversary.classifiers.pretrained import describe_misfits
 from radversary.classifiers.torch_module import TorchClassifier
-from radversary.core.arrays import read_tensors
-from radversary.core.documents import read_document
 from radversary.core.errors import ModelError, UnsafeModelError
-from radversary.core.files import sha256_file, write_json, write_whole
+from radversary.storage.arrays import read_tensors
+from radversary.storage.documents import read_document
+from radversary.storage.files import sha256_file, write_json, write_whole
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
 

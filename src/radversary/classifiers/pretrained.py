@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from radversary.classifiers.networks import NETWORKS
-from radversary.core.arrays import read_tensors
 from radversary.core.errors import MissingPartError, ModelError
-from radversary.core.files import sha256_file
+from radversary.storage.arrays import read_tensors
+from radversary.storage.files import sha256_file
 
 PLACE = "RADVERSARY_WEIGHTS"
 """Environment variable that names the local folder."""

@@ -27,13 +27,13 @@ def audit(
     a column `split` keeps its division.
     """
     from radversary.audit.plan import AuditPlan
-    from radversary.audit.plan_files import parse_plan, read_plan
     from radversary.cli.tables import accuracy_table, detection_table
-    from radversary.study.existing import DEFAULT_AUDIT, audit_existing
+    from radversary.storage.plans import parse_plan, read_plan
+    from radversary.study.audit_model import DEFAULT_AUDIT, audit_model
 
     chosen = read_plan(AuditPlan, plan) if plan else parse_plan(AuditPlan, DEFAULT_AUDIT, source="the default plan")
     source = {"name": data, "options": source_options(data, root, labels, option)}
-    result = audit_existing(chosen, model, source, out)
+    result = audit_model(chosen, model, source, out)
     show(detection_table(result))
     show(accuracy_table(result))
     for warning in result.data.warnings:

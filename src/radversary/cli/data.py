@@ -22,8 +22,8 @@ OptionOption = Annotated[list[str] | None, typer.Option("--option", help="Furthe
 def source_options(source: str, root: Path | None, labels: Path | None, options: list[str] | None) -> dict[str, Any]:
     """Gather a data source's options from the command line; values are read as YAML."""
     from radversary.core.errors import PlanError
-    from radversary.core.plain_yaml import parse_yaml
     from radversary.core.text import quoted
+    from radversary.storage.plain_yaml import parse_yaml
 
     gathered: dict[str, Any] = {}
     if root is not None:
@@ -55,7 +55,7 @@ def prepare(
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the split.")] = 42,
 ) -> None:
     """Read images, divide the patients 60/20/20, check for leaks and confounds."""
-    from radversary.audit.plan_files import Part, parse_plan
+    from radversary.storage.plans import Part, parse_plan
     from radversary.study.plan import DataPlan
     from radversary.study.prepare import prepare as prepare_data
 

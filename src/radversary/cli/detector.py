@@ -83,10 +83,10 @@ def calibrate(
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the choice of one image a patient.")] = 42,
 ) -> None:
     """Set the thresholds on clean films of patients that were not fitted on."""
+    from radversary.calibration.combining import rule_named
+    from radversary.calibration.thresholds import images_needed
     from radversary.cli.detector_tables import promise_table
     from radversary.core.errors import UnknownNameError
-    from radversary.detectors.calibration import images_needed
-    from radversary.detectors.combining import rule_named
     from radversary.screening.bundle import load_guard, promise, save_guard
     from radversary.screening.films import GROUPS, read_films
 
@@ -122,8 +122,8 @@ def check(
     Exit code 1 where the rate of false alarms is above its bound beyond doubt, or the films have drifted from those of
     the calibration.
     """
+    from radversary.calibration.drift import check_clean
     from radversary.cli.detector_tables import rates_table
-    from radversary.detectors.drift import check_clean
     from radversary.screening.bundle import load_guard
     from radversary.screening.films import read_films
 
@@ -181,15 +181,15 @@ def evaluate(
         "runs/watch"),
 ) -> None:
     """Measure how much a guard notices, what it costs, and what remains of it when the attacker knows it."""
-    from radversary.audit.plan_files import parse_plan, read_plan
-    from radversary.audit.watch import evaluate_guard
-    from radversary.audit.watch_plan import DEFAULT, WatchPlan
     from radversary.cli.detector_tables import harmless_table, noticed_table
     from radversary.core.errors import DataError
     from radversary.data.prepared import PreparedImages
-    from radversary.report.watch import write_watch
+    from radversary.guard_evaluation.plan import DEFAULT, WatchPlan
+    from radversary.guard_evaluation.run import evaluate_guard
+    from radversary.report.guard.page import write_watch
     from radversary.screening.bundle import load_guard
     from radversary.screening.films import prepared_in
+    from radversary.storage.plans import parse_plan, read_plan
     from radversary.study.checks import check_attacks
 
     if (prepared := prepared_in(run)) is None:
@@ -218,18 +218,18 @@ def families(
                                                                      "copies an attack.")] = 300,
 ) -> None:
     """Measure the learned detector on attack families that it was shown, and on each that it was not."""
-    from radversary.audit.families import leave_one_family_out
-    from radversary.audit.families_bench import families_in
-    from radversary.audit.plan_files import parse_plan, read_plan
-    from radversary.audit.watch_plan import DEFAULT, WatchPlan
     from radversary.classifiers.files import load_classifier
     from radversary.cli.detector_tables import families_table
     from radversary.core.errors import DataError
-    from radversary.core.files import write_page
     from radversary.data.prepared import PreparedImages
-    from radversary.report.watch import write_watch
-    from radversary.report.watch_tables import families_markdown
+    from radversary.guard_evaluation.families.run import leave_one_family_out
+    from radversary.guard_evaluation.families.setup import families_in
+    from radversary.guard_evaluation.plan import DEFAULT, WatchPlan
+    from radversary.report.guard.page import write_watch
+    from radversary.report.guard.tables import families_markdown
     from radversary.screening.films import prepared_in
+    from radversary.storage.files import write_page
+    from radversary.storage.plans import parse_plan, read_plan
 
     if (prepared := prepared_in(run)) is None:
         raise DataError(f"{run} holds no prepared images; make them with: radversary data prepare")

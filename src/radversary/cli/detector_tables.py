@@ -7,12 +7,12 @@ from typing import Any
 
 from rich.text import Text
 
-from radversary.audit.families_result import FamiliesResult
-from radversary.audit.watch_result import WatchResult
+from radversary.calibration.drift import CleanCheck, CleanRate
 from radversary.cli.console import Table
-from radversary.detectors.drift import CleanCheck, CleanRate
+from radversary.guard_evaluation.families.result import FamiliesResult
+from radversary.guard_evaluation.result import WatchResult
+from radversary.report.guard.tables import FAMILIES, HARMLESS, NOTICED, family_rows, harmless_rows, noticed_rows, region
 from radversary.report.markdown import figure
-from radversary.report.watch_tables import FAMILIES, HARMLESS, NOTICED, family_rows, harmless_rows, noticed_rows, region
 from radversary.screening.verdicts import Verdict
 
 SUREST = 4

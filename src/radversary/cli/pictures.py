@@ -12,7 +12,6 @@ from radversary.attacks.base import Attack, Batch, run_attack
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import DataError
-from radversary.core.files import sha256_file, write_json, write_whole
 from radversary.core.types import Access, Images
 from radversary.data.files import films_under, once, output_names, written
 from radversary.data.reading import read_image
@@ -20,6 +19,7 @@ from radversary.imaging.image import Image, InputRule, depth_for, to_model_input
 from radversary.imaging.intensity import quantise
 from radversary.imaging.png import encode_png
 from radversary.screening.films import ATTACKED, read_attacked
+from radversary.storage.files import sha256_file, write_json, write_whole
 
 
 class Unseen(Classifier):

@@ -18,8 +18,8 @@ def run_plan(plan: Annotated[Path, typer.Argument(help="A study plan (YAML); see
              out: Annotated[Path | None, typer.Option(help=OUT_HELP)] = None,
              device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto") -> None:
     """Prepare data, train models, audit and report, all from one plan; unchanged steps are skipped."""
-    from radversary.audit.plan_files import read_plan
     from radversary.cli.tables import accuracy_table, detection_table, time_table
+    from radversary.storage.plans import read_plan
     from radversary.study.plan import StudyPlan
     from radversary.study.run import run_study
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from radversary.audit.result import AuditResult
-from radversary.audit.rungs import Rung
+from radversary.audit.threat_model import Rung
 from radversary.audit.wording import level
 from radversary.cli.console import Table
 from radversary.report.compare import caption, heads, row_name, texts
 from radversary.report.grid import FOOTNOTE, Grid
 from radversary.report.markdown import figure, has_rungs, number, standing_texts
-from radversary.report.reading import Reading
+from radversary.report.result_view import Reading
 
 
 def accuracy_table(result: AuditResult) -> Table:

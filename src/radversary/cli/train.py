@@ -36,7 +36,7 @@ def stylizer(
     from radversary.core.seeds import derive_seed
     from radversary.data.phantoms import Phantoms
     from radversary.stylization.features import find_weights
-    from radversary.training.recipes.stylizer import StylizerPlan, train_stylizer
+    from radversary.training.stylizer.train import StylizerPlan, train_stylizer
 
     if size % 16:
         raise PlanError(f"--size must be a multiple of 16, got {size}")
@@ -58,7 +58,7 @@ def classifier(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
 ) -> None:
     """Train the models of a plan and stop there; `radversary run` on the same folder goes on."""
-    from radversary.audit.plan_files import read_plan
+    from radversary.storage.plans import read_plan
     from radversary.study.plan import StudyPlan
     from radversary.study.run import train_models
 

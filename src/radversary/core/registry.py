@@ -15,9 +15,8 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from radversary.core.documents import first_fault
 from radversary.core.errors import MissingPartError, PlanError, UnknownNameError
-from radversary.core.text import quoted
+from radversary.core.text import first_fault, quoted
 
 LARGEST = 1_000_000
 """The largest number among a part's hyper-parameters, seeds apart."""

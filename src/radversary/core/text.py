@@ -5,6 +5,8 @@ from __future__ import annotations
 import reprlib
 import unicodedata
 
+from pydantic import ValidationError
+
 SENTENCE = 2_000
 """Characters of a sentence at most; longer ones are cut in the middle."""
 FAULT = 300
@@ -114,3 +116,25 @@ def _escaped(mark: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+OBJECTS = frozenset({"model_type", "model_attributes_type", "dict_type", "dataclass_type"})
+"""What pydantic calls a value that is no object where one is expected."""
+
+
+def first_fault(problem: ValidationError) -> str:
+    """Return the first of pydantic's findings: the place, what is expected there, and what was found.
+
+    Args:
+        problem: What pydantic raised.
+
+    Returns:
+        Text of at most :data:`FAULT` characters.
+    """
+    first = problem.errors(include_url=False)[0]
+    if not first["loc"] and first["type"] in OBJECTS:
+        return f"it must hold one JSON object, got {quoted(first['input'])}"
+    place = shortened(".".join(map(str, first["loc"])), FAULT // 3)
+    text = first["msg"].removeprefix("Value error, ") or "it is refused"
+    quote = "" if first["type"] in ("missing", "json_invalid") else f" (got {quoted(first['input'])})"
+    return sentence(f"{place + ': ' if place else ''}{text[0].lower()}{text[1:]}{quote}", FAULT)

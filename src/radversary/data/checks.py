@@ -9,13 +9,13 @@ from typing import Final
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from radversary.core.documents import read_document
-from radversary.core.files import write_text
 from radversary.core.types import Estimate
 from radversary.data.confounds import METADATA, characteristics, floors
 from radversary.data.duplicates import Duplicate, find_duplicates
 from radversary.data.prepared import PreparedImages
 from radversary.data.table import PARTS
+from radversary.storage.documents import read_document
+from radversary.storage.files import write_text
 
 UNSPLIT: Final = "all"
 SHOWN: Final = 20

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from radversary.core.errors import PlanError
-from radversary.core.files import sha256_json, write_json
 from radversary.data.csv_table import CsvTable
 from radversary.data.table import ImageTable
+from radversary.storage.files import sha256_json, write_json
 
 
 @dataclass(frozen=True, kw_only=True)

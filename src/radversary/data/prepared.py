@@ -13,15 +13,15 @@ import pandas as pd
 import torch
 from pydantic import Field, field_validator
 
-from radversary.core.arrays import open_array
-from radversary.core.documents import Document, Sha256, find_document, read_document
 from radversary.core.errors import DataError, InputError, MissingColumnError
-from radversary.core.files import sha256_file, sha256_json, write_json, write_whole
 from radversary.core.types import Images, Labels
 from radversary.data.preparing import Failed, write_images
 from radversary.data.table import PARTS, ImageTable, read_csv
 from radversary.imaging.image import InputRule, Resize, rule_of
 from radversary.imaging.intensity import Interpolation, levels
+from radversary.storage.arrays import open_array
+from radversary.storage.documents import Document, Sha256, find_document, read_document
+from radversary.storage.files import sha256_file, sha256_json, write_json, write_whole
 
 RECORD: Final = "prepared.json"
 IMAGES: Final = "images.npy"

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from radversary.core.errors import DataError, MissingColumnError, UnknownNameError
-from radversary.core.files import read_text, write_whole
 from radversary.core.text import FAULT, quoted, sentence
+from radversary.storage.files import read_text, write_whole
 
 TEXT_COLUMNS: Final = ("image_id", "path", "label", "patient_id", "view", "sex", "split", "source")
 COLUMNS: Final = ("image_id", "path", "label", "patient_id", "view", "sex", "age", "split", "source", "rotation")

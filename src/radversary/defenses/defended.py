@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from radversary.classifiers.base import Classifier
-from radversary.core.files import sha256_json
 from radversary.core.types import Access, Images, Labels
 from radversary.defenses.base import Transform
+from radversary.storage.files import sha256_json
 
 
 class Defended(Classifier):

@@ -16,16 +16,16 @@ from torch import Tensor, nn
 
 from radversary.classifiers.files import CARD, WEIGHTS, refuse_unsafe
 from radversary.classifiers.pretrained import describe_misfits
-from radversary.core.arrays import read_tensors
-from radversary.core.documents import read_document
 from radversary.core.errors import ModelError
-from radversary.core.files import sha256_file, sha256_json, write_json, write_whole
 from radversary.core.registry import Registry
 from radversary.core.seeds import global_seed
 from radversary.core.text import quoted
 from radversary.core.types import Images
 from radversary.defenses.base import Transform
 from radversary.imaging.intensity import to_grey
+from radversary.storage.arrays import read_tensors
+from radversary.storage.documents import read_document
+from radversary.storage.files import sha256_file, sha256_json, write_json, write_whole
 
 WIDEST = 1024
 """No option of a restorer, such as its width, is a larger number."""

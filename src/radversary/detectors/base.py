@@ -15,7 +15,7 @@ class Detector(ABC):
     """Scores images; higher is more suspicious.
 
     A score has no unit of its own: the threshold above which it is an alarm is calibrated on clean images
-    (:func:`radversary.detectors.calibration.calibrated_threshold`), never guessed. A subclass writes
+    (:func:`radversary.calibration.thresholds.calibrated_threshold`), never guessed. A subclass writes
     :meth:`suspicion`, and :meth:`fit` when it learns what clean images look like.
 
     Attributes:

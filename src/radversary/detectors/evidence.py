@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from radversary.core.errors import InputError
-from radversary.core.files import write_whole
 from radversary.core.types import Images, check_images
 from radversary.detectors.base import in_same_channels
 from radversary.imaging.edges import canny, edge_difference, edge_retention
 from radversary.imaging.similarity import ssim, ssim_map
 from radversary.imaging.spectrum import log_magnitude, spectrum_difference
+from radversary.storage.files import write_whole
 
 INK, PAPER, QUIET = "#e8eaed", "#14171a", "#9aa0a6"
 Colour: TypeAlias = tuple[float, float, float]

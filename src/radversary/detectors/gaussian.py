@@ -1,14 +1,13 @@
 """Clean images as a Gaussian cloud of measurements: how many deviations away an image lies, whatever the direction.
 
-What several detectors share is here: the cloud (:func:`fit_gaussian`), the distance to it (:func:`distance`), and the
-clean images as harmless handling leaves them (:data:`ORDINARY`), so that a JPEG file is not taken for an attack.
+What several detectors share is here: the cloud (:func:`fit_gaussian`), the distance to it (:func:`distance`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import torch
 from sklearn.covariance import ledoit_wolf
@@ -17,29 +16,9 @@ from torch import Tensor
 from radversary.classifiers.base import Features
 from radversary.core.errors import InputError
 from radversary.core.types import Images, check_images
-from radversary.detectors.calibration import HANDLINGS
 from radversary.detectors.neighbours import taught
 from radversary.detectors.reference_free import BATCH, ReferenceFreeDetector
-from radversary.imaging.intensity import quantise, resize
-from radversary.imaging.jpeg import jpeg
-
-ZOOM = 0.9
-"""Share of its side to which an image is shrunk and brought back, as :data:`ORDINARY` has it."""
-
-
-def zoomed(images: Images) -> Images:
-    """Return images shrunk to nine tenths of their side and brought back, at 8 bits."""
-    height, width = images.shape[-2:]
-    smaller = max(1, round(ZOOM * height)), max(1, round(ZOOM * width))
-    return quantise(resize(resize(images, smaller), (height, width)), 8)
-
-
-ORDINARY: Final[Mapping[str, Callable[[Images], Images]]] = {
-    "untouched": lambda images: images, **HANDLINGS, "jpeg-80": lambda images: jpeg(images, quality=80), "zoom": zoomed}
-"""The ways in which a clean image may come, by name: as it is, by the harmless handlings, and by two coarser ones.
-
-The coarser two are there because what lies between two handlings known is tolerated too, and what lies beyond is not.
-"""
+from radversary.imaging.reencoding import ORDINARY
 
 
 def fit_gaussian(features: Tensor) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """A small network taught to tell manipulated films from clean ones by what lies beneath the anatomy.
 
 It is the only detector here that is shown attacks, so its figures on attacks it was shown say little: they are to be
-read beside those on families that it never saw (:func:`radversary.audit.families.leave_one_family_out`).
+read beside those on families that it never saw (:func:`radversary.guard_evaluation.families.run.leave_one_family_out`).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from radversary.classifiers.base import Features
 from radversary.core.errors import InputError, PlanError
 from radversary.core.seeds import generator, global_seed
 from radversary.core.types import Images, check_images
-from radversary.detectors.gaussian import ORDINARY
 from radversary.detectors.integrity import BANDS, GREY, rings
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.execution.progress import track
 from radversary.imaging.intensity import quantise, to_grey
+from radversary.imaging.reencoding import ORDINARY
 
 FILTERS: Final = ((0, 0, 0, 1, -2, 1, 0, 0, 0), (0, 1, 0, 0, -2, 0, 0, 1, 0), (-1, 2, -1, 2, -4, 2, -1, 2, -1))
 """Second differences along rows and along columns, and a 3 x 3 high-pass that is blind to straight edges, row by row.

@@ -34,7 +34,7 @@ class ReferenceFreeDetector(Detector):
             (:meth:`bind`).
         supervised: Whether attacked images teach it as well (:meth:`fit_on`); most learn from clean images alone.
         kind: What it is made to see: ``style``, a changed look, or ``perturbation``, faint changes that steer the
-            classifier. Detectors of a kind add up, kinds do not (:func:`radversary.detectors.combining.kindred`).
+            classifier. Detectors of a kind add up, kinds do not (:func:`radversary.calibration.combining.kindred`).
         learned: What was learned, by name; empty before :meth:`fit`.
     """
 

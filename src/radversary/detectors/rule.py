@@ -7,9 +7,9 @@ from typing import Self
 
 import torch
 
+from radversary.calibration.thresholds import calibrated_threshold
 from radversary.core.errors import InputError
 from radversary.core.types import Images
-from radversary.detectors.calibration import calibrated_threshold
 from radversary.detectors.reference import ReferenceDetector
 
 

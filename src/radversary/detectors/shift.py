@@ -20,10 +20,11 @@ from radversary.classifiers.base import Features
 from radversary.core.errors import PlanError
 from radversary.core.types import Images, check_images
 from radversary.detectors.consistency import View
-from radversary.detectors.gaussian import ORDINARY, distance, fit_gaussian
+from radversary.detectors.gaussian import distance, fit_gaussian
 from radversary.detectors.neighbours import taught
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.imaging.jpeg import jpeg
+from radversary.imaging.reencoding import ORDINARY
 
 ENOUGH = 700
 """Clean images that a Gaussian of a few numbers is learned from; more cost passes and change nothing."""

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv
 
-from radversary.core.arrays import ask_memory
 from radversary.core.errors import InputError
 from radversary.core.seeds import numpy_generator
 from radversary.core.types import Estimate
+from radversary.storage.arrays import ask_memory
 
 Floats = NDArray[np.float64]
 TAIL = 0.025

@@ -121,7 +121,7 @@ def detection_rate(clean_scores: ArrayLike, suspect_scores: ArrayLike, *, false_
     """Return the share of suspect images found at a false-alarm rate on these clean images.
 
     It reads one point off the curve; a threshold for later use is calibrated on other images
-    (:func:`radversary.detectors.calibration.calibrated_threshold`).
+    (:func:`radversary.calibration.thresholds.calibrated_threshold`).
 
     Args:
         clean_scores: (N,).

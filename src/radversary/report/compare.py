@@ -7,13 +7,13 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 
 from radversary.audit.result import AuditResult, Condition
-from radversary.audit.rungs import Rung
+from radversary.audit.threat_model import Rung
 from radversary.audit.wording import measure_name
 from radversary.core.errors import InputError, UnknownNameError
 from radversary.core.types import Estimate
 from radversary.report.formats import interval
 from radversary.report.grid import FOOTNOTE, MARK, MEASURES, Grid, Group, Row, column, entry, role
-from radversary.report.reading import CEILING, CLEAN, IDENTITY, NONE, RUNGS, Reading
+from radversary.report.result_view import CEILING, CLEAN, IDENTITY, NONE, RUNGS, Reading
 
 FIELDS = ("run", "defence", "role", "attack", "rung", "strength", "strength_of", "measure", "value", "low", "high", "n",
           "familiar")

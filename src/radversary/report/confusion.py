@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from radversary.audit.result import Cell
 from radversary.report.headline import critical_misses
-from radversary.report.reading import NONE, Reading
+from radversary.report.result_view import NONE, Reading
 
 SHOWN = 4
 """Defences drawn at most: the best, and the first oracle."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from radversary.audit.result import AuditResult, Exhibit
-from radversary.report.reading import CLEAN, NONE
+from radversary.report.result_view import CLEAN, NONE
 
 PNG = b"\x89PNG\r\n\x1a\n"
 LARGEST = 32 * 2**20

@@ -8,10 +8,10 @@ from itertools import groupby
 from typing import TypeAlias
 
 from radversary.audit.result import AuditResult, Cell, Condition, VisibilityCell
-from radversary.audit.rungs import Rung
+from radversary.audit.threat_model import Rung
 from radversary.audit.wording import level, measure_name
 from radversary.core.types import Estimate
-from radversary.report.reading import CLEAN, IDENTITY, NONE, Reading
+from radversary.report.result_view import CLEAN, IDENTITY, NONE, Reading
 
 KNOWLEDGE = {
     Rung.OBLIVIOUS: "attacks the undefended classifier, or none",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from radversary.audit.result import Cell, Condition
-from radversary.audit.rungs import Rung
+from radversary.audit.threat_model import Rung
 from radversary.audit.wording import level, measure_name
 from radversary.core.types import Estimate
 from radversary.report.formats import emphasised, interval, percent, signed, signed_interval
-from radversary.report.reading import NONE, Reading, right_before
+from radversary.report.result_view import NONE, Reading, right_before
 
 
 def conclusion(reading: Reading) -> Markup:

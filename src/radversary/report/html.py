@@ -11,16 +11,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from radversary.audit.result import AuditResult
 from radversary.audit.wording import level, measure_name
 from radversary.core.errors import InputError
-from radversary.core.files import write_page
-from radversary.core.tables import refuse_changed
 from radversary.report import formats
 from radversary.report.confusion import matrices
 from radversary.report.figures import Drawing, draw_figures
 from radversary.report.gallery import cards
 from radversary.report.grid import grids, visibility_grids
 from radversary.report.headline import conclusion, critical_misses
-from radversary.report.reading import Reading, right_before
+from radversary.report.result_view import Reading, right_before
 from radversary.report.standing import listed_rungs, profiles, standings
+from radversary.storage.files import write_page
+from radversary.storage.tables import refuse_changed
 
 FILTERS = ("percent", "signed", "interval", "signed_interval", "area", "area_interval", "p_value", "duration",
            "shorten", "emphasised", "milliseconds", "span")

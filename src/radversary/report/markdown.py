@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from radversary.audit.result import AuditResult, Cell, Condition
-from radversary.audit.rungs import Rung
+from radversary.audit.threat_model import Rung
 from radversary.audit.wording import level
 from radversary.core.types import Estimate
 from radversary.report.formats import duration, interval, milliseconds, p_value, signed, signed_interval
 from radversary.report.grid import MARK
-from radversary.report.reading import NONE, Reading
+from radversary.report.result_view import NONE, Reading
 from radversary.report.standing import Standing, Worst, listed_rungs, standings
 
 

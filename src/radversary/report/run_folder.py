@@ -14,13 +14,13 @@ from PIL import Image
 from pydantic import AliasPath, BaseModel, Field
 
 from radversary.audit.result import AuditResult, Exhibit
-from radversary.core.files import read_text
-from radversary.core.plain_yaml import LIMIT, parse_yaml
-from radversary.core.tables import read_table
-from radversary.report.figures.thesis import Pixels
 from radversary.report.gallery import picture_path
 from radversary.report.html import load_result
-from radversary.report.reading import OPACITY, Reading
+from radversary.report.result_view import OPACITY, Reading
+from radversary.report.thesis.figures import Pixels
+from radversary.storage.files import read_text
+from radversary.storage.plain_yaml import LIMIT, parse_yaml
+from radversary.storage.tables import read_table
 
 LARGEST = 50_000_000
 """Pixels of a picture at most."""

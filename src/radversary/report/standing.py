@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from radversary.audit.result import Cell, Cost
-from radversary.audit.rungs import Rung
+from radversary.audit.threat_model import Rung
 from radversary.report.grid import is_familiar, role
-from radversary.report.reading import NONE, RUNGS, Reading
+from radversary.report.result_view import NONE, RUNGS, Reading
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,17 @@ from safetensors.torch import save
 from torch import Tensor
 
 from radversary import __version__
+from radversary.calibration.fusion import Fusion, FusionFacts
 from radversary.classifiers.files import load_classifier, save_classifier
 from radversary.classifiers.torch_module import TorchClassifier
-from radversary.core.arrays import read_tensors
-from radversary.core.documents import Document, Sha256, checked, read_document
 from radversary.core.errors import InputError, ModelError
-from radversary.core.files import sha256_file, sha256_json, write_json, write_whole
 from radversary.core.text import FAULT, quoted, sentence
-from radversary.detectors.fusion import Fusion, FusionFacts
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.guard import Guard
 from radversary.screening.views import add_views, load_views, save_views
+from radversary.storage.arrays import read_tensors
+from radversary.storage.documents import Document, Sha256, checked, read_document
+from radversary.storage.files import sha256_file, sha256_json, write_json, write_whole
 
 MODEL, LEARNED, VIEWS, GUARD = "model", "detectors.safetensors", "views", "guard.json"
 SEEN = "films seen"

@@ -11,9 +11,7 @@ import pandas as pd
 import torch
 
 from radversary.classifiers.card import ModelCard
-from radversary.core.documents import Sha256, read_document
 from radversary.core.errors import DataError, InputError, MissingColumnError, UnreadableImageError
-from radversary.core.files import is_file, sha256_file
 from radversary.core.types import Images
 from radversary.data.columns import facts_of, ours
 from radversary.data.files import films_under, written
@@ -22,6 +20,8 @@ from radversary.data.reading import read_image
 from radversary.data.table import read_csv
 from radversary.execution.progress import track
 from radversary.imaging.image import check_rule, to_model_input
+from radversary.storage.documents import Sha256, read_document
+from radversary.storage.files import is_file, sha256_file
 
 ATTACKED: Final = "attacked.json"
 """File in a folder of attacked images that lists their hashes: nothing in it is ever taken for clean."""

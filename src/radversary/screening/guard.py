@@ -13,14 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from radversary.calibration.combining import rule_named
+from radversary.calibration.fusion import Fusion, fuse
+from radversary.calibration.thresholds import images_needed
 from radversary.classifiers.base import Classifier, Features
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import InputError, PlanError, UnknownNameError
 from radversary.core.types import Images, check_images
 from radversary.defenses.base import Transform
-from radversary.detectors.calibration import images_needed
-from radversary.detectors.combining import rule_named
-from radversary.detectors.fusion import Fusion, fuse
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.execution.progress import track
@@ -154,7 +154,7 @@ class Guard:
             patients: The patient of each image.
             groups: What shall keep the promise by itself, such as the view position, one an image.
             alpha: The promised false-alarm rate, in (0, 1).
-            rule: Name of one of :data:`radversary.detectors.combining.RULES`.
+            rule: Name of one of :data:`radversary.calibration.combining.RULES`.
             seed: Of the choice of each patient's image.
 
         Returns:

@@ -12,12 +12,12 @@ from matplotlib import colormaps
 from torch import Tensor
 from torch.nn import functional
 
-from radversary.core.files import write_whole
 from radversary.core.types import Images
 from radversary.imaging.png import encode_png
 from radversary.screening.guard import Guard
 from radversary.screening.screen import Screened
 from radversary.screening.verdicts import Verdict
+from radversary.storage.files import write_whole
 
 OPACITY = 0.55
 """How much of the colour lies over the film where it is most suspicious."""

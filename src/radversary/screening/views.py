@@ -11,13 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from radversary.core.errors import InputError, ModelError
-from radversary.core.files import sha256_json
 from radversary.core.text import quoted
 from radversary.defenses.base import Transform
 from radversary.defenses.registry import TRANSFORMS
 from radversary.defenses.restoration import Restoration, Restore, load_restoration, save_restoration
 from radversary.detectors.consistency import ConsistencyDetector
 from radversary.detectors.reference_free import ReferenceFreeDetector
+from radversary.storage.files import sha256_json
 
 CANONICAL, KEEPER = "canonical", "consistency"
 """The view that needs no training, and the detector that takes views."""

@@ -11,12 +11,12 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from radversary.attacks.base import Attack
 from radversary.attacks.registry import ATTACKS
 from radversary.audit.plan import refuse_repeats
-from radversary.audit.plan_files import Part, Plan
 from radversary.defenses.base import Stack
 from radversary.defenses.registry import TRANSFORMS
-from radversary.training.augmentation import AUGMENTATIONS, Augmentation
-from radversary.training.plan import Objective, RobustPlan, TrainingPlan
-from radversary.training.twins import check_bites
+from radversary.storage.plans import Part, Plan
+from radversary.training.classifier.plan import Objective, RobustPlan, TrainingPlan
+from radversary.training.data.attacked_copies import check_bites
+from radversary.training.data.augmentation import AUGMENTATIONS, Augmentation
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 """A model's name; it is a folder's name too, so it may not lead elsewhere."""

@@ -16,25 +16,25 @@ from radversary.classifiers.files import CARD, WEIGHTS, load_classifier
 from radversary.classifiers.networks import NETWORKS
 from radversary.classifiers.pretrained import find_imagenet
 from radversary.classifiers.torch_module import TorchClassifier
-from radversary.core.documents import Document, Sha256, find_document, read_document
 from radversary.core.errors import ModelError, PlanError
-from radversary.core.files import sha256_json, storage_errors, write_json
-from radversary.core.hashes import code_hash, part_hash
 from radversary.core.seeds import derive_seed
 from radversary.data.balancing import BalancedRows, balance
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.defended import Defended
+from radversary.storage.documents import Document, Sha256, find_document, read_document
+from radversary.storage.files import sha256_json, storage_errors, write_json
+from radversary.storage.hashes import code_hash, part_hash
 from radversary.study.checks import check_start as check_start
 from radversary.study.checks import check_styles as check_styles
 from radversary.study.model_plan import AdversarialPlan, ModelName, ModelPlan, TrainingAttack
 from radversary.study.placing import INPUT, note_input
 from radversary.study.plan import DataPlan, StudyPlan
-from radversary.training.datasets import MixedTrainingSet, TrainingSet
-from radversary.training.plan import TrainingPlan
-from radversary.training.start import starting_network
-from radversary.training.train import CURVES, PICTURE, PLAN, train
-from radversary.training.twins import make_twins
-from radversary.training.views import AugmentedSet, ChangedSet, TransformedSet, ViewedTrainingSet
+from radversary.training.classifier.plan import TrainingPlan
+from radversary.training.classifier.start import starting_network
+from radversary.training.classifier.train import CURVES, PICTURE, PLAN, train
+from radversary.training.data.attacked_copies import make_twins
+from radversary.training.data.datasets import MixedTrainingSet, TrainingSet
+from radversary.training.data.views import AugmentedSet, ChangedSet, TransformedSet, ViewedTrainingSet
 
 KEY, SEEN, TWINS = "inputs.json", "training_images.json", "twins-"
 SEEN_LIMIT = 256 * 2**20
@@ -74,7 +74,7 @@ class KnownPlan(BaseModel):
 
 
 class TrainingRecord(BaseModel):
-    """What :func:`radversary.training.train.train` notes when it takes a folder, of whatever version.
+    """What :func:`radversary.training.classifier.train.train` notes when it takes a folder, of whatever version.
 
     Attributes:
         plan: The plan.
@@ -189,7 +189,7 @@ def known_key(folder: Path) -> str | None:
 
 
 def training_record(folder: Path) -> TrainingRecord | None:
-    """Return what :func:`radversary.training.train.train` noted when it took a folder; None where it did not."""
+    """Return what a training noted when it took a folder; None where none did."""
     return find_document(folder / PLAN, TrainingRecord)
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from radversary.audit.plan_files import Part
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.registry import load
 from radversary.classifiers.torch_module import TorchClassifier
-from radversary.core.documents import read_document
 from radversary.core.errors import ModelError
-from radversary.core.files import write_json
 from radversary.defenses.base import Stack
 from radversary.defenses.defended import Defended
+from radversary.storage.documents import read_document
+from radversary.storage.files import write_json
+from radversary.storage.plans import Part
 from radversary.study.model_plan import ModelPlan
 
 INPUT = "input.json"

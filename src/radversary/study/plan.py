@@ -8,11 +8,11 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from radversary.audit.plan import AuditPlan
-from radversary.audit.plan_files import Part, Plan
 from radversary.classifiers.files import LARGEST
 from radversary.defenses.registry import TRANSFORMS
 from radversary.imaging.image import Resize
 from radversary.imaging.intensity import Interpolation
+from radversary.storage.plans import Part, Plan
 from radversary.study.model_plan import ModelName, ModelPlan, in_order
 from radversary.study.restorer_plan import RestorerPlan
 

@@ -7,10 +7,10 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from radversary.audit.plan import refuse_repeats
-from radversary.audit.plan_files import Plan
+from radversary.storage.plans import Plan
 from radversary.study.model_plan import TrainingAttack
-from radversary.training.cyclegan_plan import CycleGanPlan
-from radversary.training.denoiser_plan import DenoiserPlan
+from radversary.training.cyclegan.plan import CycleGanPlan
+from radversary.training.denoiser.plan import DenoiserPlan
 
 
 class RestylePlan(Plan):

@@ -13,21 +13,21 @@ from radversary import __version__
 from radversary.classifiers.files import CARD
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import PlanError
-from radversary.core.files import sha256_json, storage_errors, write_json
-from radversary.core.hashes import part_hash
 from radversary.core.seeds import derive_seed
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import Restoration, load_restoration
+from radversary.storage.files import sha256_json, storage_errors, write_json
+from radversary.storage.hashes import part_hash
 from radversary.study.models import KEY, SEEN, TWINS, clean_set, files_of, in_place, known_key, made_before, twins_of
 from radversary.study.plan import StudyPlan
 from radversary.study.restorer_plan import RestylePlan
-from radversary.training.cyclegan import train_cyclegan
-from radversary.training.cyclegan_plan import CycleGanPlan
-from radversary.training.datasets import MixedTrainingSet, TrainingSet
-from radversary.training.denoiser_plan import DenoiserPlan
-from radversary.training.paired import PairedTrainingSet
-from radversary.training.restoring import train_denoiser
-from radversary.training.restyle import fit_restyle
+from radversary.training.cyclegan.plan import CycleGanPlan
+from radversary.training.cyclegan.train import train_cyclegan
+from radversary.training.data.datasets import MixedTrainingSet, TrainingSet
+from radversary.training.data.paired import PairedTrainingSet
+from radversary.training.denoiser.plan import DenoiserPlan
+from radversary.training.denoiser.restyle import fit_restyle
+from radversary.training.denoiser.train import train_denoiser
 
 VALIDATION = "validation-"
 """Before the label in the name of a file of attacked validation images."""

@@ -10,29 +10,29 @@ from time import perf_counter
 
 from pydantic import Field
 
-from radversary.audit.bench import Subject, check_strengths, test_rows
-from radversary.audit.plan_files import plan_text
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
+from radversary.audit.setup import Subject, check_strengths, test_rows
 from radversary.classifiers.torch_module import TorchClassifier
-from radversary.core.documents import Document, find_document
 from radversary.core.errors import RadversaryError
-from radversary.core.files import sha256_json, write_json, write_text
-from radversary.core.locks import locked
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import Restoration
 from radversary.execution.progress import Progress, current, reporting, working
 from radversary.report.html import write_report
+from radversary.storage.documents import Document, find_document
+from radversary.storage.files import sha256_json, write_json, write_text
+from radversary.storage.locks import locked
+from radversary.storage.plans import plan_text
 from radversary.study.checks import check_study
-from radversary.study.kinship import ceilings, familiar_with
 from radversary.study.models import make_model
 from radversary.study.placing import placed
 from radversary.study.plan import StudyPlan
 from radversary.study.prepare import prepare, source_text
 from radversary.study.restorers import make_restorer
+from radversary.study.training_overlap import ceilings, familiar_with
+from radversary.training.classifier.train import CURVES
 from radversary.training.curves import read_curves
-from radversary.training.train import CURVES
 
 TIMINGS, PREPARE = "timings.json", "prepare and check data"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from radversary.training.augmentation import AUGMENTATIONS
+from radversary.training.data.augmentation import AUGMENTATIONS
 
 TRAININGS: Mapping[str, str] = MappingProxyType({
     "adversarial": "Adversarial training: attacked images among the clean ones, the thesis' defence.",

@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from radversary.core.arrays import read_tensors
 from radversary.core.errors import MissingPartError, UnknownNameError
 from radversary.core.types import Images
+from radversary.storage.arrays import read_tensors
 
 BLOCKS = (2, 2, 4, 4, 4)
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

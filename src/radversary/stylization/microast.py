@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from radversary.core.arrays import read_tensors
 from radversary.core.errors import MissingPartError
-from radversary.core.files import sha256_file
 from radversary.core.types import Images
+from radversary.storage.arrays import read_tensors
+from radversary.storage.files import sha256_file
 from radversary.stylization.features import ENVIRONMENT
 from radversary.stylization.generators import StyleGenerator
 

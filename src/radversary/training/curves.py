@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from radversary.core.documents import read_document
 from radversary.core.errors import DataError
-from radversary.core.files import write_whole
+from radversary.storage.documents import read_document
+from radversary.storage.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,11 +19,11 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from radversary.core.errors import DataError, PlanError
-from radversary.core.files import write_whole
 from radversary.core.seeds import derive_seed, generator
 from radversary.core.text import FAULT, sentence
 from radversary.execution.devices import training_precision
 from radversary.execution.progress import working
+from radversary.storage.files import write_whole
 from radversary.training.curves import METRICS, Curves
 
 LAST, BEST = "last.ckpt", "best.ckpt"

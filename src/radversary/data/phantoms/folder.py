@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image
 from pydantic import JsonValue
 
-from radversary.core.documents import find_document
 from radversary.core.errors import DataError
-from radversary.core.files import sha256_json, storage_errors, write_json, write_text, write_whole
 from radversary.data.phantoms.fields import Field, Mask
 from radversary.data.phantoms.generate import CLASSES, PhantomRecord, Phantoms
 from radversary.execution.progress import track
+from radversary.storage.documents import find_document
+from radversary.storage.files import sha256_json, storage_errors, write_json, write_text, write_whole
 
 COLUMNS = ("image_id", "file", "label", "patient_id", "view", "sex", "age", "subtype", "source")
 PAINTER = 1

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from radversary.core.errors import ModelError, PlanError
-from radversary.core.files import sha256_file
 from radversary.defenses.restorers.padding import reflected
+from radversary.storage.files import sha256_file
 from radversary.stylization.network import CODE, WEIGHTS, shipped_stylizer
 
 
@@ -39,7 +39,7 @@ class Restyle(nn.Module):
 
 
 def restyle(*, amount: float = 0.5, stylizer: str = "") -> Restyle:
-    """Build the network; :func:`radversary.training.restyle.fit_restyle` gives it its code.
+    """Build the network; :func:`radversary.training.denoiser.restyle.fit_restyle` gives it its code.
 
     The same idea as the thesis' feature consistency (AdaIN towards clean statistics: Huang and Belongie, ICCV 2017,
     arXiv 1703.06868), differentiable, so that an attacker can be honest about it.

@@ -6,7 +6,7 @@ from radversary.report.figures.canvas import Drawing
 from radversary.report.figures.detection import histograms, roc_curves
 from radversary.report.figures.robustness import class_bars, strength_curves
 from radversary.report.figures.training import learning_curves
-from radversary.report.reading import Reading
+from radversary.report.result_view import Reading
 
 
 def draw_figures(reading: Reading) -> dict[str, list[Drawing]]:

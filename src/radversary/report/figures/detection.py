@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from radversary.audit.result import Condition, Detection, Histogram
-from radversary.audit.rungs import Rung
+from radversary.audit.threat_model import Rung
 from radversary.audit.wording import level, measure_name
 from radversary.report.figures.canvas import (
     AFTER,
@@ -21,7 +21,7 @@ from radversary.report.figures.canvas import (
     percent_axis,
 )
 from radversary.report.formats import area, area_interval, shorten, slug
-from radversary.report.reading import Reading
+from radversary.report.result_view import Reading
 
 SHOWN = 4
 """Attacks whose scores are all drawn."""

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from radversary.audit.result import Condition
-from radversary.audit.rungs import Rung
+from radversary.audit.threat_model import Rung
 from radversary.audit.wording import BUDGETS, level, measure_name
 from radversary.core.types import Estimate
 from radversary.metrics.performance import ClassFigures
@@ -27,7 +27,7 @@ from radversary.report.figures.canvas import (
     percent_axis,
 )
 from radversary.report.formats import shorten, slug
-from radversary.report.reading import CEILING, NONE, Reading
+from radversary.report.result_view import CEILING, NONE, Reading
 
 Moment: TypeAlias = tuple[str, str, Sequence[ClassFigures]]
 """A series of bars: name, colour and figures of the classes."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from radversary.report.figures.canvas import DASHES, MARKERS, SERIES, Drawing, draw, legend_below
 from radversary.report.formats import slug
-from radversary.report.reading import Reading
+from radversary.report.result_view import Reading
 
 
 def learning_curves(reading: Reading) -> list[Drawing]:

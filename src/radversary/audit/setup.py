@@ -1,0 +1,264 @@
+"""All that the test images of an audit are put through, built and checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from radversary.attacks.base import Attack
+from radversary.attacks.equal_noise import EqualNoise
+from radversary.attacks.gradient.linf import LinfAttack, check_epsilon
+from radversary.attacks.identity import Identity
+from radversary.attacks.watched import Evasive
+from radversary.audit.plan import AttackPlan, AuditPlan
+from radversary.audit.result import Condition
+from radversary.audit.threat_model import SHARED, Rung
+from radversary.classifiers.base import Classifier, check_fits
+from radversary.classifiers.probe import check_answers
+from radversary.core.errors import PlanError, UnknownNameError
+from radversary.core.seeds import numpy_generator
+from radversary.core.types import Colour
+from radversary.data.checks import DataReport
+from radversary.data.prepared import PreparedImages
+from radversary.defenses.base import Stack, Transform
+from radversary.defenses.defended import Defended
+from radversary.imaging.image import check_rule
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is audited.
+
+    Attributes:
+        classifiers: Name to classifier; ``victim`` and each model that the plan names for a defence or as a surrogate.
+        images: The prepared images, split.
+        report: What the data check found.
+        source: Where the images come from, in words.
+        transforms: Trained transforms by the name that defences know them by.
+        curves: Learning curves by model, if they were trained here.
+        provenance: Further facts for the reproducibility page.
+        seconds: Time that earlier steps took, such as ``train victim``.
+        document: What is written as ``plan.yaml``; empty writes the audit's own plan.
+        oracles: Models that were trained on an audited attack.
+        familiar: Model or transform to the labels of the attacks whose generator it was trained with, ``label@rung``
+            where it was trained with the model that one rung attacks.
+        ceilings: Oracle to the labels of the attacks that it was trained on.
+    """
+
+    classifiers: Mapping[str, Classifier]
+    images: PreparedImages
+    report: DataReport
+    source: str
+    transforms: Mapping[str, Transform] = field(default_factory=dict)
+    curves: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    document: str = ""
+    oracles: frozenset[str] = frozenset()
+    familiar: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ceilings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One attack of an audit.
+
+    Attributes:
+        attack: The attack.
+        strengths: At which it is run.
+        rungs: On which it is run.
+        surrogate: The model of the transfer rung, if it has one.
+        rows: The test rows it is run on; a set, for asking.
+        defences: Labels of the defences that meet it, beside none; None for all.
+    """
+
+    attack: Attack
+    strengths: tuple[float, ...]
+    rungs: tuple[Rung, ...] = (Rung.OBLIVIOUS,)
+    surrogate: Classifier | None = None
+    rows: frozenset[int] | None = None
+    defences: frozenset[str] | None = None
+
+    def meets(self, rows: np.ndarray) -> np.ndarray:
+        """Return those of some rows that it is run on."""
+        return rows if self.rows is None else rows[[int(row) in self.rows for row in rows]]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """All that a batch is put through.
+
+    Attributes:
+        plan: The audit's plan.
+        readers: Defence label to the classifier behind it; ``none`` is the victim.
+        trials: Attack label to what is done, in the plan's order.
+        images: The prepared images.
+    """
+
+    plan: AuditPlan
+    readers: Mapping[str, Classifier]
+    trials: Mapping[str, Trial]
+    images: PreparedImages
+
+    def facing(self, label: str) -> dict[str, Classifier]:
+        """Return the defences that meet an attack, ``none`` among them; all meet clean images."""
+        chosen = self.trials[label].defences if label in self.trials else None
+        return {name: reader for name, reader in self.readers.items()
+                if chosen is None or name == "none" or name in chosen}
+
+    def judged(self, label: str) -> tuple[Rung, ...]:
+        """Return the rungs on which an attack's own images are looked at: those all defences share, else its first.
+
+        On the others each defence meets images of its own, which differ from those made against no defence.
+        """
+        rungs = self.trials[label].rungs if label in self.trials else (Rung.OBLIVIOUS,)
+        return tuple(rung for rung in rungs if rung in SHARED) or rungs[:1]
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """All conditions in the order of the tables: clean, identity, then attack by rung by strength."""
+        listed = [Condition(attack="clean", strength=0.0), Condition(attack="identity", strength=0.0,
+                                                                     description=repr(Identity()))]
+        for label, trial in self.trials.items():
+            listed += [condition_of(label, trial.attack.at(strength), rung)
+                       for rung in trial.rungs for strength in trial.strengths]
+        return tuple(listed)
+
+
+def condition_of(label: str, attack: Attack, rung: Rung) -> Condition:
+    """Return what an attack at its strength does, as the result says it."""
+    budget = attack.budget
+    return Condition(
+        attack=label, strength=attack.current, rung=rung, measure=attack.strength, family=attack.family,
+        contract=attack.contract, norm=budget.norm, epsilon=budget.epsilon, queries=budget.queries,
+        colour=attack.channels, mixture=attack.mixture, description=repr(attack),
+        like=repr(attack.other()) if isinstance(attack, EqualNoise) else "")
+
+
+def prepare_bench(plan: AuditPlan, subject: Subject) -> Bench:
+    """Build attacks and defended classifiers, refusing what does not fit.
+
+    Raises:
+        ModelError: A classifier does not answer as one must, or its classes differ from the data's.
+        InputError: The images were prepared by another rule than a classifier's.
+        PlanError: A surrogate is the victim, or an attack is too weak to survive saving.
+        AccessError: An attack that evades detectors, of which an audit has none.
+        UnknownNameError: A defence or an attack names a model or transform that is not there.
+    """
+    for classifier in subject.classifiers.values():
+        check_answers(without_transforms(classifier))
+    readers: dict[str, Classifier] = {"none": subject.classifiers["victim"]}
+    for defence in plan.defences:
+        if defence.model not in subject.classifiers:
+            raise UnknownNameError(f"model of defence {defence.label!r}", defence.model, subject.classifiers)
+        model, transforms = subject.classifiers[defence.model], defence.build(subject.transforms)
+        readers[defence.label] = Defended(model, Stack(transforms)) if transforms else model
+    for reader in readers.values():
+        check_fits(reader, subject.images.classes)
+        check_rule(subject.images.rule, reader.card, model=reader.card.name)
+    rows = test_rows(plan, subject.images)
+    trials = {attack.label: trial(attack, subject, rows, seed=plan.seed) for attack in plan.attacks}
+    for item in trials.values():
+        refuse_evasive(item.attack, readers["none"])
+    return Bench(plan=plan, readers=readers, trials=trials, images=subject.images)
+
+
+def without_transforms(classifier: Classifier) -> Classifier:
+    """Return the model behind all transforms, which may draw at random where a model may not."""
+    return without_transforms(classifier.classifier) if isinstance(classifier, Defended) else classifier
+
+
+def refuse_evasive(attack: Attack, victim: Classifier) -> None:
+    """Refuse an attack that evades detectors, itself or as the measure of some noise, where nothing watches.
+
+    Raises:
+        AccessError: It does.
+    """
+    known = attack.other() if isinstance(attack, EqualNoise) else attack
+    if isinstance(known, Evasive):
+        known.watched(victim)
+
+
+def trial(plan: AttackPlan, subject: Subject, rows: np.ndarray, *, seed: int) -> Trial:
+    """Build one attack of a plan.
+
+    Raises:
+        PlanError: Its surrogate is the victim, or a strength vanishes in the images' bit depth.
+        UnknownNameError: Its surrogate is not there.
+    """
+    met = rows if plan.images is None else some_rows(rows, subject.images, limit=plan.images, seed=seed)
+    check_strengths(plan, subject.images, met)
+    return Trial(attack=plan.build(), strengths=plan.steps(), rungs=plan.known(),
+                 rows=None if plan.images is None else frozenset(map(int, met)),
+                 surrogate=surrogate_of(plan, subject),
+                 defences=None if plan.defences is None else frozenset(plan.defences))
+
+
+def check_strengths(plan: AttackPlan, images: PreparedImages, rows: np.ndarray) -> None:
+    """Refuse a bounded attack that is too weak to survive saving.
+
+    Args:
+        plan: The attack.
+        images: The prepared images.
+        rows: Those that it meets.
+
+    Raises:
+        PlanError: A strength vanishes in the depth of the shallowest of them.
+    """
+    attack = plan.build()
+    if isinstance(attack, LinfAttack):
+        # Pillow stores no 16-bit colour, so a colour attack has 8 bits whatever the film had.
+        bits = int(images.bits[rows].min()) if attack.colour == Colour.GREY else 8
+        for epsilon in plan.steps():
+            check_epsilon(epsilon, bits)
+
+
+def surrogate_of(plan: AttackPlan, subject: Subject) -> Classifier | None:
+    """Return the model of an attack's transfer rung, None where it has none.
+
+    Raises:
+        InputError: It reads images by another rule than they were prepared by.
+        PlanError: It is the victim.
+        UnknownNameError: It is not there.
+    """
+    if plan.surrogate is None:
+        return None
+    if plan.surrogate not in subject.classifiers:
+        raise UnknownNameError(f"surrogate of attack {plan.label!r}", plan.surrogate, subject.classifiers)
+    model = subject.classifiers[plan.surrogate]
+    check_fits(model, subject.images.classes)
+    check_rule(subject.images.rule, model.card, model=plan.surrogate)
+    if model.fingerprint() == subject.classifiers["victim"].fingerprint():
+        raise PlanError(f"the surrogate {plan.surrogate!r} of attack {plan.label!r} is the victim itself; the transfer "
+                        "rung needs a model that the victim's owner does not have")
+    return model
+
+
+def test_rows(plan: AuditPlan, images: PreparedImages) -> np.ndarray:
+    """Return the rows of the test part, or of as many random patients as the plan's limit admits.
+
+    Raises:
+        DataError: There is no test image.
+    """
+    rows = images.rows("test")
+    return rows if plan.limit is None else some_rows(rows, images, limit=plan.limit, seed=plan.seed)
+
+
+def some_rows(rows: np.ndarray, images: PreparedImages, *, limit: int, seed: int) -> np.ndarray:
+    """Return the rows of random patients, whole patients as far as the limit goes; a smaller limit gives a subset."""
+    if len(rows) <= limit:
+        return rows
+    patients = np.array(images.patients)[rows]
+    shuffled = numpy_generator(seed, "limit").permutation(np.unique(patients))
+    order = {name: rank for rank, name in enumerate(shuffled)}
+    return np.sort(np.array(sorted(rows, key=lambda row: (order[images.patients[row]], row))[:limit]))
+
+
+def describe(label: str, bench: Bench) -> str:
+    """Say in one line what a defence is."""
+    reader = bench.readers[label]
+    if isinstance(reader, Defended):
+        return f"{reader.transform} before model {reader.classifier.card.name}"
+    return f"model {reader.card.name} ({reader.card.architecture}): {reader.card.notes or reader.card.trained_on}"

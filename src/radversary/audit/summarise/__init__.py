@@ -1,0 +1,1 @@
+"""From an audit's tables to its figures."""

@@ -1,0 +1,110 @@
+"""From detector scores to figures: what each detector notices, each figure with n and an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from radversary.audit.measure import MEASURES
+from radversary.audit.result import Condition, Curve, Detection, Histogram
+from radversary.audit.setup import Bench
+from radversary.audit.summarise.predictions import at
+from radversary.calibration.thresholds import calibrated_threshold, images_needed
+from radversary.execution.progress import track
+from radversary.metrics.classification import proportion
+from radversary.metrics.detection import auroc_estimate, histogram, rate_above, roc
+
+RULE = "edges or ssim"
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Scores above which a detector alarms, calibrated on re-encoded clean validation images.
+
+    Attributes:
+        single: Measure to its own threshold at the full rate.
+        rules: Variants of the thesis' rule (edges or SSIM) by name, each a threshold a measure.
+    """
+
+    single: dict[str, float]
+    rules: dict[str, dict[str, float]]
+
+
+def calibrate(scores: Sequence[dict[str, np.ndarray]], *, false_alarms: float) -> Thresholds | None:
+    """Set thresholds from scores of handled clean images; None where there are too few for the rate."""
+    if not scores:
+        return None
+    joined = {name: np.concatenate([part[name] for part in scores]) for name in MEASURES}
+    n = len(joined["edges"])
+    if n < images_needed(false_alarms):
+        return None
+    single = {name: calibrated_threshold(values, false_alarms=false_alarms) for name, values in joined.items()}
+    rules = {"SSIM < 0.95": {"edges": single["edges"], "ssim": 0.05}}
+    # Each half of the calibrated rule gets half of the rate, and half a rate needs twice the images.
+    if n >= images_needed(false_alarms / 2):
+        rules["calibrated"] = {name: calibrated_threshold(joined[name], false_alarms=false_alarms / 2)
+                               for name in ("edges", "ssim")}
+    return Thresholds(single=single, rules=rules)
+
+
+def summarise_detections(frame: pd.DataFrame, bench: Bench, thresholds: Thresholds | None) -> tuple[Detection, ...]:
+    """Return one entry a condition × detector; the clean images they are told from were re-encoded like all others.
+
+    Args:
+        frame: The detector scores.
+        bench: What was run.
+        thresholds: Calibrated thresholds; without them nothing can be said of alarms.
+
+    Returns:
+        The entries; none without thresholds.
+    """
+    if thresholds is None:
+        return ()
+    patient = dict(zip(bench.images.image_ids, bench.images.patients, strict=True))
+    everyone = frame[frame["attack"] == "clean"].set_index("image_id", drop=False)
+    entries = []
+    # No defence stands between detector and image: whoever knows the classifier and whoever knows all are one.
+    told = [item for item in bench.conditions[1:] if item.rung in bench.judged(item.attack)]
+    for condition in track(told, "Detection with intervals"):
+        suspect = at(frame, condition)
+        clean, people = everyone.loc[suspect["image_id"]], [patient[name] for name in suspect["image_id"]]
+        entries += [scored(condition, measure, clean, suspect, people, bench, thresholds) for measure in MEASURES]
+        entries += [ruled(condition, f"{RULE} ({name})", clean, suspect, people, bench, limits)
+                    for name, limits in thresholds.rules.items()]
+    return tuple(entries)
+
+
+def scored(condition: Condition, measure: str, clean: pd.DataFrame, suspect: pd.DataFrame, people: list[str],
+           bench: Bench, thresholds: Thresholds) -> Detection:
+    """Return how well one score notices one attack."""
+    limit, draws, seed = thresholds.single[measure], bench.plan.bootstrap, bench.plan.seed
+    low, high = clean[measure].to_numpy(), suspect[measure].to_numpy()
+    false_alarms, detections = roc(low, high)
+    edges, clean_counts, suspect_counts = histogram(low, high)
+    return Detection(
+        condition=condition, detector=measure, needs_original=True, threshold=limit,
+        auroc=auroc_estimate(low, high, patients_clean=people, patients_suspect=people, draws=draws, seed=seed),
+        alarms=rate_above(high, limit, people, draws=draws, seed=seed),
+        false_alarms=rate_above(low, limit, people, draws=draws, seed=seed),
+        curve=Curve(false_alarms=tuple(map(float, false_alarms)), detections=tuple(map(float, detections))),
+        histogram=Histogram(edges=tuple(map(float, edges)), clean=tuple(map(int, clean_counts)),
+                            attacked=tuple(map(int, suspect_counts))))
+
+
+def ruled(condition: Condition, name: str, clean: pd.DataFrame, suspect: pd.DataFrame, people: list[str],
+          bench: Bench, limits: dict[str, float]) -> Detection:
+    """Return how often the thesis' rule (either score above its threshold) alarms."""
+
+    def rate(frame: pd.DataFrame) -> NDArray[np.bool_]:
+        alarms: NDArray[np.bool_] = np.logical_or.reduce([frame[measure].to_numpy() > limit
+                                                          for measure, limit in limits.items()])
+        return alarms
+
+    draws, seed = bench.plan.bootstrap, bench.plan.seed
+    return Detection(condition=condition, detector=name, needs_original=True, auroc=None, threshold=None,
+                     alarms=proportion(rate(suspect), patients=people, draws=draws, seed=seed),
+                     false_alarms=proportion(rate(clean), patients=people, draws=draws, seed=seed))

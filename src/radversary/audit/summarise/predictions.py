@@ -1,0 +1,96 @@
+"""From predictions to figures: what the audit's tables say, each figure with n and an interval."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from radversary.audit.result import Cell, Condition
+from radversary.audit.setup import Bench
+from radversary.audit.threat_model import Rung
+from radversary.execution.progress import track
+from radversary.metrics.classification import performance, proportion
+from radversary.metrics.paired import paired_test
+
+
+def at(frame: pd.DataFrame, condition: Condition) -> pd.DataFrame:
+    """Return the rows of one condition."""
+    return frame[(frame["attack"] == condition.attack) & (frame["strength"] == condition.strength)
+                 & (frame["rung"] == condition.rung)]
+
+
+def summarise_predictions(frame: pd.DataFrame, bench: Bench) -> tuple[Cell, ...]:
+    """Return one cell a condition × defence, clean images first.
+
+    Args:
+        frame: The predictions.
+        bench: What was run.
+
+    Returns:
+        The cells.
+    """
+    frame = frame.assign(right=frame["label"] == frame["predicted"])
+    groups = dict(iter(frame.groupby(["attack", "strength", "rung", "defence"], sort=False)))
+    clean = {defence: groups["clean", 0.0, Rung.OBLIVIOUS, defence] for defence in bench.readers}
+    known: dict[Hashable, Cell] = {}
+    return tuple(cell(groups, condition, defence, clean[defence], bench, known)
+                 for condition in track(bench.conditions, "Figures with intervals")
+                 for defence in bench.facing(condition.attack))
+
+
+def cell(groups: Mapping[Any, pd.DataFrame], condition: Condition, defence: str, clean: pd.DataFrame, bench: Bench,
+         known: dict[Hashable, Cell]) -> Cell:
+    """Return the figures of one condition × defence.
+
+    Args:
+        groups: Predictions by (attack, strength, rung, defence).
+        condition: What was done.
+        defence: The defence.
+        clean: The same defence's predictions of clean images.
+        bench: What was run.
+        known: Cells by what they are computed from: two rungs on which an attack is made on the same model agree.
+    """
+    place = (condition.attack, condition.strength, condition.rung)
+    rows, alone = groups[*place, defence], groups[*place, "none"]
+    mark = hash_rows(rows), hash_rows(alone), condition.attack, defence
+    if mark not in known:
+        known[mark] = fresh_cell(rows, alone, clean, condition, defence, bench)
+    return known[mark].model_copy(update={"condition": condition})
+
+
+def hash_rows(rows: pd.DataFrame) -> str:
+    """Return a hash of what some rows say, in whatever condition."""
+    columns = [name for name in rows if name not in ("attack", "strength", "rung", "defence")]
+    return hashlib.sha256(pd.util.hash_pandas_object(rows[columns], index=False).to_numpy().tobytes()).hexdigest()
+
+
+def fresh_cell(rows: pd.DataFrame, alone: pd.DataFrame, clean: pd.DataFrame, condition: Condition, defence: str,
+               bench: Bench) -> Cell:
+    """Compute the figures of one condition × defence; all are paired on the images that the attack was run on."""
+    classes, people = bench.images.classes, rows["patient_id"].tolist()
+    draws, seed = bench.plan.bootstrap, bench.plan.seed
+    order = {name: index for index, name in enumerate(classes)}
+    scores = rows[[f"p_{name}" for name in classes]].to_numpy()
+    figures = performance(rows["label"].map(order), None if np.isnan(scores).any() else scores, classes=classes,
+                          patients=people, decisions=rows["predicted"].map(order), draws=draws, seed=seed)
+    now, before = rows["right"].to_numpy(), paired(clean, rows)
+    is_clean = condition.attack == "clean"
+    kept = [name for name, good in zip(people, before, strict=True) if good]
+    return Cell(
+        condition=condition, defence=defence, performance=figures,
+        success=None if is_clean or not before.any() else proportion(~now[before], patients=kept, draws=draws,
+                                                                     seed=seed),
+        against_clean=None if is_clean else paired_test(before, now, patients=people, draws=draws, seed=seed),
+        against_none=None if defence == "none" else paired_test(paired(alone, rows), now, patients=people, draws=draws,
+                                                                seed=seed))
+
+
+def paired(frame: pd.DataFrame, rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return whether the images of ``rows`` are read rightly in ``frame``, in the order of ``rows``."""
+    right: NDArray[np.bool_] = frame.set_index("image_id")["right"].loc[rows["image_id"]].to_numpy()
+    return right

@@ -1,0 +1,168 @@
+"""Leave one family out: what the learned detector notices of attacks whose like it was never shown.
+
+A supervised detector knows what it was taught; in a reading room the next attack is another one. So each family's test
+images are scored twice, by a detector that was shown all families and by one that was shown all others, and the two
+figures stand side by side. Test patients, and the styles of test attacks, are new to both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors.torch import save
+
+from radversary import __version__
+from radversary.audit.summarise.predictions import at
+from radversary.audit.threat_model import Rung
+from radversary.classifiers.base import Classifier
+from radversary.core.types import Estimate
+from radversary.data.prepared import PreparedImages
+from radversary.detectors.learned import LearnedDetector
+from radversary.execution.progress import track
+from radversary.guard_evaluation.families.result import FAMILIES, FamiliesResult, FamilyFigures, FamilyRow
+from radversary.guard_evaluation.families.setup import ALL, FamilyBench, prepare_families, teach, training_pieces
+from radversary.guard_evaluation.figures import Judge
+from radversary.guard_evaluation.measure import SCORE, filed, shown
+from radversary.guard_evaluation.plan import WatchPlan
+from radversary.guard_evaluation.setup import CLEAN, IDENTITY, unit_key
+from radversary.storage.files import is_sealed, sha256_json
+from radversary.storage.locks import locked
+from radversary.storage.tables import keep_table, read_table
+
+TRAIN_IMAGES = 300
+"""Training images at most, and as many attacked copies an attack."""
+
+
+def leave_one_family_out(plan: WatchPlan, classifier: Classifier, images: PreparedImages, out: Path, *,
+                         train_images: int = TRAIN_IMAGES, detector: LearnedDetector | None = None) -> FamiliesResult:
+    """Teach the learned detector on all attack families, and on all but each, and score it on every one.
+
+    Attacks that know the detectors are left out. The folder gets ``families.json``; detectors and scores are kept in
+    ``.families/`` for the next time.
+
+    Args:
+        plan: The attacks and their strengths; an attack's ``images`` limits its training copies as well.
+        classifier: Whom the attacks are made on.
+        images: The prepared images, with a training and a test part.
+        out: The folder.
+        train_images: Training images at most, patients drawn at random; each attack is made on all of them, at a
+            strength drawn for each.
+        detector: The detector to teach; by default with the plan's seed.
+
+    Returns:
+        The result, also in ``families.json``.
+
+    Raises:
+        InputError: Plan, classifier and images do not fit each other, or teach too little; see
+            :func:`radversary.guard_evaluation.families.setup.prepare_families`.
+        StorageError: The disk refused; run again to go on.
+    """
+    bench = prepare_families(plan, classifier, images, train_images=train_images,
+                             detector=detector or LearnedDetector(seed=plan.seed))
+    work = out / ".families"
+    with locked(out):
+        taught = teach(bench, work)
+        frame = scored(bench, taught, work)
+    result = summarise(bench, frame, aware=len(plan.attacks) - len(bench.families), provenance={
+        "radversary": __version__, "images sha256": images.sha256, "test part sha256": images.seal("test"),
+        "plan sha256": sha256_json(plan.model_dump(mode="json")), "detector": repr(bench.detector),
+        "detectors sha256": taught_sha256(taught)})
+    result.save(out / FAMILIES)
+    return result
+
+
+def taught_sha256(taught: Mapping[str, LearnedDetector]) -> str:
+    """Return the hash of what some detectors learned."""
+    return sha256(save({f"{name}/{key}": value for name, detector in taught.items()
+                        for key, value in detector.learned.items()})).hexdigest()
+
+
+def scored(bench: FamilyBench, taught: Mapping[str, LearnedDetector], work: Path) -> pd.DataFrame:
+    """Return what every detector says of all test images, from disk as far as an equal run got.
+
+    Args:
+        bench: What is run.
+        taught: Name to detector.
+        work: Where each batch is kept.
+
+    Returns:
+        One row an image × condition: what it is, and one column a detector.
+    """
+    watch, known, pieces = bench.watch, taught_sha256(taught), []
+    for label in (CLEAN, *watch.trials):
+        rows = watch.trials[label].meets(watch.rows) if label in watch.trials else watch.rows
+        parts = np.array_split(rows, range(watch.plan.batch_size, len(rows), watch.plan.batch_size))
+        key = unit_key(watch, known, label)[:24]
+        pieces += [(label, part, work / f"{key}-{number:05d}.parquet") for number, part in enumerate(parts)]
+    for label, rows, path in track(pieces, "Attacking and scoring test images"):
+        if not is_sealed(path):
+            keep_table(path, scores(bench, taught, label, rows))
+    return pd.concat([read_table(path) for _, _, path in pieces], ignore_index=True)
+
+
+def scores(bench: FamilyBench, taught: Mapping[str, LearnedDetector], label: str, rows: np.ndarray) -> pd.DataFrame:
+    """Score some test images under one label as every guard meets them: re-encoded, saved and loaded."""
+    own, frames = bench.watch.images, []
+    for strength, _, images in shown(bench.watch, label, rows):
+        seen, _ = filed(images)
+        frames.append(pd.DataFrame({
+            "image_id": [own.image_ids[row] for row in rows], "patient_id": [own.patients[row] for row in rows],
+            "attack": label, "strength": strength, "rung": str(Rung.OBLIVIOUS),
+            **{SCORE + name: detector.score(seen).double().numpy() for name, detector in taught.items()}}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def summarise(bench: FamilyBench, frame: pd.DataFrame, *, aware: int, provenance: dict[str, str]) -> FamiliesResult:
+    """Return all figures.
+
+    Args:
+        bench: What was run.
+        frame: What the detectors said.
+        aware: Attacks of the plan that know the detectors, and were left out.
+        provenance: Hashes and versions.
+    """
+    watch, clean = bench.watch, frame[frame["attack"] == CLEAN]
+    judge = Judge(watch, clean, clean)
+    rows = tuple(FamilyRow(family=bench.families[condition.attack], condition=condition,
+                           in_family=figures(judge, at(frame, condition), ALL),
+                           out_of_family=figures(judge, at(frame, condition), bench.families[condition.attack]))
+                 for condition in track(watch.conditions, "Figures with intervals"))
+    identity = judge.area(at(frame, watch.condition(IDENTITY, 0.0)), SCORE + ALL)
+    counts = dict.fromkeys(bench.members, 0)
+    for piece in training_pieces(bench):
+        counts[bench.families[piece.label]] += len(piece.rows)
+    return FamiliesResult(
+        name=watch.plan.name, model=watch.guard.classifier.card.as_text(), families=bench.members,
+        taught_clean=len(bench.rows), taught_attacked=counts, images=len(clean),
+        patients=int(clean["patient_id"].nunique()), rows=rows, identity=identity,
+        warnings=tuple(warnings(identity, clean=len(clean), aware=aware)), provenance=provenance)
+
+
+def figures(judge: Judge, suspect: pd.DataFrame, name: str) -> FamilyFigures:
+    """Return the figures of one detector, by its name, on some attacked images."""
+    own = replace(judge, clean=judge.clean.assign(suspicion=judge.clean[SCORE + name]))
+    (at_5,) = own.noticed(suspect.assign(suspicion=suspect[SCORE + name]), (0.05,))
+    return FamilyFigures(auroc=own.area(suspect, SCORE + name), at_5=at_5)
+
+
+def warnings(identity: Estimate, *, clean: int, aware: int) -> Iterator[str]:
+    """Yield the sentences that a reader of these figures must see.
+
+    Args:
+        identity: Area of the attack that changes nothing.
+        clean: Clean test images.
+        aware: Attacks that were left out.
+    """
+    if not identity.low <= 0.5 <= identity.high:
+        yield (f"The attack that changes nothing has an area of {identity.value:.3f}: something else than the attacks "
+               "tells the images apart, so no figure here may be trusted.")
+    if clean < 20:
+        yield f"With {clean} clean test images, 5 % false alarms means not a single one: TPR at 5 % is that at none."
+    if aware:
+        yield (f"{aware} of the plan's attacks know the detectors and were left out: there is no guard here to attack, "
+               "and these figures say nothing of such attackers.")

@@ -1,0 +1,180 @@
+"""All that a guard is shown, built and checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import save
+
+from radversary import __version__
+from radversary.attacks.identity import Identity
+from radversary.audit.identity import classifier_hash
+from radversary.audit.plan import AttackPlan
+from radversary.audit.result import Condition
+from radversary.audit.setup import Trial, check_strengths, condition_of, refuse_evasive, some_rows
+from radversary.audit.threat_model import Rung
+from radversary.classifiers.base import Classifier, check_fits
+from radversary.classifiers.probe import check_answers
+from radversary.core.errors import InputError
+from radversary.data.prepared import PreparedImages
+from radversary.guard_evaluation.guarded import GuardedClassifier
+from radversary.guard_evaluation.plan import WatchPlan, rung_of
+from radversary.imaging.image import check_rule
+from radversary.screening.films import GROUPS, Films, bands
+from radversary.screening.guard import Guard
+from radversary.screening.views import identity
+from radversary.storage.files import sha256_json
+from radversary.storage.hashes import code_hash, part_hash
+
+FORMAT = 2
+"""Raised whenever the same plan would give other scores: older ones are not taken for new ones."""
+
+CLEAN, IDENTITY = "clean", "identity"
+
+
+@dataclass(frozen=True, eq=False)
+class WatchBench:
+    """A guard and all that it is shown.
+
+    Attributes:
+        plan: What to do.
+        guard: What is evaluated.
+        images: The prepared images.
+        rows: The test rows.
+        trials: Attack label to what is done, the identity attack first.
+    """
+
+    plan: WatchPlan
+    guard: Guard
+    images: PreparedImages
+    rows: np.ndarray
+    trials: Mapping[str, Trial]
+
+    @cached_property
+    def facts(self) -> pd.DataFrame:
+        """What is known of each test image that it can be grouped by, such as view; its index is their rows."""
+        frame = self.images.table.frame.iloc[self.rows]
+        known = {name: frame[name].astype(str).to_numpy() for name in GROUPS if name in frame}
+        return bands(pd.DataFrame(known, index=self.rows))
+
+    @cached_property
+    def groups(self) -> dict[int, str] | None:
+        """Row to the group that it is judged within; None where the guard knows no groups."""
+        names = Films(torch.empty(0), (), (), self.facts).groups(self.guard.record.get("grouped_by"))
+        return None if names is None else dict(zip(self.rows.tolist(), names, strict=True))
+
+    def groups_of(self, rows: Sequence[int] | np.ndarray) -> list[str] | None:
+        """Return the groups of some test rows; None where the guard knows none."""
+        return None if self.groups is None else [self.groups[int(row)] for row in rows]
+
+    def targets(self, label: str, rows: np.ndarray) -> Iterator[tuple[Classifier, np.ndarray]]:
+        """Yield whom an attack is made on, and the places in ``rows`` that it is made for.
+
+        Who knows the detectors attacks the guard as it judges each image's own group.
+        """
+        if self.trials[label].rungs != (Rung.ADAPTIVE,):
+            yield self.guard.classifier, np.arange(len(rows))
+            return
+        groups = self.groups_of(rows)
+        if groups is None:
+            yield GuardedClassifier(self.guard), np.arange(len(rows))
+            return
+        for group in sorted(set(groups)):
+            yield GuardedClassifier(self.guard, group=group), np.flatnonzero(np.asarray(groups) == group)
+
+    def condition(self, label: str, strength: float) -> Condition:
+        """Return what one attack at one strength is called."""
+        trial = self.trials[label]
+        if label == IDENTITY:
+            return Condition(attack=label, strength=strength, rung=trial.rungs[0], description=repr(trial.attack))
+        return condition_of(label, trial.attack.at(strength), trial.rungs[0])
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """All attacks at all strengths, without identity: who does not know the detectors first, then who does."""
+        told = sorted((item for item in self.trials.items() if item[0] != IDENTITY),
+                      key=lambda item: item[1].rungs[0] == Rung.ADAPTIVE)
+        return tuple(self.condition(label, strength) for label, trial in told for strength in sorted(trial.strengths))
+
+
+def prepare_watch(plan: WatchPlan, guard: Guard, images: PreparedImages) -> WatchBench:
+    """Build the attacks, refusing what does not fit.
+
+    Raises:
+        AccessError: An attack needs the detectors and its name does not say so, such as noise of an evasive one's size.
+        InputError: The guard is not calibrated, or the images were prepared by another rule than its classifier's.
+        ModelError: Its classifier does not answer as one must, or its classes differ from the data's.
+        PlanError: An attack is too weak to survive saving, or refuses its options.
+        UnknownNameError: No such attack.
+    """
+    guard.calibrated()
+    check_answers(guard.classifier)
+    check_fits(guard.classifier, images.classes)
+    check_rule(images.rule, guard.classifier.card, model=guard.classifier.card.name)
+    rows = images.rows("test")
+    if plan.limit is not None:
+        rows = some_rows(rows, images, limit=plan.limit, seed=plan.seed)
+    trials = {IDENTITY: Trial(Identity(), (0.0,))}
+    for attack in plan.attacks:
+        trials[attack.label] = trial(attack, images, rows, seed=plan.seed)
+        if rung_of(attack) == Rung.OBLIVIOUS:
+            refuse_evasive(trials[attack.label].attack, guard.classifier)
+    return WatchBench(plan=plan, guard=guard, images=images, rows=rows, trials=trials)
+
+
+def refuse_ungrouped(bench: WatchBench) -> None:
+    """Refuse test images whose group the guard cannot judge, before any is attacked.
+
+    Raises:
+        InputError: There are some, or nothing is known of what they are grouped by.
+    """
+    known = bench.guard.calibrated().final.scores
+    if others := sorted(set((bench.groups or {}).values()) - set(known)):
+        raise InputError(f"test images are of {bench.guard.record['grouped_by']} {', '.join(others)}, which was never "
+                         f"calibrated; known: {', '.join(known)}")
+
+
+def trial(plan: AttackPlan, images: PreparedImages, rows: np.ndarray, *, seed: int) -> Trial:
+    """Build one attack of a plan.
+
+    Raises:
+        PlanError: A strength vanishes in the images' bit depth, or the attack refuses its options.
+        UnknownNameError: No such attack.
+    """
+    met = rows if plan.images is None else some_rows(rows, images, limit=plan.images, seed=seed)
+    check_strengths(plan, images, met)
+    return Trial(attack=plan.build(), strengths=plan.steps(), rungs=(rung_of(plan),),
+                 rows=None if plan.images is None else frozenset(map(int, met)))
+
+
+def guard_sha256(guard: Guard) -> str:
+    """Return the hash of all that a guard's answers depend on: weights, detectors, what they learned, thresholds."""
+    learned = save({f"{name}/{key}": value.detach().cpu().contiguous() for name, detector in guard.detectors.items()
+                    for key, value in detector.learned.items()})
+    options: dict[str, Any] = {name: detector.options() for name, detector in guard.detectors.items()}
+    return sha256_json({"model": classifier_hash(guard.classifier), "detectors": options,
+                        "order": [[name, code_hash(type(detector))] for name, detector in guard.detectors.items()],
+                        "learned": sha256(learned).hexdigest(), "fusion": asdict(guard.calibrated()),
+                        "grouped_by": guard.record.get("grouped_by"), "views": identity(guard.views)})
+
+
+def unit_key(bench: WatchBench, guard: str, label: str) -> str:
+    """Return the hash of all that the scores under one label depend on: other attacks of the plan are no part of it.
+
+    Args:
+        bench: What is run.
+        guard: :func:`guard_sha256` of its guard.
+        label: An attack's label, or the name of a harmless change.
+    """
+    plan = next((attack for attack in bench.plan.attacks if attack.label == label), None)
+    attack = None if plan is None else [plan.model_dump(mode="json"), part_hash(plan.build())]
+    settings = bench.plan.model_dump(mode="json", include={"seed", "limit", "batch_size"})
+    return sha256_json({"radversary": __version__, "format": FORMAT, "guard": guard, "images": bench.images.sha256,
+                        "plan": settings, "label": label, "attack": attack})

@@ -1,0 +1,135 @@
+"""Figures of an evaluated guard: curves with bands, scores, the spread of clean p-values, a day's alerts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from radversary.audit.result import Condition
+from radversary.audit.threat_model import Rung
+from radversary.audit.wording import level, measure_name
+from radversary.guard_evaluation.result import WatchResult, WatchRow
+from radversary.report.figures.canvas import (
+    AFTER,
+    BEFORE,
+    DASHES,
+    INK,
+    MUTED,
+    SERIES,
+    Drawing,
+    draw,
+    legend_below,
+    percent_axis,
+)
+from radversary.report.formats import area, area_interval, shorten, slug
+
+
+def draw_watch(result: WatchResult) -> dict[str, list[Drawing]]:
+    """Draw every figure of an evaluated guard.
+
+    Args:
+        result: What was found.
+
+    Returns:
+        Section to figures: ``roc`` and ``scores`` (one an attack), ``levels`` and ``alerts`` (one each).
+    """
+    attacks = by_attack(result.rows)
+    return {"roc": [_roc(rows, place) for place, rows in enumerate(attacks)],
+            "scores": [_scores(rows[-1], result.alpha, place) for place, rows in enumerate(attacks)],
+            "levels": [_levels(result)], "alerts": [_alerts(result)] if result.rows else []}
+
+
+def by_attack(rows: Sequence[WatchRow]) -> list[list[WatchRow]]:
+    """Group rows by attack, strengths rising."""
+    grouped: dict[str, list[WatchRow]] = {}
+    for row in rows:
+        grouped.setdefault(row.condition.attack, []).append(row)
+    return [sorted(own, key=lambda row: row.condition.strength) for own in grouped.values()]
+
+
+def title_of(condition: Condition) -> str:
+    """Name an attack, and say where it knows the detectors."""
+    known = " (knows the detectors)" if condition.rung == Rung.ADAPTIVE else ""
+    return f"{shorten(condition.attack)}{known}"
+
+
+def _roc(rows: Sequence[WatchRow], index: int) -> Drawing:
+    """Draw one attack's curves, a line a strength; the strongest and the weakest with their bands."""
+    measure, title = rows[0].condition.measure, title_of(rows[0].condition)
+
+    def paint(axes: Any) -> None:  # noqa: ANN401
+        axes.plot((0, 1), (0, 1), color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
+        handles = []
+        for place, row in enumerate(rows):
+            colour, curve = SERIES[place % len(SERIES)], row.curve
+            handles += axes.plot(curve.false_alarms, curve.detections, color=colour,
+                                 linestyle=DASHES[place % len(DASHES)])
+            if row in (rows[0], rows[-1]):
+                axes.fill_between(curve.false_alarms, curve.low, curve.high, color=colour, alpha=0.14, linewidth=0)
+        axes.set(xlabel="false alarms on clean images", ylabel="attacks noticed", xlim=(-0.02, 1.02),
+                 ylim=(-0.02, 1.02))
+        percent_axis(axes.xaxis)
+        percent_axis(axes.yaxis)
+        labels = [f"{level(row.condition.strength, measure)}: {area(row.auroc.value)} {area_interval(row.auroc)}"
+                  for row in rows]
+        legend_below(axes, handles, labels, columns=1)
+
+    return draw(f"watch-roc-{index + 1}-{slug(rows[0].condition.attack)}", f"{title}, by {measure_name(measure)}",
+                f"Receiver operating characteristic against {title}, one line a strength, with 95 % bands for the "
+                "weakest and the strongest", paint, height=3.2 + 0.22 * len(rows))
+
+
+def _scores(row: WatchRow, alpha: float, index: int) -> Drawing:
+    condition, bars = row.condition, row.histogram
+    title = f"{title_of(condition)} at {measure_name(condition.measure)} {level(condition.strength, condition.measure)}"
+
+    def paint(axes: Any) -> None:  # noqa: ANN401
+        clean = axes.stairs(bars.clean, bars.edges, fill=True, color=BEFORE, alpha=0.55)
+        attacked = axes.stairs(bars.attacked, bars.edges, color=AFTER, linewidth=1.7)
+        limit = axes.axvline(-math.log10(alpha), color=INK, linewidth=1.1, linestyle=(0, (4, 2)))
+        axes.set(xlabel="−log₁₀ of the p-value (higher: more suspicious)", ylabel="images", ylim=(0, None))
+        axes.grid(visible=False, axis="x")
+        legend_below(axes, [clean, attacked, limit], ["clean, re-encoded", "attacked", "alarm from here"], columns=3)
+
+    return draw(f"watch-scores-{index + 1}-{slug(condition.attack)}", title,
+                f"Suspicion of clean images and of {title}", paint, height=2.7)
+
+
+def _levels(result: WatchResult) -> Drawing:
+    found = result.levels
+
+    def paint(axes: Any) -> None:  # noqa: ANN401
+        ideal = axes.plot((0, 1), (0, 1), color=MUTED, linewidth=1, linestyle=(0, (1, 2)))[0]
+        axes.fill_between(found.expected, [e.low for e in found.observed], [e.high for e in found.observed],
+                          color=BEFORE, alpha=0.14, linewidth=0)
+        line = axes.plot(found.expected, [e.value for e in found.observed], color=BEFORE, marker="o", markersize=3.5)[0]
+        limit = axes.axvline(result.alpha, color=INK, linewidth=1.1, linestyle=(0, (4, 2)))
+        axes.set(xlabel="level", ylabel="clean images at or below", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        percent_axis(axes.xaxis)
+        percent_axis(axes.yaxis)
+        legend_below(axes, [line, ideal, limit], ["observed, 95 % band", "expected", "promised rate"])
+
+    return draw("watch-levels", "P-values of clean test images",
+                "Share of clean test images with a p-value at or below each level; on the diagonal the promise holds "
+                "exactly, above it there are more false alarms than promised", paint, height=3.3)
+
+
+def _alerts(result: WatchResult) -> Drawing:
+    """Draw a day's alarms under each attack at its greatest strength: true ones and false ones, end to end."""
+    rows = [own[-1] for own in by_attack(result.rows)]
+
+    def paint(axes: Any) -> None:  # noqa: ANN401
+        true, false = [row.alerts.true for row in rows], [row.alerts.false for row in rows]
+        handles = [axes.barh(range(len(rows)), true, 0.6, color=AFTER),
+                   axes.barh(range(len(rows)), false, 0.6, left=true, color=BEFORE, alpha=0.6)]
+        names = [f"{shorten(row.condition.attack, limit=20)} "
+                 f"{level(row.condition.strength, row.condition.measure)}" for row in rows]
+        axes.set(yticks=range(len(rows)), yticklabels=names, ylim=(len(rows) - 0.5, -0.5),
+                 xlabel=f"alarms in {result.studies} studies")
+        axes.grid(visible=False, axis="y")
+        legend_below(axes, handles, ["attacked studies", "clean studies"])
+
+    return draw("watch-alerts", f"A day of {result.studies} studies, {100 * result.prevalence:g} % attacked",
+                "Alarms a day under each attack at its greatest strength, true and false", paint,
+                height=1.4 + 0.36 * len(rows))

@@ -1,0 +1,1 @@
+"""The thesis' figures from a run."""

@@ -1,0 +1,120 @@
+"""Plans: frozen, typed, YAML in and out; an unknown key is answered with the nearest known one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from radversary.core.errors import PlanError, RadversaryError, UnknownNameError
+from radversary.core.text import first_fault
+from radversary.storage.files import read_text
+from radversary.storage.plain_yaml import LIMIT, parse_yaml
+
+AnyPlan = TypeVar("AnyPlan", bound=BaseModel)
+
+
+class Plan(BaseModel):
+    """A frozen part of a plan; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Part(Plan):
+    """A registered part by name.
+
+    Attributes:
+        name: Its name in the registry.
+        options: Its hyper-parameters.
+    """
+
+    name: str
+    options: dict[str, Any] = {}
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401
+    """Return the pydantic models anywhere inside a type annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in models_in(inner)]
+
+
+def known_keys(model: type[BaseModel], place: Sequence[int | str]) -> list[str]:
+    """Return the keys known where ``place`` leads to inside ``model``."""
+    for step in place:
+        field = model.model_fields.get(str(step))
+        if field is not None:
+            inner = models_in(field.annotation)
+            if not inner:
+                return []
+            model = inner[0]
+    return list(model.model_fields)
+
+
+def parse_plan(model: type[AnyPlan], content: Any, *, source: str) -> AnyPlan:  # noqa: ANN401
+    """Build a plan from plain values.
+
+    Args:
+        model: The plan's class.
+        content: What YAML or JSON gave.
+        source: Where it came from, for the error.
+
+    Returns:
+        The plan.
+
+    Raises:
+        UnknownNameError: A key nobody knows.
+        PlanError: A value that does not fit.
+
+    Example:
+        >>> parse_plan(Part, {"name": "jpeg", "options": {"quality": 50}}, source="example").name
+        'jpeg'
+    """
+    if not isinstance(content, dict):
+        raise PlanError(f"{source} must hold keys and values, got {type(content).__name__}")
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise plan_error(model, error, source=source) from error
+
+
+def plan_error(model: type[BaseModel], error: ValidationError, *, source: str) -> RadversaryError:
+    """Turn pydantic's findings into one sentence about the first of them."""
+    first = error.errors(include_url=False)[0]
+    place = first["loc"]
+    if first["type"] == "extra_forbidden":
+        return UnknownNameError(f"key in {source}", str(place[-1]), known_keys(model, place[:-1]))
+    return PlanError(f"{source}: {'' if place else 'the plan: '}{first_fault(error)}")
+
+
+def read_plan(model: type[AnyPlan], path: Path) -> AnyPlan:
+    """Read a plan from a YAML or JSON file.
+
+    Args:
+        model: The plan's class.
+        path: The file.
+
+    Returns:
+        The plan.
+
+    Raises:
+        PlanError: No such file, no YAML within limits (:func:`radversary.storage.plain_yaml.parse_yaml`), or a value
+            that does not fit.
+        UnknownNameError: A key nobody knows.
+    """
+    try:
+        content = parse_yaml(read_text(path, limit=LIMIT))
+    except OSError as error:
+        raise PlanError(f"cannot read plan {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise PlanError(f"plan {path} is not valid YAML: {error}") from error
+    return parse_plan(model, content, source=f"plan {path}")
+
+
+def plan_text(plan: BaseModel) -> str:
+    """Write a plan as YAML."""
+    text: str = yaml.safe_dump(plan.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return text

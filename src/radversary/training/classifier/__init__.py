@@ -1,0 +1,1 @@
+"""Training a classifier: plan, recipes and the resumable loop around them."""

@@ -1,0 +1,155 @@
+"""What a training shall do, as plain data: no training library is imported to read a plan."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from radversary.core.errors import UnknownNameError
+from radversary.storage.documents import Seed
+
+DEFAULT_SEED = 42
+"""Seed of a training that nobody gave one."""
+
+
+class Phase(BaseModel):
+    """One stretch of training with one set of trained layers and one optimiser.
+
+    Attributes:
+        name: Names its folder and its mark in the curves.
+        trunk: ``frozen`` trains the head only and leaves the trunk's BatchNorm statistics alone; ``trained`` all.
+        epochs: At most so many passes over the training images.
+        learning_rate: Adam's, at the start (``plateau``) or at the peak (``one-cycle``).
+        schedule: ``plateau`` divides the rate by 10 after 2 epochs without a better validation loss and stops early;
+            ``one-cycle`` (Smith and Topin 2018, arXiv:1708.07120) warms up and anneals, and runs all its epochs.
+        weights: ``best`` keeps those of the lowest validation loss, ``last`` those of the last epoch: validation images
+            are clean, so that the best epoch of a training for robustness can be one that is not yet robust.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    trunk: Literal["frozen", "trained"]
+    epochs: int = Field(gt=0, le=10**5)
+    learning_rate: float = Field(gt=0, allow_inf_nan=False)
+    schedule: Literal["plateau", "one-cycle"] = "plateau"
+    weights: Literal["best", "last"] = "best"
+
+
+THESIS_PHASES = (
+    Phase(name="frozen", trunk="frozen", epochs=10, learning_rate=1e-3),
+    Phase(name="unfrozen", trunk="trained", epochs=20, learning_rate=1e-4),
+)
+"""Train the head on a frozen trunk, then everything at 1e-4; the thesis gives no number of epochs."""
+
+
+class TrainingPlan(BaseModel):
+    """How a classifier is trained.
+
+    Attributes:
+        architecture: A name in :data:`radversary.classifiers.networks.NETWORKS`.
+        start: Where the weights come from: ImageNet, random numbers, or the classifier that is to be defended.
+        phases: What happens, in order; each starts from the best weights of the one before.
+        batch_size: Images a step.
+        patience: Epochs without a better validation loss before a ``plateau`` phase stops.
+        precision: ``auto``, ``float32`` or ``bfloat16``; see :func:`radversary.execution.devices.training_precision`.
+        seed: Of the random weights, the order of the images and dropout; None takes one that the study derives from
+            its own and the model's name, or :data:`DEFAULT_SEED` outside a study.
+
+    Example:
+        >>> [phase.name for phase in TrainingPlan().phases]
+        ['frozen', 'unfrozen']
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    architecture: str = "resnet50"
+    start: Literal["imagenet", "random", "victim"] = "imagenet"
+    phases: tuple[Phase, ...] = Field(default=THESIS_PHASES, min_length=1)
+    batch_size: int = Field(default=32, ge=2, le=2**16)
+    patience: int = Field(default=3, gt=0, le=10**5)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    seed: Seed | None = None
+
+    def seeded(self, seed: int = DEFAULT_SEED) -> TrainingPlan:
+        """Return the plan with a seed: its own where it has one.
+
+        Args:
+            seed: Taken where the plan has none.
+
+        Example:
+            >>> TrainingPlan().seeded(7).seed, TrainingPlan(seed=1).seeded(7).seed
+            (7, 1)
+        """
+        return self if self.seed is not None else self.model_copy(update={"seed": seed})
+
+    @field_validator("architecture")
+    @classmethod
+    def _registered(cls, architecture: str) -> str:
+        # Imported here, so that PyTorch is not loaded with this file.
+        from radversary.classifiers.networks import NETWORKS
+
+        if architecture not in (known := NETWORKS.names()):
+            raise ValueError(str(UnknownNameError("architecture", architecture, known)))
+        return architecture
+
+    @model_validator(mode="after")
+    def _named_apart(self) -> Self:
+        names = [phase.name for phase in self.phases]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two phases share a name: {', '.join(names)}")
+        return self
+
+
+class RobustPlan(BaseModel):
+    """Adversarial training against gradients, with images attacked anew in each step.
+
+    Fast adversarial training (Wong, Rice and Kolter 2020, arXiv:2001.03994): one signed gradient step of 1.25
+    ``epsilon`` from a random start.
+
+    Attributes:
+        epsilon: Largest change of a pixel, of the whole range of grey.
+        share: Share of a batch that comes attacked.
+        norm: ``shared`` or ``dual`` BatchNorm, as in :class:`Objective`.
+        keep: As there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    epsilon: float = Field(default=4 / 255, gt=0, le=1)
+    share: float = Field(default=0.5, gt=0, le=1)
+    norm: Literal["shared", "dual"] = "shared"
+    keep: Literal["clean", "attacked"] = "clean"
+
+    @model_validator(mode="after")
+    def _feeds_both_norms(self) -> Self:
+        if self.norm == "dual" and self.share == 1:
+            raise ValueError("dual norm needs clean images too: choose a share below 1")
+        return self
+
+
+class Objective(BaseModel):
+    """What a training asks of a network beside the right answer.
+
+    Attributes:
+        consistency: Weight of the Jensen-Shannon divergence between the views of an image, where there are several.
+        norm: ``dual`` gives attacked views a BatchNorm of their own (Xie et al. 2020, arXiv:1911.09665; on chest films
+            Han et al. 2021, Nature Communications 12, 4315).
+        keep: Whose BatchNorm is saved, that of ``clean`` or of ``attacked`` images; validation uses it too.
+        mixstyle: Probability that a step mixes feature statistics (:mod:`radversary.training.classifier.mixstyle`).
+        robust: Attacks made in the training step, if any.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    consistency: float = Field(default=0.0, ge=0)
+    norm: Literal["shared", "dual"] = "shared"
+    keep: Literal["clean", "attacked"] = "clean"
+    mixstyle: float = Field(default=0.0, ge=0, le=1)
+    robust: RobustPlan | None = None
+
+    @property
+    def norms(self) -> tuple[Literal["shared", "dual"], Literal["clean", "attacked"]]:
+        """The norm in force, that of the attacks in the step where there are any, and whose is kept."""
+        return (self.robust.norm, self.robust.keep) if self.robust else (self.norm, self.keep)

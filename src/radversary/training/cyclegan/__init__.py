@@ -1,0 +1,1 @@
+"""Training a CycleGAN from unpaired attacked and clean images."""

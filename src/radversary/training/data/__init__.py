@@ -1,0 +1,1 @@
+"""What training loops draw batches from: images, attacked copies, views, augmentation."""

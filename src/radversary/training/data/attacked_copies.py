@@ -1,0 +1,136 @@
+"""Attacked copies of training images, made once: one copy at the attack's own strength serves every opacity."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from radversary.attacks.base import Attack, Batch, run_attack
+from radversary.classifiers.base import Classifier
+from radversary.core.errors import DataError, PlanError
+from radversary.core.types import Access, Images
+from radversary.execution.progress import track
+from radversary.storage.arrays import open_array
+from radversary.storage.documents import Count, Document, Sha256, find_document
+from radversary.storage.files import sha256_json, storage_errors, write_json
+from radversary.storage.hashes import part_hash
+from radversary.training.data.datasets import TrainingSet
+
+BATCH = 32
+
+
+class TwinsRecord(Document):
+    """How far the attacked copies of a training set are.
+
+    Attributes:
+        key: Hash of all that they depend on.
+        done: Entries that are finished.
+    """
+
+    key: Sha256
+    done: Count
+
+
+def make_twins(attack: Attack, victim: Classifier, entries: TrainingSet, *, names: Sequence[str], copies: int,
+               seed: int, path: Path, step: str = "twin") -> np.ndarray:
+    """Attack every entry of a training set several times at the attack's own strength.
+
+    Stopped and started again it goes on after the last whole batch.
+
+    Args:
+        attack: The attack.
+        victim: The classifier it may look at.
+        entries: The training images as the network sees them, turned and all.
+        names: One id an entry; with the seed it fixes the random choices.
+        copies: Twins an entry.
+        seed: The plan's seed.
+        path: Where the array goes (``.npy``); ``.json`` beside it says how far it is.
+        step: What the copies are called; two attacks of one name make the same random choices.
+
+    Returns:
+        uint8 or uint16 (R, copies, C, S, S), memory-mapped.
+
+    Raises:
+        PlanError: The attack's strength is 0, so that a copy would be the image.
+        StorageError: The disk refused.
+    """
+    check_bites(attack)
+    shape = (len(entries), copies, *twin_shape(attack, victim, entries, names))
+    key = sha256_json({"attack": part_hash(attack), "seed": seed, "shape": shape, "step": step,
+                       "victim": victim.fingerprint() if attack.needs > Access.NONE else None, "names": list(names)})
+    dtype, top = entries.images.dtype, np.iinfo(entries.images.dtype).max
+    known, done = begun(path, key, shape, dtype)
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        twins = new_array(path, shape, dtype) if known is None else known
+        starts = range(done, len(entries), BATCH)
+        for start in track(starts, "Attacking training images"):
+            places = list(range(start, min(start + BATCH, len(entries))))
+            for copy in range(copies):
+                attacked = attack_entries(attack, victim, entries, places, names, seed=seed, step=f"{step} {copy}")
+                twins[places, copy] = np.rint(attacked.numpy() * top).astype(dtype)
+            twins.flush()
+            write_json(path.with_suffix(".json"), {"key": key, "done": places[-1] + 1})
+    return twins
+
+
+def check_bites(attack: Attack) -> None:
+    """Refuse an attack of strength 0.
+
+    Raises:
+        PlanError: It is one.
+    """
+    if not attack.current:
+        raise PlanError(f"training on {attack!r} would be training on clean images: "
+                        f"its {attack.strength} is 0; give it a strength")
+
+
+def new_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.memmap[Any, Any]:
+    """Make an empty array on disk, all of its room taken at once, and forget what an earlier one held.
+
+    Writing to a mapped file on a full disk kills the process; asking for the room first is refused in words.
+
+    Raises:
+        OSError: There is no room; nothing is left behind.
+    """
+    path.with_suffix(".json").unlink(missing_ok=True)
+    try:
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        if hasattr(os, "posix_fallocate"):
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    return array
+
+
+def attack_entries(attack: Attack, victim: Classifier, entries: TrainingSet, places: Sequence[int],
+                   names: Sequence[str], *, seed: int, step: str) -> Images:
+    """Attack some entries at the attack's own strength."""
+    images, labels = entries.fetch(places)
+    batch = Batch(images=images, labels=labels, image_ids=tuple(f"{names[place]}#{place}" for place in places),
+                  bits=entries.depths(places))
+    (outcome,) = run_attack(attack, victim, batch, seed=seed, step=step, strengths=[attack.current])
+    return outcome.images
+
+
+def twin_shape(attack: Attack, victim: Classifier, entries: TrainingSet, names: Sequence[str]) -> tuple[int, ...]:
+    """Return the shape (C, S, S) that the attack gives its images."""
+    return tuple(attack_entries(attack, victim, entries, [0], names, seed=0, step="shape").shape[1:])
+
+
+def begun(path: Path, key: str, shape: tuple[int, ...],
+          dtype: np.dtype[Any]) -> tuple[np.memmap[Any, Any] | None, int]:
+    """Return what an earlier, equal run made and how many entries it finished; nothing where its files are damaged."""
+    found = find_document(path.with_suffix(".json"), TwinsRecord)
+    if found is None or found.key != key or not 0 < found.done <= shape[0]:
+        return None, 0
+    try:
+        return open_array(path, dtypes=(dtype.name,), shape=shape, mode="r+"), found.done
+    except DataError:
+        return None, 0

@@ -1,1 +1,0 @@
-"""What is trained and by which loss: one Lightning module a file."""

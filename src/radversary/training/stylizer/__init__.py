@@ -1,0 +1,1 @@
+"""Training the feed-forward style network."""

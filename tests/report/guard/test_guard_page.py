@@ -1,0 +1,198 @@
+"""The page of an evaluated guard: everything that was found is on it, and nothing of it comes from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from radversary.audit.result import Condition, Histogram
+from radversary.audit.threat_model import Rung
+from radversary.core.errors import DataError, InputError
+from radversary.core.types import Estimate
+from radversary.guard_evaluation.families.result import FAMILIES, FamiliesResult, FamilyFigures, FamilyRow
+from radversary.guard_evaluation.result import (
+    Alerts,
+    Band,
+    HarmlessRow,
+    Levels,
+    Outcome,
+    Promise,
+    WatchExhibit,
+    WatchResult,
+    WatchRow,
+)
+from radversary.report.guard.page import render_watch, tables, worst, worst_by_strength, write_watch
+
+
+def estimate(value: float, n: int = 120) -> Estimate:
+    return Estimate(value, max(0.0, value - 0.05), min(1.0, value + 0.05), n)
+
+
+def outcome(flagged: float) -> Outcome:
+    left = 1 - flagged
+    return Outcome(correct_accepted=estimate(0.75 * left), flagged=estimate(flagged),
+                   wrong_accepted=estimate(0.25 * left))
+
+
+def row(attack: str, strength: float, area: float, *, rung: Rung = Rung.OBLIVIOUS, measure: str = "opacity",
+        slipped: float = 0.03, none_flipped: bool = False) -> WatchRow:
+    hit = None if none_flipped else estimate(0.77, 40)
+    return WatchRow(
+        condition=Condition(attack=attack, strength=strength, rung=rung, measure=measure,
+                            description=f"{attack}(s={strength})"),
+        auroc=estimate(area), detectors={"rough": estimate(area - 0.1), "energy": estimate(0.6)},
+        floors={"mean brightness": estimate(0.52)}, at_1=estimate(area - 0.2), at_5=estimate(area - 0.1),
+        alarms=estimate(0.8), flipped=estimate(0.4), at_1_flipped=hit, at_5_flipped=hit, alarms_flipped=hit,
+        slipped=estimate(slipped), slipped_direct=estimate(slipped + 0.04), outcome=outcome(0.8),
+        alerts=Alerts(true=8.0, false=49.5, unnoticed=2.0, ppv=None if none_flipped else estimate(0.139)),
+        curve=Band(false_alarms=(0, 0.5, 1), detections=(0, area, 1), low=(0, area - 0.1, 1), high=(0, 1, 1)),
+        histogram=Histogram(edges=(0, 1, 2), clean=(90, 30), attacked=(20, 100)))
+
+
+def watch_result(folder: Path, **changes) -> WatchResult:
+    Image.fromarray(np.full((8, 8), 90, np.uint8)).save(folder / "film.png")
+    shown = {"p_value": 0.2, "cue": "rough (p = 0.1): unlike clean films", "said": "Normal", "said_now": "Pneumonia",
+             "original": "film.png", "shown": "film.png"}
+    content = {
+        "name": "night watch", "classes": ("Normal", "Pneumonia"), "model": {"name": "tiny"},
+        "detectors": ("rough", "energy"), "rule": "harmonic", "alpha": 0.05, "prevalence": 0.01, "studies": 1000,
+        "images": 120, "patients": 90,
+        "rows": (row("style", 0.1, 0.86), row("style", 0.5, 0.97),
+                 row("stm", 8 / 255, 0.91, measure="epsilon", none_flipped=True),
+                 row("aware-style", 0.1, 0.72, rung=Rung.ADAPTIVE, slipped=0.21)),
+        "identity": row("identity", 0.0, 0.5, measure="", none_flipped=True),
+        "harmless": (HarmlessRow(name="clean", alarms=estimate(0.06), outcome=outcome(0.06)),
+                     HarmlessRow(name="jpeg-75", alarms=estimate(0.11), outcome=outcome(0.11))),
+        "promises": (Promise(kind="all", name="all", rate=estimate(0.044), every_image=estimate(0.05), bound=0.087),
+                     Promise(kind="sex", name="F", rate=estimate(0.2, 12), every_image=estimate(0.2), bound=0.087)),
+        "drift": 0.4, "levels": Levels(expected=(0.05, 0.5, 1.0), observed=(estimate(0.04), estimate(0.5),
+                                                                          estimate(1.0))),
+        "exhibits": (WatchExhibit(missed=True, image_id="film-7", label="Normal", heat="film.png",
+                                  condition=Condition(attack="style", strength=0.1, measure="opacity"), **shown),
+                     WatchExhibit(missed=False, image_id="film-8", label="Pneumonia", heat=None,
+                                  condition=Condition(attack="clean", strength=0.0), **shown)),
+        "warnings": ("Beware of <b>this</b>.",), "provenance": {"guard sha256": "abc123"}, **changes}
+    return WatchResult.model_validate(content)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("watch")
+    watch_result(folder).save(folder / "watch.json")
+    return write_watch(folder).read_text()
+
+
+def words(page: str) -> str:
+    shown = re.sub(r"<style>.*?</style>", " ", page, flags=re.DOTALL)
+    return re.sub(r"[\s  ]+", " ", unescape(re.sub(r"<[^>]+>", " ", shown)))
+
+
+def test_the_page_stands_alone(page):
+    assert "<script" not in page
+    assert not re.search(r'(src|href)="(?!data:|#)', re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL))
+    assert "default-src 'none'" in page
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_the_headline_names_the_worst_of_each_attacker_and_the_promise(page):
+    lead = words(page[:page.index('class="cards"')])
+    for attacker, said in (("does not know", "style at opacity 0.1: area under the curve 0.860"),
+                           ("knows", "aware-style at opacity 0.1: 25.0 % [20.0, 30.0] changed the reading")):
+        assert f"who {attacker} the detectors, the worst attack here is {said}" in lead
+    assert "66.0 % [61.0, 71.0] noticed at 1 % false alarms" in lead
+    assert "4.4 % [0.0, 9.4]" in lead
+    assert "bound 8.7 %" in lead
+    cards = words(page[page.index('class="cards"'):page.index('class="cards"') + 4000])
+    assert "25.0 % changed the reading and raised no alarm" in cards
+    assert "the larger of re-encoded 21.0 % and as the attacker made it 25.0 %" in cards
+
+
+def test_who_knows_and_who_does_not_stand_in_one_table(tmp_path):
+    by_opacity, by_epsilon = tables(watch_result(tmp_path).rows).values()
+    area = by_opacity[0]
+    assert [(line.title, line.aware) for line in area.lines] == [("style", False), ("aware-style", True)]
+    assert [entry and entry.value for entry in area.lines[1].entries] == [0.72, None]
+    assert by_epsilon[0].strengths == ("8/255",)
+
+
+def test_the_worst_is_by_area_and_of_those_who_know_by_what_slips_through(tmp_path):
+    rows = (*watch_result(tmp_path).rows, row("other", 0.1, 0.7, rung=Rung.ADAPTIVE, slipped=0.01))
+    found = worst(rows)
+    assert {rung: item.condition.attack for rung, item in found.items()} == {
+        Rung.OBLIVIOUS: "style", Rung.ADAPTIVE: "aware-style"}
+    assert [strength for strength, _ in worst_by_strength(rows)] == ["ε 8/255", "opacity 0.1", "opacity 0.5"]
+    assert worst(rows[1:2])[Rung.OBLIVIOUS].condition.strength == 0.5
+
+
+def test_everything_found_is_on_the_page(page):
+    text = words(page)
+    for said in ("Read this first", "Beware of <b>this</b>.", "jpeg-75", "11.0 %", "none flipped", "0.5 is inside",
+                 "✓ inside", "sex: F few", "not promised", "49.5", "13.9 %", "2.0 no alarm",
+                 "1000 studies a day of which 1.0 % are attacked", "mean brightness floor", "guard sha256 abc123",
+                 "style(s=0.1)",
+                 "Missed attack, true class Normal film-7, style at opacity 0.1", "False alarm, true class Pneumonia",
+                 "most suspicious: rough (p = 0.1)"):
+        assert said in text, said
+    assert "<b>this</b>" not in page.replace("&lt;b&gt;this&lt;/b&gt;", "")
+    assert page.count("<svg") == 3 + 3 + 1 + 1
+    assert page.count("data:image/png") == 3 + 2
+
+
+def test_a_broken_promise_and_a_broken_identity_are_marked(tmp_path):
+    promise = Promise(kind="all", name="all", rate=estimate(0.3), every_image=estimate(0.3), bound=0.087)
+    text = words(render_watch(watch_result(tmp_path, promises=(promise,), exhibits=(), warnings=(), rows=(),
+                                           identity=row("identity", 0.0, 0.7, measure="")), tmp_path))
+    assert "✗ outside" in text
+    assert "0.5 is outside" in text
+    assert "Read this first" not in text
+    assert "What was missed" not in text
+
+
+def test_pictures_outside_the_folder_are_not_carried_away(tmp_path):
+    (tmp_path / "in").mkdir()
+    result = watch_result(tmp_path, rows=())
+    page = render_watch(result.model_copy(update={"exhibits": tuple(
+        item.model_copy(update={"original": "../film.png"}) for item in result.exhibits)}), tmp_path / "in")
+    assert "data:image/png" not in page
+    assert "picture missing" in page
+
+
+def test_a_folder_without_a_result_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match=r"has no watch\.json"):
+        write_watch(tmp_path)
+    (tmp_path / "watch.json").write_text("[]")
+    with pytest.raises(DataError, match="not a result of an evaluated guard"):
+        write_watch(tmp_path)
+
+
+def families_result() -> FamiliesResult:
+    def figures(area: float) -> FamilyFigures:
+        return FamilyFigures(auroc=estimate(area), at_5=estimate(area - 0.3))
+
+    rows = tuple(FamilyRow(family=family, condition=Condition(attack=attack, strength=0.1, measure="opacity"),
+                           in_family=figures(0.98), out_of_family=figures(area))
+                 for family, attack, area in (("fourier", "swap", 0.71), ("noise", "grain", 0.64)))
+    return FamiliesResult(name="night watch", model={"name": "tiny"}, families={"fourier": ("swap",)}, taught_clean=300,
+                          taught_attacked={"fourier": 290, "noise": 280}, images=120, patients=90, rows=rows,
+                          identity=estimate(0.5), warnings=("Mind the <gap>.",), provenance={})
+
+
+def test_families_left_out_stand_on_the_page_where_they_were_measured(page, tmp_path):
+    assert 'id="families"' not in page
+    watch_result(tmp_path).save(tmp_path / "watch.json")
+    families_result().save(tmp_path / FAMILIES)
+    told = write_watch(tmp_path).read_text()
+    text = words(told[told.index('id="families"'):])
+    for said in ("fourier swap opacity 0.1 0.980 [0.930, 1.000] n = 120 0.710 [0.660, 0.760] n = 120 68.0 %", "41.0 %",
+                 "noise grain", "0.640", "300 clean training images and attacked copies (fourier 290, noise 280)",
+                 "Mind the <gap>."):
+        assert said in text, said
+    (tmp_path / FAMILIES).write_text("{}")
+    with pytest.raises(DataError, match="not a result of leaving families out"):
+        write_watch(tmp_path)
