@@ -66,7 +66,8 @@ def _voi(values: np.ndarray, film: Dataset) -> np.ndarray | None:
 def _mapped(values: np.ndarray, first: int, entries: np.ndarray) -> np.ndarray:
     """Return values through a table; those beyond its ends take the entry there."""
     places = np.clip(values - first, 0, len(entries) - 1).astype(np.intp)
-    return entries[places].astype(np.float64)
+    found: np.ndarray = entries[places].astype(np.float64)
+    return found
 
 
 def _table(film: Dataset, word: str) -> tuple[int, np.ndarray] | None:
