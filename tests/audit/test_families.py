@@ -166,7 +166,7 @@ def test_bad_requests_are_one_sentence(images, victim):
         bench_of(images, victim, attacks=[STEP, {"label": "control", "name": "equal-noise",
                                                  "options": {"like": {"name": "evasive-pgd"}}}])
     small = TorchClassifier(victim.module, victim.card.model_copy(update={"size": 32}))
-    with pytest.raises(InputError, match="48 pixels a side, stretch, bilinear; model .* reads 32"):
+    with pytest.raises(InputError, match="48 pixels a side, stretch, bilinear; model 'tiny' reads 32"):
         bench_of(images, small)
     with pytest.raises(ModelError, match="classes"):
         bench_of(images, tiny_classifier(("a", "b"), 48))

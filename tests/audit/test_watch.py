@@ -231,7 +231,7 @@ def test_a_guard_without_thresholds_or_of_another_size_is_refused(images, guard,
     victim = guard.classifier
     assert isinstance(victim, TorchClassifier)
     other = TorchClassifier(victim.module, victim.card.model_copy(update={"size": 32}))
-    with pytest.raises(InputError, match="48 pixels a side, stretch, bilinear; model .* reads 32"):
+    with pytest.raises(InputError, match="48 pixels a side, stretch, bilinear; model 'tiny' reads 32"):
         evaluate_guard(make_plan(), replace(guard, classifier=other), images, tmp_path)
     assert not list(tmp_path.iterdir())
 
