@@ -108,13 +108,13 @@ def _completed(film: Dataset) -> Dataset:
     photometric = text(film, "PhotometricInterpretation").upper().replace("CHROME ", "CHROME")
     stored, allocated = whole(film, "BitsStored"), whole(film, "BitsAllocated")
     if photometric:
-        film.PhotometricInterpretation = photometric
+        film.add_new("PhotometricInterpretation", "CS", photometric)
     if "SamplesPerPixel" not in film and photometric in _GREY:
-        film.SamplesPerPixel = 1
-    if whole(film, "PixelRepresentation") not in (0, 1):
-        film.PixelRepresentation = 0
+        film.add_new("SamplesPerPixel", "US", 1)
+    if whole(film, "PixelRepresentation", -1) not in (0, 1):
+        film.add_new("PixelRepresentation", "US", 0)
     if allocated and not stored:
-        film.BitsStored = allocated
+        film.add_new("BitsStored", "US", allocated)
     if whole(film, "NumberOfFrames", 1) <= 1 and "NumberOfFrames" in film:
         del film.NumberOfFrames  # empty, 0 or no number: one frame
     if not getattr(getattr(film, "file_meta", None), "TransferSyntaxUID", None):
@@ -124,7 +124,7 @@ def _completed(film: Dataset) -> Dataset:
 
 
 def _copied(film: Dataset) -> Dataset:
-    """Return a data set whose own elements may be set; those of the given one stay."""
+    """Return a data set to which elements may be added, or put in another's place; the given one keeps its own."""
     from pydicom import Dataset
 
     made = Dataset()
@@ -135,7 +135,8 @@ def _copied(film: Dataset) -> Dataset:
 
 _NEEDED = (("BitsStored", "(0028,0101) Bits Stored"), ("BitsAllocated", "(0028,0100) Bits Allocated"),
            ("SamplesPerPixel", "(0028,0002) Samples per Pixel"),
-           ("PhotometricInterpretation", "(0028,0004) Photometric Interpretation"))
+           ("PhotometricInterpretation", "(0028,0004) Photometric Interpretation"),
+           ("PixelData", "(7FE0,0010) Pixel Data"))
 
 
 def _refusal(film: Dataset, largest: int) -> str:
@@ -166,7 +167,8 @@ def _samples(film: Dataset) -> tuple[np.ndarray, int]:
         return samples, max(stored, _bits_taken(samples, film))
     # pydicom blanks the bits above Bits Stored: right where they hold an overlay, and wrong where they hold the film.
     unmasked = _copied(film)
-    unmasked.BitsStored, unmasked.HighBit = allocated, allocated - 1
+    unmasked.add_new("BitsStored", "US", allocated)
+    unmasked.add_new("HighBit", "US", allocated - 1)
     samples = unmasked.pixel_array
     taken = _bits_taken(samples, film)
     if taken <= stored:

@@ -114,15 +114,14 @@ def _decoded(source: bytes | Dataset, name: str) -> Image:
     if not isinstance(source, bytes):
         from radversary.data.dicom import image_of
 
-        return image_of(source, name, largest=LARGEST)
+        return _tagged(image_of(source, name, largest=LARGEST), "DICOM")
     kind = kind_of(source[:START])
     if kind is None:
         raise UnreadableImageError(name, _no_kind(source, name))
     if kind == "DICOM":
         from radversary.data.dicom import read_dicom
 
-        image = read_dicom(source, name, largest=LARGEST)
-        return _tagged(image, kind)
+        return _tagged(read_dicom(source, name, largest=LARGEST), kind)
     with _opened(source, name) as picture:
         return _tagged(_from_pillow(picture), kind)
 
