@@ -6,7 +6,7 @@ import io
 import stat
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -72,6 +72,32 @@ def read_image(source: Path | str | bytes | Dataset, *, name: str = "") -> Image
         raise UnreadableImageError(name, "its pixels need more memory than there is") from error
     _check_contract(image, name)
     return image
+
+
+def read_tags(path: Path) -> Mapping[str, str]:
+    """Return what a DICOM file's header says, nothing where the file is none or cannot be read.
+
+    Args:
+        path: The file; its pixels are not decoded.
+
+    Returns:
+        As the ``tags`` of :class:`~radversary.imaging.image.Image`.
+
+    Raises:
+        MissingPartError: It is DICOM, and pydicom is not installed.
+    """
+    try:
+        if not path.is_file():
+            return {}
+        with path.open("rb") as file:
+            start = file.read(START)
+    except (OSError, ValueError):
+        return {}
+    if kind_of(start) != "DICOM":
+        return {}
+    from radversary.data.dicom import read_header_tags
+
+    return read_header_tags(path)
 
 
 def read_file(path: Path) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -13,10 +13,14 @@ import pandas as pd
 
 from radversary.core.errors import DataError, MissingColumnError, UnknownNameError
 from radversary.core.files import write_whole
+from radversary.data.cells import parse_csv
 
 TEXT_COLUMNS: Final = ("image_id", "path", "label", "patient_id", "view", "sex", "split", "source")
 COLUMNS: Final = ("image_id", "path", "label", "patient_id", "view", "sex", "age", "split", "source", "rotation")
 REQUIRED: Final = ("image_id", "path", "label")
+ESCAPED: Final = "backslashreplace"
+"""How bytes of a file's name that are not UTF-8 are written down."""
+
 PARTS: Final = ("train", "validation", "test")
 UNKNOWN_PATIENT: Final = "image:"
 """Prefix of the patient id of an image whose patient is not known; the rest is the image's own id."""
@@ -34,6 +38,8 @@ class ImageTable:
     Args:
         frame: The rows; copied.
         classes: Class names in the order of the logits; sorted labels where empty.
+        left_out: Files that are no row though a folder or a table names them, each with the reason.
+        notes: One sentence on each thing about the whole that a reader must know; it names no person and no file.
 
     Raises:
         MissingColumnError: No ``image_id``, ``path`` or ``label``.
@@ -48,6 +54,8 @@ class ImageTable:
 
     frame: pd.DataFrame
     classes: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         frame = _completed(self.frame)
@@ -120,7 +128,7 @@ class ImageTable:
         """
         if len(parts) != len(self):
             raise DataError(f"a split names one part a row ({len(self)}), got {len(parts)}")
-        return ImageTable(self.frame.assign(split=list(parts)), self.classes)
+        return replace(self, frame=self.frame.assign(split=list(parts)))
 
     def save(self, path: Path) -> Path:
         """Write the table as CSV, whole or not at all.
@@ -134,7 +142,7 @@ class ImageTable:
         Raises:
             StorageError: The disk refused.
         """
-        return write_whole(path, lambda part: self.frame.to_csv(part, index=False, lineterminator="\n"))
+        return write_csv(path, self.frame)
 
     @classmethod
     def load(cls, path: Path) -> ImageTable:
@@ -154,7 +162,7 @@ class ImageTable:
     def sha256(self) -> str:
         """Return the hash of the rows and classes; paths are left out, so that a moved folder keeps its hash."""
         text = self.frame.drop(columns="path").to_csv(index=False, lineterminator="\n")
-        return sha256("\n".join([*self.classes, text]).encode()).hexdigest()
+        return sha256("\n".join([*self.classes, text]).encode(errors=ESCAPED)).hexdigest()
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -170,11 +178,21 @@ def read_csv(path: Path) -> pd.DataFrame:
         DataError: The file is absent, empty or no CSV.
     """
     try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        return parse_csv(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError as error:
         raise DataError(f"there is no table {path}") from error
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"{path} is not a readable CSV table: {str(error).strip()}") from error
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> Path:
+    """Write a table as CSV, whole or not at all; what is not UTF-8 in it is written as an escape.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    text = frame.to_csv(index=False, lineterminator="\n")
+    return write_whole(path, lambda part: part.write_bytes(text.encode(errors=ESCAPED)))
 
 
 def unknown_patients(image_ids: Sequence[str] | pd.Series[str]) -> list[str]:
