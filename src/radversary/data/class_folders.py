@@ -11,7 +11,8 @@ import pandas as pd
 
 from radversary.core.errors import DataError
 from radversary.data.cells import identity, plain
-from radversary.data.files import files_under, image_ids, is_film, once, written
+from radversary.data.files import files_under, is_film, once
+from radversary.data.names import image_ids, written
 
 MASKS: Final = "masks"
 """Name of the folder in which ``radversary data phantoms`` keeps the masks of its pathologies; it is no class."""
@@ -45,7 +46,7 @@ def films_in_classes(root: Path) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
                 for path, place in zip(files, places, strict=True) if not place.label]
     frame = pd.DataFrame({"label": [place.label for _, place in kept], "path": [str(path) for path, _ in kept],
                           "key": [path.relative_to(root).as_posix() for path, _ in kept],
-                          "split": [place.split for _, place in kept]})
+                          "split": [place.split for _, place in kept]}, dtype=object)  # text would have to be UTF-8
     frame = frame.assign(image_id=image_ids(list(frame["key"])), source=written(root.resolve().name))
     return frame, left_out + _linked_twice(every, files, root)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from radversary.core.errors import MissingColumnError
 from radversary.data.columns import ours
-from radversary.data.files import image_ids, written
 from radversary.data.headers import with_headers
 from radversary.data.joining import located, written_path
+from radversary.data.names import image_ids, written
 from radversary.data.table import ImageTable, read_csv
 
 

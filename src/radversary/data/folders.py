@@ -15,6 +15,7 @@ from radversary.data.class_folders import films_in_classes
 from radversary.data.columns import FACTS, ours
 from radversary.data.headers import with_headers
 from radversary.data.joining import join
+from radversary.data.names import written
 from radversary.data.table import ImageTable, read_csv
 
 
@@ -81,7 +82,7 @@ class ClassFolders:
     def _with_patients(self, frame: pd.DataFrame) -> pd.DataFrame:
         if self.patient_pattern is None:
             return frame
-        named = frame["key"].map(lambda key: patient_in(PurePosixPath(key).name, str(self.patient_pattern)))
+        named = frame["key"].map(lambda key: written(patient_in(PurePosixPath(key).name, str(self.patient_pattern))))
         known = frame["patient_id"].fillna("") if "patient_id" in frame else pd.Series("", index=frame.index)
         return frame.assign(patient_id=known.where(known != "", named))
 
@@ -110,18 +111,19 @@ def _joined(frame: pd.DataFrame, labels: Path) -> tuple[pd.DataFrame, list[tuple
     by = "path" if "path" in known else "image_id"
     if by not in known:
         raise DataError(f"{labels} says of no row which file it is about; expected a column 'file' or 'image_id'")
-    found = join(list(frame["key"]), frame[["label", "split"]].to_dict("records"), known, by=by, name=labels)
+    facts = [{"label": label, "split": split} for label, split in zip(frame["label"], frame["split"], strict=True)]
+    found = join(list(frame["key"]), facts, known, by=by, name=labels)
     if all(row is None for row in found.rows):
         raise DataError(f"{labels} names none of the files in the class folders, such as {frame['key'].iloc[0]!r}")
     rows = known.reindex([-1 if row is None else row for row in found.rows])
     matched = np.array([row is not None for row in found.rows])
-    facts = {name: rows[name].to_numpy() for name in FACTS if name in rows}
+    said = {name: rows[name].to_numpy() for name in FACTS if name in rows}
     for name in ("source", "split"):
         if name in rows:
             told = rows[name].fillna("").to_numpy()
-            facts[name] = np.where(matched & (told != ""), told, frame[name].to_numpy())
+            said[name] = np.where(matched & (told != ""), told, frame[name].to_numpy())
     missing = [(cell, f"cannot read {cell}: {labels.name} names it, and there is no such file in its class folder")
                for cell in found.missing]
     note = (f"the table's class differs from the folder's for {found.unlike} of {int(matched.sum())} films; the "
             "folder's was taken")
-    return frame.assign(**facts), missing, (note,) if found.unlike else ()
+    return frame.assign(**said), missing, (note,) if found.unlike else ()

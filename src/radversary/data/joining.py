@@ -11,7 +11,7 @@ import pandas as pd
 
 from radversary.core.errors import DataError
 from radversary.data.cells import blank, plain
-from radversary.data.files import written
+from radversary.data.names import written
 
 SETTLING = ("label", "split")
 """Columns that tell files of one name apart, where a table and the folders both know them."""
@@ -81,7 +81,8 @@ def join(keys: Sequence[str], facts: Sequence[Mapping[str, str]], table: pd.Data
     Raises:
         DataError: A row may mean several files, or several rows that differ speak of one.
     """
-    files, records = _Files(keys, facts), table.astype(object).where(table.notna(), "").astype(str).to_dict("records")
+    files, known_cells = _Files(keys, facts), table.astype(object).where(table.notna(), "")
+    records = [{str(column): str(cell) for column, cell in row.items()} for row in known_cells.to_dict("records")]
     classes = {plain(known["label"]) for known in facts}
     rows: list[int | None] = [None] * len(keys)
     missing, unlike = [], 0

@@ -13,7 +13,8 @@ from radversary.core.errors import DataError, MissingColumnError, PlanError
 from radversary.core.files import sha256_file
 from radversary.core.seeds import derive_seed
 from radversary.data.columns import column, ours
-from radversary.data.files import films_under, written
+from radversary.data.files import films_under
+from radversary.data.names import written
 from radversary.data.table import ImageTable, read_csv
 
 Policy = Literal["exactly-one", "alone", "any"]

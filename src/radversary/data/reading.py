@@ -16,6 +16,7 @@ import PIL.Image
 from PIL import ImageOps
 
 from radversary.core.errors import UnreadableImageError
+from radversary.data.names import written
 from radversary.imaging.image import Image
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def read_image(source: Path | str | bytes | Dataset, *, name: str = "") -> Image
         MissingPartError: DICOM, and pydicom is not installed.
     """
     if isinstance(source, (str, Path)):
-        source, name = read_file(Path(source)), name or str(source)
+        source, name = read_file(Path(source)), name or written(str(source))
     name = name or "the image"
     try:
         image = _decoded(source, name)
@@ -109,17 +110,18 @@ def read_file(path: Path) -> bytes:
     Raises:
         UnreadableImageError: No such file, no regular one, an empty one, or over ``LARGEST_FILE`` bytes.
     """
+    name = written(str(path))
     try:
         state = path.stat()
         if not stat.S_ISREG(state.st_mode):  # a pipe would be waited for without end
-            raise UnreadableImageError(path, "is a directory" if path.is_dir() else "it is no regular file")
+            raise UnreadableImageError(name, "is a directory" if path.is_dir() else "it is no regular file")
         if state.st_size > LARGEST_FILE:
-            raise UnreadableImageError(path, f"its {state.st_size} bytes are more than the {LARGEST_FILE} allowed")
+            raise UnreadableImageError(name, f"its {state.st_size} bytes are more than the {LARGEST_FILE} allowed")
         return path.read_bytes()
     except OSError as error:
-        raise UnreadableImageError(path, (error.strerror or "it cannot be opened").lower()) from error
+        raise UnreadableImageError(name, (error.strerror or "it cannot be opened").lower()) from error
     except (MemoryError, ValueError) as error:  # a name with a null byte is a ValueError
-        raise UnreadableImageError(path, str(error) or "it needs more memory than there is") from error
+        raise UnreadableImageError(name, str(error) or "it needs more memory than there is") from error
 
 
 def kind_of(start: bytes) -> Kind | None:

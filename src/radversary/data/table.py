@@ -227,7 +227,9 @@ def _completed(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.reset_index(drop=True).copy()
     for column in TEXT_COLUMNS:
         present = frame[column] if column in frame else pd.Series("", index=frame.index)
-        frame[column] = present.astype(object).where(present.notna(), "").map(str)
+        texts = [str(cell) for cell in present.astype(object).where(present.notna(), "")]
+        # A path may hold bytes that are not UTF-8, which pandas' own text cannot.
+        frame[column] = pd.Series(texts, index=frame.index, dtype=object if column == "path" else None)
     frame["patient_id"] = frame["patient_id"].where(frame["patient_id"] != "", unknown_patients(frame["image_id"]))
     for column, absent in _number_defaults().items():
         frame[column] = numbers(frame[column], column).fillna(absent) if column in frame else absent

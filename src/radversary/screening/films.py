@@ -15,8 +15,9 @@ from radversary.core.errors import DataError, InputError, MissingColumnError, Un
 from radversary.core.files import read_json, sha256_file
 from radversary.core.types import Images
 from radversary.data.columns import facts_of, ours
-from radversary.data.files import films_under, written
+from radversary.data.files import films_under
 from radversary.data.joining import located, written_path
+from radversary.data.names import written
 from radversary.data.prepared import RECORD, PreparedImages
 from radversary.data.reading import read_image
 from radversary.data.table import read_csv
