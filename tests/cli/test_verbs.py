@@ -128,6 +128,51 @@ def test_attack_and_detect_keep_colour_and_depth(radversary, tmp_path):
     assert (seen.code, seen.out.splitlines()[-1]) == (1, "verdict: manipulated")
 
 
+def test_awkward_file_names_stop_nothing(radversary, film, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("caf\udce9.png", "new\nline.png", "red\x1b[31m.png"):
+        Image.open(film).save(tmp_path / "in" / name)
+    (tmp_path / "in" / "damaged\udcff.png").write_text("no image")
+    outcome = radversary("attack", tmp_path / "in", "--out", tmp_path / "out", "--name", "noise", "--strength", 0.1)
+    assert outcome.code == 0
+    assert "3 of 4 images attacked" in outcome.err
+    assert "damaged\\udcff.png: by its content it is neither" in outcome.err
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == [
+        "caf\\udce9-0.1.png", "new\\nline-0.1.png", "red\\x1b[31m-0.1.png"]
+
+
+@pytest.mark.parametrize("count", [3, 30])
+def test_files_left_out_are_listed_up_to_a_number_and_counted(radversary, tmp_path, count):
+    lines = ["Image Index,Finding Labels,Patient ID"]
+    for number in range(12 + count):
+        lines.append(f"{number}.png,{'Pneumonia' if number % 2 else 'No Finding'},{number}")
+        if number < 12:
+            Image.new("L", (40, 40), 20 * number).save(tmp_path / f"{number}.png")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    outcome = radversary("data", "prepare", "nih", "--root", tmp_path, "--out", tmp_path / "out", "--size", 32)
+    assert outcome.code == 0
+    assert f"12 images prepared in {tmp_path / 'out' / 'prepared'}, {count} left out" in outcome.out
+    assert outcome.err.count("left out: cannot read") == min(count, 20)
+    assert ("left out: 10 more" in outcome.err) == (count == 30)
+
+
+def test_check_says_what_was_not_checked(radversary, film, tmp_path):
+    for label in ("Normal", "Pneumonia"):
+        for number in range(6):
+            path = tmp_path / "films" / label / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            rng = np.random.default_rng([number, len(label)])
+            Image.fromarray(rng.integers(0, 256, (40, 40), dtype=np.uint8)).save(path)
+    prepared = radversary("data", "prepare", "folder", "--root", tmp_path / "films", "--out", tmp_path / "out",
+                          "--size", 32)
+    assert prepared.code == 0
+    checked = radversary("data", "check", tmp_path / "out")
+    assert checked.code == 0
+    assert checked.out.splitlines()[-2:] == [
+        "no film is in two parts",
+        "not checked: whether a patient is in two parts: the patients of 12 of 12 images are not known"]
+
+
 @pytest.mark.parametrize("side", [1, 2, 10])
 def test_images_too_small_to_compare_are_one_sentence(radversary, tmp_path, side):
     Image.new("L", (side, side), 9).save(tmp_path / "a.png")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 
@@ -10,18 +11,19 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from radversary.core.errors import UnreadableImageError
+from radversary.data import reading
 from radversary.data.reading import LARGEST, read_image
 
 GREY = (np.arange(48).reshape(6, 8) * 5).astype(np.uint8)
 
 
-def png_header_only(width: int, height: int) -> bytes:
+def png_header_only(width: int, height: int, depth: int = 8, colour: int = 0) -> bytes:
     """A PNG that promises ``width × height`` pixels in a few bytes."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
 
 
@@ -81,6 +83,8 @@ def test_palette_alpha_and_one_bit(tmp_path) -> None:
     (png_header_only(9_000, 9_000), f"9000x9000 pixels are more than the {LARGEST}"),
     (png_header_only(0, 5), "damaged or truncated"),
     (png_header_only(500, 500), "damaged or truncated"),
+    (png_header_only(8_000, 8_000), "bytes cannot hold the 8000x8000 pixels that it declares"),
+    (png_header_only(8_000, 1_000, depth=16, colour=6), "bytes cannot hold the 8000x1000 pixels"),
 ])
 def test_bad_files_are_refused_by_name(tmp_path, content, says) -> None:
     path = tmp_path / "film.png"
@@ -136,3 +140,45 @@ def test_a_volume_is_refused_as_one(tmp_path, name) -> None:
     (tmp_path / name).write_bytes(b"\x5c\x01\x00\x00" + b"\0" * 400)
     with pytest.raises(UnreadableImageError, match="it is a volume by its name; one film a file is expected"):
         read_image(tmp_path / name)
+
+
+def test_a_pipe_is_refused_at_once(tmp_path) -> None:
+    os.mkfifo(tmp_path / "film.png")
+    with pytest.raises(UnreadableImageError, match="no regular file"):
+        read_image(tmp_path / "film.png")
+
+
+def test_a_file_longer_than_any_film_is_refused_unread(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(reading, "LARGEST_FILE", 20)
+    Image.fromarray(GREY).save(tmp_path / "film.png")
+    with pytest.raises(UnreadableImageError, match="bytes are more than the 20 allowed"):
+        read_image(tmp_path / "film.png")
+
+
+def test_memory_that_is_not_there_is_one_sentence(tmp_path, monkeypatch) -> None:
+    def none_left(*_: object) -> None:
+        raise MemoryError
+
+    Image.fromarray(GREY).save(tmp_path / "film.png")
+    monkeypatch.setattr(reading, "_scaled", none_left)
+    with pytest.raises(UnreadableImageError, match="need more memory than there is"):
+        read_image(tmp_path / "film.png")
+
+
+@pytest.mark.parametrize("pixels", [
+    np.full((1, 4, 4), np.nan, np.float32), np.full((1, 4, 4), 1.5, np.float32), np.full((1, 4, 4), -0.1, np.float32),
+    np.zeros((8, 4, 4), np.float32), np.zeros((1, 4, 4)), np.zeros((4, 4), np.float32), np.zeros((1, 0, 4), np.float32),
+    np.where(np.eye(4), np.inf, 0)[None].astype(np.float32)])
+def test_pixels_outside_the_contract_never_leave_the_reader(tmp_path, monkeypatch, pixels) -> None:
+    monkeypatch.setattr(reading, "_from_pillow", lambda _: reading.Image(pixels))
+    Image.fromarray(GREY).save(tmp_path / "film.png")
+    with pytest.raises(UnreadableImageError, match="its pixels come out"):
+        read_image(tmp_path / "film.png")
+
+
+def test_names_are_refused_as_names(tmp_path) -> None:
+    for name in ("a\0b.png", "x" * 5000 + ".png"):
+        with pytest.raises(UnreadableImageError):
+            read_image(tmp_path / name)
+    with pytest.raises(UnreadableImageError, match="cannot read the ward's film: the file is empty"):
+        read_image(b"", name="the ward's film")

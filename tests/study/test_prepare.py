@@ -2,16 +2,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
+from tiny_study import make_study, training
 
 import radversary.study.prepare as prepare_file
-from radversary.core.errors import DataError, PlanError
+from radversary.classifiers.files import load_classifier
+from radversary.core.errors import DataError, InputError, PlanError
 from radversary.data.checks import DataReport
 from radversary.data.phantoms import Phantoms, write_phantoms
+from radversary.data.reading import read_image
 from radversary.data.table import PARTS
+from radversary.imaging.image import InputRule, to_model_input
+from radversary.screening.films import of_run, read_films
+from radversary.study.models import make_model
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare, source_text
+
+CLASSES = ("Normal", "Pneumonia", "Pneumothorax")
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +87,34 @@ def test_a_check_is_found_again_by_its_seed(films, tmp_path, monkeypatch) -> Non
     for seed in (1, 2, 1, 2):
         prepare(plan, tmp_path / "out", seed=seed)
     assert seeds == [1, 2]
+
+
+@pytest.mark.parametrize("rule", [{"resize": "pad"}, {"resize": "centre-crop", "interpolation": "area"}])
+def test_the_rule_of_a_plan_reaches_the_pixels_the_card_and_screening(tmp_path, rule) -> None:
+    """A model trained on padded films is given padded films wherever it is used."""
+    wide = np.random.default_rng(0).integers(0, 256, (9, 40, 80), dtype=np.uint8)
+    rows = []
+    for number in range(45):
+        path = tmp_path / "wide" / CLASSES[number % 3] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.roll(wide[number % 9], number, axis=1)).save(path)
+        rows.append(path)
+    source = {"name": "folder", "options": {"root": str(tmp_path / "wide"), "patient_pattern": r"(\d+)"}}
+    plan = make_study(data={"source": source, "size": 48, **rule}, defences=[], models={
+        "victim": {"training": training()}})
+    images, _ = prepare(plan.data, tmp_path / "data", seed=plan.seed)
+    assert images.rule == InputRule(size=48, **rule)
+    place = images.image_ids.index("7")
+    film = read_image(tmp_path / "wide" / CLASSES[7 % 3] / "7.png")
+    assert images.tensor([place]).equal(to_model_input(film, InputRule(size=48, **rule)))
+    make_model(plan, "victim", images, {}, tmp_path / "victim", device="cpu")
+    card = load_classifier(tmp_path / "victim").card
+    assert (card.resize, card.interpolation) == (images.rule.resize, images.rule.interpolation)
+    films = read_films(tmp_path / "wide", card)
+    assert films.images[films.names.index(f"{CLASSES[7 % 3]}/7.png")][None].equal(images.tensor([place]))
+    stretched, _ = prepare(plan.data.model_copy(update={"resize": "stretch", "interpolation": "bilinear"}),
+                           tmp_path / "stretched", seed=plan.seed)
+    with pytest.raises(InputError, match="prepare them again with its size, resize and interpolation"):
+        of_run(stretched, card, "test")
+    of_run(images, card, "test")
+    assert ", ".join(rule.values()) in source_text(plan.data)

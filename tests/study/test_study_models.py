@@ -33,17 +33,21 @@ from radversary.training.data.views import ViewedTrainingSet
 from random_parts import Climbing, smooth_images, tiny_classifier
 
 
-def images_of(bits: int, folder: Path) -> PreparedImages:
-    """Twelve prepared images of some depth, as a folder of DICOM films gives them."""
-    codes = (smooth_images(12) * (2**bits - 1)).round().numpy().astype(np.uint8 if bits == 8 else np.uint16)
+def images_of(bits: int | list[int], folder: Path) -> PreparedImages:
+    """Twelve prepared images of some depth, or of one each, as a folder of DICOM films gives them."""
+    depths = torch.as_tensor(bits).expand(12)
+    top = (2**depths - 1).reshape(-1, 1, 1, 1)
+    codes = (smooth_images(12) * top).round().numpy().astype(np.uint8 if depths.max() == 8 else np.uint16)
     frame = pd.DataFrame({"image_id": [f"i{n}" for n in range(12)], "path": "x", "label": ["a", "b", "c"] * 4,
                           "patient_id": [f"p{n}" for n in range(12)], "split": ["train"] * 9 + ["test"] * 3,
-                          "bits": bits})
-    rule = InputRule(size=codes.shape[-1])
-    return PreparedImages(folder, ImageTable(frame), codes, rule, (), "hash")
+                          "bits": depths.tolist()})
+    return PreparedImages(folder, ImageTable(frame), codes, InputRule(size=codes.shape[-1]), (), "hash")
 
 
-@pytest.mark.parametrize("bits", [8, 12, 16])
+MIXED = [8, 12, 16] * 4
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16, MIXED])
 def test_training_sees_the_very_pixels_that_the_audit_reads(bits, tmp_path):
     images, plan = images_of(bits, tmp_path), make_study()
     entries = training_set(plan, plan.models["victim"], images, {}, tmp_path)
@@ -52,7 +56,7 @@ def test_training_sees_the_very_pixels_that_the_audit_reads(bits, tmp_path):
     assert torch.equal(labels, images.labels[entries.rows[:9]])
 
 
-@pytest.mark.parametrize("bits", [8, 12])
+@pytest.mark.parametrize("bits", [8, 12, MIXED])
 def test_the_adversarial_mix_is_as_bright_as_the_clean_images(bits, tmp_path):
     images, plan = images_of(bits, tmp_path), make_study()
     entries = training_set(plan, plan.models["hardened"], images, {"victim": tiny_classifier()}, tmp_path)

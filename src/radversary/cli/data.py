@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from radversary.cli.console import say, show, tell_result
+
+if TYPE_CHECKING:
+    from radversary.data.checks import DataReport
+
+LISTED = 20
+"""Files left out that are printed; all of them are in left_out.csv."""
+
+PATIENTS_AND_FILMS = "no patient and no film is in two parts"
 
 app = typer.Typer(no_args_is_help=True, help="Prepare and check images, or draw phantoms.")
 
@@ -64,15 +72,17 @@ def prepare(
                                  "interpolation": interpolation}, source="the command line")
     images, report = prepare_data(plan, out, seed=seed)
     print_report(report)
-    for reason in images.left_out:
+    for reason in images.left_out[:LISTED]:
         say(f"left out: {reason}")
+    if (more := len(images.left_out) - LISTED) > 0:
+        say(f"left out: {more} more; {out / 'prepared' / 'left_out.csv'} names all")
     tell_result(f"{len(images)} images prepared in {out / 'prepared'}, {len(images.left_out)} left out")
 
 
 @app.command()
 def check(folder: Annotated[Path, typer.Argument(help="A folder of prepared images (data prepare, or a run folder).")],
           ) -> None:
-    """Prove that no patient and no film is in two parts; say what tells the classes apart without a finding."""
+    """Look for patients and films in two parts; say what was proved and what was not, and what tells classes apart."""
     from radversary.core.errors import DataError
     from radversary.data.checks import check_data
     from radversary.data.prepared import PreparedImages
@@ -85,7 +95,7 @@ def check(folder: Annotated[Path, typer.Argument(help="A folder of prepared imag
     print_report(report)
     if report.errors:
         raise DataError(f"the data leaks: {report.errors[0]}")
-    tell_result("no patient and no film is in two parts")
+    tell_proof(report)
 
 
 @app.command()
@@ -100,6 +110,15 @@ def phantoms(
 
     write_phantoms(Phantoms(count=count, size=size, seed=seed), out)
     tell_result(f"{count} phantoms in {out}")
+
+
+def tell_proof(report: DataReport) -> None:
+    """Print what a check without errors proved, and what it could not look at."""
+    proved = [PATIENTS_AND_FILMS] if len(report.proved) > 1 else report.proved
+    for sentence in proved:
+        tell_result(sentence)
+    for sentence in report.unproved:
+        tell_result(f"not checked: {sentence}")
 
 
 def print_report(report: Any) -> None:  # noqa: ANN401

@@ -13,7 +13,8 @@ from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import DataError
 from radversary.core.types import Access, Images
-from radversary.data.files import films_under, once, output_names, written
+from radversary.data.files import films_under, once
+from radversary.data.names import output_names
 from radversary.data.reading import read_image
 from radversary.imaging.image import Image, InputRule, depth_for, to_model_input
 from radversary.imaging.intensity import quantise
@@ -78,7 +79,7 @@ def read_film(path: Path) -> Image:
     Raises:
         UnreadableImageError: It cannot be read.
     """
-    return read_image(path, name=written(str(path)))
+    return read_image(path)
 
 
 def own_size(image: Image) -> Images:

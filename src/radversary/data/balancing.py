@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -90,8 +90,8 @@ def rotate_before_split(
     frame = table.frame.iloc[balanced.rows].reset_index(drop=True)
     turned = pd.Series(balanced.degrees)
     copies = frame["image_id"] + turned.map(lambda angle: f"@{angle:+g}")
-    return ImageTable(frame.assign(image_id=frame["image_id"].where(turned == 0, copies),
-                                   rotation=frame["rotation"] + turned, split=""), table.classes)
+    return replace(table, frame=frame.assign(image_id=frame["image_id"].where(turned == 0, copies),
+                                             rotation=frame["rotation"] + turned, split=""))
 
 
 def _drawn(rows: np.ndarray, wanted: int, degrees: float, seed: int, label: int) -> BalancedRows:

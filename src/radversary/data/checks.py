@@ -10,16 +10,20 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from radversary.core.types import Estimate
+from radversary.data.cells import bare, spelt_apart
 from radversary.data.confounds import METADATA, characteristics, floors
 from radversary.data.duplicates import Duplicate, find_duplicates
 from radversary.data.prepared import PreparedImages
-from radversary.data.table import PARTS
+from radversary.data.table import PARTS, UNKNOWN_PATIENT
 from radversary.storage.documents import read_document
 from radversary.storage.files import write_text
 
 UNSPLIT: Final = "all"
 SHOWN: Final = 20
 """Duplicates listed one by one; all of them are counted."""
+
+LOOKED_FOR: Final = ("patient", "film")
+"""What shall not be in two parts."""
 
 FEW: Final = 30
 """Test images of a class below which a warning says how wide its recall is."""
@@ -39,6 +43,8 @@ class DataReport(BaseModel):
         errors: One sentence a leak; empty for sound data. Sentences reach reports that are passed on, so neither these
             nor the warnings name a patient, a film or a file: ids of NIH's films begin with the patient's.
         warnings: One sentence on each thing that a reader of the figures must know.
+        proved: What was looked at in every image and found sound, in words.
+        unproved: What could not be looked at, in words, with the reason.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +58,8 @@ class DataReport(BaseModel):
     chance: float
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
+    proved: tuple[str, ...] = ()
+    unproved: tuple[str, ...] = ()
 
     @property
     def floors(self) -> dict[str, float]:
@@ -89,12 +97,30 @@ def check_data(prepared: PreparedImages, *, seed: int = 42) -> DataReport:
     shared = tuple(sorted(map(str, spread[spread > 1].index)))
     duplicates = find_duplicates(prepared)
     estimates, chance = floors(prepared, seed=seed), 1 / len(prepared.classes)
+    doubts = dict(_doubts(prepared))
     return DataReport(
         patients={str(name): int(count) for name, count in frame.groupby(part)["patient_id"].nunique().items()},
         counts=_counts(frame, part), shared_patients=shared, duplicates=duplicates[:SHOWN],
         duplicate_pairs=len(duplicates), estimates=estimates, chance=chance,
         errors=(*_patient_leaks(shared), *_film_leaks(duplicates)),
-        warnings=(*_table_warnings(prepared), *_floor_warnings(estimates, chance)))
+        warnings=(*prepared.notes, *_table_warnings(prepared), *_floor_warnings(estimates, chance)),
+        proved=tuple(f"no {what} is in two parts" for what, found in zip(LOOKED_FOR, (shared, duplicates), strict=True)
+                     if not found and what not in doubts),
+        unproved=tuple(f"whether a {what} is in two parts: {why}" for what, why in doubts.items()))
+
+
+def _doubts(prepared: PreparedImages) -> Iterator[tuple[str, str]]:
+    """Yield what cannot be told of these images, and why."""
+    frame = prepared.table.frame
+    without = int((frame["split"] == "").sum())
+    unsplit = f"{without} of {len(frame)} images are in no part" if without else ""
+    unsplit = unsplit or ("all images are in one part" if len(prepared.parts) < 2 else "")
+    stand_in = int(frame["patient_id"].str.startswith(UNKNOWN_PATIENT).sum())
+    unknown = f"the patients of {stand_in} of {len(frame)} images are not known" if stand_in else ""
+    if why := unsplit or unknown:
+        yield "patient", why
+    if unsplit:
+        yield "film", unsplit
 
 
 def _counts(frame: pd.DataFrame, part: pd.Series[str]) -> dict[str, dict[str, dict[str, int]]]:
@@ -122,10 +148,27 @@ def _table_warnings(prepared: PreparedImages) -> Iterator[str]:
                "one person may lie in training and test, and the intervals are too narrow")
     if prepared.left_out:
         yield f"files left out because they cannot be read: {len(prepared.left_out)} (left_out.csv names them)"
+    yield from spelling(frame, prepared.classes)
     if (frame["split"] == "").any():
         yield "the table is not (wholly) split: leaks between parts were not looked for in rows without a part"
         return
     yield from small_classes(frame, prepared.classes)
+
+
+def spelling(frame: pd.DataFrame, classes: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence where ids or classes are told apart by leading zeros or case alone.
+
+    Args:
+        frame: Rows of a table of images.
+        classes: Class names.
+    """
+    ids = {str(name) for name in frame["patient_id"] if not str(name).startswith(UNKNOWN_PATIENT)}
+    if alike := spelt_apart(ids, bare):
+        yield (f"{alike} patient ids differ from another only by leading zeros or by case: they count as different "
+               "patients; where they are not, write them one way")
+    if alike := spelt_apart(classes, bare):
+        yield (f"{alike} classes differ from another only by leading zeros or by case: they count as different "
+               "classes; where they are not, write them one way")
 
 
 def small_classes(frame: pd.DataFrame, classes: Sequence[str]) -> Iterator[str]:

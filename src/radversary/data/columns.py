@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from radversary.core.errors import MissingColumnError, UnknownNameError
-from radversary.data.table import COLUMNS
+from radversary.data.cells import blank, identity, patient, plain
 
 ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "image_id": ("image_id", "Image Index", "image", "ImageID"),
@@ -23,6 +23,7 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "split": ("split", "part"),
     "source": ("source", "source_repo", "Source"),
     "rotation": ("rotation",),
+    "modality": ("modality", "Modality"),
 }
 """Our column to the names it is recognised by, the first match taken: our own, NIH ChestX-ray14's two spellings,
 DICOM's keywords, and what CSV files commonly say."""
@@ -54,19 +55,21 @@ def ours(frame: pd.DataFrame, *, table: object, columns: Mapping[str, str] | Non
         MissingColumnError: The table lacks a column that ``columns`` promises.
 
     Example:
-        >>> ours(pd.DataFrame({"Patient Age": ["058Y"], "Patient Gender": ["female"]}), table="t.csv").to_dict("list")
+        >>> ours(pd.DataFrame({"Patient Age": ["058Y"], " gender": ["female "]}), table="t.csv").to_dict("list")
         {'sex': ['F'], 'age': [58.0]}
     """
-    found = {name: _theirs(name, frame, dict(columns or {}), table) for name in COLUMNS}
+    found = {name: _theirs(name, frame, dict(columns or {}), table) for name in ALIASES}
     for name in columns or {}:
-        if name not in COLUMNS:
-            raise UnknownNameError("column of a table of images", name, COLUMNS)
+        if name not in ALIASES:
+            raise UnknownNameError("column of a table of images", name, ALIASES)
     renamed = pd.DataFrame({name: frame[theirs] for name, theirs in found.items() if theirs is not None})
     return normalised(renamed)
 
 
 def normalised(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with views, sexes, ages and parts written one way; what is not understood becomes unknown.
+    """Return the table with its cells written one way; what is not understood becomes unknown.
+
+    Ids and labels lose blanks around them and the ``.0`` of a whole number; paths stay as they are.
 
     Args:
         frame: Columns under our names, cells as text.
@@ -74,11 +77,21 @@ def normalised(frame: pd.DataFrame) -> pd.DataFrame:
     Returns:
         A new table.
     """
-    write = {"view": lambda cell: VIEWS.get(cell.strip().upper(), ""),
-             "sex": lambda cell: SEXES.get(cell.strip().upper(), ""),
+    write = {"image_id": blank, "label": identity, "patient_id": patient, "source": blank,
+             "view": lambda cell: VIEWS.get(blank(cell).upper(), ""),
+             "sex": lambda cell: SEXES.get(blank(cell).upper(), ""),
              "age": years,
-             "split": lambda cell: PARTS_WRITTEN.get(cell.strip().lower(), cell.strip().lower())}
+             "split": lambda cell: PARTS_WRITTEN.get(plain(cell), plain(cell)),
+             "modality": lambda cell: blank(cell).upper(),
+             "rotation": blank}
     return frame.assign(**{name: frame[name].map(function) for name, function in write.items() if name in frame})
+
+
+def column(frame: pd.DataFrame, name: str) -> str | None:
+    """Return how a table spells a column's name, blanks and case aside; None where it has no such column."""
+    if name in frame:
+        return name
+    return next((str(own) for own in frame if plain(str(own)) == plain(name)), None)
 
 
 def facts_of(tags: Mapping[str, str]) -> dict[str, str]:
@@ -95,11 +108,11 @@ def facts_of(tags: Mapping[str, str]) -> dict[str, str]:
         {'patient_id': '7', 'view': 'LATERAL', 'age': '58.0', 'modality': 'CR'}
     """
     age = years(tags.get("PatientAge", ""))
-    known = {"patient_id": tags.get("PatientID", "").strip(),
-             "view": VIEWS.get(tags.get("ViewPosition", "").strip().upper(), ""),
-             "sex": SEXES.get(tags.get("PatientSex", "").strip().upper(), ""),
+    known = {"patient_id": patient(tags.get("PatientID", "")),
+             "view": VIEWS.get(blank(tags.get("ViewPosition", "")).upper(), ""),
+             "sex": SEXES.get(blank(tags.get("PatientSex", "")).upper(), ""),
              "age": "" if np.isnan(age) else str(age),
-             "modality": tags.get("Modality", "").strip().upper()}
+             "modality": blank(tags.get("Modality", "")).upper()}
     return {name: text for name, text in known.items() if text}
 
 
@@ -118,7 +131,7 @@ def years(cell: str) -> float:
         >>> years("058Y"), years("006M"), years("414")
         (58.0, 0.5, nan)
     """
-    match = _AGE.match(str(cell))
+    match = _AGE.match(blank(str(cell)))
     if match is None:
         return float("nan")
     age = float(match[1]) * _YEARS[match[2].upper()]
@@ -127,7 +140,8 @@ def years(cell: str) -> float:
 
 def _theirs(name: str, frame: pd.DataFrame, columns: Mapping[str, str], table: object) -> str | None:
     if name in columns:
-        if columns[name] not in frame:
+        if (given := column(frame, columns[name])) is None:
             raise MissingColumnError(table, columns[name], map(str, frame.columns))
-        return columns[name]
-    return next((alias for alias in ALIASES[name] if alias in frame), None)
+        return given
+    exact = next((alias for alias in ALIASES[name] if alias in frame), None)
+    return exact or next((own for alias in ALIASES[name] if (own := column(frame, alias)) is not None), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -42,14 +41,13 @@ def characteristics(frame: pd.DataFrame) -> pd.DataFrame:
 
     Example:
         >>> row = {"view": "PA", "sex": "", "age": 41.0, "source": "x", "width": 9, "height": 8, "stored_bits": 8}
-        >>> characteristics(pd.DataFrame([{**row, "path": "a.png"}])).iloc[0].tolist()
-        ['PA', 'unknown', '40-59', 'x', '9x8', 'png 8 bit']
+        >>> characteristics(pd.DataFrame([{**row, "kind": "JPEG"}])).iloc[0].tolist()
+        ['PA', 'unknown', '40-59', 'x', '9x8', 'jpeg 8 bit']
     """
     age = pd.cut(frame["age"].astype("float64"), bins=list(_BANDS), right=False, labels=list(_BAND_NAMES))
-    ending = frame["path"].map(lambda path: Path(path).suffix.lower().lstrip(".") or "file")
     columns = {"view": frame["view"], "sex": frame["sex"], "age": age.astype(object), "source": frame["source"],
                "image size": frame["width"].astype(str) + "x" + frame["height"].astype(str),
-               "file kind": ending + " " + frame["stored_bits"].astype(str) + " bit"}
+               "file kind": frame["kind"].str.lower() + " " + frame["stored_bits"].astype(str) + " bit"}
     text = pd.DataFrame({name: columns[name].astype(object) for name in METADATA})
     return text.where(text.notna() & (text != ""), "unknown").astype(str)
 

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from radversary.core.errors import MissingColumnError
 from radversary.data.columns import ours
-from radversary.data.files import image_ids
+from radversary.data.headers import with_headers
+from radversary.data.joining import located, written_path
+from radversary.data.names import image_ids, written
 from radversary.data.table import ImageTable, read_csv
 
 
 @dataclass(frozen=True, kw_only=True)
 class CsvTable:
-    """A CSV file with one row an image.
+    """A CSV file with one row an image; what it does not say comes from the films' DICOM headers.
 
     Args:
         path: The file.
@@ -39,6 +41,7 @@ class CsvTable:
         Raises:
             MissingColumnError: No column for the image's path or label.
             DataError: No readable table, an id twice, or one class only.
+            MissingPartError: There are DICOM files and pydicom is not installed.
         """
         path = Path(self.path)
         raw = read_csv(path)
@@ -47,8 +50,10 @@ class CsvTable:
             if name not in frame:
                 raise MissingColumnError(path, name, map(str, raw.columns))
         if "image_id" not in frame:
-            frame["image_id"] = image_ids(list(frame["path"]))
+            frame["image_id"] = image_ids([written_path(cell) for cell in frame["path"]])
         if "source" not in frame:
-            frame["source"] = path.stem
+            frame["source"] = written(path.stem)
         root = Path(self.root) if self.root else path.parent
-        return ImageTable(frame.assign(path=[str(root / name) if name else "" for name in frame["path"]]))
+        paths = [str(located(root, cell)) if written_path(cell) else "" for cell in frame["path"]]
+        frame, notes = with_headers(frame.assign(path=paths))
+        return ImageTable(frame, notes=notes)

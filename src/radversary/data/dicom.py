@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import zlib
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from radversary.core.errors import MissingPartError, UnreadableImageError
 from radversary.data.dicom_greys import shown
-from radversary.data.dicom_tags import padding_of, spacing_of, tags_of, text, whole
+from radversary.data.dicom_tags import TAGS, padding_of, spacing_of, tags_of, text, whole
 from radversary.imaging.image import Image
 from radversary.imaging.intensity import DEEPEST
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
@@ -36,10 +38,9 @@ def read_dicom(data: bytes, name: str, *, largest: int) -> Image:
         UnreadableImageError: As :func:`image_of`, or a damaged header.
         MissingPartError: pydicom is not installed.
     """
-    try:
-        from pydicom import dcmread
-    except ImportError as error:
-        raise MissingPartError(f"{name} is DICOM, which needs pydicom: pip install 'radversary[dicom]'") from error
+    _need_pydicom(name)
+    from pydicom import dcmread
+
     _refuse_inflated(data, name, limit=4 * 3 * largest)
     try:
         film = dcmread(BytesIO(data))
@@ -85,10 +86,35 @@ def image_of(film: Dataset, name: str, *, largest: int) -> Image:
     raise UnreadableImageError(name, refusal)
 
 
+def read_header_tags(path: Path) -> dict[str, str]:
+    """Return what a file's header says under :data:`~radversary.data.dicom_tags.TAGS`, nothing where it is damaged.
+
+    Raises:
+        MissingPartError: pydicom is not installed.
+    """
+    _need_pydicom(str(path))
+    from pydicom import dcmread
+
+    try:
+        with path.open("rb") as file:
+            if _DEFLATED in file.read(1024):
+                return {}  # it would be unpacked whole, pixels and all
+        return tags_of(dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS)))
+    except Exception:  # a damaged header raises any kind; reading the film says why
+        return {}
+
+
+def _need_pydicom(name: str) -> None:
+    try:
+        import pydicom  # noqa: F401
+    except ImportError as error:
+        raise MissingPartError(f"{name} is DICOM, which needs pydicom: pip install 'radversary[dicom]'") from error
+
+
 def _refuse_inflated(data: bytes, name: str, *, limit: int) -> None:
     """Refuse a deflated data set that unpacks to more than any film takes."""
     head = data[128:1024]
-    if b"1.2.840.10008.1.2.1.99" not in head or head[4:8] != b"\x02\0\0\0":
+    if _DEFLATED not in head or head[4:8] != b"\x02\0\0\0":
         return
     start = 144 + int.from_bytes(data[140:144], "little")  # the length of the file meta information comes first
     try:
@@ -108,13 +134,13 @@ def _completed(film: Dataset) -> Dataset:
     photometric = text(film, "PhotometricInterpretation").upper().replace("CHROME ", "CHROME")
     stored, allocated = whole(film, "BitsStored"), whole(film, "BitsAllocated")
     if photometric:
-        film.PhotometricInterpretation = photometric
+        film.add_new("PhotometricInterpretation", "CS", photometric)
     if "SamplesPerPixel" not in film and photometric in _GREY:
-        film.SamplesPerPixel = 1
-    if whole(film, "PixelRepresentation") not in (0, 1):
-        film.PixelRepresentation = 0
+        film.add_new("SamplesPerPixel", "US", 1)
+    if whole(film, "PixelRepresentation", -1) not in (0, 1):
+        film.add_new("PixelRepresentation", "US", 0)
     if allocated and not stored:
-        film.BitsStored = allocated
+        film.add_new("BitsStored", "US", allocated)
     if whole(film, "NumberOfFrames", 1) <= 1 and "NumberOfFrames" in film:
         del film.NumberOfFrames  # empty, 0 or no number: one frame
     if not getattr(getattr(film, "file_meta", None), "TransferSyntaxUID", None):
@@ -124,7 +150,7 @@ def _completed(film: Dataset) -> Dataset:
 
 
 def _copied(film: Dataset) -> Dataset:
-    """Return a data set whose own elements may be set; those of the given one stay."""
+    """Return a data set to which elements may be added, or put in another's place; the given one keeps its own."""
     from pydicom import Dataset
 
     made = Dataset()
@@ -135,7 +161,8 @@ def _copied(film: Dataset) -> Dataset:
 
 _NEEDED = (("BitsStored", "(0028,0101) Bits Stored"), ("BitsAllocated", "(0028,0100) Bits Allocated"),
            ("SamplesPerPixel", "(0028,0002) Samples per Pixel"),
-           ("PhotometricInterpretation", "(0028,0004) Photometric Interpretation"))
+           ("PhotometricInterpretation", "(0028,0004) Photometric Interpretation"),
+           ("PixelData", "(7FE0,0010) Pixel Data"))
 
 
 def _refusal(film: Dataset, largest: int) -> str:
@@ -166,7 +193,8 @@ def _samples(film: Dataset) -> tuple[np.ndarray, int]:
         return samples, max(stored, _bits_taken(samples, film))
     # pydicom blanks the bits above Bits Stored: right where they hold an overlay, and wrong where they hold the film.
     unmasked = _copied(film)
-    unmasked.BitsStored, unmasked.HighBit = allocated, allocated - 1
+    unmasked.add_new("BitsStored", "US", allocated)
+    unmasked.add_new("HighBit", "US", allocated - 1)
     samples = unmasked.pixel_array
     taken = _bits_taken(samples, film)
     if taken <= stored:

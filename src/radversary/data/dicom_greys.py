@@ -11,11 +11,11 @@ from radversary.data.dicom_tags import numbers, padding_of, text
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-SPREAD: Final = 16
+SPREAD: Final = 32
 """Share of its depth, as one in so many, from which a film is taken to use it."""
 
-LEVEL: Final = 1 / 255
-"""Difference of two greys below which a screen shows one."""
+LEVELS: Final = 3
+"""Greys of 256 that a window or table must leave of such a film."""
 
 
 def shown(codes: np.ndarray, seen: np.ndarray, film: Dataset, bits: int) -> np.ndarray:
@@ -28,10 +28,10 @@ def shown(codes: np.ndarray, seen: np.ndarray, film: Dataset, bits: int) -> np.n
         bits: Bits that the samples take.
     """
     values, known = _modality(codes, film), codes[seen]
-    # Of a film that uses its depth, a table or window that leaves a single level is not meant for its values.
-    wide = SPREAD * (int(known[-1]) - int(known[0])) >= 2 ** int(np.abs(known).max()).bit_length()
+    # A table or window that leaves black and white at most, of a film that uses its depth, is not for its values.
+    least = min(LEVELS, len(known)) if SPREAD * (int(known[-1]) - int(known[0])) >= 2**bits else 0
     for table in (_voi(values, film), *_windows(values, film)):
-        if table is not None and (not wide or np.ptp(table[seen]) >= LEVEL):
+        if table is not None and len(np.unique(np.rint(255 * table[seen]))) >= least:
             return table
     low, high = _range(codes, values, seen, film, bits)
     return _between(values, low, high)

@@ -1,4 +1,4 @@
-"""Which files of a folder are films, and names that can be written down: the one place that decides."""
+"""Which files of a folder are films: the one place that decides."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from radversary.core.errors import DataError
 from radversary.data.reading import START, kind_of
 
 ENDINGS: Final = frozenset({
@@ -45,6 +46,9 @@ def files_under(folder: Path) -> Iterator[Path]:
 
     Yields:
         Paths that begin with ``folder``, links to files that do not exist among them.
+
+    Raises:
+        DataError: A folder cannot be listed.
     """
     entered, waiting, links = set[str](), [folder], list[Path]()
     while waiting or links:
@@ -53,7 +57,11 @@ def files_under(folder: Path) -> Iterator[Path]:
         if real in entered or (place != folder and _holds(real, os.path.realpath(folder))):
             continue
         entered.add(real)
-        for path in sorted(place.iterdir()):
+        try:
+            inside = sorted(place.iterdir())
+        except OSError as error:
+            raise DataError(f"cannot list the folder {place}: {(error.strerror or str(error)).lower()}") from error
+        for path in inside:
             if path.name.startswith(".") or path.name.lower() in LITTER:
                 continue
             if not path.is_dir():
@@ -90,56 +98,6 @@ def is_film(path: Path) -> bool:
             return kind_of(file.read(START)) is not None
     except OSError:
         return False
-
-
-def written(name: str) -> str:
-    r"""Return a name as it can be written down: what is not printable, or not UTF-8, as an escape.
-
-    Example:
-        >>> written("film\n1\udcff.png")
-        'film\\n1\\udcff.png'
-    """
-    return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in name)
-
-
-def image_ids(names: Sequence[str]) -> list[str]:
-    """Return an id for each file: its stem where these are unique, else its path with slashes as underscores.
-
-    Args:
-        names: Relative POSIX paths, no two equal.
-
-    Returns:
-        Unique ids, printable.
-
-    Example:
-        >>> image_ids(["a/1.png", "b/1.png"]), image_ids(["a/1.png", "b/2.png"]), image_ids(["a/b.png", "a_b.png"])
-        (['a_1.png', 'b_1.png'], ['1', '2'], ['b', 'a_b'])
-    """
-    return _first_unique([Path(name).stem for name in names], [name.replace("/", "_") for name in names], list(names))
-
-
-def output_names(names: Sequence[str]) -> list[str]:
-    """Return a name without ending for what is made of each file: its stem, or as much more as tells it from others.
-
-    Args:
-        names: Relative POSIX paths, no two equal.
-
-    Returns:
-        Unique names, printable, without slashes.
-
-    Example:
-        >>> output_names(["a/1.png", "b/2.png"]), output_names(["a/1.png", "b/1.png"]), output_names(["1.jpg", "1.png"])
-        (['1', '2'], ['a_1', 'b_1'], ['1.jpg', '1.png'])
-    """
-    flat = [name.replace("/", "_") for name in names]
-    return _first_unique([Path(name).stem for name in names], [Path(name).stem for name in flat], flat)
-
-
-def _first_unique(*ways: list[str]) -> list[str]:
-    """Return the first list of names in which none is twice, as they can be written; else the last, numbered."""
-    clean = [[written(name) for name in way] for way in ways]
-    found = next((way for way in clean if len(set(way)) == len(way)), None)
-    return found if found is not None else [f"{name}#{place}" for place, name in enumerate(clean[-1])]
 
 
 def _holds(outer: str, inner: str) -> bool:

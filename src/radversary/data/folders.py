@@ -5,32 +5,37 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pandas as pd
 
 from radversary.core.errors import DataError, PlanError
-from radversary.data.columns import ours
-from radversary.data.files import films_under, image_ids
+from radversary.data.class_folders import films_in_classes
+from radversary.data.columns import FACTS, ours
+from radversary.data.headers import with_headers
+from radversary.data.joining import join
+from radversary.data.names import written
 from radversary.data.table import ImageTable, read_csv
-
-MASKS: Final = "masks"
-"""Name of the folder in which ``radversary data phantoms`` keeps the masks of its pathologies; it is no class."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassFolders:
     r"""One sub-folder a class: ``root/Normal/a.png``, ``root/Pneumonia/b.png``; one called ``masks`` is none.
 
+    Folders called train, val(idation) and test with class folders below them are a split, and so are such folders in
+    every class folder. Symbolic links are followed, and a film that is reached twice counts once.
+
     What is known of the films, a split included, comes from ``labels.csv`` where there is one: any of the columns of
-    :data:`radversary.data.columns.ALIASES`, joined by the file's relative path or its name.
+    :data:`radversary.data.columns.ALIASES`, joined by the file's relative path, or by its name together with the class
+    where several files have it; what the table does not say comes from the films' DICOM headers.
 
     Args:
         root: The folder.
         labels: The CSV table; ``root/labels.csv`` where None and present.
         patient_pattern: Regular expression whose first group is the patient in a file's name, such as
-            ``r"(\d+)_\d+"`` for NIH's ``00011097_002.png`` (patient 11097); used where the table knows no patient.
+            ``r"(\d+)_\d+"`` for NIH's ``00011097_002.png`` (patient 11097); used where neither table nor header knows
+            the patient.
             None: such an image is its own patient, and a warning says so.
     """
 
@@ -47,24 +52,28 @@ class ClassFolders:
             raise PlanError(f"patient_pattern {self.patient_pattern!r} needs a group in parentheses")
 
     def table(self, workspace: Path) -> ImageTable:  # noqa: ARG002 - the protocol's; nothing is generated here
-        """Return one row a file in a class folder.
+        """Return one row a film in a class folder.
 
         Args:
             workspace: Not used.
 
         Returns:
-            The table.
+            The table; what its CSV table names and is not there, and films in no class folder, are in ``left_out``.
 
         Raises:
-            DataError: The folder is absent, has no class folders, no files, or the table matches none of them.
+            DataError: The folder is absent, has no class folders, no films, folders of a split beside classes, or the
+                table matches none of the films or may mean several.
+            MissingPartError: There are DICOM files and pydicom is not installed.
         """
         root = Path(self.root)
-        frame = _listed(root)
-        labels = Path(self.labels) if self.labels else root / "labels.csv"
+        frame, left_out = films_in_classes(root)
+        labels, notes = Path(self.labels) if self.labels else root / "labels.csv", tuple[str, ...]()
         if self.labels or labels.exists():
-            frame = _joined(frame, labels)
-        frame = self._with_patients(frame)
-        table = ImageTable(frame.drop(columns=["key", "name"]))
+            frame, missing, notes = _joined(frame, labels)
+            left_out += missing
+        frame, contradictions = with_headers(frame)
+        table = ImageTable(self._with_patients(frame).drop(columns="key"), left_out=tuple(left_out),
+                           notes=(*notes, *contradictions))
         if not table.patients_known:
             warnings.warn(f"the patients of {root} are not (all) known: such an image counts as its own patient, and "
                           "two films of one person may fall into training and test", UserWarning, stacklevel=2)
@@ -73,8 +82,8 @@ class ClassFolders:
     def _with_patients(self, frame: pd.DataFrame) -> pd.DataFrame:
         if self.patient_pattern is None:
             return frame
-        named = frame["name"].map(lambda name: patient_in(name, str(self.patient_pattern)))
-        known = frame["patient_id"] if "patient_id" in frame else pd.Series("", index=frame.index)
+        named = frame["key"].map(lambda key: written(patient_in(PurePosixPath(key).name, str(self.patient_pattern))))
+        known = frame["patient_id"].fillna("") if "patient_id" in frame else pd.Series("", index=frame.index)
         return frame.assign(patient_id=known.where(known != "", named))
 
 
@@ -97,34 +106,24 @@ def patient_in(name: str, pattern: str) -> str:
     return str(int(patient)) if patient.isdecimal() else patient
 
 
-def _listed(root: Path) -> pd.DataFrame:
-    if not root.is_dir():
-        raise DataError(f"there is no folder {root}")
-    folders = sorted(path for path in root.iterdir()
-                     if path.is_dir() and not path.name.startswith(".") and path.name != MASKS)
-    files = [(folder.name, path) for folder in folders for path in films_under(folder)]
-    if not files:
-        raise DataError(f"{root} holds no class folder with images; expected such as {root.name}/Normal/a.png")
-    frame = pd.DataFrame({"label": [label for label, _ in files], "path": [str(path) for _, path in files],
-                          "key": [path.relative_to(root).as_posix() for _, path in files],
-                          "name": [path.name for _, path in files]})
-    return frame.assign(image_id=image_ids(list(frame["key"])), source=root.resolve().name)
-
-
-def _joined(frame: pd.DataFrame, labels: Path) -> pd.DataFrame:
+def _joined(frame: pd.DataFrame, labels: Path) -> tuple[pd.DataFrame, list[tuple[str, str]], tuple[str, ...]]:
     known = ours(read_csv(labels), table=labels)
     by = "path" if "path" in known else "image_id"
     if by not in known:
         raise DataError(f"{labels} says of no row which file it is about; expected a column 'file' or 'image_id'")
-    # A table may name files by relative path, by name, or by name without its ending: the first that matches serves.
-    for key in (frame["key"], frame["name"], frame["name"].map(lambda name: Path(name).stem)):
-        rows = known.drop_duplicates(by).set_index(by).reindex(key)
-        matched = key.isin(known[by]).to_numpy()
-        if matched.any():
-            break
-    else:
+    facts = [{"label": label, "split": split} for label, split in zip(frame["label"], frame["split"], strict=True)]
+    found = join(list(frame["key"]), facts, known, by=by, name=labels)
+    if all(row is None for row in found.rows):
         raise DataError(f"{labels} names none of the files in the class folders, such as {frame['key'].iloc[0]!r}")
-    facts = {name: rows[name].to_numpy() for name in ("patient_id", "view", "sex", "age", "split") if name in rows}
-    if "source" in rows:
-        facts["source"] = rows["source"].where(matched, frame["source"].to_numpy()).to_numpy()
-    return frame.assign(**facts)
+    rows = known.reindex([-1 if row is None else row for row in found.rows])
+    matched = np.array([row is not None for row in found.rows])
+    said = {name: rows[name].to_numpy() for name in FACTS if name in rows}
+    for name in ("source", "split"):
+        if name in rows:
+            told = rows[name].fillna("").to_numpy()
+            said[name] = np.where(matched & (told != ""), told, frame[name].to_numpy())
+    missing = [(cell, f"cannot read {cell}: {labels.name} names it, and there is no such file in its class folder")
+               for cell in found.missing]
+    note = (f"the table's class differs from the folder's for {found.unlike} of {int(matched.sum())} films; the "
+            "folder's was taken")
+    return frame.assign(**said), missing, (note,) if found.unlike else ()

@@ -11,9 +11,11 @@ import pandas as pd
 
 from radversary.core.errors import DataError, MissingColumnError, PlanError
 from radversary.core.seeds import derive_seed
-from radversary.data.columns import ours
+from radversary.data.columns import column, ours
 from radversary.data.files import films_under
+from radversary.data.names import written
 from radversary.data.table import ImageTable, read_csv
+from radversary.storage.files import sha256_file
 
 Policy = Literal["exactly-one", "alone", "any"]
 NO_FINDING = "No Finding"
@@ -24,8 +26,8 @@ NORMAL = "Normal"
 class NihChestXray14:
     """NIH ChestX-ray14 (Wang et al., CVPR 2017, arXiv:1705.02315): a table, and images in any folders below the root.
 
-    The classes are ``Normal`` (No Finding) and the findings in ``precedence``. Rows whose file is absent are left out,
-    so that a partial download works.
+    The classes are ``Normal`` (No Finding) and the findings in ``precedence``. Rows whose file is absent are left out
+    and listed, so that a partial download works.
 
     Args:
         root: Folder of the download.
@@ -67,12 +69,14 @@ class NihChestXray14:
         root = Path(self.root)
         path = Path(self.labels) if self.labels else _labels_in(root)
         raw = read_csv(path)
-        for column in ("Image Index", "Finding Labels", "Patient ID"):
-            if column not in raw:
-                raise MissingColumnError(path, column, map(str, raw.columns))
-        labels = raw["Finding Labels"].map(lambda cell: class_of(cell, self.policy, self.precedence))
+        for name in ("Image Index", "Finding Labels", "Patient ID"):
+            if column(raw, name) is None:
+                raise MissingColumnError(path, name, map(str, raw.columns))
+        findings = raw[str(column(raw, "Finding Labels"))]
+        labels = findings.map(lambda cell: class_of(cell, self.policy, self.precedence))
         frame = ours(raw, table=path).drop(columns="path", errors="ignore").assign(label=labels)
-        return ImageTable(self._limited(_with_files(frame[labels != ""], root)))
+        frame, missing = _with_files(frame[labels != ""], root, path.name)
+        return ImageTable(self._limited(frame), left_out=tuple(missing))
 
     def _limited(self, frame: pd.DataFrame) -> pd.DataFrame:
         if self.limit_per_class is None:
@@ -114,13 +118,32 @@ def _labels_in(root: Path) -> Path:
     return found[0]
 
 
-def _with_files(frame: pd.DataFrame, root: Path) -> pd.DataFrame:
-    places: dict[str, str] = {}
+def _with_files(frame: pd.DataFrame, root: Path, table: str) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """Return the rows whose file is there, and the names of the other files, each with the reason.
+
+    Raises:
+        DataError: No file is there, or two that differ have one name.
+    """
+    places: dict[str, list[Path]] = {}
     for path in films_under(root):
-        places.setdefault(path.name, str(path))
-    frame = frame.assign(path=frame["image_id"].map(places))
-    present = frame[frame["path"].notna()]
+        places.setdefault(path.name, []).append(path)
+    paths = frame["image_id"].map(lambda name: _one_file(places.get(name, [])))
+    present = frame.assign(path=paths)[paths != ""]
     if present.empty:
         raise DataError(f"none of the {len(frame)} images that the table and the policy name is a file below {root}")
+    missing = [(name, f"cannot read {name}: {table} names it, and no file below the folder is called so")
+               for name in map(written, frame["image_id"][paths == ""])]
     source = present.get("source", "NIH ChestX-ray14")
-    return present.assign(image_id=present["image_id"].map(lambda name: Path(name).stem), source=source)
+    return present.assign(image_id=present["image_id"].map(lambda name: Path(name).stem), source=source), missing
+
+
+def _one_file(paths: list[Path]) -> str:
+    """Return the one film of a name, an empty string where there is none.
+
+    Raises:
+        DataError: There are several, and their bytes differ.
+    """
+    if len(paths) > 1 and len(set(map(sha256_file, paths))) > 1:
+        raise DataError(f"{' and '.join(written(str(path)) for path in paths[:3])} have one name and differ: the table "
+                        "cannot tell which it names, so leave one of them out of the folder")
+    return str(paths[0]) if paths else ""

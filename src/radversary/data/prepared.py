@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 from radversary.core.errors import DataError, InputError, MissingColumnError
 from radversary.core.types import Images, Labels
 from radversary.data.preparing import Failed, write_images
-from radversary.data.table import PARTS, ImageTable, read_csv
+from radversary.data.table import PARTS, ImageTable, read_csv, write_csv
 from radversary.imaging.image import InputRule, Resize, rule_of
 from radversary.imaging.intensity import Interpolation, levels
 from radversary.storage.arrays import open_array
@@ -46,6 +46,7 @@ class PreparedRecord(Document):
         classes: Class names in the order of the logits.
         count: Images.
         sha256: Hash of each of :data:`FILES`.
+        notes: What the table's source says of the whole, one sentence each.
     """
 
     format: int
@@ -58,6 +59,7 @@ class PreparedRecord(Document):
     classes: tuple[str, ...] = Field(min_length=2)
     count: int = Field(ge=1)
     sha256: dict[str, Sha256]
+    notes: tuple[str, ...] = ()
 
     @field_validator("sha256")
     @classmethod
@@ -79,7 +81,8 @@ class PreparedImages:
         images: Memory-mapped codes, uint8 or, where an image has more than 8 bits, uint16 (N, C, S, S);
             ``code / (2**bits - 1)`` is the pixel, ``bits`` being the image's own.
         rule: Size, channels, resize and interpolation that the images were prepared by.
-        left_out: Files that could not be read, each with the reason, one sentence a file.
+        left_out: Files that are missing or could not be read, one sentence a file.
+        notes: What the table's source says of the whole, one sentence each.
         sha256: Hash of rule, pixels and table (with depths and the files' own hashes), the same wherever the files lie.
     """
 
@@ -89,6 +92,7 @@ class PreparedImages:
     rule: InputRule
     left_out: tuple[str, ...]
     sha256: str
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, folder: Path) -> PreparedImages:
@@ -121,7 +125,8 @@ class PreparedImages:
         rule = InputRule(size=record.size, channels=record.channels, resize=record.resize,
                          interpolation=record.interpolation)
         facts = [asdict(rule), record.sha256[IMAGES], table.sha256()]
-        return cls(folder, table, images, rule, tuple(left_out["reason"]), sha256_json(facts))
+        return cls(folder, table, images, rule, tuple(left_out["reason"]), sha256_json(facts),
+                   record.notes)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -244,7 +249,7 @@ def _prepare(table: ImageTable, rule: InputRule, inputs: str, folder: Path) -> N
         hashes = {name: sha256_file(folder / name) for name in FILES}
         write_json(folder / RECORD, {**asdict(rule), "inputs": inputs, "format": FORMAT,
                                      "bits": max(facts["bits"] for facts in kept), "classes": list(table.classes),
-                                     "count": len(kept), "sha256": hashes})
+                                     "count": len(kept), "notes": list(table.notes), "sha256": hashes})
     except BaseException:  # a stopped run shall not leave half a set either
         _clear(folder)
         raise
@@ -259,8 +264,8 @@ def _write_tables(table: ImageTable, kept: Sequence[dict[str, Any]], failed: Seq
     if lost:
         raise DataError(f"none of the images of class {lost[0]!r} can be read; the first: {failed[0].sentence}")
     ImageTable(frame, table.classes).save(folder / "table.csv")
-    left_out = pd.DataFrame([(item.path, item.sentence) for item in failed], columns=["path", "reason"])
-    write_whole(folder / "left_out.csv", lambda part: left_out.to_csv(part, index=False, lineterminator="\n"))
+    left_out = [*table.left_out, *((item.path, item.sentence) for item in failed)]
+    write_csv(folder / "left_out.csv", pd.DataFrame(left_out, columns=["path", "reason"]))
 
 
 def _made_from(inputs: str, folder: Path) -> PreparedImages | None:
@@ -304,7 +309,7 @@ def _fingerprint(table: ImageTable, rule: InputRule) -> str:
             files.append([str(path), state.st_size, state.st_mtime_ns])
         except OSError:
             files.append([str(path), -1, -1])
-    return sha256_json([FORMAT, asdict(rule), table.sha256(), files])
+    return sha256_json([FORMAT, asdict(rule), table.sha256(), table.left_out, table.notes, files])
 
 
 def _clear(folder: Path) -> None:

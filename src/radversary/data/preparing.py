@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from radversary.core.errors import UnreadableImageError
+from radversary.data.names import written
 from radversary.data.reading import read_file, read_image
 from radversary.data.table import ImageTable
 from radversary.execution.progress import track
@@ -96,11 +97,12 @@ def prepare_one(path: Path, degrees: float, rule: InputRule) -> Prepared | Faile
     Raises:
         MissingPartError: It is DICOM and pydicom is not installed.
     """
+    name = written(str(path))
     try:
         data = read_file(path)
-        image = read_image(data, name=str(path))
+        image = read_image(data, name=name)
     except UnreadableImageError as error:
-        return Failed(str(path), str(error))
+        return Failed(name, str(error))
     if degrees:
         image = turned(image, degrees, rule.channels)
     bits = depth_for(image.bits, rule.channels)

@@ -6,7 +6,7 @@ import io
 import stat
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -16,6 +16,7 @@ import PIL.Image
 from PIL import ImageOps
 
 from radversary.core.errors import UnreadableImageError
+from radversary.data.names import written
 from radversary.imaging.image import Image
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def read_image(source: Path | str | bytes | Dataset, *, name: str = "") -> Image
         MissingPartError: DICOM, and pydicom is not installed.
     """
     if isinstance(source, (str, Path)):
-        source, name = read_file(Path(source)), name or str(source)
+        source, name = read_file(Path(source)), name or written(str(source))
     name = name or "the image"
     try:
         image = _decoded(source, name)
@@ -72,6 +73,32 @@ def read_image(source: Path | str | bytes | Dataset, *, name: str = "") -> Image
         raise UnreadableImageError(name, "its pixels need more memory than there is") from error
     _check_contract(image, name)
     return image
+
+
+def read_tags(path: Path) -> Mapping[str, str]:
+    """Return what a DICOM file's header says, nothing where the file is none or cannot be read.
+
+    Args:
+        path: The file; its pixels are not decoded.
+
+    Returns:
+        As the ``tags`` of :class:`~radversary.imaging.image.Image`.
+
+    Raises:
+        MissingPartError: It is DICOM, and pydicom is not installed.
+    """
+    try:
+        if not path.is_file():
+            return {}
+        with path.open("rb") as file:
+            start = file.read(START)
+    except (OSError, ValueError):
+        return {}
+    if kind_of(start) != "DICOM":
+        return {}
+    from radversary.data.dicom import read_header_tags
+
+    return read_header_tags(path)
 
 
 def read_file(path: Path) -> bytes:
@@ -83,17 +110,18 @@ def read_file(path: Path) -> bytes:
     Raises:
         UnreadableImageError: No such file, no regular one, an empty one, or over ``LARGEST_FILE`` bytes.
     """
+    name = written(str(path))
     try:
         state = path.stat()
         if not stat.S_ISREG(state.st_mode):  # a pipe would be waited for without end
-            raise UnreadableImageError(path, "is a directory" if path.is_dir() else "it is no regular file")
+            raise UnreadableImageError(name, "is a directory" if path.is_dir() else "it is no regular file")
         if state.st_size > LARGEST_FILE:
-            raise UnreadableImageError(path, f"its {state.st_size} bytes are more than the {LARGEST_FILE} allowed")
+            raise UnreadableImageError(name, f"its {state.st_size} bytes are more than the {LARGEST_FILE} allowed")
         return path.read_bytes()
     except OSError as error:
-        raise UnreadableImageError(path, (error.strerror or "it cannot be opened").lower()) from error
+        raise UnreadableImageError(name, (error.strerror or "it cannot be opened").lower()) from error
     except (MemoryError, ValueError) as error:  # a name with a null byte is a ValueError
-        raise UnreadableImageError(path, str(error) or "it needs more memory than there is") from error
+        raise UnreadableImageError(name, str(error) or "it needs more memory than there is") from error
 
 
 def kind_of(start: bytes) -> Kind | None:
@@ -114,15 +142,14 @@ def _decoded(source: bytes | Dataset, name: str) -> Image:
     if not isinstance(source, bytes):
         from radversary.data.dicom import image_of
 
-        return image_of(source, name, largest=LARGEST)
+        return _tagged(image_of(source, name, largest=LARGEST), "DICOM")
     kind = kind_of(source[:START])
     if kind is None:
         raise UnreadableImageError(name, _no_kind(source, name))
     if kind == "DICOM":
         from radversary.data.dicom import read_dicom
 
-        image = read_dicom(source, name, largest=LARGEST)
-        return _tagged(image, kind)
+        return _tagged(read_dicom(source, name, largest=LARGEST), kind)
     with _opened(source, name) as picture:
         return _tagged(_from_pillow(picture), kind)
 

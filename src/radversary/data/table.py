@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from io import StringIO
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +13,15 @@ import pandas as pd
 
 from radversary.core.errors import DataError, MissingColumnError, UnknownNameError
 from radversary.core.text import FAULT, quoted, sentence
+from radversary.data.cells import parse_csv
 from radversary.storage.files import read_text, write_whole
 
 TEXT_COLUMNS: Final = ("image_id", "path", "label", "patient_id", "view", "sex", "split", "source")
 COLUMNS: Final = ("image_id", "path", "label", "patient_id", "view", "sex", "age", "split", "source", "rotation")
 REQUIRED: Final = ("image_id", "path", "label")
+ESCAPED: Final = "backslashreplace"
+"""How bytes of a file's name that are not UTF-8 are written down."""
+
 PARTS: Final = ("train", "validation", "test")
 LIMIT: Final = 2**30
 """Bytes of a table at most."""
@@ -38,6 +41,8 @@ class ImageTable:
     Args:
         frame: The rows; copied.
         classes: Class names in the order of the logits; sorted labels where empty.
+        left_out: Files that are no row though a folder or a table names them, each with the reason.
+        notes: One sentence on each thing about the whole that a reader must know; it names no person and no file.
 
     Raises:
         MissingColumnError: No ``image_id``, ``path`` or ``label``.
@@ -52,6 +57,8 @@ class ImageTable:
 
     frame: pd.DataFrame
     classes: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         frame = _completed(self.frame)
@@ -124,7 +131,7 @@ class ImageTable:
         """
         if len(parts) != len(self):
             raise DataError(f"a split names one part a row ({len(self)}), got {len(parts)}")
-        return ImageTable(self.frame.assign(split=list(parts)), self.classes)
+        return replace(self, frame=self.frame.assign(split=list(parts)))
 
     def save(self, path: Path) -> Path:
         """Write the table as CSV, whole or not at all.
@@ -138,7 +145,7 @@ class ImageTable:
         Raises:
             StorageError: The disk refused.
         """
-        return write_whole(path, lambda part: self.frame.to_csv(part, index=False, lineterminator="\n"))
+        return write_csv(path, self.frame)
 
     @classmethod
     def load(cls, path: Path) -> ImageTable:
@@ -158,7 +165,7 @@ class ImageTable:
     def sha256(self) -> str:
         """Return the hash of the rows and classes; paths are left out, so that a moved folder keeps its hash."""
         text = self.frame.drop(columns="path").to_csv(index=False, lineterminator="\n")
-        return sha256("\n".join([*self.classes, text]).encode()).hexdigest()
+        return sha256("\n".join([*self.classes, text]).encode(errors=ESCAPED)).hexdigest()
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -174,8 +181,7 @@ def read_csv(path: Path) -> pd.DataFrame:
         DataError: The file is absent, empty or no CSV.
     """
     try:
-        text = read_text(path, limit=LIMIT).removeprefix("\ufeff")
-        return pd.read_csv(StringIO(_without_nul(text)), dtype=str, keep_default_na=False)
+        return parse_csv(_without_nul(read_text(path, limit=LIMIT).removeprefix("\ufeff")))
     except FileNotFoundError as error:
         raise DataError(f"there is no table {path}") from error
     except (OSError, ValueError) as error:  # pandas' errors of parsing are values
@@ -187,6 +193,16 @@ def _without_nul(text: str) -> str:
     if "\0" in text:
         raise ValueError(f"character {text.index(chr(0))} is a NUL, which no table holds")
     return text
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> Path:
+    """Write a table as CSV, whole or not at all; what is not UTF-8 in it is written as an escape.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    text = frame.to_csv(index=False, lineterminator="\n")
+    return write_whole(path, lambda part: part.write_bytes(text.encode(errors=ESCAPED)))
 
 
 def unknown_patients(image_ids: Sequence[str] | pd.Series[str]) -> list[str]:
@@ -221,7 +237,9 @@ def _completed(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.reset_index(drop=True).copy()
     for column in TEXT_COLUMNS:
         present = frame[column] if column in frame else pd.Series("", index=frame.index)
-        frame[column] = present.astype(object).where(present.notna(), "").map(str)
+        texts = [str(cell) for cell in present.astype(object).where(present.notna(), "")]
+        # A path may hold bytes that are not UTF-8, which pandas' own text cannot.
+        frame[column] = pd.Series(texts, index=frame.index, dtype=object if column == "path" else None)
     frame["patient_id"] = frame["patient_id"].where(frame["patient_id"] != "", unknown_patients(frame["image_id"]))
     for column, absent in _number_defaults().items():
         frame[column] = numbers(frame[column], column).fillna(absent) if column in frame else absent

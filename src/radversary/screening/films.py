@@ -14,7 +14,9 @@ from radversary.classifiers.card import ModelCard
 from radversary.core.errors import DataError, InputError, MissingColumnError, UnreadableImageError
 from radversary.core.types import Images
 from radversary.data.columns import facts_of, ours
-from radversary.data.files import films_under, written
+from radversary.data.files import films_under
+from radversary.data.joining import located, written_path
+from radversary.data.names import written
 from radversary.data.prepared import RECORD, PreparedImages
 from radversary.data.reading import read_image
 from radversary.data.table import read_csv
@@ -167,14 +169,14 @@ def in_table(path: Path) -> list[Film]:
     """
     raw = read_csv(path)
     frame = ours(raw, table=path)
-    if (modality := next((name for name in ("modality", "Modality") if name in raw), None)) is not None:
-        frame = frame.assign(modality=raw[modality].str.strip().str.upper())
     if "path" not in frame:
         raise MissingColumnError(path, "path", map(str, raw.columns))
     patients = frame["patient_id"] if "patient_id" in frame else pd.Series("", index=frame.index)
     known = [name for name in GROUPS if name in frame]
-    found = [Film(path.parent / name, name, patient, tuple((key, str(facts[key])) for key in known))
-             for name, patient, facts in zip(frame["path"], patients, frame.to_dict("records"), strict=True) if name]
+    rows = zip(frame["path"], patients, frame.to_dict("records"), strict=True)
+    found = [Film(located(path.parent, name), written_path(name), patient,
+                  tuple((key, str(facts[key])) for key in known))
+             for name, patient, facts in rows if written_path(name)]
     if not found:
         raise DataError(f"{path} names no file")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -52,7 +53,7 @@ def in_order(table: ImageTable, classes: tuple[str, ...] | None) -> ImageTable:
     if set(classes) != set(table.classes):
         raise ModelError(f"the model knows {len(classes)} classes ({', '.join(classes)}), the data has "
                          f"{len(table.classes)} ({', '.join(table.classes)})")
-    return ImageTable(table.frame, classes)
+    return replace(table, classes=classes)
 
 
 def divide(table: ImageTable, plan: DataPlan, *, seed: int) -> ImageTable:
@@ -70,7 +71,7 @@ def divide(table: ImageTable, plan: DataPlan, *, seed: int) -> ImageTable:
         raise PlanError("data.split is 'leaky', but the table of images comes divided; "
                         "leave out its column 'split' or the plan's")
     if not without:
-        return ImageTable(table.frame.assign(**{DIVIDED: "table"}), table.classes)
+        return replace(table, frame=table.frame.assign(**{DIVIDED: "table"}))
     if plan.split == "patient":
         return split_by_patient(table, fractions=plan.fractions, seed=seed)
     if plan.balance:

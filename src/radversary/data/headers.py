@@ -1,0 +1,62 @@
+"""What the films' own headers say of patient and examination, added where no table says it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from radversary.data.cells import bare
+from radversary.data.columns import FACTS, facts_of
+from radversary.data.preparing import parallel
+from radversary.data.reading import read_tags
+from radversary.execution.progress import track
+
+YEARS_APART = 1.0
+"""Years by which an age in a table may differ from the header's: one was counted at another time."""
+
+
+def with_headers(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return a table of images with what the DICOM headers of its files add to it.
+
+    Patient, view, sex, age and modality are taken from the header where the table is silent; where both speak the table
+    wins.
+
+    Args:
+        frame: Rows with a ``path``, under our columns' names.
+
+    Returns:
+        The table, and one sentence on each fact in which table and headers contradict each other, with counts.
+
+    Raises:
+        MissingPartError: There are DICOM files and pydicom is not installed.
+    """
+    tags = parallel(read_tags, track([Path(path) for path in frame["path"]], "reading headers"))
+    found, notes = [facts_of(said) for said in tags], list[str]()
+    for name in FACTS:
+        said = pd.Series([facts.get(name, "") for facts in found], index=frame.index, dtype=object)
+        if not (said != "").any():
+            continue
+        own = _as_text(frame[name]) if name in frame else pd.Series("", index=frame.index)
+        notes += _contradictions(name, own, said)
+        frame = frame.assign(**{name: own.where(own != "", said)})
+    return frame, tuple(notes)
+
+
+def _contradictions(name: str, own: pd.Series[str], said: pd.Series[str]) -> Iterator[str]:
+    both = (own != "") & (said != "")
+    unlike = sum(not _same(name, one, other) for one, other in zip(own[both], said[both], strict=True))
+    if unlike:
+        yield (f"table and DICOM headers contradict each other on {name.removesuffix('_id')} for {unlike} of "
+               f"{int(both.sum())} films of which both say it; the table was believed")
+
+
+def _same(name: str, one: str, other: str) -> bool:
+    if name == "age":
+        return abs(float(one) - float(other)) <= YEARS_APART
+    return bare(one) == bare(other)
+
+
+def _as_text(cells: pd.Series[str]) -> pd.Series[str]:
+    return cells.astype(object).where(cells.notna(), "").map(str)
