@@ -142,6 +142,15 @@ def test_samples_beyond_bits_stored_are_shown_as_they_are(tmp_path, photometric)
         assert read_image(path).bits == 12
 
 
+def test_samples_in_the_upper_bits_are_those_that_high_bit_says(tmp_path) -> None:
+    path = write(tmp_path / "a.dcm", CODES << 4, WindowCenter=2000, WindowWidth=1000)
+    film = dcmread(path)
+    film.HighBit = 15
+    film.save_as(path)
+    np.testing.assert_array_equal(shown(path), shown(write(tmp_path / "b.dcm", WindowCenter=2000, WindowWidth=1000)))
+    assert read_image(path).bits == 12
+
+
 def test_an_overlay_in_the_unused_bits_is_no_part_of_the_film(tmp_path) -> None:
     marked = CODES | np.uint16(0x8000)
     path = write(tmp_path / "a.dcm", marked)

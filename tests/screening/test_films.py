@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from tiny_dicom import dicom
 
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import DataError, InputError, MissingColumnError
+from radversary.data.folders import ClassFolders
+from radversary.data.prepared import prepare_images
 from radversary.imaging.png import encode_png
 from radversary.screening.films import ATTACKED, films_at, read_films, refuse_attacked
 from radversary.screening.screen import screen_place
@@ -113,3 +118,21 @@ def test_a_table_that_names_what_is_not_there_is_no_error_beside_such_a_list(tmp
     (folder / ATTACKED).write_text(json.dumps(["0" * 64]))
     (folder / "t.csv").write_text(f"file\nnone.png\n{'x' * 5000}.png\n")
     refuse_attacked(films_at(folder / "t.csv"))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_film_is_screened_with_the_very_pixels_that_it_was_prepared_with(tmp_path, channels):
+    """In a folder of several depths it had 3,834 grey levels when a guard was fitted and 175 when it was screened."""
+    rng = np.random.default_rng(0)
+    for number, (top, kind) in enumerate([(256, np.uint8), (65536, np.uint16)] * 3):
+        path = tmp_path / "films" / ("Normal", "Pneumonia")[number // 3] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, top, (50, 30)).astype(kind)).save(path)
+    card = CARD.model_copy(update={"size": 24, "channels": channels})
+    films = read_films(tmp_path / "films", card)
+    with pytest.warns(UserWarning, match="own patient"):
+        table = ClassFolders(root=tmp_path / "films").table(tmp_path)
+    prepared = prepare_images(table, size=24, channels=channels, folder=tmp_path / "out")
+    assert [Path(name).stem for name in films.names] == prepared.image_ids
+    assert films.images.equal(prepared.tensor(range(6)))
+    assert set(prepared.bits) == ({8, 16} if channels == 1 else {8})

@@ -199,6 +199,9 @@ def _samples(film: Dataset) -> tuple[np.ndarray, int]:
     taken = _bits_taken(samples, film)
     if taken <= stored:
         return samples, stored
+    shift = whole(film, "HighBit") + 1 - stored
+    if 0 < shift <= allocated - stored and not (samples & ((1 << shift) - 1)).any():
+        return samples >> shift, stored  # they lie in the upper bits, as High Bit says
     extended = film.PixelRepresentation == 1 and samples.min() >= 0 and int(samples.max()).bit_length() <= stored
     if extended or _has_embedded_overlay(film):
         return film.pixel_array, stored
