@@ -240,6 +240,17 @@ class WatchResult(Record):
     warnings: tuple[str, ...]
     provenance: dict[str, str]
 
+    @model_validator(mode="after")
+    def _of_one_guard(self) -> Self:
+        if not self.harmless or not self.promises:
+            raise ValueError("the figures of clean images are missing")
+        for row in (*self.rows, self.identity):
+            if set(row.detectors) != set(self.detectors):
+                raise ValueError(f"{row.condition.title} has figures of other detectors than the guard's")
+            if set(row.floors) != set(self.identity.floors):
+                raise ValueError(f"{row.condition.title} has other floors than {self.identity.condition.title}")
+        return self
+
     @property
     def identity_holds(self) -> bool:
         """Whether 0.5 lies within the interval of the identity attack's area."""

@@ -171,6 +171,20 @@ def test_a_folder_without_a_result_is_one_sentence(tmp_path):
         write_watch(tmp_path)
 
 
+@pytest.mark.parametrize(("field", "name", "sentence"), [
+    ("detectors", "[bold red]x[/]", "other detectors"), ("floors", "sharpness", "other floors")])
+def test_a_row_of_another_guard_is_refused(tmp_path, field, name, sentence):
+    strange = row("style", 0.1, 0.86).model_copy(update={field: {name: estimate(0.7)}})
+    with pytest.raises(ValueError, match=sentence):
+        watch_result(tmp_path, rows=(strange,))
+
+
+@pytest.mark.parametrize("field", ["harmless", "promises"])
+def test_a_result_without_clean_images_is_refused(tmp_path, field):
+    with pytest.raises(ValueError, match="clean images are missing"):
+        watch_result(tmp_path, **{field: ()})
+
+
 def families_result() -> FamiliesResult:
     def figures(area: float) -> FamilyFigures:
         return FamilyFigures(auroc=estimate(area), at_5=estimate(area - 0.3))

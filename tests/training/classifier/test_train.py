@@ -227,7 +227,7 @@ def test_says_nothing_when_piped(tmp_path):
             "NETWORKS._own['tiny'] = 'tiny_training:Tiny'\n"
             "train(build_network('tiny', classes=2), plan=make_plan(), training=TrainingSet(*arrays(26, 1)),\n"
             "      validation=TrainingSet(*arrays(12, 2)), card=make_tiny_card(), out=Path({out!r}), device='cpu')\n")
-    code = code.format(here=str(Path(__file__).parent), out=str(tmp_path / "out"))
+    code = code.format(here=str(Path(__file__).parents[1]), out=str(tmp_path / "out"))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
 
