@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PAGES := tests/test_style_budget.py tests/test_docs.py tests/test_public_names.py
 SHELL := /bin/bash
 
-.PHONY: help setup demo test test-slow mutations check bench docs clean
+.PHONY: help setup demo test test-slow schemas mutations check bench clean
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -29,6 +29,9 @@ test: $(STAMP)  ## the quick suite; what `check` runs is not run again
 
 test-slow: $(STAMP)  ## the slow tests
 	@$(BIN)/python -m pytest -m slow -n auto --dist loadfile
+
+schemas: $(STAMP)  ## write the JSON Schemas of results into docs/schema
+	@PYTHONPATH=tests/report $(BIN)/python tests/test_schemas.py
 
 mutations: $(STAMP)  ## damage 12,000 inputs of every kind; each must be read or refused in a sentence (half an hour)
 	@$(BIN)/python -m tests.mutations --count 12000

@@ -98,7 +98,7 @@ class Watching(TorchClassifier):
         return self.logits(images), self.excess(images)
 
 
-def watched_classifier() -> Watching:
+def guarded_classifier() -> Watching:
     """The tiny classifier with a detector beside it."""
     tiny = tiny_classifier()
     return Watching(tiny.module, tiny.card)
@@ -163,7 +163,7 @@ class Flip(Transform):
     def __call__(self, images):
         return images.flip(-1)
 
-    def differentiable(self, images):
+    def bpda(self, images):
         return images.flip(-1)
 
 

@@ -72,7 +72,7 @@ def test_it_takes_on_what_the_other_attack_is():
     noise = EqualNoise(like={"name": "worst-style", "options": {"k": 3, "opacity": 0.4}})
     assert (noise.needs, noise.strength, noise.current) == (Access.SCORES, "opacity", 0.4)
     assert noise.at(0.1).other() == noise.other().at(0.1)
-    assert noise.material() == noise.other().material() != ()
+    assert noise.content_hashes() == noise.other().content_hashes() != ()
     plain = EqualNoise(like={"name": "noise"})
     assert (plain.needs, plain.strength) == (Access.NONE, "deviation")
     assert ATTACKS.create("equal-noise", like={"name": "noise"}) == plain

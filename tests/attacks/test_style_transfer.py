@@ -32,8 +32,8 @@ def test_one_stylisation_serves_all_opacities(monkeypatch):
     counted, calls = count_calls(StyleTransferAttack.stylise)
     monkeypatch.setattr(StyleTransferAttack, "stylise", lambda self, *given: counted(self, *given))
     attack, images = StyleTransferAttack(**QUICK), smooth_images(2)
-    rungs = list(attack.ladder(tiny_classifier(), images, LABELS, streams(), [0.1, 0.3, 0.5, 1.0]))
-    assert (len(rungs), len(calls)) == (4, 1)
+    knowledge_levels = list(attack.ladder(tiny_classifier(), images, LABELS, streams(), [0.1, 0.3, 0.5, 1.0]))
+    assert (len(knowledge_levels), len(calls)) == (4, 1)
     list(attack.ladder(tiny_classifier(), images, LABELS, streams(), [0.0]))
     assert len(calls) == 1
 
@@ -56,12 +56,12 @@ def test_a_folder_of_pictures_is_a_bank(tmp_path):
 
 def test_a_folder_that_changed_is_another_attack(tmp_path):
     Image.new("RGB", (40, 40), (255, 255, 255)).save(tmp_path / "style.png")
-    first = StyleTransferAttack(**{**QUICK, "styles": str(tmp_path), "style_size": 31}).material()
+    first = StyleTransferAttack(**{**QUICK, "styles": str(tmp_path), "style_size": 31}).content_hashes()
     Image.new("RGB", (40, 40), (0, 0, 0)).save(tmp_path / "style.png")
-    second = StyleTransferAttack(**{**QUICK, "styles": str(tmp_path), "style_size": 33}).material()
+    second = StyleTransferAttack(**{**QUICK, "styles": str(tmp_path), "style_size": 33}).content_hashes()
     assert first != second
     assert len(first) == len(second) == 1
-    assert ATTACKS.create("noise").material() == ()
+    assert ATTACKS.create("noise").content_hashes() == ()
 
 
 @pytest.mark.parametrize(("options", "kind", "words"), [

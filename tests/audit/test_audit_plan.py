@@ -53,12 +53,12 @@ def test_a_plan_that_contradicts_itself_is_one_sentence(content, kind, words):
     ({**STYLE, "options": {"styles": "tset"}}, UnknownNameError, "did you mean 'test'"),
     ({**STYLE, "options": {"styles": "."}, }, DataError, "holds no readable image"),
 ])
-def test_an_attack_that_cannot_be_built_stops_the_audit_before_it_begins(subject, tmp_path, monkeypatch, attack, kind,
+def test_an_attack_that_cannot_be_built_stops_the_audit_before_it_begins(inputs, tmp_path, monkeypatch, attack, kind,
                                                                          words):
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
     with pytest.raises(kind, match=words):
-        run_audit(make_plan(attacks=[attack]), subject, tmp_path / "run")
+        run_audit(make_plan(attacks=[attack]), inputs, tmp_path / "run")
     assert files_in(tmp_path) == []
 
 
@@ -67,9 +67,9 @@ def test_an_attack_that_cannot_be_built_stops_the_audit_before_it_begins(subject
     ({"label": "x", "transforms": [{"name": "jpg"}]}, UnknownNameError, "did you mean 'jpeg'"),
     ({"label": "x", "transforms": [{"name": "jpeg", "options": {"quality": 500}}]}, PlanError, r"1\.\.100"),
 ])
-def test_likewise_a_defence(subject, tmp_path, defence, kind, words):
+def test_likewise_a_defence(inputs, tmp_path, defence, kind, words):
     with pytest.raises(kind, match=words):
-        run_audit(make_plan(defences=[defence]), subject, tmp_path / "run")
+        run_audit(make_plan(defences=[defence]), inputs, tmp_path / "run")
     assert files_in(tmp_path) == []
 
 
@@ -77,9 +77,9 @@ def test_likewise_a_defence(subject, tmp_path, defence, kind, words):
 @pytest.mark.parametrize(("classes", "words"), [(("a", "b"), "knows 2 classes .* the data has 3"),
                                                 (("Pneumonia", "Normal", "Pneumothorax"), "class order of model"),
                                                 (("a", "b", "c"), "class names of model")])
-def test_a_model_of_other_classes_is_refused(subject, tmp_path, who, classes, words):
+def test_a_model_of_other_classes_is_refused(inputs, tmp_path, who, classes, words):
     with pytest.raises(ModelError, match=words):
-        run_audit(make_plan(), with_models(subject, **{who: tiny_classifier(classes, 48)}), tmp_path / "run")
+        run_audit(make_plan(), with_models(inputs, **{who: tiny_classifier(classes, 48)}), tmp_path / "run")
     assert files_in(tmp_path) == []
 
 
@@ -121,7 +121,7 @@ def test_noise_is_a_plan_too():
 
 @pytest.mark.parametrize("changes", [
     {"seed": -1}, {"seed": 2**63}, {"bootstrap": 10**12}, {"batch_size": 10**12}, {"limit": 10**12},
-    {"exhibits": 10**12},
+    {"gallery": 10**12},
     {"attacks": [{**STYLE, "images": 10**12}]}])
 def test_numbers_beyond_what_anybody_has_are_refused(changes):
     with pytest.raises(PlanError, match=r"than or equal to|less than"):

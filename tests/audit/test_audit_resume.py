@@ -19,7 +19,7 @@ from radversary.storage.locks import locked
 from random_parts import tiny_classifier
 
 TABLES = ("predictions.parquet", "detections.parquet", "outcomes.parquet")
-QUICK = {"exhibits": 0, "defences": [], "attacks": [NOISE]}
+QUICK = {"gallery": 0, "defences": [], "attacks": [NOISE]}
 
 
 def tables(folder: Path) -> list[bytes]:
@@ -31,123 +31,123 @@ PIECES = 12
 
 
 @pytest.mark.parametrize("pieces", [5, *(pytest.param(count, marks=pytest.mark.slow) for count in (0, 1, 11))])
-def test_killed_and_started_again_it_ends_with_the_same_bytes(subject, finished, tmp_path, monkeypatch, pieces):
+def test_killed_and_started_again_it_ends_with_the_same_bytes(inputs, finished, tmp_path, monkeypatch, pieces):
     with monkeypatch.context() as patch:
         stop_after(patch, pieces)
         with pytest.raises(KeyboardInterrupt):
-            run_audit(make_plan(), subject, tmp_path)
+            run_audit(make_plan(), inputs, tmp_path)
     assert files_in(tmp_path) == ["plan.yaml"]
     calls = stop_after(monkeypatch, 99)
-    run_audit(make_plan(), subject, tmp_path)
+    run_audit(make_plan(), inputs, tmp_path)
     assert len(calls) == PIECES - pieces
     assert tables(tmp_path) == tables(finished[1])
     assert files_in(tmp_path) == files_in(finished[1])
 
 
-def test_another_attack_repeats_nothing_that_is_known(subject, tmp_path, monkeypatch):
-    run_audit(make_plan(**QUICK), subject, tmp_path)
+def test_another_attack_repeats_nothing_that_is_known(inputs, tmp_path, monkeypatch):
+    run_audit(make_plan(**QUICK), inputs, tmp_path)
     before, calls = pd.read_parquet(tmp_path / "predictions.parquet"), stop_after(monkeypatch, 99)
-    run_audit(make_plan(**{**QUICK, "attacks": [NOISE, STYLE]}), subject, tmp_path)
+    run_audit(make_plan(**{**QUICK, "attacks": [NOISE, STYLE]}), inputs, tmp_path)
     assert {label for label, _, _ in calls} == {"style"}
     after = pd.read_parquet(tmp_path / "predictions.parquet")
     assert after[after["attack"] != "style"].reset_index(drop=True).equals(before)
     calls.clear()
-    run_audit(make_plan(**QUICK), subject, tmp_path)  # back to the first plan
+    run_audit(make_plan(**QUICK), inputs, tmp_path)  # back to the first plan
     assert calls == []
     assert pd.read_parquet(tmp_path / "predictions.parquet").equals(before)
 
 
-def test_another_batch_size_repeats_nothing_that_is_known(subject, tmp_path, monkeypatch):
+def test_another_batch_size_repeats_nothing_that_is_known(inputs, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         stop_after(patch, 5)  # of two batches of five images, the second half done
         with pytest.raises(KeyboardInterrupt):
-            run_audit(make_plan(**QUICK), subject, tmp_path)
+            run_audit(make_plan(**QUICK), inputs, tmp_path)
     calls = stop_after(monkeypatch, 99)
-    run_audit(make_plan(**QUICK, batch_size=4), subject, tmp_path)
-    images = len(subject.images.rows("test"))
+    run_audit(make_plan(**QUICK, batch_size=4), inputs, tmp_path)
+    images = len(inputs.images.rows("test"))
     assert {label: sum(count for name, count, _ in calls if name == label) for label in ("clean", "identity", "noise")
             } == {"clean": images - 10, "identity": images - 10, "noise": images - 5}
 
 
-def test_another_defence_reads_alone(subject, tmp_path, monkeypatch):
-    run_audit(make_plan(**QUICK), subject, tmp_path)
+def test_another_defence_reads_alone(inputs, tmp_path, monkeypatch):
+    run_audit(make_plan(**QUICK), inputs, tmp_path)
     calls = stop_after(monkeypatch, 99)
-    run_audit(make_plan(**{**QUICK, "defences": [{"label": "other", "model": "other"}]}), subject, tmp_path)
-    assert {readers for _, _, readers in calls} == {1}
+    run_audit(make_plan(**{**QUICK, "defences": [{"label": "other", "model": "other"}]}), inputs, tmp_path)
+    assert {defended_classifiers for _, _, defended_classifiers in calls} == {1}
     calls.clear()
-    run_audit(make_plan(**{**QUICK, "defences": [{"label": "renamed", "model": "other"}]}), subject, tmp_path)
+    run_audit(make_plan(**{**QUICK, "defences": [{"label": "renamed", "model": "other"}]}), inputs, tmp_path)
     assert calls == []
     assert set(pd.read_parquet(tmp_path / "predictions.parquet")["defence"]) == {"none", "renamed"}
 
 
-def test_a_part_changed_by_hand_is_measured_anew(subject, tmp_path, monkeypatch):
-    run_audit(make_plan(**QUICK), subject, tmp_path)
+def test_a_part_changed_by_hand_is_measured_anew(inputs, tmp_path, monkeypatch):
+    run_audit(make_plan(**QUICK), inputs, tmp_path)
     before = tables(tmp_path)
     forged = next(path for path in (tmp_path / "units").rglob("*.parquet"))
     pd.read_parquet(forged).assign(p0=1.0, p1=0.0, p2=0.0).to_parquet(forged)
     pd.read_parquet(tmp_path / "predictions.parquet").assign(predicted="Normal").to_parquet(
         tmp_path / "predictions.parquet")
     calls = stop_after(monkeypatch, 99)
-    run_audit(make_plan(**QUICK), subject, tmp_path)
+    run_audit(make_plan(**QUICK), inputs, tmp_path)
     assert len(calls) == 1
     assert tables(tmp_path) == before
 
 
-def test_two_jobs_on_one_folder_do_not_meet(subject, tmp_path):
+def test_two_jobs_on_one_folder_do_not_meet(inputs, tmp_path):
     with locked(tmp_path), ThreadPoolExecutor(1) as other:
-        job = other.submit(run_audit, make_plan(**QUICK), subject, tmp_path)
+        job = other.submit(run_audit, make_plan(**QUICK), inputs, tmp_path)
         with pytest.raises(BusyError, match=r"is being written by another radversary \(process \d+\); wait"):
             job.result()
     assert files_in(tmp_path) == []
-    run_audit(make_plan(**QUICK), subject, tmp_path)
+    run_audit(make_plan(**QUICK), inputs, tmp_path)
 
 
-def test_a_second_run_measures_nothing(subject, tmp_path, monkeypatch):
-    first = run_audit(make_plan(**QUICK), subject, tmp_path)
+def test_a_second_run_measures_nothing(inputs, tmp_path, monkeypatch):
+    first = run_audit(make_plan(**QUICK), inputs, tmp_path)
     before = tables(tmp_path)
     calls = stop_after(monkeypatch, 99)
-    second = run_audit(make_plan(**QUICK, bootstrap=200, name="renamed"), subject, tmp_path)
+    second = run_audit(make_plan(**QUICK, bootstrap=200, name="renamed"), inputs, tmp_path)
     assert calls == []
     assert tables(tmp_path) == before
     assert [cell.performance.accuracy.value for cell in second.cells] == [
         cell.performance.accuracy.value for cell in first.cells]
 
 
-def changed_model(plan, subject):
-    return plan, with_models(subject, victim=tiny_classifier(subject.images.classes, 48, seed=9))
+def changed_model(plan, inputs):
+    return plan, with_models(inputs, victim=tiny_classifier(inputs.images.classes, 48, seed=9))
 
 
 @pytest.mark.parametrize("change", [
-    lambda plan, subject: (plan.model_copy(update={"seed": 43}), subject),
-    pytest.param(lambda plan, subject: (plan.model_copy(update={"limit": 5}), subject), marks=pytest.mark.slow),
-    pytest.param(lambda plan, subject: (make_plan(**{**QUICK, "attacks": [{**NOISE, "strengths": [0.2]}]}), subject),
+    lambda plan, inputs: (plan.model_copy(update={"seed": 43}), inputs),
+    pytest.param(lambda plan, inputs: (plan.model_copy(update={"limit": 5}), inputs), marks=pytest.mark.slow),
+    pytest.param(lambda plan, inputs: (make_plan(**{**QUICK, "attacks": [{**NOISE, "strengths": [0.2]}]}), inputs),
                  marks=pytest.mark.slow),
     changed_model,
 ], ids=["seed", "limit", "strength", "weights"])
-def test_whatever_the_predictions_depend_on_makes_them_anew(subject, tmp_path, change):
+def test_whatever_the_predictions_depend_on_makes_them_anew(inputs, tmp_path, change):
     plan = make_plan(**QUICK)
-    run_audit(plan, subject, tmp_path)
+    run_audit(plan, inputs, tmp_path)
     before = tables(tmp_path)
-    run_audit(*change(plan, subject), tmp_path)
+    run_audit(*change(plan, inputs), tmp_path)
     assert tables(tmp_path) != before
 
 
 @pytest.mark.slow
-def test_other_pictures_in_the_style_folder_make_them_anew(subject, tmp_path):
+def test_other_pictures_in_the_style_folder_make_them_anew(inputs, tmp_path):
     styles = tmp_path / "styles"
     styles.mkdir()
     made = []
     for size, shade in ((31, 255), (33, 0)):  # the size too, because a bank is read once a process
         Image.effect_noise((64, 64), shade + 20).save(styles / "a.png")
         attack = {**STYLE, "options": {"generator": "fourier", "styles": str(styles), "style_size": size}}
-        run_audit(make_plan(**{**QUICK, "attacks": [attack]}), subject, tmp_path / "run")
+        run_audit(make_plan(**{**QUICK, "attacks": [attack]}), inputs, tmp_path / "run")
         made.append(tables(tmp_path / "run"))
     assert made[0] != made[1]
 
 
-def test_tables_of_two_plans_are_never_taken_for_one_another(subject, tmp_path, monkeypatch):
+def test_tables_of_two_plans_are_never_taken_for_one_another(inputs, tmp_path, monkeypatch):
     first, second = make_plan(**QUICK), make_plan(**QUICK, seed=43)
-    run_audit(first, subject, tmp_path)
+    run_audit(first, inputs, tmp_path)
     wanted = tables(tmp_path)
 
     def stopping(*_given):
@@ -156,9 +156,9 @@ def test_tables_of_two_plans_are_never_taken_for_one_another(subject, tmp_path, 
     with monkeypatch.context() as patch:
         patch.setattr(run_file, "write_json", stopping)
         with pytest.raises(KeyboardInterrupt):
-            run_audit(second, subject, tmp_path)
+            run_audit(second, inputs, tmp_path)
     assert not (tmp_path / "result.json").exists()
-    run_audit(first, subject, tmp_path)
+    run_audit(first, inputs, tmp_path)
     assert tables(tmp_path) == wanted
 
 
@@ -180,19 +180,19 @@ def changed_network(victim):
 
 
 @pytest.mark.parametrize("change", [other_constants, changed_network])
-def test_changed_code_under_the_same_weights_makes_figures_anew(subject, tmp_path, change, monkeypatch):
+def test_changed_code_under_the_same_weights_makes_figures_anew(inputs, tmp_path, change, monkeypatch):
     """Same weights, same card, same fingerprint: 58 % was printed where a fresh folder said 20 %."""
-    victim = subject.classifiers["victim"]
+    victim = inputs.classifiers["victim"]
     monkeypatch.setattr(TorchClassifier, "fingerprint", lambda self: "the same")
-    run_audit(make_plan(**QUICK), subject, tmp_path / "used")
-    changed = with_models(subject, victim=change(victim))
+    run_audit(make_plan(**QUICK), inputs, tmp_path / "used")
+    changed = with_models(inputs, victim=change(victim))
     run_audit(make_plan(**QUICK), changed, tmp_path / "used")
     run_audit(make_plan(**QUICK), changed, tmp_path / "fresh")
     assert tables(tmp_path / "used") == tables(tmp_path / "fresh")
 
 
 @pytest.mark.parametrize("pieces", [0, 1])
-def test_a_full_disk_is_one_sentence_and_nothing_half_written(subject, tmp_path, monkeypatch, pieces):
+def test_a_full_disk_is_one_sentence_and_nothing_half_written(inputs, tmp_path, monkeypatch, pieces):
     real, calls = Path.write_bytes, []
 
     def full(self, content):
@@ -205,10 +205,10 @@ def test_a_full_disk_is_one_sentence_and_nothing_half_written(subject, tmp_path,
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         with pytest.raises(StorageError, match=r"no space left on device; free some space .* it resumes"):
-            run_audit(make_plan(**QUICK), subject, tmp_path)
+            run_audit(make_plan(**QUICK), inputs, tmp_path)
     assert files_in(tmp_path) == ["plan.yaml"]
     kept = list((tmp_path / "units").rglob("*.parquet"))
     assert len(kept) == pieces
     calls = stop_after(monkeypatch, 99)
-    run_audit(make_plan(**QUICK), subject, tmp_path)
+    run_audit(make_plan(**QUICK), inputs, tmp_path)
     assert len(calls) == 9 - pieces

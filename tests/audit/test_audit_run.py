@@ -39,10 +39,10 @@ def part(frame, attack, strength, defence):
     return frame[(frame["attack"] == attack) & (frame["strength"] == strength) & (frame["defence"] == defence)]
 
 
-def test_one_row_an_image_condition_and_defence(subject, predictions):
-    ids = np.array(subject.images.image_ids)[subject.images.rows("test")].tolist()
-    own = ["image_id", "attack", "strength", "rung", "patient_id", "defence", "label", "predicted"]
-    assert list(predictions.columns) == [*own, *(f"p_{name}" for name in subject.images.classes)]
+def test_one_row_an_image_condition_and_defence(inputs, predictions):
+    ids = np.array(inputs.images.image_ids)[inputs.images.rows("test")].tolist()
+    own = ["image_id", "attack", "strength", "knowledge", "patient_id", "defence", "label", "predicted"]
+    assert list(predictions.columns) == [*own, *(f"p_{name}" for name in inputs.images.classes)]
     assert len(predictions) == len(ids) * len(CONDITIONS) * len(READERS)
     for attack, strength in CONDITIONS:
         for defence in READERS:
@@ -50,8 +50,8 @@ def test_one_row_an_image_condition_and_defence(subject, predictions):
     assert not predictions.duplicated(["image_id", "attack", "strength", "defence"]).any()
 
 
-def test_probabilities_sum_to_one_and_their_largest_is_the_prediction(subject, predictions):
-    columns = [f"p_{name}" for name in subject.images.classes]
+def test_probabilities_sum_to_one_and_their_largest_is_the_prediction(inputs, predictions):
+    columns = [f"p_{name}" for name in inputs.images.classes]
     np.testing.assert_allclose(predictions[columns].sum(axis=1), 1, atol=1e-5)
     assert (predictions[columns].idxmax(axis=1).str.removeprefix("p_") == predictions["predicted"]).all()
 
@@ -70,8 +70,8 @@ def test_attacks_and_defences_do_something(predictions):
         assert np.abs(part(predictions, *condition)[columns].to_numpy() - clean).max() > 1e-4
 
 
-def test_figures_equal_scikit_learn_on_the_table(finished, predictions, subject):
-    classes = list(subject.images.classes)
+def test_figures_equal_scikit_learn_on_the_table(finished, predictions, inputs):
+    classes = list(inputs.images.classes)
     for cell in finished[0].cells:
         rows = part(predictions, cell.condition.attack, cell.condition.strength, cell.defence)
         true, said = rows["label"], rows["predicted"]
@@ -138,22 +138,22 @@ def test_the_run_folder_holds_what_it_shall_and_no_path_of_this_machine(finished
     assert json.loads((folder / "environment.json").read_text())["packages"]["torch"]
 
 
-def test_the_gallery_shows_images_of_the_run(finished, subject, predictions):
+def test_the_gallery_shows_images_of_the_run(finished, inputs, predictions):
     result, folder = finished
-    assert len(result.exhibits) == 2
-    for exhibit in result.exhibits:
-        for name in (exhibit.original, exhibit.attacked, exhibit.difference, exhibit.defended, exhibit.evidence):
+    assert len(result.gallery) == 2
+    for image in result.gallery:
+        for name in (image.original, image.attacked, image.difference, image.defended, image.evidence):
             assert Image.open(folder / name).size
-        original = np.asarray(Image.open(folder / exhibit.original))
-        row = subject.images.image_ids.index(exhibit.image_id)
-        assert np.array_equal(original, subject.images.images[row, 0])
-        read = part(predictions, exhibit.condition.attack, exhibit.condition.strength, "none").set_index("image_id")
-        assert exhibit.predictions["attacked"] == read.loc[exhibit.image_id, "predicted"]
-        assert set(exhibit.predictions) == {"clean", "attacked", "jpeg", "other"}
+        original = np.asarray(Image.open(folder / image.original))
+        row = inputs.images.image_ids.index(image.image_id)
+        assert np.array_equal(original, inputs.images.images[row, 0])
+        read = part(predictions, image.condition.attack, image.condition.strength, "none").set_index("image_id")
+        assert image.predictions["attacked"] == read.loc[image.image_id, "predicted"]
+        assert set(image.predictions) == {"clean", "attacked", "jpeg", "other"}
 
 
-def test_neither_batch_size_nor_other_attacks_change_a_figure(subject, predictions, tmp_path):
-    run_audit(make_plan(batch_size=13, attacks=[STYLE], exhibits=0), subject, tmp_path)
+def test_neither_batch_size_nor_other_attacks_change_a_figure(inputs, predictions, tmp_path):
+    run_audit(make_plan(batch_size=13, attacks=[STYLE], gallery=0), inputs, tmp_path)
     alone = pd.read_parquet(tmp_path / "predictions.parquet")
     shared = predictions[predictions["attack"] != "noise"].reset_index(drop=True)
     assert alone["predicted"].tolist() == shared["predicted"].tolist()
@@ -161,58 +161,58 @@ def test_neither_batch_size_nor_other_attacks_change_a_figure(subject, predictio
     np.testing.assert_allclose(alone[columns], shared[columns], atol=1e-5)
 
 
-def test_a_limit_takes_whole_patients_first(subject, tmp_path):
-    result = run_audit(make_plan(limit=4, exhibits=0, attacks=[{"label": "n", "name": "noise"}], defences=[]), subject,
+def test_a_limit_takes_whole_patients_first(inputs, tmp_path):
+    result = run_audit(make_plan(limit=4, gallery=0, attacks=[{"label": "n", "name": "noise"}], defences=[]), inputs,
                        tmp_path)
     assert result.cells[0].performance.accuracy.n == 4
     assert any("limited the test to 4 of" in warning for warning in result.data.warnings)
     patients = pd.read_parquet(tmp_path / "predictions.parquet").drop_duplicates("image_id")["patient_id"]
-    everyone = [subject.images.patients[row] for row in subject.images.rows("test")]
+    everyone = [inputs.images.patients[row] for row in inputs.images.rows("test")]
     assert sum(patients.value_counts()[name] < everyone.count(name) for name in patients.unique()) <= 1
 
 
-def test_too_few_validation_images_are_said_not_guessed(subject, tmp_path):
-    result = run_audit(make_plan(false_alarms=0.001, exhibits=0, attacks=[{"label": "n", "name": "noise"}]), subject,
+def test_too_few_validation_images_are_said_not_guessed(inputs, tmp_path):
+    result = run_audit(make_plan(false_alarms=0.001, gallery=0, attacks=[{"label": "n", "name": "noise"}]), inputs,
                        tmp_path)
     assert result.detections == ()
     assert any("detection was not assessed" in warning for warning in result.data.warnings)
 
 
-def test_a_colour_attack_goes_through_everything(subject, tmp_path):
+def test_a_colour_attack_goes_through_everything(inputs, tmp_path):
     colour = {**STYLE, "options": {**STYLE["options"], "colour": "rgb"}, "strengths": [1.0]}
-    result = run_audit(make_plan(attacks=[colour], exhibits=1), subject, tmp_path)
-    assert Image.open(tmp_path / result.exhibits[0].attacked).mode == "RGB"
+    result = run_audit(make_plan(attacks=[colour], gallery=1), inputs, tmp_path)
+    assert Image.open(tmp_path / result.gallery[0].attacked).mode == "RGB"
 
 
-def test_a_perfect_and_a_hopeless_reading(subject, tmp_path):
+def test_a_perfect_and_a_hopeless_reading(inputs, tmp_path):
     """A model that always says one class: its recall is 1 there and 0 elsewhere."""
-    constant = tiny_classifier(subject.images.classes, 48)
+    constant = tiny_classifier(inputs.images.classes, 48)
     constant.module[2].weight.data.zero_()
     constant.module[2].bias.data[1] = 5
-    result = run_audit(make_plan(exhibits=0, defences=[], attacks=[{"label": "n", "name": "noise"}]),
-                       with_models(subject, victim=constant), tmp_path)
+    result = run_audit(make_plan(gallery=0, defences=[], attacks=[{"label": "n", "name": "noise"}]),
+                       with_models(inputs, victim=constant), tmp_path)
     recalls = [item.recall.value for item in result.cell("n", 0.05, "none").performance.classes]
     assert recalls == [0.0, 1.0, 0.0]
 
 
-def parts_only(subject, tmp_path, keep):
+def parts_only(inputs, tmp_path, keep):
     """The same images with all other parts taken out of the split."""
-    frame = subject.images.table.frame
-    table = subject.images.table.with_split(frame["split"].where(frame["split"].isin(keep), "test" if keep else ""))
-    return replace(subject, images=replace(subject.images, table=table, folder=tmp_path))
+    frame = inputs.images.table.frame
+    table = inputs.images.table.with_split(frame["split"].where(frame["split"].isin(keep), "test" if keep else ""))
+    return replace(inputs, images=replace(inputs.images, table=table, folder=tmp_path))
 
 
-def test_images_without_a_validation_part_are_audited_without_detection(subject, tmp_path):
-    plan = make_plan(exhibits=0, defences=[], attacks=[{"label": "n", "name": "noise"}])
-    result = run_audit(plan, parts_only(subject, tmp_path, ["test"]), tmp_path / "run")
+def test_images_without_a_validation_part_are_audited_without_detection(inputs, tmp_path):
+    plan = make_plan(gallery=0, defences=[], attacks=[{"label": "n", "name": "noise"}])
+    result = run_audit(plan, parts_only(inputs, tmp_path, ["test"]), tmp_path / "run")
     assert result.cells[0].performance.accuracy.n == 60
     assert result.detections == ()
     assert set(result.data.counts) == {"test"}
 
 
-def test_images_that_were_not_split_are_refused(subject, tmp_path):
+def test_images_that_were_not_split_are_refused(inputs, tmp_path):
     with pytest.raises(DataError, match="no image is in the part 'test'; split the table first"):
-        run_audit(make_plan(), parts_only(subject, tmp_path, []), tmp_path / "run")
+        run_audit(make_plan(), parts_only(inputs, tmp_path, []), tmp_path / "run")
     assert files_in(tmp_path) == []
 
 
@@ -231,12 +231,12 @@ class Dice(nn.Module):
     (Dice, "differ|random"), (lambda inner: nn.Sequential(inner, nn.Softmax(1)), "softmax"),
     (lambda inner: nn.Sequential(inner, nn.Unflatten(1, (3, 1, 1))), r"\(N, 3\)|shape|\(.*3, 1, 1\)")])
 @pytest.mark.parametrize("name", ["victim", "other"])
-def test_a_model_that_answers_oddly_is_refused_before_anything_runs(subject, tmp_path, name, change, problem):
+def test_a_model_that_answers_oddly_is_refused_before_anything_runs(inputs, tmp_path, name, change, problem):
     """A victim that draws at random was once audited, and the report blamed saving."""
-    odd = subject.classifiers["victim"]
+    odd = inputs.classifiers["victim"]
     made = wrap(change(odd.module), classes=odd.card.classes, size=odd.card.size, name="odd")
     with pytest.raises(ModelError, match=problem) as refused:
-        run_audit(make_plan(), with_models(subject, **{name: made}), tmp_path / "run")
+        run_audit(make_plan(), with_models(inputs, **{name: made}), tmp_path / "run")
     assert "'odd'" in str(refused.value)
     assert not (tmp_path / "run").exists()
 
@@ -256,9 +256,9 @@ class LabelsOnly(Classifier):
         return self.inner.decide(images)
 
 
-def test_a_victim_that_answers_with_labels_alone_is_audited_without_areas(subject, finished, tmp_path):
-    closed = LabelsOnly(subject.classifiers["victim"])
-    result = run_audit(make_plan(exhibits=1), with_models(subject, victim=closed), tmp_path)
+def test_a_victim_that_answers_with_labels_alone_is_audited_without_areas(inputs, finished, tmp_path):
+    closed = LabelsOnly(inputs.classifiers["victim"])
+    result = run_audit(make_plan(gallery=1), with_models(inputs, victim=closed), tmp_path)
     for cell in result.cells:
         open_one = next(other for other in finished[0].cells
                         if (other.condition, other.defence) == (cell.condition, cell.defence))
@@ -267,7 +267,7 @@ def test_a_victim_that_answers_with_labels_alone_is_audited_without_areas(subjec
     table = pd.read_parquet(tmp_path / "predictions.parquet")
     assert table.loc[table["defence"] == "none", "p_Normal"].isna().all()
     with pytest.raises(AccessError, match="needs gradients but model 'tiny' gives only labels"):
-        run_audit(make_plan(attacks=[{"label": "f", "name": "fgsm"}]), with_models(subject, victim=closed), tmp_path)
+        run_audit(make_plan(attacks=[{"label": "f", "name": "fgsm"}]), with_models(inputs, victim=closed), tmp_path)
 
 
 def test_predictions_changed_by_hand_are_not_taken_for_the_run_s_own(finished, tmp_path):
@@ -291,7 +291,7 @@ def test_predictions_changed_by_hand_are_not_taken_for_the_run_s_own(finished, t
     lambda result: result["detections"][0]["curve"]["detections"].pop(),
     lambda result: result["detections"][0]["histogram"]["edges"].pop(),
     lambda result: result["cells"][0].update(defence=3),
-    lambda result: result["cells"][0]["condition"].update(rung="x"),
+    lambda result: result["cells"][0]["condition"].update(knowledge="x"),
     lambda result: result.update(seconds={"audit": "1"})])
 def test_a_result_that_contradicts_itself_is_one_sentence(finished, tmp_path, change):
     result = json.loads((finished[1] / "result.json").read_text())

@@ -7,14 +7,13 @@ import pytest
 from radversary.attacks.registry import ATTACKS
 from radversary.audit.result import Condition
 from radversary.audit.setup import condition_of
-from radversary.audit.threat_model import Rung
-from radversary.core.types import AttackContract, AttackFamily, Colour, Norm
+from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Colour, Norm
 
 STYLE = {"generator": "microast", "count": 24}
 
 
 def run(name: str, *, label: str = "label", strength: float = 0.3, **options) -> Condition:
-    return condition_of(label, ATTACKS.create(name, **options).at(strength), Rung.OBLIVIOUS)
+    return condition_of(label, ATTACKS.create(name, **options).at(strength), AttackerKnowledge.OBLIVIOUS)
 
 
 @pytest.mark.parametrize(("name", "label", "aimed"), [

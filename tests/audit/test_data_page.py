@@ -70,7 +70,7 @@ def test_counts_warnings_and_the_hash_are_those_of_the_rows_that_were_used(table
     assert part.patients["test"] == frame["patient_id"].nunique()
     assert part.patients["train"] == whole.patients["train"]
     assert sum(part.characteristics["view"].values()) == sum(part.characteristics["class"].values()) == 3
-    assert part.sha256 != whole.sha256 == images.seal("test")
+    assert part.sha256 != whole.sha256 == images.part_hash("test")
     absent = set(images.classes) - set(frame["label"])
     assert {f"the test part holds no image of class {name}" for name in absent} <= set(part.warnings)
     counted = frame["label"].value_counts()

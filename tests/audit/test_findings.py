@@ -14,37 +14,39 @@ from radversary.audit.findings import findings_of
 from radversary.audit.result import Cell, FindingKind
 from radversary.audit.run import run_audit
 from radversary.audit.setup import condition_of
-from radversary.audit.threat_model import Rung
 from radversary.classifiers.torch_module import wrap
-from radversary.core.types import Estimate
+from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.metrics.performance import PairedTest, Performance
 
 ALL = 1000
 PGD = {"label": "pgd", "name": "pgd", "options": {"epsilon": 8 / 255, "steps": 4}}
 
 
-def cell(label: str, right: int, *, name: str = "pgd", strength: float = 0.1, rung: Rung = Rung.TRANSFER,
+def cell(label: str, right: int, *, name: str = "pgd", strength: float = 0.1,
+         knowledge: AttackerKnowledge = AttackerKnowledge.TRANSFER,
          before: int = 900, n: int = ALL, defence: str = "jpeg", **options) -> Cell:
     """Figures of one attack with binomial intervals."""
     half = 1.96 * np.sqrt(max(right * (n - right), 1) / n**3)
     share, change = Estimate(right / n, right / n - half, right / n + half, n), (right - before) / n
-    return Cell(condition=condition_of(label, ATTACKS.create(name, **options).at(strength), rung), defence=defence,
+    return Cell(condition=condition_of(label, ATTACKS.create(name, **options).at(strength), knowledge), defence=defence,
                 performance=Performance(share, share, share, share, None, (), ((right, n - right), (0, 0))),
                 against_clean=PairedTest(Estimate(change, change - half, change + half, n), 0, 0, 0.5))
 
 
-def attackers(*, adaptive: int, lower: int, rung: Rung = Rung.TRANSFER, **more):
+def attackers(*, adaptive: int, lower: int, knowledge: AttackerKnowledge = AttackerKnowledge.TRANSFER, **more):
     """One attack by an attacker who knows all and by one who knows less."""
-    return [cell("label", lower, rung=rung, **more), cell("label", adaptive, rung=Rung.ADAPTIVE, **more)]
+    return [cell("label", lower, knowledge=knowledge, **more),
+            cell("label", adaptive, knowledge=AttackerKnowledge.ADAPTIVE, **more)]
 
 
-@pytest.mark.parametrize("rung", [Rung.OBLIVIOUS, Rung.TRANSFER, Rung.CLASSIFIER])
-def test_a_figure_that_rises_with_knowledge_is_named(rung):
-    (found,) = findings_of(attackers(adaptive=700, lower=500, rung=rung))
+@pytest.mark.parametrize("knowledge",
+                         [AttackerKnowledge.OBLIVIOUS, AttackerKnowledge.TRANSFER, AttackerKnowledge.GRAY_BOX])
+def test_a_figure_that_rises_with_knowledge_is_named(knowledge):
+    (found,) = findings_of(attackers(adaptive=700, lower=500, knowledge=knowledge))
     assert (found.kind, found.defence, found.others) == (FindingKind.WEAK_ATTACKER, "jpeg", 0)
-    assert (found.condition.rung, found.lower.rung) == (Rung.ADAPTIVE, rung)
+    assert (found.condition.knowledge, found.lower.knowledge) == (AttackerKnowledge.ADAPTIVE, knowledge)
     assert found.value == pytest.approx(0.2)
-    assert "leaves 70.0 % [67.2, 72.8] (n=1000) right, the " + str(rung) in found.sentence
+    assert "leaves 70.0 % [67.2, 72.8] (n=1000) right, the " + str(knowledge) in found.sentence
 
 
 @pytest.mark.parametrize(("adaptive", "lower"), [(500, 700), (500, 500), (520, 500)])
@@ -59,11 +61,11 @@ def test_few_images_need_a_wider_gap():
 
 def test_noise_that_nobody_aims_is_no_attacker():
     assert findings_of(attackers(adaptive=700, lower=500, name="equal-noise", like={"name": "pgd"})) == ()
-    assert findings_of([cell("grain", 950, name="noise", rung=Rung.OBLIVIOUS)]) == ()
+    assert findings_of([cell("grain", 950, name="noise", knowledge=AttackerKnowledge.OBLIVIOUS)]) == ()
 
 
 def test_strengths_and_attacks_are_not_mixed():
-    assert findings_of([cell("label", 800, rung=Rung.ADAPTIVE), cell("label", 300, strength=0.2),
+    assert findings_of([cell("label", 800, knowledge=AttackerKnowledge.ADAPTIVE), cell("label", 300, strength=0.2),
                         cell("other", 300, name="stm")]) == ()
 
 
@@ -103,45 +105,48 @@ class Steps(nn.Module):
         return self.inner(Shattered.apply(inputs))
 
 
-def test_gradients_of_zero_are_counted_and_said(subject, tmp_path):
-    victim = subject.classifiers["victim"]
+def test_gradients_of_zero_are_counted_and_said(inputs, tmp_path):
+    victim = inputs.classifiers["victim"]
     masked = wrap(Steps(victim.module), classes=victim.card.classes, size=victim.card.size, name="masked")
-    plan = make_plan(attacks=[PGD], defences=[], exhibits=0)
-    result = run_audit(plan, with_models(subject, victim=masked), tmp_path)
+    plan = make_plan(attacks=[PGD], defences=[], gallery=0)
+    result = run_audit(plan, with_models(inputs, victim=masked), tmp_path)
     found = [item for item in result.findings if item.kind == FindingKind.ZERO_GRADIENTS]
     assert [(item.value, item.defence) for item in found] == [(1.0, "none")]
     assert "100.0 % of the gradients of pgd, ε 8/255 against no defence were exactly zero" in found[0].sentence
 
 
-def test_a_sound_attack_raises_no_finding_and_its_costs_are_counted(subject, tmp_path):
-    result = run_audit(make_plan(attacks=[PGD], defences=[], exhibits=0), subject, tmp_path)
+def test_a_sound_attack_raises_no_finding_and_its_costs_are_counted(inputs, tmp_path):
+    result = run_audit(make_plan(attacks=[PGD], defences=[], gallery=0), inputs, tmp_path)
     assert result.findings == ()
     (outcome,) = (item for item in result.outcomes if item.condition.attack == "pgd"
-                  and item.condition.rung == Rung.OBLIVIOUS)
+                  and item.condition.knowledge == AttackerKnowledge.OBLIVIOUS)
     assert (outcome.queries, outcome.gradients, outcome.zero_gradients) == (4.0, 4.0, 0.0)
     assert outcome.linf == pytest.approx(8 / 255, abs=1e-6)
     table = pd.read_parquet(tmp_path / "outcomes.parquet")
-    rows = table[(table["attack"] == "pgd") & (table["rung"] == "oblivious")]
-    read = pd.read_parquet(tmp_path / "predictions.parquet").query("attack == 'pgd' and rung == 'oblivious'")
+    rows = table[(table["attack"] == "pgd") & (table["knowledge"] == "oblivious")]
+    read = pd.read_parquet(tmp_path / "predictions.parquet").query("attack == 'pgd' and knowledge == 'oblivious'")
     assert ((rows["success"] > 0).to_numpy() == (read["label"] != read["predicted"]).to_numpy()).all()
     assert outcome.success.value == pytest.approx((read["label"] != read["predicted"]).mean())
 
 
-def test_the_worst_case_counts_images_that_no_attack_misleads(subject, tmp_path):
+def test_the_worst_case_counts_images_that_no_attack_misleads(inputs, tmp_path):
     plan = make_plan(attacks=[{**PGD, "strengths": [1 / 255, 4 / 255]}, {"label": "fgsm", "name": "fgsm"},
                               {**PGD, "label": "few", "images": 3}, {"label": "grain", "name": "noise"}],
-                     defences=[{"label": "jpeg", "transforms": ["jpeg"]}], exhibits=0)
-    result = run_audit(plan, subject, tmp_path)
+                     defences=[{"label": "jpeg", "transforms": ["jpeg"]}], gallery=0)
+    result = run_audit(plan, inputs, tmp_path)
     table = pd.read_parquet(tmp_path / "predictions.parquet")
     table["right"] = table["label"] == table["predicted"]
     counted = table[table["attack"].isin(["pgd", "fgsm"])]
     for case in result.worst_cases:
-        rows = counted[(counted["defence"] == case.defence) & (counted["rung"] == case.rung)]
+        rows = counted[(counted["defence"] == case.defence) & (counted["knowledge"] == case.knowledge)]
         assert case.accuracy.value == pytest.approx(rows.groupby("image_id")["right"].all().mean())
         assert (case.conditions, case.left_out) == (3, 1)
-        least = min((item for item in result.cells if (item.defence, item.condition.rung) == (case.defence, case.rung)
+        least = min((item for item in result.cells if (item.defence, item.condition.knowledge) == (case.defence,
+                                                                                                   case.knowledge)
                      and item.condition.attack in ("pgd", "fgsm")), key=lambda item: item.performance.accuracy.value)
         assert case.least == least.condition.key
         assert case.accuracy.value <= least.performance.accuracy.value
-    assert {(case.defence, case.rung) for case in result.worst_cases} == {
-        (defence, rung) for defence in ("none", "jpeg") for rung in Rung if rung != Rung.TRANSFER}
+    assert {(case.defence, case.knowledge) for case in result.worst_cases} == {
+        (defence, knowledge) for defence in ("none",
+                                             "jpeg") for knowledge in AttackerKnowledge
+                                             if knowledge != AttackerKnowledge.TRANSFER}

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tiny_audit import SIZE, make_plan, make_subject
+from tiny_audit import SIZE, make_inputs, make_plan
 
 from radversary.attacks.base import Batch, run_attack, within_levels
 from radversary.attacks.gradient.pgd import PGD
 from radversary.attacks.identity import Identity
 from radversary.audit.identity import image_hashes
 from radversary.audit.run import run_audit
-from radversary.audit.setup import Subject
+from radversary.audit.setup import AuditInputs
 from radversary.core.errors import InputError, PlanError
 from radversary.data.prepared import PreparedImages
 from radversary.data.table import ImageTable
@@ -28,15 +28,15 @@ DEPTHS = torch.tensor([8, 12, 16, 8])
 
 
 @pytest.fixture(scope="module")
-def mixed(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> AuditInputs:
     """The tiny audit's phantoms, every second one as if it had been stored at 12 bits."""
-    subject = make_subject(tmp_path_factory.mktemp("mixed"))
-    images, rng = subject.images, np.random.default_rng(0)
+    inputs = make_inputs(tmp_path_factory.mktemp("mixed"))
+    images, rng = inputs.images, np.random.default_rng(0)
     bits = np.where(np.arange(len(images)) % 2, 12, 8)
     fine = images.images[:].astype(np.uint16) * 16 + rng.integers(0, 16, images.images.shape, dtype=np.uint16)
     codes = np.where(bits[:, None, None, None] == 12, fine, images.images[:]).astype(np.uint16)
     table = ImageTable(images.table.frame.assign(bits=bits), images.table.classes)
-    return replace(subject, images=PreparedImages(Path("none"), table, codes, images.rule, (), "mixed"))
+    return replace(inputs, images=PreparedImages(Path("none"), table, codes, images.rule, (), "mixed"))
 
 
 def on_grid(images: torch.Tensor, bits: torch.Tensor) -> bool:
@@ -72,7 +72,7 @@ def test_the_identity_attack_changes_no_film_of_any_depth(mixed) -> None:
 
 
 def test_a_mixed_set_is_audited_whole_and_saving_changes_nothing(mixed, tmp_path) -> None:
-    run_audit(make_plan(exhibits=1), mixed, tmp_path)
+    run_audit(make_plan(gallery=1), mixed, tmp_path)
     made = pd.read_parquet(tmp_path / "predictions.parquet")
     columns = ["image_id", "defence", *(name for name in made if name.startswith("p_"))]
     clean, identity = (made.loc[made["attack"] == name, columns].to_numpy() for name in ("clean", "identity"))
@@ -83,11 +83,11 @@ def test_a_mixed_set_is_audited_whole_and_saving_changes_nothing(mixed, tmp_path
 def test_a_bound_below_a_grey_level_of_the_shallowest_film_it_meets_is_refused(mixed, tmp_path) -> None:
     weak = {"label": "fgsm", "name": "fgsm", "options": {"epsilon": 0.5 / 255}}
     with pytest.raises(PlanError, match="below the quantisation step of 8-bit images"):
-        run_audit(make_plan(attacks=[weak], defences=[], exhibits=0), mixed, tmp_path / "run")
+        run_audit(make_plan(attacks=[weak], defences=[], gallery=0), mixed, tmp_path / "run")
     frame = mixed.images.table.frame
     deep = frame.assign(split=frame["split"].where(frame["bits"] == 12, "train"))
     only_deep = replace(mixed.images, table=ImageTable(deep, mixed.images.classes))
-    run_audit(make_plan(attacks=[weak], defences=[], exhibits=0), replace(mixed, images=only_deep), tmp_path / "deep")
+    run_audit(make_plan(attacks=[weak], defences=[], gallery=0), replace(mixed, images=only_deep), tmp_path / "deep")
 
 
 def test_finished_work_is_kept_by_each_films_own_depth(mixed) -> None:
@@ -100,15 +100,15 @@ def test_finished_work_is_kept_by_each_films_own_depth(mixed) -> None:
 
 
 @pytest.mark.parametrize("rule", [{"resize": "pad"}, {"interpolation": "area"}, {"size": SIZE // 2}])
-def test_images_prepared_by_another_rule_than_a_models_are_refused(subject, tmp_path, rule) -> None:
-    images = replace(subject.images, rule=InputRule(**{"size": SIZE, **rule}))
+def test_images_prepared_by_another_rule_than_a_models_are_refused(inputs, tmp_path, rule) -> None:
+    images = replace(inputs.images, rule=InputRule(**{"size": SIZE, **rule}))
     with pytest.raises(InputError, match=f"prepared at {images.rule}; model .* reads {SIZE} pixels a side, stretch, "
                                          "bilinear: prepare them again"):
-        run_audit(make_plan(), replace(subject, images=images), tmp_path / "run")
-    other = tiny_classifier(subject.images.classes, SIZE, seed=5)
+        run_audit(make_plan(), replace(inputs, images=images), tmp_path / "run")
+    other = tiny_classifier(inputs.images.classes, SIZE, seed=5)
     other.card = other.card.model_copy(update=rule)
-    models = replace(subject, classifiers={**subject.classifiers, "other": other})
-    surrogate = {"label": "t", "name": "fgsm", "surrogate": "other", "rungs": ["transfer"]}
+    models = replace(inputs, classifiers={**inputs.classifiers, "other": other})
+    surrogate = {"label": "t", "name": "fgsm", "surrogate": "other", "knowledge": ["transfer"]}
     for plan in (make_plan(), make_plan(attacks=[surrogate], defences=[])):
         with pytest.raises(InputError, match="prepare them again"):
             run_audit(plan, models, tmp_path / "run")

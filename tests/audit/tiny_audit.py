@@ -10,7 +10,7 @@ import pytest
 
 from radversary.audit import run as run_file
 from radversary.audit.plan import AuditPlan
-from radversary.audit.setup import Subject
+from radversary.audit.setup import AuditInputs
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare
 from random_parts import tiny_classifier
@@ -24,30 +24,30 @@ DEFENCES = [{"label": "jpeg", "transforms": [{"name": "jpeg"}]}, {"label": "othe
 
 def make_plan(**changes: Any) -> AuditPlan:
     return AuditPlan.model_validate({"attacks": [STYLE, NOISE], "defences": DEFENCES, "bootstrap": 100,
-                                     "batch_size": 5, "exhibits": 2, "false_alarms": 0.2, **changes})
+                                     "batch_size": 5, "gallery": 2, "false_alarms": 0.2, **changes})
 
 
-def make_subject(folder: Path, seed: int = 1) -> Subject:
+def make_inputs(folder: Path, seed: int = 1) -> AuditInputs:
     plan = DataPlan.model_validate({"source": {"name": "phantoms", "options": {"count": 60, "size": SIZE}},
                                     "size": SIZE})
     images, report = prepare(plan, folder, seed=seed)
     models = {name: tiny_classifier(images.classes, SIZE, seed=place) for place, name in enumerate(("victim", "other"))}
-    return Subject(classifiers=models, images=images, report=report, source="phantoms")
+    return AuditInputs(classifiers=models, images=images, report=report, source="phantoms")
 
 
-def with_models(subject: Subject, **models: Any) -> Subject:
-    return replace(subject, classifiers={**subject.classifiers, **models})
+def with_models(inputs: AuditInputs, **models: Any) -> AuditInputs:
+    return replace(inputs, classifiers={**inputs.classifiers, **models})
 
 
 def stop_after(patch: pytest.MonkeyPatch, pieces: int) -> list[tuple[str, int, int]]:
     """Let the audit measure so many pieces of work and be killed in the next; returns attack, images and defences."""
     real, calls = run_file.measure_unit, []
 
-    def stopping(bench, unit, rows, readers):
+    def stopping(context, unit, rows, defended_classifiers):
         if len(calls) == pieces:
             raise KeyboardInterrupt
-        calls.append((unit.label, len(rows), len(readers)))
-        return real(bench, unit, rows, readers)
+        calls.append((unit.label, len(rows), len(defended_classifiers)))
+        return real(context, unit, rows, defended_classifiers)
 
     patch.setattr(run_file, "measure_unit", stopping)
     return calls

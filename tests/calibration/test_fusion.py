@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, combine_pvalues, hmean
 
-from radversary.calibration.combining import RULES, fisher, harmonic, kindred
+from radversary.calibration.combining import RULES, fisher, fisher_within_tippett_across, harmonic
 from radversary.calibration.conformal import p_values
 from radversary.calibration.fusion import Fusion, fuse, second_half
 from radversary.core.errors import InputError, UnknownNameError
@@ -26,15 +26,15 @@ def test_the_rules_are_the_published_ones() -> None:
     assert np.allclose(fisher(-np.log(given)), combine_pvalues(given.T, method="fisher").statistic)
 
 
-def test_kindred_is_fisher_within_a_kind_and_the_least_p_value_between() -> None:
+def test_the_default_rule_is_fisher_within_a_kind_and_the_least_p_value_between() -> None:
     given, kinds = np.random.default_rng(0).random((20, 5)), ["a", "b", "a", "a", "b"]
     within = [combine_pvalues(given[:, [0, 2, 3]].T, method="fisher").pvalue,
               combine_pvalues(given[:, [1, 4]].T, method="fisher").pvalue]
-    assert np.allclose(np.exp(-kindred(-np.log(given), kinds)), np.minimum(*within))
-    alone = kindred(-np.log(given))
+    assert np.allclose(np.exp(-fisher_within_tippett_across(-np.log(given), kinds)), np.minimum(*within))
+    alone = fisher_within_tippett_across(-np.log(given))
     assert np.allclose(np.exp(-alone), combine_pvalues(given.T, method="fisher").pvalue)
     assert (np.argsort(alone) == np.argsort(fisher(-np.log(given)))).all()
-    far = kindred(np.array([[1e5, 2e5], [1e5, 3e5]]))
+    far = fisher_within_tippett_across(np.array([[1e5, 2e5], [1e5, 3e5]]))
     assert np.isfinite(far).all()
     assert far[1] > far[0]
 
@@ -42,10 +42,10 @@ def test_kindred_is_fisher_within_a_kind_and_the_least_p_value_between() -> None
 def test_a_kind_that_sees_nothing_does_not_hide_what_another_sees() -> None:
     rng = np.random.default_rng(0)
     clean, attacked = rng.normal(size=(400, 6)), rng.normal(size=(400, 6)) + np.array([1.2, 1.2, 0, 0, 0, 0])
-    kinds, noticed = ["perturbation"] * 2 + ["style"] * 4, {}
-    for rule in ("kindred", "fisher"):
-        noticed[rule] = fuse(clean, people(400), rule=rule, kinds=kinds).alarms(attacked).mean()
-    assert noticed["kindred"] > noticed["fisher"] + 0.05
+    kinds, tpr_at_fpr = ["perturbation"] * 2 + ["style"] * 4, {}
+    for rule in ("fisher_within_tippett_across", "fisher"):
+        tpr_at_fpr[rule] = fuse(clean, people(400), rule=rule, kinds=kinds).alarms(attacked).mean()
+    assert tpr_at_fpr["fisher_within_tippett_across"] > tpr_at_fpr["fisher"] + 0.05
 
 
 def test_kinds_are_one_a_detector() -> None:

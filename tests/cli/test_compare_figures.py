@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from radversary.audit.threat_model import Rung
+from radversary.core.types import AttackerKnowledge
 
 FACTORY = Path(__file__).parents[1] / "report" / "audit_factory.py"
 
@@ -23,11 +23,11 @@ def run(tmp_path_factory) -> Path:
     return folder
 
 
-def test_compare_prints_every_attack_and_rung_whole(radversary, run):
+def test_compare_prints_every_attack_and_knowledge_whole(radversary, run):
     outcome = radversary("compare", run)
     assert outcome.code == 0
     assert "each defence in a line" in outcome.out
-    assert all(f"stm, {rung}: accuracy by ε" in outcome.out for rung in Rung)
+    assert all(f"stm, {knowledge}: accuracy by ε" in outcome.out for knowledge in AttackerKnowledge)
     assert "adversarial training" in outcome.out
     assert outcome.out.count("oracle (style) (ceiling)") == 1
     assert "oracle (style) (oracle)" in outcome.out
@@ -36,7 +36,7 @@ def test_compare_prints_every_attack_and_rung_whole(radversary, run):
 
 
 @pytest.mark.parametrize(("options", "warned"), [
-    ((), True), (("--attack", "stm"), True), (("--rung", "adaptive"), True), (("--rung", "transfer"), False),
+    ((), True), (("--attack", "stm"), True), (("--knowledge", "adaptive"), True), (("--knowledge", "transfer"), False),
     (("--attack", "Gatys"), False)])
 def test_compare_warns_where_the_adaptive_attacker_is_too_weak(radversary, run, options, warned):
     err = " ".join(radversary("compare", run, *options).err.split())
@@ -56,7 +56,7 @@ def test_help_and_page_name_the_figures_that_are_drawn():
 
 
 def test_compare_narrows_down(radversary, run):
-    out = radversary("compare", run, "--attack", "stm", "--rung", "adaptive").out
+    out = radversary("compare", run, "--attack", "stm", "--knowledge", "adaptive").out
     assert "each defence in a line" not in out
     assert "stm, adaptive" in out
     assert "stm, transfer" not in out
@@ -69,7 +69,7 @@ def test_compare_writes_markdown_and_csv(radversary, run):
     assert "| no defence |" in markdown
     lines = radversary("compare", run, "--format", "csv", "--attack", "Gatys").out.splitlines()
     assert len(lines) == 13
-    assert lines[0].startswith("run,defence,role,attack,rung,strength")
+    assert lines[0].startswith("run,defence,role,attack,knowledge,strength")
 
 
 def test_compare_says_when_the_test_images_differ(radversary, run, tmp_path):
@@ -84,9 +84,9 @@ def test_compare_says_when_the_test_images_differ(radversary, run, tmp_path):
 
 @pytest.mark.parametrize(("options", "sentence"), [
     (("--attack", "stn"), "unknown attack 'stn'; did you mean 'stm'?"),
-    (("--rung", "adaptve"), "did you mean 'adaptive'?"), (("--measure", "recall"), "did you mean 'macro-recall'?"),
+    (("--knowledge", "adaptve"), "did you mean 'adaptive'?"), (("--measure", "recall"), "did you mean 'macro-recall'?"),
     (("--format", "cvs"), "did you mean 'csv'?"), (("--attack", "stn", "--format", "csv"), "did you mean 'stm'?"),
-    (("--attack", "Gatys", "--rung", "transfer"), "was not run on rung 'transfer'")])
+    (("--attack", "Gatys", "--knowledge", "transfer"), "was not run with knowledge 'transfer'")])
 def test_compare_refuses_what_is_not_there(radversary, run, options, sentence):
     outcome = radversary("compare", run, *options)
     assert outcome.code == 2

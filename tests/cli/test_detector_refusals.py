@@ -67,7 +67,7 @@ def test_fit_looks_at_the_model_before_the_films(radversary, nowhere, monkeypatc
 @pytest.mark.parametrize(("words", "said"), [
     (("--alpha", 2), "must lie between 0 and 1, 1e-06 at least, got 2.0"),
     (("--alpha", 0), "must lie between 0 and 1, 1e-06 at least, got 0.0"),
-    (("--rule", "kinred"), "did you mean 'kindred'"), (("--by", "veiw"), "did you mean 'view'")])
+    (("--rule", "fishr"), "did you mean 'fisher'"), (("--by", "veiw"), "did you mean 'view'")])
 def test_calibrate_names_what_is_wrong_before_it_reads(radversary, nowhere, fitted, words, said):
     outcome = radversary("detector", "calibrate", nowhere, "--detector", fitted, *words)
     assert outcome.code == 2
@@ -80,7 +80,7 @@ def test_calibrate_names_what_is_wrong_before_it_reads(radversary, nowhere, fitt
     ({"name": "nosie", "label": "x"}, "did you mean 'noise'"),
     ({"name": "noise", "label": "x", "options": {"deviatoin": 1}}, "did you mean 'deviation'"),
     ({"name": "style-transfer", "label": "x", "options": {"styles": "tset"}}, "did you mean 'test'"),
-    ({"name": "pgd", "label": "x", "rungs": ["transfer"]}, "names no surrogate"),
+    ({"name": "pgd", "label": "x", "knowledge": ["transfer"]}, "names no surrogate"),
 ])
 def test_a_plan_is_read_before_a_guard_or_an_image(radversary, nowhere, tmp_path, verb, attack, said):
     plan, beside = tmp_path / "watch.yaml", [{"name": "fgsm", "label": "y"}, {"name": "noise", "label": "z"}]

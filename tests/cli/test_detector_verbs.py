@@ -140,7 +140,7 @@ def test_another_model_is_refused(radversary, bundle, films, make_model):
 def test_a_guard_is_evaluated_on_a_run_s_images(radversary, bundle, films, phantoms):
     assert radversary("data", "prepare", "folder", "--root", phantoms, "--out", films / "run", "--size", 48).code == 0
     plan = films / "watch.yaml"
-    plan.write_text(yaml.safe_dump({"bootstrap": 100, "exhibits": 1, "attacks": [{"label": "noise", "name": "noise"}]}))
+    plan.write_text(yaml.safe_dump({"bootstrap": 100, "gallery": 1, "attacks": [{"label": "noise", "name": "noise"}]}))
     words = ("detector", "evaluate", films / "run", "--detector", bundle, "--plan", plan, "--out", films / "watch")
     refused = radversary(*words)
     assert refused.code == 2  # the guard's model knows two classes, the run's films three
@@ -205,7 +205,7 @@ def test_what_an_evaluation_found_is_told_in_tables_and_kept(radversary, films, 
     assert radversary("detector", "fit", run, "--model", model, "--out", films / "guard", *USE).code == 0
     assert radversary("detector", "calibrate", run, "--detector", films / "guard", "--alpha", 0.5).code == 0
     plan = films / "watch.yaml"
-    plan.write_text(yaml.safe_dump({"bootstrap": 100, "exhibits": 1, "attacks": [
+    plan.write_text(yaml.safe_dump({"bootstrap": 100, "gallery": 1, "attacks": [
         {"label": "noise", "name": "noise", "strengths": [0.2]},
         {"label": "aware", "name": "evasive-pgd", "strengths": [0.05], "options": {"steps": 2}}]}))
     words = ("detector", "evaluate", run, "--detector", films / "guard", "--plan", plan, "--out", out)
@@ -213,8 +213,9 @@ def test_what_an_evaluation_found_is_told_in_tables_and_kept(radversary, films, 
     assert outcome.code == 0
     lines = outcome.out.splitlines()
     assert [sum(name in line for line in lines) for name in ("noise ", "aware ", "jpeg-75 ")] == [1, 1, 1]
-    assert f"page: {out / 'watch.html'}" in outcome.out.replace("\n", "")
-    kept = {name: (out / name).read_bytes() for name in ("watch.json", "watch.md", "scores.parquet")}
+    assert f"page: {out / 'guard-evaluation.html'}" in outcome.out.replace("\n", "")
+    names = ("guard-evaluation.json", "guard-evaluation.md", "scores.parquet")
+    kept = {name: (out / name).read_bytes() for name in names}
     assert radversary(*words).code == 0
     assert {name: (out / name).read_bytes() for name in kept} == kept
 

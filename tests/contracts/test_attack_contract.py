@@ -17,7 +17,7 @@ from radversary.core.errors import AccessError, PlanError
 from radversary.core.seeds import Streams
 from radversary.core.types import Access
 from radversary.stylization.generators import GENERATORS
-from random_parts import Climbing, smooth_images, tiny_classifier, watched_classifier, write_microast, write_vgg
+from random_parts import Climbing, guarded_classifier, smooth_images, tiny_classifier, write_microast, write_vgg
 
 STYLES = {"count": 5, "style_size": 32}
 QUICK = {"gatys": {"steps": 3}}
@@ -56,7 +56,7 @@ def attack(request, _weights) -> Attack:
 
 @pytest.fixture(scope="module")
 def victim():
-    return watched_classifier()  # as open as tiny_classifier, and watched for the attacks that evade detectors
+    return guarded_classifier()  # as open as tiny_classifier, and watched for the attacks that evade detectors
 
 
 def labels_of(names):
@@ -119,10 +119,10 @@ def test_zero_strength_is_the_identity(attack, victim):
 
 
 def test_the_ladder_equals_one_attack_a_rung(attack, victim):
-    images, rungs = smooth_images(3), (1.0, 0.0, 0.4)
+    images, knowledge_levels = smooth_images(3), (1.0, 0.0, 0.4)
     streams = Streams.for_images(NAMES, seed=7, step="contract")
-    climbed = list(attack.ladder(victim, images, labels_of(NAMES), streams, rungs))
-    assert [strength for strength, _ in climbed] == list(rungs)
+    climbed = list(attack.ladder(victim, images, labels_of(NAMES), streams, knowledge_levels))
+    assert [strength for strength, _ in climbed] == list(knowledge_levels)
     for strength, attacked in climbed:
         torch.testing.assert_close(attacked, perturbed(attack, victim, images, strength=strength), atol=1e-6, rtol=0)
 

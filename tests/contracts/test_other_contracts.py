@@ -84,7 +84,7 @@ class TestTransform:
     def test_range_shape_and_an_untouched_input(self, transform, channels):
         images = smooth_images(2, 35, channels)
         before = images.clone()
-        for change in (transform, transform.differentiable):
+        for change in (transform, transform.bpda):
             changed = change(images)
             assert (changed.shape, changed.dtype) == (images.shape, torch.float32)
             assert 0 <= changed.min() <= changed.max() <= 1
@@ -92,7 +92,7 @@ class TestTransform:
 
     def test_the_twin_is_near_and_passes_gradients(self, transform, channels):
         images = smooth_images(2, 32, channels).requires_grad_()
-        twin, real = transform.differentiable(images), transform(images.detach())
+        twin, real = transform.bpda(images), transform(images.detach())
         assert (twin - real).abs().mean() < 0.02
         weights = smooth_images(2, 32, channels, seed=9)
         (slope,) = torch.autograd.grad((twin * weights).sum(), images)

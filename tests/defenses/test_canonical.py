@@ -57,7 +57,7 @@ def test_a_flat_image_stays_and_has_a_finite_gradient(level):
     films = FILMS.clone()
     films[1] = level
     films.requires_grad_()
-    found = CanonicalInput().differentiable(films)
+    found = CanonicalInput().bpda(films)
     assert torch.equal(found[1], films[1])
     (slope,) = torch.autograd.grad(found.square().sum(), films)
     assert torch.isfinite(slope).all()
@@ -65,7 +65,7 @@ def test_a_flat_image_stays_and_has_a_finite_gradient(level):
 
 def test_an_empty_background_makes_no_cliff():
     films = torch.where(FILMS > 0.5, FILMS, 0.0).requires_grad_()
-    found = CanonicalInput(strength=1.0, steepest=2.0).differentiable(films)
+    found = CanonicalInput(strength=1.0, steepest=2.0).bpda(films)
     assert torch.isfinite(torch.autograd.grad(found.sum(), films)[0]).all()
     order = films.detach().flatten(1).sort(dim=1).indices
     rises = found.detach().flatten(1).gather(1, order).diff(dim=1)
@@ -81,7 +81,7 @@ def test_the_gradient_is_that_of_finite_differences(options):
     canonical = CanonicalInput(**options)
     weights = smooth_images(1, 8, seed=5).double()
     film.requires_grad_()
-    (slope,) = torch.autograd.grad((canonical.differentiable(film) * weights).sum(), film)
+    (slope,) = torch.autograd.grad((canonical.bpda(film) * weights).sum(), film)
     step, measured = 1e-7, torch.zeros_like(film)
     for place in range(64):
         nudge = torch.zeros(64, dtype=torch.float64)

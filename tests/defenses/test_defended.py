@@ -67,7 +67,7 @@ def test_the_adaptive_victim_is_near_the_real_one():
 def test_a_stack_goes_in_order_and_an_empty_one_is_the_identity():
     jpeg, flip = JpegCompression(quality=30), Flip()
     assert torch.equal(Stack((flip, jpeg))(IMAGES), jpeg(IMAGES.flip(-1)))
-    assert torch.equal(Stack((flip, jpeg)).differentiable(IMAGES), jpeg.differentiable(IMAGES.flip(-1)))
+    assert torch.equal(Stack((flip, jpeg)).bpda(IMAGES), jpeg.bpda(IMAGES.flip(-1)))
     assert torch.equal(Stack(())(IMAGES), IMAGES)
     assert str(Stack((jpeg, flip))) == "JpegCompression(quality=30), then Flip()"
     assert str(Stack(())) == "nothing"

@@ -46,8 +46,8 @@ def test_the_first_film_by_name_is_trusted(defence, films):
     assert torch.equal(one(SUSPECTS), defence(SUSPECTS))
     other = FeatureConsistency(trusted=films / "b.png", steps=6, vgg=defence.vgg)
     assert not torch.equal(other(SUSPECTS), defence(SUSPECTS))
-    assert other.material()[0] != defence.material()[0]
-    assert other.material()[1] == defence.material()[1]
+    assert other.content_hashes()[0] != defence.content_hashes()[0]
+    assert other.content_hashes()[1] == defence.content_hashes()[1]
 
 
 def test_an_image_comes_out_the_same_in_any_batch(defence, monkeypatch):
@@ -60,7 +60,7 @@ def test_an_image_comes_out_the_same_in_any_batch(defence, monkeypatch):
 def test_backwards_it_is_the_grey_projection(defence, channels):
     images = smooth_images(2, channels=channels).requires_grad_()
     weights = smooth_images(2, channels=channels, seed=9)
-    twin = defence.differentiable(images)
+    twin = defence.bpda(images)
     torch.testing.assert_close(twin.detach(), defence(images.detach()))
     (slope,) = torch.autograd.grad((twin * weights).sum(), images)
     luma = torch.tensor([0.299, 0.587, 0.114] if channels == 3 else [1.0]).view(1, -1, 1, 1)

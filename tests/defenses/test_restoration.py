@@ -76,7 +76,7 @@ def test_it_predicts_in_evaluation_mode_in_parts_and_without_gradients():
     torch.testing.assert_close(together, torch.cat([restoration(part) for part in images.split(7)]), atol=1e-6, rtol=0)
     watched = images[:2].clone().requires_grad_()
     assert not restoration(watched).requires_grad
-    assert torch.equal(restoration.differentiable(watched), restoration(watched))
+    assert torch.equal(restoration.bpda(watched), restoration(watched))
     assert restoration(images[:0]).shape == (0, 1, 16, 16)
 
 
@@ -91,7 +91,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
     assert loaded.card == saved.card == again.card
     assert loaded.card.sha256 == sha256_file(tmp_path / "a" / "model.safetensors")
     assert before == loaded.fingerprint()
-    assert loaded.material() == again.material()
+    assert loaded.content_hashes() == again.content_hashes()
     assert repr(loaded) == f"Restoration('random', unet, sha256={loaded.card.sha256[:8]})"
 
 
@@ -106,7 +106,7 @@ def test_a_plan_names_the_folder(tmp_path):
     restoration, images = save_restoration(random_restoration(), tmp_path / "hgd"), smooth_images(2, 20)
     transform = TRANSFORMS.create("restore", folder=str(tmp_path / "hgd"))
     assert torch.equal(transform(images), restoration(images))
-    assert transform.material() == restoration.material()
+    assert transform.content_hashes() == restoration.content_hashes()
     (tmp_path / "hgd" / "model.safetensors").unlink()
     assert torch.equal(transform(images), restoration(images)), "it was read once"
 
@@ -117,13 +117,13 @@ def test_other_weights_are_another_defence():
     assert repr(first) == repr(second)
     assert Defended(victim, first).fingerprint() != Defended(victim, second).fingerprint()
     stack = Stack([JpegCompression(), first, second])
-    assert stack.material() == (*first.material(), *second.material())
-    assert first.material() != second.material()
+    assert stack.content_hashes() == (*first.content_hashes(), *second.content_hashes())
+    assert first.content_hashes() != second.content_hashes()
     # Restyling keeps its amount in the card: the weights alone would not tell two of them apart.
     other = Restoration(first.network, first.card.model_copy(update={"options": {"width": 99}}))
     assert other.fingerprint() == first.fingerprint()
-    assert other.material() != first.material()
-    assert (Stack([]).material(), JpegCompression().material()) == ((), ())
+    assert other.content_hashes() != first.content_hashes()
+    assert (Stack([]).content_hashes(), JpegCompression().content_hashes()) == ((), ())
 
 
 def test_a_stack_is_as_random_as_what_it_holds():

@@ -72,7 +72,7 @@ def test_any_size_is_read_and_colour_is_ignored(fitted):
     torch.testing.assert_close(fitted.score(FRESH.expand(-1, 3, -1, -1)), fitted.score(FRESH))
 
 
-def test_a_gradient_leads_to_less_suspicion(fitted):
+def test_a_gradient_leads_to_a_lower_anomaly_score(fitted):
     images = noisy(FRESH, seed=2).requires_grad_()
     (slope,) = torch.autograd.grad(fitted.judge(fitted.measure(images, None)).sum(), images)
     calmer = (images - 0.02 * slope.sign()).clamp(0, 1).detach()

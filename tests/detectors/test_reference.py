@@ -92,7 +92,7 @@ def test_a_detector_without_an_original_ignores_one(films: torch.Tensor) -> None
     class Brightness(Detector):
         needs_original = False
 
-        def suspicion(self, images, originals):
+        def anomaly_score(self, images, originals):
             assert originals is None
             return images.mean(dim=(1, 2, 3))
 

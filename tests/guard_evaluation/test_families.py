@@ -12,7 +12,7 @@ from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import AccessError, DataError, InputError, ModelError, PlanError
 from radversary.detectors.learned import LearnedDetector
 from radversary.guard_evaluation.families import run as families
-from radversary.guard_evaluation.families import setup as families_bench
+from radversary.guard_evaluation.families import setup as families_context
 from radversary.guard_evaluation.families.result import FamiliesResult
 from radversary.guard_evaluation.families.run import leave_one_family_out
 from radversary.guard_evaluation.families.setup import (
@@ -52,7 +52,7 @@ def finished(images, victim, tmp_path_factory):
     return leave_one_family_out(plan, victim, images, folder, train_images=12, detector=DETECTOR), folder
 
 
-def bench_of(images, victim, **changes):
+def context_of(images, victim, **changes):
     return prepare_families(make_plan(**{**QUICK, **changes}), victim, images, train_images=12, detector=DETECTOR)
 
 
@@ -92,7 +92,7 @@ def test_what_readers_must_know_is_said(finished):
 
 
 def test_each_detector_is_shown_all_families_but_one(images, victim, tmp_path, monkeypatch):
-    bench, seen = bench_of(images, victim), []
+    context, seen = context_of(images, victim), []
 
     def fit_on(self, clean, attacked):
         seen.append(attacked)
@@ -100,7 +100,7 @@ def test_each_detector_is_shown_all_families_but_one(images, victim, tmp_path, m
         return self
 
     monkeypatch.setattr(LearnedDetector, "fit_on", fit_on)
-    names = list(teach(bench, tmp_path))
+    names = list(teach(context, tmp_path))
     assert names == [ALL, "noise", "fourier", "gradient"]
     assert [len(images) for images in seen] == [36, 24, 24, 24]
     whole = {image.numpy().tobytes() for image in seen[0]}
@@ -110,25 +110,26 @@ def test_each_detector_is_shown_all_families_but_one(images, victim, tmp_path, m
 
 
 def test_styles_and_patients_of_the_test_teach_nobody(images, victim):
-    bench = bench_of(images, victim)
-    taught, tested = bench.taught["style"].build(), bench.watch.trials["style"].attack
+    context = context_of(images, victim)
+    taught, tested = context.taught["style"].build(), context.evaluation.attacks["style"].attack
     assert isinstance(taught, StyleTransferAttack)
     assert isinstance(tested, StyleTransferAttack)
     assert not set(taught.bank().hashes()) & set(tested.bank().hashes())
-    assert not {images.patients[row] for row in bench.rows} & {images.patients[row] for row in bench.watch.rows}
-    assert bench.taught["step"] == AttackPlan.model_validate(STEP)
+    assert not {images.patients[row] for row in context.rows} & {images.patients[row]
+                                                                 for row in context.evaluation.rows}
+    assert context.taught["step"] == AttackPlan.model_validate(STEP)
 
 
 def test_a_training_image_is_attacked_once_at_a_strength_of_its_own(images, victim):
-    bench = bench_of(images, victim, attacks=[{**GRAIN, "strengths": [0.0, 0.05, 0.3], "images": 9}, STEP])
-    grain = [piece for piece in training_pieces(bench) if piece.label == "grain"]
+    context = context_of(images, victim, attacks=[{**GRAIN, "strengths": [0.0, 0.05, 0.3], "images": 9}, STEP])
+    grain = [piece for piece in training_pieces(context) if piece.label == "grain"]
     rows = [int(row) for piece in grain for row in piece.rows]
     assert len(rows) == len(set(rows)) == 9
     assert {piece.strength for piece in grain} == {0.05, 0.3}
-    again = training_pieces(bench_of(images, victim, attacks=[STEP, {**GRAIN, "images": 9}], batch_size=2))
+    again = training_pieces(context_of(images, victim, attacks=[STEP, {**GRAIN, "images": 9}], batch_size=2))
     assert {(piece.strength, int(row)) for piece in grain for row in piece.rows} == {
         (piece.strength, int(row)) for piece in again if piece.label == "grain" for row in piece.rows}
-    copies = attacked_copies(bench, grain[0])
+    copies = attacked_copies(context, grain[0])
     assert copies.shape[1:] == (1, 48, 48)
     assert not torch.equal(copies, images.tensor(grain[0].rows))
 
@@ -136,7 +137,7 @@ def test_a_training_image_is_attacked_once_at_a_strength_of_its_own(images, vict
 def test_a_second_run_repeats_nothing_and_ends_with_the_same_bytes(finished, images, victim, monkeypatch):
     _, folder = finished
     before = (folder / "families.json").read_bytes()
-    for module, name in ((families_bench, "attacked_copies"), (families, "scores")):
+    for module, name in ((families_context, "attacked_copies"), (families, "scores")):
         counted, calls = count_calls(getattr(module, name))
         monkeypatch.setattr(module, name, counted)
         leave_one_family_out(make_plan(**{**QUICK, "attacks": [GRAIN, STYLE, STEP, AWARE]}), victim, images, folder,
@@ -146,40 +147,40 @@ def test_a_second_run_repeats_nothing_and_ends_with_the_same_bytes(finished, ima
 
 
 def test_whatever_a_detector_depends_on_is_in_its_key(images, victim):
-    bench = bench_of(images, victim)
-    keys = {name: bench.key(name) for name in (ALL, *bench.members)}
+    context = context_of(images, victim)
+    keys = {name: context.key(name) for name in (ALL, *context.members)}
     assert len(set(keys.values())) == 4
-    others = [bench_of(images, victim, seed=7), bench_of(images, tiny_classifier(images.classes, 48, seed=3)),
-              bench_of(images, victim, attacks=[{**GRAIN, "strengths": [0.2]}, STYLE, STEP]),
-              replace(bench, detector=replace(DETECTOR, epochs=4)), replace(bench, rows=bench.rows[:-1])]
+    others = [context_of(images, victim, seed=7), context_of(images, tiny_classifier(images.classes, 48, seed=3)),
+              context_of(images, victim, attacks=[{**GRAIN, "strengths": [0.2]}, STYLE, STEP]),
+              replace(context, detector=replace(DETECTOR, epochs=4)), replace(context, rows=context.rows[:-1])]
     assert all(other.key(ALL) != keys[ALL] for other in others)
     assert others[2].key("noise") == keys["noise"]
 
 
 def test_bad_requests_are_one_sentence(images, victim):
     with pytest.raises(PlanError, match="two families at least that do not know the detectors, got noise"):
-        bench_of(images, victim, attacks=[GRAIN, AWARE])
+        context_of(images, victim, attacks=[GRAIN, AWARE])
     with pytest.raises(PlanError, match="no strength above 0"):
         in_training(AttackPlan(label="a", name="noise", strengths=(0.0,)))
     with pytest.raises(PlanError, match="in the styles that the detectors are taught with"):
-        bench_of(images, victim, attacks=[GRAIN, {**STYLE, "options": {**STYLE["options"], "styles": "train"}}])
+        context_of(images, victim, attacks=[GRAIN, {**STYLE, "options": {**STYLE["options"], "styles": "train"}}])
     with pytest.raises(AccessError, match="evades detectors"):
-        bench_of(images, victim, attacks=[STEP, {"label": "control", "name": "equal-noise",
-                                                 "options": {"like": {"name": "evasive-pgd"}}}])
+        context_of(images, victim, attacks=[STEP, {"label": "control", "name": "equal-noise",
+                                                   "options": {"like": {"name": "evasive-pgd"}}}])
     small = TorchClassifier(victim.module, victim.card.model_copy(update={"size": 32}))
     with pytest.raises(InputError, match=r"48 pixels a side.* reads 32 pixels"):
-        bench_of(images, small)
+        context_of(images, small)
     with pytest.raises(ModelError, match="classes"):
-        bench_of(images, tiny_classifier(("a", "b"), 48))
+        context_of(images, tiny_classifier(("a", "b"), 48))
 
 
 def test_a_damaged_result_is_one_sentence(tmp_path):
     (tmp_path / "families.json").write_text("{}")
-    with pytest.raises(DataError, match="not a result of leaving families out"):
+    with pytest.raises(DataError, match="not a result of families left out"):
         FamiliesResult.load(tmp_path / "families.json")
 
 
 def test_a_model_whose_answers_are_no_logits_is_refused_before_anything_is_attacked(images, victim):
     soft = TorchClassifier(torch.nn.Sequential(victim.module, torch.nn.Softmax(1)), victim.card)
     with pytest.raises(ModelError, match="model 'tiny' gives probabilities"):
-        bench_of(images, soft)
+        context_of(images, soft)

@@ -9,19 +9,19 @@ import torch
 from tiny_guard_evaluation import NOISE, STYLE, make_guard, make_images, make_plan
 
 from radversary.audit.measure import handled
-from radversary.audit.threat_model import Rung
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import AccessError, DataError, InputError, ModelError
-from radversary.guard_evaluation import measure as watch_measure
+from radversary.core.types import AttackerKnowledge
+from radversary.guard_evaluation import measure as guard_measure
 from radversary.guard_evaluation.measure import filed, judged, measured
-from radversary.guard_evaluation.result import WatchResult
+from radversary.guard_evaluation.result import GuardEvaluationResult
 from radversary.guard_evaluation.run import evaluate_guard
-from radversary.guard_evaluation.setup import guard_sha256, prepare_watch, unit_key
+from radversary.guard_evaluation.setup import guard_sha256, prepare_guard_evaluation, unit_key
 from radversary.imaging.reencoding import HARMLESS
-from radversary.report.guard.page import write_watch
+from radversary.report.guard.page import write_guard_evaluation
 from radversary.screening.guard import Guard
 
-QUICK = {"attacks": [NOISE], "exhibits": 0}
+QUICK = {"attacks": [NOISE], "gallery": 0}
 AWARE = {"label": "aware", "name": "evasive-pgd", "strengths": [8 / 255], "options": {"steps": 2}, "images": 4}
 
 
@@ -44,20 +44,20 @@ def finished(images, guard, tmp_path_factory):
 
 
 def stop_after(patch: pytest.MonkeyPatch, pieces: int) -> list[str]:
-    real, calls = watch_measure.judged, []
+    real, calls = guard_measure.judged, []
 
-    def stopping(bench, label, rows):
+    def stopping(context, label, rows):
         if len(calls) == pieces:
             raise KeyboardInterrupt
         calls.append(label)
-        return real(bench, label, rows)
+        return real(context, label, rows)
 
-    patch.setattr(watch_measure, "judged", stopping)
+    patch.setattr(guard_measure, "judged", stopping)
     return calls
 
 
 def outcome_of(folder) -> tuple[bytes, bytes]:
-    return (folder / "scores.parquet").read_bytes(), (folder / "watch.json").read_bytes()
+    return (folder / "scores.parquet").read_bytes(), (folder / "guard-evaluation.json").read_bytes()
 
 
 def test_every_attack_stands_at_every_strength_and_the_harmless_changes_apart(finished, images):
@@ -68,7 +68,7 @@ def test_every_attack_stands_at_every_strength_and_the_harmless_changes_apart(fi
     frame = pd.read_parquet(folder / "scores.parquet")
     assert set(frame.loc[frame["kind"] == "attack", "attack"]) == {"noise", "style"}
     assert len(frame) == len(images.rows("test")) * (1 + len(HARMLESS) + 1 + 3)
-    assert WatchResult.load(folder / "watch.json") == result
+    assert GuardEvaluationResult.load(folder / "guard-evaluation.json") == result
 
 
 def test_ends_sum_to_one_and_more_noise_is_noticed_more(finished):
@@ -84,8 +84,8 @@ def test_ends_sum_to_one_and_more_noise_is_noticed_more(finished):
 def test_the_attack_that_changes_nothing_and_what_no_file_tells(finished):
     result, _ = finished
     assert result.identity_holds
-    assert result.identity.flipped.value == 0.0 or result.identity.slipped_direct.value == 0.0
-    assert result.identity.slipped_direct.value == 0.0
+    assert result.identity.flipped.value == 0.0 or result.identity.undetected_success_rate_direct.value == 0.0
+    assert result.identity.undetected_success_rate_direct.value == 0.0
     assert all(area.low <= 0.5 <= area.high for area in result.identity.floors.values())
     assert result.rows[0].floors["channels of the file"].value == 0.5
 
@@ -105,9 +105,9 @@ def test_both_sides_are_reencoded_and_saved_before_anyone_looks(images, guard, m
     seen = []
     look = Guard.look
     monkeypatch.setattr(Guard, "look", lambda self, given, **more: seen.append(given) or look(self, given, **more))
-    bench, rows = prepare_watch(make_plan(**QUICK), guard, images), images.rows("test")[:4]
+    context, rows = prepare_guard_evaluation(make_plan(**QUICK), guard, images), images.rows("test")[:4]
     for label in ("clean", "noise"):
-        judged(bench, label, rows)
+        judged(context, label, rows)
     clean, attacked, sent = seen[:3]
     names = [images.image_ids[row] for row in rows]
     assert torch.equal(clean, filed(handled(images.tensor(rows), names, attack="clean"))[0])
@@ -127,9 +127,9 @@ def test_a_file_keeps_the_depth_it_is_given_and_says_its_size():
 
 def test_colour_gives_itself_away_by_its_channels(images, guard):
     colour = {**STYLE, "options": {**STYLE["options"], "colour": "rgb"}}
-    bench = prepare_watch(make_plan(attacks=[colour]), guard, images)
-    assert set(judged(bench, "style", bench.rows[:2])["channels"]) == {3}
-    assert set(judged(bench, "clean", bench.rows[:2])["channels"]) == {1}
+    context = prepare_guard_evaluation(make_plan(attacks=[colour]), guard, images)
+    assert set(judged(context, "style", context.rows[:2])["channels"]) == {3}
+    assert set(judged(context, "clean", context.rows[:2])["channels"]) == {1}
 
 
 @pytest.mark.parametrize("pieces", [21, pytest.param(0, marks=pytest.mark.slow),
@@ -139,7 +139,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(images, guard, fin
         stop_after(patch, pieces)
         with pytest.raises(KeyboardInterrupt):
             evaluate_guard(make_plan(), guard, images, tmp_path)
-    assert not (tmp_path / "watch.json").exists()
+    assert not (tmp_path / "guard-evaluation.json").exists()
     calls = stop_after(monkeypatch, 99)
     evaluate_guard(make_plan(), guard, images, tmp_path)
     assert len(calls) == 2 * (2 + len(HARMLESS) + 2) - pieces
@@ -147,11 +147,11 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(images, guard, fin
 
 
 def test_another_attack_in_the_plan_repeats_none_of_the_others(images, guard, tmp_path, monkeypatch):
-    bench, more = (prepare_watch(make_plan(attacks=attacks, batch_size=32), guard, images)
-                   for attacks in ([NOISE], [NOISE, STYLE]))
-    before = measured(bench, tmp_path)
+    context, more = (prepare_guard_evaluation(make_plan(attacks=attacks, batch_size=32), guard, images)
+                     for attacks in ([NOISE], [NOISE, STYLE]))
+    before = measured(context, tmp_path)
     calls = stop_after(monkeypatch, 99)
-    assert measured(bench, tmp_path).equals(before)
+    assert measured(context, tmp_path).equals(before)
     assert calls == []
     after = measured(more, tmp_path)
     assert calls == ["style"]
@@ -166,15 +166,15 @@ def other_threshold(guard: Guard, score: float) -> Guard:
 @pytest.mark.parametrize("change", ["seed", "limit", "strength", "model", "threshold", "group", "images"])
 def test_whatever_the_scores_depend_on_is_in_the_key(images, guard, change):
     def key(plan, guard, images) -> str:
-        bench = prepare_watch(plan, guard, images)
-        return unit_key(bench, guard_sha256(bench.guard), "noise")
+        context = prepare_guard_evaluation(plan, guard, images)
+        return unit_key(context, guard_sha256(context.guard), "noise")
 
     plan, before = make_plan(**QUICK), key(make_plan(**QUICK), guard, images)
     assert key(make_plan(**QUICK, bootstrap=200, name="renamed", prevalence=0.5), guard, images) == before
     after = {
         "seed": lambda: key(make_plan(**QUICK, seed=7), guard, images),
         "limit": lambda: key(make_plan(**QUICK, limit=3), guard, images),
-        "strength": lambda: key(make_plan(attacks=[{**NOISE, "strengths": [0.1]}], exhibits=0), guard, images),
+        "strength": lambda: key(make_plan(attacks=[{**NOISE, "strengths": [0.1]}], gallery=0), guard, images),
         "model": lambda: key(plan, make_guard(images, seed=5), images),
         "threshold": lambda: key(plan, other_threshold(guard, 9.0), images),
         "group": lambda: key(plan, replace(guard, record={"grouped_by": "view"}), images),
@@ -183,8 +183,9 @@ def test_whatever_the_scores_depend_on_is_in_the_key(images, guard, change):
 
 
 def test_who_knows_the_detectors_is_pointed_at_them_and_runs_on_some_images(images, guard, tmp_path):
-    result = evaluate_guard(make_plan(attacks=[AWARE, NOISE], exhibits=0, batch_size=32), guard, images, tmp_path)
-    assert [(row.condition.attack, row.condition.rung) for row in result.rows][-1] == ("aware", Rung.ADAPTIVE)
+    result = evaluate_guard(make_plan(attacks=[AWARE, NOISE], gallery=0, batch_size=32), guard, images, tmp_path)
+    assert [(row.condition.attack, row.condition.knowledge) for row in result.rows][-1] == ("aware",
+                                                                                            AttackerKnowledge.ADAPTIVE)
     assert result.rows[-1].auroc.n == result.rows[-1].outcome.flagged.n == 4
     assert not any("knows the detectors" in line for line in result.warnings)
 
@@ -195,27 +196,27 @@ def test_each_group_s_attacker_meets_its_own_thresholds(images, guard, tmp_path)
     views = images.table.frame.iloc[rows]["view"].tolist()
     grouped = replace(guard, record={"grouped_by": "view"}).calibrate(
         images.tensor(rows), [images.patients[row] for row in rows], views, alpha=0.25)
-    bench = prepare_watch(make_plan(attacks=[AWARE]), grouped, images)
+    context = prepare_guard_evaluation(make_plan(attacks=[AWARE]), grouped, images)
     tests = images.rows("test")
-    met = list(bench.targets("aware", tests))
-    assert [target.group for target, _ in met] == sorted(set(bench.groups_of(tests)))
+    met = list(context.targets("aware", tests))
+    assert [target.group for target, _ in met] == sorted(set(context.groups_of(tests)))
     assert sorted(place for _, places in met for place in places) == list(range(len(tests)))
-    mixed = judged(bench, "aware", tests)
-    alone = [judged(bench, "aware", tests[place:place + 1]) for place in (0, len(tests) - 1)]
+    mixed = judged(context, "aware", tests)
+    alone = [judged(context, "aware", tests[place:place + 1]) for place in (0, len(tests) - 1)]
     assert mixed["image_id"].tolist() == [images.image_ids[row] for row in tests]
     assert mixed["p_value"].iloc[[0, -1]].tolist() == pytest.approx([part["p_value"][0] for part in alone])
 
 
 def test_the_gallery_shows_missed_attacks_with_their_map_and_false_alarms(finished, images, guard, tmp_path):
     result, folder = finished
-    missed = [item for item in result.exhibits if item.missed]
+    missed = [item for item in result.gallery if item.missed]
     assert len(missed) == 2
     assert {item.condition.attack for item in missed} == {"noise", "style"}
     assert all((folder / name).is_file() for item in missed for name in (item.original, item.shown, item.heat))
     strict = other_threshold(guard, -1.0)  # everything is suspicious
-    found = evaluate_guard(make_plan(attacks=[NOISE], exhibits=2, batch_size=32), strict, images, tmp_path)
-    assert [item.missed for item in found.exhibits] == [False, False]
-    assert found.exhibits[0].condition.attack == "clean"
+    found = evaluate_guard(make_plan(attacks=[NOISE], gallery=2, batch_size=32), strict, images, tmp_path)
+    assert [item.missed for item in found.gallery] == [False, False]
+    assert found.gallery[0].condition.attack == "clean"
     assert any("above the promised bound" in line for line in found.warnings)
     assert found.promises[0].rate.value == 1.0
     assert not found.promises[0].inside
@@ -241,13 +242,13 @@ def test_a_guard_without_thresholds_or_of_another_size_is_refused(images, guard,
 def test_noise_of_the_size_of_an_evasive_attack_is_refused_before_anything_runs(images, guard):
     noise = {"label": "control", "name": "equal-noise", "options": {"like": {"name": "evasive-pgd"}}}
     with pytest.raises(AccessError, match="evades detectors"):
-        prepare_watch(make_plan(attacks=[noise]), guard, images)
+        prepare_guard_evaluation(make_plan(attacks=[noise]), guard, images)
 
 
 def test_a_damaged_result_is_one_sentence(tmp_path):
-    (tmp_path / "watch.json").write_text("{}")
+    (tmp_path / "guard-evaluation.json").write_text("{}")
     with pytest.raises(DataError, match="not a result of an evaluated guard"):
-        WatchResult.load(tmp_path / "watch.json")
+        GuardEvaluationResult.load(tmp_path / "guard-evaluation.json")
 
 
 def test_a_model_that_answers_otherwise_each_time_is_refused_before_anything_is_attacked(images, guard):
@@ -257,12 +258,12 @@ def test_a_model_that_answers_otherwise_each_time_is_refused_before_anything_is_
 
     drawing = Drawing(guard.classifier.module, guard.classifier.card.model_copy(update={"name": "drawing"}))
     with pytest.raises(ModelError, match="model 'drawing' answers an equal call otherwise"):
-        prepare_watch(make_plan(), replace(guard, classifier=drawing), images)
+        prepare_guard_evaluation(make_plan(), replace(guard, classifier=drawing), images)
 
 
 def test_pieces_that_were_damaged_or_changed_by_hand_are_measured_anew(images, guard, finished, tmp_path, monkeypatch):
     evaluate_guard(make_plan(), guard, images, tmp_path)
-    broken, edited, unsealed = sorted((tmp_path / ".watch").glob("*.parquet"))[:3]
+    broken, edited, unsealed = sorted((tmp_path / ".guard-evaluation").glob("*.parquet"))[:3]
     broken.write_bytes(broken.read_bytes()[:-9])
     pd.read_parquet(edited).assign(alarm=True, p_value=0.0).to_parquet(edited, index=False)
     unsealed.with_name(f"{unsealed.name}.sha256").unlink()
@@ -274,15 +275,15 @@ def test_pieces_that_were_damaged_or_changed_by_hand_are_measured_anew(images, g
 
 def test_scores_changed_by_hand_are_not_taken_for_the_evaluation_s_own(finished, tmp_path):
     shutil.copytree(finished[1], tmp_path / "watch")
-    write_watch(tmp_path / "watch")
+    write_guard_evaluation(tmp_path / "watch")
     path = tmp_path / "watch" / "scores.parquet"
     pd.read_parquet(path).assign(alarm=True).to_parquet(path, index=False)
     with pytest.raises(DataError, match=r"scores\.parquet was changed after .* evaluate the guard again"):
-        write_watch(tmp_path / "watch")
+        write_guard_evaluation(tmp_path / "watch")
 
 
 def test_groups_that_the_guard_cannot_judge_are_said_before_anything_is_attacked(images, guard, tmp_path, monkeypatch):
-    monkeypatch.setattr(watch_measure, "judged", None)
+    monkeypatch.setattr(guard_measure, "judged", None)
     grouped = replace(guard, record={"grouped_by": "view"})
     with pytest.raises(InputError, match="test images are of view AP, PA, which was never calibrated; known: all"):
         evaluate_guard(make_plan(), grouped, images, tmp_path)

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from tiny_guard_evaluation import NOISE, make_plan
 
-from radversary.audit.threat_model import Rung
 from radversary.core.errors import PlanError, UnknownNameError
-from radversary.guard_evaluation.plan import WatchPlan, rung_of
+from radversary.core.types import AttackerKnowledge
+from radversary.guard_evaluation.plan import GuardEvaluationPlan, knowledge_of
 from radversary.imaging.reencoding import HARMLESS
 from radversary.storage.plans import parse_plan
 from random_parts import smooth_images
@@ -13,26 +13,27 @@ from random_parts import smooth_images
 
 def test_the_name_of_an_attack_says_what_it_knows():
     plan = make_plan(attacks=[NOISE, {"label": "a", "name": "evasive-pgd"}])
-    assert [rung_of(attack) for attack in plan.attacks] == [Rung.OBLIVIOUS, Rung.ADAPTIVE]
+    assert [knowledge_of(attack) for attack in plan.attacks] == [AttackerKnowledge.OBLIVIOUS,
+                                                                 AttackerKnowledge.ADAPTIVE]
 
 
 @pytest.mark.parametrize(("attack", "said"), [
     ({"label": "window", "name": "noise"}, "'window' is used twice or reserved"),
     ({"label": "clean", "name": "noise"}, "'clean' is used twice or reserved"),
-    ({"label": "a", "name": "pgd", "rungs": ["classifier"]}, "rungs oblivious and adaptive, not classifier"),
-    ({"label": "a", "name": "pgd", "rungs": ["adaptive"]}, "runs on rung oblivious alone"),
-    ({"label": "a", "name": "evasive-pgd", "rungs": ["oblivious"]}, "runs on rung adaptive alone"),
+    ({"label": "a", "name": "pgd", "knowledge": ["gray-box"]}, "knowledge oblivious and adaptive, not gray-box"),
+    ({"label": "a", "name": "pgd", "knowledge": ["adaptive"]}, "runs with knowledge oblivious alone"),
+    ({"label": "a", "name": "evasive-pgd", "knowledge": ["oblivious"]}, "runs with knowledge adaptive alone"),
     ({"label": "a", "name": "pgd", "surrogate": "b"}, "without surrogates and defences"),
     ({"label": "a", "name": "pgd", "defences": ["none"]}, "without surrogates and defences"),
 ])
 def test_what_fits_no_guard_is_refused_in_a_sentence(attack, said):
     with pytest.raises(PlanError, match=said):
-        parse_plan(WatchPlan, {"attacks": [attack]}, source="plan")
+        parse_plan(GuardEvaluationPlan, {"attacks": [attack]}, source="plan")
 
 
 def test_an_unknown_key_is_answered_with_the_nearest_one():
     with pytest.raises(UnknownNameError, match="prevalence"):
-        parse_plan(WatchPlan, {"attacks": [NOISE], "prevalance": 0.1}, source="plan")
+        parse_plan(GuardEvaluationPlan, {"attacks": [NOISE], "prevalance": 0.1}, source="plan")
 
 
 @pytest.mark.parametrize("name", HARMLESS)

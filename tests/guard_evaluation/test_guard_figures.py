@@ -12,18 +12,18 @@ from sklearn.metrics import roc_auc_score
 
 from radversary.audit.result import Condition
 from radversary.core.types import Estimate
-from radversary.guard_evaluation.figures import CURVE, Judge, alerts, noticed_draws
+from radversary.guard_evaluation.figures import CURVE, Judge, alerts, tpr_draws
 from radversary.metrics.detection import detection_rate
 
 ATTACK = Condition(attack="a", strength=0.5, measure="opacity")
 CLEAN = np.arange(1.0, 101.0)
 SUSPECT = np.concatenate([np.full(50, 99.5), np.full(30, 97.5), np.full(20, 50.5)])
 ALARM_ABOVE = 95.0
-COLUMNS = {"score_rough": "suspicion"}
+COLUMNS = {"score_rough": "anomaly_score"}
 
 
 @dataclass(frozen=True)
-class Bench:
+class AuditContext:
     """All that a judge asks of a bench."""
 
     plan: object = field(default_factory=lambda: SimpleNamespace(bootstrap=200, seed=1, prevalence=0.02, studies=500))
@@ -34,8 +34,8 @@ def table(attack: str, kind: str, scores: np.ndarray, predicted: list[str], stre
     number = np.arange(len(scores))
     return pd.DataFrame({
         "row": number, "image_id": [f"i{n}" for n in number], "patient_id": [f"p{n}" for n in number], "label": "sick",
-        "kind": kind, "attack": attack, "strength": strength, "rung": "oblivious", "predicted": predicted,
-        "predicted_direct": predicted, "suspicion": scores, "score_rough": -scores, "p_value": 1.0 / (1.0 + scores),
+        "kind": kind, "attack": attack, "strength": strength, "knowledge": "oblivious", "predicted": predicted,
+        "predicted_direct": predicted, "anomaly_score": scores, "score_rough": -scores, "p_value": 1.0 / (1.0 + scores),
         "alarm": scores > ALARM_ABOVE, "alarm_direct": False, "brightness": 0.5, "file_bytes": 900, "channels": 1})
 
 
@@ -50,7 +50,7 @@ def frame() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def judge(frame) -> Judge:
-    return Judge.of(Bench(), frame)
+    return Judge.of(AuditContext(), frame)
 
 
 def test_areas_and_rates_are_those_counted_by_hand(judge, frame):
@@ -78,7 +78,7 @@ def test_only_flipped_predictions_count_among_the_flipped(judge, frame):
     assert row.flipped.value == 0.5
     assert (row.alarms_flipped.value, row.alarms_flipped.n) == (0.8, 50)
     assert (row.at_1_flipped.value, row.at_5_flipped.value) == pytest.approx((0.5, 0.8))
-    assert (row.slipped.value, row.slipped_direct.value) == pytest.approx((0.1, 0.5))
+    assert (row.undetected_success_rate.value, row.undetected_success_rate_direct.value) == pytest.approx((0.1, 0.5))
 
 
 def test_what_changes_nothing_has_an_area_of_one_half_and_flips_nothing(judge, frame):
@@ -103,7 +103,7 @@ def test_a_weighted_draw_is_the_same_as_repeating_the_images():
     clean, suspect = rng.normal(size=40), rng.normal(size=30) + 1
     often = rng.integers(0, 4, size=(5, 70)).astype(float)
     rates = [0.0, 0.01, 0.05, 0.3, 0.9]
-    found = noticed_draws(clean, suspect, often[:, :40], often[:, 40:], rates)
+    found = tpr_draws(clean, suspect, often[:, :40], often[:, 40:], rates)
     for draw, weights in enumerate(often.astype(int)):
         repeated = np.repeat(clean, weights[:40]), np.repeat(suspect, weights[40:])
         assert found[draw] == pytest.approx([detection_rate(*repeated, false_alarms=rate) for rate in rates])
@@ -112,8 +112,8 @@ def test_a_weighted_draw_is_the_same_as_repeating_the_images():
 def test_a_draw_without_clean_or_attacked_images_says_nothing():
     one, none = np.ones((1, 3)), np.zeros((1, 3))
     scores = np.arange(3.0)
-    assert np.isnan(noticed_draws(scores, scores, none, one, [0.1])).all()
-    assert np.isnan(noticed_draws(scores, scores, one, none, [0.1])).all()
+    assert np.isnan(tpr_draws(scores, scores, none, one, [0.1])).all()
+    assert np.isnan(tpr_draws(scores, scores, one, none, [0.1])).all()
 
 
 def test_the_threshold_s_own_chance_is_in_the_interval(judge, frame):

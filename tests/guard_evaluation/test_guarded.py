@@ -10,8 +10,8 @@ from radversary.attacks.base import Batch, run_attack
 from radversary.attacks.evasive.pgd import EvasivePGD
 from radversary.attacks.evasive.style import EvasiveStyleAttack
 from radversary.attacks.gradient.pgd import PGD
+from radversary.attacks.guarded_victim import GuardedVictim
 from radversary.attacks.style.worst import WorstStyleAttack
-from radversary.attacks.watched import Watched
 from radversary.calibration import combining
 from radversary.calibration import fusion as fusion_file
 from radversary.calibration.conformal import p_values
@@ -20,7 +20,7 @@ from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import InputError
 from radversary.core.types import Access
-from radversary.guard_evaluation.guarded import RULES, GuardedClassifier, Surprise
+from radversary.guard_evaluation.guarded import RULES, GuardedClassifier, NegLogP
 from radversary.screening.guard import fit_guard
 
 
@@ -69,7 +69,7 @@ def test_no_excess_is_no_alarm_and_hardly_more_is_one(guard, rule, patients):
 @pytest.mark.parametrize("reference", [np.arange(30.0), np.repeat(np.arange(6.0), 5), np.zeros(30)])
 def test_the_line_lies_on_the_count_or_above(reference):
     scores = np.sort(np.concatenate([np.linspace(-3, 40, 500), reference]))
-    line = Surprise.of(reference)(torch.from_numpy(scores))
+    line = NegLogP.of(reference)(torch.from_numpy(scores))
     counted = -np.log(p_values(reference, scores)) + fusion_file.beyond(reference, scores)
     assert (line.numpy() >= counted - 1e-12).all()
     assert (line.diff() >= 0).all()
@@ -85,7 +85,7 @@ def test_every_rule_of_fusion_has_its_twin(guard):
 
 def test_it_is_the_classifier_and_is_watched(guarded, guard, clean):
     victim = guard.classifier
-    assert isinstance(guarded, Watched)
+    assert isinstance(guarded, GuardedVictim)
     assert (guarded.card, guarded.access) == (victim.card, Access.GRADIENTS)
     assert torch.equal(guarded.logits(clean[:3]), victim.logits(clean[:3]))
     logits, excess = guarded.judged(clean[:3])

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tiny_audit import SIZE, make_subject
+from tiny_audit import SIZE, make_inputs
 from torch.nn import functional
 
 from radversary.data.prepared import PreparedImages
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
-from radversary.guard_evaluation.plan import WatchPlan
+from radversary.guard_evaluation.plan import GuardEvaluationPlan
 from radversary.screening.guard import Guard
 from random_parts import tiny_classifier
 
@@ -36,13 +36,14 @@ class Rough(ReferenceFreeDetector):
         return (images - functional.avg_pool2d(images, 3, 1, 1)).abs().mean(1)
 
 
-def make_plan(**changes: Any) -> WatchPlan:
-    return WatchPlan.model_validate({"attacks": [NOISE, STYLE], "bootstrap": 100, "batch_size": 7, "exhibits": 2,
-                                     **changes})
+def make_plan(**changes: Any) -> GuardEvaluationPlan:
+    return GuardEvaluationPlan.model_validate({"attacks": [NOISE, STYLE], "bootstrap": 100, "batch_size": 7,
+                                               "gallery": 2,
+                                               **changes})
 
 
 def make_images(folder: Path) -> PreparedImages:
-    return make_subject(folder).images
+    return make_inputs(folder).images
 
 
 def make_guard(images: PreparedImages, *, seed: int = 0) -> Guard:

@@ -65,7 +65,7 @@ def work(given: argparse.Namespace) -> None:
             print(json.dumps(asdict(outcome)), file=words, flush=True)
 
 
-def watch(given: argparse.Namespace) -> list[dict]:
+def supervise(given: argparse.Namespace) -> list[dict]:
     """Start workers until all trials are done; one that dies or falls silent fails its trial."""
     found, at, end = [], given.start, given.start + given.count
     while at < end:
@@ -175,7 +175,7 @@ def main() -> int:
         work(given)
         return 0
     given.out.mkdir(parents=True, exist_ok=True)
-    found = watch(given)
+    found = supervise(given)
     (given.out / "outcomes.json").write_text(json.dumps(found, indent=1))
     (given.out / "summary.txt").write_text(table := summary(found) + "\n")
     print(table)

@@ -26,12 +26,12 @@ from radversary.data.reading import read_image
 from radversary.data.registry import DATASETS
 from radversary.data.table import ImageTable
 from radversary.defenses.restoration import load_restoration
-from radversary.guard_evaluation.plan import WatchPlan
-from radversary.guard_evaluation.result import WatchResult
+from radversary.guard_evaluation.plan import GuardEvaluationPlan
+from radversary.guard_evaluation.result import GuardEvaluationResult
 from radversary.guard_evaluation.run import evaluate_guard
 from radversary.imaging.image import InputRule, to_model_input
 from radversary.report import compare, markdown
-from radversary.report.guard.page import write_watch
+from radversary.report.guard.page import write_guard_evaluation
 from radversary.report.html import load_results, write_report
 from radversary.report.thesis.plates import write_thesis
 from radversary.screening.bundle import load_guard, promise
@@ -47,7 +47,7 @@ from radversary.study.placing import load_model
 from radversary.study.plan import StudyPlan
 from radversary.study.run import Timings, learning_curves
 from radversary.training.curves import read_curves
-from radversary.training.data.attacked_copies import TwinsRecord
+from radversary.training.data.attacked_copies import AttackedCopiesRecord
 from radversary.training.loop import read_weights
 
 from .seeds import AUDIT, SIZE, WATCH, Seeds
@@ -102,8 +102,8 @@ def audit_plan(folder: Path, _out: Path, _seeds: Seeds) -> None:
         defence.build()
 
 
-def watch_plan(folder: Path, _out: Path, _seeds: Seeds) -> None:
-    for attack in read_plan(WatchPlan, folder / "watch.yaml").attacks:
+def guard_evaluation_plan(folder: Path, _out: Path, _seeds: Seeds) -> None:
+    for attack in read_plan(GuardEvaluationPlan, folder / "watch.yaml").attacks:
         attack.steps()
 
 
@@ -145,7 +145,7 @@ def monitor(folder: Path, _out: Path, _seeds: Seeds) -> None:
 def prepared(folder: Path, _out: Path, _seeds: Seeds) -> None:
     images = PreparedImages.load(folder)
     images.tensor(range(len(images)))
-    images.seal("test")
+    images.part_hash("test")
 
 
 def data_check(folder: Path, _out: Path, _seeds: Seeds) -> None:
@@ -182,17 +182,17 @@ def thesis(folder: Path, out: Path, _seeds: Seeds) -> None:
 
 
 def audit_again(folder: Path, _out: Path, seeds: Seeds) -> None:
-    run_audit(AuditPlan.model_validate(AUDIT), seeds.subject, folder)
+    run_audit(AuditPlan.model_validate(AUDIT), seeds.inputs, folder)
 
 
 def watch(folder: Path, _out: Path, _seeds: Seeds) -> None:
-    write_watch(folder)
-    result = WatchResult.load(folder / "watch.json")
-    draw(detector_tables.noticed_table(result), detector_tables.harmless_table(result))
+    write_guard_evaluation(folder)
+    result = GuardEvaluationResult.load(folder / "guard-evaluation.json")
+    draw(detector_tables.detection_table(result), detector_tables.harmless_table(result))
 
 
-def watch_again(folder: Path, _out: Path, seeds: Seeds) -> None:
-    evaluate_guard(WatchPlan.model_validate(WATCH), load_guard(seeds.ungrouped), seeds.images, folder)
+def evaluate_again(folder: Path, _out: Path, seeds: Seeds) -> None:
+    evaluate_guard(GuardEvaluationPlan.model_validate(WATCH), load_guard(seeds.ungrouped), seeds.images, folder)
 
 
 def picture(folder: Path, _out: Path, _seeds: Seeds) -> None:
@@ -232,8 +232,8 @@ def phantoms(folder: Path, _out: Path, _seeds: Seeds) -> None:
 
 def study(folder: Path, _out: Path, _seeds: Seeds) -> None:
     find_document(folder / "timings.json", Timings)
-    find_document(folder / "twins.json", TwinsRecord)
-    open_array(folder / "twins.npy", dtypes=("uint8",), shape=(4, 1, 1, 8, 8)).max()
+    find_document(folder / "attacked-copies.json", AttackedCopiesRecord)
+    open_array(folder / "attacked-copies.npy", dtypes=("uint8",), shape=(4, 1, 1, 8, 8)).max()
     read_curves(folder / "done.json")
     read_weights(folder / "last.ckpt", nn.Linear(2, 2))
 
@@ -259,7 +259,7 @@ def reseal_prepared(folder: Path) -> None:
 
 
 def reseal_run(folder: Path) -> None:
-    for result, name in (("result.json", "predictions"), ("watch.json", "scores")):
+    for result, name in (("result.json", "predictions"), ("guard-evaluation.json", "scores")):
         if (folder / result).is_file():
             content = json.loads((folder / result).read_text())
             content["provenance"][f"{name} sha256"] = sha256_file(folder / f"{name}.parquet")
@@ -267,14 +267,14 @@ def reseal_run(folder: Path) -> None:
 
 
 def reseal_pieces(folder: Path) -> None:
-    for path in (folder / ".watch").glob("*.parquet"):
+    for path in (folder / ".guard-evaluation").glob("*.parquet"):
         path.with_name(f"{path.name}.sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 READERS: dict[str, Reader] = {
     "study plan": Reader("plans", ("study.yaml",), study_plan, 3),
     "audit plan": Reader("plans", ("audit.yaml",), audit_plan, 2),
-    "watch plan": Reader("plans", ("watch.yaml",), watch_plan, 1),
+    "watch plan": Reader("plans", ("watch.yaml",), guard_evaluation_plan, 1),
     "option": Reader("plans", ("option.yaml",), option, 1),
     "model folder": Reader("model", ("*",), model, 2, reseal=reseal_model),
     "restorer folder": Reader("restorer", ("*",), restorer, 1, reseal=reseal_model),
@@ -314,14 +314,14 @@ READERS: dict[str, Reader] = {
     ),
     "guard evaluation": Reader(
         "watch",
-        ("watch.json", "watch.json", "families.json", "scores.parquet", "figures/**/*.png"),
+        ("guard-evaluation.json", "guard-evaluation.json", "families.json", "scores.parquet", "figures/**/*.png"),
         watch,
         1.5,
         slow=True,
         reseal=reseal_run,
         writes=True,
     ),
-    "guard evaluation again": Reader("watch", (".watch/*",), watch_again, 0.3, slow=True, writes=True),
+    "guard evaluation again": Reader("watch", (".guard-evaluation/*",), evaluate_again, 0.3, slow=True, writes=True),
     "pictures": Reader("films", ("*.png", "*.jpg", "*.dcm"), picture, 4),
     "films": Reader("films", ("attacked.json", "films.csv", "*.png", "*.dcm"), films, 2, slow=True),
     "csv table": Reader("films", ("films.csv",), table, 1.5),

@@ -16,7 +16,7 @@ from torch import nn
 from radversary.audit.plan import AuditPlan
 from radversary.audit.result import Condition
 from radversary.audit.run import run_audit
-from radversary.audit.setup import Subject
+from radversary.audit.setup import AuditInputs
 from radversary.calibration.drift import DriftMonitor
 from radversary.classifiers.files import load_classifier, save_classifier
 from radversary.classifiers.networks import NETWORKS, build_network
@@ -26,7 +26,7 @@ from radversary.data.phantoms import Phantoms, write_phantoms
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import Restoration, RestorerCard, build_restorer, save_restoration
 from radversary.guard_evaluation.families.result import FAMILIES, FamiliesResult, FamilyFigures, FamilyRow
-from radversary.guard_evaluation.plan import WatchPlan
+from radversary.guard_evaluation.plan import GuardEvaluationPlan
 from radversary.guard_evaluation.run import evaluate_guard
 from radversary.screening.bundle import load_guard, save_guard
 from radversary.screening.guard import fit_guard
@@ -45,12 +45,12 @@ AUDIT: dict[str, Any] = {
     "seed": 7,
     "bootstrap": 100,
     "batch_size": 8,
-    "exhibits": 1,
+    "gallery": 1,
     "false_alarms": 0.2,
     "attacks": [
         {"label": "style", "name": "style-transfer", "strengths": [0.3, 1.0], "options": FOURIER},
         {"label": "noise", "name": "noise", "strengths": [0.1]},
-        {"label": "fgsm", "name": "fgsm", "strengths": [0.03], "rungs": ["oblivious", "adaptive"]},
+        {"label": "fgsm", "name": "fgsm", "strengths": [0.03], "knowledge": ["oblivious", "adaptive"]},
     ],
     "defences": [{"label": "jpeg", "transforms": [{"name": "jpeg", "options": {"quality": 50}}]}],
 }
@@ -104,7 +104,7 @@ WATCH: dict[str, Any] = {
     "seed": 3,
     "bootstrap": 100,
     "batch_size": 16,
-    "exhibits": 1,
+    "gallery": 1,
     "attacks": [{"label": "noise", "name": "noise", "strengths": [0.05, 0.3]}],
 }
 
@@ -224,7 +224,7 @@ class Seeds:
         return folder
 
     @cached_property
-    def subject(self) -> Subject:
+    def inputs(self) -> AuditInputs:
         _, report = prepare(
             DataPlan.model_validate(
                 json.loads(
@@ -234,7 +234,7 @@ class Seeds:
             self.data,
             seed=1,
         )
-        return Subject(
+        return AuditInputs(
             classifiers={"victim": self.victim},
             images=self.images,
             report=report,
@@ -253,13 +253,13 @@ class Seeds:
     @cached_property
     def run(self) -> Path:
         folder = self.root / "run"
-        run_audit(AuditPlan.model_validate(AUDIT), self.subject, folder)
+        run_audit(AuditPlan.model_validate(AUDIT), self.inputs, folder)
         return folder
 
     @cached_property
     def watch(self) -> Path:
         folder = self.root / "watch"
-        evaluate_guard(WatchPlan.model_validate(WATCH), load_guard(self.ungrouped), self.images, folder)
+        evaluate_guard(GuardEvaluationPlan.model_validate(WATCH), load_guard(self.ungrouped), self.images, folder)
         figures = FamilyFigures(auroc=Estimate(0.9, 0.8, 1.0, 20), at_5=Estimate(0.5, 0.3, 0.7, 20))
         row = FamilyRow(
             family="noise",
@@ -339,8 +339,8 @@ class Seeds:
         folder = self.root / "study"
         folder.mkdir()
         write_json(folder / "timings.json", {"seconds": {"audit": 1.5}, "counted": {"audit": "0" * 64}})
-        write_json(folder / "twins.json", {"key": "0" * 64, "done": 3})
-        np.save(folder / "twins.npy", np.zeros((4, 1, 1, 8, 8), np.uint8))
+        write_json(folder / "attacked-copies.json", {"key": "0" * 64, "done": 3})
+        np.save(folder / "attacked-copies.npy", np.zeros((4, 1, 1, 8, 8), np.uint8))
         write_json(folder / "done.json", {"train_loss": [1.0], "val_loss": [1.0]})
         torch.save({"state_dict": {"weight": torch.ones(2, 2), "bias": torch.ones(2)}}, folder / "last.ckpt")
         return folder

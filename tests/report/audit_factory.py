@@ -19,13 +19,12 @@ from radversary.audit.result import (
     Curve,
     DataSummary,
     Detection,
-    Exhibit,
+    GalleryImage,
     Histogram,
     VisibilityCell,
 )
 from radversary.audit.setup import condition_of
-from radversary.audit.threat_model import Rung
-from radversary.core.types import AttackFamily, Estimate
+from radversary.core.types import AttackerKnowledge, AttackFamily, Estimate
 from radversary.metrics.performance import ClassFigures, PairedTest, Performance
 
 CLASSES = ("Normal", "Pneumonia", "Pneumothorax")
@@ -128,13 +127,13 @@ def _detection(condition: Condition, name: str, clean: np.ndarray, attacked: np.
                             attacked=tuple(np.histogram(attacked, edges)[0].tolist())))
 
 
-def exhibits(folder: Path, count: int, classes: tuple[str, ...], *, size: int = 224) -> tuple[Exhibit, ...]:
+def gallery(folder: Path, count: int, classes: tuple[str, ...], *, size: int = 224) -> tuple[GalleryImage, ...]:
     made = []
     for index in range(count):
         name = f"{index:08d}_000"
         paths = _pictures(folder, name, size, seed=index)
         label = classes[index % len(classes)]
-        made.append(Exhibit(
+        made.append(GalleryImage(
             image_id=name, label=label, condition=Condition(attack="style (texture)", strength=1.0,
                                                              family=AttackFamily.STYLE), **paths,
             restored={"jpeg-75": paths["defended"]},
@@ -154,10 +153,10 @@ def _pictures(folder: Path, name: str, size: int, seed: int) -> dict[str, str]:
     soft = np.asarray(Image.fromarray((attacked * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(1.2))) / 255
     pictures = {"original": chest, "attacked": attacked, "difference": np.clip(0.5 + (attacked - chest) / 2, 0, 1),
                 "defended": soft, "evidence": np.concatenate([chest, attacked, np.abs(attacked - chest)], axis=1)}
-    (folder / "exhibits").mkdir(exist_ok=True, parents=True)
+    (folder / "gallery").mkdir(exist_ok=True, parents=True)
     for kind, pixels in pictures.items():
-        Image.fromarray((pixels * 255).astype(np.uint8)).save(folder / "exhibits" / f"{name}_{kind}.png")
-    return {kind: f"exhibits/{name}_{kind}.png" for kind in pictures}
+        Image.fromarray((pixels * 255).astype(np.uint8)).save(folder / "gallery" / f"{name}_{kind}.png")
+    return {kind: f"gallery/{name}_{kind}.png" for kind in pictures}
 
 
 def audit_result(folder: Path, *, classes: tuple[str, ...] = CLASSES, defences: tuple[str, ...] = tuple(ACCURACY),
@@ -171,7 +170,7 @@ def audit_result(folder: Path, *, classes: tuple[str, ...] = CLASSES, defences: 
         model={"name": "ResNet-50, ImageNet start", "architecture": "resnet50", "input": "1 × 224 × 224",
                "sha256": "4f1d" * 16, "licence": "Apache-2.0"},
         cells=cells(classes, defences, attacks), detections=detections(attacks),
-        exhibits=exhibits(folder, images, classes),
+        gallery=gallery(folder, images, classes),
         data=DataSummary(
             source="NIH ChestX-ray14, exactly one of No Finding, Pneumonia, Pneumothorax", patients={
                 "train": 1240, "validation": 402, "test": 120},
@@ -194,20 +193,21 @@ def audit_result(folder: Path, *, classes: tuple[str, ...] = CLASSES, defences: 
 
 
 OPACITIES, BUDGETS = (0.1, 0.3, 0.5, 1.0), tuple(k / 255 for k in (1, 2, 4, 8, 16))
-ALL_RUNGS = tuple(Rung)
-TABLE = {  # label: measure, strengths, rungs, what the strongest costs the undefended classifier on the first rung
-    "equal noise": ("epsilon", (8 / 255, 16 / 255), ALL_RUNGS[:1], 0.03),
-    "style (MicroAST)": ("opacity", OPACITIES, ALL_RUNGS[:1], 0.46),
-    "style, worst of 10": ("opacity", OPACITIES, (Rung.OBLIVIOUS, Rung.TRANSFER, Rung.ADAPTIVE), 0.55),
-    "Gatys": ("opacity", (1.0,), ALL_RUNGS[:1], 0.4),
-    "stm": ("epsilon", BUDGETS, ALL_RUNGS, 0.85),
+ALL_KNOWLEDGE = tuple(AttackerKnowledge)
+TABLE = {  # label: measure, strengths, knowledge, what the strongest costs the undefended classifier of the first
+    "equal noise": ("epsilon", (8 / 255, 16 / 255), ALL_KNOWLEDGE[:1], 0.03),
+    "style (MicroAST)": ("opacity", OPACITIES, ALL_KNOWLEDGE[:1], 0.46),
+    "style, worst of 10": ("opacity", OPACITIES,
+                           (AttackerKnowledge.OBLIVIOUS, AttackerKnowledge.TRANSFER, AttackerKnowledge.ADAPTIVE), 0.55),
+    "Gatys": ("opacity", (1.0,), ALL_KNOWLEDGE[:1], 0.4),
+    "stm": ("epsilon", BUDGETS, ALL_KNOWLEDGE, 0.85),
 }
 MADE = {  # label: what the attack is
     "equal noise": ("equal-noise", {"like": {"name": "stm"}}),
     "style (MicroAST)": ("style-transfer", {"generator": "microast"}),
     "style, worst of 10": ("worst-style", {"generator": "microast"}),
     "Gatys": ("style-transfer", {"generator": "gatys"}), "stm": ("stm", {})}
-STRENGTH_OF = {  # defence: clean accuracy, share of the loss that it takes away on each rung
+STRENGTH_OF = {  # defence: clean accuracy, share of the loss that it takes away on each knowledge level
     "none": (0.92, (0, 0, 0, 0)), "jpeg-75": (0.91, (0.05, 0.3, 0.05, 0.02)), "shield": (0.90, (0.1, 0.4, 0.1, 0.05)),
     "augmix": (0.915, (0.3, 0.35, 0.1, 0.1)), "adversarial training": (0.893, (0.7, 0.6, 0.5, 0.45)),
     "fast PGD-AT": (0.85, (0.4, 0.8, 0.75, 0.7)), "hgd": (0.905, (0.55, 0.6, 0.2, 0.1)),
@@ -229,13 +229,13 @@ def table_cells(classes: tuple[str, ...]) -> tuple[Cell, ...]:
         against = paired(clean["none"], clean[name])
         made.append(made[0].model_copy(update={"defence": name, "performance": clean[name], "against_none": against}))
         made.append(made[1].model_copy(update={"defence": name, "performance": clean[name], "against_none": against}))
-    for attack, (measure, strengths, rungs, cost) in TABLE.items():
-        for rung in rungs:
+    for attack, (measure, strengths, knowledge_levels, cost) in TABLE.items():
+        for knowledge in knowledge_levels:
             for level, strength in enumerate(strengths, start=1):
-                condition = condition_of(attack, made_attack(attack, strength), rung)
+                condition = condition_of(attack, made_attack(attack, strength), knowledge)
                 assert condition.measure == measure
-                loss = cost * (level / len(strengths)) ** 0.8 * (0.5 if rung == Rung.TRANSFER else 1)
-                kept = {name: max(value - loss * (1 - saved[ALL_RUNGS.index(rung)]), 0.01)
+                loss = cost * (level / len(strengths)) ** 0.8 * (0.5 if knowledge == AttackerKnowledge.TRANSFER else 1)
+                kept = {name: max(value - loss * (1 - saved[ALL_KNOWLEDGE.index(knowledge)]), 0.01)
                         for name, (value, saved) in STRENGTH_OF.items()}
                 now = {name: performance(value, classes, seed=level) for name, value in kept.items()}
                 made += [Cell(condition=condition, defence=name, performance=now[name], success=wilson(0.3, 270),
@@ -245,29 +245,30 @@ def table_cells(classes: tuple[str, ...]) -> tuple[Cell, ...]:
     return tuple(made)
 
 
-def visibility(attack: str, rung: Rung) -> tuple[VisibilityCell, ...]:
+def visibility(attack: str, knowledge: AttackerKnowledge) -> tuple[VisibilityCell, ...]:
     counts = (210, 180, 320, 190, 0)
     return tuple(VisibilityCell(
-        attack=attack, rung=rung, defence=name, bins=SSIM_BINS, edge_retention=(0.99, 0.93, 0.81, 0.64, None),
+        attack=attack, knowledge=knowledge, defence=name, bins=SSIM_BINS, edge_retention=(0.99, 0.93, 0.81, 0.64, None),
         accuracy=tuple(wilson(value - 0.1 * place * (1 - saved[0]), n) if n else None
                        for place, n in enumerate(counts))) for name, (value, saved) in STRENGTH_OF.items())
 
 
 def table_result(folder: Path, *, images: int = 3) -> AuditResult:
-    """A result as the large plans make it: twelve defences, four rungs, an oracle, visibility and costs."""
+    """A result as the large plans make it: twelve defences, four knowledge levels, an oracle, visibility and costs."""
     base = audit_result(folder, images=images, attacks=("style (MicroAST)",))
-    exhibits = tuple(e.model_copy(update={
+    gallery = tuple(e.model_copy(update={
         "condition": Condition(attack="style (MicroAST)", strength=1.0, measure="opacity", family=AttackFamily.STYLE),
         "predictions": {**{key: e.predictions[key] for key in ("clean", "attacked")},
-                        **dict.fromkeys(list(STRENGTH_OF)[1:], e.label)}}) for e in base.exhibits)
+                        **dict.fromkeys(list(STRENGTH_OF)[1:], e.label)}}) for e in base.gallery)
     names, made = list(STRENGTH_OF), table_cells(base.classes)
     return base.model_copy(update={
-        "cells": made, "findings": findings_of(made), "exhibits": exhibits, "oracles": ("oracle (style)",),
+        "cells": made, "findings": findings_of(made), "gallery": gallery, "oracles": ("oracle (style)",),
         "ceilings": ("style (MicroAST)/oracle (style)",),
-        "familiar": ("stm/fast PGD-AT", "style (MicroAST)/cyclegan"),
+        "training_overlap": ("stm/fast PGD-AT", "style (MicroAST)/cyclegan"),
         "defences": {"none": "the classifier alone", **{name: f"{name} before model victim" for name in names[1:]}},
         "costs": {name: Cost(milliseconds=3.1 + 2.3 * place, extra=2.3 * place,
                              training=None if "jpeg" in name else 141.0 * (place + 1))
                   for place, name in enumerate(names)},
-        "visibility": visibility("style (MicroAST)", Rung.OBLIVIOUS) + visibility("stm", Rung.OBLIVIOUS)
-        + visibility("stm", Rung.TRANSFER)})
+        "visibility": visibility("style (MicroAST)", AttackerKnowledge.OBLIVIOUS)
+        + visibility("stm", AttackerKnowledge.OBLIVIOUS)
+        + visibility("stm", AttackerKnowledge.TRANSFER)})

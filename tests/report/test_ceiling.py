@@ -7,14 +7,14 @@ from audit_factory import table_result
 from test_report_page import Outline
 
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.threat_model import Rung
+from radversary.core.types import AttackerKnowledge
 from radversary.report.compare import compare, row_name, rows_of_all
 from radversary.report.confusion import matrices
 from radversary.report.figures.robustness import strength_curves
-from radversary.report.grid import equal_noise, grids, is_familiar, visibility_grids
+from radversary.report.grid import equal_noise, grids, overlaps_training, visibility_grids
 from radversary.report.html import render_report
 from radversary.report.markdown import accuracy_table, standing_table
-from radversary.report.result_view import Reading
+from radversary.report.result_view import ResultView
 from radversary.report.standing import profiles, standings
 
 ORACLE, OWN = "oracle (style)", "style (MicroAST)"
@@ -29,7 +29,7 @@ def result(tmp_path_factory):
 def small(result):
     """Two styles, one attacker: what rendering costs is its figures."""
     kept = tuple(c for c in result.cells if c.condition.attack in ("clean", "identity", OWN, "style, worst of 10")
-                 and c.condition.rung == Rung.OBLIVIOUS
+                 and c.condition.knowledge == AttackerKnowledge.OBLIVIOUS
                  and (c.condition.attack == OWN or c.condition.strength in (0, 1)))
     return result.model_copy(update={"cells": kept, "detections": (), "curves": {}})
 
@@ -39,16 +39,16 @@ def of_oracle(grid):
 
 
 def test_a_grid_marks_the_ceiling_only_under_its_own_attack(result):
-    marks = {grid.title: of_oracle(grid).mark for grid in grids(Reading(result))}
+    marks = {grid.title: of_oracle(grid).mark for grid in grids(ResultView(result))}
     assert marks.pop(OWN) == "ceiling"
     assert set(marks.values()) == {"oracle"}
-    assert {grid.title: of_oracle(grid).mark for grid in visibility_grids(Reading(result))} == {
+    assert {grid.title: of_oracle(grid).mark for grid in visibility_grids(ResultView(result))} == {
         OWN: "ceiling", "stm": "oracle"}
 
 
 def test_the_ceiling_closes_the_table_behind_other_oracles(result):
     several = result.model_copy(update={"oracles": (ORACLE, "augmix", "hgd"), "ceilings": (f"{OWN}/augmix",)})
-    grid = next(grid for grid in grids(Reading(several)) if grid.title == OWN)
+    grid = next(grid for grid in grids(ResultView(several)) if grid.title == OWN)
     assert [row.defence for row in grid.rows][-3:] == ["hgd", ORACLE, "augmix"]
     (same,) = compare({"a": several}, attack=OWN)
     assert [row_name(row) for row in same.rows][-3:] == ["hgd (oracle)", f"{ORACLE} (oracle)", "augmix (ceiling)"]
@@ -68,7 +68,7 @@ def test_tables_over_many_attacks_say_oracle(result):
     for table in (standing_table(result), accuracy_table(result)):
         assert f"{ORACLE} (oracle)" in table
         assert "ceiling" not in table
-    assert [item.ceiling for item in standings(Reading(result)) if item.defence == ORACLE] == [(OWN,)]
+    assert [item.ceiling for item in standings(ResultView(result)) if item.defence == ORACLE] == [(OWN,)]
 
 
 def test_the_page_says_so_only_where_it_is_true(small, tmp_path):
@@ -89,36 +89,39 @@ def test_under_its_own_attack_the_cover_calls_it_the_ceiling(small, tmp_path):
         "clean", "identity", OWN))})
     page = " ".join(Outline(render_report(own, tmp_path)).text.split())
     assert f"{ORACLE} was trained on this very attack: the ceiling, no defence" in page
-    assert f"{ORACLE} (ceiling)" in {matrix.subtitle for matrix in matrices(Reading(own))}
-    assert {item.mark for item in profiles(Reading(own)) if item.defence == ORACLE and item.title != "clean images"} \
+    assert f"{ORACLE} (ceiling)" in {matrix.subtitle for matrix in matrices(ResultView(own))}
+    assert {item.mark for item in profiles(ResultView(own)) if item.defence == ORACLE
+            and item.title != "clean images"} \
         == {"ceiling"}
 
 
 def test_curves_dash_the_ceiling_alone(result):
-    kept = tuple(c for c in result.cells if c.condition.rung == Rung.OBLIVIOUS)
-    drawn = {drawing.title: drawing for drawing in strength_curves(Reading(result.model_copy(update={"cells": kept})))}
+    kept = tuple(c for c in result.cells if c.condition.knowledge == AttackerKnowledge.OBLIVIOUS)
+    drawn = {drawing.title: drawing
+             for drawing in strength_curves(ResultView(result.model_copy(update={"cells": kept})))}
     assert f"{ORACLE} (ceiling)" in drawn[OWN].svg
     assert f"{ORACLE} (oracle)" in drawn["stm"].svg
     assert drawn[OWN].svg.count("stroke-dasharray") > drawn["stm"].svg.count("stroke-dasharray")
 
 
 def test_who_was_trained_on_the_attack_itself_is_more_than_familiar(result):
-    both = result.model_copy(update={"familiar": (f"{OWN}/{ORACLE}", f"{OWN}/cyclegan")})
-    assert not is_familiar(both, OWN, ORACLE, Rung.OBLIVIOUS)
-    assert is_familiar(both, OWN, "cyclegan", Rung.ADAPTIVE)
-    one = result.model_copy(update={"familiar": (f"{OWN}@transfer/cyclegan",)})
-    assert [is_familiar(one, OWN, "cyclegan", rung) for rung in Rung] == [False, True, False, False]
+    both = result.model_copy(update={"training_overlap": (f"{OWN}/{ORACLE}", f"{OWN}/cyclegan")})
+    assert not overlaps_training(both, OWN, ORACLE, AttackerKnowledge.OBLIVIOUS)
+    assert overlaps_training(both, OWN, "cyclegan", AttackerKnowledge.ADAPTIVE)
+    one = result.model_copy(update={"training_overlap": (f"{OWN}@transfer/cyclegan",)})
+    assert [overlaps_training(one, OWN, "cyclegan", knowledge) for knowledge in AttackerKnowledge] == [
+        False, True, False, False]
 
 
 def test_a_label_makes_no_oracle(result):
     renamed = result.model_copy(update={"oracles": (), "cells": tuple(
         c.model_copy(update={"defence": "oracle"}) if c.defence == "hgd" else c for c in result.cells)})
-    assert Reading(renamed).oracles == ()
+    assert ResultView(renamed).oracles == ()
 
 
 def test_noise_stands_beside_the_attack_whose_size_it_takes_and_no_other(result):
-    reading = Reading(result)
-    beside = {attack: [c.strength for c in equal_noise(reading, attack)] for attack in reading.attacks}
+    view = ResultView(result)
+    beside = {attack: [c.strength for c in equal_noise(view, attack)] for attack in view.attacks}
     assert beside.pop("stm") == [8 / 255, 16 / 255]
     assert not any(beside.values())
 
@@ -130,7 +133,7 @@ def test_noise_of_another_attack_or_strength_stays_away(result):
             c.model_copy(update={"condition": c.condition.model_copy(update={"like": other})})
             if c.condition.attack == "equal noise" else c for c in result.cells)})
 
-    assert equal_noise(Reading(like(epsilon=8 / 255)), "stm")
-    assert not equal_noise(Reading(like(epsilon=3 / 255)), "stm")
-    assert not equal_noise(Reading(like(epsilon=8 / 255, copies=5)), "stm")
-    assert not equal_noise(Reading(like(epsilon=8 / 255, colour="rgb")), "stm")
+    assert equal_noise(ResultView(like(epsilon=8 / 255)), "stm")
+    assert not equal_noise(ResultView(like(epsilon=3 / 255)), "stm")
+    assert not equal_noise(ResultView(like(epsilon=8 / 255, copies=5)), "stm")
+    assert not equal_noise(ResultView(like(epsilon=8 / 255, colour="rgb")), "stm")

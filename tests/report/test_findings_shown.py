@@ -6,15 +6,16 @@ from test_headline_choice import ALL, attack, audit, cells
 from test_report_page import Outline
 
 from radversary.audit.findings import findings_of
-from radversary.audit.threat_model import Rung
+from radversary.core.types import AttackerKnowledge
 from radversary.report.html import render_report
 from radversary.report.markdown import standing_table
 
 
 def result(*, adaptive: int, lower: int):
     """One attack by two attackers; the undefended classifier is right nowhere."""
-    made = audit(*(cells(attack("label", "pgd", strength=0.1, rung=place), ALL, before=900, after=0, defended=right)
-                   for place, right in ((Rung.TRANSFER, lower), (Rung.ADAPTIVE, adaptive))))
+    made = audit(*(cells(attack("label", "pgd", strength=0.1, knowledge=place), ALL, before=900, after=0,
+                         defended=right)
+                   for place, right in ((AttackerKnowledge.TRANSFER, lower), (AttackerKnowledge.ADAPTIVE, adaptive))))
     return made.model_copy(update={"findings": findings_of(made.cells)})
 
 

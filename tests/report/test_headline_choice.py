@@ -9,14 +9,13 @@ from test_report_page import Outline
 from radversary.attacks.registry import ATTACKS
 from radversary.audit.result import AuditResult, Cell, Condition, DataSummary
 from radversary.audit.setup import condition_of
-from radversary.audit.threat_model import Rung
-from radversary.core.types import Estimate
+from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.metrics.performance import ClassFigures, PairedTest, Performance
 from radversary.report.figures.robustness import class_bars
 from radversary.report.headline import conclusion
 from radversary.report.html import render_report
 from radversary.report.markdown import accuracy_table, standing_table
-from radversary.report.result_view import Reading, right_before
+from radversary.report.result_view import ResultView, right_before
 from radversary.report.run_folder import RunFolder
 from radversary.report.thesis.plates import RECIPES, plate
 
@@ -43,9 +42,10 @@ def cells(condition: Condition, n: int, *, before: int, after: int, defended: in
             Cell(condition=condition, defence="jpeg", performance=performance(defended, n), against_none=other))
 
 
-def attack(label: str, name: str = "style-transfer", *, strength: float = 1.0, rung: Rung = Rung.OBLIVIOUS,
+def attack(label: str, name: str = "style-transfer", *, strength: float = 1.0,
+           knowledge: AttackerKnowledge = AttackerKnowledge.OBLIVIOUS,
            **options) -> Condition:
-    return condition_of(label, ATTACKS.create(name, **options).at(strength), rung)
+    return condition_of(label, ATTACKS.create(name, **options).at(strength), knowledge)
 
 
 def audit(*parts: tuple[Cell, ...]) -> AuditResult:
@@ -54,7 +54,7 @@ def audit(*parts: tuple[Cell, ...]) -> AuditResult:
     data = DataSummary(source="made up", counts={}, patients={"test": 300}, characteristics={}, left_out=(), floors={},
                        warnings=(), sha256="ab" * 32)
     return AuditResult(name="run", classes=CLASSES, model={}, cells=(*clean, *(c for part in parts for c in part)),
-                       detections=(), exhibits=(), data=data, defences={}, seconds={}, provenance={})
+                       detections=(), gallery=(), data=data, defences={}, seconds={}, provenance={})
 
 
 WHOLE = cells(attack("whole"), ALL, before=900, after=600, defended=800)
@@ -69,35 +69,35 @@ def text(result: AuditResult, tmp_path) -> str:
 
 def test_a_few_images_are_no_headline(tmp_path):
     result = audit(WHOLE, FEW)
-    assert Reading(result).worst.attack == "whole"
-    assert Reading(result).choice.passed_over == "attacks on fewer than 500 images"
+    assert ResultView(result).worst.attack == "whole"
+    assert ResultView(result).choice.passed_over == "attacks on fewer than 500 images"
     assert "It is not chosen from attacks on fewer than 500 images" in text(result, tmp_path)
     assert "whole, opacity 1, which is not chosen from attacks on fewer than 500 images." in standing_table(result)
 
 
 def test_half_of_the_images_are_enough():
-    reading = Reading(audit(WHOLE, HALF))
-    assert reading.worst.attack == "half"
-    assert reading.choice.passed_over == ""
+    view = ResultView(audit(WHOLE, HALF))
+    assert view.worst.attack == "half"
+    assert view.choice.passed_over == ""
 
 
 def test_colour_is_no_headline_unless_there_is_nothing_else(tmp_path):
-    assert Reading(audit(WHOLE, COLOUR)).worst.attack == "whole"
+    assert ResultView(audit(WHOLE, COLOUR)).worst.attack == "whole"
     assert "attacks in colour, which a radiograph does not have" in text(audit(WHOLE, COLOUR), tmp_path)
-    only = Reading(audit(COLOUR))
+    only = ResultView(audit(COLOUR))
     assert (only.worst.attack, only.choice.passed_over) == ("coloured", "")
 
 
 def test_colour_on_many_images_does_not_shut_out_grey_on_few():
-    reading = Reading(audit(COLOUR, FEW))
-    assert reading.worst.attack == "few"
-    assert reading.choice.passed_over == "attacks in colour, which a radiograph does not have"
+    view = ResultView(audit(COLOUR, FEW))
+    assert view.worst.attack == "few"
+    assert view.choice.passed_over == "attacks in colour, which a radiograph does not have"
 
 
 def test_the_size_of_a_floor_does_not_count():
     noise = cells(attack("grain", "noise"), ALL, before=900, after=10, defended=20)
-    assert Reading(audit(noise, FEW)).worst.attack == "few"
-    assert Reading(audit(noise)).worst.attack == "grain"
+    assert ResultView(audit(noise, FEW)).worst.attack == "few"
+    assert ResultView(audit(noise)).worst.attack == "grain"
 
 
 def test_before_is_counted_on_the_very_images_of_the_attack():
@@ -107,16 +107,16 @@ def test_before_is_counted_on_the_very_images_of_the_attack():
 
 
 def test_the_sentence_goes_from_the_same_images():
-    words = " ".join(conclusion(Reading(audit(HALF))).striptags().split())
+    words = " ".join(conclusion(ResultView(audit(HALF))).striptags().split())
     assert "On 1000 test images of 300 patients the classifier reads 90.0 %" in words
     assert "under half at opacity 1, which was run on 500 of them, it falls from 450 of 500 to 40.0" in words
     assert "falls from 90.0" not in words
-    assert "falls from 90.0" in " ".join(conclusion(Reading(audit(WHOLE))).striptags().split())
+    assert "falls from 90.0" in " ".join(conclusion(ResultView(audit(WHOLE))).striptags().split())
 
 
 def test_without_a_pair_both_say_their_n():
     bare = tuple(cell.model_copy(update={"against_clean": None}) for cell in HALF)
-    words = " ".join(conclusion(Reading(audit(bare))).striptags().split())
+    words = " ".join(conclusion(ResultView(audit(bare))).striptags().split())
     assert "n = 1000 to 40.0" in words
     assert "n = 500 right answers under half" in words
 
@@ -129,10 +129,10 @@ def test_the_cover_says_whose_figures_stand_before(tmp_path):
 
 
 def test_bars_and_tables_tell_counts_apart(tmp_path):
-    bars = class_bars(Reading(audit(HALF)))[0].svg
+    bars = class_bars(ResultView(audit(HALF)))[0].svg
     assert "before the attack, n = 1000" in bars
     assert "after the attack, n = 500" in bars
-    assert "n = 1000" not in class_bars(Reading(audit(WHOLE)))[0].svg
+    assert "n = 1000" not in class_bars(ResultView(audit(WHOLE)))[0].svg
     row = next(line for line in accuracy_table(audit(HALF)).splitlines() if line.startswith("| half"))
     assert row.count("(n=500)") == 2
     assert "(n=" not in accuracy_table(audit(WHOLE))

@@ -135,7 +135,7 @@ def test_the_cover_shows_clean_worst_and_best_defended(run):
 
 
 WITHOUT = {
-    "detections": {"detections": ()}, "exhibits": {"exhibits": ()}, "curves": {"curves": {}},
+    "detections": {"detections": ()}, "gallery": {"gallery": ()}, "curves": {"curves": {}},
     "defences": {"defences": {}},
     "seconds": {"seconds": {}}, "provenance": {"provenance": {}, "model": {}}, "cells": {"cells": ()},
 }
@@ -185,13 +185,13 @@ def test_renders_undefined_figures_as_such(small):
     assert not re.search(r"\bnan\b", Outline(page).text)
 
 
-def test_bare_detections_and_exhibits(small):
+def test_bare_detections_and_gallery(small):
     result, folder = small
     detections = tuple(d.model_copy(update={"auroc": None, "threshold": None, "curve": None, "histogram": None,
                                             "needs_original": False}) for d in result.detections)
     bare = {"defended": None, "evidence": None, "original": "absent.png", "predictions": {}}
-    exhibits = tuple(e.model_copy(update=bare) for e in result.exhibits)
-    text = page_text(result, folder, detections=detections, exhibits=exhibits)
+    gallery = tuple(e.model_copy(update=bare) for e in result.gallery)
+    text = page_text(result, folder, detections=detections, gallery=gallery)
     assert "picture missing" in text
     assert "Works without the original" in text
     assert "Needs the original" not in text
@@ -251,8 +251,8 @@ def test_a_picture_outside_the_run_folder_is_not_carried_away(small, tmp_path):
     secret.write_bytes(b"\x89PNG\r\n\x1a\nsecret")
     (folder / "text.png").write_text("no picture")
     outside = tuple(e.model_copy(update={"original": str(secret), "attacked": f"../{tmp_path.name}/secret.png",
-                                         "difference": "text.png"}) for e in result.exhibits)
-    page = render_report(result.model_copy(update={"exhibits": outside}), folder)
+                                         "difference": "text.png"}) for e in result.gallery)
+    page = render_report(result.model_copy(update={"gallery": outside}), folder)
     assert page.count("picture missing") == 3
 
 
@@ -320,11 +320,11 @@ def test_a_damaged_plan_beside_a_result_says_nothing(tmp_path, content):
 def test_pictures_and_tables_of_a_run_folder_may_be_damaged(tmp_path):
     result = audit_result(tmp_path)
     result.save(tmp_path / "result.json")
-    run, exhibit = RunFolder.open(tmp_path), result.exhibits[0]
-    whole = (tmp_path / exhibit.original).read_bytes()
+    run, image = RunFolder.open(tmp_path), result.gallery[0]
+    whole = (tmp_path / image.original).read_bytes()
     for content in (whole[:60], whole.replace(b"IDAT", b"IDAX"), gallery.PNG, whole[:16] + b"\x7f" * 8 + whole[24:]):
-        (tmp_path / exhibit.original).write_bytes(content)
-        assert run.pixels(exhibit.original) is None
+        (tmp_path / image.original).write_bytes(content)
+        assert run.pixels(image.original) is None
     (tmp_path / "detections.parquet").write_bytes(b"PAR1")
     with pytest.raises(DataError, match=r"detections\.parquet is no table, or is damaged"):
-        run.scores(exhibit)
+        run.scores(image)

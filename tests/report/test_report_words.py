@@ -13,7 +13,7 @@ from radversary.core.types import Estimate
 from radversary.metrics.performance import PairedTest
 from radversary.report import formats
 from radversary.report.headline import conclusion, critical_misses
-from radversary.report.result_view import Reading
+from radversary.report.result_view import ResultView
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def result(tmp_path_factory):
 
 
 def words(result) -> str:
-    return " ".join(conclusion(Reading(result)).striptags().split())
+    return " ".join(conclusion(ResultView(result)).striptags().split())
 
 
 def changed(result, **update):
@@ -40,9 +40,9 @@ def test_one_sentence_with_all_three_findings(result):
 
 
 def test_the_oracle_is_never_praised_as_a_defence(result):
-    reading = Reading(result)
-    assert reading.best_defence == "adversarial training"
-    worst = [cell for cell in result.cells if cell.condition.key == reading.worst.key]
+    view = ResultView(result)
+    assert view.best_defence == "adversarial training"
+    worst = [cell for cell in result.cells if cell.condition.key == view.worst.key]
     assert max(worst, key=lambda cell: cell.performance.accuracy.value).defence == "oracle"
 
 
@@ -65,10 +65,10 @@ def test_other_counts_are_named(result):
 
 def test_conditions_come_in_order(result):
     shuffled = result.model_copy(update={"cells": result.cells[:2] + result.cells[:1:-1]})
-    keys = [c.key for c in Reading(shuffled).conditions]
+    keys = [c.key for c in ResultView(shuffled).conditions]
     assert keys[:2] == ["clean@0", "identity@0"]
     assert keys[2:6] == [f"fourier@{s}" for s in ("0.25", "0.5", "0.75", "1")]
-    assert Reading(shuffled).defences[0] == "none"
+    assert ResultView(shuffled).defences[0] == "none"
 
 
 def test_critical_misses_equal_a_count_by_hand(result):
@@ -81,7 +81,7 @@ def test_critical_misses_equal_a_count_by_hand(result):
 @pytest.mark.parametrize(("classes", "index"),
                          [(("Pneumonia", "No_Finding"), 1), (("NORMAL", "x"), 0), (("a", "b"), None)])
 def test_the_class_without_disease_is_known_by_name(result, classes, index):
-    assert Reading(result.model_copy(update={"classes": classes})).normal == index
+    assert ResultView(result.model_copy(update={"classes": classes})).normal == index
 
 
 @given(st.floats(-1, 1))

@@ -117,7 +117,7 @@ def test_every_detector_has_words_for_its_alarm():
 
 def test_scores_are_differentiable_for_an_attacker(guard, clean):
     images = clean[:2].clone().requires_grad_()
-    scores, _ = guard.suspicion(images)
+    scores, _ = guard.anomaly_score(images)
     (slope,) = torch.autograd.grad(scores.sum(), images)
     assert slope.isfinite().all()
     assert slope.abs().sum() > 0

@@ -89,6 +89,6 @@ def test_a_view_that_no_bundle_could_load_is_refused(victim, clean, tmp_path):
 
 def test_attackers_get_gradients_through_views(viewed, clean):
     images = clean[:2].clone().requires_grad_()
-    scores, _ = viewed.suspicion(images)
+    scores, _ = viewed.anomaly_score(images)
     gradient, = torch.autograd.grad(scores[:, 0].sum(), images)
     assert gradient.flatten(1).abs().sum(1).gt(0).all()

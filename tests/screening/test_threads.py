@@ -18,19 +18,19 @@ LOOKS, THREADS = 128, 8
 
 
 @pytest.fixture(scope="module")
-def watching(clean):
+def guarding(clean):
     """All kinds of detectors that look at features: maps, embedding, logits, and logits of further passes."""
     victim = wrap(build_network("tiny", classes=2, seed=5), classes=("a", "b"), size=32, architecture="tiny")
     fitted = fit_guard(victim, clean[:40], names=("integrity", "shallow", "neighbours", "energy", "shift"))
     return fitted.calibrate(clean[40:100], [f"p{number}" for number in range(60)], alpha=0.1)
 
 
-def test_eight_threads_screen_as_one(watching, clean):
+def test_eight_threads_screen_as_one(guarding, clean):
     rows = [number % len(clean) for number in range(LOOKS)]
-    alone = [(watching.look(clean[row:row + 1]).scores, watching.screen(clean[row:row + 1])) for row in rows]
+    alone = [(guarding.look(clean[row:row + 1]).scores, guarding.screen(clean[row:row + 1])) for row in rows]
 
     def screened(thread: int):
-        return [(watching.look(clean[row:row + 1]).scores, watching.screen(clean[row:row + 1]))
+        return [(guarding.look(clean[row:row + 1]).scores, guarding.screen(clean[row:row + 1]))
                 for row in rows[thread::THREADS]]
 
     together = at_once([lambda thread=thread: screened(thread) for thread in range(THREADS)])
@@ -41,10 +41,10 @@ def test_eight_threads_screen_as_one(watching, clean):
             assert verdicts == expected
 
 
-def test_an_attack_and_a_screening_do_not_disturb_each_other(watching, clean):
-    victim, images = watching.classifier, clean[:4]
+def test_an_attack_and_a_screening_do_not_disturb_each_other(guarding, clean):
+    victim, images = guarding.classifier, clean[:4]
     labels = victim.predict(images)
-    guarded = GuardedClassifier(watching)
+    guarded = GuardedClassifier(guarding)
 
     def attacked():
         batch = Batch(images=images, labels=labels, image_ids=tuple("abcd"))
@@ -58,7 +58,7 @@ def test_an_attack_and_a_screening_do_not_disturb_each_other(watching, clean):
         return slope
 
     def screened():
-        return [watching.look(clean[row:row + 1]).scores for row in range(30)]
+        return [guarding.look(clean[row:row + 1]).scores for row in range(30)]
 
     expected = attacked(), evaded(), screened()
     found = at_once([attacked, evaded, screened, screened, attacked, evaded])

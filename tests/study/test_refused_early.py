@@ -85,7 +85,7 @@ ATTACKS = {
     "epsilon of 2 among strengths": (attack("fgsm", strengths=[0.1, 2]), PlanError, "got 2"),
     "negative opacity": (attack(strengths=[-0.5]), PlanError, "opacity must lie in"),
     "text for a number": (attack("pgd", options={"steps": "many"}), PlanError, "steps"),
-    "rung without a model": (attack("noise", rungs=["adaptive"]), PlanError, "looks at no model"),
+    "knowledge level without a model": (attack("noise", knowledge=["adaptive"]), PlanError, "looks at no model"),
     "who evades detectors": (attack("evasive-pgd"), AccessError, "evades detectors, and here are none"),
     "noise of who evades": (attack("equal-noise", options={"like": {"name": "evasive-pgd"}}), AccessError, "here are"),
 }
@@ -103,7 +103,8 @@ DEFENCES = {
 STUDIES = {
     **{name: ({"attacks": [given]}, kind, words) for name, (given, kind, words) in ATTACKS.items()},
     **{name: ({"defences": [given]}, kind, words) for name, (given, kind, words) in DEFENCES.items()},
-    "transfer without surrogate": ({"attacks": [attack("pgd", rungs=["transfer"])]}, PlanError, "names no surrogate"),
+    "transfer without surrogate": ({"attacks": [attack("pgd", knowledge=["transfer"])]}, PlanError,
+                                   "names no surrogate"),
     "transfer from the victim": ({"attacks": [attack("pgd", surrogate="victim")]}, PlanError, "is the victim itself"),
     "unknown surrogate": ({"attacks": [attack("pgd", surrogate="other")]}, PlanError, "'other', which is not among"),
     "unknown model of a defence": ({"defences": [{"label": "d", "model": "other"}]}, PlanError, "'other', which is no"),

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from tiny_study import FOURIER, content, make_study, training
 
-from radversary.audit.threat_model import Rung
 from radversary.core.errors import DataError, PlanError, UnknownNameError
+from radversary.core.types import AttackerKnowledge
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import load_restoration
 from radversary.execution.progress import Relay
@@ -89,18 +89,18 @@ def test_defences_use_what_was_trained(whole):
 
 
 @pytest.mark.slow
-def test_every_rung_of_every_defence_is_there(whole):
+def test_all_knowledge_of_every_defence_is_there(whole):
     result = whole[0]
     for defence in result.defences:
-        for rung in Rung:
-            assert result.cell("fgsm", 8 / 255, defence, rung).performance.accuracy.n == 6
+        for knowledge in AttackerKnowledge:
+            assert result.cell("fgsm", 8 / 255, defence, knowledge).performance.accuracy.n == 6
 
 
 @pytest.mark.slow
 def test_oracles_and_familiar_generators_are_named(whole):
     result = whole[0]
     assert result.oracles == ("oracle",)
-    assert set(result.familiar) == {"style/cleaner", "style/cycle", "style/oracle", "fgsm@transfer/cleaner"}
+    assert set(result.training_overlap) == {"style/cleaner", "style/cycle", "style/oracle", "fgsm@transfer/cleaner"}
     assert "ORACLE" in json.loads((whole[1] / "models/oracle/card.json").read_text())["notes"]
 
 
@@ -112,21 +112,21 @@ def test_a_model_with_transforms_of_its_own_is_audited_behind_them(whole):
 @pytest.mark.slow
 def test_pictures_of_every_restoration_hang_in_the_gallery(whole):
     result, folder, _ = whole
-    for exhibit in result.exhibits:
-        assert set(exhibit.restored) == {"cleaner", "cycle", "stack", "stranger"}
-        assert all((folder / path).is_file() for path in exhibit.restored.values())
+    for image in result.gallery:
+        assert set(image.restored) == {"cleaner", "cycle", "stack", "stranger"}
+        assert all((folder / path).is_file() for path in image.restored.values())
 
 
 @pytest.mark.slow
 def test_a_changed_restorer_is_trained_and_audited_anew_and_nothing_else_is_trained(whole):
     _, folder, _ = whole
     stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
-    before = pd.read_parquet(folder / "predictions.parquet").set_index(["attack", "rung", "defence", "image_id"])
+    before = pd.read_parquet(folder / "predictions.parquet").set_index(["attack", "knowledge", "defence", "image_id"])
     changed = {**RESTORERS, "calm": {"restyle": {"amount": 0.25, "images": 8}}}
     run_study(parse_plan(StudyPlan, {**full(), "restorers": changed}, source="test"), folder)
     after = {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
     assert {path.parent.name for path, stamp in after.items() if stamps[path] != stamp} == {"calm"}
-    read = pd.read_parquet(folder / "predictions.parquet").set_index(["attack", "rung", "defence", "image_id"])
+    read = pd.read_parquet(folder / "predictions.parquet").set_index(["attack", "knowledge", "defence", "image_id"])
     moved = (read["p_Normal"] - before["p_Normal"]).abs().groupby("defence").max()
     assert moved["stack"] > 0
     assert moved["cleaner"] == 0
@@ -185,7 +185,8 @@ def test_the_victim_is_no_surrogate_of_itself_and_that_is_said_before_training(t
 
 
 def test_a_bound_below_one_grey_level_is_refused_before_training(tmp_path):
-    plan = make_study(attacks=[{"label": "fgsm", "name": "fgsm", "strengths": [0.001], "rungs": ["oblivious"]}])
+    plan = make_study(attacks=[{"label": "fgsm", "name": "fgsm", "strengths": [0.001],
+                                "knowledge": ["oblivious"]}])
     with pytest.raises(PlanError, match=r"0\.001"):
         run_study(plan, tmp_path)
     assert not (tmp_path / "models").exists()

@@ -99,7 +99,7 @@ def test_a_changed_victim_makes_what_starts_from_it_anew_too(tmp_path, trainings
 @pytest.mark.slow
 def test_a_changed_attack_trains_nothing(finished_study, tmp_path, trainings, measurements):
     shutil.copytree(finished_study[1], tmp_path, dirs_exist_ok=True)
-    changed = make_study(attacks=[{"label": "noise", "name": "noise"}], exhibits=0)
+    changed = make_study(attacks=[{"label": "noise", "name": "noise"}], gallery=0)
     result = run_study(changed, tmp_path, device="cpu")
     assert trainings == []
     assert measurements
@@ -127,7 +127,7 @@ def test_stopped_in_training_and_started_again_it_ends_with_the_same_bytes(finis
 @pytest.mark.slow
 def test_the_leaky_split_is_found_out(tmp_path):
     leaky = content()["data"] | {"split": "leaky", "per_class": 30}
-    result = run_study(make_study(data=leaky, models={"victim": {"training": training()}}, defences=[], exhibits=0),
+    result = run_study(make_study(data=leaky, models={"victim": {"training": training()}}, defences=[], gallery=0),
                        tmp_path, device="cpu")
     assert any("in more than one part" in warning for warning in result.data.warnings)
     assert any("show the same film" in warning for warning in result.data.warnings)
@@ -219,8 +219,8 @@ class TestExisting:
 
     @pytest.mark.slow
     def test_a_defence_may_be_another_saved_model(self, model, tmp_path):
-        twin = DefencePlan(label="twin", model=str(model))
-        plan = make_study(defences=[]).audit_part().model_copy(update={"defences": (twin,)})
+        attacked_copy = DefencePlan(label="twin", model=str(model))
+        plan = make_study(defences=[]).audit_part().model_copy(update={"defences": (attacked_copy,)})
         result = audit_model(plan, model, self.SOURCE, tmp_path / "audit")
         assert result.cell("clean", 0.0, "twin").against_none.difference.value == 0
 

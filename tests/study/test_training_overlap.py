@@ -9,7 +9,7 @@ from radversary.storage.plans import parse_plan
 from radversary.study.checks import styles_of
 from radversary.study.model_plan import TrainingAttack
 from radversary.study.plan import StudyPlan
-from radversary.study.training_overlap import ceilings, familiar_with, is_same, marks
+from radversary.study.training_overlap import ceilings, is_same, marks, training_overlap_of
 
 
 def audited(name, **fields):
@@ -21,7 +21,7 @@ def trained(name, model="victim", **options):
 
 
 def test_kinship_is_of_generators_and_of_surrogates():
-    found = familiar_with(parse_plan(StudyPlan, full(), source="test"))
+    found = training_overlap_of(parse_plan(StudyPlan, full(), source="test"))
     assert found["cleaner"] == ["style", "fgsm@transfer"]
     assert found["friend"] == []
 
@@ -31,10 +31,10 @@ def test_an_oracle_is_the_ceiling_of_what_it_was_trained_on_and_of_nothing_else(
                                     "options": {"generator": "fourier", "styles": "test", "count": 24}}]
     plan = parse_plan(StudyPlan, {**full(), "attacks": attacks}, source="test")
     assert ceilings(plan) == {"oracle": ["style"]}
-    assert familiar_with(plan)["oracle"] == ["style", "more styles"]
+    assert training_overlap_of(plan)["oracle"] == ["style", "more styles"]
 
 
-ALL = ["a@oblivious", "a@classifier", "a@adaptive"]
+ALL = ["a@oblivious", "a@gray-box", "a@adaptive"]
 
 
 @pytest.mark.parametrize(("attack", "given", "kin"), [
@@ -44,12 +44,12 @@ ALL = ["a@oblivious", "a@classifier", "a@adaptive"]
     (audited("worst-style"), trained("style-transfer", styles="train"), ["a"]),
     (audited("style-transfer"), trained("fgsm"), []),
     (audited("equal-noise", options={"like": {"name": "style-transfer"}}), trained("style-transfer"), []),
-    (audited("pgd", rungs=("oblivious",)), trained("fgsm"), ["a@oblivious"]),
+    (audited("pgd", knowledge=("oblivious",)), trained("fgsm"), ["a@oblivious"]),
     (audited("pgd"), trained("fgsm"), ALL),
-    (audited("pgd", rungs=("transfer",), surrogate="other"), trained("fgsm"), []),
-    (audited("pgd", rungs=("oblivious", "transfer"), surrogate="other"), trained("fgsm", model="other"),
+    (audited("pgd", knowledge=("transfer",), surrogate="other"), trained("fgsm"), []),
+    (audited("pgd", knowledge=("oblivious", "transfer"), surrogate="other"), trained("fgsm", model="other"),
      ["a@transfer"])])
-def test_who_is_kin(attack, given, kin):
+def test_who_overlaps(attack, given, kin):
     assert marks(attack, [given]) == kin
 
 
@@ -62,8 +62,8 @@ def test_the_same_styles_in_another_colour_are_not_the_same_attack():
 def test_a_model_that_attacks_itself_in_training_knows_the_white_box_attack():
     hard = {"robust": {"epsilon": 0.02}, "training": full()["models"]["victim"]["training"]}
     models = {**full()["models"], "hard": hard}
-    found = familiar_with(parse_plan(StudyPlan, {**full(), "models": models}, source="test"))
-    assert found["hard"] == ["fgsm@classifier", "fgsm@adaptive"]
+    found = training_overlap_of(parse_plan(StudyPlan, {**full(), "models": models}, source="test"))
+    assert found["hard"] == ["fgsm@gray-box", "fgsm@adaptive"]
 
 
 def test_noise_of_a_style_attack_s_size_has_its_styles_and_a_gradient_attack_has_none():

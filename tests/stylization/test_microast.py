@@ -53,8 +53,8 @@ def test_the_file_is_found_by_the_variable_and_hashed(tmp_path, monkeypatch):
     with pytest.raises(MissingPartError, match=r"no MicroAST weights found .*RADVERSARY_WEIGHTS"):
         GENERATORS.create("microast").stylise(smooth_images(1, channels=3), smooth_images(1, channels=3))
     path = write_microast(tmp_path)
-    assert GENERATORS.create("microast").material() == sha256_file(path)
-    assert GENERATORS.create("microast", weights="microast.safetensors").material() == sha256_file(path)
+    assert GENERATORS.create("microast").content_hashes() == sha256_file(path)
+    assert GENERATORS.create("microast", weights="microast.safetensors").content_hashes() == sha256_file(path)
 
 
 def test_another_file_is_refused(tmp_path):

@@ -15,7 +15,8 @@ from radversary.training.denoiser.plan import DenoiserPlan
 
 
 def veiled(count: int, seed: int) -> PairedTrainingSet:
-    return FailingPairs(*arrays(count, seed), twins=[veil(arrays(count, seed)[0])], share=0.8, opacity=(0.5, 1.0))
+    return FailingPairs(*arrays(count, seed), attacked_copies=[veil(arrays(count, seed)[0])], share=0.8,
+                        opacity=(0.5, 1.0))
 
 
 def veil(images: np.ndarray) -> np.ndarray:
@@ -56,7 +57,8 @@ class SpoiltPairs(PairedTrainingSet):
 
 
 def spoilt(count: int, seed: int) -> SpoiltPairs:
-    return SpoiltPairs(*arrays(count, seed), twins=[veil(arrays(count, seed)[0])], share=0.8, opacity=(0.5, 1.0))
+    return SpoiltPairs(*arrays(count, seed), attacked_copies=[veil(arrays(count, seed)[0])], share=0.8,
+                       opacity=(0.5, 1.0))
 
 
 def make_victim(seed: int = 0) -> TorchClassifier:

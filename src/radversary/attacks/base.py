@@ -87,7 +87,7 @@ class Attack(ABC):
         """The channels that it may touch."""
         return Colour(getattr(self, "colour", Colour.GREY))
 
-    def material(self) -> tuple[str, ...]:
+    def content_hashes(self) -> tuple[str, ...]:
         """Return a hash of each thing it draws on beside the images, such as style pictures.
 
         The repr names a folder; only this tells whether its pictures are still the same.

@@ -113,9 +113,9 @@ class EqualNoise(Attack):
         options = {**self.like.get("options", {}), self.strength: strength}
         return replace(self, like={"name": self.like["name"], "options": options})
 
-    def material(self) -> tuple[str, ...]:
+    def content_hashes(self) -> tuple[str, ...]:
         """Return what the other attack draws on."""
-        return self.other().material()
+        return self.other().content_hashes()
 
     def perturb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
         """Return images with noise of the other attack's size."""

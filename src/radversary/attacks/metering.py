@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from radversary.attacks.watched import Watched
+from radversary.attacks.guarded_victim import GuardedVictim
 from radversary.classifiers.base import Classifier
 from radversary.core.types import Images, Labels
 from radversary.execution.progress import check_cancelled
@@ -88,24 +88,24 @@ class MeteredClassifier(Classifier):
         return self.classifier.decide(self.meter.listen(images))
 
 
-class MeteredWatched(MeteredClassifier):
-    """The same of a victim with detectors beside it (:class:`radversary.attacks.watched.Watched`)."""
+class MeteredGuardedVictim(MeteredClassifier):
+    """The same of a victim with detectors beside it (:class:`radversary.attacks.guarded_victim.GuardedVictim`)."""
 
-    def __init__(self, classifier: Classifier, watched: Watched, meter: Meter) -> None:
+    def __init__(self, classifier: Classifier, guarded: GuardedVictim, meter: Meter) -> None:
         super().__init__(classifier, meter)
-        self.watched = watched
+        self.guarded = guarded
 
     def excess(self, images: Images) -> Tensor:
         """Return the victim's excess, (N,)."""
-        return self.watched.excess(self.meter.listen(images))
+        return self.guarded.excess(self.meter.listen(images))
 
     def judged(self, images: Images) -> tuple[Tensor, Tensor]:
         """Return the victim's logits (N, K) and excess (N,)."""
-        return self.watched.judged(self.meter.listen(images))
+        return self.guarded.judged(self.meter.listen(images))
 
 
 def metered(classifier: Classifier, meter: Meter) -> Classifier:
     """Return a victim that counts what it is asked."""
-    if isinstance(classifier, Watched):
-        return MeteredWatched(classifier, classifier, meter)
+    if isinstance(classifier, GuardedVictim):
+        return MeteredGuardedVictim(classifier, classifier, meter)
     return MeteredClassifier(classifier, meter)

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from radversary.audit.result import Cell, Condition, Finding, FindingKind, OutcomeSummary, WorstCase
-from radversary.audit.setup import Bench
-from radversary.audit.threat_model import Rung
-from radversary.core.types import Estimate
+from radversary.audit.setup import AuditContext
+from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.execution.progress import track
 from radversary.metrics.classification import proportion
 
@@ -78,9 +77,9 @@ def weak_attackers(cells: Sequence[Cell]) -> Iterator[Finding]:
     of two degrees of knowledge is not in a result.
     """
     aimed = {(cell.condition.key, cell.defence): cell for cell in cells if cell.condition.family.aimed}
-    pairs = [(cell, lower) for cell in aimed.values() if cell.condition.rung == Rung.ADAPTIVE
-             for rung in Rung if rung != Rung.ADAPTIVE
-             if (lower := aimed.get((cell.condition.model_copy(update={"rung": rung}).key, cell.defence)))
+    pairs = [(cell, lower) for cell in aimed.values() if cell.condition.knowledge == AttackerKnowledge.ADAPTIVE
+             for knowledge in AttackerKnowledge if knowledge != AttackerKnowledge.ADAPTIVE
+             if (lower := aimed.get((cell.condition.model_copy(update={"knowledge": knowledge}).key, cell.defence)))
              if is_clear(cell, lower)]
     for own in grouped(pairs, lambda pair: (pair[0].condition.attack, pair[0].defence)):
         adaptive, lower = max(own, key=lambda pair: accuracy(pair[0]).value - accuracy(pair[1]).value)
@@ -92,7 +91,7 @@ def weak_attackers(cells: Sequence[Cell]) -> Iterator[Finding]:
             kind=FindingKind.WEAK_ATTACKER, defence=adaptive.defence, condition=adaptive.condition, others=others,
             lower=lower.condition, value=accuracy(adaptive).value - accuracy(lower).value, threshold=0.0,
             sentence=f"The adaptive attacker is too weak against {name}: under {adaptive.condition.title}, it leaves "
-                     f"{accuracy(adaptive)} right, the {lower.condition.rung} attacker, who knows less, only "
+                     f"{accuracy(adaptive)} right, the {lower.condition.knowledge} attacker, who knows less, only "
                      f"{accuracy(lower)}{more}. That is a sign of masked gradients ({SOURCE}): a better attacker may "
                      f"leave {name} less than its adaptive figures.")
 
@@ -126,25 +125,25 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Hashable]) -> list[list
     return list(found.values())
 
 
-def worst_cases(predictions: pd.DataFrame, cells: Sequence[Cell], bench: Bench) -> tuple[WorstCase, ...]:
+def worst_cases(predictions: pd.DataFrame, cells: Sequence[Cell], context: AuditContext) -> tuple[WorstCase, ...]:
     """Return what each defence withstands of all that was aimed at it: an image counts where no attack misleads it.
 
     Args:
         predictions: One row an image × condition × defence.
         cells: The audit's figures.
-        bench: What was run.
+        context: What was run.
 
     Returns:
         One entry a defence and degree of knowledge of which anything was aimed.
     """
     aimed = [cell for cell in cells if cell.condition.family.aimed]
-    groups = grouped(aimed, lambda cell: (cell.defence, cell.condition.rung))
+    groups = grouped(aimed, lambda cell: (cell.defence, cell.condition.knowledge))
     right = predictions.assign(right=predictions["label"] == predictions["predicted"])
-    by_condition = dict(iter(right.groupby(["attack", "strength", "rung", "defence"], sort=False)))
-    return tuple(worst_case(own, by_condition, bench) for own in track(groups, "Worst cases with intervals"))
+    by_condition = dict(iter(right.groupby(["attack", "strength", "knowledge", "defence"], sort=False)))
+    return tuple(worst_case(own, by_condition, context) for own in track(groups, "Worst cases with intervals"))
 
 
-def worst_case(cells: Sequence[Cell], known: Mapping[Any, pd.DataFrame], bench: Bench) -> WorstCase:
+def worst_case(cells: Sequence[Cell], known: Mapping[Any, pd.DataFrame], context: AuditContext) -> WorstCase:
     """Return the worst case of one defence over the conditions of one degree of knowledge."""
     most = max(accuracy(cell).n for cell in cells)
     counted = [cell for cell in cells if SHARE * accuracy(cell).n >= most]
@@ -154,38 +153,40 @@ def worst_case(cells: Sequence[Cell], known: Mapping[Any, pd.DataFrame], bench: 
     kept = np.logical_and.reduce([frame.loc[shared, "right"].to_numpy() for frame in frames])
     least = min(counted, key=lambda cell: accuracy(cell).value)
     return WorstCase(
-        defence=cells[0].defence, rung=cells[0].condition.rung, conditions=len(counted), least=least.condition.key,
+        defence=cells[0].defence, knowledge=cells[0].condition.knowledge, conditions=len(counted),
+        least=least.condition.key,
         left_out=len(cells) - len(counted),
-        accuracy=proportion(kept, patients=patients, draws=bench.plan.bootstrap, seed=bench.plan.seed))
+        accuracy=proportion(kept, patients=patients, draws=context.plan.bootstrap, seed=context.plan.seed))
 
 
 def place(cell: Cell) -> tuple[str, float, str, str]:
     """Return where a cell's rows are among the predictions."""
     what = cell.condition
-    return what.attack, what.strength, str(what.rung), cell.defence
+    return what.attack, what.strength, str(what.knowledge), cell.defence
 
 
-def summarise_outcomes(outcomes: pd.DataFrame, bench: Bench) -> tuple[OutcomeSummary, ...]:
+def summarise_outcomes(outcomes: pd.DataFrame, context: AuditContext) -> tuple[OutcomeSummary, ...]:
     """Return what each attack reached and cost, one entry a condition × target.
 
     Args:
         outcomes: One row an image × condition × target.
-        bench: What was run.
+        context: What was run.
     """
-    conditions = {(item.attack, item.strength, str(item.rung)): item for item in bench.conditions}
-    patient = dict(zip(bench.images.image_ids, bench.images.patients, strict=True))
-    groups: Iterable[tuple[Any, pd.DataFrame]] = outcomes.groupby(["attack", "strength", "rung", "target"], sort=False)
-    return tuple(outcome(conditions[what[:3]], what[3], rows, patient, bench) for what, rows in groups)
+    conditions = {(item.attack, item.strength, str(item.knowledge)): item for item in context.conditions}
+    patient = dict(zip(context.images.image_ids, context.images.patients, strict=True))
+    groups: Iterable[tuple[Any, pd.DataFrame]] = outcomes.groupby(["attack", "strength", "knowledge", "target"],
+                                                                  sort=False)
+    return tuple(outcome(conditions[what[:3]], what[3], rows, patient, context) for what, rows in groups)
 
 
 def outcome(condition: Condition, target: str, rows: pd.DataFrame, patient: Mapping[str, str],
-            bench: Bench) -> OutcomeSummary:
+            context: AuditContext) -> OutcomeSummary:
     """Return what one attack reached and cost against one target."""
     success, gradients = rows["success"], float(rows["gradients"].sum())
     people = [patient[name] for name in rows["image_id"]]
     return OutcomeSummary(
         condition=condition, target=target, linf=float(rows["linf"].median()), l2=float(rows["l2"].median()),
         success=None if success.isna().any() else proportion(
-            success.to_numpy() > 0, patients=people, draws=bench.plan.bootstrap, seed=bench.plan.seed),
+            success.to_numpy() > 0, patients=people, draws=context.plan.bootstrap, seed=context.plan.seed),
         queries=float(rows["queries"].mean()), gradients=float(rows["gradients"].mean()),
         zero_gradients=float(rows["zero_gradients"].sum()) / gradients if gradients else 0.0)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from radversary.attacks.base import AttackOutcome, Batch, run_attack
 from radversary.attacks.metering import Meter
 from radversary.audit.identity import image_hashes
-from radversary.audit.setup import Bench
+from radversary.audit.setup import AuditContext
 from radversary.audit.units import WorkUnit
 from radversary.classifiers.base import Classifier
 from radversary.core.seeds import derive_seed
@@ -31,14 +31,14 @@ COSTS = ("success", "linf", "l2", "queries", "gradients", "zero_gradients")
 """What an attack reached and cost, one column each: means of the batch where a batch was counted together."""
 
 
-def attacked_batches(bench: Bench, unit: WorkUnit, rows: np.ndarray,
+def attacked_batches(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
                      strengths: Sequence[float] | None = None) -> Iterator[AttackOutcome]:
     """Attack some images as every audit does, save them as PNG and load them again, as any file would be.
 
     Clean images come as they are.
 
     Args:
-        bench: What is run.
+        context: What is run.
         unit: The attack and its target.
         rows: Rows of the prepared images.
         strengths: Strengths to run; the unit's where None.
@@ -46,15 +46,15 @@ def attacked_batches(bench: Bench, unit: WorkUnit, rows: np.ndarray,
     Yields:
         One outcome a strength.
     """
-    images, bits = bench.images.tensor(rows), bench.images.depths(rows)
-    batch = Batch(images=images, labels=bench.images.labels[rows], bits=bits,
-                  image_ids=tuple(bench.images.image_ids[row] for row in rows))
+    images, bits = context.images.tensor(rows), context.images.depths(rows)
+    batch = Batch(images=images, labels=context.images.labels[rows], bits=bits,
+                  image_ids=tuple(context.images.image_ids[row] for row in rows))
     if unit.attack is None:
         yield untouched(images)
         return
-    # Who sees scores only asks the defence itself; only gradients need the twin that passes them.
+    # Who sees scores only asks the defence itself; only gradients need the approximation that passes them.
     target = unit.aim.target if unit.attack.needs > Access.SCORES else unit.aim.core
-    for outcome in run_attack(unit.attack, target, batch, seed=bench.plan.seed, step=unit.label,
+    for outcome in run_attack(unit.attack, target, batch, seed=context.plan.seed, step=unit.label,
                               strengths=strengths or unit.strengths):
         # Pillow stores no 16-bit colour; the colour threat model is a viewer's export, which has 8.
         depth = bits if outcome.images.shape[1] == 1 else 8
@@ -84,34 +84,36 @@ def handled(images: Images, image_ids: Sequence[str], *, attack: str) -> Images:
     return result
 
 
-def suspicion(images: Images, originals: Images, image_ids: Sequence[str], *, attack: str) -> dict[str, np.ndarray]:
+def anomaly_score(images: Images, originals: Images, image_ids: Sequence[str], *, attack: str) -> dict[str, np.ndarray]:
     """Return each detector's scores of handled images against their originals, measure to (N,)."""
     seen = handled(images, image_ids, attack=attack)
     return {measure: DETECTORS.create(measure).score(seen, originals).double().numpy() for measure in MEASURES}
 
 
-def measure_unit(bench: Bench, unit: WorkUnit, rows: np.ndarray, readers: Mapping[str, str]) -> pd.DataFrame:
+def measure_unit(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
+                 identities: Mapping[str, str]) -> pd.DataFrame:
     """Attack some images and have them read through some defences.
 
     Args:
-        bench: What is run.
+        context: What is run.
         unit: The attack and its target.
         rows: Rows of the prepared images.
-        readers: Labels of the defences that read them, to what identifies each.
+        identities: Labels of the defences that read them, to what identifies each.
 
     Returns:
-        One row an image × strength × defence: ``item`` (the image's hash), ``strength``, ``reader`` (the defence's
+        One row an image × strength × defence: ``item`` (the image's hash), ``strength``, ``defended`` (the defence's
         identity), ``decision``, probabilities ``p0`` and on; then, the same for all defences of an image, scores of
         detectors and visibility where detectors look at the unit's images, and :data:`COSTS`; ``seconds``, whose sum is
         the time that all took.
     """
-    started, frames, items = perf_counter(), list[pd.DataFrame](), image_hashes(bench.images, rows)
-    for outcome in attacked_batches(bench, unit, rows):
+    started, frames, items = perf_counter(), list[pd.DataFrame](), image_hashes(context.images, rows)
+    for outcome in attacked_batches(context, unit, rows):
         about: dict[str, Any] = {"item": items, "strength": outcome.strength,
-                                 **(looks(bench, unit, rows, outcome.images) if unit.looked_at else {}),
+                                 **(looks(context, unit, rows, outcome.images) if unit.looked_at else {}),
                                  **costs_of(outcome, len(rows))}
-        frames += [pd.DataFrame({**about, "reader": identity, **read(bench.readers[label], outcome.images)})
-                   for label, identity in readers.items()]
+        frames += [pd.DataFrame({**about, "identity": identity,
+                                 **read(context.defended_classifiers[label], outcome.images)})
+                   for label, identity in identities.items()]
     joined = pd.concat(frames, ignore_index=True)
     return joined.assign(seconds=(perf_counter() - started) / len(joined))
 
@@ -130,11 +132,11 @@ def read(classifier: Classifier, images: Images) -> dict[str, NDArray[Any]]:
     return {"decision": decisions, **{f"p{index}": probabilities[:, index] for index in range(probabilities.shape[1])}}
 
 
-def looks(bench: Bench, unit: WorkUnit, rows: np.ndarray, images: Images) -> dict[str, NDArray[np.float64]]:
+def looks(context: AuditContext, unit: WorkUnit, rows: np.ndarray, images: Images) -> dict[str, NDArray[np.float64]]:
     """Return what detectors that have the original say of attacked images, and how much of the attack shows."""
-    originals, names = bench.images.tensor(rows), [bench.images.image_ids[row] for row in rows]
+    originals, names = context.images.tensor(rows), [context.images.image_ids[row] for row in rows]
     ssim, edges = visibility(originals, images)
-    return {**suspicion(images, originals, names, attack=unit.label), "similarity": ssim.numpy(),
+    return {**anomaly_score(images, originals, names, attack=unit.label), "similarity": ssim.numpy(),
             "edge_retention": edges.numpy()}
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from radversary.attacks.base import Attack
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.threat_model import Rung, possible_rungs
+from radversary.audit.threat_model import possible_knowledge
 from radversary.core.errors import PlanError, UnknownNameError
+from radversary.core.types import AttackerKnowledge
 from radversary.defenses.base import Transform
 from radversary.defenses.registry import TRANSFORMS
 from radversary.storage.documents import Seed
@@ -26,15 +27,16 @@ class AttackPlan(Part):
     Attributes:
         label: What it is called in tables; fixes its random choices together with the seed.
         strengths: At which strengths it is run, such as opacities; None takes the one among its options.
-        rungs: What the attacker knows; None takes all that make sense for the attack.
-        surrogate: The model that the transfer rung is made on.
+        knowledge: What the attacker knows; None takes all that make sense for the attack.
+        surrogate: The model that a transfer attack is made on.
         images: At most so many test images, patients drawn at random; None takes all. For attacks that take long.
         defences: Labels of the defences that meet it, beside none; None takes all. For attacks that take long, too.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = MappingProxyType({"rungs": "knowledge"})
     label: str = Field(min_length=1)
     strengths: tuple[float, ...] | None = Field(default=None, min_length=1)
-    rungs: tuple[Rung, ...] | None = Field(default=None, min_length=1)
+    knowledge: tuple[AttackerKnowledge, ...] | None = Field(default=None, min_length=1)
     surrogate: str | None = None
     images: int | None = Field(default=None, ge=1, le=10**9)
     defences: tuple[str, ...] | None = None
@@ -43,27 +45,27 @@ class AttackPlan(Part):
     def _strengths_differ(self) -> Self:
         if self.strengths and len(set(self.strengths)) < len(self.strengths):
             raise ValueError(f"attack {self.label!r} lists a strength twice ({', '.join(map(str, self.strengths))})")
-        if self.rungs and Rung.TRANSFER in self.rungs and self.surrogate is None:
-            raise ValueError(f"attack {self.label!r} asks for the transfer rung but names no surrogate")
+        if self.knowledge and AttackerKnowledge.TRANSFER in self.knowledge and self.surrogate is None:
+            raise ValueError(f"attack {self.label!r} asks for a transfer attack but names no surrogate")
         return self
 
     def steps(self) -> tuple[float, ...]:
         """Return the strengths at which it is run."""
         return self.strengths or (self.build().current,)
 
-    def known(self) -> tuple[Rung, ...]:
-        """Return the rungs on which it is run.
+    def known(self) -> tuple[AttackerKnowledge, ...]:
+        """Return the knowledge levels on which it is run.
 
         Raises:
             PlanError: It looks at no model, so that there is nothing to know.
         """
-        possible = possible_rungs(self.build(), surrogate=self.surrogate is not None)
-        if self.rungs is None:
+        possible = possible_knowledge(self.build(), surrogate=self.surrogate is not None)
+        if self.knowledge is None:
             return possible
-        if impossible := [rung for rung in self.rungs if rung not in possible]:
-            raise PlanError(f"attack {self.label!r} looks at no model, so it cannot be run on rung "
-                            f"{impossible[0]!s}; leave out rungs")
-        return tuple(rung for rung in Rung if rung in self.rungs)
+        if impossible := [knowledge for knowledge in self.knowledge if knowledge not in possible]:
+            raise PlanError(f"attack {self.label!r} looks at no model, so it cannot be run with knowledge "
+                            f"{impossible[0]!s}; leave out knowledge")
+        return tuple(knowledge for knowledge in AttackerKnowledge if knowledge in self.knowledge)
 
     def build(self) -> Attack:
         """Return the attack.
@@ -138,10 +140,11 @@ class AuditPlan(Plan):
         false_alarms: Rate the detectors are calibrated to on re-encoded clean images.
         bootstrap: Draws of the patient-level bootstrap.
         batch_size: Images at a time; also the unit that a stopped audit does not repeat.
-        exhibits: Images in the gallery.
+        gallery: Images in the gallery.
         limit: At most so many test images, patients drawn at random; None takes all.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = MappingProxyType({"exhibits": "gallery"})
     name: str = Field(default="audit", min_length=1)
     seed: Seed = 42
     attacks: tuple[AttackPlan, ...] = Field(min_length=1)
@@ -149,7 +152,7 @@ class AuditPlan(Plan):
     false_alarms: float = Field(default=0.05, gt=0, lt=1)
     bootstrap: int = Field(default=2000, ge=100, le=10**5)
     batch_size: int = Field(default=32, ge=1, le=2**16)
-    exhibits: int = Field(default=6, ge=0, le=1000)
+    gallery: int = Field(default=6, ge=0, le=1000)
     limit: int | None = Field(default=None, ge=1, le=10**9)
 
     @model_validator(mode="after")

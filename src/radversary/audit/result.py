@@ -6,26 +6,14 @@ The report draws this and computes nothing.
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import Field, model_validator
 
-from radversary.audit.threat_model import Rung
+from radversary.audit.schema import Record, ResultDocument
 from radversary.audit.wording import level, measure_name
-from radversary.core.types import AttackContract, AttackFamily, Colour, Estimate, Norm
+from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Colour, Estimate, Norm
 from radversary.metrics.performance import PairedTest, Performance
-from radversary.storage.documents import read_document
-from radversary.storage.files import write_text
-
-LIMIT = 256 * 2**20
-"""Bytes of a stored result at most."""
-
-
-class Record(BaseModel):
-    """A frozen part of a result; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
 class Condition(Record):
@@ -35,7 +23,7 @@ class Condition(Record):
         attack: The attack's label in the plan; ``clean`` for untouched images, ``identity`` for the attack that
             changes nothing but goes the whole way.
         strength: Opacity or another strength in [0, 1]; 0 for clean and identity.
-        rung: What the attacker knew; see :class:`radversary.audit.threat_model.Rung`.
+        knowledge: What the attacker knew; see :class:`radversary.core.types.AttackerKnowledge`.
         measure: Name of the strength, such as ``opacity`` or ``epsilon``; empty for clean and identity.
         family: What the attack does, broadly.
         contract: What it promises of the size of its change.
@@ -50,7 +38,7 @@ class Condition(Record):
 
     attack: str
     strength: float
-    rung: Rung = Rung.OBLIVIOUS
+    knowledge: AttackerKnowledge = AttackerKnowledge.OBLIVIOUS
     measure: str = ""
     family: AttackFamily = AttackFamily.CONTROL
     contract: AttackContract = AttackContract.UNRESTRICTED
@@ -66,8 +54,7 @@ class Condition(Record):
     def key(self) -> str:
         """A short unique name such as ``style@0.3`` or ``stm@0.03/adaptive``."""
         short = f"{self.attack}@{self.strength:g}"
-        return short if self.rung == Rung.OBLIVIOUS else f"{short}/{self.rung}"
-
+        return short if self.knowledge == AttackerKnowledge.OBLIVIOUS else f"{short}/{self.knowledge}"
 
     @property
     def title(self) -> str:
@@ -165,7 +152,7 @@ class Detection(Record):
     histogram: Histogram | None = None
 
 
-class Exhibit(Record):
+class GalleryImage(Record):
     """One image of the gallery.
 
     Attributes:
@@ -191,7 +178,7 @@ class Exhibit(Record):
     defended: str | None
     evidence: str | None
     predictions: dict[str, str]
-    restored: dict[str, str] = {}
+    restored: dict[str, str] = Field(default={})
 
 
 class Cost(Record):
@@ -213,7 +200,7 @@ class VisibilityCell(Record):
 
     Attributes:
         attack: The attack's label.
-        rung: What the attacker knew; only rungs on which all defences meet the same images.
+        knowledge: What the attacker knew; only knowledge levels on which all defences meet the same images.
         defence: The defence's label.
         bins: Names of the bins of SSIM between original and attacked image, least visible first.
         accuracy: One estimate a bin; None where no image fell into it.
@@ -221,7 +208,7 @@ class VisibilityCell(Record):
     """
 
     attack: str
-    rung: Rung
+    knowledge: AttackerKnowledge
     defence: str
     bins: tuple[str, ...]
     accuracy: tuple[Estimate | None, ...]
@@ -257,7 +244,7 @@ class WorstCase(Record):
 
     Attributes:
         defence: Its label.
-        rung: What the attackers knew.
+        knowledge: What the attackers knew.
         accuracy: Share of images that no attack at any strength misleads.
         least: Key of the condition under which it is right least often.
         conditions: Conditions that are counted.
@@ -265,7 +252,7 @@ class WorstCase(Record):
     """
 
     defence: str
-    rung: Rung
+    knowledge: AttackerKnowledge
     accuracy: Estimate
     least: str
     conditions: int
@@ -328,7 +315,7 @@ class DataSummary(Record):
     sha256: str
 
 
-class AuditResult(Record):
+class AuditResult(ResultDocument):
     """Everything an audit found.
 
     Attributes:
@@ -337,7 +324,7 @@ class AuditResult(Record):
         model: The classifier's card as a plain mapping.
         cells: Figures, attack by defence; clean images first.
         detections: Detector by attack.
-        exhibits: The gallery.
+        gallery: The gallery.
         data: The data page.
         defences: Label to description of each defence.
         seconds: Where the time went: step to seconds.
@@ -345,9 +332,9 @@ class AuditResult(Record):
         curves: Learning curves: model label to metric name to one value an epoch.
         oracles: Defences that saw the audited attack in training: the ceiling, not competitors.
         ceilings: ``attack/defence`` pairs in which the defence is an oracle that was trained on that very attack.
-        familiar: ``attack/defence`` pairs, or ``attack@rung/defence`` where it holds on that rung alone, in which the
-            defence was trained on the attack's own generator or on the model it is made on,
-            though never on its styles or patients.
+        training_overlap: ``attack/defence`` pairs, or ``attack@knowledge/defence`` where it holds for that knowledge
+            alone, in which the defence was trained on the attack's own generator or on the model it is made on, though
+            never on its styles or patients.
         costs: Defence label to its costs.
         visibility: Accuracy against how much can be seen.
         outcomes: What each attack reached and cost.
@@ -355,21 +342,23 @@ class AuditResult(Record):
         findings: Signs that a measurement was too weak; empty for a sound one.
     """
 
+    kind: ClassVar[str] = "an audit result"
+    remedy: ClassVar[str] = "run the audit again"
     name: str
     classes: tuple[str, ...]
     model: dict[str, str]
     cells: tuple[Cell, ...]
     detections: tuple[Detection, ...]
-    exhibits: tuple[Exhibit, ...]
+    gallery: tuple[GalleryImage, ...]
     data: DataSummary
     defences: dict[str, str]
     seconds: dict[str, float]
     provenance: dict[str, str]
-    curves: dict[str, dict[str, tuple[float, ...]]] = {}
+    curves: dict[str, dict[str, tuple[float, ...]]] = Field(default={})
     oracles: tuple[str, ...] = ()
     ceilings: tuple[str, ...] = ()
-    familiar: tuple[str, ...] = ()
-    costs: dict[str, Cost] = {}
+    training_overlap: tuple[str, ...] = ()
+    costs: dict[str, Cost] = Field(default={})
     visibility: tuple[VisibilityCell, ...] = ()
     outcomes: tuple[OutcomeSummary, ...] = ()
     worst_cases: tuple[WorstCase, ...] = ()
@@ -385,14 +374,15 @@ class AuditResult(Record):
                                  f"than {', '.join(self.classes)}")
         return self
 
-    def cell(self, attack: str, strength: float, defence: str, rung: Rung = Rung.OBLIVIOUS) -> Cell:
-        """Return the cell of one attack, strength, rung and defence.
+    def cell(self, attack: str, strength: float, defence: str,
+             knowledge: AttackerKnowledge = AttackerKnowledge.OBLIVIOUS) -> Cell:
+        """Return the cell of one attack, strength, knowledge and defence.
 
         Args:
             attack: Label of the attack.
             strength: Its strength.
             defence: Label of the defence.
-            rung: What the attacker knew.
+            knowledge: What the attacker knew.
 
         Returns:
             The cell.
@@ -402,20 +392,6 @@ class AuditResult(Record):
         """
         for cell in self.cells:
             what = cell.condition
-            if (what.attack, what.strength, what.rung, cell.defence) == (attack, strength, rung, defence):
+            if (what.attack, what.strength, what.knowledge, cell.defence) == (attack, strength, knowledge, defence):
                 return cell
-        raise KeyError((attack, strength, str(rung), defence))
-
-    def save(self, path: Path) -> Path:
-        """Write the result as JSON, whole or not at all."""
-        return write_text(path, self.model_dump_json(indent=1) + "\n")
-
-    @classmethod
-    def load(cls, path: Path) -> AuditResult:
-        """Read a result that :meth:`save` wrote.
-
-        Raises:
-            DataError: It is absent, damaged, or of another version.
-        """
-        return read_document(path, cls, what="an audit result", remedy="run the audit again", limit=LIMIT,
-                             constants=True)
+        raise KeyError((attack, strength, str(knowledge), defence))

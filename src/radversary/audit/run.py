@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -13,23 +14,23 @@ from radversary import __version__
 from radversary.audit.environment import environment
 from radversary.audit.findings import findings_of, summarise_outcomes, worst_cases
 from radversary.audit.identity import classifier_hash, image_hashes
-from radversary.audit.measure import measure_unit, suspicion
+from radversary.audit.measure import anomaly_score, measure_unit
 from radversary.audit.plan import AuditPlan
 from radversary.audit.result import AuditResult, Cost
-from radversary.audit.setup import Bench, Subject, describe, prepare_bench, test_rows
+from radversary.audit.setup import AuditContext, AuditInputs, describe, prepare_context, test_rows
 from radversary.audit.summarise.costs import measure_costs
 from radversary.audit.summarise.data import summarise_data
 from radversary.audit.summarise.detection import Thresholds, calibrate, summarise_detections
-from radversary.audit.summarise.gallery import hang_exhibits
+from radversary.audit.summarise.gallery import render_gallery
 from radversary.audit.summarise.predictions import summarise_predictions
 from radversary.audit.summarise.visibility import summarise_visibility
 from radversary.audit.tables import AuditTables, assemble
-from radversary.audit.threat_model import Rung
-from radversary.audit.units import FORMAT, WorkUnit, reader_hashes, work_units
+from radversary.audit.units import FORMAT, WorkUnit, defended_hashes, work_units
+from radversary.core.types import AttackerKnowledge
 from radversary.data.prepared import PreparedImages
 from radversary.execution.progress import Progress, reporting, track
 from radversary.storage.files import read_json, sha256_file, sha256_json, write_json, write_text, write_whole
-from radversary.storage.hashes import part_hash
+from radversary.storage.hashes import component_hash
 from radversary.storage.locks import locked
 from radversary.storage.plans import plan_text
 from radversary.storage.results import ResultCache
@@ -40,17 +41,17 @@ TABLES = ("predictions", "detections", "outcomes")
 """Names of the tables in a run folder."""
 
 
-def run_audit(plan: AuditPlan, subject: Subject, out: Path, *, progress: Progress | None = None) -> AuditResult:
+def run_audit(plan: AuditPlan, inputs: AuditInputs, out: Path, *, progress: Progress | None = None) -> AuditResult:
     """Attack, read, detect and compare on the sealed test images; write the run folder.
 
     The folder gets ``plan.yaml``, ``environment.json``, ``predictions.parquet``, ``detections.parquet``,
-    ``outcomes.parquet``, ``result.json`` and the exhibits under ``figures/``. Each unit of work, an attack on a target
-    over some rows, is kept under ``units/`` by a hash of all that it depends on: a stopped audit goes on where it was,
-    and one with a further attack, other images or another batch size repeats nothing that is known.
+    ``outcomes.parquet``, ``result.json`` and the gallery images under ``figures/``. Each unit of work, an attack on a
+    target over some rows, is kept under ``units/`` by a hash of all that it depends on: a stopped audit goes on where
+    it was, and one with a further attack, other images or another batch size repeats nothing that is known.
 
     Args:
         plan: What to do.
-        subject: What is audited.
+        inputs: What is audited.
         out: The run folder.
         progress: Who is told how far it is, and may stop it.
 
@@ -63,67 +64,67 @@ def run_audit(plan: AuditPlan, subject: Subject, out: Path, *, progress: Progres
         BusyError: Another process writes the run folder.
         StorageError: The disk refused; run again to go on.
     """
-    bench = prepare_bench(plan, subject)
-    rows = test_rows(plan, subject.images)
-    key = audit_key(plan, subject)
+    context = prepare_context(plan, inputs)
+    rows = test_rows(plan, inputs.images)
+    key = audit_key(plan, inputs)
     with locked(out), reporting(progress):
         clear_other(out, key)
-        write_text(out / "plan.yaml", subject.document or plan_text(plan))
-        tables, spent = measured(bench, rows, out)
+        write_text(out / "plan.yaml", inputs.document or plan_text(plan))
+        tables, spent = measured(context, rows, out)
         for name, frame in tables.named():
-            write_whole(out / f"{name}.parquet", lambda part, frame=frame: frame.to_parquet(part, index=False))  # type: ignore[misc]
+            write_whole(out / f"{name}.parquet", partial(frame.to_parquet, index=False))
         write_json(out / KEY, {"key": key, "seconds": spent})
-        result = summarised(bench, subject, rows, tables, out, {"attack, defend and detect": spent})
+        result = summarised(context, inputs, rows, tables, out, {"attack, defend and detect": spent})
         write_json(out / "environment.json", environment())
         result.save(out / "result.json")
     return result
 
 
-def summarised(bench: Bench, subject: Subject, rows: np.ndarray, tables: AuditTables, out: Path,
+def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tables: AuditTables, out: Path,
                seconds: Mapping[str, float]) -> AuditResult:
     """Return the result: figures, gallery and provenance of what was measured.
 
     Args:
-        bench: What was run.
-        subject: What is audited.
+        context: What was run.
+        inputs: What is audited.
         rows: The test rows.
         tables: What was measured.
         out: The run folder, which gets the gallery.
         seconds: What the steps so far took.
     """
-    started, plan = perf_counter(), bench.plan
-    thresholds, key = calibration(plan, subject.images), audit_key(plan, subject)
-    cells, outcomes = summarise_predictions(tables.predictions, bench), summarise_outcomes(tables.outcomes, bench)
+    started, plan = perf_counter(), context.plan
+    thresholds, key = calibration(plan, inputs.images), audit_key(plan, inputs)
+    cells, outcomes = summarise_predictions(tables.predictions, context), summarise_outcomes(tables.outcomes, context)
     result = AuditResult(
-        name=plan.name, classes=subject.images.classes, model=subject.classifiers["victim"].card.as_text(),
-        cells=cells, outcomes=outcomes, worst_cases=worst_cases(tables.predictions, cells, bench),
+        name=plan.name, classes=inputs.images.classes, model=inputs.classifiers["victim"].card.as_text(),
+        cells=cells, outcomes=outcomes, worst_cases=worst_cases(tables.predictions, cells, context),
         findings=findings_of(cells, outcomes),
-        detections=summarise_detections(tables.detections, bench, thresholds),
-        exhibits=hang_exhibits(bench, rows, tables.predictions, out),
-        data=summarise_data(subject.images, subject.report, subject.source, rows, thresholds),
-        defences={"none": "the classifier alone", **{item.label: describe(item.label, bench)
+        detections=summarise_detections(tables.detections, context, thresholds),
+        gallery=render_gallery(context, rows, tables.predictions, out),
+        data=summarise_data(inputs.images, inputs.report, inputs.source, rows, thresholds),
+        defences={"none": "the classifier alone", **{item.label: describe(item.label, context)
                                                      for item in plan.defences}},
-        curves={name: dict(curve) for name, curve in subject.curves.items()},
-        oracles=tuple(item.label for item in plan.defences if item.model in subject.oracles),
-        ceilings=pairs(plan, subject.ceilings), familiar=pairs(plan, subject.familiar),
-        costs=costs_once(bench, subject, out, key),
-        visibility=summarise_visibility(tables.predictions, tables.detections, bench),
-        seconds={**subject.seconds, **seconds},
-        provenance={**subject.provenance, "audit key": key,
+        curves={name: dict(curve) for name, curve in inputs.curves.items()},
+        oracles=tuple(item.label for item in plan.defences if item.model in inputs.oracles),
+        ceilings=pairs(plan, inputs.ceilings), training_overlap=pairs(plan, inputs.training_overlap),
+        costs=costs_once(context, inputs, out, key),
+        visibility=summarise_visibility(tables.predictions, tables.detections, context),
+        seconds={**inputs.seconds, **seconds},
+        provenance={**inputs.provenance, "audit key": key,
                     "predictions sha256": sha256_file(out / "predictions.parquet")})
     spent = {**result.seconds, "figures and intervals": perf_counter() - started}
     return result.model_copy(update={"seconds": spent})
 
 
-def audit_key(plan: AuditPlan, subject: Subject) -> str:
+def audit_key(plan: AuditPlan, inputs: AuditInputs) -> str:
     """Return the hash of all that the predictions depend on: plan, models by what they answer, parts, images."""
-    settings = plan.model_dump(mode="json", exclude={"bootstrap", "exhibits", "false_alarms", "name", "batch_size"})
-    models = {name: classifier_hash(classifier) for name, classifier in subject.classifiers.items()}
-    attacks = [part_hash(attack.build()) for attack in plan.attacks]
-    transforms = [[part_hash(transform) for transform in defence.build(subject.transforms)]
+    settings = plan.model_dump(mode="json", exclude={"bootstrap", "gallery", "false_alarms", "name", "batch_size"})
+    models = {name: classifier_hash(classifier) for name, classifier in inputs.classifiers.items()}
+    attacks = [component_hash(attack.build()) for attack in plan.attacks]
+    transforms = [[component_hash(transform) for transform in defence.build(inputs.transforms)]
                   for defence in plan.defences]
     return sha256_json({"radversary": __version__, "format": FORMAT, "plan": settings, "attacks": attacks,
-                        "models": models, "transforms": transforms, "images": subject.images.sha256})
+                        "models": models, "transforms": transforms, "images": inputs.images.sha256})
 
 
 def clear_other(out: Path, key: str) -> None:
@@ -136,48 +137,50 @@ def clear_other(out: Path, key: str) -> None:
 def pairs(plan: AuditPlan, known: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Return the pairs ``attack/defence`` in which a part of the defence is said to know the attack.
 
-    Where it is said of one rung (``attack@rung``), the pair is ``attack@rung/defence``.
+    Where it holds for one knowledge alone (``attack@knowledge``), the pair is ``attack@knowledge/defence``.
     """
     parts = {item.label: [item.model, *(part.name for part in item.transforms)] for item in plan.defences}
-    marks = [mark for attack in plan.attacks for mark in (attack.label, *(f"{attack.label}@{rung}" for rung in Rung))]
+    marks = [mark for attack in plan.attacks
+             for mark in (attack.label, *(f"{attack.label}@{knowledge}" for knowledge in AttackerKnowledge))]
     return tuple(f"{mark}/{label}" for mark in marks for label, names in parts.items()
                  if any(mark in known.get(name, ()) for name in names))
 
 
-def measured(bench: Bench, rows: np.ndarray, out: Path) -> tuple[AuditTables, float]:
+def measured(context: AuditContext, rows: np.ndarray, out: Path) -> tuple[AuditTables, float]:
     """Measure what is not known yet, and return the tables and the seconds that all of it took.
 
     Images are taken batch by batch and each batch goes through all units, so that an attack which keeps its
     stylisations for the next model finds them.
     """
-    cache, units, readers = ResultCache(out / "units"), work_units(bench, rows), reader_hashes(bench)
+    cache, units, identities = ResultCache(out / "units"), work_units(context, rows), defended_hashes(context)
     known = {unit.key: cache.read(unit.key) for unit in units}
-    for unit, batch, labels in track(missing(bench, units, known, rows, readers), "Attacking, defending, detecting"):
-        frame = measure_unit(bench, unit, batch, {label: readers[label] for label in labels})
+    for unit, batch, labels in track(missing(context, units, known, rows, identities),
+                                     "Attacking, defending, detecting"):
+        frame = measure_unit(context, unit, batch, {label: identities[label] for label in labels})
         cache.add(unit.key, frame)
         known[unit.key] = pd.concat([known[unit.key], frame], ignore_index=True)
     spent = sum(float(frame["seconds"].sum()) for frame in known.values())
-    return assemble(bench, units, known, readers), spent
+    return assemble(context, units, known, identities), spent
 
 
-def missing(bench: Bench, units: Sequence[WorkUnit], known: Mapping[str, pd.DataFrame], rows: np.ndarray,
-            readers: Mapping[str, str]) -> list[tuple[WorkUnit, np.ndarray, tuple[str, ...]]]:
+def missing(context: AuditContext, units: Sequence[WorkUnit], known: Mapping[str, pd.DataFrame], rows: np.ndarray,
+            identities: Mapping[str, str]) -> list[tuple[WorkUnit, np.ndarray, tuple[str, ...]]]:
     """List what remains to be measured: a unit, some of its rows, and the defences that have not read them.
 
     Args:
-        bench: What is run.
+        context: What is run.
         units: Its units of work.
         known: What each unit's key has.
         rows: The test rows.
-        readers: Defence label to its identity.
+        identities: Defence label to its identity.
     """
     there = {unit.key: measured_items(known[unit.key]) for unit in units}
     todo = []
-    for batch in np.array_split(rows, range(bench.plan.batch_size, len(rows), bench.plan.batch_size)):
-        items = dict(zip(batch.tolist(), image_hashes(bench.images, batch), strict=True))
+    for batch in np.array_split(rows, range(context.plan.batch_size, len(rows), context.plan.batch_size)):
+        items = dict(zip(batch.tolist(), image_hashes(context.images, batch), strict=True))
         for unit in units:
             own = [row for row in batch.tolist() if row in unit.members]
-            unread = {label: [row for row in own if items[row] not in there[unit.key].get(readers[label], ())]
+            unread = {label: [row for row in own if items[row] not in there[unit.key].get(identities[label], ())]
                       for label in unit.defences}
             labels = tuple(label for label, lacking in unread.items() if lacking)
             lacking = sorted({row for label in labels for row in unread[label]})
@@ -188,10 +191,10 @@ def missing(bench: Bench, units: Sequence[WorkUnit], known: Mapping[str, pd.Data
 
 def measured_items(rows: pd.DataFrame) -> dict[str, set[str]]:
     """Return which images each reader has read, by the reader's identity."""
-    return {} if rows.empty else {str(reader): set(own["item"]) for reader, own in rows.groupby("reader")}
+    return {} if rows.empty else {str(identity): set(own["item"]) for identity, own in rows.groupby("identity")}
 
 
-def costs_once(bench: Bench, subject: Subject, out: Path, key: str) -> dict[str, Cost]:
+def costs_once(context: AuditContext, inputs: AuditInputs, out: Path, key: str) -> dict[str, Cost]:
     """Measure what each defence costs, or take what was measured for the same audit: no two timings are equal."""
     try:
         known = read_json(out / COSTS)
@@ -199,7 +202,7 @@ def costs_once(bench: Bench, subject: Subject, out: Path, key: str) -> dict[str,
             return {label: Cost.model_validate(cost) for label, cost in known["costs"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # absent, damaged or of another version
         pass
-    costs = measure_costs(bench, subject.seconds)
+    costs = measure_costs(context, inputs.seconds)
     record = {label: cost.model_dump(mode="json") for label, cost in costs.items()}
     write_json(out / COSTS, {"key": key, "costs": record})
     return costs
@@ -218,6 +221,6 @@ def calibration(plan: AuditPlan, images: PreparedImages) -> Thresholds | None:
     """Calibrate the detectors on handled clean validation images; None where there are too few."""
     rows = images.rows("validation") if "validation" in images.parts else np.arange(0)
     parts = [part for part in np.array_split(rows, max(1, len(rows) // plan.batch_size)) if len(part)]
-    scores = [suspicion(images.tensor(part), images.tensor(part), [images.image_ids[row] for row in part],
-                        attack="clean") for part in track(parts, "Calibrating detectors")]
+    scores = [anomaly_score(images.tensor(part), images.tensor(part), [images.image_ids[row] for row in part],
+                            attack="clean") for part in track(parts, "Calibrating detectors")]
     return calibrate(scores, false_alarms=plan.false_alarms)

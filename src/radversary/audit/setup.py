@@ -10,16 +10,16 @@ import numpy as np
 from radversary.attacks.base import Attack
 from radversary.attacks.equal_noise import EqualNoise
 from radversary.attacks.gradient.linf import LinfAttack, check_epsilon
+from radversary.attacks.guarded_victim import Evasive
 from radversary.attacks.identity import Identity
-from radversary.attacks.watched import Evasive
 from radversary.audit.plan import AttackPlan, AuditPlan
 from radversary.audit.result import Condition
-from radversary.audit.threat_model import SHARED, Rung
+from radversary.audit.threat_model import SHARED
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.seeds import numpy_generator
-from radversary.core.types import Colour
+from radversary.core.types import AttackerKnowledge, Colour
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.base import Stack, Transform
@@ -28,7 +28,7 @@ from radversary.imaging.image import check_rule
 
 
 @dataclass(frozen=True)
-class Subject:
+class AuditInputs:
     """What is audited.
 
     Attributes:
@@ -42,8 +42,8 @@ class Subject:
         seconds: Time that earlier steps took, such as ``train victim``.
         document: What is written as ``plan.yaml``; empty writes the audit's own plan.
         oracles: Models that were trained on an audited attack.
-        familiar: Model or transform to the labels of the attacks whose generator it was trained with, ``label@rung``
-            where it was trained with the model that one rung attacks.
+        training_overlap: Model or transform to the labels of the attacks whose generator it was trained with,
+            ``label@knowledge`` where it was trained with the model that one knowledge level attacks.
         ceilings: Oracle to the labels of the attacks that it was trained on.
     """
 
@@ -57,87 +57,87 @@ class Subject:
     seconds: Mapping[str, float] = field(default_factory=dict)
     document: str = ""
     oracles: frozenset[str] = frozenset()
-    familiar: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    training_overlap: Mapping[str, Sequence[str]] = field(default_factory=dict)
     ceilings: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Trial:
+class PlannedAttack:
     """One attack of an audit.
 
     Attributes:
         attack: The attack.
         strengths: At which it is run.
-        rungs: On which it is run.
-        surrogate: The model of the transfer rung, if it has one.
+        knowledge: What the attacker knows, each in turn.
+        surrogate: The model of a transfer attack, if it has one.
         rows: The test rows it is run on; a set, for asking.
         defences: Labels of the defences that meet it, beside none; None for all.
     """
 
     attack: Attack
     strengths: tuple[float, ...]
-    rungs: tuple[Rung, ...] = (Rung.OBLIVIOUS,)
+    knowledge: tuple[AttackerKnowledge, ...] = (AttackerKnowledge.OBLIVIOUS,)
     surrogate: Classifier | None = None
     rows: frozenset[int] | None = None
     defences: frozenset[str] | None = None
 
-    def meets(self, rows: np.ndarray) -> np.ndarray:
+    def rows_for(self, rows: np.ndarray) -> np.ndarray:
         """Return those of some rows that it is run on."""
         return rows if self.rows is None else rows[[int(row) in self.rows for row in rows]]
 
 
 @dataclass(frozen=True)
-class Bench:
+class AuditContext:
     """All that a batch is put through.
 
     Attributes:
         plan: The audit's plan.
-        readers: Defence label to the classifier behind it; ``none`` is the victim.
-        trials: Attack label to what is done, in the plan's order.
+        defended_classifiers: Defence label to the classifier behind it; ``none`` is the victim.
+        attacks: Attack label to what is done, in the plan's order.
         images: The prepared images.
     """
 
     plan: AuditPlan
-    readers: Mapping[str, Classifier]
-    trials: Mapping[str, Trial]
+    defended_classifiers: Mapping[str, Classifier]
+    attacks: Mapping[str, PlannedAttack]
     images: PreparedImages
 
-    def facing(self, label: str) -> dict[str, Classifier]:
+    def defences_for(self, label: str) -> dict[str, Classifier]:
         """Return the defences that meet an attack, ``none`` among them; all meet clean images."""
-        chosen = self.trials[label].defences if label in self.trials else None
-        return {name: reader for name, reader in self.readers.items()
+        chosen = self.attacks[label].defences if label in self.attacks else None
+        return {name: defended for name, defended in self.defended_classifiers.items()
                 if chosen is None or name == "none" or name in chosen}
 
-    def judged(self, label: str) -> tuple[Rung, ...]:
-        """Return the rungs on which an attack's own images are looked at: those all defences share, else its first.
+    def judged(self, label: str) -> tuple[AttackerKnowledge, ...]:
+        """Return for which knowledge an attack's own images are examined: where all defences share them, or the first.
 
-        On the others each defence meets images of its own, which differ from those made against no defence.
+        With other knowledge each defence meets images of its own, which differ from those made against no defence.
         """
-        rungs = self.trials[label].rungs if label in self.trials else (Rung.OBLIVIOUS,)
-        return tuple(rung for rung in rungs if rung in SHARED) or rungs[:1]
+        given = self.attacks[label].knowledge if label in self.attacks else (AttackerKnowledge.OBLIVIOUS,)
+        return tuple(knowledge for knowledge in given if knowledge in SHARED) or given[:1]
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """All conditions in the order of the tables: clean, identity, then attack by rung by strength."""
+        """All conditions in the order of the tables: clean, identity, then attack by knowledge by strength."""
         listed = [Condition(attack="clean", strength=0.0), Condition(attack="identity", strength=0.0,
                                                                      description=repr(Identity()))]
-        for label, trial in self.trials.items():
-            listed += [condition_of(label, trial.attack.at(strength), rung)
-                       for rung in trial.rungs for strength in trial.strengths]
+        for label, planned in self.attacks.items():
+            listed += [condition_of(label, planned.attack.at(strength), knowledge)
+                       for knowledge in planned.knowledge for strength in planned.strengths]
         return tuple(listed)
 
 
-def condition_of(label: str, attack: Attack, rung: Rung) -> Condition:
+def condition_of(label: str, attack: Attack, knowledge: AttackerKnowledge) -> Condition:
     """Return what an attack at its strength does, as the result says it."""
     budget = attack.budget
     return Condition(
-        attack=label, strength=attack.current, rung=rung, measure=attack.strength, family=attack.family,
+        attack=label, strength=attack.current, knowledge=knowledge, measure=attack.strength, family=attack.family,
         contract=attack.contract, norm=budget.norm, epsilon=budget.epsilon, queries=budget.queries,
         colour=attack.channels, mixture=attack.mixture, description=repr(attack),
         like=repr(attack.other()) if isinstance(attack, EqualNoise) else "")
 
 
-def prepare_bench(plan: AuditPlan, subject: Subject) -> Bench:
+def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
     """Build attacks and defended classifiers, refusing what does not fit.
 
     Raises:
@@ -147,22 +147,22 @@ def prepare_bench(plan: AuditPlan, subject: Subject) -> Bench:
         AccessError: An attack that evades detectors, of which an audit has none.
         UnknownNameError: A defence or an attack names a model or transform that is not there.
     """
-    for classifier in subject.classifiers.values():
+    for classifier in inputs.classifiers.values():
         check_answers(without_transforms(classifier))
-    readers: dict[str, Classifier] = {"none": subject.classifiers["victim"]}
+    defended_classifiers: dict[str, Classifier] = {"none": inputs.classifiers["victim"]}
     for defence in plan.defences:
-        if defence.model not in subject.classifiers:
-            raise UnknownNameError(f"model of defence {defence.label!r}", defence.model, subject.classifiers)
-        model, transforms = subject.classifiers[defence.model], defence.build(subject.transforms)
-        readers[defence.label] = Defended(model, Stack(transforms)) if transforms else model
-    for reader in readers.values():
-        check_fits(reader, subject.images.classes)
-        check_rule(subject.images.rule, reader.card, model=reader.card.name)
-    rows = test_rows(plan, subject.images)
-    trials = {attack.label: trial(attack, subject, rows, seed=plan.seed) for attack in plan.attacks}
-    for item in trials.values():
-        refuse_evasive(item.attack, readers["none"])
-    return Bench(plan=plan, readers=readers, trials=trials, images=subject.images)
+        if defence.model not in inputs.classifiers:
+            raise UnknownNameError(f"model of defence {defence.label!r}", defence.model, inputs.classifiers)
+        model, transforms = inputs.classifiers[defence.model], defence.build(inputs.transforms)
+        defended_classifiers[defence.label] = Defended(model, Stack(transforms)) if transforms else model
+    for defended in defended_classifiers.values():
+        check_fits(defended, inputs.images.classes)
+        check_rule(inputs.images.rule, defended.card, model=defended.card.name)
+    rows = test_rows(plan, inputs.images)
+    attacks = {attack.label: planned_attack(attack, inputs, rows, seed=plan.seed) for attack in plan.attacks}
+    for item in attacks.values():
+        refuse_evasive(item.attack, defended_classifiers["none"])
+    return AuditContext(plan=plan, defended_classifiers=defended_classifiers, attacks=attacks, images=inputs.images)
 
 
 def without_transforms(classifier: Classifier) -> Classifier:
@@ -171,29 +171,29 @@ def without_transforms(classifier: Classifier) -> Classifier:
 
 
 def refuse_evasive(attack: Attack, victim: Classifier) -> None:
-    """Refuse an attack that evades detectors, itself or as the measure of some noise, where nothing watches.
+    """Refuse an attack that evades detectors, itself or as the measure of some noise, where there are none.
 
     Raises:
         AccessError: It does.
     """
     known = attack.other() if isinstance(attack, EqualNoise) else attack
     if isinstance(known, Evasive):
-        known.watched(victim)
+        known.guarded(victim)
 
 
-def trial(plan: AttackPlan, subject: Subject, rows: np.ndarray, *, seed: int) -> Trial:
+def planned_attack(plan: AttackPlan, inputs: AuditInputs, rows: np.ndarray, *, seed: int) -> PlannedAttack:
     """Build one attack of a plan.
 
     Raises:
         PlanError: Its surrogate is the victim, or a strength vanishes in the images' bit depth.
         UnknownNameError: Its surrogate is not there.
     """
-    met = rows if plan.images is None else some_rows(rows, subject.images, limit=plan.images, seed=seed)
-    check_strengths(plan, subject.images, met)
-    return Trial(attack=plan.build(), strengths=plan.steps(), rungs=plan.known(),
-                 rows=None if plan.images is None else frozenset(map(int, met)),
-                 surrogate=surrogate_of(plan, subject),
-                 defences=None if plan.defences is None else frozenset(plan.defences))
+    met = rows if plan.images is None else some_rows(rows, inputs.images, limit=plan.images, seed=seed)
+    check_strengths(plan, inputs.images, met)
+    return PlannedAttack(attack=plan.build(), strengths=plan.steps(), knowledge=plan.known(),
+                         rows=None if plan.images is None else frozenset(map(int, met)),
+                         surrogate=surrogate_of(plan, inputs),
+                         defences=None if plan.defences is None else frozenset(plan.defences))
 
 
 def check_strengths(plan: AttackPlan, images: PreparedImages, rows: np.ndarray) -> None:
@@ -215,8 +215,8 @@ def check_strengths(plan: AttackPlan, images: PreparedImages, rows: np.ndarray) 
             check_epsilon(epsilon, bits)
 
 
-def surrogate_of(plan: AttackPlan, subject: Subject) -> Classifier | None:
-    """Return the model of an attack's transfer rung, None where it has none.
+def surrogate_of(plan: AttackPlan, inputs: AuditInputs) -> Classifier | None:
+    """Return the model of an attack's transfer, None where it has none.
 
     Raises:
         InputError: It reads images by another rule than they were prepared by.
@@ -225,14 +225,14 @@ def surrogate_of(plan: AttackPlan, subject: Subject) -> Classifier | None:
     """
     if plan.surrogate is None:
         return None
-    if plan.surrogate not in subject.classifiers:
-        raise UnknownNameError(f"surrogate of attack {plan.label!r}", plan.surrogate, subject.classifiers)
-    model = subject.classifiers[plan.surrogate]
-    check_fits(model, subject.images.classes)
-    check_rule(subject.images.rule, model.card, model=plan.surrogate)
-    if model.fingerprint() == subject.classifiers["victim"].fingerprint():
+    if plan.surrogate not in inputs.classifiers:
+        raise UnknownNameError(f"surrogate of attack {plan.label!r}", plan.surrogate, inputs.classifiers)
+    model = inputs.classifiers[plan.surrogate]
+    check_fits(model, inputs.images.classes)
+    check_rule(inputs.images.rule, model.card, model=plan.surrogate)
+    if model.fingerprint() == inputs.classifiers["victim"].fingerprint():
         raise PlanError(f"the surrogate {plan.surrogate!r} of attack {plan.label!r} is the victim itself; the transfer "
-                        "rung needs a model that the victim's owner does not have")
+                        "knowledge level needs a model that the victim's owner does not have")
     return model
 
 
@@ -256,9 +256,10 @@ def some_rows(rows: np.ndarray, images: PreparedImages, *, limit: int, seed: int
     return np.sort(np.array(sorted(rows, key=lambda row: (order[images.patients[row]], row))[:limit]))
 
 
-def describe(label: str, bench: Bench) -> str:
+def describe(label: str, context: AuditContext) -> str:
     """Say in one line what a defence is."""
-    reader = bench.readers[label]
-    if isinstance(reader, Defended):
-        return f"{reader.transform} before model {reader.classifier.card.name}"
-    return f"model {reader.card.name} ({reader.card.architecture}): {reader.card.notes or reader.card.trained_on}"
+    defended = context.defended_classifiers[label]
+    if isinstance(defended, Defended):
+        return f"{defended.transform} before model {defended.classifier.card.name}"
+    card = defended.card
+    return f"model {card.name} ({card.architecture}): {card.notes or card.trained_on}"

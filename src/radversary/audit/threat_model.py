@@ -1,40 +1,26 @@
-"""What an attacker knows, rung by rung, and which model each attack is therefore made on.
+"""Which model an attack is made on, by what the attacker knows.
 
-An attack is a function of a classifier. On the lower rungs every defence meets the same images; on the upper ones each
-gets images of its own, made against it.
+Oblivious and transfer attacks give every defence the same images; gray-box and adaptive ones make images of their own
+against each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from enum import StrEnum
 
 from radversary.attacks.base import Attack
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError
-from radversary.core.types import Access
+from radversary.core.types import Access, AttackerKnowledge
 from radversary.defenses.defended import Defended
 
 EXPECTATION = 10
 """Gradients averaged a step against a defence that is random (Athalye et al. 2018, arXiv:1802.00420), at least."""
 
 
-class Rung(StrEnum):
-    """How much the attacker knows of what stands between the image and the verdict.
-
-    ``oblivious`` attacks the undefended classifier, or none; ``transfer`` a surrogate of its own; ``classifier`` the
-    very classifier of the defence, but not the transforms before it; ``adaptive`` all of it, through the defence.
-    """
-
-    OBLIVIOUS = "oblivious"
-    TRANSFER = "transfer"
-    CLASSIFIER = "classifier"
-    ADAPTIVE = "adaptive"
-
-
-SHARED = (Rung.OBLIVIOUS, Rung.TRANSFER)
-"""Rungs on which every defence meets the same images."""
+SHARED = (AttackerKnowledge.OBLIVIOUS, AttackerKnowledge.TRANSFER)
+"""Knowledge with which every defence meets the same images."""
 
 
 @dataclass(frozen=True)
@@ -56,28 +42,29 @@ class Aim:
     @classmethod
     def at(cls, core: Classifier, defences: Iterable[str]) -> Aim:
         """Aim at a classifier, opened up."""
-        return cls(core=core, target=opened(core), defences=tuple(defences), random=is_random(core))
+        return cls(core=core, target=white_box_view(core), defences=tuple(defences), random=is_random(core))
 
 
-def possible_rungs(attack: Attack, *, surrogate: bool) -> tuple[Rung, ...]:
-    """Return the rungs on which an attack makes sense: one that looks at no model is oblivious and nothing else.
+def possible_knowledge(attack: Attack, *, surrogate: bool) -> tuple[AttackerKnowledge, ...]:
+    """Return the knowledge that makes sense for an attack: one that looks at no model is oblivious and nothing else.
 
     Args:
         attack: The attack.
         surrogate: Whether there is a surrogate to make it on.
     """
     if attack.needs == Access.NONE:
-        return (Rung.OBLIVIOUS,)
-    return tuple(rung for rung in Rung if surrogate or rung != Rung.TRANSFER)
+        return (AttackerKnowledge.OBLIVIOUS,)
+    return tuple(knowledge for knowledge in AttackerKnowledge if surrogate or knowledge != AttackerKnowledge.TRANSFER)
 
 
-def aims(rung: Rung, readers: Mapping[str, Classifier], surrogate: Classifier | None) -> tuple[Aim, ...]:
-    """Return whom an attacker of one rung attacks.
+def aims(knowledge: AttackerKnowledge, defended_classifiers: Mapping[str, Classifier],
+         surrogate: Classifier | None) -> tuple[Aim, ...]:
+    """Return the models that an attacker with some knowledge attacks.
 
     Args:
-        rung: What is known.
-        readers: Defence label to the classifier behind it; ``none`` is the victim.
-        surrogate: The model of the transfer rung.
+        knowledge: What is known.
+        defended_classifiers: Defence label to the classifier behind it; ``none`` is the victim.
+        surrogate: The model of a transfer attack.
 
     Returns:
         The aims; each defence is in exactly one.
@@ -89,44 +76,44 @@ def aims(rung: Rung, readers: Mapping[str, Classifier], surrogate: Classifier | 
         >>> from radversary.classifiers import wrap
         >>> import torch
         >>> victim = wrap(torch.nn.Flatten(), classes=[str(i) for i in range(256)], size=16)
-        >>> [aim.defences for aim in aims(Rung.ADAPTIVE, {"none": victim, "other": victim}, None)]
+        >>> [aim.defences for aim in aims(AttackerKnowledge.ADAPTIVE, {"none": victim, "other": victim}, None)]
         [('none', 'other')]
     """
-    if rung == Rung.TRANSFER:
+    if knowledge == AttackerKnowledge.TRANSFER:
         if surrogate is None:
-            raise PlanError("the transfer rung needs a surrogate; name one of the models")
-        return (Aim.at(surrogate, readers),)
-    if rung == Rung.OBLIVIOUS:
-        return (Aim.at(readers["none"], readers),)
+            raise PlanError("a transfer attack needs a surrogate; name one of the models")
+        return (Aim.at(surrogate, defended_classifiers),)
+    if knowledge == AttackerKnowledge.OBLIVIOUS:
+        return (Aim.at(defended_classifiers["none"], defended_classifiers),)
     grouped: dict[int, list[str]] = {}
     seen: dict[int, Classifier] = {}
-    for label, reader in readers.items():
-        target = reader if rung == Rung.ADAPTIVE else behind(reader)
+    for label, defended in defended_classifiers.items():
+        target = defended if knowledge == AttackerKnowledge.ADAPTIVE else base_classifier(defended)
         seen[id(target)] = target
         grouped.setdefault(id(target), []).append(label)
     return tuple(Aim.at(seen[mark], labels) for mark, labels in grouped.items())
 
 
-def behind(reader: Classifier) -> Classifier:
+def base_classifier(defended: Classifier) -> Classifier:
     """Return the classifier behind a defence's transforms; what a model does to its own input is part of it."""
-    return reader.classifier if isinstance(reader, Defended) and not reader.inherent else reader
+    return defended.classifier if isinstance(defended, Defended) and not defended.inherent else defended
 
 
-def opened(reader: Classifier) -> Classifier:
+def white_box_view(defended: Classifier) -> Classifier:
     """Return a classifier as one who knows all of it rebuilds it at home: gradients reach through each transform."""
-    if not isinstance(reader, Defended):
-        return reader
-    return Defended(opened(reader.classifier), reader.transform, adaptive=True, inherent=reader.inherent)
+    if not isinstance(defended, Defended):
+        return defended
+    return Defended(white_box_view(defended.classifier), defended.transform, adaptive=True, inherent=defended.inherent)
 
 
-def is_random(reader: Classifier) -> bool:
-    """Return whether any transform before a classifier draws at random, and its twin is not the mean over all draws."""
-    if not isinstance(reader, Defended):
+def is_random(defended: Classifier) -> bool:
+    """Return whether a transform before a classifier draws at random and its ``bpda`` is not the mean of all draws."""
+    if not isinstance(defended, Defended):
         return False
-    return (reader.transform.random and not reader.transform.exact) or is_random(reader.classifier)
+    return (defended.transform.random and not defended.transform.exact) or is_random(defended.classifier)
 
 
-def armed(attack: Attack, aim: Aim) -> Attack:
+def with_eot(attack: Attack, aim: Aim) -> Attack:
     """Return the attack with as many gradient samples as a random target calls for."""
     if not (aim.random and "eot" in {item.name for item in fields(attack)}):  # type: ignore[arg-type]
         return attack

@@ -12,10 +12,11 @@ from radversary import __version__
 from radversary.attacks.base import Attack
 from radversary.attacks.identity import Identity
 from radversary.audit.identity import classifier_hash
-from radversary.audit.setup import Bench, Trial
-from radversary.audit.threat_model import Aim, Rung, aims, armed
+from radversary.audit.setup import AuditContext, PlannedAttack
+from radversary.audit.threat_model import Aim, aims, with_eot
+from radversary.core.types import AttackerKnowledge
 from radversary.storage.files import sha256_json
-from radversary.storage.hashes import part_hash
+from radversary.storage.hashes import component_hash
 
 FORMAT = 4
 """Raised whenever what is measured of an attacked image changes: older measurements are not taken for new ones."""
@@ -44,7 +45,7 @@ class WorkUnit:
     attack: Attack | None
     aim: Aim
     strengths: tuple[float, ...]
-    views: tuple[tuple[Rung, tuple[str, ...]], ...]
+    views: tuple[tuple[AttackerKnowledge, tuple[str, ...]], ...]
     rows: np.ndarray
     key: str
 
@@ -64,52 +65,53 @@ class WorkUnit:
         return "none" in self.defences
 
 
-Views = tuple[tuple[Rung, tuple[str, ...]], ...]
+Views = tuple[tuple[AttackerKnowledge, tuple[str, ...]], ...]
 """What the attacker knows, with the defences that meet the images then."""
 
 
-def work_units(bench: Bench, rows: np.ndarray) -> tuple[WorkUnit, ...]:
+def work_units(context: AuditContext, rows: np.ndarray) -> tuple[WorkUnit, ...]:
     """List the units of an audit in the order of its plan, clean images and the identity attack first.
 
     Args:
-        bench: What is run.
+        context: What is run.
         rows: The test rows.
 
     Returns:
         The units; an attack whose rows are none of these has none.
     """
     known: dict[int, str] = {}
-    untouched = Trial(Identity(), (0.0,))
+    untouched = PlannedAttack(Identity(), (0.0,))
     units = []
-    for label, trial in {CLEAN: untouched, IDENTITY: untouched, **bench.trials}.items():
-        if not len(met := trial.meets(rows)):
+    for label, planned in {CLEAN: untouched, IDENTITY: untouched, **context.attacks}.items():
+        if not len(met := planned.rows_for(rows)):
             continue
-        for aim, views in targets(bench, label, trial):
-            attack = None if label == CLEAN else armed(trial.attack, aim)
+        for aim, views in targets(context, label, planned):
+            attack = None if label == CLEAN else with_eot(planned.attack, aim)
             if id(aim.core) not in known:
                 known[id(aim.core)] = classifier_hash(aim.core)
-            key = unit_key(bench, label, attack, trial.strengths, known[id(aim.core)], views)
-            units.append(WorkUnit(label=label, attack=attack, aim=aim, strengths=trial.strengths, views=views, rows=met,
+            key = unit_key(context, label, attack, planned.strengths, known[id(aim.core)], views)
+            units.append(WorkUnit(label=label, attack=attack, aim=aim, strengths=planned.strengths, views=views,
+                                  rows=met,
                                   key=key))
     return tuple(units)
 
 
-def targets(bench: Bench, label: str, trial: Trial) -> Iterator[tuple[Aim, Views]]:
-    """Yield each model that an attack is made on, with who reads the result on which rung."""
-    found: dict[int, list[tuple[Rung, Aim]]] = {}
-    for rung in trial.rungs:
-        for aim in aims(rung, bench.facing(label), trial.surrogate):
-            found.setdefault(id(aim.core), []).append((rung, aim))
+def targets(context: AuditContext, label: str, planned: PlannedAttack) -> Iterator[tuple[Aim, Views]]:
+    """Yield each model that an attack is made on, with who reads the result on which knowledge level."""
+    found: dict[int, list[tuple[AttackerKnowledge, Aim]]] = {}
+    for knowledge in planned.knowledge:
+        for aim in aims(knowledge, context.defences_for(label), planned.surrogate):
+            found.setdefault(id(aim.core), []).append((knowledge, aim))
     for same in found.values():
-        yield same[0][1], tuple((rung, aim.defences) for rung, aim in same)
+        yield same[0][1], tuple((knowledge, aim.defences) for knowledge, aim in same)
 
 
-def unit_key(bench: Bench, label: str, attack: Attack | None, strengths: Sequence[float], target: str,
+def unit_key(context: AuditContext, label: str, attack: Attack | None, strengths: Sequence[float], target: str,
              views: Views) -> str:
     """Return the hash of all that the measurements of a unit depend on, rows and the defences that read it aside.
 
     Args:
-        bench: What is run.
+        context: What is run.
         label: The attack's label, which fixes its random choices together with the seed.
         attack: The attack.
         strengths: At which it is run.
@@ -117,11 +119,11 @@ def unit_key(bench: Bench, label: str, attack: Attack | None, strengths: Sequenc
         views: Who reads the result; detectors look at what is made against no defence.
     """
     return sha256_json({
-        "radversary": __version__, "format": FORMAT, "seed": bench.plan.seed, "label": label,
-        "attack": None if attack is None else part_hash(attack), "strengths": strengths, "target": target,
-        "detectors": any("none" in labels for _, labels in views), "classes": bench.images.classes})
+        "radversary": __version__, "format": FORMAT, "seed": context.plan.seed, "label": label,
+        "attack": None if attack is None else component_hash(attack), "strengths": strengths, "target": target,
+        "detectors": any("none" in labels for _, labels in views), "classes": context.images.classes})
 
 
-def reader_hashes(bench: Bench) -> dict[str, str]:
+def defended_hashes(context: AuditContext) -> dict[str, str]:
     """Return the identity of the classifier behind each defence, ``none`` included, by label."""
-    return {label: classifier_hash(reader)[:24] for label, reader in bench.readers.items()}
+    return {label: classifier_hash(defended)[:24] for label, defended in context.defended_classifiers.items()}

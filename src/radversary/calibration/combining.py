@@ -1,7 +1,7 @@
-"""Rules that make one suspicion of several detectors' surprises, ``-log p``.
+"""Rules that combine the ``-log p`` of several detectors into one anomaly score.
 
 None of them is ever compared with its own null distribution: what they give is calibrated like any other score
-(:mod:`radversary.calibration.fusion`), so they only decide what counts as more suspicious.
+(:mod:`radversary.calibration.fusion`), so they only decide which of two images is more anomalous.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import numpy as np
 from scipy.special import logsumexp
 
 from radversary.core.errors import InputError, UnknownNameError
+from radversary.core.renamed import current_name
 from radversary.metrics.bootstrap import Floats
 
 Rule = Callable[[Floats, Sequence[str]], Floats]
-"""From surprises (N, D) and the kind of each detector to one suspicion an image, (N,), higher being more suspicious."""
+"""From ``-log p`` (N, D) and the kind of each detector to one anomaly score an image, (N,)."""
 
 
-def harmonic(surprise: Floats, kinds: Sequence[str] = ()) -> Floats:  # noqa: ARG001
+def harmonic(neg_log_p: Floats, kinds: Sequence[str] = ()) -> Floats:  # noqa: ARG001
     """Return the logarithm of one over the harmonic mean of p-values, given as ``-log p`` (N, D), (N,).
 
     A single small p-value is enough. Source: Wilson 2019, PNAS 116(4), doi:10.1073/pnas.1814092116.
@@ -28,25 +29,25 @@ def harmonic(surprise: Floats, kinds: Sequence[str] = ()) -> Floats:  # noqa: AR
         >>> np.exp(harmonic(-np.log([[0.5, 0.5], [0.01, 1.0]]))).round(6).tolist()
         [2.0, 50.5]
     """
-    return np.asarray(logsumexp(surprise, axis=1) - np.log(surprise.shape[1]))
+    return np.asarray(logsumexp(neg_log_p, axis=1) - np.log(neg_log_p.shape[1]))
 
 
-def fisher(surprise: Floats, kinds: Sequence[str] = ()) -> Floats:  # noqa: ARG001
+def fisher(neg_log_p: Floats, kinds: Sequence[str] = ()) -> Floats:  # noqa: ARG001
     """Return Fisher's statistic, twice the sum of ``-log p`` (N, D), (N,): several middling ones add up.
 
     Source: Fisher, "Statistical Methods for Research Workers", 4th ed., 1932, section 21.1.
     """
-    return np.asarray(2.0 * surprise.sum(axis=1))
+    return np.asarray(2.0 * neg_log_p.sum(axis=1))
 
 
-def kindred(surprise: Floats, kinds: Sequence[str] = ()) -> Floats:
-    """Return the surprise of the more surprised kind: Fisher within a kind, the least p-value between kinds.
+def fisher_within_tippett_across(neg_log_p: Floats, kinds: Sequence[str] = ()) -> Floats:
+    """Return the ``-log p`` of the most anomalous kind: Fisher within a kind, Tippett (least p) across kinds.
 
     What a style transfer changes and what a bounded attack changes are seen by different detectors; adding those that
     see nothing would only add their noise. With a single kind, images are ranked as by :func:`fisher`.
 
     Args:
-        surprise: ``-log p``, (N, D).
+        neg_log_p: ``-log p``, (N, D).
         kinds: The kind of each detector; none for all of one kind.
 
     Returns:
@@ -55,11 +56,12 @@ def kindred(surprise: Floats, kinds: Sequence[str] = ()) -> Floats:
     Source: Fisher 1932, section 21.1; Tippett, "The Methods of Statistics", 1931, section 3.5.
 
     Example:
-        >>> kindred(-np.log([[0.5, 0.01, 1.0]]), ["style", "perturbation", "perturbation"]).round(3).tolist()
+        >>> kinds = ["style", "perturbation", "perturbation"]
+        >>> fisher_within_tippett_across(-np.log([[0.5, 0.01, 1.0]]), kinds).round(3).tolist()
         [2.881]
     """
-    return np.asarray(np.max([erlang(surprise[:, columns].sum(axis=1), len(columns))
-                              for columns in columns_by_kind(surprise.shape[1], kinds)], axis=0))
+    return np.asarray(np.max([erlang(neg_log_p[:, columns].sum(axis=1), len(columns))
+                              for columns in columns_by_kind(neg_log_p.shape[1], kinds)], axis=0))
 
 
 def columns_by_kind(count: int, kinds: Sequence[str]) -> list[list[int]]:
@@ -75,7 +77,7 @@ def columns_by_kind(count: int, kinds: Sequence[str]) -> list[list[int]]:
 
 
 def erlang(total: Floats, count: int) -> Floats:
-    """Return ``-log`` of the chance that ``count`` surprises of independent uniform p-values sum to ``total`` or more.
+    """Return ``-log`` of the chance that ``-log p`` of ``count`` independent uniform p-values sum to ``total`` or more.
 
     That is ``total - log(sum of total^j / j! for j < count)``, which stays exact where the chance underflows.
 
@@ -90,8 +92,11 @@ def erlang(total: Floats, count: int) -> Floats:
     return np.asarray(total - np.log(series))
 
 
-RULES: Mapping[str, Rule] = MappingProxyType({"kindred": kindred, "fisher": fisher, "harmonic": harmonic})
+RULES: Mapping[str, Rule] = MappingProxyType({
+    "fisher_within_tippett_across": fisher_within_tippett_across, "fisher": fisher, "harmonic": harmonic})
 """Name to rule."""
+RENAMED: Mapping[str, str] = MappingProxyType({"kindred": "fisher_within_tippett_across"})
+"""Names of earlier versions to those of today."""
 
 
 def rule_named(name: str) -> Rule:
@@ -100,6 +105,19 @@ def rule_named(name: str) -> Rule:
     Raises:
         UnknownNameError: No such rule.
     """
-    if name not in RULES:
+    return RULES[known_rule(name)]
+
+
+def known_rule(name: str) -> str:
+    """Return the name of a rule as it is today; one of an earlier version is read with a warning.
+
+    Raises:
+        UnknownNameError: No such rule.
+
+    Example:
+        >>> known_rule("fisher")
+        'fisher'
+    """
+    if (today := current_name("rule", name, RENAMED)) not in RULES:
         raise UnknownNameError("rule of fusion", name, RULES)
-    return RULES[name]
+    return today

@@ -275,7 +275,7 @@ def calibrate(scores: ArrayLike, patients: Sequence[str], groups: Sequence[str] 
     """Calibrate on clean images that were not used to fit the detector.
 
     Args:
-        scores: (N,) suspicion of each clean image.
+        scores: (N,) anomaly score of each clean image.
         patients: The patient of each image; one image of each is used.
         groups: What is to keep the promise by itself, such as view position or modality, one an image.
         alpha: The promised false-alarm rate, in (0, 1).

@@ -111,7 +111,7 @@ def check_clean(calibration: Calibration, scores: ArrayLike, patients: Sequence[
 
     Args:
         calibration: What is checked.
-        scores: (N,) suspicion of each image; of a fusion, what :meth:`Fusion.combined` gives.
+        scores: (N,) anomaly score of each image; of a fusion, what :meth:`Fusion.combined` gives.
         patients: The patient of each image.
         groups: The group of each image; None where calibration knew none.
         subgroups: By kind, such as ``sex`` or ``age band``, each image's value.

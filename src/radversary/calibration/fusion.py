@@ -1,12 +1,12 @@
 """Several detectors, one p-value that still keeps its promise.
 
-Each detector's score becomes a surprise, ``-log p``, on one half of the calibration patients; the surprises of an image
-are combined; the combination is itself calibrated on the other half. Given the first half, it is one fixed score like
+Each detector's score becomes ``-log p`` on one half of the calibration patients; an image's ``-log p`` are
+combined; the combination is itself calibrated on the other half. Given the first half, it is one fixed score like
 any other, so the second half's conformal promise holds exactly, however the detectors depend on each other. Neither the
-harmonic mean's nor Fisher's own null distribution is ever used: they only decide what counts as more suspicious.
+harmonic mean's nor Fisher's own null distribution is ever used: they only decide which image is more anomalous.
 
-A p-value on n patients is never below 1 / (n + 1), however strange an image is, and two detectors that happen to be
-mildly surprised would outweigh one that has never seen the like. So surprise goes on beyond the last clean score, by 1
+A p-value on n patients is never below 1 / (n + 1), however strange an image is, and two moderately high
+scores would outweigh one that is beyond all clean ones. So ``-log p`` goes on beyond the last clean score, by 1
 for each clean standard deviation.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
-from radversary.calibration.combining import columns_by_kind, rule_named
+from radversary.calibration.combining import RENAMED, columns_by_kind, known_rule, rule_named
 from radversary.calibration.conformal import (
     Calibration,
     CalibrationFacts,
@@ -73,7 +73,7 @@ class FusionFacts(Document):
             InputError: It contradicts itself, as :class:`Fusion` and :class:`Calibration` say.
             UnknownNameError: No such rule.
         """
-        return Fusion(rule=self.rule, kinds=self.kinds, final=self.final.calibration(),
+        return Fusion(rule=RENAMED.get(self.rule, self.rule), kinds=self.kinds, final=self.final.calibration(),
                       firsts=tuple(first.calibration() for first in self.firsts))
 
 
@@ -94,7 +94,7 @@ class Fusion:
 
     firsts: tuple[Calibration, ...]
     final: Calibration
-    rule: str = "kindred"
+    rule: str = "fisher_within_tippett_across"
     kinds: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -122,8 +122,8 @@ class Fusion:
         return _detector_p_values(self.firsts, _columns(scores), groups)
 
     def combined(self, scores: ArrayLike, groups: Sequence[str] | None = None) -> Floats:
-        """Return one suspicion an image, (N,), higher is more; what :attr:`final` is calibrated on."""
-        return rule_named(self.rule)(_surprises(self.firsts, _columns(scores), groups), self.kinds)
+        """Return one anomaly score an image, (N,); what :attr:`final` is calibrated on."""
+        return rule_named(self.rule)(_neg_log_p(self.firsts, _columns(scores), groups), self.kinds)
 
     def p_values(self, scores: ArrayLike, groups: Sequence[str] | None = None) -> Floats:
         """Return the final p-value of each image, (N,) in (0, 1], from scores (N, D)."""
@@ -145,11 +145,12 @@ class Fusion:
 
 
 def fuse(scores: ArrayLike, patients: Sequence[str], groups: Sequence[str] | None = None, *, alpha: float = 0.05,
-         minimum: int | None = None, rule: str = "kindred", kinds: Sequence[str] = (), seed: int = 0) -> Fusion:
+         minimum: int | None = None, rule: str = "fisher_within_tippett_across", kinds: Sequence[str] = (),
+         seed: int = 0) -> Fusion:
     """Calibrate a fusion on clean images that were used to fit no detector.
 
     Args:
-        scores: (N, D) suspicion of each clean image, one column a detector.
+        scores: (N, D) scores of each clean image, one column a detector.
         patients: The patient of each image; no patient is on both halves.
         groups: What is to keep the promise by itself, one an image.
         alpha: The promised false-alarm rate of the final p-value, in (0, 1).
@@ -171,7 +172,7 @@ def fuse(scores: ArrayLike, patients: Sequence[str], groups: Sequence[str] | Non
         >>> fusion.alarms([[0.0, 0.0, 0.0], [0.0, 9.0, 0.0]]).tolist()
         [False, True]
     """
-    columns, suspicion = _columns(scores), rule_named(rule)
+    columns, rule = _columns(scores), known_rule(rule)
     names = group_names(groups, len(columns))
     known, people = np.unique(names).tolist(), np.asarray(checked_patients(patients, len(columns)), dtype=str)
     second = second_half(people.tolist(), names, seed=seed)
@@ -185,8 +186,9 @@ def fuse(scores: ArrayLike, patients: Sequence[str], groups: Sequence[str] | Non
         return Calibration(alpha=alpha, scores=kept, minimum=least, seed=seed)
 
     firsts = tuple(calibration(column, ~second) for column in columns[~second].T)
-    judged = _surprises(firsts, columns[second], names[second].tolist())
-    fusion = Fusion(firsts=firsts, final=calibration(suspicion(judged, kinds), second), rule=rule, kinds=tuple(kinds))
+    judged = _neg_log_p(firsts, columns[second], names[second].tolist())
+    final = calibration(rule_named(rule)(judged, kinds), second)
+    fusion = Fusion(firsts=firsts, final=final, rule=rule, kinds=tuple(kinds))
     warn_of_pooled(fusion.final)
     return fusion
 
@@ -233,12 +235,12 @@ def _detector_p_values(firsts: Sequence[Calibration], columns: Floats, groups: S
     return np.stack([first.p_values(column, groups) for first, column in zip(firsts, columns.T, strict=True)], axis=1)
 
 
-def _surprises(firsts: Sequence[Calibration], columns: Floats, groups: Sequence[str] | None) -> Floats:
-    """Return each detector's surprise, (N, D): ``-log p``, and on beyond the last clean score."""
-    surprises = -np.log(_detector_p_values(firsts, columns, groups))
+def _neg_log_p(firsts: Sequence[Calibration], columns: Floats, groups: Sequence[str] | None) -> Floats:
+    """Return each detector's ``-log p``, (N, D), which goes on beyond the last clean score."""
+    neg_log_ps = -np.log(_detector_p_values(firsts, columns, groups))
     names = group_names(groups, len(columns))
     for number, first in enumerate(firsts):
         for group in np.unique(names).tolist():
             inside = names == group
-            surprises[inside, number] += beyond(first.reference(group), columns[inside, number])
-    return np.asarray(surprises)
+            neg_log_ps[inside, number] += beyond(first.reference(group), columns[inside, number])
+    return np.asarray(neg_log_ps)

@@ -1,4 +1,4 @@
-"""``radversary compare``: defences × attacks × rungs of one or several runs."""
+"""``radversary compare``: defences × attacks × knowledge of one or several runs."""
 
 from __future__ import annotations
 
@@ -19,28 +19,34 @@ FORMATS = ("table", "markdown", "csv")
 def compare(runs: Annotated[list[Path], typer.Argument(help="Run folders with result.json; several stand side by "
                                                             "side.")],
             attack: Annotated[str | None, typer.Option(help="Only this attack, by its label in the plan.")] = None,
-            rung: Annotated[str | None, typer.Option(help="Only this rung: oblivious, transfer, classifier or "
-                                                          "adaptive.")] = None,
+            knowledge: Annotated[str | None, typer.Option(help="Only attackers of this knowledge: oblivious, transfer, "
+                                                               "gray-box or adaptive.")] = None,
+            rung: Annotated[str | None, typer.Option(hidden=True, help="The name of --knowledge of old.")] = None,
             form: Annotated[str, typer.Option("--format", help="table, markdown or csv.")] = "table",
             measure: Annotated[str, typer.Option(help="accuracy or macro-recall.")] = "accuracy") -> None:
-    """Print defence × attack × rung with intervals and n; nothing is computed anew."""
+    """Print defence × attack × knowledge with intervals and n; nothing is computed anew."""
     from radversary.cli.tables import grid_table, standing_table
     from radversary.core.errors import UnknownNameError
+    from radversary.core.renamed import current_name, warn_renamed
     from radversary.report.compare import compare as compare_runs
     from radversary.report.compare import different_sets, markdown, rows_of_all
     from radversary.report.html import load_results
     from radversary.report.markdown import standing_table as standing_markdown
 
+    if rung is not None:
+        warn_renamed("option", "--rung", "--knowledge")
+        knowledge = knowledge or current_name("knowledge", rung, {"classifier": "gray-box"})
     if form not in FORMATS:
         raise UnknownNameError("format", form, FORMATS)
     results = load_results(runs)
     if form == "csv":
-        tell_lines(rows_of_all(results, attack=attack, rung=rung, measure=measure).rstrip("\n"))
+        tell_lines(rows_of_all(results, attack=attack, knowledge=knowledge, measure=measure).rstrip("\n"))
         return
-    grids, whole = compare_runs(results, attack=attack, rung=rung, measure=measure), attack is None and rung is None
+    grids = compare_runs(results, attack=attack, knowledge=knowledge, measure=measure)
+    whole = attack is None and knowledge is None
     if different_sets(results):
         say("note: the runs were measured on different test images; their figures are not paired")
-    warn(results, attack, rung)
+    warn(results, attack, knowledge)
     if form == "markdown":
         parts = [f"{name}\n\n{standing_markdown(result)}" for name, result in results.items() if whole]
         tell_lines("\n".join([*parts, markdown(grids, measure)]).rstrip("\n"))
@@ -51,9 +57,9 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Run folders with re
         show_whole(grid_table(grid, measure))
 
 
-def warn(results: Mapping[str, AuditResult], attack: str | None, rung: str | None) -> None:
+def warn(results: Mapping[str, AuditResult], attack: str | None, knowledge: str | None) -> None:
     """Say on standard error which measurements of the tables shown were too weak."""
     for name, result in results.items():
         for finding in result.findings:
-            if attack in (None, finding.condition.attack) and rung in (None, finding.condition.rung):
+            if attack in (None, finding.condition.attack) and knowledge in (None, finding.condition.knowledge):
                 say(f"warning: {name}: {finding.sentence}")

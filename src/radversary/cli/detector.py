@@ -1,4 +1,4 @@
-"""``radversary detector``: learn what clean films look like, set thresholds, and watch that they hold."""
+"""``radversary detector``: learn what clean films look like, set thresholds, and check that they hold."""
 
 from __future__ import annotations
 
@@ -78,12 +78,13 @@ def calibrate(
     by: Annotated[str | None, typer.Option(help="Keep the promise for each view, sex, age band, modality or source by "
                                                 "itself.")] = None,
     part: Annotated[str, typer.Option(help="Which part of a run's images.")] = "validation",
-    rule: Annotated[str, typer.Option(help="How detectors are put together: kindred, adding up those of a kind; "
-                                      "fisher, all; harmonic, for what one sees clearly.")] = "kindred",
+    rule: Annotated[str, typer.Option(help="How detectors are combined: fisher_within_tippett_across, "
+                                      "Fisher's sum within a kind and the least p-value across kinds; fisher, all; "
+                                      "harmonic, for what one sees clearly.")] = "fisher_within_tippett_across",
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the choice of one image a patient.")] = 42,
 ) -> None:
     """Set the thresholds on clean films of patients that were not fitted on."""
-    from radversary.calibration.combining import rule_named
+    from radversary.calibration.combining import known_rule
     from radversary.calibration.thresholds import images_needed
     from radversary.cli.detector_tables import promise_table
     from radversary.core.errors import UnknownNameError
@@ -91,7 +92,7 @@ def calibrate(
     from radversary.screening.films import GROUPS, read_films
 
     images_needed(alpha)
-    rule_named(rule)
+    rule = known_rule(rule)
     if by is not None and by not in GROUPS:
         raise UnknownNameError("group", by, GROUPS)
     guard = load_guard(detector)
@@ -178,15 +179,15 @@ def evaluate(
     plan: Annotated[Path | None, typer.Option(help="What to attack with (YAML: attacks …); default: style transfer by "
                                               "two generators, FGSM, PGD, detector-aware attackers.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the page; the same command goes on where it was.")] = Path(
-        "runs/watch"),
+        "runs/guard-evaluation"),
 ) -> None:
     """Measure how much a guard notices, what it costs, and what remains of it when the attacker knows it."""
-    from radversary.cli.detector_tables import harmless_table, noticed_table
+    from radversary.cli.detector_tables import detection_table, harmless_table
     from radversary.core.errors import DataError
     from radversary.data.prepared import PreparedImages
-    from radversary.guard_evaluation.plan import DEFAULT, WatchPlan
+    from radversary.guard_evaluation.plan import DEFAULT, GuardEvaluationPlan
     from radversary.guard_evaluation.run import evaluate_guard
-    from radversary.report.guard.page import write_watch
+    from radversary.report.guard.page import write_guard_evaluation
     from radversary.screening.bundle import load_guard
     from radversary.screening.films import prepared_in
     from radversary.storage.plans import parse_plan, read_plan
@@ -194,14 +195,15 @@ def evaluate(
 
     if (prepared := prepared_in(run)) is None:
         raise DataError(f"{run} holds no prepared images; make them with: radversary data prepare")
-    chosen = read_plan(WatchPlan, plan) if plan else parse_plan(WatchPlan, DEFAULT, source="the default plan")
+    chosen = read_plan(GuardEvaluationPlan, plan) if plan else parse_plan(GuardEvaluationPlan, DEFAULT,
+                                                                          source="the default plan")
     check_attacks(chosen.attacks)
     guard = load_guard(detector)
     guard.calibrated()
     result = evaluate_guard(chosen, guard, PreparedImages.load(prepared), out)
-    show_whole(noticed_table(result))
+    show_whole(detection_table(result))
     show_whole(harmless_table(result))
-    tell_result(f"page: {write_watch(out).resolve()}")
+    tell_result(f"page: {write_guard_evaluation(out).resolve()}")
 
 
 @app.command()
@@ -213,7 +215,7 @@ def families(
     plan: Annotated[Path | None, typer.Option(help="What to attack with (YAML, as for `evaluate`); attackers who know "
                                               "the detectors are left out. Default: that of `evaluate`.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for families.json and .md; the same command goes on where it "
-                                           "was.")] = Path("runs/watch"),
+                                           "was.")] = Path("runs/guard-evaluation"),
     train_images: Annotated[int, typer.Option(min=2, max=10**6, help="Training images at most, and as many attacked "
                                                                      "copies an attack.")] = 300,
 ) -> None:
@@ -224,8 +226,9 @@ def families(
     from radversary.data.prepared import PreparedImages
     from radversary.guard_evaluation.families.run import leave_one_family_out
     from radversary.guard_evaluation.families.setup import families_in
-    from radversary.guard_evaluation.plan import DEFAULT, WatchPlan
-    from radversary.report.guard.page import write_watch
+    from radversary.guard_evaluation.plan import DEFAULT, GuardEvaluationPlan
+    from radversary.guard_evaluation.result import find_result
+    from radversary.report.guard.page import write_guard_evaluation
     from radversary.report.guard.tables import families_markdown
     from radversary.screening.films import prepared_in
     from radversary.storage.files import write_page
@@ -233,7 +236,8 @@ def families(
 
     if (prepared := prepared_in(run)) is None:
         raise DataError(f"{run} holds no prepared images; make them with: radversary data prepare")
-    chosen = read_plan(WatchPlan, plan) if plan else parse_plan(WatchPlan, DEFAULT, source="the default plan")
+    chosen = read_plan(GuardEvaluationPlan, plan) if plan else parse_plan(GuardEvaluationPlan, DEFAULT,
+                                                                          source="the default plan")
     families_in(chosen)
     result = leave_one_family_out(chosen, load_classifier(model), PreparedImages.load(prepared), out,
                                   train_images=train_images)
@@ -241,5 +245,5 @@ def families(
     show_whole(families_table(result))
     for warning in result.warnings:
         say(warning)
-    if (out / "watch.json").is_file():
-        tell_result(f"page: {write_watch(out).resolve()}")
+    if find_result(out) is not None:
+        tell_result(f"page: {write_guard_evaluation(out).resolve()}")

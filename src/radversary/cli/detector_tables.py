@@ -10,8 +10,16 @@ from rich.text import Text
 from radversary.calibration.drift import CleanCheck, CleanRate
 from radversary.cli.console import Table
 from radversary.guard_evaluation.families.result import FamiliesResult
-from radversary.guard_evaluation.result import WatchResult
-from radversary.report.guard.tables import FAMILIES, HARMLESS, NOTICED, family_rows, harmless_rows, noticed_rows, region
+from radversary.guard_evaluation.result import GuardEvaluationResult
+from radversary.report.guard.tables import (
+    DETECTION,
+    FAMILIES,
+    HARMLESS,
+    detection_rows,
+    family_rows,
+    harmless_rows,
+    region,
+)
 from radversary.report.markdown import figure
 from radversary.screening.verdicts import Verdict
 
@@ -79,12 +87,12 @@ def families_table(result: FamiliesResult) -> Table:
     return table
 
 
-def noticed_table(result: WatchResult) -> Table:
+def detection_table(result: GuardEvaluationResult) -> Table:
     """Return what a guard notices of each attack and what gets past it."""
-    return plain_table("Noticed without the original, % [95 % interval]", NOTICED, noticed_rows(result))
+    return plain_table("Noticed without the original, % [95 % interval]", DETECTION, detection_rows(result))
 
 
-def harmless_table(result: WatchResult) -> Table:
+def harmless_table(result: GuardEvaluationResult) -> Table:
     """Return how often a guard alarms on what is no attack."""
     return plain_table("Changes that are no attacks, % [95 % interval]", HARMLESS, harmless_rows(result))
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from radversary.audit.result import AuditResult
-from radversary.audit.threat_model import Rung
 from radversary.audit.wording import level
 from radversary.cli.console import Table
+from radversary.core.types import AttackerKnowledge
 from radversary.report.compare import caption, heads, row_name, texts
 from radversary.report.grid import FOOTNOTE, Grid
-from radversary.report.markdown import figure, has_rungs, number, standing_texts
-from radversary.report.result_view import Reading
+from radversary.report.markdown import figure, has_knowledge, number, standing_texts
+from radversary.report.result_view import ResultView
 
 
 def accuracy_table(result: AuditResult) -> Table:
@@ -19,32 +19,32 @@ def accuracy_table(result: AuditResult) -> Table:
 
     A figure that rests on other images than the title says tells its own n; an oracle is marked as one.
     """
-    n, reading, rungs = result.cells[0].performance.accuracy.n, Reading(result), has_rungs(result)
+    n, view, knowledge_levels = result.cells[0].performance.accuracy.n, ResultView(result), has_knowledge(result)
     table = Table(title=f"Accuracy, % [95 % interval], n = {n} sealed test images")
-    for name in ("attack", "rung") if rungs else ("attack",):
+    for name in ("attack", "knowledge") if knowledge_levels else ("attack",):
         table.add_column(name)
     table.add_column("strength", justify="right")
-    for label in reading.defences:
+    for label in view.defences:
         mark = " (oracle)" if label in result.oracles else ""
         table.add_column("no defence" if label == "none" else label + mark, justify="right")
-    for condition in reading.conditions:
-        cells = [reading.cell(condition, label) for label in reading.defences]
+    for condition in view.conditions:
+        cells = [view.cell(condition, label) for label in view.defences]
         row = [figure(cell.performance.accuracy) + number(cell.performance.accuracy, n) if cell else "–"
                for cell in cells]
-        about = (condition.attack, str(condition.rung)) if rungs else (condition.attack,)
+        about = (condition.attack, str(condition.knowledge)) if knowledge_levels else (condition.attack,)
         table.add_row(*about, level(condition.strength, condition.measure), *row)
     return table
 
 
 def grid_table(grid: Grid, measure: str) -> Table:
-    """Return one attack and rung, defences down, strengths across, a group of columns a run, the ceiling under a line.
+    """Return one attack and knowledge: defences down, strengths across, a group of columns a run, the ceiling last.
 
     Args:
         grid: Of :func:`radversary.report.compare.compare`.
         measure: The figure it shows.
     """
     table = Table(title=caption(grid, measure),
-                  caption=FOOTNOTE if grid.familiar else None)
+                  caption=FOOTNOTE if grid.training_overlap else None)
     table.add_column("defence", overflow="fold")
     for head in heads(grid):
         table.add_column(head, justify="right", overflow="fold")
@@ -61,21 +61,21 @@ def two_lines(text: str) -> str:
 
 
 def standing_table(run: str, result: AuditResult) -> Table:
-    """Return one line a defence: clean cost, the worst of each rung, macro recall, McNemar's test, time.
+    """Return one line a defence: clean cost, the worst of each knowledge level, macro recall, McNemar's test, time.
 
     Args:
         run: The run's name.
         result: What its audit found.
     """
-    reading = Reading(result)
-    strongest = reading.worst.title if reading.worst else ""
-    names, *lines = standing_texts(reading)
+    view = ResultView(result)
+    strongest = view.worst.title if view.worst else ""
+    names, *lines = standing_texts(view)
     table = Table(title=f"{run}: each defence in a line; accuracy, %; worst of the listed attacks",
                   caption=f"recall and McNemar under {strongest}" if strongest else None)
     for place, head in enumerate(names):
         table.add_column(head, justify="right" if place else "left", overflow="fold")
     for place, line in enumerate(lines, start=-len(lines)):
-        if place == -len(reading.oracles):
+        if place == -len(view.oracles):
             table.add_section()
         table.add_row(*map(two_lines, line))
     return table
@@ -94,9 +94,10 @@ def detection_table(result: AuditResult) -> Table:
         if found.condition.attack == "identity" or found.condition.strength not in (min(near), max(near)):
             continue
         area = "–" if found.auroc is None else f"{found.auroc.value:.3f}"
-        rung = "" if found.condition.rung == Rung.OBLIVIOUS else f" ({found.condition.rung})"
+        aware = found.condition.knowledge != AttackerKnowledge.OBLIVIOUS
+        knowledge = f" ({found.condition.knowledge})" if aware else ""
         strength = level(found.condition.strength, found.condition.measure)
-        table.add_row(found.condition.attack + rung, strength, found.detector, area,
+        table.add_row(found.condition.attack + knowledge, strength, found.detector, area,
                       figure(found.alarms), figure(found.false_alarms))
     return table
 

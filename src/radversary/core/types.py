@@ -9,6 +9,7 @@ from typing import TypeAlias
 import torch
 
 from radversary.core.errors import TensorError
+from radversary.core.renamed import warn_renamed
 
 Images: TypeAlias = torch.Tensor
 """float32 (N, C, H, W) in [0, 1]; C is 1 (grey) or 3."""
@@ -63,6 +64,28 @@ class AttackContract(StrEnum):
     FIXED_BUDGET = "fixed budget"
     SMALLEST_CHANGE = "smallest change"
     UNRESTRICTED = "unrestricted"
+
+
+class AttackerKnowledge(StrEnum):
+    """What the attacker knows of the classifier and of the defence before it.
+
+    ``oblivious`` attacks the undefended classifier, or none; ``transfer`` a surrogate of its own; ``gray-box`` the
+    defence's own classifier, but not the transforms before it; ``adaptive`` the classifier through its transforms and,
+    for a guard, its detectors.
+    """
+
+    OBLIVIOUS = "oblivious"
+    TRANSFER = "transfer"
+    GRAY_BOX = "gray-box"
+    ADAPTIVE = "adaptive"
+
+    @classmethod
+    def _missing_(cls, value: object) -> AttackerKnowledge | None:
+        """Read the name that an earlier version gave, with a warning."""
+        if value != "classifier":
+            return None
+        warn_renamed("knowledge", "classifier", "gray-box")
+        return cls.GRAY_BOX
 
 
 class Norm(StrEnum):

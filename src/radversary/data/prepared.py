@@ -122,6 +122,9 @@ class PreparedImages:
             raise DataError(f"{folder} holds no whole set of prepared images ({error}); prepare them again") from error
         if len(images) != len(table):
             raise DataError(f"{folder} holds {len(images)} images but {len(table)} rows; prepare them again")
+        if not set(table.frame["bits"].astype(str)) <= {str(bits) for bits in range(8, record.bits + 1)}:
+            raise DataError(f"{folder / 'table.csv'} has depths that are not from 8 to {record.bits} bits; prepare the "
+                            "images again")
         rule = InputRule(size=record.size, channels=record.channels, resize=record.resize,
                          interpolation=record.interpolation)
         facts = [asdict(rule), record.sha256[IMAGES], table.sha256()]
@@ -187,7 +190,7 @@ class PreparedImages:
         """Return the bits a sample of some rows, int64 (n,)."""
         return torch.from_numpy(self.bits[np.asarray(rows, dtype=np.int64)])
 
-    def seal(self, part: str) -> str:
+    def part_hash(self, part: str) -> str:
         """Return the hash of one part's ids, labels and pixels, the same wherever and in whatever order it lies.
 
         Args:
@@ -196,10 +199,10 @@ class PreparedImages:
         Returns:
             SHA-256 in hexadecimal.
         """
-        return self.seal_rows(self.rows(part))
+        return self.rows_hash(self.rows(part))
 
-    def seal_rows(self, rows: np.ndarray) -> str:
-        """Return the hash of some rows' ids, labels and pixels, in whatever order they lie; see :meth:`seal`."""
+    def rows_hash(self, rows: np.ndarray) -> str:
+        """Return the hash of some rows' ids, labels and pixels, in whatever order they lie; see :meth:`part_hash`."""
         frame = self.table.frame.iloc[rows]
         return sha256_json(sorted(frame[["image_id", "label", "pixels_sha256"]].astype(str).values.tolist()))
 

@@ -11,11 +11,12 @@ from radversary.core.types import Images
 
 
 class Transform(ABC):
-    """Images in, images out, with a differentiable twin for attackers who know of it.
+    """Images in, images out, with a differentiable approximation for attackers who know of it.
 
     Attributes:
         random: The outcome is drawn at random, so that an attacker who knows of it averages over many (EOT).
-        exact: The twin of a random transform is the mean over all draws already, so that averaging gains nothing.
+        exact: The approximation of a random transform is the mean over all draws already, so that averaging gains
+            nothing.
     """
 
     random: ClassVar[bool] = False
@@ -26,10 +27,10 @@ class Transform(ABC):
         """Transform (N, C, H, W) in [0, 1]; shape and range are kept, the input is not changed."""
 
     @abstractmethod
-    def differentiable(self, images: Images) -> Images:
+    def bpda(self, images: Images) -> Images:
         """Do the same, or its best approximation, so that gradients pass (BPDA: Athalye et al. 2018, 1802.00420)."""
 
-    def material(self) -> tuple[str, ...]:
+    def content_hashes(self) -> tuple[str, ...]:
         """Return hashes of what it acts with and its repr does not show, such as a denoiser's weights; none here."""
         return ()
 
@@ -55,15 +56,15 @@ class Stack(Transform):
             images = transform(images)
         return images
 
-    def differentiable(self, images: Images) -> Images:
-        """Apply each one's twin in turn."""
+    def bpda(self, images: Images) -> Images:
+        """Apply each one's approximation in turn."""
         for transform in self.transforms:
-            images = transform.differentiable(images)
+            images = transform.bpda(images)
         return images
 
-    def material(self) -> tuple[str, ...]:
+    def content_hashes(self) -> tuple[str, ...]:
         """Return the material of each in turn."""
-        return tuple(part for transform in self.transforms for part in transform.material())
+        return tuple(part for transform in self.transforms for part in transform.content_hashes())
 
     def __str__(self) -> str:
         return ", then ".join(map(repr, self.transforms)) or "nothing"

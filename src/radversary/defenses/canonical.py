@@ -63,9 +63,9 @@ class CanonicalInput(Transform):
     @torch.no_grad()
     def __call__(self, images: Images) -> Images:
         """Bring images (N, C, H, W) to the standard scale."""
-        return self.differentiable(images)
+        return self.bpda(images)
 
-    def differentiable(self, images: Images) -> Images:
+    def bpda(self, images: Images) -> Images:
         """Do the same with the exact gradient, through the percentiles too; it exists almost everywhere."""
         if not len(images):
             return images.clone()

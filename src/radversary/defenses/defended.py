@@ -16,8 +16,8 @@ class Defended(Classifier):
     Args:
         classifier: The victim behind the defence.
         transform: What every image goes through first.
-        adaptive: Use the transform's differentiable twin, so that gradients reach the images; this is the victim an
-            adaptive attacker builds at home. Predictions to be scored use the real transform.
+        adaptive: Use the transform's differentiable approximation, so that gradients reach the images; this is the
+            victim an adaptive attacker builds at home. Predictions to be scored use the real transform.
         inherent: The transform belongs to the model, which was trained with it, so that whoever knows the classifier
             knows the transform too.
 
@@ -38,7 +38,7 @@ class Defended(Classifier):
 
     def fingerprint(self) -> str:
         """Return a hash of the classifier's weights, the transform and what that was trained to."""
-        return sha256_json([self.classifier.fingerprint(), repr(self.transform), *self.transform.material()])
+        return sha256_json([self.classifier.fingerprint(), repr(self.transform), *self.transform.content_hashes()])
 
     def decide(self, images: Images) -> Labels:
         """Return what the classifier decides of the transformed images, (N,)."""
@@ -46,5 +46,5 @@ class Defended(Classifier):
 
     def logits(self, images: Images) -> Tensor:
         """Return the classifier's logits of the transformed images, (N, K)."""
-        change = self.transform.differentiable if self.adaptive else self.transform
+        change = self.transform.bpda if self.adaptive else self.transform
         return self.classifier.logits(change(images))

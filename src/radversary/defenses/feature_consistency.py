@@ -73,7 +73,7 @@ class FeatureConsistency(Transform):
         trusted = resize(trusted_film(self.film()), (grey.shape[-2], grey.shape[-1]))
         return torch.cat([self._optimised(part, trusted) for part in torch.split(grey, BATCH)]).expand_as(images)
 
-    def differentiable(self, images: Images) -> Images:
+    def bpda(self, images: Images) -> Images:
         """Do the same, with the gradient of the grey projection alone (BPDA: Athalye et al. 2018, arXiv 1802.00420).
 
         A hundred steps of Adam have no gradient worth the name, but the result is near its input: identity stands in.
@@ -81,7 +81,7 @@ class FeatureConsistency(Transform):
         grey = to_grey(images).expand_as(images)
         return grey + (self(images) - grey).detach()
 
-    def material(self) -> tuple[str, ...]:
+    def content_hashes(self) -> tuple[str, ...]:
         """Return the hashes of the trusted film and of the VGG-19 file."""
         return sha256_file(self.film()), sha256_file(find_weights(self.vgg))
 

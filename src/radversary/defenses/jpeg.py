@@ -31,6 +31,6 @@ class JpegCompression(Transform):
         """Go through the real codec."""
         return jpeg(images, quality=self.quality)
 
-    def differentiable(self, images: Images) -> Images:
+    def bpda(self, images: Images) -> Images:
         """Go through a codec that passes gradients."""
         return jpeg_differentiable(images, quality=self.quality)

@@ -108,9 +108,9 @@ class Restoration(Transform):
     @torch.no_grad()
     def __call__(self, images: Images) -> Images:
         """Restore images (N, 1 or 3, H, W); colour comes back as three equal channels."""
-        return self.differentiable(images)
+        return self.bpda(images)
 
-    def differentiable(self, images: Images) -> Images:
+    def bpda(self, images: Images) -> Images:
         """Do the same with gradients."""
         if not len(images):
             return images.clone()
@@ -134,7 +134,7 @@ class Restoration(Transform):
         """Return the SHA-256 of the weights: the card's, or of those in memory where they were never saved."""
         return self.card.sha256 or sha256(_packed(self.network)).hexdigest()
 
-    def material(self) -> tuple[str, ...]:
+    def content_hashes(self) -> tuple[str, ...]:
         """Return the hash of the weights and of what the network is built with: neither tells the other's changes."""
         return (sha256_json([self.fingerprint(), self.card.architecture, self.card.options]),)
 
@@ -165,13 +165,13 @@ class Restore(Transform):
         """Restore images (N, C, H, W)."""
         return self.restoration(images)
 
-    def differentiable(self, images: Images) -> Images:
+    def bpda(self, images: Images) -> Images:
         """Do the same with gradients."""
-        return self.restoration.differentiable(images)
+        return self.restoration.bpda(images)
 
-    def material(self) -> tuple[str, ...]:
+    def content_hashes(self) -> tuple[str, ...]:
         """Return the hash of the weights."""
-        return self.restoration.material()
+        return self.restoration.content_hashes()
 
 
 def build_restorer(card: RestorerCard, *, seed: int = 0) -> nn.Module:

@@ -52,7 +52,7 @@ class Shield(Transform):
         """Go through the real codec."""
         return self._picked(self._copies(images, jpeg), self._draws(images))
 
-    def differentiable(self, images: Images) -> Images:
+    def bpda(self, images: Images) -> Images:
         """Go through a codec that passes gradients.
 
         The draw is made anew whenever the images change, which they do at each step of an attack; nothing is counted or

@@ -16,7 +16,7 @@ class Detector(ABC):
 
     A score has no unit of its own: the threshold above which it is an alarm is calibrated on clean images
     (:func:`radversary.calibration.thresholds.calibrated_threshold`), never guessed. A subclass writes
-    :meth:`suspicion`, and :meth:`fit` when it learns what clean images look like.
+    :meth:`anomaly_score`, and :meth:`fit` when it learns what clean images look like.
 
     Attributes:
         needs_original: Whether it compares each image with its clean original.
@@ -52,14 +52,14 @@ class Detector(ABC):
         """
         check_images(images)
         if not self.needs_original:
-            return self.suspicion(images, None)
+            return self.anomaly_score(images, None)
         if originals is None:
             raise InputError(f"{self!r} compares each image with its original, and no originals were given")
         check_images(originals, name="originals")
-        return self.suspicion(*in_same_channels(images, originals))
+        return self.anomaly_score(*in_same_channels(images, originals))
 
     @abstractmethod
-    def suspicion(self, images: Images, originals: Images | None) -> torch.Tensor:
+    def anomaly_score(self, images: Images, originals: Images | None) -> torch.Tensor:
         """Score images that :meth:`score` has checked.
 
         Args:

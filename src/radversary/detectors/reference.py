@@ -58,7 +58,7 @@ class ReferenceDetector(Detector):
         if self.measure not in MEASURES:
             raise UnknownNameError("measure", self.measure, MEASURES)
 
-    def suspicion(self, images: Images, originals: Images | None) -> torch.Tensor:
+    def anomaly_score(self, images: Images, originals: Images | None) -> torch.Tensor:
         """Measure what changed, (N,); exactly 0 where nothing did."""
         assert originals is not None  # noqa: S101  (score() has seen to it)
         measure = MEASURES[self.measure]

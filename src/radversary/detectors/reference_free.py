@@ -34,7 +34,8 @@ class ReferenceFreeDetector(Detector):
             (:meth:`bind`).
         supervised: Whether attacked images teach it as well (:meth:`fit_on`); most learn from clean images alone.
         kind: What it is made to see: ``style``, a changed look, or ``perturbation``, faint changes that steer the
-            classifier. Detectors of a kind add up, kinds do not (:func:`radversary.calibration.combining.kindred`).
+            classifier. Detectors of a kind add up, kinds do not
+            (:func:`radversary.calibration.combining.fisher_within_tippett_across`).
         learned: What was learned, by name; empty before :meth:`fit`.
     """
 
@@ -143,7 +144,7 @@ class ReferenceFreeDetector(Detector):
         self._keep(dict(learned))
         return self
 
-    def suspicion(self, images: Images, originals: Images | None = None) -> Tensor:  # noqa: ARG002
+    def anomaly_score(self, images: Images, originals: Images | None = None) -> Tensor:  # noqa: ARG002
         """Score images without gradients, (N,)."""
         if not len(images):
             return images.new_zeros(0)

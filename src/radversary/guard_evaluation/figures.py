@@ -13,8 +13,8 @@ from radversary.audit.result import Condition, Histogram
 from radversary.audit.summarise.predictions import at
 from radversary.core.types import Estimate
 from radversary.guard_evaluation.measure import FLOORS, SCORE
-from radversary.guard_evaluation.result import Alerts, Band, HarmlessRow, Outcome, WatchRow
-from radversary.guard_evaluation.setup import CLEAN, WatchBench
+from radversary.guard_evaluation.result import Alerts, Band, GuardEvaluationRow, HarmlessRow, Outcome
+from radversary.guard_evaluation.setup import CLEAN, GuardEvaluationContext
 from radversary.imaging.reencoding import STORED
 from radversary.metrics.bootstrap import Floats, patient_draws, share
 from radversary.metrics.classification import proportion
@@ -25,7 +25,7 @@ CURVE = (0.0, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, *np.round(np.arange(0.1
 BINS = 24
 
 
-def noticed_draws(clean: Floats, suspect: Floats, clean_weights: Floats, suspect_weights: Floats,
+def tpr_draws(clean: Floats, suspect: Floats, clean_weights: Floats, suspect_weights: Floats,
                   false_alarms: Sequence[float]) -> Floats:
     """Return the share of suspect images noticed at some false-alarm rates, under each weighting of the images.
 
@@ -44,7 +44,7 @@ def noticed_draws(clean: Floats, suspect: Floats, clean_weights: Floats, suspect
 
     Example:
         >>> one = np.ones((1, 4))
-        >>> noticed_draws(np.arange(1.0, 5), np.arange(3.0, 7), one, one, [0.0, 0.25]).tolist()
+        >>> tpr_draws(np.arange(1.0, 5), np.arange(3.0, 7), one, one, [0.0, 0.25]).tolist()
         [[0.5, 0.75]]
     """
     falling, rising = np.argsort(-clean, kind="stable"), np.argsort(suspect, kind="stable")
@@ -66,38 +66,38 @@ class Judge:
     """Judges attacked images against the re-encoded clean ones.
 
     Attributes:
-        bench: What was run.
+        context: What was run.
         clean: Re-encoded clean images, one row each.
         stored: The same as they are stored.
     """
 
-    bench: WatchBench
+    context: GuardEvaluationContext
     clean: pd.DataFrame
     stored: pd.DataFrame
 
     @classmethod
-    def of(cls, bench: WatchBench, frame: pd.DataFrame) -> Judge:
+    def of(cls, context: GuardEvaluationContext, frame: pd.DataFrame) -> Judge:
         """Return the judge of a whole table."""
-        return cls(bench, frame[frame["kind"] == CLEAN], frame[frame["attack"] == STORED])
+        return cls(context, frame[frame["kind"] == CLEAN], frame[frame["attack"] == STORED])
 
     def share(self, flags: ArrayLike, rows: pd.DataFrame) -> Estimate:
         """Estimate a share of images."""
-        return proportion(flags, patients=rows["patient_id"].tolist(), draws=self.bench.plan.bootstrap,
-                          seed=self.bench.plan.seed)
+        return proportion(flags, patients=rows["patient_id"].tolist(), draws=self.context.plan.bootstrap,
+                          seed=self.context.plan.seed)
 
     def area(self, suspect: pd.DataFrame, column: str) -> Estimate:
         """Estimate the area under the curve of one column."""
         return auroc_estimate(self.clean[column], suspect[column], patients_clean=self.clean["patient_id"].tolist(),
-                              patients_suspect=suspect["patient_id"].tolist(), draws=self.bench.plan.bootstrap,
-                              seed=self.bench.plan.seed)
+                              patients_suspect=suspect["patient_id"].tolist(), draws=self.context.plan.bootstrap,
+                              seed=self.context.plan.seed)
 
-    def noticed(self, suspect: pd.DataFrame, false_alarms: Sequence[float]) -> list[Estimate]:
+    def tpr_at_fpr(self, suspect: pd.DataFrame, false_alarms: Sequence[float]) -> list[Estimate]:
         """Estimate the share noticed at some false-alarm rates, patients on both sides drawn on both together."""
-        low, high = self.clean["suspicion"].to_numpy(), suspect["suspicion"].to_numpy()
-        drawn = patient_draws([*self.clean["patient_id"], *suspect["patient_id"]], draws=self.bench.plan.bootstrap,
-                              seed=self.bench.plan.seed)
+        low, high = self.clean["anomaly_score"].to_numpy(), suspect["anomaly_score"].to_numpy()
+        drawn = patient_draws([*self.clean["patient_id"], *suspect["patient_id"]], draws=self.context.plan.bootstrap,
+                              seed=self.context.plan.seed)
         weights = np.concatenate([np.ones((1, len(drawn.inverse))), drawn.weights[:, drawn.inverse]])
-        found = noticed_draws(low, high, weights[:, :len(low)], weights[:, len(low):], false_alarms)
+        found = tpr_draws(low, high, weights[:, :len(low)], weights[:, len(low):], false_alarms)
         people = suspect["patient_id"].nunique()
         return [share(float(rate[0]), rate[1:], n=len(high), patients=people) for rate in found.T]
 
@@ -107,22 +107,24 @@ class Judge:
         return Outcome(correct_accepted=self.share(right & ~alarm, rows), flagged=self.share(alarm, rows),
                        wrong_accepted=self.share(~right & ~alarm, rows))
 
-    def row(self, condition: Condition, frame: pd.DataFrame) -> WatchRow:
+    def row(self, condition: Condition, frame: pd.DataFrame) -> GuardEvaluationRow:
         """Return all figures of one attack at one strength."""
         suspect = at(frame, condition)
         flipped = self.flipped(suspect)
         alarm, hit = suspect["alarm"].to_numpy(), suspect[flipped]
-        curve = self.noticed(suspect, CURVE)
-        at_hit: list[Estimate] | list[None] = self.noticed(hit, (0.01, 0.05)) if len(hit) else [None, None]
-        return WatchRow(
-            condition=condition, auroc=self.area(suspect, "suspicion"),
-            detectors={name: self.area(suspect, SCORE + name) for name in self.bench.guard.detectors},
+        curve = self.tpr_at_fpr(suspect, CURVE)
+        at_hit: list[Estimate] | list[None] = self.tpr_at_fpr(hit, (0.01, 0.05)) if len(hit) else [None, None]
+        return GuardEvaluationRow(
+            condition=condition, auroc=self.area(suspect, "anomaly_score"),
+            detectors={name: self.area(suspect, SCORE + name) for name in self.context.guard.detectors},
             floors={name: self.area(suspect, column) for name, column in FLOORS.items()},
             at_1=curve[CURVE.index(0.01)], at_5=curve[CURVE.index(0.05)], alarms=self.share(alarm, suspect),
             flipped=self.share(flipped, suspect), at_1_flipped=at_hit[0], at_5_flipped=at_hit[1],
             alarms_flipped=self.share(hit["alarm"], hit) if len(hit) else None,
-            slipped=self.share(flipped & ~alarm, suspect), outcome=self.outcome(suspect), curve=band(curve),
-            slipped_direct=self.share(self.flipped_direct(suspect) & ~suspect["alarm_direct"].to_numpy(), suspect),
+            undetected_success_rate=self.share(flipped & ~alarm, suspect), outcome=self.outcome(suspect),
+            curve=band(curve),
+            undetected_success_rate_direct=self.share(
+                self.flipped_direct(suspect) & ~suspect["alarm_direct"].to_numpy(), suspect),
             alerts=self.alerts(suspect), histogram=self.histogram(suspect))
 
     def flipped(self, suspect: pd.DataFrame) -> NDArray[np.bool_]:
@@ -136,7 +138,7 @@ class Judge:
     def alerts(self, suspect: pd.DataFrame) -> Alerts:
         """Return what a day brings at the plan's prevalence."""
         return alerts(self.share(suspect["alarm"], suspect), self.share(self.clean["alarm"], self.clean),
-                      prevalence=self.bench.plan.prevalence, studies=self.bench.plan.studies)
+                      prevalence=self.context.plan.prevalence, studies=self.context.plan.studies)
 
     def histogram(self, suspect: pd.DataFrame) -> Histogram:
         """Count images by minus the decimal logarithm of the p-value."""

@@ -14,71 +14,73 @@ from radversary.audit.summarise.gallery import plain
 from radversary.core.types import Images
 from radversary.execution.progress import track
 from radversary.guard_evaluation.figures import Judge
-from radversary.guard_evaluation.measure import SCORE, filed, shown
-from radversary.guard_evaluation.result import WatchExhibit
-from radversary.guard_evaluation.setup import CLEAN, WatchBench
+from radversary.guard_evaluation.measure import SCORE, attacked_batches, filed
+from radversary.guard_evaluation.result import GuardGalleryImage
+from radversary.guard_evaluation.setup import CLEAN, GuardEvaluationContext
 from radversary.imaging.png import encode_png
 from radversary.screening.heat import heat_maps, overlay
 from radversary.screening.verdicts import CUES
 from radversary.storage.files import write_whole
 
-FOLDER = Path("figures") / "watch"
+FOLDER = Path("figures") / "guard-evaluation"
 
 
-def hang_mistakes(bench: WatchBench, frame: pd.DataFrame, out: Path) -> tuple[WatchExhibit, ...]:
+def render_mistakes(context: GuardEvaluationContext, frame: pd.DataFrame, out: Path) -> tuple[GuardGalleryImage, ...]:
     """Draw the gallery: missed attacks, then false alarms, as many of each as the plan asks for.
 
-    Attacks take turns; each shows what slipped through most easily, of the images that it made be read wrongly where
+    Attacks take turns; each shows what evaded detection most easily, of the images that it made be read wrongly where
     there are any, at its greatest strength. False alarms are those on re-encoded clean images, the most
     suspicious first.
     """
-    judge = Judge.of(bench, frame)
+    judge = Judge.of(context, frame)
     missed = [row for turn in zip_longest(*_missed(judge, frame)) for row in turn if row is not None]
-    alarmed = judge.clean[judge.clean["alarm"]].sort_values(["suspicion", "image_id"], ascending=[False, True])
-    chosen = [*missed[:bench.plan.exhibits], *(row for _, row in alarmed.head(bench.plan.exhibits).iterrows())]
+    alarmed = judge.clean[judge.clean["alarm"]].sort_values(["anomaly_score", "image_id"], ascending=[False, True])
+    chosen = [*missed[:context.plan.gallery], *(row for _, row in alarmed.head(context.plan.gallery).iterrows())]
     before = judge.clean.set_index("image_id")["predicted"]
-    return tuple(hang(bench, row, str(before[row["image_id"]]), out) for row in track(chosen, "Drawing the gallery"))
+    return tuple(render_mistake(context, row, str(before[row["image_id"]]), out)
+                 for row in track(chosen, "Drawing the gallery"))
 
 
 def _missed(judge: Judge, frame: pd.DataFrame) -> Iterator[list[pd.Series]]:
-    """Yield each attack's missed images, each once, those that slipped through most easily first."""
+    """Yield each attack's missed images, each once, those that evaded detection most easily first."""
     attacked = frame[(frame["kind"] == "attack") & ~frame["alarm"]]
     harmed = judge.flipped(attacked) & (attacked["predicted"] != attacked["label"]).to_numpy()
     attacked = attacked.assign(_unharmed=~harmed)
     for _, own in attacked.groupby("attack", sort=False):
-        order = own.sort_values(["_unharmed", "strength", "suspicion", "image_id"], ascending=[True, False, True, True])
+        order = own.sort_values(["_unharmed", "strength", "anomaly_score", "image_id"],
+                                ascending=[True, False, True, True])
         yield [row for _, row in order.drop_duplicates("image_id").iterrows()]
 
 
-def hang(bench: WatchBench, row: pd.Series, said: str, out: Path) -> WatchExhibit:
+def render_mistake(context: GuardEvaluationContext, row: pd.Series, said: str, out: Path) -> GuardGalleryImage:
     """Draw one mistake into the folder.
 
     Args:
-        bench: What was run.
+        context: What was run.
         row: What the guard said of the image.
         said: What was read in it when clean.
         out: The folder.
     """
     condition = (Condition(attack=CLEAN, strength=0.0) if row["kind"] == CLEAN
-                 else bench.condition(row["attack"], row["strength"]))
+                 else context.condition(row["attack"], row["strength"]))
     place = np.array([row["row"]])
     strengths = (condition.strength,) if row["kind"] != CLEAN else None
-    seen = filed(next(shown(bench, row["attack"], place, strengths))[2])[0]
+    seen = filed(next(attacked_batches(context, row["attack"], place, strengths))[2])[0]
     stem = plain(f"{row['image_id']}-{condition.attack}-{condition.strength:g}")
-    heat = heat_maps(bench.guard, seen)
+    heat = heat_maps(context.guard, seen)
     over = None if heat is None else overlay(seen, heat)[..., seen.shape[-1]:]  # it lies beside the film itself
-    return WatchExhibit(
+    return GuardGalleryImage(
         missed=row["kind"] != CLEAN, image_id=row["image_id"], label=row["label"], condition=condition, said=said,
-        p_value=float(row["p_value"]), cue=cue(bench, row), said_now=row["predicted"],
-        original=_save(bench.images.tensor(place), out, f"{plain(row['image_id'])}-original"),
+        p_value=float(row["p_value"]), cue=cue(context, row), said_now=row["predicted"],
+        original=_save(context.images.tensor(place), out, f"{plain(row['image_id'])}-original"),
         shown=_save(seen, out, f"{stem}-shown"), heat=None if over is None else _save(over, out, f"{stem}-heat"))
 
 
-def cue(bench: WatchBench, row: pd.Series) -> str:
+def cue(context: GuardEvaluationContext, row: pd.Series) -> str:
     """Return the detector that suspected an image most, and what that means."""
-    names = list(bench.guard.detectors)
+    names = list(context.guard.detectors)
     scores = np.array([[float(row[SCORE + name]) for name in names]])
-    own = bench.guard.calibrated().detector_p_values(scores, bench.groups_of([int(row["row"])]))[0]
+    own = context.guard.calibrated().detector_p_values(scores, context.groups_of([int(row["row"])]))[0]
     strongest = names[int(own.argmin())]
     return f"{strongest} (p = {own.min():.2g}): {CUES.get(strongest, 'unlike clean films')}"
 

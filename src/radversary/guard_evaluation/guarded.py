@@ -31,11 +31,11 @@ HAIR = 1e-9
 """What is added to each excess, so that rounding turns no alarm into a pass."""
 
 
-def kindred(surprise: Tensor, kinds: Sequence[str]) -> Tensor:
-    """Return :func:`radversary.calibration.combining.kindred` of (N, D), differentiable."""
+def fisher_within_tippett_across(neg_log_p: Tensor, kinds: Sequence[str]) -> Tensor:
+    """Return :func:`radversary.calibration.combining.fisher_within_tippett_across` of (N, D), differentiable."""
     parts = []
-    for columns in columns_by_kind(surprise.shape[1], kinds):
-        total = surprise[:, columns].sum(1)
+    for columns in columns_by_kind(neg_log_p.shape[1], kinds):
+        total = neg_log_p[:, columns].sum(1)
         series = torch.ones_like(total)
         for power in range(len(columns) - 1, 0, -1):
             series = 1.0 + series * total / power
@@ -44,19 +44,19 @@ def kindred(surprise: Tensor, kinds: Sequence[str]) -> Tensor:
 
 
 RULES: Mapping[str, Callable[[Tensor, Sequence[str]], Tensor]] = MappingProxyType({
-    "kindred": kindred,
-    "harmonic": lambda surprise, _: surprise.logsumexp(1) - float(np.log(surprise.shape[1])),
-    "fisher": lambda surprise, _: 2.0 * surprise.sum(1)})
+    "fisher_within_tippett_across": fisher_within_tippett_across,
+    "harmonic": lambda neg_log_p, _: neg_log_p.logsumexp(1) - float(np.log(neg_log_p.shape[1])),
+    "fisher": lambda neg_log_p, _: 2.0 * neg_log_p.sum(1)})
 """The rules of :data:`radversary.calibration.combining.RULES`, differentiable."""
 
 
 @dataclass(frozen=True)
-class Surprise:
+class NegLogP:
     """A detector's ``-log p`` as a line through its clean scores, which is never below the counted one.
 
     Attributes:
         knots: (M,) scores, rising.
-        heights: (M,) surprise at each, rising from 0.
+        heights: (M,) ``-log p`` at each, rising from 0.
         spread: Standard deviation of the clean scores.
     """
 
@@ -68,7 +68,7 @@ class Surprise:
     def of(cls, reference: NDArray[np.float64]) -> Self:
         """Draw the line through clean scores (n,), rising.
 
-        The counted surprise jumps just beyond each clean score; the line passes through the upper end of each jump.
+        The counted ``-log p`` jumps just beyond each clean score; the line passes through the upper end of each jump.
         """
         spread = float(np.std(reference)) or 1.0
         scores, counts = np.unique(reference, return_counts=True)
@@ -78,7 +78,7 @@ class Surprise:
                    heights=torch.from_numpy(np.concatenate([[0.0], heights])), spread=spread)
 
     def __call__(self, scores: Tensor) -> Tensor:
-        """Return the surprise of scores (N,), never less than the guard's own; beyond the last clean score the same."""
+        """Return ``-log p`` of scores (N,), never less than the guard's own; beyond the last clean score the same."""
         knots, heights = self.knots.to(scores.device), self.heights.to(scores.device)
         right = torch.searchsorted(knots, scores.detach().contiguous()).clamp(1, len(knots) - 1)
         left = right - 1
@@ -91,8 +91,8 @@ class Surprise:
 class GuardedClassifier(Classifier):
     """A classifier with its guard, to be attacked by who knows both.
 
-    It satisfies :class:`radversary.attacks.watched.Watched`. An excess of 0 or less means no alarm, without exception;
-    a positive one may still pass by less than one clean score of each detector.
+    It satisfies :class:`radversary.attacks.guarded_victim.GuardedVictim`. An excess of 0 or less means no alarm,
+    without exception; a positive one may still pass by less than one clean score of each detector.
 
     Args:
         guard: A calibrated guard.
@@ -119,7 +119,7 @@ class GuardedClassifier(Classifier):
         within = EVERY if group is None else group
         self.guard, self.group = guard, group
         self.card, self.access = guard.classifier.card, guard.classifier.access
-        self.surprises = tuple(Surprise.of(first.reference(within)) for first in fusion.firsts)
+        self.neg_log_ps = tuple(NegLogP.of(first.reference(within)) for first in fusion.firsts)
         self.rule, self.kinds, self.limit = rule_of(fusion), fusion.kinds, fusion.final.thresholds()[within]
 
     def __repr__(self) -> str:
@@ -140,11 +140,11 @@ class GuardedClassifier(Classifier):
 
     def judged(self, images: Images) -> tuple[Tensor, Tensor]:
         """Return logits (N, K) and excess (N,) from one pass of the classifier."""
-        scores, logits = self.guard.suspicion(images)
+        scores, logits = self.guard.anomaly_score(images)
         return logits, self.excess_of(scores).to(logits.dtype)
 
     def excess(self, images: Images) -> Tensor:
-        """Return by how much suspicion exceeds the alarm's threshold, (N,); 0 or less raises none.
+        """Return by how much the anomaly score exceeds the alarm's threshold, (N,); 0 or less raises none.
 
         In nats of rarity, which far out is the clean scores' spread; differentiable.
         """
@@ -152,7 +152,7 @@ class GuardedClassifier(Classifier):
 
     def excess_of(self, scores: Tensor) -> Tensor:
         """Return the excess (N,) of the detectors' scores (N, D)."""
-        lines = [line(column) for line, column in zip(self.surprises, scores.T, strict=True)]
+        lines = [line(column) for line, column in zip(self.neg_log_ps, scores.T, strict=True)]
         return self.rule(torch.stack(lines, dim=1), self.kinds) - self.limit + HAIR
 
     @torch.no_grad()
@@ -167,8 +167,8 @@ def rule_of(fusion: Fusion) -> Callable[[Tensor, Sequence[str]], Tensor]:
     """Return a fusion's rule, differentiable.
 
     Raises:
-        InputError: A rule that has no differentiable twin.
+        InputError: A rule that has no differentiable approximation.
     """
     if fusion.rule not in RULES:
-        raise InputError(f"the rule {fusion.rule!r} has no differentiable twin; known: {', '.join(RULES)}")
+        raise InputError(f"the rule {fusion.rule!r} has no differentiable approximation; known: {', '.join(RULES)}")
     return RULES[fusion.rule]

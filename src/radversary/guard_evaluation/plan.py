@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Self
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, Self
 
 from pydantic import Field, model_validator
 
 from radversary.audit.plan import RESERVED, AttackPlan, refuse_repeats
-from radversary.audit.threat_model import Rung
+from radversary.core.types import AttackerKnowledge
 from radversary.imaging.reencoding import HARMLESS
 from radversary.storage.documents import Seed
 from radversary.storage.plans import Plan
@@ -16,9 +17,8 @@ from radversary.storage.plans import Plan
 EVASIVE: Final = "evasive-"
 """How the names of attacks begin that look at the detectors as well as at the classifier."""
 
-RUNGS: Final = (Rung.OBLIVIOUS, Rung.ADAPTIVE)
+KNOWLEDGE: Final = (AttackerKnowledge.OBLIVIOUS, AttackerKnowledge.ADAPTIVE)
 """What an attacker of a guard may know: the classifier at most, or the detectors too."""
-
 
 DEFAULT: Final[Mapping[str, Any]] = {"attacks": (
     {"label": "adain", "name": "style-transfer", "strengths": (0.1, 0.3, 0.5, 1.0)},
@@ -30,23 +30,24 @@ DEFAULT: Final[Mapping[str, Any]] = {"attacks": (
 """What ``radversary detector evaluate`` does when no plan is given."""
 
 
-class WatchPlan(Plan):
+class GuardEvaluationPlan(Plan):
     """An evaluation of one guard on clean, harmlessly changed and attacked test images.
 
     Attributes:
         name: The run's name.
         seed: Of everything random.
         attacks: What is done to the images; the identity attack is always added. Attacks whose name begins with
-            :data:`EVASIVE` know the detectors (rung ``adaptive``), all others do not (``oblivious``).
+            :data:`EVASIVE` know the detectors (``adaptive``), all others do not (``oblivious``).
         bootstrap: Draws of the patient-level bootstrap.
         batch_size: Images at a time; also the unit that a stopped evaluation does not repeat.
         limit: At most so many test images, patients drawn at random; None takes all.
         prevalence: Share of attacked images among all studies that the alerts are counted for: an assumption.
         studies: Studies a day that the alerts are counted for.
-        exhibits: Missed attacks in the gallery, and as many false alarms.
+        gallery: Missed attacks in the gallery, and as many false alarms.
     """
 
-    name: str = Field(default="watch", min_length=1)
+    renamed: ClassVar[Mapping[str, str]] = MappingProxyType({"exhibits": "gallery"})
+    name: str = Field(default="guard evaluation", min_length=1)
     seed: Seed = 42
     attacks: tuple[AttackPlan, ...] = Field(min_length=1)
     bootstrap: int = Field(default=2000, ge=100, le=10**5)
@@ -54,7 +55,7 @@ class WatchPlan(Plan):
     limit: int | None = Field(default=None, ge=1, le=10**9)
     prevalence: float = Field(default=0.01, gt=0, lt=1)
     studies: int = Field(default=1000, ge=1, le=10**9)
-    exhibits: int = Field(default=6, ge=0, le=1000)
+    gallery: int = Field(default=6, ge=0, le=1000)
 
     @model_validator(mode="after")
     def _fits_a_guard(self) -> Self:
@@ -64,30 +65,30 @@ class WatchPlan(Plan):
         return self
 
 
-def rung_of(attack: AttackPlan) -> Rung:
+def knowledge_of(attack: AttackPlan) -> AttackerKnowledge:
     """Return what an attacker of a guard knows: the detectors, or not.
 
     Example:
-        >>> str(rung_of(AttackPlan(label="a", name="pgd")))
+        >>> str(knowledge_of(AttackPlan(label="a", name="pgd")))
         'oblivious'
     """
-    return Rung.ADAPTIVE if attack.name.startswith(EVASIVE) else Rung.OBLIVIOUS
+    return AttackerKnowledge.ADAPTIVE if attack.name.startswith(EVASIVE) else AttackerKnowledge.OBLIVIOUS
 
 
 def _refuse_misfit(attack: AttackPlan) -> None:
     """Refuse what only an audit of defences has.
 
     Raises:
-        ValueError: A surrogate, defences, or a rung on which the attack cannot be run against a guard.
+        ValueError: A surrogate, defences, or knowledge that an attacker of a guard cannot have.
     """
     if attack.surrogate is not None or attack.defences is not None:
         raise ValueError(f"attack {attack.label!r}: a guard is evaluated without surrogates and defences; leave out "
                          "surrogate and defences")
-    own = rung_of(attack)
-    for rung in attack.rungs or ():
-        if rung not in RUNGS:
-            raise ValueError(f"attack {attack.label!r}: a guard is evaluated on the rungs oblivious and adaptive, not "
-                             f"{rung!s}")
-        if rung != own:
-            raise ValueError(f"attack {attack.label!r} ({attack.name}) runs on rung {own!s} alone: who knows the "
-                             f"detectors runs attacks whose name begins with {EVASIVE!r}")
+    own = knowledge_of(attack)
+    for knowledge in attack.knowledge or ():
+        if knowledge not in KNOWLEDGE:
+            raise ValueError(f"attack {attack.label!r}: a guard is evaluated with knowledge oblivious and adaptive, "
+                             f"not {knowledge!s}")
+        if knowledge != own:
+            raise ValueError(f"attack {attack.label!r} ({attack.name}) runs with knowledge {own!s} alone: who knows "
+                             f"the detectors runs attacks whose name begins with {EVASIVE!r}")

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from radversary.audit.threat_model import Rung
 from radversary.calibration.conformal import one_image_a_patient
 from radversary.calibration.drift import CleanRate, check_clean
-from radversary.core.types import Estimate
-from radversary.guard_evaluation.result import HarmlessRow, Levels, Promise, WatchRow
-from radversary.guard_evaluation.setup import CLEAN, WatchBench
+from radversary.core.types import AttackerKnowledge, Estimate
+from radversary.guard_evaluation.result import GuardEvaluationRow, HarmlessRow, Levels, Promise
+from radversary.guard_evaluation.setup import CLEAN, GuardEvaluationContext
 from radversary.imaging.reencoding import HARMLESS, STORED
 from radversary.metrics.classification import proportion
 
@@ -20,13 +19,13 @@ LEVELS = (0.01, 0.02, 0.05, *np.round(np.arange(0.1, 1.01, 0.1), 1).tolist())
 """Levels at which the spread of clean p-values is looked at."""
 
 
-def promises(bench: WatchBench, frame: pd.DataFrame) -> tuple[tuple[Promise, ...], float]:
+def promises(context: GuardEvaluationContext, frame: pd.DataFrame) -> tuple[tuple[Promise, ...], float]:
     """Return the false-alarm rates on clean test images as they are stored, and the p-value of the test of drift."""
     rows = frame[frame["attack"] == STORED]
-    groups, facts = bench.groups_of(rows["row"].to_numpy()), bench.facts.loc[rows["row"]]
+    groups, facts = context.groups_of(rows["row"].to_numpy()), context.facts.loc[rows["row"]]
     subgroups = {str(name): facts[name].astype(str).replace("", "unknown").tolist() for name in facts}
-    found = check_clean(bench.guard.calibrated().final, rows["suspicion"], rows["patient_id"].tolist(), groups,
-                        subgroups=subgroups, draws=bench.plan.bootstrap, seed=bench.plan.seed)
+    found = check_clean(context.guard.calibrated().final, rows["anomaly_score"], rows["patient_id"].tolist(), groups,
+                        subgroups=subgroups, draws=context.plan.bootstrap, seed=context.plan.seed)
     told = [_promise("all", found.overall)]
     told += [_promise("group", rate) for rate in found.groups if groups is not None]
     told += [_promise(kind, rate) for kind, rates in found.subgroups.items() for rate in rates]
@@ -37,13 +36,13 @@ def _promise(kind: str, rate: CleanRate) -> Promise:
     return Promise(kind=kind, name=rate.name, rate=rate.rate, every_image=rate.every_image, bound=rate.bound)
 
 
-def levels(bench: WatchBench, frame: pd.DataFrame) -> Levels:
+def levels(context: GuardEvaluationContext, frame: pd.DataFrame) -> Levels:
     """Return how the p-values of clean test images are spread: none too small, or the promise is broken."""
     rows = frame[frame["attack"] == STORED]
-    one = rows.iloc[one_image_a_patient(rows["suspicion"].to_numpy(), rows["patient_id"].tolist(),
-                                        seed=bench.plan.seed)]
+    one = rows.iloc[one_image_a_patient(rows["anomaly_score"].to_numpy(), rows["patient_id"].tolist(),
+                                        seed=context.plan.seed)]
     observed = tuple(proportion(one["p_value"] <= level * (1 + 1e-9), patients=one["patient_id"].tolist(),
-                                draws=bench.plan.bootstrap, seed=bench.plan.seed) for level in LEVELS)
+                                draws=context.plan.bootstrap, seed=context.plan.seed) for level in LEVELS)
     return Levels(expected=LEVELS, observed=observed)
 
 
@@ -52,15 +51,17 @@ def harmless_names() -> tuple[str, ...]:
     return (CLEAN, *HARMLESS)
 
 
-def warnings(bench: WatchBench, rows: Sequence[WatchRow], identity: WatchRow, harmless: Sequence[HarmlessRow],
+def warnings(context: GuardEvaluationContext, rows: Sequence[GuardEvaluationRow], identity: GuardEvaluationRow,
+             harmless: Sequence[HarmlessRow],
              promised: Promise) -> tuple[str, ...]:
     """Return the sentences that a reader of these figures must see."""
-    return tuple(_warnings(bench, rows, identity, harmless, promised))
+    return tuple(_warnings(context, rows, identity, harmless, promised))
 
 
-def _warnings(bench: WatchBench, rows: Sequence[WatchRow], identity: WatchRow, harmless: Sequence[HarmlessRow],
+def _warnings(context: GuardEvaluationContext, rows: Sequence[GuardEvaluationRow], identity: GuardEvaluationRow,
+              harmless: Sequence[HarmlessRow],
               promised: Promise) -> Iterator[str]:
-    n = len(bench.rows)
+    n = len(context.rows)
     if not identity.auroc.low <= 0.5 <= identity.auroc.high:
         yield (f"The attack that changes nothing has an area of {identity.auroc.value:.3f}: something else than the "
                "attacks tells the images apart, so no figure here may be trusted.")
@@ -76,7 +77,7 @@ def _warnings(bench: WatchBench, rows: Sequence[WatchRow], identity: WatchRow, h
         if row.name != STORED and row.alarms.low > promised.bound:
             yield (f"Clean images through “{row.name}” raise alarms in {100 * row.alarms.value:.1f} %, above the bound "
                    f"of {100 * promised.bound:.1f} % for films as they are stored.")
-    if not any(row.condition.rung == Rung.ADAPTIVE for row in rows):
+    if not any(row.condition.knowledge == AttackerKnowledge.ADAPTIVE for row in rows):
         yield ("No attacker who knows the detectors was run: all figures hold for attackers who do not, and say "
                "nothing of those who do.")
 

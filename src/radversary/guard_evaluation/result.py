@@ -1,16 +1,29 @@
-"""What an evaluation of a guard found, as one typed document: watch.json. The page draws it and computes nothing."""
+"""What an evaluation of a guard found, as one typed document: guard-evaluation.json.
+
+The page draws it and computes nothing.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from radversary.audit.result import LIMIT, Condition, Histogram, Record
+from radversary.audit.result import Condition, Histogram
+from radversary.audit.schema import Record, ResultDocument
 from radversary.core.types import Estimate
-from radversary.storage.documents import read_document
-from radversary.storage.files import write_text
+
+RESULT = "guard-evaluation.json"
+"""The file that holds it."""
+RESULT_OF_OLD = "watch.json"
+"""What earlier versions called it."""
+
+
+def find_result(folder: Path) -> Path | None:
+    """Return the result of a folder that a guard's evaluation was written to, None where there is none."""
+    paths = (folder / RESULT, folder / RESULT_OF_OLD)
+    return next((path for path in paths if path.is_file()), None)
 
 
 class Band(Record):
@@ -66,12 +79,12 @@ class Alerts(Record):
     ppv: Estimate | None
 
 
-class WatchRow(Record):
+class GuardEvaluationRow(Record):
     """One attack at one strength, met by the guard.
 
     Attributes:
-        condition: The attack; its rung says whether it knows the detectors.
-        auroc: Area under the curve of the final suspicion against re-encoded clean images.
+        condition: The attack; its knowledge level says whether it knows the detectors.
+        auroc: Area under the curve of the anomaly score against re-encoded clean images.
         detectors: The same for each detector alone.
         floors: The same for plain facts of the file; far from 0.5 on either side, that fact alone tells.
         at_1: Share noticed at 1 % false alarms on the clean test images, read off the curve.
@@ -81,12 +94,12 @@ class WatchRow(Record):
         at_1_flipped: ``at_1`` among those; None where there are none, likewise the others.
         at_5_flipped: ``at_5`` among those.
         alarms_flipped: ``alarms`` among those.
-        slipped: Share of all images that are flipped and raise no alarm.
-        slipped_direct: The same where the attacked image reaches the guard as it was made, not re-encoded: what an
-            attacker near the guard gets, who knows that no one re-encodes.
+        undetected_success_rate: Share of all images that are flipped and raise no alarm.
+        undetected_success_rate_direct: The same where the attacked image reaches the guard as it was made, not
+            re-encoded: what an attacker near the guard gets, who knows that no one re-encodes.
         outcome: How the images end.
         alerts: What a day brings.
-        curve: The curve of the final suspicion.
+        curve: The curve of the anomaly score.
         histogram: Clean and attacked images by minus the decimal logarithm of the p-value.
     """
 
@@ -101,8 +114,8 @@ class WatchRow(Record):
     at_1_flipped: Estimate | None
     at_5_flipped: Estimate | None
     alarms_flipped: Estimate | None
-    slipped: Estimate
-    slipped_direct: Estimate
+    undetected_success_rate: Estimate
+    undetected_success_rate_direct: Estimate
     outcome: Outcome
     alerts: Alerts
     curve: Band
@@ -165,7 +178,7 @@ class Levels(Record):
         return self
 
 
-class WatchExhibit(Record):
+class GuardGalleryImage(Record):
     """One image of the gallery.
 
     Attributes:
@@ -195,7 +208,7 @@ class WatchExhibit(Record):
     heat: str | None
 
 
-class WatchResult(Record):
+class GuardEvaluationResult(ResultDocument):
     """Everything an evaluation of a guard found.
 
     Attributes:
@@ -215,11 +228,13 @@ class WatchResult(Record):
         promises: False-alarm rates beside their bounds, the overall one first.
         drift: P-value of the test that clean test images are like those of the calibration.
         levels: How p-values of clean images are spread.
-        exhibits: The gallery.
+        gallery: The gallery.
         warnings: Sentences a reader must see.
         provenance: Hashes and versions.
     """
 
+    kind: ClassVar[str] = "a result of an evaluated guard"
+    remedy: ClassVar[str] = "evaluate the guard again"
     name: str
     classes: tuple[str, ...]
     model: dict[str, str]
@@ -230,13 +245,13 @@ class WatchResult(Record):
     studies: int
     images: int
     patients: int
-    rows: tuple[WatchRow, ...]
-    identity: WatchRow
+    rows: tuple[GuardEvaluationRow, ...]
+    identity: GuardEvaluationRow
     harmless: tuple[HarmlessRow, ...]
     promises: tuple[Promise, ...]
     drift: float
     levels: Levels
-    exhibits: tuple[WatchExhibit, ...]
+    gallery: tuple[GuardGalleryImage, ...]
     warnings: tuple[str, ...]
     provenance: dict[str, str]
 
@@ -255,17 +270,3 @@ class WatchResult(Record):
     def identity_holds(self) -> bool:
         """Whether 0.5 lies within the interval of the identity attack's area."""
         return self.identity.auroc.low <= 0.5 <= self.identity.auroc.high
-
-    def save(self, path: Path) -> Path:
-        """Write the result as JSON, whole or not at all."""
-        return write_text(path, self.model_dump_json(indent=1) + "\n")
-
-    @classmethod
-    def load(cls, path: Path) -> WatchResult:
-        """Read a result that :meth:`save` wrote.
-
-        Raises:
-            DataError: It is absent, damaged, or of another version.
-        """
-        return read_document(path, cls, what="a result of an evaluated guard", remedy="evaluate the guard again",
-                             limit=LIMIT, constants=True)

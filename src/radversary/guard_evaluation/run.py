@@ -14,24 +14,31 @@ from radversary import __version__
 from radversary.data.prepared import PreparedImages
 from radversary.execution.progress import Progress, reporting, track
 from radversary.guard_evaluation.figures import Judge
-from radversary.guard_evaluation.gallery import hang_mistakes
+from radversary.guard_evaluation.gallery import render_mistakes
 from radversary.guard_evaluation.measure import measured
-from radversary.guard_evaluation.plan import WatchPlan
+from radversary.guard_evaluation.plan import GuardEvaluationPlan
 from radversary.guard_evaluation.promise import harmless_names, levels, promises, warnings
-from radversary.guard_evaluation.result import WatchExhibit, WatchResult
-from radversary.guard_evaluation.setup import IDENTITY, WatchBench, guard_sha256, prepare_watch, refuse_ungrouped
+from radversary.guard_evaluation.result import RESULT, GuardEvaluationResult, GuardGalleryImage
+from radversary.guard_evaluation.setup import (
+    IDENTITY,
+    GuardEvaluationContext,
+    guard_sha256,
+    prepare_guard_evaluation,
+    refuse_ungrouped,
+)
 from radversary.screening.guard import Guard
 from radversary.storage.files import sha256_file, sha256_json, write_text
 from radversary.storage.locks import locked
 from radversary.storage.plans import plan_text
 
 
-def evaluate_guard(plan: WatchPlan, guard: Guard, images: PreparedImages, out: Path, *,
-                   progress: Progress | None = None) -> WatchResult:
-    """Attack the test images, show them to the guard and say how well it watches.
+def evaluate_guard(plan: GuardEvaluationPlan, guard: Guard, images: PreparedImages, out: Path, *,
+                   progress: Progress | None = None) -> GuardEvaluationResult:
+    """Attack the test images, show them to the guard and say how well it detects them.
 
-    The folder gets ``watch-plan.yaml``, ``scores.parquet`` (one row an image × condition), ``watch.json`` and the
-    gallery under ``figures/watch/``; what each attack gave is kept in ``.watch/`` for the next time.
+    The folder gets ``guard-evaluation-plan.yaml``, ``scores.parquet`` (one row an image × condition),
+    ``guard-evaluation.json`` and the gallery under ``figures/guard-evaluation/``; what each attack gave is kept in
+    ``.guard-evaluation/`` for the next time.
 
     Args:
         plan: What to do.
@@ -41,7 +48,7 @@ def evaluate_guard(plan: WatchPlan, guard: Guard, images: PreparedImages, out: P
         progress: Who is told how far it is, and may stop it.
 
     Returns:
-        The result, also in ``watch.json``.
+        The result, also in ``guard-evaluation.json``.
 
     Raises:
         CancelledError: It was stopped; run again, it goes on.
@@ -49,37 +56,38 @@ def evaluate_guard(plan: WatchPlan, guard: Guard, images: PreparedImages, out: P
         BusyError: Another process writes the folder.
         StorageError: The disk refused; run again to go on.
     """
-    bench = prepare_watch(plan, guard, images)
-    refuse_ungrouped(bench)
+    context = prepare_guard_evaluation(plan, guard, images)
+    refuse_ungrouped(context)
     with locked(out), reporting(progress):
-        write_text(out / "watch-plan.yaml", plan_text(plan))
-        frame = measured(bench, out)
-        result = summarise(bench, frame, hang_mistakes(bench, frame, out), {
-            "radversary": __version__, "guard sha256": guard_sha256(guard), "test part sha256": images.seal("test"),
+        write_text(out / "guard-evaluation-plan.yaml", plan_text(plan))
+        frame = measured(context, out)
+        result = summarise(context, frame, render_mistakes(context, frame, out), {
+            "radversary": __version__, "guard sha256": guard_sha256(guard),
+            "test part sha256": images.part_hash("test"),
             "images sha256": images.sha256, "plan sha256": sha256_json(plan.model_dump(mode="json")),
             "scores sha256": sha256_file(out / "scores.parquet")})
-        result.save(out / "watch.json")
+        result.save(out / RESULT)
     return result
 
 
-def summarise(bench: WatchBench, frame: pd.DataFrame, exhibits: tuple[WatchExhibit, ...],
-              provenance: dict[str, str]) -> WatchResult:
+def summarise(context: GuardEvaluationContext, frame: pd.DataFrame, gallery: tuple[GuardGalleryImage, ...],
+              provenance: dict[str, str]) -> GuardEvaluationResult:
     """Return all figures of an evaluation.
 
     Args:
-        bench: What was run.
+        context: What was run.
         frame: What the guard said.
-        exhibits: The gallery.
+        gallery: The gallery.
         provenance: Hashes and versions.
     """
-    judge, guard, plan = Judge.of(bench, frame), bench.guard, bench.plan
-    rows = tuple(judge.row(condition, frame) for condition in track(bench.conditions, "Figures with intervals"))
-    identity = judge.row(bench.condition(IDENTITY, 0.0), frame)
+    judge, guard, plan = Judge.of(context, frame), context.guard, context.plan
+    rows = tuple(judge.row(condition, frame) for condition in track(context.conditions, "Figures with intervals"))
+    identity = judge.row(context.condition(IDENTITY, 0.0), frame)
     harmless = tuple(judge.harmless(name, frame) for name in harmless_names())
-    promised, drift = promises(bench, frame)
-    return WatchResult(
-        name=plan.name, classes=bench.images.classes, model=guard.classifier.card.as_text(),
+    promised, drift = promises(context, frame)
+    return GuardEvaluationResult(
+        name=plan.name, classes=context.images.classes, model=guard.classifier.card.as_text(),
         detectors=tuple(guard.detectors), rule=guard.calibrated().rule, alpha=guard.alpha, prevalence=plan.prevalence,
         studies=plan.studies, images=len(judge.clean), patients=int(judge.clean["patient_id"].nunique()), rows=rows,
-        identity=identity, harmless=harmless, promises=promised, drift=drift, levels=levels(bench, frame),
-        exhibits=exhibits, warnings=warnings(bench, rows, identity, harmless, promised[0]), provenance=provenance)
+        identity=identity, harmless=harmless, promises=promised, drift=drift, levels=levels(context, frame),
+        gallery=gallery, warnings=warnings(context, rows, identity, harmless, promised[0]), provenance=provenance)

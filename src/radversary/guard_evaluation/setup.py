@@ -18,20 +18,20 @@ from radversary.attacks.identity import Identity
 from radversary.audit.identity import classifier_hash
 from radversary.audit.plan import AttackPlan
 from radversary.audit.result import Condition
-from radversary.audit.setup import Trial, check_strengths, condition_of, refuse_evasive, some_rows
-from radversary.audit.threat_model import Rung
+from radversary.audit.setup import PlannedAttack, check_strengths, condition_of, refuse_evasive, some_rows
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import InputError
+from radversary.core.types import AttackerKnowledge
 from radversary.data.prepared import PreparedImages
 from radversary.guard_evaluation.guarded import GuardedClassifier
-from radversary.guard_evaluation.plan import WatchPlan, rung_of
+from radversary.guard_evaluation.plan import GuardEvaluationPlan, knowledge_of
 from radversary.imaging.image import check_rule
 from radversary.screening.films import GROUPS, Films, bands
 from radversary.screening.guard import Guard
 from radversary.screening.views import identity
 from radversary.storage.files import sha256_json
-from radversary.storage.hashes import code_hash, part_hash
+from radversary.storage.hashes import code_hash, component_hash
 
 FORMAT = 2
 """Raised whenever the same plan would give other scores: older ones are not taken for new ones."""
@@ -40,7 +40,7 @@ CLEAN, IDENTITY = "clean", "identity"
 
 
 @dataclass(frozen=True, eq=False)
-class WatchBench:
+class GuardEvaluationContext:
     """A guard and all that it is shown.
 
     Attributes:
@@ -48,14 +48,14 @@ class WatchBench:
         guard: What is evaluated.
         images: The prepared images.
         rows: The test rows.
-        trials: Attack label to what is done, the identity attack first.
+        attacks: Attack label to what is done, the identity attack first.
     """
 
-    plan: WatchPlan
+    plan: GuardEvaluationPlan
     guard: Guard
     images: PreparedImages
     rows: np.ndarray
-    trials: Mapping[str, Trial]
+    attacks: Mapping[str, PlannedAttack]
 
     @cached_property
     def facts(self) -> pd.DataFrame:
@@ -79,7 +79,7 @@ class WatchBench:
 
         Who knows the detectors attacks the guard as it judges each image's own group.
         """
-        if self.trials[label].rungs != (Rung.ADAPTIVE,):
+        if self.attacks[label].knowledge != (AttackerKnowledge.ADAPTIVE,):
             yield self.guard.classifier, np.arange(len(rows))
             return
         groups = self.groups_of(rows)
@@ -91,20 +91,22 @@ class WatchBench:
 
     def condition(self, label: str, strength: float) -> Condition:
         """Return what one attack at one strength is called."""
-        trial = self.trials[label]
+        planned = self.attacks[label]
         if label == IDENTITY:
-            return Condition(attack=label, strength=strength, rung=trial.rungs[0], description=repr(trial.attack))
-        return condition_of(label, trial.attack.at(strength), trial.rungs[0])
+            return Condition(attack=label, strength=strength, knowledge=planned.knowledge[0],
+                             description=repr(planned.attack))
+        return condition_of(label, planned.attack.at(strength), planned.knowledge[0])
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """All attacks at all strengths, without identity: who does not know the detectors first, then who does."""
-        told = sorted((item for item in self.trials.items() if item[0] != IDENTITY),
-                      key=lambda item: item[1].rungs[0] == Rung.ADAPTIVE)
-        return tuple(self.condition(label, strength) for label, trial in told for strength in sorted(trial.strengths))
+        ordered = sorted((item for item in self.attacks.items() if item[0] != IDENTITY),
+                         key=lambda item: item[1].knowledge[0] == AttackerKnowledge.ADAPTIVE)
+        return tuple(self.condition(label, strength)
+                     for label, planned in ordered for strength in sorted(planned.strengths))
 
 
-def prepare_watch(plan: WatchPlan, guard: Guard, images: PreparedImages) -> WatchBench:
+def prepare_guard_evaluation(plan: GuardEvaluationPlan, guard: Guard, images: PreparedImages) -> GuardEvaluationContext:
     """Build the attacks, refusing what does not fit.
 
     Raises:
@@ -121,27 +123,27 @@ def prepare_watch(plan: WatchPlan, guard: Guard, images: PreparedImages) -> Watc
     rows = images.rows("test")
     if plan.limit is not None:
         rows = some_rows(rows, images, limit=plan.limit, seed=plan.seed)
-    trials = {IDENTITY: Trial(Identity(), (0.0,))}
+    attacks = {IDENTITY: PlannedAttack(Identity(), (0.0,))}
     for attack in plan.attacks:
-        trials[attack.label] = trial(attack, images, rows, seed=plan.seed)
-        if rung_of(attack) == Rung.OBLIVIOUS:
-            refuse_evasive(trials[attack.label].attack, guard.classifier)
-    return WatchBench(plan=plan, guard=guard, images=images, rows=rows, trials=trials)
+        attacks[attack.label] = planned_attack(attack, images, rows, seed=plan.seed)
+        if knowledge_of(attack) == AttackerKnowledge.OBLIVIOUS:
+            refuse_evasive(attacks[attack.label].attack, guard.classifier)
+    return GuardEvaluationContext(plan=plan, guard=guard, images=images, rows=rows, attacks=attacks)
 
 
-def refuse_ungrouped(bench: WatchBench) -> None:
+def refuse_ungrouped(context: GuardEvaluationContext) -> None:
     """Refuse test images whose group the guard cannot judge, before any is attacked.
 
     Raises:
         InputError: There are some, or nothing is known of what they are grouped by.
     """
-    known = bench.guard.calibrated().final.scores
-    if others := sorted(set((bench.groups or {}).values()) - set(known)):
-        raise InputError(f"test images are of {bench.guard.record['grouped_by']} {', '.join(others)}, which was never "
-                         f"calibrated; known: {', '.join(known)}")
+    known = context.guard.calibrated().final.scores
+    if others := sorted(set((context.groups or {}).values()) - set(known)):
+        raise InputError(f"test images are of {context.guard.record['grouped_by']} {', '.join(others)}, which was "
+                         f"never calibrated; known: {', '.join(known)}")
 
 
-def trial(plan: AttackPlan, images: PreparedImages, rows: np.ndarray, *, seed: int) -> Trial:
+def planned_attack(plan: AttackPlan, images: PreparedImages, rows: np.ndarray, *, seed: int) -> PlannedAttack:
     """Build one attack of a plan.
 
     Raises:
@@ -150,8 +152,8 @@ def trial(plan: AttackPlan, images: PreparedImages, rows: np.ndarray, *, seed: i
     """
     met = rows if plan.images is None else some_rows(rows, images, limit=plan.images, seed=seed)
     check_strengths(plan, images, met)
-    return Trial(attack=plan.build(), strengths=plan.steps(), rungs=(rung_of(plan),),
-                 rows=None if plan.images is None else frozenset(map(int, met)))
+    return PlannedAttack(attack=plan.build(), strengths=plan.steps(), knowledge=(knowledge_of(plan),),
+                         rows=None if plan.images is None else frozenset(map(int, met)))
 
 
 def guard_sha256(guard: Guard) -> str:
@@ -165,16 +167,16 @@ def guard_sha256(guard: Guard) -> str:
                         "grouped_by": guard.record.get("grouped_by"), "views": identity(guard.views)})
 
 
-def unit_key(bench: WatchBench, guard: str, label: str) -> str:
+def unit_key(context: GuardEvaluationContext, guard: str, label: str) -> str:
     """Return the hash of all that the scores under one label depend on: other attacks of the plan are no part of it.
 
     Args:
-        bench: What is run.
+        context: What is run.
         guard: :func:`guard_sha256` of its guard.
         label: An attack's label, or the name of a harmless change.
     """
-    plan = next((attack for attack in bench.plan.attacks if attack.label == label), None)
-    attack = None if plan is None else [plan.model_dump(mode="json"), part_hash(plan.build())]
-    settings = bench.plan.model_dump(mode="json", include={"seed", "limit", "batch_size"})
-    return sha256_json({"radversary": __version__, "format": FORMAT, "guard": guard, "images": bench.images.sha256,
+    plan = next((attack for attack in context.plan.attacks if attack.label == label), None)
+    attack = None if plan is None else [plan.model_dump(mode="json"), component_hash(plan.build())]
+    settings = context.plan.model_dump(mode="json", include={"seed", "limit", "batch_size"})
+    return sha256_json({"radversary": __version__, "format": FORMAT, "guard": guard, "images": context.images.sha256,
                         "plan": settings, "label": label, "attack": attack})

@@ -1,4 +1,4 @@
-"""JPEG compression: the real codec, and a twin with gradients for attacks that know of it."""
+"""JPEG compression: the real codec, and an approximation with gradients for adaptive attacks (BPDA)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs side by side: defence × attack × rung as tables for a terminal, a page or a spreadsheet."""
+"""Runs side by side: defence × attack × knowledge as tables for a terminal, a page or a spreadsheet."""
 
 from __future__ import annotations
 
@@ -7,111 +7,112 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 
 from radversary.audit.result import AuditResult, Condition
-from radversary.audit.threat_model import Rung
 from radversary.audit.wording import measure_name
 from radversary.core.errors import InputError, UnknownNameError
-from radversary.core.types import Estimate
+from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.formats import interval
 from radversary.report.grid import FOOTNOTE, MARK, MEASURES, Grid, Group, Row, column, entry, role
-from radversary.report.result_view import CEILING, CLEAN, IDENTITY, NONE, RUNGS, Reading
+from radversary.report.result_view import CEILING, CLEAN, IDENTITY, KNOWLEDGE, NONE, ResultView
 
-FIELDS = ("run", "defence", "role", "attack", "rung", "strength", "strength_of", "measure", "value", "low", "high", "n",
-          "familiar")
+FIELDS = ("run", "defence", "role", "attack", "knowledge", "strength", "strength_of", "measure", "value", "low",
+          "high", "n",
+          "training_overlap")
 
 
-def compare(results: Mapping[str, AuditResult], *, attack: str | None = None, rung: str | None = None,
+def compare(results: Mapping[str, AuditResult], *, attack: str | None = None, knowledge: str | None = None,
             measure: str = "accuracy") -> tuple[Grid, ...]:
-    """Set defences side by side, one grid an attack and rung, one group of columns a run.
+    """Set defences side by side, one grid an attack and knowledge level, one group of columns a run.
 
     Args:
         results: Name to result; figures of two runs are comparable where their test sets are.
         attack: Only this attack's label.
-        rung: Only this rung.
+        knowledge: Only this knowledge level.
         measure: ``accuracy`` or ``macro-recall``.
 
     Returns:
-        The grids: clean images first, unless one attack or rung was asked for.
+        The grids: clean images first, unless one attack or knowledge level was asked for.
 
     Raises:
-        UnknownNameError: No such measure, attack or rung in any of the runs.
-        InputError: The attack was not run on this rung.
+        UnknownNameError: No such measure, attack or knowledge level in any of the runs.
+        InputError: The attack was not run on this knowledge level.
     """
     if measure not in MEASURES:
         raise UnknownNameError("measure", measure, MEASURES)
-    readings = {name: Reading(result) for name, result in results.items()}
-    places = [place for place in known_places(readings.values()) if chosen(place, attack, rung)]
+    readings = {name: ResultView(result) for name, result in results.items()}
+    places = [place for place in known_places(readings.values()) if chosen(place, attack, knowledge)]
     if not places:
-        refuse(readings.values(), attack, rung)
+        refuse(readings.values(), attack, knowledge)
     return tuple(grid(readings, *place, measure=measure) for place in places)
 
 
-def chosen(place: tuple[str, Rung], attack: str | None, rung: str | None) -> bool:
-    """Tell whether an attack and rung were asked for."""
-    return attack in (None, place[0]) and rung in (None, str(place[1])) and (rung is None or place[0] != CLEAN)
+def chosen(place: tuple[str, AttackerKnowledge], attack: str | None, knowledge: str | None) -> bool:
+    """Tell whether an attack and knowledge level were asked for."""
+    return attack in (None, place[0]) and knowledge in (None,
+                                                        str(place[1])) and (knowledge is None or place[0] != CLEAN)
 
 
-def known_places(readings: Iterable[Reading]) -> list[tuple[str, Rung]]:
-    """Return each attack with each of its rungs once, clean images (with identity) first."""
-    found = [(CLEAN if c.attack == IDENTITY else c.attack, c.rung) for reading in readings for c in reading.conditions]
+def known_places(readings: Iterable[ResultView]) -> list[tuple[str, AttackerKnowledge]]:
+    """Return each attack with each of its knowledge levels once, clean images (with identity) first."""
+    found = [(CLEAN if c.attack == IDENTITY else c.attack, c.knowledge) for view in readings for c in view.conditions]
     order = list(dict.fromkeys(attack for attack, _ in found))
-    return sorted(set(found), key=lambda place: (order.index(place[0]), RUNGS.index(place[1])))
+    return sorted(set(found), key=lambda place: (order.index(place[0]), KNOWLEDGE.index(place[1])))
 
 
-def refuse(readings: Iterable[Reading], attack: str | None, rung: str | None) -> None:
-    """Say which name is unknown, or that an attack was not run on a rung.
+def refuse(readings: Iterable[ResultView], attack: str | None, knowledge: str | None) -> None:
+    """Say which name is unknown, or that an attack was not run on a knowledge level.
 
     Raises:
-        UnknownNameError: No such attack or rung.
+        UnknownNameError: No such attack or knowledge level.
         InputError: Both are there, but not together.
     """
     places = known_places(readings)
-    attacks, rungs = {name for name, _ in places}, {str(known) for name, known in places if name != CLEAN}
+    attacks, knowledge_levels = {name for name, _ in places}, {str(known) for name, known in places if name != CLEAN}
     if attack is not None and attack not in attacks:
         raise UnknownNameError("attack", attack, attacks)
-    if rung is not None and rung not in rungs:
-        raise UnknownNameError("rung", rung, rungs)
+    if knowledge is not None and knowledge not in knowledge_levels:
+        raise UnknownNameError("knowledge", knowledge, knowledge_levels)
     there = sorted(str(known) for name, known in places if name == attack)
-    raise InputError(f"attack {attack!r} was not run on rung {rung!r}, only on: {', '.join(there)}")
+    raise InputError(f"attack {attack!r} was not run with knowledge {knowledge!r}, only on: {', '.join(there)}")
 
 
-def grid(readings: Mapping[str, Reading], attack: str, rung: Rung, *, measure: str) -> Grid:
-    """Return one attack and rung in all runs."""
-    inside = {name: conditions(reading, attack, rung) for name, reading in readings.items()}
+def grid(readings: Mapping[str, ResultView], attack: str, knowledge: AttackerKnowledge, *, measure: str) -> Grid:
+    """Return one attack and knowledge level in all runs."""
+    inside = {name: conditions(view, attack, knowledge) for name, view in readings.items()}
     groups = tuple(Group(name, tuple(column(readings[name], c) for c in listed)) for name, listed in inside.items()
                    if listed)
     rows = tuple(row_of(label, readings, inside, attack, measure) for label in dict.fromkeys(
-        label for name, reading in readings.items() if inside[name] for label in reading.defences))
+        label for name, view in readings.items() if inside[name] for label in view.defences))
     rows = tuple(sorted(rows, key=lambda row: ((NONE, "defence", "oracle").index(row.role), row.mark == CEILING)))
     measures = {c.measure for listed in inside.values() for c in listed}
     if attack == CLEAN:
         return Grid("clean images", "", groups, rows)
-    return Grid(f"{attack}, {rung}", " or ".join(sorted(measure_name(name) for name in measures)), groups, rows)
+    return Grid(f"{attack}, {knowledge}", " or ".join(sorted(measure_name(name) for name in measures)), groups, rows)
 
 
-def row_of(label: str, readings: Mapping[str, Reading], inside: Mapping[str, Sequence[Condition]], attack: str,
+def row_of(label: str, readings: Mapping[str, ResultView], inside: Mapping[str, Sequence[Condition]], attack: str,
            measure: str) -> Row:
     """Return one defence under one attack in all runs; what it is there says the first run that has it."""
-    known = next(reading for name, reading in readings.items() if inside[name] and label in reading.defences)
+    known = next(view for name, view in readings.items() if inside[name] and label in view.defences)
     entries = tuple(entry(readings[name], c, label, MEASURES[measure]) for name, listed in inside.items()
                     for c in listed)
     return Row(label, role(known, label), entries, known.mark(attack, label))
 
 
-def conditions(reading: Reading, attack: str, rung: Rung) -> tuple[Condition, ...]:
+def conditions(view: ResultView, attack: str, knowledge: AttackerKnowledge) -> tuple[Condition, ...]:
     """Return the conditions of one grid in one run."""
     if attack == CLEAN:
-        return tuple(c for c in reading.conditions if c.attack in (CLEAN, IDENTITY))
-    return reading.of_attack(attack, rung)
+        return tuple(c for c in view.conditions if c.attack in (CLEAN, IDENTITY))
+    return view.of_attack(attack, knowledge)
 
 
-def write(estimate: Estimate, *, familiar: bool) -> str:
-    """Write a figure in per cent with its interval, marked where the attack is familiar.
+def write(estimate: Estimate, *, training_overlap: bool) -> str:
+    """Write a figure in per cent with its interval, marked where training overlaps.
 
     Example:
-        >>> write(Estimate(0.5, 0.4, 0.6, 10), familiar=True)
+        >>> write(Estimate(0.5, 0.4, 0.6, 10), training_overlap=True)
         '50.0 [40.0, 60.0]†'
     """
-    return f"{100 * estimate.value:.1f} {interval(estimate)}{MARK if familiar else ''}"
+    return f"{100 * estimate.value:.1f} {interval(estimate)}{MARK if training_overlap else ''}"
 
 
 def caption(grid: Grid, measure: str) -> str:
@@ -129,7 +130,7 @@ def heads(grid: Grid) -> list[str]:
 
 def texts(row: Row) -> list[str]:
     """Return the figures of one row as text."""
-    return [write(item.estimate, familiar=item.familiar) if item else "–" for item in row.entries]
+    return [write(item.estimate, training_overlap=item.training_overlap) if item else "–" for item in row.entries]
 
 
 def row_name(row: Row) -> str:
@@ -149,36 +150,37 @@ def markdown(grids: Iterable[Grid], measure: str) -> str:
                         "|---|" + "---:|" * len(grid.columns),
                         *("| " + " | ".join([row_name(row), *texts(row)]) + " |" for row in grid.rows)])
              for grid in listed]
-    return "\n\n".join(parts + ([FOOTNOTE] if any(grid.familiar for grid in listed) else [])) + "\n"
+    return "\n\n".join(parts + ([FOOTNOTE] if any(grid.training_overlap for grid in listed) else [])) + "\n"
 
 
-def rows_of_all(results: Mapping[str, AuditResult], *, attack: str | None = None, rung: str | None = None,
+def rows_of_all(results: Mapping[str, AuditResult], *, attack: str | None = None, knowledge: str | None = None,
                 measure: str = "accuracy") -> str:
     """Write what :func:`compare` selects as CSV, one line a figure, shares in [0, 1].
 
     Raises:
-        UnknownNameError: No such measure, attack or rung in any of the runs.
-        InputError: The attack was not run on this rung.
+        UnknownNameError: No such measure, attack or knowledge level in any of the runs.
+        InputError: The attack was not run on this knowledge level.
     """
-    compare(results, attack=attack, rung=rung, measure=measure)
+    compare(results, attack=attack, knowledge=knowledge, measure=measure)
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     table.writerow(FIELDS)
-    for name, reading in ((name, Reading(result)) for name, result in results.items()):
-        for condition in reading.conditions:
+    for name, view in ((name, ResultView(result)) for name, result in results.items()):
+        for condition in view.conditions:
             attack_name = CLEAN if condition.attack == IDENTITY else condition.attack
-            if chosen((attack_name, condition.rung), attack, rung):
-                table.writerows(line(name, reading, condition, defence, measure) for defence in reading.defences
-                                if reading.cell(condition, defence))
+            if chosen((attack_name, condition.knowledge), attack, knowledge):
+                table.writerows(line(name, view, condition, defence, measure) for defence in view.defences
+                                if view.cell(condition, defence))
     return out.getvalue()
 
 
-def line(run: str, reading: Reading, condition: Condition, defence: str, measure: str) -> list[object]:
+def line(run: str, view: ResultView, condition: Condition, defence: str, measure: str) -> list[object]:
     """Return one line of the CSV."""
-    item = entry(reading, condition, defence, MEASURES[measure])
+    item = entry(view, condition, defence, MEASURES[measure])
     if item is None:
         return []
     figure = item.estimate
-    what = reading.mark(condition.attack, defence) or role(reading, defence)
-    return [run, defence, what, condition.attack, str(condition.rung), f"{condition.strength:g}", condition.measure,
-            measure, figure.value, figure.low, figure.high, figure.n, int(item.familiar)]
+    what = view.mark(condition.attack, defence) or role(view, defence)
+    return [run, defence, what, condition.attack, str(condition.knowledge), f"{condition.strength:g}",
+            condition.measure,
+            measure, figure.value, figure.low, figure.high, figure.n, int(item.training_overlap)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from radversary.audit.result import Cell
 from radversary.report.headline import critical_misses
-from radversary.report.result_view import NONE, Reading
+from radversary.report.result_view import NONE, ResultView
 
 SHOWN = 4
 """Defences drawn at most: the best, and the first oracle."""
@@ -46,32 +46,32 @@ class Matrix:
     count: int
 
 
-def matrices(reading: Reading) -> tuple[Matrix, ...]:
+def matrices(view: ResultView) -> tuple[Matrix, ...]:
     """Return the matrices of clean images, of the worst attack, and of the leading defences under that attack.
 
     Args:
-        reading: The result.
+        view: The result.
 
     Returns:
         As many as there are figures for.
     """
-    clean, worst = reading.clean(NONE), reading.worst
-    found = [_matrix(reading, clean, "Before the attack", "no defence")] if clean else []
-    shown = reading.defended if len(reading.defended) <= SHOWN else reading.leading(SHOWN)
+    clean, worst = view.clean(NONE), view.worst
+    found = [_matrix(view, clean, "Before the attack", "no defence")] if clean else []
+    shown = view.defended if len(view.defended) <= SHOWN else view.leading(SHOWN)
     for name in (NONE, *shown) if worst else ():
-        cell = reading.cell(worst, name) if worst else None
+        cell = view.cell(worst, name) if worst else None
         if cell:
             title = "After the attack" if name == NONE else "After the attack, defended"
-            mark = reading.mark(cell.condition.attack, name)
+            mark = view.mark(cell.condition.attack, name)
             behind = f"{name} ({mark})" if mark else name
-            found.append(_matrix(reading, cell, title, "no defence" if name == NONE else behind))
+            found.append(_matrix(view, cell, title, "no defence" if name == NONE else behind))
     return tuple(found)
 
 
-def _matrix(reading: Reading, cell: Cell, title: str, subtitle: str) -> Matrix:
+def _matrix(view: ResultView, cell: Cell, title: str, subtitle: str) -> Matrix:
     confusion = cell.performance.confusion
-    rows = tuple(_row(row, index, reading.normal) for index, row in enumerate(confusion))
-    return Matrix(title, subtitle, rows, critical_misses(cell, reading.normal), sum(map(sum, confusion)))
+    rows = tuple(_row(row, index, view.normal) for index, row in enumerate(confusion))
+    return Matrix(title, subtitle, rows, critical_misses(cell, view.normal), sum(map(sum, confusion)))
 
 
 def _row(row: tuple[int, ...], truth: int, normal: int | None) -> tuple[Count, ...]:

@@ -6,14 +6,14 @@ import base64
 from dataclasses import dataclass
 from pathlib import Path
 
-from radversary.audit.result import AuditResult, Exhibit
+from radversary.audit.result import AuditResult, GalleryImage
 from radversary.report.result_view import CLEAN, NONE
 
 PNG = b"\x89PNG\r\n\x1a\n"
 LARGEST = 32 * 2**20
 """Bytes of a picture that a page carries, at most."""
 SHOWN = 24
-"""Exhibits drawn at most: a page that no mail server carries helps no one."""
+"""Gallery images drawn at most: a page that no mail server carries helps no one."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of an exhibit.
+    """One picture of a gallery image.
 
     Attributes:
         title: What it shows.
@@ -52,15 +52,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class Card:
-    """One exhibit, ready to draw.
+    """One gallery image, ready to draw.
 
     Attributes:
-        exhibit: What the audit kept.
+        image: What the audit kept.
         pictures: Original, attacked, difference and, where there is one, defended.
         evidence: Data URI of the evidence picture, or None.
     """
 
-    exhibit: Exhibit
+    image: GalleryImage
     pictures: tuple[Picture, ...]
     evidence: str | None
 
@@ -73,9 +73,9 @@ def cards(result: AuditResult, folder: Path) -> tuple[Card, ...]:
         folder: The run folder that the pictures lie in.
 
     Returns:
-        One card an exhibit, at most ``SHOWN``.
+        One card a gallery image, at most ``SHOWN``.
     """
-    return tuple(_card(exhibit, folder) for exhibit in result.exhibits[:SHOWN])
+    return tuple(_card(image, folder) for image in result.gallery[:SHOWN])
 
 
 def data_uri(folder: Path, name: str | None) -> str | None:
@@ -109,20 +109,20 @@ def picture_path(folder: Path, name: str | None) -> Path | None:
         return None
 
 
-def _card(exhibit: Exhibit, folder: Path) -> Card:
-    said = exhibit.predictions
-    plain = {key: Verdict("", said[key], said[key] == exhibit.label) for key in (CLEAN, "attacked") if key in said}
-    behind = tuple(Verdict(name, guess, guess == exhibit.label) for name, guess in said.items()
+def _card(image: GalleryImage, folder: Path) -> Card:
+    said = image.predictions
+    plain = {key: Verdict("", said[key], said[key] == image.label) for key in (CLEAN, "attacked") if key in said}
+    behind = tuple(Verdict(name, guess, guess == image.label) for name, guess in said.items()
                    if name not in (CLEAN, "attacked", NONE))
     pictures = [
-        Picture("Original", data_uri(folder, exhibit.original), _one(plain, CLEAN)),
-        Picture("Attacked", data_uri(folder, exhibit.attacked), _one(plain, "attacked")),
-        Picture("Difference", data_uri(folder, exhibit.difference), note="mid-grey: unchanged"),
+        Picture("Original", data_uri(folder, image.original), _one(plain, CLEAN)),
+        Picture("Attacked", data_uri(folder, image.attacked), _one(plain, "attacked")),
+        Picture("Difference", data_uri(folder, image.difference), note="mid-grey: unchanged"),
     ]
-    if exhibit.defended or behind:
-        absent = "picture missing" if exhibit.defended else "the defence acts inside the classifier: no picture"
-        pictures.append(Picture("Defended", data_uri(folder, exhibit.defended), behind, absent=absent))
-    return Card(exhibit, tuple(pictures), data_uri(folder, exhibit.evidence))
+    if image.defended or behind:
+        absent = "picture missing" if image.defended else "the defence acts inside the classifier: no picture"
+        pictures.append(Picture("Defended", data_uri(folder, image.defended), behind, absent=absent))
+    return Card(image, tuple(pictures), data_uri(folder, image.evidence))
 
 
 def _one(verdicts: dict[str, Verdict], key: str) -> tuple[Verdict, ...]:

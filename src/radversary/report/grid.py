@@ -8,18 +8,17 @@ from itertools import groupby
 from typing import TypeAlias
 
 from radversary.audit.result import AuditResult, Cell, Condition, VisibilityCell
-from radversary.audit.threat_model import Rung
 from radversary.audit.wording import level, measure_name
-from radversary.core.types import Estimate
-from radversary.report.result_view import CLEAN, IDENTITY, NONE, Reading
+from radversary.core.types import AttackerKnowledge, Estimate
+from radversary.report.result_view import CLEAN, IDENTITY, NONE, ResultView
 
 KNOWLEDGE = {
-    Rung.OBLIVIOUS: "attacks the undefended classifier, or none",
-    Rung.TRANSFER: "attacks a surrogate of its own",
-    Rung.CLASSIFIER: "attacks the defence's classifier, not its transforms",
-    Rung.ADAPTIVE: "attacks through the whole defence",
+    AttackerKnowledge.OBLIVIOUS: "attacks the undefended classifier, or none",
+    AttackerKnowledge.TRANSFER: "attacks a surrogate of its own",
+    AttackerKnowledge.GRAY_BOX: "attacks the defence's classifier, not its transforms",
+    AttackerKnowledge.ADAPTIVE: "attacks through the whole defence",
 }
-"""What the attacker of each rung does, in a few words."""
+"""What the attacker of each knowledge level does, in a few words."""
 
 MARK = "†"
 """Beside a figure whose defence was trained on the attack's own generator or surrogate."""
@@ -40,11 +39,11 @@ class Entry:
 
     Attributes:
         estimate: The figure; an interval of not-a-number where only a value is known.
-        familiar: Whether the defence was trained on this attack's own generator or surrogate.
+        training_overlap: Whether the defence was trained on this attack's own generator or surrogate.
     """
 
     estimate: Estimate
-    familiar: bool = False
+    training_overlap: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Group:
     """Neighbouring columns under one head.
 
     Attributes:
-        title: The head: a rung, a run, or what the columns share.
+        title: The head: a knowledge level, a run, or what the columns share.
         columns: The columns.
         note: What the head means.
         apart: Whether the group stands out: the attacker knows the defence.
@@ -123,125 +122,130 @@ class Grid:
         return tuple(column for group in self.groups for column in group.columns)
 
     @property
-    def familiar(self) -> bool:
-        """Whether any figure carries the mark of a familiar attack."""
-        return any(entry and entry.familiar for row in self.rows for entry in row.entries)
+    def training_overlap(self) -> bool:
+        """Whether any figure carries the mark of training overlap."""
+        return any(entry and entry.training_overlap for row in self.rows for entry in row.entries)
 
 
-def grids(reading: Reading) -> tuple[Grid, ...]:
-    """Return the accuracy of every defence, one grid an attack, rungs side by side; floors lead each.
+def grids(view: ResultView) -> tuple[Grid, ...]:
+    """Return the accuracy of every defence, one grid an attack, knowledge levels side by side; floors lead each.
 
-    An attack whose rungs together are wider than a page gets a grid for as many rungs as fit.
+    An attack whose knowledge levels together are wider than a page gets a grid for as many knowledge levels as fit.
 
     Args:
-        reading: The result.
+        view: The result.
 
     Returns:
         The grids in the order of the attacks, noise first; one of clean images alone where no attack was run.
     """
-    floors = [condition for condition in reading.conditions if condition.attack in (CLEAN, IDENTITY)]
-    if not reading.attacks:
-        return (attack_grid(reading, "clean images", floors, ()),) if floors else ()
-    noise = [attack for attack in reading.attacks if not reading.first(attack).family.aimed]
+    floors = [condition for condition in view.conditions if condition.attack in (CLEAN, IDENTITY)]
+    if not view.attacks:
+        return (attack_grid(view, "clean images", floors, ()),) if floors else ()
+    noise = [attack for attack in view.attacks if not view.first(attack).family.aimed]
     found = []
-    for attack in sorted(reading.attacks, key=lambda attack: attack not in noise):
-        leading = floors + ([] if attack in noise else equal_noise(reading, attack))
-        found += [attack_grid(reading, attack, leading, part) for part in parts(reading, attack, len(leading))]
+    for attack in sorted(view.attacks, key=lambda attack: attack not in noise):
+        leading = floors + ([] if attack in noise else equal_noise(view, attack))
+        found += [attack_grid(view, attack, leading, part) for part in parts(view, attack, len(leading))]
     return tuple(found)
 
 
-def parts(reading: Reading, attack: str, leading: int) -> list[list[Rung]]:
-    """Return an attack's rungs in runs of at most ``WIDTH`` columns, the leading ones counted."""
-    found: list[list[Rung]] = []
-    for rung in reading.rungs_of(attack):
-        columns = sum(len(reading.of_attack(attack, item)) for item in [*(found[-1] if found else ()), rung])
+def parts(view: ResultView, attack: str, leading: int) -> list[list[AttackerKnowledge]]:
+    """Return an attack's knowledge levels in runs of at most ``WIDTH`` columns, the leading ones counted."""
+    found: list[list[AttackerKnowledge]] = []
+    for knowledge in view.knowledge_levels(attack):
+        columns = sum(len(view.of_attack(attack, item)) for item in [*(found[-1] if found else ()), knowledge])
         if found and leading + columns <= WIDTH:
-            found[-1].append(rung)
+            found[-1].append(knowledge)
         else:
-            found.append([rung])
+            found.append([knowledge])
     return found
 
 
-def equal_noise(reading: Reading, attack: str) -> list[Condition]:
+def equal_noise(view: ResultView, attack: str) -> list[Condition]:
     """Return the noise that takes the size of this very attack, at the strengths at which both were run.
 
     Where it was made on several models, that of the least knowing attacker.
     """
-    known = {c.description for c in reading.attacked if c.attack == attack}
-    found = [c for c in reading.attacked if c.like and c.like in known]
-    return [c for c in found if c.rung == reading.rungs_of(c.attack)[0]]
+    known = {c.description for c in view.attacked if c.attack == attack}
+    found = [c for c in view.attacked if c.like and c.like in known]
+    return [c for c in found if c.knowledge == view.knowledge_levels(c.attack)[0]]
 
 
-def attack_grid(reading: Reading, attack: str, floors: Sequence[Condition], rungs: Sequence[Rung]) -> Grid:
-    """Return the grid of one attack on some rungs."""
+def attack_grid(view: ResultView, attack: str, floors: Sequence[Condition],
+                knowledge_levels: Sequence[AttackerKnowledge]) -> Grid:
+    """Return the grid of one attack on some knowledge levels."""
     groups = [("floor", "", False, list(floors))] if floors else []
-    groups += [(str(rung), KNOWLEDGE[rung], rung == Rung.ADAPTIVE, list(reading.of_attack(attack, rung)))
-               for rung in rungs]
+    groups += [(str(knowledge), KNOWLEDGE[knowledge], knowledge == AttackerKnowledge.ADAPTIVE,
+                list(view.of_attack(attack, knowledge)))
+               for knowledge in knowledge_levels]
     conditions = [condition for _, _, _, inside in groups for condition in inside]
-    heads = tuple(Group(title, tuple(column(reading, c, named=title == "floor") for c in inside), note, apart)
+    heads = tuple(Group(title, tuple(column(view, c, named=title == "floor") for c in inside), note, apart)
                   for title, note, apart, inside in groups)
-    measure = reading.first(attack).measure if rungs else ""
-    title = attack if len(rungs) == len(reading.rungs_of(attack)) else f"{attack}: {', '.join(rungs)}"
-    return Grid(title=title, measure=measure_name(measure) if rungs else "", groups=heads,
-                rows=rows(reading, attack, lambda defence: [entry(reading, c, defence) for c in conditions]))
+    measure = view.first(attack).measure if knowledge_levels else ""
+    whole = len(knowledge_levels) == len(view.knowledge_levels(attack))
+    title = attack if whole else f"{attack}: {', '.join(knowledge_levels)}"
+    return Grid(title=title, measure=measure_name(measure) if knowledge_levels else "", groups=heads,
+                rows=rows(view, attack, lambda defence: [entry(view, c, defence) for c in conditions]))
 
 
-def column(reading: Reading, condition: Condition, *, named: bool = False) -> Column:
+def column(view: ResultView, condition: Condition, *, named: bool = False) -> Column:
     """Return the head of one condition."""
     strength = level(condition.strength, condition.measure)
     title = condition.attack if condition.attack in (CLEAN, IDENTITY) else (
         f"{condition.attack} {strength}" if named else strength)
-    return Column(title, reading.count(condition))
+    return Column(title, view.count(condition))
 
 
-def entry(reading: Reading, condition: Condition, defence: str, choose: Choice = MEASURES["accuracy"]) -> Entry | None:
+def entry(view: ResultView, condition: Condition, defence: str, choose: Choice = MEASURES["accuracy"]) -> Entry | None:
     """Return one figure, None where it was not run."""
-    cell = reading.cell(condition, defence)
+    cell = view.cell(condition, defence)
     if cell is None:
         return None
-    return Entry(choose(cell), is_familiar(reading.result, condition.attack, defence, condition.rung))
+    return Entry(choose(cell), overlaps_training(view.result, condition.attack, defence, condition.knowledge))
 
 
-def is_familiar(result: AuditResult, attack: str, defence: str, rung: Rung) -> bool:
-    """Tell whether a defence met an attack's generator, or the model that a rung attacks, but not the attack itself."""
-    marks = {f"{attack}/{defence}", f"{attack}@{rung}/{defence}"}
-    return bool(marks & set(result.familiar)) and f"{attack}/{defence}" not in result.ceilings
+def overlaps_training(result: AuditResult, attack: str, defence: str, knowledge: AttackerKnowledge) -> bool:
+    """Tell whether a defence was trained on the attack's generator or on the model it attacks, not on the attack."""
+    marks = {f"{attack}/{defence}", f"{attack}@{knowledge}/{defence}"}
+    return bool(marks & set(result.training_overlap)) and f"{attack}/{defence}" not in result.ceilings
 
 
-def rows(reading: Reading, attack: str, fill: Callable[[str], Iterable[Entry | None]]) -> tuple[Row, ...]:
+def rows(view: ResultView, attack: str, fill: Callable[[str], Iterable[Entry | None]]) -> tuple[Row, ...]:
     """Return one row a defence with any figure under an attack: none first, oracles last, the ceiling at the end."""
-    oracles = sorted(reading.oracles, key=lambda name: reading.is_ceiling(attack, name))
-    order = [name for name in (NONE, *reading.competitors, *oracles) if name in reading.defences]
-    found = (Row(name, role(reading, name), tuple(fill(name)), reading.mark(attack, name)) for name in order)
+    oracles = sorted(view.oracles, key=lambda name: view.is_ceiling(attack, name))
+    order = [name for name in (NONE, *view.competitors, *oracles) if name in view.defences]
+    found = (Row(name, role(view, name), tuple(fill(name)), view.mark(attack, name)) for name in order)
     return tuple(row for row in found if any(row.entries))
 
 
-def role(reading: Reading, defence: str) -> str:
+def role(view: ResultView, defence: str) -> str:
     """Return ``none``, ``defence`` or ``oracle``."""
-    return "oracle" if defence in reading.oracles else "none" if defence == NONE else "defence"
+    return "oracle" if defence in view.oracles else "none" if defence == NONE else "defence"
 
 
-def visibility_grids(reading: Reading) -> tuple[Grid, ...]:
-    """Return accuracy by how much can be seen of an attack, one grid an attack, shared rungs side by side."""
-    found = reading.result.visibility
-    return tuple(_visibility_grid(reading, attack, [cell for cell in found if cell.attack == attack])
+def visibility_grids(view: ResultView) -> tuple[Grid, ...]:
+    """Return accuracy by how much can be seen of an attack, one grid an attack, shared knowledge side by side."""
+    found = view.result.visibility
+    return tuple(_visibility_grid(view, attack, [cell for cell in found if cell.attack == attack])
                  for attack in dict.fromkeys(cell.attack for cell in found))
 
 
-def _visibility_grid(reading: Reading, attack: str, cells: Sequence[VisibilityCell]) -> Grid:
-    by_rung = {rung: {cell.defence: cell for cell in group}
-               for rung, group in groupby(sorted(cells, key=lambda cell: list(Rung).index(cell.rung)),
-                                          key=lambda cell: cell.rung)}
-    filled = {rung: _filled(group.values()) for rung, group in by_rung.items()}
+def _visibility_grid(view: ResultView, attack: str, cells: Sequence[VisibilityCell]) -> Grid:
+    by_knowledge = {knowledge: {cell.defence: cell for cell in group}
+                    for knowledge,
+                    group in groupby(sorted(cells, key=lambda cell: list(AttackerKnowledge).index(cell.knowledge)),
+                                                    key=lambda cell: cell.knowledge)}
+    filled = {knowledge: _filled(group.values()) for knowledge, group in by_knowledge.items()}
 
     def fill(defence: str) -> list[Entry | None]:
-        return [Entry(estimate, is_familiar(reading.result, attack, defence, rung)) if estimate else None
-                for rung, group in by_rung.items() for place in filled[rung]
+        return [Entry(estimate, overlaps_training(view.result, attack, defence, knowledge)) if estimate else None
+                for knowledge, group in by_knowledge.items() for place in filled[knowledge]
                 for estimate in [group[defence].accuracy[place] if defence in group else None]]
 
-    groups = tuple(Group(str(rung), tuple(_bin(list(group.values()), place) for place in filled[rung]), KNOWLEDGE[rung])
-                   for rung, group in by_rung.items())
-    return Grid(title=attack, measure="SSIM", groups=groups, rows=rows(reading, attack, fill))
+    groups = tuple(Group(str(knowledge), tuple(_bin(list(group.values()), place) for place in filled[knowledge]),
+                         KNOWLEDGE[knowledge])
+                   for knowledge, group in by_knowledge.items())
+    return Grid(title=attack, measure="SSIM", groups=groups, rows=rows(view, attack, fill))
 
 
 def _filled(cells: Iterable[VisibilityCell]) -> list[int]:

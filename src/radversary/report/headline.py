@@ -5,32 +5,31 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from radversary.audit.result import Cell, Condition
-from radversary.audit.threat_model import Rung
 from radversary.audit.wording import level, measure_name
-from radversary.core.types import Estimate
+from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.formats import emphasised, interval, percent, signed, signed_interval
-from radversary.report.result_view import NONE, Reading, right_before
+from radversary.report.result_view import NONE, ResultView, right_before
 
 
-def conclusion(reading: Reading) -> Markup:
+def conclusion(view: ResultView) -> Markup:
     """Say in one sentence what the audit found, every figure with its interval.
 
     The count of images stands at the head; a figure over another count carries its own. Verbs follow the
     paired intervals: a change whose interval holds zero is never called a fall or a gain.
 
     Args:
-        reading: The result.
+        view: The result.
 
     Returns:
         One sentence as safe HTML.
     """
-    clean = reading.clean(NONE)
+    clean = view.clean(NONE)
     if clean is None:
         return Markup("This run holds no figures of the undefended classifier on untouched images, "
                       "so nothing can be concluded from it.")
     count = clean.performance.accuracy.n
-    clauses = [_start(reading, clean, count) + _fall(reading, clean, count), _defence(reading, count),
-               _detection(reading, count)]
+    clauses = [_start(view, clean, count) + _fall(view, clean, count), _defence(view, count),
+               _detection(view, count)]
     return Markup("; ").join(clause for clause in clauses if clause) + Markup(".")
 
 
@@ -42,10 +41,10 @@ def figure(estimate: Estimate, count: int) -> Markup:
 
 
 def condition_name(condition: Condition) -> Markup:
-    """Name an attack, its strength and, unless it is oblivious, its rung."""
-    rung = "" if condition.rung == Rung.OBLIVIOUS else f" ({condition.rung})"
+    """Name an attack, its strength and, unless it is oblivious, its knowledge level."""
+    knowledge = "" if condition.knowledge == AttackerKnowledge.OBLIVIOUS else f" ({condition.knowledge})"
     return Markup("<em>{}</em> at {}&nbsp;{}{}").format(
-        condition.attack, measure_name(condition.measure), level(condition.strength, condition.measure), rung)
+        condition.attack, measure_name(condition.measure), level(condition.strength, condition.measure), knowledge)
 
 
 def critical_misses(cell: Cell, normal: int | None) -> tuple[int, int] | None:
@@ -64,23 +63,23 @@ def critical_misses(cell: Cell, normal: int | None) -> tuple[int, int] | None:
     return sum(row[normal] for row in diseased), sum(map(sum, diseased))
 
 
-def _start(reading: Reading, clean: Cell, count: int) -> Markup:
-    patients = reading.result.data.patients.get("test")
+def _start(view: ResultView, clean: Cell, count: int) -> Markup:
+    patients = view.result.data.patients.get("test")
     of_patients = Markup(" of {} patients").format(patients) if patients else ""
     start = Markup("On {} test images{} the classifier ").format(count, of_patients)
-    if reading.worst is None:
+    if view.worst is None:
         return start + Markup("reads {} rightly; no attack was run").format(figure(clean.performance.accuracy, count))
     return start
 
 
-def _fall(reading: Reading, clean: Cell, count: int) -> Markup:
-    worst = reading.worst
-    cell = reading.cell(worst, NONE) if worst else None
+def _fall(view: ResultView, clean: Cell, count: int) -> Markup:
+    worst = view.worst
+    cell = view.cell(worst, NONE) if worst else None
     if worst is None or cell is None:
         return Markup("")
-    known = right_before(cell) if reading.is_subset(worst) else None
+    known = right_before(cell) if view.is_subset(worst) else None
     if known is None:
-        shown = 0 if reading.is_subset(worst) else count  # two sets of images, nothing paired: both say their n
+        shown = 0 if view.is_subset(worst) else count  # two sets of images, nothing paired: both say their n
         before, after = (figure(c.performance.accuracy, shown) for c in (clean, cell))
         return _change(cell, clean, before, after, Markup(" under ") + condition_name(worst))
     change = _change(cell, clean, Markup("{} of {}").format(*known), figure(cell.performance.accuracy, count))
@@ -97,16 +96,16 @@ def _change(cell: Cell, clean: Cell, before: Markup, after: Markup, where: Marku
     return Markup("{} from {} to {} right answers{}").format("rises" if gain > 0 else "falls", before, after, where)
 
 
-def _defence(reading: Reading, count: int) -> Markup:
-    worst, name = reading.worst, reading.best_defence
-    cell = reading.cell(worst, name) if worst and name else None
+def _defence(view: ResultView, count: int) -> Markup:
+    worst, name = view.worst, view.best_defence
+    cell = view.cell(worst, name) if worst and name else None
     if cell is None:
         return Markup("no defence was measured") if worst else Markup("")
     gain = cell.against_none.difference if cell.against_none else None
     weak = gain is not None and not gain.low > 0
     verdict = "reaches {}, no gain beyond the uncertainty of these images" if weak else "keeps {}"
     kept = Markup(verdict).format(figure(cell.performance.accuracy, count))  # noqa: S704 - both texts are ours
-    return Markup("behind <em>{}</em> it {}{}").format(name, kept, _cost(reading.clean(cell.defence)))
+    return Markup("behind <em>{}</em> it {}{}").format(name, kept, _cost(view.clean(cell.defence)))
 
 
 def _cost(clean: Cell | None) -> Markup:
@@ -117,10 +116,10 @@ def _cost(clean: Cell | None) -> Markup:
         signed(cost.value), signed_interval(cost))
 
 
-def _detection(reading: Reading, count: int) -> Markup:
-    found = reading.best_detection
+def _detection(view: ResultView, count: int) -> Markup:
+    found = view.best_detection
     if found is None:
-        return Markup("whether the attack is noticed was not measured") if reading.worst else Markup("")
+        return Markup("whether the attack is noticed was not measured") if view.worst else Markup("")
     needs = "with the original at hand" if found.needs_original else "without the original"
     return Markup("{}, <em>{}</em> notices the attack in {} and raises a false alarm on {} of the clean images").format(
         needs, found.detector, figure(found.alarms, count), figure(found.false_alarms, count))

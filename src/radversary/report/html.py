@@ -17,8 +17,8 @@ from radversary.report.figures import Drawing, draw_figures
 from radversary.report.gallery import cards
 from radversary.report.grid import grids, visibility_grids
 from radversary.report.headline import conclusion, critical_misses
-from radversary.report.result_view import Reading, right_before
-from radversary.report.standing import listed_rungs, profiles, standings
+from radversary.report.result_view import ResultView, right_before
+from radversary.report.standing import listed_knowledge, profiles, standings
 from radversary.storage.files import write_page
 from radversary.storage.tables import refuse_changed
 
@@ -37,13 +37,13 @@ def render_report(result: AuditResult, folder: Path) -> str:
 
     Args:
         result: What the audit found.
-        folder: The run folder; the pictures of ``result.exhibits`` are relative to it.
+        folder: The run folder; the pictures of ``result.gallery`` are relative to it.
 
     Returns:
         The page.
     """
-    reading = Reading(result)
-    return _page(reading, folder, draw_figures(reading))
+    view = ResultView(result)
+    return _page(view, folder, draw_figures(view))
 
 
 def write_report(folder: Path) -> Path:
@@ -59,11 +59,11 @@ def write_report(folder: Path) -> Path:
         InputError: The folder has no result, or one that cannot be read.
         StorageError: The disk refused.
     """
-    reading = Reading(load_result(folder))
-    figures = draw_figures(reading)
+    view = ResultView(load_result(folder))
+    figures = draw_figures(view)
     for drawing in (drawing for group in figures.values() for drawing in group):
         write_page(folder / "figures" / f"{drawing.name}.svg", drawing.svg)
-    return write_page(folder / "report.html", _page(reading, folder, figures))
+    return write_page(folder / "report.html", _page(view, folder, figures))
 
 
 def load_result(folder: Path) -> AuditResult:
@@ -100,12 +100,12 @@ def load_results(folders: Iterable[Path]) -> dict[str, AuditResult]:
     return {str(folder) if names.count(folder.name) > 1 else folder.name: load_result(folder) for folder in listed}
 
 
-def _page(reading: Reading, folder: Path, figures: dict[str, list[Drawing]]) -> str:
+def _page(view: ResultView, folder: Path, figures: dict[str, list[Drawing]]) -> str:
     return environment().get_template("report.html").render(
-        result=reading.result, data=reading.result.data, reading=reading, figures=figures,
-        conclusion=conclusion(reading), matrices=matrices(reading), cards=cards(reading.result, folder),
-        critical_misses=critical_misses, listed=LISTED, grids=grids(reading), standings=standings(reading),
-        profiles=profiles(reading), rungs=listed_rungs(reading), visibility=visibility_grids(reading),
+        result=view.result, data=view.result.data, view=view, figures=figures,
+        conclusion=conclusion(view), matrices=matrices(view), cards=cards(view.result, folder),
+        critical_misses=critical_misses, listed=LISTED, grids=grids(view), standings=standings(view),
+        profiles=profiles(view), knowledge_levels=listed_knowledge(view), visibility=visibility_grids(view),
         right_before=right_before)
 
 

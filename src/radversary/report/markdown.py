@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from radversary.audit.result import AuditResult, Cell, Condition
-from radversary.audit.threat_model import Rung
 from radversary.audit.wording import level
-from radversary.core.types import Estimate
+from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.formats import duration, interval, milliseconds, p_value, signed, signed_interval
 from radversary.report.grid import MARK
-from radversary.report.result_view import NONE, Reading
-from radversary.report.standing import Standing, Worst, listed_rungs, standings
+from radversary.report.result_view import NONE, ResultView
+from radversary.report.standing import Standing, Worst, listed_knowledge, standings
 
 
 def figure(estimate: Estimate) -> str:
@@ -31,41 +30,41 @@ def accuracy_table(result: AuditResult) -> str:
     Returns:
         The table, with a caption that gives n and the hash of the sealed test set.
     """
-    reading, first = Reading(result), result.cells[0].performance.accuracy
-    heads = ["no defence" if label == NONE else marked(reading, label) for label in reading.defences]
+    view, first = ResultView(result), result.cells[0].performance.accuracy
+    heads = ["no defence" if label == NONE else marked(view, label) for label in view.defences]
     lines = [f"Accuracy / macro recall, % [95 % interval over patients], n = {first.n} test images of "
              f"{result.data.patients.get('test', '?')} patients (test set `{result.data.sha256[:12]}`).", "",
              f"{heading(result)} | " + " | ".join(heads) + " |", rule(result) + "---|" * len(heads)]
-    for condition in reading.conditions:
-        row = [both(cell, first.n) if (cell := reading.cell(condition, label)) else "–" for label in reading.defences]
+    for condition in view.conditions:
+        row = [both(cell, first.n) if (cell := view.cell(condition, label)) else "–" for label in view.defences]
         lines.append(f"{opening(result, condition)} | " + " | ".join(row) + " |")
     return "\n".join(lines) + "\n"
 
 
-def has_rungs(result: AuditResult) -> bool:
-    """Tell whether any attack was run on a rung above the first, so that tables need to say which."""
-    return any(cell.condition.rung != Rung.OBLIVIOUS for cell in result.cells)
+def has_knowledge(result: AuditResult) -> bool:
+    """Tell whether any attack was run on a knowledge level above the first, so that tables need to say which."""
+    return any(cell.condition.knowledge != AttackerKnowledge.OBLIVIOUS for cell in result.cells)
 
 
 def heading(result: AuditResult) -> str:
     """Return the first heads of a table."""
-    return "| attack | rung | strength" if has_rungs(result) else "| attack | strength"
+    return "| attack | knowledge level | strength" if has_knowledge(result) else "| attack | strength"
 
 
 def rule(result: AuditResult) -> str:
     """Return the rule under :func:`heading`."""
-    return "|---|---|---|" if has_rungs(result) else "|---|---|"
+    return "|---|---|---|" if has_knowledge(result) else "|---|---|"
 
 
 def opening(result: AuditResult, condition: Condition) -> str:
     """Return the first cells of a row."""
-    rung = f" {condition.rung} |" if has_rungs(result) else ""
-    return f"| {condition.attack} |{rung} {level(condition.strength, condition.measure)}"
+    knowledge = f" {condition.knowledge} |" if has_knowledge(result) else ""
+    return f"| {condition.attack} |{knowledge} {level(condition.strength, condition.measure)}"
 
 
-def marked(reading: Reading, defence: str) -> str:
+def marked(view: ResultView, defence: str) -> str:
     """Return a defence's name, an oracle said to be one: in a table of many attacks it is no ceiling."""
-    return f"{defence} (oracle)" if defence in reading.oracles else defence
+    return f"{defence} (oracle)" if defence in view.oracles else defence
 
 
 def both(cell: Cell, count: int) -> str:
@@ -91,11 +90,11 @@ def recall_table(result: AuditResult) -> str:
 
 
 def standing_table(result: AuditResult) -> str:
-    """Return one line a defence as a Markdown table: clean cost, worst of each rung, recall, McNemar, costs."""
-    reading = Reading(result)
-    names, *lines = standing_texts(reading)
-    under = f"; macro recall and McNemar under {reading.worst.title}" if reading.worst else ""
-    left = f", which is not chosen from {reading.choice.passed_over}" if under and reading.choice.passed_over else ""
+    """Return one line a defence as a Markdown table: clean cost, worst of each knowledge, recall, McNemar, costs."""
+    view = ResultView(result)
+    names, *lines = standing_texts(view)
+    under = f"; macro recall and McNemar under {view.worst.title}" if view.worst else ""
+    left = f", which is not chosen from {view.choice.passed_over}" if under and view.choice.passed_over else ""
     table = [f"Accuracy, % [95 % interval over patients]; worst of the listed attacks{under}{left}.", "",
              "| " + " | ".join(names) + " |", "|---|" + "---:|" * (len(names) - 1)]
     rows = ["| " + " | ".join(text.replace("\n", ", ") for text in line) + " |" for line in lines]
@@ -103,14 +102,14 @@ def standing_table(result: AuditResult) -> str:
     return "\n".join(table + rows + warnings) + "\n"
 
 
-def standing_texts(reading: Reading) -> list[list[str]]:
+def standing_texts(view: ResultView) -> list[list[str]]:
     """Return where each defence stands as text: heads, then a line a defence, oracles last."""
-    clean = reading.clean(NONE)
+    clean = view.clean(NONE)
     count = clean.performance.accuracy.n if clean else 0
-    worst = [f"worst {rung}" for rung in listed_rungs(reading)]
+    worst = [f"worst {knowledge}" for knowledge in listed_knowledge(view)]
     heads = ["defence", f"clean (n={count})", "clean cost, points", *worst, "macro recall", "McNemar", "an image",
              "training"]
-    return [heads, *(standing_line(standing, count) for standing in standings(reading))]
+    return [heads, *(standing_line(standing, count) for standing in standings(view))]
 
 
 def standing_line(standing: Standing, count: int) -> list[str]:
@@ -129,8 +128,8 @@ def standing_line(standing: Standing, count: int) -> list[str]:
 
 
 def worst_text(worst: Worst | None, count: int) -> str:
-    """Write the worst of a rung, what it was, and its n where that is not ``count``."""
+    """Write the worst of a knowledge level, what it was, and its n where that is not ``count``."""
     if worst is None:
         return "–"
     accuracy = worst.cell.performance.accuracy
-    return f"{figure(accuracy)}{MARK if worst.familiar else ''}\n{worst.title}{number(accuracy, count)}"
+    return f"{figure(accuracy)}{MARK if worst.training_overlap else ''}\n{worst.title}{number(accuracy, count)}"

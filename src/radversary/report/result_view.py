@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from radversary.audit.result import AuditResult, Cell, Condition, Detection
-from radversary.audit.threat_model import Rung
+from radversary.core.types import AttackerKnowledge
 from radversary.report.choosing import Choice, choose
 
 CLEAN = "clean"
@@ -17,7 +17,7 @@ NONE = "none"
 CEILING = "ceiling"
 """What an oracle is under the very attack that it was trained on."""
 OPACITY = "opacity"
-RUNGS = tuple(Rung)
+KNOWLEDGE = tuple(AttackerKnowledge)
 NORMAL_NAMES = frozenset({"normal", "no finding", "healthy", "negative", "no disease", "benign"})
 
 
@@ -62,7 +62,7 @@ class IdentityCheck:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ResultView:
     """Views of one result.
 
     Attributes:
@@ -77,13 +77,13 @@ class Reading:
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
-        """Every condition once: clean, identity, then the attacks as they appear, by rung and rising strength."""
+        """Every condition once: clean, identity, then the attacks as they appear, by knowledge and rising strength."""
         order = {CLEAN: -2, IDENTITY: -1}
         seen: dict[str, Condition] = {}
         for cell in self.result.cells:
             order.setdefault(cell.condition.attack, len(order))
             seen.setdefault(cell.condition.key, cell.condition)
-        return tuple(sorted(seen.values(), key=lambda c: (order[c.attack], RUNGS.index(c.rung), c.strength)))
+        return tuple(sorted(seen.values(), key=lambda c: (order[c.attack], KNOWLEDGE.index(c.knowledge), c.strength)))
 
     @cached_property
     def attacked(self) -> tuple[Condition, ...]:
@@ -138,13 +138,14 @@ class Reading:
         """Return the figures of one defence on untouched images."""
         return self._cells.get((Condition(attack=CLEAN, strength=0.0).key, defence))
 
-    def of_attack(self, attack: str, rung: Rung = Rung.OBLIVIOUS) -> tuple[Condition, ...]:
-        """Return the conditions of one attack on one rung by rising strength."""
-        return tuple(c for c in self.attacked if (c.attack, c.rung) == (attack, rung))
+    def of_attack(self, attack: str, knowledge: AttackerKnowledge = AttackerKnowledge.OBLIVIOUS) -> tuple[Condition,
+                                                                                                          ...]:
+        """Return the conditions of one attack on one knowledge level by rising strength."""
+        return tuple(c for c in self.attacked if (c.attack, c.knowledge) == (attack, knowledge))
 
-    def rungs_of(self, attack: str) -> tuple[Rung, ...]:
-        """Return the rungs on which an attack was run, the least knowing first."""
-        return tuple(rung for rung in RUNGS if self.of_attack(attack, rung))
+    def knowledge_levels(self, attack: str) -> tuple[AttackerKnowledge, ...]:
+        """Return the knowledge levels on which an attack was run, the least knowing first."""
+        return tuple(knowledge for knowledge in KNOWLEDGE if self.of_attack(attack, knowledge))
 
     def first(self, attack: str) -> Condition:
         """Return the first condition of an attack: what all of them share stands in it."""
@@ -179,7 +180,7 @@ class Reading:
         otherwise always stand there.
         """
         eligible = self.choice.eligible
-        oblivious = [c for c in eligible if c.rung == Rung.OBLIVIOUS]
+        oblivious = [c for c in eligible if c.knowledge == AttackerKnowledge.OBLIVIOUS]
         pools = ([c for c in oblivious if c.measure == OPACITY], oblivious, eligible, self.aimed, self.attacked)
         return next((found for pool in pools if (found := self.least(pool, NONE))), None)
 
@@ -223,7 +224,8 @@ class Reading:
         order = {attack: place for place, attack in enumerate(
             dict.fromkeys((*self.attacks, *(d.condition.attack for d in self.result.detections))))}
         found = sorted(groups.values(), key=lambda g: (order[g[0].condition.attack],
-                                                       RUNGS.index(g[0].condition.rung), g[0].condition.strength))
+                                                       KNOWLEDGE.index(g[0].condition.knowledge),
+                                                       g[0].condition.strength))
         return tuple((group[0].condition, tuple(group)) for group in found)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What lies in a run folder beside its result: exhibits on disk, the plan, the scores of single images."""
+"""What lies in a run folder beside its result: the gallery on disk, the plan, the scores of single images."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pandas as pd
 from PIL import Image
 from pydantic import AliasPath, BaseModel, Field
 
-from radversary.audit.result import AuditResult, Exhibit
+from radversary.audit.result import AuditResult, GalleryImage
 from radversary.report.gallery import picture_path
 from radversary.report.html import load_result
-from radversary.report.result_view import OPACITY, Reading
+from radversary.report.result_view import OPACITY, ResultView
 from radversary.report.thesis.figures import Pixels
 from radversary.storage.files import read_text
 from radversary.storage.plain_yaml import LIMIT, parse_yaml
@@ -72,9 +72,9 @@ class RunFolder:
         return cls(path, load_result(path))
 
     @cached_property
-    def reading(self) -> Reading:
+    def view(self) -> ResultView:
         """Views of the result."""
-        return Reading(self.result)
+        return ResultView(self.result)
 
     @cached_property
     def phases(self) -> tuple[StoredPhase, ...]:
@@ -98,26 +98,27 @@ class RunFolder:
         except Exception:  # Pillow's readers have errors of many kinds; a picture that cannot be read is absent
             return None
 
-    def style_exhibit(self) -> tuple[Exhibit, Pixels, Pixels] | None:
-        """Return the first exhibit of an attack by opacity, the headline's before others, with its two pictures."""
-        worst = self.reading.worst
-        found = sorted((e for e in self.result.exhibits if by_opacity(e)),
+    def style_image(self) -> tuple[GalleryImage, Pixels, Pixels] | None:
+        """Return the first gallery image of an attack by opacity, the headline's first, with its two pictures."""
+        worst = self.view.worst
+        found = sorted((e for e in self.result.gallery if by_opacity(e)),
                        key=lambda e: worst is None or e.condition.attack != worst.attack)
-        for exhibit in found:
-            original, attacked = self.pixels(exhibit.original), self.pixels(exhibit.attacked)
+        for image in found:
+            original, attacked = self.pixels(image.original), self.pixels(image.attacked)
             if original is not None and attacked is not None:
-                return exhibit, original, attacked
+                return image, original, attacked
         return None
 
     @staticmethod
-    def at_opacity(exhibit: Exhibit, original: Pixels, attacked: Pixels, opacity: float) -> tuple[Pixels, str] | None:
-        """Return an exhibit at some opacity and where the picture comes from, None where it does not follow.
+    def at_opacity(image: GalleryImage, original: Pixels, attacked: Pixels, opacity: float) -> tuple[Pixels,
+                                                                                                     str] | None:
+        """Return a gallery image at some opacity and where the picture comes from, None where it does not follow.
 
         The others follow only where the attack is a mixture by definition and its picture at full opacity is there.
         """
-        if exhibit.condition.strength == opacity:
+        if image.condition.strength == opacity:
             return attacked, "as the run kept it"
-        if not (exhibit.condition.strength == 1 and exhibit.condition.mixture):
+        if not (image.condition.strength == 1 and image.condition.mixture):
             return None
         if original.ndim < attacked.ndim:
             original = np.repeat(original[..., None], 3, axis=2)
@@ -126,23 +127,23 @@ class RunFolder:
         mixed = np.rint((1 - opacity) * original.astype(float) + opacity * attacked).astype(np.uint8)
         return mixed, "mixed from the run's pictures at opacity 0 and 1, as the attack defines opacity"
 
-    def evidence(self, label: str) -> tuple[Exhibit, Pixels] | None:
-        """Return the first exhibit of a class with evidence maps, styles before others."""
-        for exhibit in sorted(self.result.exhibits, key=lambda e: not by_opacity(e)):
-            if exhibit.label == label and (pixels := self.pixels(exhibit.evidence)) is not None:
-                return exhibit, pixels
+    def evidence(self, label: str) -> tuple[GalleryImage, Pixels] | None:
+        """Return the first gallery image of a class with evidence maps, styles before others."""
+        for image in sorted(self.result.gallery, key=lambda e: not by_opacity(e)):
+            if image.label == label and (pixels := self.pixels(image.evidence)) is not None:
+                return image, pixels
         return None
 
-    def scores(self, exhibit: Exhibit) -> str:
+    def scores(self, image: GalleryImage) -> str:
         """Say what each score of one image was, and from where on it alarms; nothing where the run keeps no scores."""
-        path, what = self.path / "detections.parquet", exhibit.condition
+        path, what = self.path / "detections.parquet", image.condition
         if not path.is_file():
             return ""
         frame = read_table(path, columns=("image_id", "attack", "strength"), remedy="run the audit again")
-        rows = frame[(frame["image_id"] == exhibit.image_id) & (frame["attack"] == what.attack)
+        rows = frame[(frame["image_id"] == image.image_id) & (frame["attack"] == what.attack)
                      & (frame["strength"] == what.strength)]
-        if "rung" in rows:
-            rows = rows[rows["rung"] == str(what.rung)]
+        if "knowledge" in rows:
+            rows = rows[rows["knowledge"] == str(what.knowledge)]
         limits = {d.detector: d.threshold for d in self.result.detections
                   if d.condition.key == what.key and d.threshold is not None}
         found = {name: float(pd.to_numeric(rows[name], errors="coerce").iloc[0]) for name in limits
@@ -153,7 +154,7 @@ class RunFolder:
 
     def defences_like(self, kind: str) -> list[str]:
         """Return the defences of one kind, a key of ``KINDS``."""
-        return [name for name in self.reading.competitors
+        return [name for name in self.view.competitors
                 if re.search(KINDS[kind], f"{name} {self.result.defences.get(name, '')}".lower())]
 
     def adversarial(self) -> tuple[str, str] | None:
@@ -163,13 +164,13 @@ class RunFolder:
             return name, model[1] if model else name
         return None
 
-    def restored(self, labels: list[str]) -> tuple[Exhibit, list[tuple[str, Pixels]]] | None:
-        """Return an exhibit with raw, attacked and restored picture, if the gallery shows one of some defences."""
-        for exhibit, label in product(self.result.exhibits, labels):
-            names = {"raw": exhibit.original, "attacked": exhibit.attacked, "restored": exhibit.restored.get(label)}
+    def restored(self, labels: list[str]) -> tuple[GalleryImage, list[tuple[str, Pixels]]] | None:
+        """Return a gallery image with raw, attacked and restored picture, if the gallery shows one of some defences."""
+        for image, label in product(self.result.gallery, labels):
+            names = {"raw": image.original, "attacked": image.attacked, "restored": image.restored.get(label)}
             found = [(head, pixels) for head, name in names.items() if (pixels := self.pixels(name)) is not None]
             if len(found) == len(names):
-                return exhibit, found
+                return image, found
         return None
 
     def unfrozen_at(self, epochs: int) -> int | None:
@@ -186,6 +187,6 @@ class RunFolder:
         return frozen if self.phases and sum(phase.epochs for phase in self.phases) == epochs else None
 
 
-def by_opacity(exhibit: Exhibit) -> bool:
-    """Tell whether an exhibit's attack has an opacity."""
-    return exhibit.condition.measure == OPACITY
+def by_opacity(image: GalleryImage) -> bool:
+    """Tell whether a gallery image's attack has an opacity."""
+    return image.condition.measure == OPACITY

@@ -1,28 +1,28 @@
-"""Where each defence stands: its worst figure on each rung, its costs, and what it confuses."""
+"""Where each defence stands: its worst figure on each knowledge level, its costs, and what it confuses."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from radversary.audit.result import Cell, Cost
-from radversary.audit.threat_model import Rung
-from radversary.report.grid import is_familiar, role
-from radversary.report.result_view import NONE, RUNGS, Reading
+from radversary.core.types import AttackerKnowledge
+from radversary.report.grid import overlaps_training, role
+from radversary.report.result_view import KNOWLEDGE, NONE, ResultView
 
 
 @dataclass(frozen=True)
 class Worst:
-    """The condition of one rung that a defence withstands least, of those that were run.
+    """The condition of one knowledge level that a defence withstands least, of those that were run.
 
     Attributes:
         cell: Its figures.
         title: Attack and strength.
-        familiar: Whether the defence was trained on this attack's own generator or surrogate.
+        training_overlap: Whether the defence was trained on this attack's own generator or surrogate.
     """
 
     cell: Cell
     title: str
-    familiar: bool
+    training_overlap: bool
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Standing:
         role: ``none``, ``defence`` or ``oracle``.
         clean: Its figures on untouched images, if any.
         strongest: Its figures under the headline's attack, if any.
-        worst: Its worst on each rung of :func:`listed_rungs`; None where nothing was run.
+        worst: Its worst on each knowledge level of :func:`listed_knowledge`; None where nothing was run.
         cost: What it costs, if measured.
         ceiling: The attacks that it was trained on, if it is an oracle.
     """
@@ -69,58 +69,58 @@ class Profile:
     mark: str = ""
 
 
-def listed_rungs(reading: Reading) -> tuple[Rung, ...]:
-    """Return the rungs on which any aimed attack was run."""
-    return tuple(rung for rung in RUNGS if any(c.rung == rung for c in reading.aimed))
+def listed_knowledge(view: ResultView) -> tuple[AttackerKnowledge, ...]:
+    """Return the knowledge levels on which any aimed attack was run."""
+    return tuple(knowledge for knowledge in KNOWLEDGE if any(c.knowledge == knowledge for c in view.aimed))
 
 
-def standings(reading: Reading) -> tuple[Standing, ...]:
+def standings(view: ResultView) -> tuple[Standing, ...]:
     """Return one line a defence: none first, oracles last."""
-    order = [name for name in (NONE, *reading.competitors, *reading.oracles) if name in reading.defences]
+    order = [name for name in (NONE, *view.competitors, *view.oracles) if name in view.defences]
     return tuple(Standing(
-        defence=name, role=role(reading, name), clean=reading.clean(name),
-        strongest=reading.cell(reading.worst, name) if reading.worst else None,
-        worst=tuple(worst_on(reading, rung, name) for rung in listed_rungs(reading)),
-        cost=reading.result.costs.get(name), ceiling=reading.ceilings_of(name) if name in reading.oracles else ())
+        defence=name, role=role(view, name), clean=view.clean(name),
+        strongest=view.cell(view.worst, name) if view.worst else None,
+        worst=tuple(worst_on(view, knowledge, name) for knowledge in listed_knowledge(view)),
+        cost=view.result.costs.get(name), ceiling=view.ceilings_of(name) if name in view.oracles else ())
         for name in order)
 
 
-def worst_on(reading: Reading, rung: Rung, defence: str) -> Worst | None:
-    """Return the worst of a rung for one defence; floors, which nobody aims, do not count."""
-    condition = reading.least([c for c in reading.aimed if c.rung == rung], defence)
-    cell = reading.cell(condition, defence) if condition else None
+def worst_on(view: ResultView, knowledge: AttackerKnowledge, defence: str) -> Worst | None:
+    """Return the worst of a knowledge level for one defence; floors, which nobody aims, do not count."""
+    condition = view.least([c for c in view.aimed if c.knowledge == knowledge], defence)
+    cell = view.cell(condition, defence) if condition else None
     if condition is None or cell is None:
         return None
-    return Worst(cell, condition.title, is_familiar(reading.result, condition.attack, defence, condition.rung))
+    return Worst(cell, condition.title, overlaps_training(view.result, condition.attack, defence, condition.knowledge))
 
 
-def profiles(reading: Reading) -> tuple[Profile, ...]:
+def profiles(view: ResultView) -> tuple[Profile, ...]:
     """Return the recalls of no defence, the best defence and the first oracle.
 
     Each on clean images, under the headline's attack, and under the worst attack of all that were run against it.
     """
-    shown = [name for name in (NONE, reading.best_defence, *reading.oracles[:1]) if name in reading.defences]
-    return tuple(profile for name in shown if name for profile in _profiles_of(reading, name))
+    shown = [name for name in (NONE, view.best_defence, *view.oracles[:1]) if name in view.defences]
+    return tuple(profile for name in shown if name for profile in _profiles_of(view, name))
 
 
-def _profiles_of(reading: Reading, defence: str) -> list[Profile]:
-    chosen: dict[str, tuple[str, Cell | None]] = {"": ("clean images", reading.clean(defence))}
-    if reading.worst:
-        chosen[reading.worst.key] = (reading.worst.title, reading.cell(reading.worst, defence))
-    if worst := reading.least(reading.aimed, defence):
-        chosen.setdefault(worst.key, (f"{worst.title} ({worst.rung}), worst of all", reading.cell(worst, defence)))
-    return [Profile(defence, role(reading, defence), title, cell, called_normal(reading, cell),
-                    reading.mark(cell.condition.attack, defence))
+def _profiles_of(view: ResultView, defence: str) -> list[Profile]:
+    chosen: dict[str, tuple[str, Cell | None]] = {"": ("clean images", view.clean(defence))}
+    if view.worst:
+        chosen[view.worst.key] = (view.worst.title, view.cell(view.worst, defence))
+    if worst := view.least(view.aimed, defence):
+        chosen.setdefault(worst.key, (f"{worst.title} ({worst.knowledge}), worst of all", view.cell(worst, defence)))
+    return [Profile(defence, role(view, defence), title, cell, called_normal(view, cell),
+                    view.mark(cell.condition.attack, defence))
             for title, cell in chosen.values() if cell]
 
 
-def called_normal(reading: Reading, cell: Cell) -> tuple[tuple[str, int, int], ...]:
+def called_normal(view: ResultView, cell: Cell) -> tuple[tuple[str, int, int], ...]:
     """Return each class with disease, its images called free of disease, and all its images.
 
     Empty where no class is known to mean no disease.
     """
-    healthy = reading.normal
+    healthy = view.normal
     if healthy is None:
         return ()
     return tuple((name, row[healthy], sum(row)) for index, (name, row)
-                 in enumerate(zip(reading.result.classes, cell.performance.confusion, strict=True)) if index != healthy)
+                 in enumerate(zip(view.result.classes, cell.performance.confusion, strict=True)) if index != healthy)

@@ -113,7 +113,7 @@ def read_films(place: Path, card: ModelCard, *, part: str = "", clean: bool = Fa
     if clean:
         refuse_attacked(listed)
     left_out: list[str] = []
-    kept = list(decoded(track(listed, "Reading"), card, left_out))
+    kept = list(decoded(track(listed, "ResultView"), card, left_out))
     if not kept:
         raise DataError(f"none of {len(listed)} files at {place} could be read; the first: {left_out[0]}")
     return gathered([film for film, _ in kept], torch.cat([image for _, image in kept]), left_out)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from radversary.calibration.combining import rule_named
+from radversary.calibration.combining import known_rule
 from radversary.calibration.fusion import Fusion, fuse
 from radversary.calibration.thresholds import images_needed
 from radversary.classifiers.base import Classifier, Features
@@ -44,7 +44,7 @@ class Look:
     """What classifier and detectors see in some images.
 
     Attributes:
-        scores: Suspicion, (N, D) in double precision, one column a detector.
+        scores: Anomaly scores, (N, D) in double precision, one column a detector.
         probabilities: (N, K).
     """
 
@@ -124,13 +124,13 @@ class Guard:
         check_images(images)
         parts = list(torch.split(images, BATCH)) if len(images) else []
         with torch.no_grad():
-            seen = [self.suspicion(part) for part in (track(parts, title) if title else parts)]
+            seen = [self.anomaly_score(part) for part in (track(parts, title) if title else parts)]
         classes = len(self.classifier.card.classes)
         scores = torch.cat([item[0] for item in seen]) if seen else torch.zeros(0, len(self.detectors))
         logits = torch.cat([item[1] for item in seen]) if seen else torch.zeros(0, classes)
         return Look(scores.double().cpu().numpy(), logits.double().softmax(1).cpu().numpy())
 
-    def suspicion(self, images: Images) -> tuple[Tensor, Tensor]:
+    def anomaly_score(self, images: Images) -> tuple[Tensor, Tensor]:
         """Return scores (N, D) and logits (N, K), differentiable where gradients are on."""
         features = self.features(images)
         logits = self.classifier.logits(images) if features is None else features.logits
@@ -143,7 +143,7 @@ class Guard:
         return self.classifier.features(images) if self.reads else None
 
     def calibrate(self, clean: Images, patients: Sequence[str], groups: Sequence[str] | None = None, *,
-                  alpha: float = 0.05, rule: str = "kindred", seed: int = 0) -> Guard:
+                  alpha: float = 0.05, rule: str = "fisher_within_tippett_across", seed: int = 0) -> Guard:
         """Set the thresholds on clean images of patients that no detector was fitted on.
 
         Images that detectors were fitted on are recognised by their pixels; that their patients are others is not
@@ -166,7 +166,7 @@ class Guard:
             UnknownNameError: No such rule.
         """
         images_needed(alpha)  # both refuse what does not exist, before anything is looked at
-        rule_named(rule)
+        rule = known_rule(rule)
         self.refuse_seen(clean, "fitted", "calibrate")
         look = self.look(clean, title="Calibrating")
         return replace(self, seen={**self.seen, "calibrated": film_hashes(clean)}, fusion=fuse(

@@ -67,7 +67,7 @@ def add_views(detectors: Mapping[str, ReferenceFreeDetector],
     found = detectors.get(KEEPER)
     if not isinstance(found, ConsistencyDetector):
         raise InputError(f"views are for detector {KEEPER!r}, which is not among {', '.join(detectors)}")
-    return {**detectors, KEEPER: replace(found, views={name: view.differentiable for name, view in views.items()})}
+    return {**detectors, KEEPER: replace(found, views={name: view.bpda for name, view in views.items()})}
 
 
 def save_views(views: Mapping[str, Transform], folder: Path) -> list[list[str]]:
@@ -109,5 +109,5 @@ def load_views(known: Sequence[Sequence[str]], folder: Path) -> dict[str, Transf
 
 def identity(views: Mapping[str, Transform]) -> list[list[str]]:
     """Return the name of each view and the hash of what it acts with."""
-    return [[name, sha256_json([repr(view) if name == CANONICAL else "", *view.material()])]
+    return [[name, sha256_json([repr(view) if name == CANONICAL else "", *view.content_hashes()])]
             for name, view in views.items()]

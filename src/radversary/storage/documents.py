@@ -8,7 +8,7 @@ anything is taken from it.
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
@@ -37,7 +37,8 @@ class Document(BaseModel):
 
 
 def read_document(path: Path, kind: type[Kind], *, what: str, remedy: str = "",
-                  error: type[InputError] = DataError, limit: int = LIMIT, constants: bool = False) -> Kind:
+                  error: type[InputError] = DataError, limit: int = LIMIT, constants: bool = False,
+                  upgrade: Callable[[Any], Any] | None = None) -> Kind:
     """Read a stored document.
 
     Args:
@@ -48,6 +49,7 @@ def read_document(path: Path, kind: type[Kind], *, what: str, remedy: str = "",
         error: The error to raise.
         limit: Bytes at most.
         constants: Whether not-a-number and infinities are numbers in it.
+        upgrade: Makes the newest version of it from an earlier one; raises :class:`ValueError` where it cannot.
 
     Returns:
         The document as ``kind``.
@@ -64,7 +66,9 @@ def read_document(path: Path, kind: type[Kind], *, what: str, remedy: str = "",
     way_out = f"; {remedy}" if remedy else ""
     try:
         text = read_text(path, limit=limit)
-        parse_json(text, constants=constants)
+        content = parse_json(text, constants=constants)
+        if upgrade is not None and (newest := upgrade(content)) is not content:
+            text = json.dumps(newest)
         return _adapter(kind).validate_json(text, strict=True)
     except OSError as problem:
         raise error(f"{path} cannot be read: {problem.strerror or problem}{way_out}") from problem

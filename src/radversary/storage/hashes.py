@@ -15,14 +15,14 @@ LIBRARIES: Final = ("builtins", "abc", "typing", "torch", "enum", *sys.stdlib_mo
 """Top modules whose code is told by their version, not by their text."""
 
 
-def part_hash(part: Any) -> str:  # noqa: ANN401
+def component_hash(part: Any) -> str:  # noqa: ANN401
     """Return a hash of an attack, a transform or a detector: hyper-parameters, what it draws on, and its code.
 
     Args:
-        part: A part whose repr shows its hyper-parameters; ``material()`` gives the hashes of what it draws on.
+        part: A part whose repr shows its hyper-parameters; ``content_hashes()`` gives the hashes of what it draws on.
     """
-    material = part.material() if hasattr(part, "material") else ()
-    return sha256_json([repr(part), list(material), code_hash(type(part))])
+    drawn_on = part.content_hashes() if hasattr(part, "content_hashes") else ()
+    return sha256_json([repr(part), list(drawn_on), code_hash(type(part))])
 
 
 def code_hash(part: Any) -> str:  # noqa: ANN401

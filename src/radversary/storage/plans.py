@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from types import MappingProxyType
+from typing import Any, ClassVar, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from radversary.core.errors import PlanError, RadversaryError, UnknownNameError
+from radversary.core.renamed import warn_renamed
 from radversary.core.text import first_fault
 from radversary.storage.files import read_text
 from radversary.storage.plain_yaml import LIMIT, parse_yaml
@@ -18,9 +20,24 @@ AnyPlan = TypeVar("AnyPlan", bound=BaseModel)
 
 
 class Plan(BaseModel):
-    """A frozen part of a plan; unknown keys are refused."""
+    """A frozen part of a plan; unknown keys are refused.
+
+    Attributes:
+        renamed: Keys of earlier versions to those of today; they are read with a warning.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    renamed: ClassVar[Mapping[str, str]] = MappingProxyType({})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _today_s_keys(cls, given: Any) -> Any:  # noqa: ANN401
+        if not isinstance(given, dict):
+            return given
+        found = {old: new for old, new in cls.renamed.items() if old in given and new not in given}
+        for old, new in found.items():
+            warn_renamed("plan key", old, new)
+        return {found.get(key, key): value for key, value in given.items()} if found else given
 
 
 class Part(Plan):

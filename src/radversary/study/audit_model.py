@@ -9,7 +9,7 @@ from typing import Any, Final
 from radversary.audit.plan import AuditPlan
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
-from radversary.audit.setup import Subject
+from radversary.audit.setup import AuditInputs
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import DataError, ModelError, PlanError
@@ -84,11 +84,11 @@ def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], data: DataPla
     seen = [*seen_before(model, images), *(f"{part}: {text}" for part, folder in parts.items()
                                            for text in seen_before(folder, images))]
     report = report.model_copy(update={"warnings": (*report.warnings, *seen)})
-    subject = Subject(classifiers=classifiers, images=images, report=report, source=source_text(data, images),
-                      seconds=clock.seconds([PREPARE]), document=document,
-                      provenance={"victim sha256": card.sha256, "images sha256": images.sha256})
+    inputs = AuditInputs(classifiers=classifiers, images=images, report=report, source=source_text(data, images),
+                         seconds=clock.seconds([PREPARE]), document=document,
+                         provenance={"victim sha256": card.sha256, "images sha256": images.sha256})
     with clock.step("audit"):
-        result = run_audit(plan, subject, out)
+        result = run_audit(plan, inputs, out)
     with clock.step("report"):
         write_report(out)
     return result
@@ -113,7 +113,7 @@ def check_models(classifiers: Mapping[str, Classifier], surrogates: Collection[s
             raise ModelError(f"model {name!r} reads images of {classifier.card.size} pixels a side and the victim of "
                              f"{victim.card.size}; all are given the same images")
         if name in surrogates and classifier.fingerprint() == victim.fingerprint():
-            raise PlanError(f"the surrogate {name!r} is the victim itself; the transfer rung needs a model that the "
+            raise PlanError(f"the surrogate {name!r} is the victim itself; a transfer attack needs a model that the "
                             "victim's owner does not have")
 
 

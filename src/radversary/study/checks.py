@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from radversary.attacks.base import Attack
 from radversary.attacks.equal_noise import EqualNoise
-from radversary.attacks.watched import Evasive
+from radversary.attacks.guarded_victim import Evasive
 from radversary.audit.plan import AttackPlan, AuditPlan
 from radversary.classifiers.pretrained import find_imagenet
 from radversary.core.errors import AccessError, PlanError
@@ -79,7 +79,7 @@ def check_audit(plan: AuditPlan, promised: Iterable[str] = ()) -> None:
         DataError: A style folder is absent or empty.
         MissingPartError: Weights that an attack draws on cannot be had.
         ModelError: A saved transform that cannot be loaded.
-        PlanError: A strength or hyper-parameter outside its range, a rung that makes no sense for an attack, a
+        PlanError: A strength or hyper-parameter outside its range, knowledge that makes no sense for an attack, a
             surrogate that is the victim, or options for a trained transform.
         UnknownNameError: No such attack, transform, hyper-parameter or style source.
     """
@@ -88,9 +88,9 @@ def check_audit(plan: AuditPlan, promised: Iterable[str] = ()) -> None:
         defence.build(stand_ins)
     check_attacks(plan.attacks)
     for attack in plan.attacks:
-        refuse_unwatched(attack.build(), attack.label)
+        refuse_unguarded(attack.build(), attack.label)
         if attack.surrogate == "victim":
-            raise PlanError(f"the surrogate of attack {attack.label!r} is the victim itself; the transfer rung needs a "
+            raise PlanError(f"the surrogate of attack {attack.label!r} is the victim itself; a transfer attack needs a "
                             "model that the victim's owner does not have")
 
 
@@ -98,10 +98,10 @@ def check_attacks(attacks: Iterable[AttackPlan]) -> None:
     """Refuse attacks that could not be run, whatever they are to be run on; errors as in :func:`check_audit`."""
     for attack in attacks:
         attack.known()
-        attack.build().material()
+        attack.build().content_hashes()
 
 
-def refuse_unwatched(attack: Attack, label: str) -> None:
+def refuse_unguarded(attack: Attack, label: str) -> None:
     """Refuse an attack that evades detectors, itself or as the measure of some noise.
 
     Raises:
@@ -121,10 +121,10 @@ def check_training(plan: StudyPlan) -> None:
     """
     for given in [given for attacks in training_attacks(plan).values() for given in attacks]:
         attack = given.build()
-        refuse_unwatched(attack, given.label)
-        attack.material()
+        refuse_unguarded(attack, given.label)
+        attack.content_hashes()
     for model in plan.models.values():
-        model.before().material()
+        model.before().content_hashes()
 
 
 def check_styles(plan: StudyPlan) -> None:

@@ -23,7 +23,7 @@ from radversary.data.prepared import PreparedImages
 from radversary.defenses.defended import Defended
 from radversary.storage.documents import Document, Sha256, find_document, read_document
 from radversary.storage.files import sha256_json, storage_errors, write_json
-from radversary.storage.hashes import code_hash, part_hash
+from radversary.storage.hashes import code_hash, component_hash
 from radversary.study.checks import check_start as check_start
 from radversary.study.checks import check_styles as check_styles
 from radversary.study.model_plan import AdversarialPlan, ModelName, ModelPlan, TrainingAttack
@@ -32,14 +32,15 @@ from radversary.study.plan import DataPlan, StudyPlan
 from radversary.training.classifier.plan import TrainingPlan
 from radversary.training.classifier.start import starting_network
 from radversary.training.classifier.train import CURVES, PICTURE, PLAN, train
-from radversary.training.data.attacked_copies import make_twins
+from radversary.training.data.attacked_copies import make_attacked_copies
 from radversary.training.data.datasets import MixedTrainingSet, TrainingSet
 from radversary.training.data.views import AugmentedSet, ChangedSet, TransformedSet, ViewedTrainingSet
 
-KEY, SEEN, TWINS = "inputs.json", "training_images.json", "twins-"
+KEY, SEEN, ATTACKED_COPIES = "inputs.json", "training_images.json", "attacked-copies-"
 SEEN_LIMIT = 256 * 2**20
 """Bytes of the list of a model's training images at most."""
-WRITTEN = (CARD, WEIGHTS, CURVES, PICTURE, SEEN, INPUT, f"{TWINS}*.npy", f"{TWINS}*.json", KEY, PLAN)
+WRITTEN = (CARD, WEIGHTS, CURVES, PICTURE, SEEN, INPUT, f"{ATTACKED_COPIES}*.npy", f"{ATTACKED_COPIES}*.json", KEY,
+           PLAN)
 """Files of a model's folder; those that tell whose it is come last, so that a stopped removal can be finished."""
 
 
@@ -95,11 +96,11 @@ def model_key(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping[
         PlanError: A model that it looks at is not made yet.
     """
     model = plan.models[name]
-    before = {"before": part_hash(model.before())} if model.input else {}
+    before = {"before": component_hash(model.before())} if model.input else {}
     return sha256_json({
         **before, "model": model.model_dump(mode="json"), "radversary": __version__,
         "start": find_imagenet(model.training.architecture).sha256 if model.training.start == "imagenet" else None,
-        "attacks": [part_hash(attack.build()) for attack in model.attacks()],
+        "attacks": [component_hash(attack.build()) for attack in model.attacks()],
         "network": code_hash(NETWORKS.get(model.training.architecture)),
         "images": images.sha256, "seed": plan.seed,
         "balance": plan.data.model_dump(mode="json", include={"split", "balance", "per_class", "degrees"}),
@@ -293,29 +294,31 @@ def behind_input(model: ModelPlan, classifier: TorchClassifier) -> Classifier:
 
 def mixed_set(plan: AdversarialPlan, clean: TrainingSet, images: PreparedImages, made: Mapping[str, Classifier],
               folder: Path, *, seed: int) -> MixedTrainingSet:
-    """Return clean entries together with their attacked twins.
+    """Return clean entries together with their attacked copies.
 
     Args:
         plan: The attacks and their mix.
         clean: The training images.
         images: Where they come from.
         made: The classifiers that the attacks look at, each behind its transforms.
-        folder: Where the twins go, ``twins-<label>.npy``.
+        folder: Where the attacked copies go, ``attacked-copies-<label>.npy``.
         seed: The study's.
 
     Raises:
         PlanError: A classifier is missing.
     """
-    twins = list(twins_of(plan.attacks, clean, images, made, folder / TWINS, seed=seed).values())
+    copies = list(attacked_copies_of(plan.attacks, clean, images, made, folder / ATTACKED_COPIES, seed=seed).values())
     stored = (images.images, images.labels.numpy(), clean.rows, clean.degrees)
     if plan.views:
-        return ViewedTrainingSet(*stored, twins=twins, views=plan.views, bits=images.bits, opacity=plan.opacity,
+        return ViewedTrainingSet(*stored, attacked_copies=copies, views=plan.views, bits=images.bits,
+                                 opacity=plan.opacity,
                                  seed=seed)
-    return MixedTrainingSet(*stored, twins=twins, share=plan.share, bits=images.bits, opacity=plan.opacity, seed=seed)
+    return MixedTrainingSet(*stored, attacked_copies=copies, share=plan.share, bits=images.bits,
+                            opacity=plan.opacity, seed=seed)
 
 
-def twins_of(attacks: Sequence[TrainingAttack], clean: TrainingSet, images: PreparedImages,
-             made: Mapping[str, Classifier], stem: Path, *, seed: int) -> dict[str, np.ndarray]:
+def attacked_copies_of(attacks: Sequence[TrainingAttack], clean: TrainingSet, images: PreparedImages,
+                       made: Mapping[str, Classifier], stem: Path, *, seed: int) -> dict[str, np.ndarray]:
     """Return attacked copies of the entries, attack label to array.
 
     Args:
@@ -323,17 +326,19 @@ def twins_of(attacks: Sequence[TrainingAttack], clean: TrainingSet, images: Prep
         clean: The entries.
         images: Where they come from.
         made: The classifiers that the attacks look at, each behind its transforms.
-        stem: Where the twins go, with the label and ``.npy`` after it.
+        stem: Where the attacked copies go, with the label and ``.npy`` after it.
         seed: The study's.
 
     Raises:
         PlanError: A classifier is missing.
     """
-    names, twins = [images.image_ids[row] for row in clean.rows], {}
+    names, attacked_copies = [images.image_ids[row] for row in clean.rows], {}
     for given in attacks:
         if given.model not in made:
             raise PlanError(f"training attack {given.label!r} needs model {given.model!r} first")
-        twins[given.label] = make_twins(given.build(), made[given.model], clean, names=names, copies=given.copies,
-                                        seed=seed, path=stem.with_name(f"{stem.name}{given.label}.npy"),
-                                        step=f"twin {given.label}")
-    return twins
+        attacked_copies[given.label] = make_attacked_copies(given.build(), made[given.model], clean, names=names,
+                                                            copies=given.copies,
+                                                            seed=seed,
+                                                            path=stem.with_name(f"{stem.name}{given.label}.npy"),
+                                                            step=f"twin {given.label}")
+    return attacked_copies

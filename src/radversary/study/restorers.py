@@ -17,8 +17,18 @@ from radversary.core.seeds import derive_seed
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import Restoration, load_restoration
 from radversary.storage.files import sha256_json, storage_errors, write_json
-from radversary.storage.hashes import part_hash
-from radversary.study.models import KEY, SEEN, TWINS, clean_set, files_of, in_place, known_key, made_before, twins_of
+from radversary.storage.hashes import component_hash
+from radversary.study.models import (
+    ATTACKED_COPIES,
+    KEY,
+    SEEN,
+    attacked_copies_of,
+    clean_set,
+    files_of,
+    in_place,
+    known_key,
+    made_before,
+)
 from radversary.study.plan import StudyPlan
 from radversary.study.restorer_plan import RestylePlan
 from radversary.training.cyclegan.plan import CycleGanPlan
@@ -93,27 +103,28 @@ class Making:
         validation = TrainingSet(self.images.images, self.images.labels.numpy(), self.images.rows("validation"),
                                  bits=self.images.bits)
         training, checked = (self.pairs(given, entries, stem) for stem, entries in (
-            (TWINS, clean_set(self.plan, self.images)), (VALIDATION, validation)))
+            (ATTACKED_COPIES, clean_set(self.plan, self.images)), (VALIDATION, validation)))
         return train_denoiser(given.seeded(self.seed()), guide, training, checked, name=self.name, out=self.folder,
                               trained_on=self.trained_on, device=self.device)
 
     def pairs(self, given: DenoiserPlan, entries: TrainingSet, stem: str) -> PairedTrainingSet:
         """Return attacked entries together with the clean ones."""
         return PairedTrainingSet(self.images.images, self.images.labels.numpy(), entries.rows, entries.degrees,
-                                 bits=self.images.bits, twins=self.attacked(entries, stem),
+                                 bits=self.images.bits, attacked_copies=self.attacked(entries, stem),
                                  share=1 - given.clean_share, opacity=given.opacity, seed=self.plan.seed)
 
     def attacked(self, entries: TrainingSet, stem: str) -> list[np.ndarray]:
         """Return the attacked copies of some entries, one array an attack."""
         restorer, models = self.plan.restorers[self.name], in_place(self.plan, self.made)
-        return list(twins_of(restorer.attacks, entries, self.images, models, self.folder / stem,
-                             seed=self.plan.seed).values())
+        return list(attacked_copies_of(restorer.attacks, entries, self.images, models, self.folder / stem,
+                                       seed=self.plan.seed).values())
 
     def cyclegan(self, given: CycleGanPlan) -> Restoration:
         """Train a CycleGAN on attacked images and on clean ones, drawn apart."""
         clean = clean_set(self.plan, self.images)
         mixed = MixedTrainingSet(self.images.images, self.images.labels.numpy(), clean.rows, clean.degrees,
-                                 bits=self.images.bits, twins=self.attacked(clean, TWINS), share=1.0,
+                                 bits=self.images.bits, attacked_copies=self.attacked(clean, ATTACKED_COPIES),
+                                 share=1.0,
                                  opacity=(1.0, 1.0), seed=self.plan.seed)
         return train_cyclegan(given.seeded(self.seed()), mixed, clean, name=self.name, out=self.folder,
                               trained_on=self.trained_on, device=self.device)
@@ -131,7 +142,7 @@ def restorer_key(plan: StudyPlan, name: str, images: PreparedImages, made: Mappi
     restorer = plan.restorers[name]
     return sha256_json({
         "restorer": restorer.model_dump(mode="json"), "radversary": __version__, "name": name,
-        "attacks": [part_hash(attack.build()) for attack in restorer.attacks],
+        "attacks": [component_hash(attack.build()) for attack in restorer.attacks],
         "images": images.sha256, "seed": plan.seed,
         "balance": plan.data.model_dump(mode="json", include={"split", "balance", "per_class", "degrees"}),
         "models": {other: made_before(made, other, name).card.sha256 for other in restorer.looks_at()}})

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
-from radversary.audit.setup import Subject, check_strengths, test_rows
+from radversary.audit.setup import AuditInputs, check_strengths, test_rows
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import RadversaryError
 from radversary.data.checks import DataReport
@@ -30,7 +30,7 @@ from radversary.study.placing import placed
 from radversary.study.plan import StudyPlan
 from radversary.study.prepare import prepare, source_text
 from radversary.study.restorers import make_restorer
-from radversary.study.training_overlap import ceilings, familiar_with
+from radversary.study.training_overlap import ceilings, training_overlap_of
 from radversary.training.classifier.train import CURVES
 from radversary.training.curves import read_curves
 
@@ -129,17 +129,18 @@ def _run(plan: StudyPlan, out: Path, clock: Clock, *, device: str) -> AuditResul
     restorers = restored(plan, images, models, out, clock, device=device)
     weights = {f"{name} sha256": model.card.sha256 for name, model in models.items()}
     weights |= {f"{name} sha256": restorer.card.sha256 for name, restorer in restorers.items()}
-    subject = Subject(
+    inputs = AuditInputs(
         classifiers={name: placed(plan.models[name], model) for name, model in models.items()}, images=images,
         report=report, source=source_text(plan.data, images), transforms=restorers,
         curves={name: learning_curves(out / "models" / name) for name in models}, document=plan_text(plan),
         seconds=clock.seconds([PREPARE, *(f"train {name}" for name in (*models, *restorers))]),
-        oracles=frozenset(name for name, model in plan.models.items() if model.oracle), familiar=familiar_with(plan),
+        oracles=frozenset(name for name, model in plan.models.items() if model.oracle),
+        training_overlap=training_overlap_of(plan),
         ceilings=ceilings(plan),
         provenance={"plan sha256": plan_hash(plan), "images sha256": images.sha256,
                     "command": "radversary run plan.yaml", **weights})
     with clock.step("audit"):
-        result = run_audit(plan.audit_part(), subject, out)
+        result = run_audit(plan.audit_part(), inputs, out)
     with clock.step("report"):
         write_report(out)
     return result

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from radversary.attacks.base import Attack
 from radversary.attacks.gradient.linf import LinfAttack
 from radversary.audit.plan import AttackPlan
-from radversary.audit.threat_model import Rung
+from radversary.core.types import AttackerKnowledge
 from radversary.study.checks import styles_of
 from radversary.study.model_plan import ModelPlan, TrainingAttack
 from radversary.study.plan import StudyPlan
@@ -17,11 +17,12 @@ DESCENT: Mapping[str, str] = MappingProxyType({"distorted": "adain"})
 """Generator to the one whose network it is, disturbed or not."""
 
 
-def familiar_with(plan: StudyPlan) -> dict[str, list[str]]:
+def training_overlap_of(plan: StudyPlan) -> dict[str, list[str]]:
     """Return who was trained with what of each audited attack: model or restorer to labels of attacks.
 
-    A style attack is familiar where its generator, or one with the same network inside, was trained on. A bounded one
-    is familiar on the rungs where it is made on a model that was trained against: ``label@rung``.
+    A style attack overlaps with training where its generator, or one with the same network inside, was trained on. A
+    bounded one overlaps with it for the knowledge where it is made on a model that was trained against:
+    ``label@knowledge``.
     """
     found = {name: [mark for audited in plan.attacks
                     for mark in marks(audited, model.attacks()) + met_in_training(audited, model)]
@@ -31,14 +32,15 @@ def familiar_with(plan: StudyPlan) -> dict[str, list[str]]:
 
 
 def marks(audited: AttackPlan, given: Sequence[TrainingAttack]) -> list[str]:
-    """Return the attack's label where training prepared for it, ``label@rung`` where on one rung only."""
+    """Return the attack's label where training prepared for it, ``label@knowledge`` where for that knowledge only."""
     attack = audited.build()
     if any(same_generator(attack, item.build()) for item in given):
         return [audited.label]
     if not isinstance(attack, LinfAttack):
         return []
     met = {item.model for item in given if isinstance(item.build(), LinfAttack)}
-    return [f"{audited.label}@{rung}" for rung in audited.known() if attacked_model(audited, rung) in met]
+    return [f"{audited.label}@{knowledge}" for knowledge in audited.known() if attacked_model(audited,
+                                                                                              knowledge) in met]
 
 
 def ceilings(plan: StudyPlan) -> dict[str, list[str]]:
@@ -72,13 +74,14 @@ def generator_of(attack: Attack) -> str | None:
     return None if name is None else DESCENT.get(name, name)
 
 
-def attacked_model(audited: AttackPlan, rung: Rung) -> str | None:
+def attacked_model(audited: AttackPlan, knowledge: AttackerKnowledge) -> str | None:
     """Return the model that an attack is made on, as far as it is known before any defence is."""
-    return audited.surrogate if rung == Rung.TRANSFER else "victim"
+    return audited.surrogate if knowledge == AttackerKnowledge.TRANSFER else "victim"
 
 
 def met_in_training(audited: AttackPlan, model: ModelPlan) -> list[str]:
-    """Return the rungs on which a model was attacked in its own training steps as a white-box attack will do again."""
+    """Return the knowledge for which a model was attacked in training as a white-box attack will attack it again."""
     if model.robust is None or not isinstance(audited.build(), LinfAttack):
         return []
-    return [f"{audited.label}@{rung}" for rung in audited.known() if rung in (Rung.CLASSIFIER, Rung.ADAPTIVE)]
+    return [f"{audited.label}@{knowledge}" for knowledge in audited.known()
+            if knowledge in (AttackerKnowledge.GRAY_BOX, AttackerKnowledge.ADAPTIVE)]

@@ -15,6 +15,8 @@ from radversary.core.errors import DataError, UnknownNameError
 from radversary.core.types import Images
 from radversary.stylization.textures import POOLS, texture
 
+LARGEST = 4096
+"""Side of a style image at most, in pixels."""
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 
@@ -56,7 +58,7 @@ def procedural_bank(pool: str = "test", *, count: int = 24, size: int = 128, see
 
     Raises:
         UnknownNameError: No such pool.
-        DataError: ``count`` is not positive.
+        DataError: ``count`` is not positive, or ``size`` is none that a style image has.
 
     Example:
         >>> procedural_bank("train", count=2, size=16).names
@@ -66,6 +68,8 @@ def procedural_bank(pool: str = "test", *, count: int = 24, size: int = 128, see
         raise UnknownNameError("texture pool", pool, POOLS)
     if count < 1:
         raise DataError(f"a style bank needs at least one style, got count {count}")
+    if not 8 <= size <= LARGEST:
+        raise DataError(f"style images have sides of 8 to {LARGEST} pixels, got size {size}")
     families = list(POOLS[pool])
     chosen = [(families[index % len(families)], index // len(families)) for index in range(count)]
     images = [torch.from_numpy(texture(family, index, size=size, seed=seed)) for family, index in chosen]

@@ -38,7 +38,7 @@ class StyleGenerator(ABC):
             (N, 3, H, W) in [0, 1].
         """
 
-    def material(self) -> str:
+    def content_hashes(self) -> str:
         """Return the hash of the weights that the results depend on; nothing where there are none."""
         return ""
 
@@ -54,7 +54,7 @@ class AdaIn(StyleGenerator):
             result: Images = network(images, network.style(styles))
         return result.clamp(0, 1)
 
-    def material(self) -> str:
+    def content_hashes(self) -> str:
         """Return the hash of the shipped weights."""
         with as_file(WEIGHTS) as path:
             return sha256_file(path)
@@ -201,7 +201,7 @@ class Gatys(StyleGenerator):
                               style_weight=self.style_weight, learning_rate=self.learning_rate,
                               content_layer=self.content_layer, style_layers=self.style_layers)
 
-    def material(self) -> str:
+    def content_hashes(self) -> str:
         """Return the hash of the VGG-19 file."""
         return sha256_file(find_weights(self.vgg))
 

@@ -148,6 +148,6 @@ class MicroAst(StyleGenerator):
         with torch.no_grad():
             return transfer(images, styles, state)
 
-    def material(self) -> str:
+    def content_hashes(self) -> str:
         """Return the hash of the weights file."""
         return sha256_file(find_microast(self.weights))

@@ -115,7 +115,7 @@ def test_misleading_comes_first_and_hiding_second():
 def test_a_classifier_that_nothing_watches_is_refused(epsilon):
     images = smooth_images(2)
     batch = Batch(images=images, labels=labels_of(images), image_ids=("a", "b"))
-    with pytest.raises(AccessError, match=r"^attack EvasivePGD evades detectors, but none watch model 'tiny': [^.]*$"):
+    with pytest.raises(AccessError, match=r"^attack EvasivePGD evades detectors, but none guard model 'tiny': [^.]*$"):
         list(run_attack(EvasivePGD(), tiny_classifier(), batch, seed=1, step="x", strengths=[epsilon]))
 
 

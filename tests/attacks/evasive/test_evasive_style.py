@@ -114,7 +114,7 @@ def test_scores_are_enough_and_labels_are_not(linear, images):
 def test_a_classifier_that_nothing_watches_is_refused(opacity):
     images = smooth_images(2)
     batch = Batch(images=images, labels=labels_of(images), image_ids=("a", "b"))
-    with pytest.raises(AccessError, match=r"^attack EvasiveStyleAttack evades detectors, but none watch model 'tiny'"):
+    with pytest.raises(AccessError, match=r"^attack EvasiveStyleAttack evades detectors, but none guard model 'tiny'"):
         list(run_attack(EvasiveStyleAttack(**STYLES), tiny_classifier(), batch, seed=1, step="x", strengths=[opacity]))
 
 

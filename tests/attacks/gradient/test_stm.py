@@ -136,8 +136,8 @@ def test_its_material_is_the_styles_and_the_weights():
     with as_file(WEIGHTS) as path:
         weights = hashlib.sha256(path.read_bytes()).hexdigest()
     hashes = sorted(hashlib.sha256(style.numpy().tobytes()).hexdigest() for style in styles)
-    assert SMALL.material() == (*hashes, weights)
-    assert replace(SMALL, style_seed=43).material() != SMALL.material()
+    assert SMALL.content_hashes() == (*hashes, weights)
+    assert replace(SMALL, style_seed=43).content_hashes() != SMALL.content_hashes()
 
 
 def test_styles_of_another_bank_give_other_pixels(victim, images, labels, streams):

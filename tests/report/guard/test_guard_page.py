@@ -11,22 +11,27 @@ import pytest
 from PIL import Image
 
 from radversary.audit.result import Condition, Histogram
-from radversary.audit.threat_model import Rung
 from radversary.core.errors import DataError, InputError
-from radversary.core.types import Estimate
+from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.guard_evaluation.families.result import FAMILIES, FamiliesResult, FamilyFigures, FamilyRow
 from radversary.guard_evaluation.result import (
     Alerts,
     Band,
+    GuardEvaluationResult,
+    GuardEvaluationRow,
+    GuardGalleryImage,
     HarmlessRow,
     Levels,
     Outcome,
     Promise,
-    WatchExhibit,
-    WatchResult,
-    WatchRow,
 )
-from radversary.report.guard.page import render_watch, tables, worst, worst_by_strength, write_watch
+from radversary.report.guard.page import (
+    render_guard_evaluation,
+    tables,
+    worst,
+    worst_by_strength,
+    write_guard_evaluation,
+)
 
 
 def estimate(value: float, n: int = 120) -> Estimate:
@@ -39,22 +44,24 @@ def outcome(flagged: float) -> Outcome:
                    wrong_accepted=estimate(0.25 * left))
 
 
-def row(attack: str, strength: float, area: float, *, rung: Rung = Rung.OBLIVIOUS, measure: str = "opacity",
-        slipped: float = 0.03, none_flipped: bool = False) -> WatchRow:
+def row(attack: str, strength: float, area: float, *, knowledge: AttackerKnowledge = AttackerKnowledge.OBLIVIOUS,
+        measure: str = "opacity",
+        undetected_success_rate: float = 0.03, none_flipped: bool = False) -> GuardEvaluationRow:
     hit = None if none_flipped else estimate(0.77, 40)
-    return WatchRow(
-        condition=Condition(attack=attack, strength=strength, rung=rung, measure=measure,
+    return GuardEvaluationRow(
+        condition=Condition(attack=attack, strength=strength, knowledge=knowledge, measure=measure,
                             description=f"{attack}(s={strength})"),
         auroc=estimate(area), detectors={"rough": estimate(area - 0.1), "energy": estimate(0.6)},
         floors={"mean brightness": estimate(0.52)}, at_1=estimate(area - 0.2), at_5=estimate(area - 0.1),
         alarms=estimate(0.8), flipped=estimate(0.4), at_1_flipped=hit, at_5_flipped=hit, alarms_flipped=hit,
-        slipped=estimate(slipped), slipped_direct=estimate(slipped + 0.04), outcome=outcome(0.8),
+        undetected_success_rate=estimate(undetected_success_rate),
+        undetected_success_rate_direct=estimate(undetected_success_rate + 0.04), outcome=outcome(0.8),
         alerts=Alerts(true=8.0, false=49.5, unnoticed=2.0, ppv=None if none_flipped else estimate(0.139)),
         curve=Band(false_alarms=(0, 0.5, 1), detections=(0, area, 1), low=(0, area - 0.1, 1), high=(0, 1, 1)),
         histogram=Histogram(edges=(0, 1, 2), clean=(90, 30), attacked=(20, 100)))
 
 
-def watch_result(folder: Path, **changes) -> WatchResult:
+def guard_evaluation_result(folder: Path, **changes) -> GuardEvaluationResult:
     Image.fromarray(np.full((8, 8), 90, np.uint8)).save(folder / "film.png")
     shown = {"p_value": 0.2, "cue": "rough (p = 0.1): unlike clean films", "said": "Normal", "said_now": "Pneumonia",
              "original": "film.png", "shown": "film.png"}
@@ -64,7 +71,7 @@ def watch_result(folder: Path, **changes) -> WatchResult:
         "images": 120, "patients": 90,
         "rows": (row("style", 0.1, 0.86), row("style", 0.5, 0.97),
                  row("stm", 8 / 255, 0.91, measure="epsilon", none_flipped=True),
-                 row("aware-style", 0.1, 0.72, rung=Rung.ADAPTIVE, slipped=0.21)),
+                 row("aware-style", 0.1, 0.72, knowledge=AttackerKnowledge.ADAPTIVE, undetected_success_rate=0.21)),
         "identity": row("identity", 0.0, 0.5, measure="", none_flipped=True),
         "harmless": (HarmlessRow(name="clean", alarms=estimate(0.06), outcome=outcome(0.06)),
                      HarmlessRow(name="jpeg-75", alarms=estimate(0.11), outcome=outcome(0.11))),
@@ -72,19 +79,19 @@ def watch_result(folder: Path, **changes) -> WatchResult:
                      Promise(kind="sex", name="F", rate=estimate(0.2, 12), every_image=estimate(0.2), bound=0.087)),
         "drift": 0.4, "levels": Levels(expected=(0.05, 0.5, 1.0), observed=(estimate(0.04), estimate(0.5),
                                                                           estimate(1.0))),
-        "exhibits": (WatchExhibit(missed=True, image_id="film-7", label="Normal", heat="film.png",
-                                  condition=Condition(attack="style", strength=0.1, measure="opacity"), **shown),
-                     WatchExhibit(missed=False, image_id="film-8", label="Pneumonia", heat=None,
-                                  condition=Condition(attack="clean", strength=0.0), **shown)),
+        "gallery": (GuardGalleryImage(missed=True, image_id="film-7", label="Normal", heat="film.png",
+                                      condition=Condition(attack="style", strength=0.1, measure="opacity"), **shown),
+                    GuardGalleryImage(missed=False, image_id="film-8", label="Pneumonia", heat=None,
+                                      condition=Condition(attack="clean", strength=0.0), **shown)),
         "warnings": ("Beware of <b>this</b>.",), "provenance": {"guard sha256": "abc123"}, **changes}
-    return WatchResult.model_validate(content)
+    return GuardEvaluationResult.model_validate(content)
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("watch")
-    watch_result(folder).save(folder / "watch.json")
-    return write_watch(folder).read_text()
+    guard_evaluation_result(folder).save(folder / "guard-evaluation.json")
+    return write_guard_evaluation(folder).read_text()
 
 
 def words(page: str) -> str:
@@ -114,7 +121,7 @@ def test_the_headline_names_the_worst_of_each_attacker_and_the_promise(page):
 
 
 def test_who_knows_and_who_does_not_stand_in_one_table(tmp_path):
-    by_opacity, by_epsilon = tables(watch_result(tmp_path).rows).values()
+    by_opacity, by_epsilon = tables(guard_evaluation_result(tmp_path).rows).values()
     area = by_opacity[0]
     assert [(line.title, line.aware) for line in area.lines] == [("style", False), ("aware-style", True)]
     assert [entry and entry.value for entry in area.lines[1].entries] == [0.72, None]
@@ -122,12 +129,13 @@ def test_who_knows_and_who_does_not_stand_in_one_table(tmp_path):
 
 
 def test_the_worst_is_by_area_and_of_those_who_know_by_what_slips_through(tmp_path):
-    rows = (*watch_result(tmp_path).rows, row("other", 0.1, 0.7, rung=Rung.ADAPTIVE, slipped=0.01))
+    rows = (*guard_evaluation_result(tmp_path).rows,
+            row("other", 0.1, 0.7, knowledge=AttackerKnowledge.ADAPTIVE, undetected_success_rate=0.01))
     found = worst(rows)
-    assert {rung: item.condition.attack for rung, item in found.items()} == {
-        Rung.OBLIVIOUS: "style", Rung.ADAPTIVE: "aware-style"}
+    assert {knowledge: item.condition.attack for knowledge, item in found.items()} == {
+        AttackerKnowledge.OBLIVIOUS: "style", AttackerKnowledge.ADAPTIVE: "aware-style"}
     assert [strength for strength, _ in worst_by_strength(rows)] == ["ε 8/255", "opacity 0.1", "opacity 0.5"]
-    assert worst(rows[1:2])[Rung.OBLIVIOUS].condition.strength == 0.5
+    assert worst(rows[1:2])[AttackerKnowledge.OBLIVIOUS].condition.strength == 0.5
 
 
 def test_everything_found_is_on_the_page(page):
@@ -146,8 +154,10 @@ def test_everything_found_is_on_the_page(page):
 
 def test_a_broken_promise_and_a_broken_identity_are_marked(tmp_path):
     promise = Promise(kind="all", name="all", rate=estimate(0.3), every_image=estimate(0.3), bound=0.087)
-    text = words(render_watch(watch_result(tmp_path, promises=(promise,), exhibits=(), warnings=(), rows=(),
-                                           identity=row("identity", 0.0, 0.7, measure="")), tmp_path))
+    text = words(render_guard_evaluation(guard_evaluation_result(tmp_path, promises=(promise,), gallery=(),
+                                                                 warnings=(), rows=(),
+                                                                 identity=row("identity", 0.0, 0.7, measure="")),
+                                                                 tmp_path))
     assert "✗ outside" in text
     assert "0.5 is outside" in text
     assert "Read this first" not in text
@@ -156,19 +166,19 @@ def test_a_broken_promise_and_a_broken_identity_are_marked(tmp_path):
 
 def test_pictures_outside_the_folder_are_not_carried_away(tmp_path):
     (tmp_path / "in").mkdir()
-    result = watch_result(tmp_path, rows=())
-    page = render_watch(result.model_copy(update={"exhibits": tuple(
-        item.model_copy(update={"original": "../film.png"}) for item in result.exhibits)}), tmp_path / "in")
+    result = guard_evaluation_result(tmp_path, rows=())
+    page = render_guard_evaluation(result.model_copy(update={"gallery": tuple(
+        item.model_copy(update={"original": "../film.png"}) for item in result.gallery)}), tmp_path / "in")
     assert "data:image/png" not in page
     assert "picture missing" in page
 
 
 def test_a_folder_without_a_result_is_one_sentence(tmp_path):
-    with pytest.raises(InputError, match=r"has no watch\.json"):
-        write_watch(tmp_path)
-    (tmp_path / "watch.json").write_text("[]")
+    with pytest.raises(InputError, match=r"has no guard-evaluation\.json"):
+        write_guard_evaluation(tmp_path)
+    (tmp_path / "guard-evaluation.json").write_text("[]")
     with pytest.raises(DataError, match="not a result of an evaluated guard"):
-        write_watch(tmp_path)
+        write_guard_evaluation(tmp_path)
 
 
 @pytest.mark.parametrize(("field", "name", "sentence"), [
@@ -176,13 +186,13 @@ def test_a_folder_without_a_result_is_one_sentence(tmp_path):
 def test_a_row_of_another_guard_is_refused(tmp_path, field, name, sentence):
     strange = row("style", 0.1, 0.86).model_copy(update={field: {name: estimate(0.7)}})
     with pytest.raises(ValueError, match=sentence):
-        watch_result(tmp_path, rows=(strange,))
+        guard_evaluation_result(tmp_path, rows=(strange,))
 
 
 @pytest.mark.parametrize("field", ["harmless", "promises"])
 def test_a_result_without_clean_images_is_refused(tmp_path, field):
     with pytest.raises(ValueError, match="clean images are missing"):
-        watch_result(tmp_path, **{field: ()})
+        guard_evaluation_result(tmp_path, **{field: ()})
 
 
 def families_result() -> FamiliesResult:
@@ -199,14 +209,14 @@ def families_result() -> FamiliesResult:
 
 def test_families_left_out_stand_on_the_page_where_they_were_measured(page, tmp_path):
     assert 'id="families"' not in page
-    watch_result(tmp_path).save(tmp_path / "watch.json")
+    guard_evaluation_result(tmp_path).save(tmp_path / "guard-evaluation.json")
     families_result().save(tmp_path / FAMILIES)
-    told = write_watch(tmp_path).read_text()
+    told = write_guard_evaluation(tmp_path).read_text()
     text = words(told[told.index('id="families"'):])
     for said in ("fourier swap opacity 0.1 0.980 [0.930, 1.000] n = 120 0.710 [0.660, 0.760] n = 120 68.0 %", "41.0 %",
                  "noise grain", "0.640", "300 clean training images and attacked copies (fourier 290, noise 280)",
                  "Mind the <gap>."):
         assert said in text, said
     (tmp_path / FAMILIES).write_text("{}")
-    with pytest.raises(DataError, match="not a result of leaving families out"):
-        write_watch(tmp_path)
+    with pytest.raises(DataError, match="not a result of families left out"):
+        write_guard_evaluation(tmp_path)

@@ -25,7 +25,7 @@ def thesis_run(folder, *, phases=({"trunk": "frozen", "epochs": 4}, {"trunk": "t
     """A run with what the thesis has: three classes, a two-phase training, HGD first among the transforms."""
     base = audit_result(folder, images=3)
     defences = {"jpeg-75": "Hgd(width=8) before model victim", "adversarial training": "model robust (resnet50): x"}
-    update = {"exhibits": tuple(e.model_copy(update={"condition": STYLE}) for e in base.exhibits), "defences": defences,
+    update = {"gallery": tuple(e.model_copy(update={"condition": STYLE}) for e in base.gallery), "defences": defences,
               "curves": {"victim": base.curves["baseline"], "robust": base.curves["baseline"]}, **changes}
     result = base.model_copy(update=update)
     result.save(folder / "result.json")
@@ -92,12 +92,12 @@ def test_a_matrix_shows_the_counts_of_the_run(run):
 
 def test_opacities_are_mixtures_of_what_the_run_kept(run):
     opened = RunFolder.open(run[0])
-    exhibit, original, attacked = opened.style_exhibit()
-    half, how = opened.at_opacity(exhibit, original, attacked, 0.5)
+    image, original, attacked = opened.style_image()
+    half, how = opened.at_opacity(image, original, attacked, 0.5)
     assert np.abs(half.astype(float) - (original.astype(float) + attacked) / 2).max() <= 0.5
     assert "mixed from" in how
-    assert opened.at_opacity(exhibit, original, attacked, 1.0)[0] is attacked
-    other = exhibit.model_copy(update={"condition": STYLE.model_copy(update={"mixture": False})})
+    assert opened.at_opacity(image, original, attacked, 1.0)[0] is attacked
+    other = image.model_copy(update={"condition": STYLE.model_copy(update={"mixture": False})})
     assert opened.at_opacity(other, original, attacked, 0.5) is None
 
 
@@ -119,7 +119,7 @@ def test_a_defence_that_the_gallery_does_not_show_is_said_so(run, tmp_path):
     assert "no picture behind 'adversarial training'" in one(tmp_path, 22).absent
 
 
-BARE = {"exhibits": (), "curves": {}, "cells": (), "detections": (), "defences": {}}
+BARE = {"gallery": (), "curves": {}, "cells": (), "detections": (), "defences": {}}
 
 
 @pytest.mark.parametrize("missing", ["cells", "everything"])
@@ -133,26 +133,26 @@ def test_whatever_is_missing_costs_a_line_and_nothing_else(tmp_path, missing):
 
 def test_a_damaged_picture_is_as_good_as_none(tmp_path):
     thesis_run(tmp_path)
-    for path in (tmp_path / "exhibits").iterdir():
+    for path in (tmp_path / "gallery").iterdir():
         path.write_bytes(path.read_bytes()[:60])
-    assert "no exhibit" in one(tmp_path, 5).absent
+    assert "no image" in one(tmp_path, 5).absent
 
 
 def test_scores_of_the_single_image_are_told(tmp_path):
     import pandas as pd
 
     result = thesis_run(tmp_path)
-    name = result.exhibits[0].image_id
-    pd.DataFrame({"image_id": [name], "attack": [STYLE.attack], "strength": [1.0], "rung": ["oblivious"],
+    name = result.gallery[0].image_id
+    pd.DataFrame({"image_id": [name], "attack": [STYLE.attack], "strength": [1.0], "knowledge": ["oblivious"],
                   "edges": [50.0]}).to_parquet(tmp_path / "detections.parquet")
     assert "edges 50, an alarm (above" in one(tmp_path, 15).caption
 
 
-def test_colour_exhibits_are_drawn_in_colour(tmp_path):
+def test_colour_images_are_drawn_in_colour(tmp_path):
     result = thesis_run(tmp_path)
-    path = tmp_path / result.exhibits[0].attacked
+    path = tmp_path / result.gallery[0].attacked
     Image.open(path).convert("RGB").save(path)
     opened = RunFolder.open(tmp_path)
-    exhibit, original, attacked = opened.style_exhibit()
+    image, original, attacked = opened.style_image()
     assert (original.ndim, attacked.ndim) == (2, 3)
-    assert opened.at_opacity(exhibit, original, attacked, 0.3)[0].shape == attacked.shape
+    assert opened.at_opacity(image, original, attacked, 0.3)[0].shape == attacked.shape

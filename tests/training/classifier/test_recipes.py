@@ -31,8 +31,9 @@ DUAL = Objective(consistency=4.0, norm="dual")
 
 
 def viewed(count: int = 26, views: int = 2) -> ViewedTrainingSet:
-    twins = np.random.default_rng(5).integers(0, 255, (count, 2, 1, 16, 16)).astype(np.uint8)
-    return ViewedTrainingSet(*arrays(count, 1), twins=[twins, 255 - twins], views=views, opacity=(0.1, 0.6))
+    attacked_copies = np.random.default_rng(5).integers(0, 255, (count, 2, 1, 16, 16)).astype(np.uint8)
+    return ViewedTrainingSet(*arrays(count, 1), attacked_copies=[attacked_copies, 255 - attacked_copies], views=views,
+                             opacity=(0.1, 0.6))
 
 
 def recipe(kind, objective: Objective, network: nn.Module | None = None):

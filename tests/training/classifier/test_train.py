@@ -174,10 +174,10 @@ def test_stopped_after_the_last_checkpoint_trains_no_further(run, tmp_path, monk
 
 def test_the_adversarial_mix_resumes_too(run, tmp_path):
     images, labels = arrays(26, 1)
-    twins = np.random.default_rng(5).integers(0, 255, (26, 2, 1, 16, 16)).astype(np.uint8)
+    attacked_copies = np.random.default_rng(5).integers(0, 255, (26, 2, 1, 16, 16)).astype(np.uint8)
 
     def mixed() -> MixedTrainingSet:
-        return MixedTrainingSet(images, labels, twins=twins, share=0.5, opacity=(0.3, 1.0))
+        return MixedTrainingSet(images, labels, attacked_copies=attacked_copies, share=0.5, opacity=(0.3, 1.0))
 
     run(out="whole", training=mixed())
     broken = mixed()

@@ -11,8 +11,8 @@ from radversary.attacks.base import Batch, run_attack
 from radversary.attacks.noise import Noise
 from radversary.attacks.style.transfer import StyleTransferAttack
 from radversary.core.errors import StorageError
-from radversary.training.data import attacked_copies as twins_file
-from radversary.training.data.attacked_copies import make_twins
+from radversary.training.data import attacked_copies as copies_file
+from radversary.training.data.attacked_copies import make_attacked_copies
 from radversary.training.data.datasets import TrainingSet
 from random_parts import smooth_images, tiny_classifier
 
@@ -23,7 +23,7 @@ ATTACK = StyleTransferAttack(generator="fourier", styles="train", count=3, style
 
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch):
-    monkeypatch.setattr(twins_file, "BATCH", 3)
+    monkeypatch.setattr(copies_file, "BATCH", 3)
 
 
 def entries(bits: int = 8) -> TrainingSet:
@@ -31,25 +31,25 @@ def entries(bits: int = 8) -> TrainingSet:
     return TrainingSet(codes, np.arange(COUNT) % 2, degrees=np.linspace(-10, 10, COUNT), bits=bits)
 
 
-def twins_of(path, training=None, attack=ATTACK, seed=1, copies=2):
-    return make_twins(attack, tiny_classifier(), training or entries(), names=NAMES, copies=copies, seed=seed,
-                      path=path / "twins.npy")
+def attacked_copies_of(path, training=None, attack=ATTACK, seed=1, copies=2):
+    return make_attacked_copies(attack, tiny_classifier(), training or entries(), names=NAMES, copies=copies, seed=seed,
+                                path=path / "attacked-copies.npy")
 
 
 @pytest.mark.parametrize("bits", [8, 12, 16])
 def test_a_twin_is_the_attack_on_the_entry_as_the_network_sees_it(tmp_path, bits):
     training = entries(bits)
-    twins = twins_of(tmp_path, training)
-    assert (twins.shape, twins.dtype) == ((COUNT, 2, 1, 32, 32), training.images.dtype)
+    attacked_copies = attacked_copies_of(tmp_path, training)
+    assert (attacked_copies.shape, attacked_copies.dtype) == ((COUNT, 2, 1, 32, 32), training.images.dtype)
     images, labels = training.fetch([4])
     batch = Batch(images=images, labels=labels, image_ids=("film-4#4",), bits=bits)
     (outcome,) = run_attack(ATTACK, tiny_classifier(), batch, seed=1, step="twin 1", strengths=[0.6])
-    found = torch.from_numpy(twins[4, 1].astype(np.float32)) / np.iinfo(twins.dtype).max
+    found = torch.from_numpy(attacked_copies[4, 1].astype(np.float32)) / np.iinfo(attacked_copies.dtype).max
     torch.testing.assert_close(found, outcome.images[0], atol=1e-4, rtol=0)
 
 
 def test_copies_differ_and_are_those_of_the_seed(tmp_path):
-    first, second, third = (np.array(twins_of(tmp_path / name, attack=Noise(), seed=seed))
+    first, second, third = (np.array(attacked_copies_of(tmp_path / name, attack=Noise(), seed=seed))
                             for name, seed in (("a", 1), ("b", 1), ("c", 2)))
     assert np.array_equal(first, second)
     assert not np.array_equal(first, third)
@@ -57,7 +57,7 @@ def test_copies_differ_and_are_those_of_the_seed(tmp_path):
 
 
 def test_stopped_it_goes_on_after_the_last_whole_batch(tmp_path, monkeypatch):
-    whole, real, calls = np.array(twins_of(tmp_path / "whole")), twins_file.attack_entries, []
+    whole, real, calls = np.array(attacked_copies_of(tmp_path / "whole")), copies_file.attack_entries, []
 
     def stopping(*given, **options):
         calls.append(1)
@@ -65,27 +65,27 @@ def test_stopped_it_goes_on_after_the_last_whole_batch(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(*given, **options)
 
-    monkeypatch.setattr(twins_file, "attack_entries", stopping)
+    monkeypatch.setattr(copies_file, "attack_entries", stopping)
     with pytest.raises(KeyboardInterrupt):
-        twins_of(tmp_path)
+        attacked_copies_of(tmp_path)
     calls.clear()
-    monkeypatch.setattr(twins_file, "attack_entries", lambda *given, **options: calls.append(1) or real(
+    monkeypatch.setattr(copies_file, "attack_entries", lambda *given, **options: calls.append(1) or real(
         *given, **options))
-    assert np.array_equal(twins_of(tmp_path), whole)
+    assert np.array_equal(attacked_copies_of(tmp_path), whole)
     assert len(calls) == 1 + 2 * 2
     calls.clear()
-    assert np.array_equal(twins_of(tmp_path), whole)
+    assert np.array_equal(attacked_copies_of(tmp_path), whole)
     assert len(calls) == 1
 
 
 def test_another_attack_starts_anew(tmp_path):
-    first = np.array(twins_of(tmp_path))
-    assert not np.array_equal(twins_of(tmp_path, attack=Noise(deviation=0.2)), first)
+    first = np.array(attacked_copies_of(tmp_path))
+    assert not np.array_equal(attacked_copies_of(tmp_path, attack=Noise(deviation=0.2)), first)
 
 
 def test_colour_styles_make_colour_twins(tmp_path):
     attack = StyleTransferAttack(generator="fourier", count=3, style_size=32, colour="rgb")
-    assert twins_of(tmp_path, attack=attack).shape == (COUNT, 2, 3, 32, 32)
+    assert attacked_copies_of(tmp_path, attack=attack).shape == (COUNT, 2, 3, 32, 32)
 
 
 def test_a_full_disk_is_one_sentence_and_known_before_anything_is_attacked(tmp_path, monkeypatch):
@@ -93,21 +93,22 @@ def test_a_full_disk_is_one_sentence_and_known_before_anything_is_attacked(tmp_p
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(StorageError, match=r"twins\.npy: no space left on device"):
-        twins_of(tmp_path)
+    with pytest.raises(StorageError, match=r"attacked-copies\.npy: no space left on device"):
+        attacked_copies_of(tmp_path)
     assert list(tmp_path.iterdir()) == []
     monkeypatch.undo()
-    assert len(twins_of(tmp_path)) == COUNT
+    assert len(attacked_copies_of(tmp_path)) == COUNT
 
 
 @pytest.mark.parametrize(("name", "change"), [
-    ("twins.json", lambda content: b"{"), ("twins.json", lambda content: content.replace(b'"done": 7', b'"done": -7')),
-    ("twins.json", lambda content: content.replace(b'"done": 7', b'"done": 700')),
-    ("twins.npy", lambda content: content[:-1]), ("twins.npy", lambda content: content[:20]),
-    ("twins.npy", lambda content: content.replace(b"(7, 2", b"(9, 2"))])
+    ("attacked-copies.json", lambda content: b"{"),
+    ("attacked-copies.json", lambda content: content.replace(b'"done": 7', b'"done": -7')),
+    ("attacked-copies.json", lambda content: content.replace(b'"done": 7', b'"done": 700')),
+    ("attacked-copies.npy", lambda content: content[:-1]), ("attacked-copies.npy", lambda content: content[:20]),
+    ("attacked-copies.npy", lambda content: content.replace(b"(7, 2", b"(9, 2"))])
 def test_damaged_copies_are_made_anew(tmp_path, name, change):
-    expected = np.array(twins_of(tmp_path))
+    expected = np.array(attacked_copies_of(tmp_path))
     path = tmp_path / name
     assert change(path.read_bytes()) != path.read_bytes()
     path.write_bytes(change(path.read_bytes()))
-    assert np.array_equal(twins_of(tmp_path), expected)
+    assert np.array_equal(attacked_copies_of(tmp_path), expected)

@@ -15,7 +15,7 @@ STREAM = np.random.default_rng(0)
 IMAGES = STREAM.integers(0, 256, (6, 1, 12, 12)).astype(np.uint8)
 LABELS = np.array([0, 1, 2, 0, 1, 2])
 ROWS = np.array([5, 0, 0, 3])
-TWINS = STREAM.integers(0, 256, (4, 3, 1, 12, 12)).astype(np.uint8)
+ATTACKED_COPIES = STREAM.integers(0, 256, (4, 3, 1, 12, 12)).astype(np.uint8)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -60,7 +60,7 @@ def test_reads_a_memory_map_without_changing_it(tmp_path):
 
 
 def mixed(**changes):
-    return MixedTrainingSet(IMAGES, LABELS, ROWS, **{"twins": TWINS, **changes})
+    return MixedTrainingSet(IMAGES, LABELS, ROWS, **{"attacked_copies": ATTACKED_COPIES, **changes})
 
 
 @settings(max_examples=25, deadline=None)
@@ -78,9 +78,9 @@ def test_mix_is_the_blend_that_was_drawn():
     for epoch in range(5):
         entries.set_epoch(epoch)
         for entry, row in enumerate(ROWS):
-            opacity, _, twin = entries.draw(entry)
+            opacity, _, attacked_copy = entries.draw(entry)
             assert 0.2 <= opacity <= 0.9
-            expected = (1 - opacity) * IMAGES[row] / 255 + opacity * TWINS[entry, twin] / 255
+            expected = (1 - opacity) * IMAGES[row] / 255 + opacity * ATTACKED_COPIES[entry, attacked_copy] / 255
             np.testing.assert_allclose(entries[entry][0], expected, atol=1e-6)
 
 
@@ -101,12 +101,12 @@ def test_no_share_is_the_clean_set_and_full_opacity_the_twins():
     assert torch.equal(mixed(share=0.0).fetch(range(4))[0], clean)
     entries = mixed(share=1.0, opacity=(1.0, 1.0))
     for entry in range(4):
-        assert torch.equal(entries[entry][0], to_unit(TWINS[entry, entries.draw(entry).copy][None])[0])
+        assert torch.equal(entries[entry][0], to_unit(ATTACKED_COPIES[entry, entries.draw(entry).copy][None])[0])
 
 
 def test_colour_twins_make_every_image_colour():
-    twins = np.repeat(TWINS, 3, axis=2)
-    images, _ = mixed(twins=twins, share=0.5).fetch(range(4))
+    attacked_copies = np.repeat(ATTACKED_COPIES, 3, axis=2)
+    images, _ = mixed(attacked_copies=attacked_copies, share=0.5).fetch(range(4))
     assert images.shape == (4, 3, 12, 12)
 
 
@@ -125,8 +125,10 @@ def test_refuses(arguments, text):
 
 
 @pytest.mark.parametrize(("changes", "error"), [
-    ({"twins": TWINS[:3]}, DataError), ({"twins": TWINS[:, :0]}, DataError), ({"twins": TWINS[0]}, DataError),
-    ({"twins": TWINS[..., :8]}, DataError), ({"share": 1.5}, PlanError), ({"opacity": (0.9, 0.1)}, PlanError),
+    ({"attacked_copies": ATTACKED_COPIES[:3]}, DataError), ({"attacked_copies": ATTACKED_COPIES[:, :0]}, DataError),
+    ({"attacked_copies": ATTACKED_COPIES[0]}, DataError),
+    ({"attacked_copies": ATTACKED_COPIES[..., :8]}, DataError), ({"share": 1.5}, PlanError),
+    ({"opacity": (0.9, 0.1)}, PlanError),
 ])
 def test_refuses_a_mix(changes, error):
     with pytest.raises(error):

@@ -19,7 +19,7 @@ LUMA = np.array([0.299, 0.587, 0.114]).reshape(3, 1, 1)
 
 def paired(**changes):
     return PairedTrainingSet(IMAGES, LABELS, ROWS, DEGREES,
-                             **{"twins": FAMILIES, "share": 1.0, "opacity": (0.2, 0.9), **changes})
+                             **{"attacked_copies": FAMILIES, "share": 1.0, "opacity": (0.2, 0.9), **changes})
 
 
 def test_a_pair_is_the_blend_that_was_drawn_and_the_turned_image_behind_it():
@@ -31,8 +31,8 @@ def test_a_pair_is_the_blend_that_was_drawn_and_the_turned_image_behind_it():
             attacked, clean, label = entries[entry]
             expected, expected_label = behind[entry]
             opacity, family, copy = entries.draw(entry)
-            twin = FAMILIES[family][entry, copy] / 255
-            grey = twin if len(twin) == 1 else (LUMA * twin).sum(axis=0, keepdims=True)
+            attacked_copy = FAMILIES[family][entry, copy] / 255
+            grey = attacked_copy if len(attacked_copy) == 1 else (LUMA * attacked_copy).sum(axis=0, keepdims=True)
             assert torch.equal(clean, expected)
             np.testing.assert_allclose(attacked, (1 - opacity) * expected.numpy() + opacity * grey, atol=1e-6)
             assert (label, 0.2 <= opacity <= 0.9) == (expected_label, True)

@@ -18,7 +18,8 @@ DARK = STREAM.integers(0, 50, (6, 3, 1, 16, 16)).astype(np.uint8)
 
 
 def viewed(**changes) -> ViewedTrainingSet:
-    return ViewedTrainingSet(IMAGES, LABELS, **{"twins": [BRIGHT, DARK], "views": 2, "opacity": (0.2, 0.9), **changes})
+    return ViewedTrainingSet(IMAGES, LABELS,
+                             **{"attacked_copies": [BRIGHT, DARK], "views": 2, "opacity": (0.2, 0.9), **changes})
 
 
 def test_the_first_view_is_the_clean_image_and_the_others_are_drawn_for_themselves():
@@ -31,8 +32,8 @@ def test_the_first_view_is_the_clean_image_and_the_others_are_drawn_for_themselv
     for entry in range(6):
         for view in range(2):
             opacity, family, copy = entries.draw(entry, view)
-            twin = to_unit((BRIGHT, DARK)[family][entry, copy][None])[0]
-            torch.testing.assert_close(views[entry, 1 + view], torch.lerp(clean[entry], twin, opacity))
+            attacked_copy = to_unit((BRIGHT, DARK)[family][entry, copy][None])[0]
+            torch.testing.assert_close(views[entry, 1 + view], torch.lerp(clean[entry], attacked_copy, opacity))
     assert any(entries.draw(entry, 0) != entries.draw(entry, 1) for entry in range(6))
 
 
@@ -48,7 +49,7 @@ def test_every_family_copy_and_opacity_is_drawn():
 
 
 def test_a_mix_of_families_takes_both():
-    entries = MixedTrainingSet(IMAGES, LABELS, twins=[BRIGHT, DARK], share=1.0, opacity=(1.0, 1.0))
+    entries = MixedTrainingSet(IMAGES, LABELS, attacked_copies=[BRIGHT, DARK], share=1.0, opacity=(1.0, 1.0))
     seen = set()
     for epoch in range(10):
         entries.set_epoch(epoch)
@@ -58,7 +59,7 @@ def test_a_mix_of_families_takes_both():
 
 
 def test_colour_in_one_family_makes_all_views_colour():
-    assert viewed(twins=[BRIGHT, np.repeat(DARK, 3, axis=2)]).fetch([0])[0].shape == (1, 3, 3, 16, 16)
+    assert viewed(attacked_copies=[BRIGHT, np.repeat(DARK, 3, axis=2)]).fetch([0])[0].shape == (1, 3, 3, 16, 16)
 
 
 @pytest.mark.parametrize("make", [
@@ -107,8 +108,8 @@ def test_transforms_see_every_view_and_keep_no_graph():
 
 
 @pytest.mark.parametrize(("changes", "error", "text"), [
-    ({"views": 0}, PlanError, "views must be at least 1"), ({"twins": []}, DataError, "at least one attack"),
-    ({"twins": [BRIGHT, DARK[:5]]}, DataError, r"twins must have shape \(6"),
+    ({"views": 0}, PlanError, "views must be at least 1"), ({"attacked_copies": []}, DataError, "at least one attack"),
+    ({"attacked_copies": [BRIGHT, DARK[:5]]}, DataError, r"attacked copies must have shape \(6"),
 ])
 def test_refuses(changes, error, text):
     with pytest.raises(error, match=text):

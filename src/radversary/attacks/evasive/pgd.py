@@ -1,4 +1,4 @@
-"""Gradient ascent on the classifier's loss and descent on the detectors' suspicion, inside one ball."""
+"""Gradient ascent on the classifier's loss and descent on the detectors' anomaly score, inside one ball."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from radversary.attacks.goal import attack_loss, margin
 from radversary.attacks.gradient.iterative import TINY
 from radversary.attacks.gradient.linf import check_epsilon
 from radversary.attacks.gradient.pgd import PGD
-from radversary.attacks.watched import Evasive, Watched
+from radversary.attacks.guarded_victim import Evasive, GuardedVictim
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
@@ -30,9 +30,9 @@ class Step(NamedTuple):
 
     Attributes:
         margin: How far the best wrong class lies above the right one, (N,).
-        excess: Suspicion beyond the alarm's threshold, (N,).
+        excess: Anomaly score beyond the alarm's threshold, (N,).
         mislead: Direction that misleads the classifier, (N, C, H, W).
-        expose: Direction that raises suspicion, (N, C, H, W).
+        expose: Direction that raises the anomaly score, (N, C, H, W).
     """
 
     margin: Tensor
@@ -85,12 +85,12 @@ class EvasivePGD(Evasive, PGD):
 
     def perturb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
         """Attack images; a classifier without detectors is refused at any strength."""
-        self.watched(classifier)
+        self.guarded(classifier)
         return super().perturb(classifier, images, labels, streams)
 
     def climb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
         """Take the steps and return the best of them."""
-        victim, attacked = self.watched(classifier), self.start(images, streams)
+        victim, attacked = self.guarded(classifier), self.start(images, streams)
         weight = torch.full((len(images),), self.weight, device=images.device)
         kept, best = attacked, torch.full((2, len(images)), -torch.inf, device=images.device)
         for number in range(self.steps + 1):
@@ -104,7 +104,7 @@ class EvasivePGD(Evasive, PGD):
             weight = torch.where(seen.excess > 0, weight * GROWTH, weight / GROWTH)
         return kept
 
-    def look(self, victim: Watched, attacked: Images, images: Images, labels: Labels) -> Step:
+    def look(self, victim: GuardedVictim, attacked: Images, images: Images, labels: Labels) -> Step:
         """Look at what would be stored of attacked images, ``eot`` times."""
         stored = within_levels(quantise(attacked, self.bits), images, self.epsilon, self.bits)
         steps = [one_look(victim, stored, labels) for _ in range(self.eot)]
@@ -127,7 +127,7 @@ def rank(margins: Tensor, excess: Tensor) -> Tensor:
     return torch.stack([misled.to(margins), torch.where(misled, -excess, margins)])
 
 
-def one_look(victim: Watched, images: Images, labels: Labels) -> Step:
+def one_look(victim: GuardedVictim, images: Images, labels: Labels) -> Step:
     """Look at images once: one pass forth, two back."""
     with torch.enable_grad():
         at = images.detach().requires_grad_()

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from radversary.attacks.base import check_strength
+from radversary.attacks.guarded_victim import Evasive, GuardedVictim, standing
 from radversary.attacks.style.bounded import BITS, mixed
 from radversary.attacks.style.worst import WorstStyleAttack
-from radversary.attacks.watched import Evasive, Watched, standing
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import UnknownNameError
 from radversary.core.seeds import Streams
@@ -51,7 +51,7 @@ class EvasiveStyleAttack(Evasive, WorstStyleAttack):
 
     The margin is the classifier's, positive where it is misled; the excess is the detectors', positive where they
     raise an alarm. So a style that misleads and passes beats all that only do one of both. Scores are enough: of the
-    prediction, and of the suspicion.
+    prediction, and of the anomaly score.
 
     Attributes:
         tuned: ``yes`` also searches each style's opacity, ``opacity`` being the most: where that raises an alarm, the
@@ -81,7 +81,7 @@ class EvasiveStyleAttack(Evasive, WorstStyleAttack):
     def ladder(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams,
                strengths: Sequence[float]) -> Iterator[tuple[float, Images]]:
         """Attack at several opacities with the same stylisations; only the best so far is held of each."""
-        victim = self.watched(classifier)
+        victim = self.guarded(classifier)
         for opacity in strengths:
             check_strength("opacity", opacity)
         worst = torch.full((len(images),), torch.inf, device=images.device)
@@ -92,7 +92,7 @@ class EvasiveStyleAttack(Evasive, WorstStyleAttack):
         for opacity in strengths:
             yield opacity, self.kept(images, held[opacity].images) if opacity else images.clone()
 
-    def try_style(self, victim: Watched, images: Images, stylised: Images, labels: Labels, most: Tensor,
+    def try_style(self, victim: GuardedVictim, images: Images, stylised: Images, labels: Labels, most: Tensor,
                   best: Best) -> None:
         """Look at one style, at the greatest opacity and, where tuned, at those below that halving leads to.
 

@@ -1,8 +1,8 @@
 """The other attack called STM: gradients averaged over styled copies, so that they carry over to models never seen.
 
 Ge et al., "Improving the Transferability of Adversarial Examples with Arbitrary Style Transfer", ACM Multimedia 2023,
-arXiv:2308.10601. A step's gradient is the mean over N copies x̄ = γ·x + (1 − γ)·style(x) + noise. The x that is mixed is
-the current iterate, as in the authors' code; mixing the clean image, as the printed line can also be read, could not
+arXiv:2308.10601. A step's gradient is the mean over N copies x̄ = γ·x + (1 − γ)·style(x) + noise. The x that is mixed
+is the current iterate, as in the authors' code; mixing the clean image, as the printed line can also be read, could not
 climb: the gradient would never see where the attack already is. One departure: copies are clipped to [0, 1], because
 that is what every classifier here is promised; the gradient is taken at the clipped copy.
 """
@@ -75,9 +75,9 @@ class StyleTransferMethod(MomentumFGSM):
         """Return the style bank, drawn or read once."""
         return opened_bank(self.styles, count=self.count, size=self.style_size, seed=self.style_seed)
 
-    def material(self) -> tuple[str, ...]:
+    def content_hashes(self) -> tuple[str, ...]:
         """Return the hashes of the styles, sorted, and that of the stylizer's weights."""
-        return (*sorted(self.bank().hashes()), AdaIn().material())
+        return (*sorted(self.bank().hashes()), AdaIn().content_hashes())
 
     def gradient(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Tensor:
         """Return the mean gradient at the copies of each image."""

@@ -150,9 +150,9 @@ class StyleCodeAttack(Attack):
         """Return the styles that the starts and the ball come from."""
         return opened_bank(self.styles, count=self.count, size=self.style_size, seed=self.style_seed)
 
-    def material(self) -> tuple[str, ...]:
+    def content_hashes(self) -> tuple[str, ...]:
         """Return the hashes of the styles, sorted, and that of the stylizer."""
-        return (*sorted(self.bank().hashes()), AdaIn().material())
+        return (*sorted(self.bank().hashes()), AdaIn().content_hashes())
 
     @torch.enable_grad()
     def perturb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:

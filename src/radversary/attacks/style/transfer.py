@@ -79,9 +79,9 @@ class StyleTransferAttack(Attack):
         """Return the style bank, drawn or read once."""
         return opened_bank(self.styles, count=self.count, size=self.style_size, seed=self.style_seed)
 
-    def material(self) -> tuple[str, ...]:
+    def content_hashes(self) -> tuple[str, ...]:
         """Return the hashes of the styles, sorted, and that of the generator's weights."""
-        weights = self.build_generator().material()
+        weights = self.build_generator().content_hashes()
         return (*sorted(self.bank().hashes()), *([weights] if weights else []))
 
     def stylise(self, images: Images, streams: Streams) -> Images:

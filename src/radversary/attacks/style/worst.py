@@ -149,7 +149,7 @@ class WorstStyleAttack(StyleTransferAttack):
     def shelf_key(self, images: Images, picks: Tensor) -> str:
         """Return a hash of all that the stylisations depend on."""
         same = replace(self, opacity=1.0, eot=1)
-        key = hashlib.sha256(repr((same, self.material(), images.shape, images.device)).encode())
+        key = hashlib.sha256(repr((same, self.content_hashes(), images.shape, images.device)).encode())
         for tensor in (images, picks):
             key.update(tensor.cpu().contiguous().numpy().tobytes())
         return key.hexdigest()

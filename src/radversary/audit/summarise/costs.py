@@ -8,7 +8,7 @@ from time import perf_counter
 
 from radversary.audit.plan import DefencePlan
 from radversary.audit.result import Cost
-from radversary.audit.setup import Bench
+from radversary.audit.setup import AuditContext
 from radversary.classifiers.base import Classifier
 from radversary.core.types import Images
 from radversary.execution.progress import track
@@ -17,38 +17,39 @@ IMAGES, REPEATS, PATIENCE = 32, 3, 2.0
 """Images a run, runs, and seconds after which two images are enough to tell."""
 
 
-def measure_costs(bench: Bench, seconds: Mapping[str, float]) -> dict[str, Cost]:
+def measure_costs(context: AuditContext, seconds: Mapping[str, float]) -> dict[str, Cost]:
     """Time every defence on the same clean images, and look up what it took to train.
 
     Args:
-        bench: What was run.
+        context: What was run.
         seconds: Seconds of each training, by ``train NAME``.
 
     Returns:
         Defence label to costs, ``none`` first.
     """
-    images = bench.images.tensor(bench.images.rows("test")[:IMAGES])
-    times = {label: milliseconds(reader, images) for label, reader in track(list(bench.readers.items()),
+    images = context.images.tensor(context.images.rows("test")[:IMAGES])
+    times = {label: milliseconds(defended, images) for label,
+             defended in track(list(context.defended_classifiers.items()),
                                                                            "Timing defences")}
     trained = {"none": seconds.get("train victim"),
-               **{plan.label: training_seconds(plan, seconds) for plan in bench.plan.defences}}
+               **{plan.label: training_seconds(plan, seconds) for plan in context.plan.defences}}
     return {label: Cost(milliseconds=time, extra=time - times["none"], training=trained[label])
             for label, time in times.items()}
 
 
-def milliseconds(reader: Classifier, images: Images) -> float:
+def milliseconds(defended: Classifier, images: Images) -> float:
     """Return the median time an image of a few runs over a batch, after one over two images that warms up.
 
     A defence that takes seconds for those two is not asked again: it optimises each image, and has no warmth to gain.
     """
     started = perf_counter()
-    reader.predict(images[:2])
+    defended.predict(images[:2])
     if (warmed := perf_counter() - started) > PATIENCE:
         return 1000 * warmed / len(images[:2])
     spent = []
     for _ in range(REPEATS):
         started = perf_counter()
-        reader.predict(images)
+        defended.predict(images)
         spent.append(1000 * (perf_counter() - started) / len(images))
     return median(spent)
 

@@ -45,7 +45,7 @@ def summarise_data(images: PreparedImages, report: DataReport, source: str, rows
         characteristics={"class": _counted(everything.iloc[rows]["label"]),
                          **{kind: _counted(described[kind]) for kind in METADATA}},
         warnings=(*_of_these_rows(report, everything, frame, images.classes),
-                  *_further_warnings(images, rows, counts["test"], thresholds)), sha256=images.seal_rows(rows))
+                  *_further_warnings(images, rows, counts["test"], thresholds)), sha256=images.rows_hash(rows))
 
 
 def rows_used(images: PreparedImages, rows: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from radversary.audit.measure import MEASURES
 from radversary.audit.result import Condition, Curve, Detection, Histogram
-from radversary.audit.setup import Bench
+from radversary.audit.setup import AuditContext
 from radversary.audit.summarise.predictions import at
 from radversary.calibration.thresholds import calibrated_threshold, images_needed
 from radversary.execution.progress import track
@@ -51,12 +51,13 @@ def calibrate(scores: Sequence[dict[str, np.ndarray]], *, false_alarms: float) -
     return Thresholds(single=single, rules=rules)
 
 
-def summarise_detections(frame: pd.DataFrame, bench: Bench, thresholds: Thresholds | None) -> tuple[Detection, ...]:
+def summarise_detections(frame: pd.DataFrame, context: AuditContext, thresholds: Thresholds | None) -> tuple[Detection,
+                                                                                                             ...]:
     """Return one entry a condition × detector; the clean images they are told from were re-encoded like all others.
 
     Args:
         frame: The detector scores.
-        bench: What was run.
+        context: What was run.
         thresholds: Calibrated thresholds; without them nothing can be said of alarms.
 
     Returns:
@@ -64,24 +65,24 @@ def summarise_detections(frame: pd.DataFrame, bench: Bench, thresholds: Threshol
     """
     if thresholds is None:
         return ()
-    patient = dict(zip(bench.images.image_ids, bench.images.patients, strict=True))
+    patient = dict(zip(context.images.image_ids, context.images.patients, strict=True))
     everyone = frame[frame["attack"] == "clean"].set_index("image_id", drop=False)
     entries = []
     # No defence stands between detector and image: whoever knows the classifier and whoever knows all are one.
-    told = [item for item in bench.conditions[1:] if item.rung in bench.judged(item.attack)]
-    for condition in track(told, "Detection with intervals"):
+    conditions = [item for item in context.conditions[1:] if item.knowledge in context.judged(item.attack)]
+    for condition in track(conditions, "Detection with intervals"):
         suspect = at(frame, condition)
         clean, people = everyone.loc[suspect["image_id"]], [patient[name] for name in suspect["image_id"]]
-        entries += [scored(condition, measure, clean, suspect, people, bench, thresholds) for measure in MEASURES]
-        entries += [ruled(condition, f"{RULE} ({name})", clean, suspect, people, bench, limits)
+        entries += [scored(condition, measure, clean, suspect, people, context, thresholds) for measure in MEASURES]
+        entries += [ruled(condition, f"{RULE} ({name})", clean, suspect, people, context, limits)
                     for name, limits in thresholds.rules.items()]
     return tuple(entries)
 
 
 def scored(condition: Condition, measure: str, clean: pd.DataFrame, suspect: pd.DataFrame, people: list[str],
-           bench: Bench, thresholds: Thresholds) -> Detection:
+           context: AuditContext, thresholds: Thresholds) -> Detection:
     """Return how well one score notices one attack."""
-    limit, draws, seed = thresholds.single[measure], bench.plan.bootstrap, bench.plan.seed
+    limit, draws, seed = thresholds.single[measure], context.plan.bootstrap, context.plan.seed
     low, high = clean[measure].to_numpy(), suspect[measure].to_numpy()
     false_alarms, detections = roc(low, high)
     edges, clean_counts, suspect_counts = histogram(low, high)
@@ -96,7 +97,7 @@ def scored(condition: Condition, measure: str, clean: pd.DataFrame, suspect: pd.
 
 
 def ruled(condition: Condition, name: str, clean: pd.DataFrame, suspect: pd.DataFrame, people: list[str],
-          bench: Bench, limits: dict[str, float]) -> Detection:
+          context: AuditContext, limits: dict[str, float]) -> Detection:
     """Return how often the thesis' rule (either score above its threshold) alarms."""
 
     def rate(frame: pd.DataFrame) -> NDArray[np.bool_]:
@@ -104,7 +105,7 @@ def ruled(condition: Condition, name: str, clean: pd.DataFrame, suspect: pd.Data
                                                           for measure, limit in limits.items()])
         return alarms
 
-    draws, seed = bench.plan.bootstrap, bench.plan.seed
+    draws, seed = context.plan.bootstrap, context.plan.seed
     return Detection(condition=condition, detector=name, needs_original=True, auroc=None, threshold=None,
                      alarms=proportion(rate(suspect), patients=people, draws=draws, seed=seed),
                      false_alarms=proportion(rate(clean), patients=people, draws=draws, seed=seed))

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from radversary.audit.measure import attacked_batches
-from radversary.audit.result import Condition, Exhibit
-from radversary.audit.setup import Bench
+from radversary.audit.result import Condition, GalleryImage
+from radversary.audit.setup import AuditContext
 from radversary.audit.summarise.predictions import at
 from radversary.audit.tables import reading_unit
 from radversary.audit.units import work_units
@@ -21,38 +21,39 @@ from radversary.execution.progress import track
 from radversary.imaging.png import encode_png
 from radversary.storage.files import write_whole
 
-FOLDER = Path("figures") / "exhibits"
+FOLDER = Path("figures") / "gallery"
 
 
-def hang_exhibits(bench: Bench, rows: np.ndarray, predictions: pd.DataFrame, out: Path) -> tuple[Exhibit, ...]:
+def render_gallery(context: AuditContext, rows: np.ndarray, predictions: pd.DataFrame,
+                   out: Path) -> tuple[GalleryImage, ...]:
     """Draw the gallery of a run.
 
     Classes take turns; each shows the image that was read rightly and whose reading the strongest attack changed most
     surely: a gallery of what the attack can do, while the tables count how often.
 
     Args:
-        bench: What was run.
+        context: What was run.
         rows: The test rows.
         predictions: The table of predictions.
         out: The run folder.
 
     Returns:
-        The exhibits, none where the plan asks for none.
+        the gallery images, none where the plan asks for none.
     """
-    attacks = list(bench.trials)
-    chosen = [(attacks[index % len(attacks)], index // len(attacks)) for index in range(bench.plan.exhibits)]
-    exhibits, units = [], work_units(bench, rows) if chosen else ()
+    attacks = list(context.attacks)
+    chosen = [(attacks[index % len(attacks)], index // len(attacks)) for index in range(context.plan.gallery)]
+    gallery, units = [], work_units(context, rows) if chosen else ()
     for label, rank in track(chosen, "Drawing the gallery"):
-        strength = max(bench.trials[label].strengths)
-        condition = next(item for item in bench.conditions if (item.attack, item.strength) == (label, strength))
-        row = pick(bench.images, predictions, condition, rank)
-        attacked = attacked_batches(bench, reading_unit(units, condition, "none"), np.array([row]), [strength])
-        exhibits.append(hang(bench, row, condition, next(attacked).images, predictions, out))
-    return tuple(exhibits)
+        strength = max(context.attacks[label].strengths)
+        condition = next(item for item in context.conditions if (item.attack, item.strength) == (label, strength))
+        row = pick(context.images, predictions, condition, rank)
+        attacked = attacked_batches(context, reading_unit(units, condition, "none"), np.array([row]), [strength])
+        gallery.append(render_image(context, row, condition, next(attacked).images, predictions, out))
+    return tuple(gallery)
 
 
 def pick(images: PreparedImages, predictions: pd.DataFrame, condition: Condition, rank: int) -> int:
-    """Return the row of the ``rank``-th exhibit: classes in turn; read rightly when clean, most surely wrong now."""
+    """Return the row of the ``rank``-th gallery image: classes in turn; right when clean, most surely wrong now."""
     name = images.classes[rank % len(images.classes)]
     alone = predictions[(predictions["defence"] == "none") & (predictions["label"] == name)]
     clean = at(alone, Condition(attack="clean", strength=0.0))
@@ -63,18 +64,18 @@ def pick(images: PreparedImages, predictions: pd.DataFrame, condition: Condition
     return images.image_ids.index(order[rank // len(images.classes) % len(order)])
 
 
-def hang(bench: Bench, row: int, condition: Condition, attacked: Images, predictions: pd.DataFrame,
-         out: Path) -> Exhibit:
-    """Draw one exhibit, a prepared image and what an attack made of it, into the run folder."""
-    name, original = bench.images.image_ids[row], bench.images.tensor([row])
+def render_image(context: AuditContext, row: int, condition: Condition, attacked: Images, predictions: pd.DataFrame,
+         out: Path) -> GalleryImage:
+    """Draw one gallery image, a prepared image and what an attack made of it, into the run folder."""
+    name, original = context.images.image_ids[row], context.images.tensor([row])
     stem = plain(f"{name}-{condition.attack}-{condition.strength:g}")
     difference = ((attacked - original) / 2 + 0.5).clamp(0, 1)
-    restored = {label: save(reader.transform(attacked), out, f"{stem}-{plain(label)}")
-                for label, reader in bench.readers.items() if isinstance(reader, Defended)}
+    restored = {label: save(defended.transform(attacked), out, f"{stem}-{plain(label)}")
+                for label, defended in context.defended_classifiers.items() if isinstance(defended, Defended)}
     evidence = FOLDER / f"{stem}-evidence.png"
     draw_evidence(original[0], attacked[0], out / evidence)
-    return Exhibit(
-        image_id=name, label=bench.images.classes[int(bench.images.labels[row])], condition=condition,
+    return GalleryImage(
+        image_id=name, label=context.images.classes[int(context.images.labels[row])], condition=condition,
         original=save(original, out, f"{stem}-original"), attacked=save(attacked, out, f"{stem}-attacked"),
         difference=save(difference, out, f"{stem}-difference"), evidence=str(evidence),
         defended=next(iter(restored.values()), None), restored=restored,

@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from radversary.audit.result import Cell, Condition
-from radversary.audit.setup import Bench
-from radversary.audit.threat_model import Rung
+from radversary.audit.setup import AuditContext
+from radversary.core.types import AttackerKnowledge
 from radversary.execution.progress import track
 from radversary.metrics.classification import performance, proportion
 from radversary.metrics.paired import paired_test
@@ -21,59 +21,61 @@ from radversary.metrics.paired import paired_test
 def at(frame: pd.DataFrame, condition: Condition) -> pd.DataFrame:
     """Return the rows of one condition."""
     return frame[(frame["attack"] == condition.attack) & (frame["strength"] == condition.strength)
-                 & (frame["rung"] == condition.rung)]
+                 & (frame["knowledge"] == condition.knowledge)]
 
 
-def summarise_predictions(frame: pd.DataFrame, bench: Bench) -> tuple[Cell, ...]:
+def summarise_predictions(frame: pd.DataFrame, context: AuditContext) -> tuple[Cell, ...]:
     """Return one cell a condition × defence, clean images first.
 
     Args:
         frame: The predictions.
-        bench: What was run.
+        context: What was run.
 
     Returns:
         The cells.
     """
     frame = frame.assign(right=frame["label"] == frame["predicted"])
-    groups = dict(iter(frame.groupby(["attack", "strength", "rung", "defence"], sort=False)))
-    clean = {defence: groups["clean", 0.0, Rung.OBLIVIOUS, defence] for defence in bench.readers}
+    groups = dict(iter(frame.groupby(["attack", "strength", "knowledge", "defence"], sort=False)))
+    clean = {defence: groups["clean", 0.0, AttackerKnowledge.OBLIVIOUS,
+                             defence] for defence in context.defended_classifiers}
     known: dict[Hashable, Cell] = {}
-    return tuple(cell(groups, condition, defence, clean[defence], bench, known)
-                 for condition in track(bench.conditions, "Figures with intervals")
-                 for defence in bench.facing(condition.attack))
+    return tuple(cell(groups, condition, defence, clean[defence], context, known)
+                 for condition in track(context.conditions, "Figures with intervals")
+                 for defence in context.defences_for(condition.attack))
 
 
-def cell(groups: Mapping[Any, pd.DataFrame], condition: Condition, defence: str, clean: pd.DataFrame, bench: Bench,
+def cell(groups: Mapping[Any, pd.DataFrame], condition: Condition, defence: str, clean: pd.DataFrame,
+         context: AuditContext,
          known: dict[Hashable, Cell]) -> Cell:
     """Return the figures of one condition × defence.
 
     Args:
-        groups: Predictions by (attack, strength, rung, defence).
+        groups: Predictions by (attack, strength, knowledge level, defence).
         condition: What was done.
         defence: The defence.
         clean: The same defence's predictions of clean images.
-        bench: What was run.
-        known: Cells by what they are computed from: two rungs on which an attack is made on the same model agree.
+        context: What was run.
+        known: Cells by what they are computed from: two attackers who attack the same model agree.
     """
-    place = (condition.attack, condition.strength, condition.rung)
+    place = (condition.attack, condition.strength, condition.knowledge)
     rows, alone = groups[*place, defence], groups[*place, "none"]
     mark = hash_rows(rows), hash_rows(alone), condition.attack, defence
     if mark not in known:
-        known[mark] = fresh_cell(rows, alone, clean, condition, defence, bench)
+        known[mark] = fresh_cell(rows, alone, clean, condition, defence, context)
     return known[mark].model_copy(update={"condition": condition})
 
 
 def hash_rows(rows: pd.DataFrame) -> str:
     """Return a hash of what some rows say, in whatever condition."""
-    columns = [name for name in rows if name not in ("attack", "strength", "rung", "defence")]
+    columns = [name for name in rows if name not in ("attack", "strength", "knowledge", "defence")]
     return hashlib.sha256(pd.util.hash_pandas_object(rows[columns], index=False).to_numpy().tobytes()).hexdigest()
 
 
 def fresh_cell(rows: pd.DataFrame, alone: pd.DataFrame, clean: pd.DataFrame, condition: Condition, defence: str,
-               bench: Bench) -> Cell:
+               context: AuditContext) -> Cell:
     """Compute the figures of one condition × defence; all are paired on the images that the attack was run on."""
-    classes, people = bench.images.classes, rows["patient_id"].tolist()
-    draws, seed = bench.plan.bootstrap, bench.plan.seed
+    classes, people = context.images.classes, rows["patient_id"].tolist()
+    draws, seed = context.plan.bootstrap, context.plan.seed
     order = {name: index for index, name in enumerate(classes)}
     scores = rows[[f"p_{name}" for name in classes]].to_numpy()
     figures = performance(rows["label"].map(order), None if np.isnan(scores).any() else scores, classes=classes,

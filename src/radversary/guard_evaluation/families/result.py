@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import ClassVar
 
-from radversary.audit.result import LIMIT, Condition, Record
+from radversary.audit.result import Condition
+from radversary.audit.schema import Record, ResultDocument
 from radversary.core.types import Estimate
-from radversary.storage.documents import read_document
-from radversary.storage.files import write_text
 
 FAMILIES = "families.json"
 
@@ -40,7 +39,7 @@ class FamilyRow(Record):
     out_of_family: FamilyFigures
 
 
-class FamiliesResult(Record):
+class FamiliesResult(ResultDocument):
     """Everything that leaving one family out found.
 
     Attributes:
@@ -58,6 +57,8 @@ class FamiliesResult(Record):
         provenance: Hashes and versions.
     """
 
+    kind: ClassVar[str] = "a result of families left out"
+    remedy: ClassVar[str] = "leave the families out again"
     name: str
     model: dict[str, str]
     families: dict[str, tuple[str, ...]]
@@ -69,17 +70,3 @@ class FamiliesResult(Record):
     identity: Estimate
     warnings: tuple[str, ...]
     provenance: dict[str, str]
-
-    def save(self, path: Path) -> Path:
-        """Write the result as JSON, whole or not at all."""
-        return write_text(path, self.model_dump_json(indent=1) + "\n")
-
-    @classmethod
-    def load(cls, path: Path) -> FamiliesResult:
-        """Read a result that :meth:`save` wrote.
-
-        Raises:
-            DataError: It is absent, damaged, or of another version.
-        """
-        return read_document(path, cls, what="a result of leaving families out", remedy="leave them out again",
-                             limit=LIMIT, constants=True)

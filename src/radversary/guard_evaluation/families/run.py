@@ -18,17 +18,16 @@ from safetensors.torch import save
 
 from radversary import __version__
 from radversary.audit.summarise.predictions import at
-from radversary.audit.threat_model import Rung
 from radversary.classifiers.base import Classifier
-from radversary.core.types import Estimate
+from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.data.prepared import PreparedImages
 from radversary.detectors.learned import LearnedDetector
 from radversary.execution.progress import track
 from radversary.guard_evaluation.families.result import FAMILIES, FamiliesResult, FamilyFigures, FamilyRow
-from radversary.guard_evaluation.families.setup import ALL, FamilyBench, prepare_families, teach, training_pieces
+from radversary.guard_evaluation.families.setup import ALL, FamiliesContext, prepare_families, teach, training_pieces
 from radversary.guard_evaluation.figures import Judge
-from radversary.guard_evaluation.measure import SCORE, filed, shown
-from radversary.guard_evaluation.plan import WatchPlan
+from radversary.guard_evaluation.measure import SCORE, attacked_batches, filed
+from radversary.guard_evaluation.plan import GuardEvaluationPlan
 from radversary.guard_evaluation.setup import CLEAN, IDENTITY, unit_key
 from radversary.storage.files import is_sealed, sha256_json
 from radversary.storage.locks import locked
@@ -38,7 +37,7 @@ TRAIN_IMAGES = 300
 """Training images at most, and as many attacked copies an attack."""
 
 
-def leave_one_family_out(plan: WatchPlan, classifier: Classifier, images: PreparedImages, out: Path, *,
+def leave_one_family_out(plan: GuardEvaluationPlan, classifier: Classifier, images: PreparedImages, out: Path, *,
                          train_images: int = TRAIN_IMAGES, detector: LearnedDetector | None = None) -> FamiliesResult:
     """Teach the learned detector on all attack families, and on all but each, and score it on every one.
 
@@ -62,15 +61,15 @@ def leave_one_family_out(plan: WatchPlan, classifier: Classifier, images: Prepar
             :func:`radversary.guard_evaluation.families.setup.prepare_families`.
         StorageError: The disk refused; run again to go on.
     """
-    bench = prepare_families(plan, classifier, images, train_images=train_images,
-                             detector=detector or LearnedDetector(seed=plan.seed))
+    context = prepare_families(plan, classifier, images, train_images=train_images,
+                               detector=detector or LearnedDetector(seed=plan.seed))
     work = out / ".families"
     with locked(out):
-        taught = teach(bench, work)
-        frame = scored(bench, taught, work)
-    result = summarise(bench, frame, aware=len(plan.attacks) - len(bench.families), provenance={
-        "radversary": __version__, "images sha256": images.sha256, "test part sha256": images.seal("test"),
-        "plan sha256": sha256_json(plan.model_dump(mode="json")), "detector": repr(bench.detector),
+        taught = teach(context, work)
+        frame = scored(context, taught, work)
+    result = summarise(context, frame, aware=len(plan.attacks) - len(context.families), provenance={
+        "radversary": __version__, "images sha256": images.sha256, "test part sha256": images.part_hash("test"),
+        "plan sha256": sha256_json(plan.model_dump(mode="json")), "detector": repr(context.detector),
         "detectors sha256": taught_sha256(taught)})
     result.save(out / FAMILIES)
     return result
@@ -82,71 +81,73 @@ def taught_sha256(taught: Mapping[str, LearnedDetector]) -> str:
                         for key, value in detector.learned.items()})).hexdigest()
 
 
-def scored(bench: FamilyBench, taught: Mapping[str, LearnedDetector], work: Path) -> pd.DataFrame:
+def scored(context: FamiliesContext, taught: Mapping[str, LearnedDetector], work: Path) -> pd.DataFrame:
     """Return what every detector says of all test images, from disk as far as an equal run got.
 
     Args:
-        bench: What is run.
+        context: What is run.
         taught: Name to detector.
         work: Where each batch is kept.
 
     Returns:
         One row an image × condition: what it is, and one column a detector.
     """
-    watch, known, pieces = bench.watch, taught_sha256(taught), []
-    for label in (CLEAN, *watch.trials):
-        rows = watch.trials[label].meets(watch.rows) if label in watch.trials else watch.rows
-        parts = np.array_split(rows, range(watch.plan.batch_size, len(rows), watch.plan.batch_size))
-        key = unit_key(watch, known, label)[:24]
+    evaluation, known, pieces = context.evaluation, taught_sha256(taught), []
+    for label in (CLEAN, *evaluation.attacks):
+        rows = evaluation.attacks[label].rows_for(evaluation.rows) if label in evaluation.attacks else evaluation.rows
+        parts = np.array_split(rows, range(evaluation.plan.batch_size, len(rows), evaluation.plan.batch_size))
+        key = unit_key(evaluation, known, label)[:24]
         pieces += [(label, part, work / f"{key}-{number:05d}.parquet") for number, part in enumerate(parts)]
     for label, rows, path in track(pieces, "Attacking and scoring test images"):
         if not is_sealed(path):
-            keep_table(path, scores(bench, taught, label, rows))
+            keep_table(path, scores(context, taught, label, rows))
     return pd.concat([read_table(path) for _, _, path in pieces], ignore_index=True)
 
 
-def scores(bench: FamilyBench, taught: Mapping[str, LearnedDetector], label: str, rows: np.ndarray) -> pd.DataFrame:
+def scores(context: FamiliesContext, taught: Mapping[str, LearnedDetector], label: str,
+           rows: np.ndarray) -> pd.DataFrame:
     """Score some test images under one label as every guard meets them: re-encoded, saved and loaded."""
-    own, frames = bench.watch.images, []
-    for strength, _, images in shown(bench.watch, label, rows):
+    own, frames = context.evaluation.images, []
+    for strength, _, images in attacked_batches(context.evaluation, label, rows):
         seen, _ = filed(images)
         frames.append(pd.DataFrame({
             "image_id": [own.image_ids[row] for row in rows], "patient_id": [own.patients[row] for row in rows],
-            "attack": label, "strength": strength, "rung": str(Rung.OBLIVIOUS),
+            "attack": label, "strength": strength, "knowledge": str(AttackerKnowledge.OBLIVIOUS),
             **{SCORE + name: detector.score(seen).double().numpy() for name, detector in taught.items()}}))
     return pd.concat(frames, ignore_index=True)
 
 
-def summarise(bench: FamilyBench, frame: pd.DataFrame, *, aware: int, provenance: dict[str, str]) -> FamiliesResult:
+def summarise(context: FamiliesContext, frame: pd.DataFrame, *, aware: int,
+              provenance: dict[str, str]) -> FamiliesResult:
     """Return all figures.
 
     Args:
-        bench: What was run.
+        context: What was run.
         frame: What the detectors said.
         aware: Attacks of the plan that know the detectors, and were left out.
         provenance: Hashes and versions.
     """
-    watch, clean = bench.watch, frame[frame["attack"] == CLEAN]
-    judge = Judge(watch, clean, clean)
-    rows = tuple(FamilyRow(family=bench.families[condition.attack], condition=condition,
+    evaluation, clean = context.evaluation, frame[frame["attack"] == CLEAN]
+    judge = Judge(evaluation, clean, clean)
+    rows = tuple(FamilyRow(family=context.families[condition.attack], condition=condition,
                            in_family=figures(judge, at(frame, condition), ALL),
-                           out_of_family=figures(judge, at(frame, condition), bench.families[condition.attack]))
-                 for condition in track(watch.conditions, "Figures with intervals"))
-    identity = judge.area(at(frame, watch.condition(IDENTITY, 0.0)), SCORE + ALL)
-    counts = dict.fromkeys(bench.members, 0)
-    for piece in training_pieces(bench):
-        counts[bench.families[piece.label]] += len(piece.rows)
+                           out_of_family=figures(judge, at(frame, condition), context.families[condition.attack]))
+                 for condition in track(evaluation.conditions, "Figures with intervals"))
+    identity = judge.area(at(frame, evaluation.condition(IDENTITY, 0.0)), SCORE + ALL)
+    counts = dict.fromkeys(context.members, 0)
+    for piece in training_pieces(context):
+        counts[context.families[piece.label]] += len(piece.rows)
     return FamiliesResult(
-        name=watch.plan.name, model=watch.guard.classifier.card.as_text(), families=bench.members,
-        taught_clean=len(bench.rows), taught_attacked=counts, images=len(clean),
+        name=evaluation.plan.name, model=evaluation.guard.classifier.card.as_text(), families=context.members,
+        taught_clean=len(context.rows), taught_attacked=counts, images=len(clean),
         patients=int(clean["patient_id"].nunique()), rows=rows, identity=identity,
         warnings=tuple(warnings(identity, clean=len(clean), aware=aware)), provenance=provenance)
 
 
 def figures(judge: Judge, suspect: pd.DataFrame, name: str) -> FamilyFigures:
     """Return the figures of one detector, by its name, on some attacked images."""
-    own = replace(judge, clean=judge.clean.assign(suspicion=judge.clean[SCORE + name]))
-    (at_5,) = own.noticed(suspect.assign(suspicion=suspect[SCORE + name]), (0.05,))
+    own = replace(judge, clean=judge.clean.assign(anomaly_score=judge.clean[SCORE + name]))
+    (at_5,) = own.tpr_at_fpr(suspect.assign(anomaly_score=suspect[SCORE + name]), (0.05,))
     return FamilyFigures(auroc=own.area(suspect, SCORE + name), at_5=at_5)
 
 

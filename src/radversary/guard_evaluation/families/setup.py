@@ -21,25 +21,24 @@ from radversary.attacks.gradient.linf import LinfAttack
 from radversary.attacks.identity import Identity
 from radversary.audit.identity import classifier_hash
 from radversary.audit.plan import AttackPlan
-from radversary.audit.setup import Trial, refuse_evasive, some_rows
-from radversary.audit.threat_model import Rung
+from radversary.audit.setup import PlannedAttack, refuse_evasive, some_rows
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import DataError, PlanError
 from radversary.core.seeds import Streams
-from radversary.core.types import Images
+from radversary.core.types import AttackerKnowledge, Images
 from radversary.data.prepared import PreparedImages
 from radversary.detectors.learned import LearnedDetector
 from radversary.execution.progress import track
-from radversary.guard_evaluation.plan import WatchPlan, rung_of
-from radversary.guard_evaluation.setup import IDENTITY, WatchBench, trial
+from radversary.guard_evaluation.plan import GuardEvaluationPlan, knowledge_of
+from radversary.guard_evaluation.setup import IDENTITY, GuardEvaluationContext, planned_attack
 from radversary.imaging.image import check_rule
 from radversary.imaging.intensity import to_grey
 from radversary.imaging.png import png_round_trip
 from radversary.screening.guard import Guard
 from radversary.storage.arrays import read_tensors
 from radversary.storage.files import is_sealed, seal, sha256_json, write_whole
-from radversary.storage.hashes import part_hash
+from radversary.storage.hashes import component_hash
 
 FORMAT = 1
 """Raised whenever the same plan would teach otherwise."""
@@ -84,7 +83,7 @@ def in_training(plan: AttackPlan) -> AttackPlan:
     return plan if styles is None else plan.model_copy(update={"options": {**plan.options, "styles": "train"}})
 
 
-def families_in(plan: WatchPlan) -> tuple[WatchPlan, dict[str, str], dict[str, AttackPlan]]:
+def families_in(plan: GuardEvaluationPlan) -> tuple[GuardEvaluationPlan, dict[str, str], dict[str, AttackPlan]]:
     """Return what a plan leaves to do where no detector can be attacked, before any image is read.
 
     Args:
@@ -98,30 +97,31 @@ def families_in(plan: WatchPlan) -> tuple[WatchPlan, dict[str, str], dict[str, A
             hyper-parameter outside its range.
         UnknownNameError: No such attack, hyper-parameter or style source.
     """
-    plan = plan.model_copy(update={"attacks": tuple(item for item in plan.attacks if rung_of(item) == Rung.OBLIVIOUS)})
+    plan = plan.model_copy(update={"attacks": tuple(item for item in plan.attacks
+                                                    if knowledge_of(item) == AttackerKnowledge.OBLIVIOUS)})
     families = {attack.label: family_of(attack) for attack in plan.attacks}
     if len(found := sorted(set(families.values()))) < 2:
         raise PlanError("leaving one family out needs attacks of two families at least that do not know the detectors, "
                         f"got {', '.join(found) or 'none'}")
     taught = {attack.label: in_training(attack) for attack in plan.attacks}
     for attack in (*plan.attacks, *taught.values()):
-        attack.build().material()
+        attack.build().content_hashes()
     return plan, families, taught
 
 
 @dataclass(frozen=True, eq=False)
-class FamilyBench:
+class FamiliesContext:
     """All that the detectors are taught with and tested on.
 
     Attributes:
-        watch: Test images and the attacks on them; its guard has no detector.
+        evaluation: Test images and the attacks on them; its guard has no detector.
         taught: Label to the attack as it teaches.
         families: Label to family.
         rows: The training rows.
         detector: The detector, untaught.
     """
 
-    watch: WatchBench
+    evaluation: GuardEvaluationContext
     taught: Mapping[str, AttackPlan]
     families: Mapping[str, str]
     rows: np.ndarray
@@ -135,16 +135,16 @@ class FamilyBench:
 
     def key(self, left_out: str) -> str:
         """Return the hash of all that a detector depends on which was not shown one family."""
-        images, seed = self.watch.images, self.watch.plan.seed
-        shown = [[plan.model_dump(mode="json"), part_hash(plan.build())] for label, plan in self.taught.items()
+        images, seed = self.evaluation.images, self.evaluation.plan.seed
+        shown = [[plan.model_dump(mode="json"), component_hash(plan.build())] for label, plan in self.taught.items()
                  if self.families[label] != left_out]
         return sha256_json({"radversary": __version__, "format": FORMAT, "images": images.sha256, "shown": shown,
-                            "model": classifier_hash(self.watch.guard.classifier), "seed": seed,
-                            "rows": self.rows.tolist(), "detector": part_hash(self.detector)})
+                            "model": classifier_hash(self.evaluation.guard.classifier), "seed": seed,
+                            "rows": self.rows.tolist(), "detector": component_hash(self.detector)})
 
 
-def prepare_families(plan: WatchPlan, classifier: Classifier, images: PreparedImages, *, train_images: int,
-                     detector: LearnedDetector) -> FamilyBench:
+def prepare_families(plan: GuardEvaluationPlan, classifier: Classifier, images: PreparedImages, *, train_images: int,
+                     detector: LearnedDetector) -> FamiliesContext:
     """Build the attacks that do not know the detectors, refusing what does not fit.
 
     Raises:
@@ -160,14 +160,15 @@ def prepare_families(plan: WatchPlan, classifier: Classifier, images: PreparedIm
     plan, families, taught = families_in(plan)
     rows = images.rows("test")
     rows = rows if plan.limit is None else some_rows(rows, images, limit=plan.limit, seed=plan.seed)
-    trials = {IDENTITY: Trial(Identity(), (0.0,))}
+    attacks = {IDENTITY: PlannedAttack(Identity(), (0.0,))}
     for attack in plan.attacks:
-        trials[attack.label] = trial(attack, images, rows, seed=plan.seed)
-        refuse_evasive(trials[attack.label].attack, classifier)
-    watch = WatchBench(plan=plan, guard=Guard(classifier=classifier, detectors={}), images=images, rows=rows,
-                       trials=trials)
+        attacks[attack.label] = planned_attack(attack, images, rows, seed=plan.seed)
+        refuse_evasive(attacks[attack.label].attack, classifier)
+    evaluation = GuardEvaluationContext(plan=plan, guard=Guard(classifier=classifier, detectors={}), images=images,
+                                        rows=rows,
+                                        attacks=attacks)
     learned = some_rows(images.rows("train"), images, limit=train_images, seed=plan.seed)
-    return FamilyBench(watch=watch, taught=taught, families=families, rows=learned, detector=detector)
+    return FamiliesContext(evaluation=evaluation, taught=taught, families=families, rows=learned, detector=detector)
 
 
 class Piece(NamedTuple):
@@ -184,43 +185,46 @@ class Piece(NamedTuple):
     rows: np.ndarray
 
 
-def training_pieces(bench: FamilyBench) -> list[Piece]:
+def training_pieces(context: FamiliesContext) -> list[Piece]:
     """Share the training images out among each attack's strengths, drawn for each image, and into batches."""
-    pieces, own = [], bench.watch.images
-    for label, plan in bench.taught.items():
-        limit, seed = plan.images or len(bench.rows), bench.watch.plan.seed
-        rows = some_rows(bench.rows, own, limit=limit, seed=seed)
+    pieces, own = [], context.evaluation.images
+    for label, plan in context.taught.items():
+        limit, seed = plan.images or len(context.rows), context.evaluation.plan.seed
+        rows = some_rows(context.rows, own, limit=limit, seed=seed)
         strengths = [strength for strength in plan.steps() if strength > 0]
         streams = Streams.for_images([own.image_ids[row] for row in rows], seed=seed, step=f"{label}: strength")
         drawn = streams.integers(len(strengths)).numpy()
         for place, strength in enumerate(strengths):
             chosen = rows[drawn == place]
-            parts = np.array_split(chosen, range(bench.watch.plan.batch_size, len(chosen), bench.watch.plan.batch_size))
+            parts = np.array_split(chosen,
+                                   range(context.evaluation.plan.batch_size, len(chosen),
+                                         context.evaluation.plan.batch_size))
             pieces += [Piece(label, strength, part) for part in parts if len(part)]
     return pieces
 
 
-def attacked_copies(bench: FamilyBench, piece: Piece) -> Images:
+def attacked_copies(context: FamiliesContext, piece: Piece) -> Images:
     """Attack some training images, save them and load them; grey, (n, 1, S, S)."""
-    own, watch = bench.watch.images, bench.watch
+    own, evaluation = context.evaluation.images, context.evaluation
     batch = Batch(images=own.tensor(piece.rows), labels=own.labels[piece.rows], bits=own.depths(piece.rows),
                   image_ids=tuple(own.image_ids[row] for row in piece.rows))
-    (outcome,) = run_attack(bench.taught[piece.label].build(), watch.guard.classifier, batch, seed=watch.plan.seed,
+    (outcome,) = run_attack(context.taught[piece.label].build(), evaluation.guard.classifier, batch,
+                            seed=evaluation.plan.seed,
                                 step=f"{piece.label}: training", strengths=(piece.strength,))
     # Pillow stores no 16-bit colour.
     images = outcome.images
     return to_grey(png_round_trip(images, own.depths(piece.rows) if images.shape[1] == 1 else 8))
 
 
-def copies(bench: FamilyBench) -> dict[str, Images]:
+def copies(context: FamiliesContext) -> dict[str, Images]:
     """Return the attacked training images of each family."""
-    made: dict[str, list[Images]] = {family: [] for family in bench.members}
-    for piece in track(training_pieces(bench), "Attacking training images"):
-        made[bench.families[piece.label]].append(attacked_copies(bench, piece))
+    made: dict[str, list[Images]] = {family: [] for family in context.members}
+    for piece in track(training_pieces(context), "Attacking training images"):
+        made[context.families[piece.label]].append(attacked_copies(context, piece))
     return {family: torch.cat(parts) for family, parts in made.items()}
 
 
-def teach(bench: FamilyBench, work: Path) -> dict[str, LearnedDetector]:
+def teach(context: FamiliesContext, work: Path) -> dict[str, LearnedDetector]:
     """Return the detector that was shown all families, and each that one family was kept from, by that family's name.
 
     Each is kept in ``work`` as safetensors, named by what it depends on, and taken from there the next time.
@@ -229,13 +233,14 @@ def teach(bench: FamilyBench, work: Path) -> dict[str, LearnedDetector]:
         InputError: Too few training images.
         StorageError: The disk refused.
     """
-    paths = {name: work / f"{bench.key(name)[:24]}.safetensors" for name in (ALL, *bench.members)}
+    paths = {name: work / f"{context.key(name)[:24]}.safetensors" for name in (ALL, *context.members)}
     missing = {name: path for name, path in paths.items() if not is_sealed(path)}
     if missing:
-        clean, shown = bench.watch.images.tensor(bench.rows), copies(bench)
+        clean, shown = context.evaluation.images.tensor(context.rows), copies(context)
         for name, path in missing.items():
             attacked = torch.cat([images for family, images in shown.items() if family != name])
-            content = save(dict(replace(bench.detector).fit_on(clean, attacked).learned))
+            content = save(dict(replace(context.detector).fit_on(clean, attacked).learned))
             write_whole(path, lambda part, content=content: part.write_bytes(content))  # type: ignore[misc]
             seal(path)
-    return {name: replace(bench.detector).restore(read_tensors(path, error=DataError)) for name, path in paths.items()}
+    return {name: replace(context.detector).restore(read_tensors(path, error=DataError)) for name,
+            path in paths.items()}

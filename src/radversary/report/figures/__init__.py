@@ -6,25 +6,25 @@ from radversary.report.figures.canvas import Drawing
 from radversary.report.figures.detection import histograms, roc_curves
 from radversary.report.figures.robustness import class_bars, strength_curves
 from radversary.report.figures.training import learning_curves
-from radversary.report.result_view import Reading
+from radversary.report.result_view import ResultView
 
 
-def draw_figures(reading: Reading) -> dict[str, list[Drawing]]:
+def draw_figures(view: ResultView) -> dict[str, list[Drawing]]:
     """Draw every figure that the result has numbers for.
 
     Args:
-        reading: The result.
+        view: The result.
 
     Returns:
         Section to figures, empty lists where there is nothing to draw: ``strength``, ``classes``, ``roc``,
         ``scores``, ``learning``.
     """
     return {
-        "strength": strength_curves(reading),
-        "classes": class_bars(reading),
-        "roc": roc_curves(reading),
-        "scores": histograms(reading),
-        "learning": learning_curves(reading),
+        "strength": strength_curves(view),
+        "classes": class_bars(view),
+        "roc": roc_curves(view),
+        "scores": histograms(view),
+        "learning": learning_curves(view),
     }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from radversary.audit.result import Condition, Detection, Histogram
-from radversary.audit.threat_model import Rung
 from radversary.audit.wording import level, measure_name
+from radversary.core.types import AttackerKnowledge
 from radversary.report.figures.canvas import (
     AFTER,
     BEFORE,
@@ -21,43 +21,44 @@ from radversary.report.figures.canvas import (
     percent_axis,
 )
 from radversary.report.formats import area, area_interval, shorten, slug
-from radversary.report.result_view import Reading
+from radversary.report.result_view import ResultView
 
 SHOWN = 4
 """Attacks whose scores are all drawn."""
 
 
-def strongest(reading: Reading) -> tuple[Condition, ...]:
-    """Return each attack on each rung at the greatest strength that a detector was tried on."""
-    last: dict[tuple[str, Rung], Condition] = {}
-    for detection in reading.result.detections:
+def strongest(view: ResultView) -> tuple[Condition, ...]:
+    """Return each attack on each knowledge level at the greatest strength that a detector was tried on."""
+    last: dict[tuple[str, AttackerKnowledge], Condition] = {}
+    for detection in view.result.detections:
         condition = detection.condition
-        place = (condition.attack, condition.rung)
+        place = (condition.attack, condition.knowledge)
         if place not in last or condition.strength > last[place].strength:
             last[place] = condition
     return tuple(last.values())
 
 
-def roc_curves(reading: Reading) -> list[Drawing]:
+def roc_curves(view: ResultView) -> list[Drawing]:
     """Draw the curves of all detectors, one figure an attack at its greatest strength."""
     drawings = []
-    for index, condition in enumerate(strongest(reading)):
-        found = [d for d in reading.result.detections if d.condition.key == condition.key and d.curve]
+    for index, condition in enumerate(strongest(view)):
+        found = [d for d in view.result.detections if d.condition.key == condition.key and d.curve]
         if found:
             drawings.append(_roc(condition, found, index))
     return drawings
 
 
-def histograms(reading: Reading) -> list[Drawing]:
+def histograms(view: ResultView) -> list[Drawing]:
     """Draw the scores of clean and attacked images, one figure a detector and attack at its greatest strength.
 
     Where there are more than ``SHOWN`` attacks, the headline's alone.
     """
-    conditions = strongest(reading)
-    if len(conditions) > SHOWN and reading.worst:
-        conditions = tuple(c for c in conditions if c.attack == reading.worst.attack and c.rung == reading.worst.rung)
+    conditions = strongest(view)
+    if len(conditions) > SHOWN and view.worst:
+        conditions = tuple(c for c in conditions if c.attack == view.worst.attack
+                           and c.knowledge == view.worst.knowledge)
     keys = {condition.key for condition in conditions}
-    found = [(d, d.histogram) for d in reading.result.detections if d.histogram and d.condition.key in keys]
+    found = [(d, d.histogram) for d in view.result.detections if d.histogram and d.condition.key in keys]
     return [_histogram(detection, histogram, index) for index, (detection, histogram) in enumerate(found)]
 
 
@@ -77,9 +78,9 @@ def _roc(condition: Condition, found: list[Detection], index: int) -> Drawing:
 
 
 def _name(condition: Condition) -> str:
-    rung = "" if condition.rung == Rung.OBLIVIOUS else f" ({condition.rung})"
+    knowledge = "" if condition.knowledge == AttackerKnowledge.OBLIVIOUS else f" ({condition.knowledge})"
     strength = level(condition.strength, condition.measure)
-    return f"{condition.attack} at {measure_name(condition.measure)} {strength}{rung}"
+    return f"{condition.attack} at {measure_name(condition.measure)} {strength}{knowledge}"
 
 
 def _label(detection: Detection) -> str:

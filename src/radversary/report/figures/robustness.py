@@ -9,9 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from radversary.audit.result import Condition
-from radversary.audit.threat_model import Rung
 from radversary.audit.wording import BUDGETS, level, measure_name
-from radversary.core.types import Estimate
+from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.metrics.performance import ClassFigures
 from radversary.report.figures.canvas import (
     AFTER,
@@ -27,7 +26,7 @@ from radversary.report.figures.canvas import (
     percent_axis,
 )
 from radversary.report.formats import shorten, slug
-from radversary.report.result_view import CEILING, NONE, Reading
+from radversary.report.result_view import CEILING, NONE, ResultView
 
 Moment: TypeAlias = tuple[str, str, Sequence[ClassFigures]]
 """A series of bars: name, colour and figures of the classes."""
@@ -36,25 +35,26 @@ LINES = 8
 FIGURES = {"recall": "Recall", "precision": "Precision", "f1": "F1"}
 
 
-def strength_curves(reading: Reading) -> list[Drawing]:
-    """Draw accuracy against strength, one figure an attack and rung with several strengths, one line a defence.
+def strength_curves(view: ResultView) -> list[Drawing]:
+    """Draw accuracy against strength, one figure an attack and knowledge with several strengths, one line a defence.
 
     Where there are many, lines are no defence, the best defences and one oracle; bands are those of no defence, the
     best and a ceiling alone, since six bands over each other are a fog.
     """
     drawings: list[Drawing] = []
-    for index, attack in enumerate(reading.attacks):
-        several = [rung for rung in reading.rungs_of(attack) if len(reading.of_attack(attack, rung)) > 1]
-        drawings += [_strength_curve(reading, attack, rung, index) for rung in several]
+    for index, attack in enumerate(view.attacks):
+        several = [knowledge for knowledge in view.knowledge_levels(attack) if len(view.of_attack(attack,
+                                                                                                  knowledge)) > 1]
+        drawings += [_strength_curve(view, attack, knowledge, index) for knowledge in several]
     return drawings
 
 
-def class_bars(reading: Reading) -> list[Drawing]:
+def class_bars(view: ResultView) -> list[Drawing]:
     """Draw recall, precision and F1 of each class before, after and behind the best defence."""
-    series = _moments(reading)
+    series = _moments(view)
     if not series:
         return []
-    names = [shorten(name) for name in reading.result.classes]
+    names = [shorten(name) for name in view.result.classes]
     height = 1.1 + len(names) * (0.18 + 0.17 * len(series))
     shown = ", ".join(name for name, _, _ in series)
     return [draw(f"classes-{key}", title, f"{title} of each class with 95 % intervals: {shown}",
@@ -62,23 +62,23 @@ def class_bars(reading: Reading) -> list[Drawing]:
             for key, title in FIGURES.items()]
 
 
-def shown_lines(reading: Reading) -> tuple[str, ...]:
+def shown_lines(view: ResultView) -> tuple[str, ...]:
     """Return the defences that curves show: none, the best, the first oracle; at most ``LINES``."""
-    if len(reading.defences) <= LINES:
-        return (NONE, *reading.defended)
-    return (NONE, *reading.leading(LINES - 1))
+    if len(view.defences) <= LINES:
+        return (NONE, *view.defended)
+    return (NONE, *view.leading(LINES - 1))
 
 
-def _strength_curve(reading: Reading, attack: str, rung: Rung, index: int) -> Drawing:
-    conditions = reading.of_attack(attack, rung)
-    names = [name for name in shown_lines(reading) if any(reading.cell(c, name) for c in conditions)]
+def _strength_curve(view: ResultView, attack: str, knowledge: AttackerKnowledge, index: int) -> Drawing:
+    conditions = view.of_attack(attack, knowledge)
+    names = [name for name in shown_lines(view) if any(view.cell(c, name) for c in conditions)]
     measure = conditions[0].measure
 
     def paint(axes: Any) -> None:  # noqa: ANN401
-        handles = [_line(axes, reading, conditions, name, place) for place, name in enumerate(names)]
-        labels = [_label(reading, attack, name) for name in names]
-        if reading.chance is not None:
-            handles.append(axes.axhline(reading.chance, color=MUTED, linewidth=1, linestyle=(0, (1, 2))))
+        handles = [_line(axes, view, conditions, name, place) for place, name in enumerate(names)]
+        labels = [_label(view, attack, name) for name in names]
+        if view.chance is not None:
+            handles.append(axes.axhline(view.chance, color=MUTED, linewidth=1, linestyle=(0, (1, 2))))
             labels.append("chance")
         axes.set(xlabel=f"{measure_name(measure)} of the attack", ylabel="accuracy", ylim=(0, 1.02))
         if measure in BUDGETS:
@@ -86,7 +86,8 @@ def _strength_curve(reading: Reading, attack: str, rung: Rung, index: int) -> Dr
         percent_axis(axes.yaxis)
         legend_below(axes, handles, labels)
 
-    suffix, title = ("", attack) if rung == Rung.OBLIVIOUS else (f"-{rung}", f"{attack}, {rung}")
+    suffix, title = ("", attack) if knowledge == AttackerKnowledge.OBLIVIOUS else (f"-{knowledge}",
+                                                                                   f"{attack}, {knowledge}")
     return draw(f"accuracy-{index + 1}-{slug(attack)}{suffix}", title,
                 f"Accuracy against the {measure_name(measure)} of {title}, one line a defence, with 95 % bands for no "
                 "defence, the best and a ceiling", paint, height=2.8 + 0.2 * ((len(names) + 2) // 2))
@@ -102,17 +103,17 @@ def _budget_ticks(axes: Any, strengths: Sequence[float]) -> None:  # noqa: ANN40
     axes.set_xticks(sorted(strengths), [level(s, BUDGETS[0]) if s in labelled else "" for s in sorted(strengths)])
 
 
-def _label(reading: Reading, attack: str, defence: str) -> str:
-    mark = reading.mark(attack, defence)
+def _label(view: ResultView, attack: str, defence: str) -> str:
+    mark = view.mark(attack, defence)
     return "no defence" if defence == NONE else shorten(defence) + (f" ({mark})" if mark else "")
 
 
-def _line(axes: Any, reading: Reading, conditions: Sequence[Condition], defence: str, place: int) -> Any:  # noqa: ANN401
-    points = _points(reading, conditions, defence)
-    ceiling = reading.mark(conditions[0].attack, defence) == CEILING
+def _line(axes: Any, view: ResultView, conditions: Sequence[Condition], defence: str, place: int) -> Any:  # noqa: ANN401
+    points = _points(view, conditions, defence)
+    ceiling = view.mark(conditions[0].attack, defence) == CEILING
     colour = AFTER if defence == NONE else INK if ceiling else SERIES[(place - 1) % len(SERIES)]
     x = [strength for strength, _ in points]
-    if ceiling or defence in (NONE, reading.best_defence):
+    if ceiling or defence in (NONE, view.best_defence):
         axes.fill_between(x, [e.low for _, e in points], [e.high for _, e in points], color=colour, alpha=0.14,
                           linewidth=0)
     # A ceiling alone is dashed; the others are told apart by colour and marker.
@@ -120,22 +121,22 @@ def _line(axes: Any, reading: Reading, conditions: Sequence[Condition], defence:
                      linestyle=(0, (5, 2)) if ceiling else "-")[0]
 
 
-def _points(reading: Reading, conditions: Sequence[Condition], defence: str) -> list[tuple[float, Estimate]]:
+def _points(view: ResultView, conditions: Sequence[Condition], defence: str) -> list[tuple[float, Estimate]]:
     """Accuracy by strength, clean images at zero; an attack that was run on some images only starts at its weakest."""
-    cells = [cell for condition in conditions if (cell := reading.cell(condition, defence))]
-    clean = reading.clean(defence)
+    cells = [cell for condition in conditions if (cell := view.cell(condition, defence))]
+    clean = view.clean(defence)
     same = clean and all(cell.performance.accuracy.n == clean.performance.accuracy.n for cell in cells)
     if clean and same and all(cell.condition.strength for cell in cells):
         cells.insert(0, clean)
     return [(cell.condition.strength, cell.performance.accuracy) for cell in cells]
 
 
-def _moments(reading: Reading) -> list[Moment]:
+def _moments(view: ResultView) -> list[Moment]:
     """Before, after and defended: name, colour and figures of the classes."""
-    worst, best = reading.worst, reading.best_defence
-    cells = [("before the attack", BEFORE, reading.clean(NONE)),
-             ("after the attack", AFTER, reading.cell(worst, NONE) if worst else None),
-             (f"behind {shorten(best or '')}", DEFENDED, reading.cell(worst, best) if worst and best else None)]
+    worst, best = view.worst, view.best_defence
+    cells = [("before the attack", BEFORE, view.clean(NONE)),
+             ("after the attack", AFTER, view.cell(worst, NONE) if worst else None),
+             (f"behind {shorten(best or '')}", DEFENDED, view.cell(worst, best) if worst and best else None)]
     found = [(name, colour, cell.performance) for name, colour, cell in cells if cell]
     several = len({performance.accuracy.n for _, _, performance in found}) > 1
     return [(f"{name}, n = {performance.accuracy.n}" if several else name, colour, performance.classes)

@@ -6,13 +6,13 @@ from typing import Any
 
 from radversary.report.figures.canvas import DASHES, MARKERS, SERIES, Drawing, draw, legend_below
 from radversary.report.formats import slug
-from radversary.report.result_view import Reading
+from radversary.report.result_view import ResultView
 
 
-def learning_curves(reading: Reading) -> list[Drawing]:
+def learning_curves(view: ResultView) -> list[Drawing]:
     """Draw what each training recorded, one figure a model and quantity (``train_loss`` beside ``val_loss``)."""
     drawings: list[Drawing] = []
-    for model, metrics in reading.result.curves.items():
+    for model, metrics in view.result.curves.items():
         families: dict[str, dict[str, tuple[float, ...]]] = {}
         for metric, values in metrics.items():
             families.setdefault(metric.rpartition("_")[2], {})[metric] = values

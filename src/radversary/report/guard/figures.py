@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from radversary.audit.result import Condition
-from radversary.audit.threat_model import Rung
 from radversary.audit.wording import level, measure_name
-from radversary.guard_evaluation.result import WatchResult, WatchRow
+from radversary.core.types import AttackerKnowledge
+from radversary.guard_evaluation.result import GuardEvaluationResult, GuardEvaluationRow
 from radversary.report.figures.canvas import (
     AFTER,
     BEFORE,
@@ -25,7 +25,7 @@ from radversary.report.figures.canvas import (
 from radversary.report.formats import area, area_interval, shorten, slug
 
 
-def draw_watch(result: WatchResult) -> dict[str, list[Drawing]]:
+def draw_guard_evaluation(result: GuardEvaluationResult) -> dict[str, list[Drawing]]:
     """Draw every figure of an evaluated guard.
 
     Args:
@@ -40,9 +40,9 @@ def draw_watch(result: WatchResult) -> dict[str, list[Drawing]]:
             "levels": [_levels(result)], "alerts": [_alerts(result)] if result.rows else []}
 
 
-def by_attack(rows: Sequence[WatchRow]) -> list[list[WatchRow]]:
+def by_attack(rows: Sequence[GuardEvaluationRow]) -> list[list[GuardEvaluationRow]]:
     """Group rows by attack, strengths rising."""
-    grouped: dict[str, list[WatchRow]] = {}
+    grouped: dict[str, list[GuardEvaluationRow]] = {}
     for row in rows:
         grouped.setdefault(row.condition.attack, []).append(row)
     return [sorted(own, key=lambda row: row.condition.strength) for own in grouped.values()]
@@ -50,11 +50,11 @@ def by_attack(rows: Sequence[WatchRow]) -> list[list[WatchRow]]:
 
 def title_of(condition: Condition) -> str:
     """Name an attack, and say where it knows the detectors."""
-    known = " (knows the detectors)" if condition.rung == Rung.ADAPTIVE else ""
+    known = " (knows the detectors)" if condition.knowledge == AttackerKnowledge.ADAPTIVE else ""
     return f"{shorten(condition.attack)}{known}"
 
 
-def _roc(rows: Sequence[WatchRow], index: int) -> Drawing:
+def _roc(rows: Sequence[GuardEvaluationRow], index: int) -> Drawing:
     """Draw one attack's curves, a line a strength; the strongest and the weakest with their bands."""
     measure, title = rows[0].condition.measure, title_of(rows[0].condition)
 
@@ -75,12 +75,12 @@ def _roc(rows: Sequence[WatchRow], index: int) -> Drawing:
                   for row in rows]
         legend_below(axes, handles, labels, columns=1)
 
-    return draw(f"watch-roc-{index + 1}-{slug(rows[0].condition.attack)}", f"{title}, by {measure_name(measure)}",
+    return draw(f"guard-roc-{index + 1}-{slug(rows[0].condition.attack)}", f"{title}, by {measure_name(measure)}",
                 f"Receiver operating characteristic against {title}, one line a strength, with 95 % bands for the "
                 "weakest and the strongest", paint, height=3.2 + 0.22 * len(rows))
 
 
-def _scores(row: WatchRow, alpha: float, index: int) -> Drawing:
+def _scores(row: GuardEvaluationRow, alpha: float, index: int) -> Drawing:
     condition, bars = row.condition, row.histogram
     title = f"{title_of(condition)} at {measure_name(condition.measure)} {level(condition.strength, condition.measure)}"
 
@@ -92,11 +92,11 @@ def _scores(row: WatchRow, alpha: float, index: int) -> Drawing:
         axes.grid(visible=False, axis="x")
         legend_below(axes, [clean, attacked, limit], ["clean, re-encoded", "attacked", "alarm from here"], columns=3)
 
-    return draw(f"watch-scores-{index + 1}-{slug(condition.attack)}", title,
-                f"Suspicion of clean images and of {title}", paint, height=2.7)
+    return draw(f"guard-scores-{index + 1}-{slug(condition.attack)}", title,
+                f"Anomaly score of clean images and of {title}", paint, height=2.7)
 
 
-def _levels(result: WatchResult) -> Drawing:
+def _levels(result: GuardEvaluationResult) -> Drawing:
     found = result.levels
 
     def paint(axes: Any) -> None:  # noqa: ANN401
@@ -110,12 +110,12 @@ def _levels(result: WatchResult) -> Drawing:
         percent_axis(axes.yaxis)
         legend_below(axes, [line, ideal, limit], ["observed, 95 % band", "expected", "promised rate"])
 
-    return draw("watch-levels", "P-values of clean test images",
+    return draw("guard-levels", "P-values of clean test images",
                 "Share of clean test images with a p-value at or below each level; on the diagonal the promise holds "
                 "exactly, above it there are more false alarms than promised", paint, height=3.3)
 
 
-def _alerts(result: WatchResult) -> Drawing:
+def _alerts(result: GuardEvaluationResult) -> Drawing:
     """Draw a day's alarms under each attack at its greatest strength: true ones and false ones, end to end."""
     rows = [own[-1] for own in by_attack(result.rows)]
 
@@ -130,6 +130,6 @@ def _alerts(result: WatchResult) -> Drawing:
         axes.grid(visible=False, axis="y")
         legend_below(axes, handles, ["attacked studies", "clean studies"])
 
-    return draw("watch-alerts", f"A day of {result.studies} studies, {100 * result.prevalence:g} % attacked",
+    return draw("guard-alerts", f"A day of {result.studies} studies, {100 * result.prevalence:g} % attacked",
                 "Alarms a day under each attack at its greatest strength, true and false", paint,
                 height=1.4 + 0.36 * len(rows))

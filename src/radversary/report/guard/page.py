@@ -7,28 +7,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from radversary.audit.threat_model import Rung
 from radversary.audit.wording import level, measure_name
 from radversary.core.errors import InputError
-from radversary.core.types import Estimate
+from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.guard_evaluation.families.result import FAMILIES, FamiliesResult
-from radversary.guard_evaluation.result import WatchExhibit, WatchResult, WatchRow
+from radversary.guard_evaluation.result import (
+    RESULT,
+    GuardEvaluationResult,
+    GuardEvaluationRow,
+    GuardGalleryImage,
+    find_result,
+)
 from radversary.report.gallery import Picture, Verdict, data_uri
-from radversary.report.guard.figures import by_attack, draw_watch, title_of
-from radversary.report.guard.tables import watch_markdown
+from radversary.report.guard.figures import by_attack, draw_guard_evaluation, title_of
+from radversary.report.guard.tables import guard_evaluation_markdown
 from radversary.report.html import environment, tables_of
 from radversary.storage.files import write_page
 from radversary.storage.tables import refuse_changed
 
-RUNGS: Mapping[Rung, str] = MappingProxyType({
-    Rung.OBLIVIOUS: "does not know the detectors", Rung.ADAPTIVE: "knows the detectors"})
+KNOWLEDGE: Mapping[AttackerKnowledge, str] = MappingProxyType({
+    AttackerKnowledge.OBLIVIOUS: "does not know the detectors", AttackerKnowledge.ADAPTIVE: "knows the detectors"})
 """What an attacker knows of a guard, in words."""
 
-FIGURES: Mapping[str, Callable[[WatchRow], Estimate]] = MappingProxyType({
+FIGURES: Mapping[str, Callable[[GuardEvaluationRow], Estimate]] = MappingProxyType({
     "Area under the curve": lambda row: row.auroc, "Noticed at 1 % false alarms": lambda row: row.at_1,
     "Noticed at 5 % false alarms": lambda row: row.at_5,
-    "Changed the reading and raised no alarm": lambda row: row.slipped,
-    "Changed the reading and raised no alarm, not re-encoded": lambda row: row.slipped_direct})
+    "Changed the reading and raised no alarm": lambda row: row.undetected_success_rate,
+    "Changed the reading and raised no alarm, not re-encoded": lambda row: row.undetected_success_rate_direct})
 """Tables of attack by strength: title to figure."""
 
 
@@ -71,28 +76,29 @@ class Mistake:
     """One image of the gallery, ready to draw.
 
     Attributes:
-        exhibit: What was kept.
+        image: What was kept.
         pictures: Original, what the guard saw and, where there is one, the heat map.
     """
 
-    exhibit: WatchExhibit
+    image: GuardGalleryImage
     pictures: tuple[Picture, ...]
 
 
-def render_watch(result: WatchResult, folder: Path) -> str:
+def render_guard_evaluation(result: GuardEvaluationResult, folder: Path) -> str:
     """Draw the evaluation of a guard as one HTML page.
 
     Args:
         result: What was found.
-        folder: The folder; the pictures of ``result.exhibits`` are relative to it, and ``families.json`` is shown
+        folder: The folder; the pictures of ``result.gallery`` are relative to it, and ``families.json`` is shown
             where it lies there.
 
     Returns:
         The page, which needs no other file.
     """
-    return environment().get_template("watch.html").render(
-        result=result, figures=draw_watch(result), tables=tables(result.rows), rungs=RUNGS, title_of=title_of,
-        worst=worst(result.rows), passes=passes, mistakes=[mistake(exhibit, folder) for exhibit in result.exhibits],
+    return environment().get_template("guard-evaluation.html").render(
+        result=result, figures=draw_guard_evaluation(result), tables=tables(result.rows), knowledge_levels=KNOWLEDGE,
+        title_of=title_of,
+        worst=worst(result.rows), passes=passes, mistakes=[mistake(image, folder) for image in result.gallery],
         attacks=by_attack(result.rows), by_strength=worst_by_strength(result.rows), families=families_in(folder))
 
 
@@ -105,11 +111,11 @@ def families_in(folder: Path) -> FamiliesResult | None:
     return FamiliesResult.load(folder / FAMILIES) if (folder / FAMILIES).is_file() else None
 
 
-def write_watch(folder: Path) -> Path:
-    """Write ``watch.html`` and the tables of ``watch.md`` of a folder that an evaluation was written to.
+def write_guard_evaluation(folder: Path) -> Path:
+    """Write ``guard-evaluation.html`` and the tables of ``guard-evaluation.md`` from the folder of an evaluation.
 
     Args:
-        folder: A folder with ``watch.json``.
+        folder: A folder with ``guard-evaluation.json``.
 
     Returns:
         The page's path.
@@ -119,38 +125,40 @@ def write_watch(folder: Path) -> Path:
         DataError: It cannot be read, or the table that it was made from was changed since.
         StorageError: The disk refused.
     """
-    if not (folder / "watch.json").is_file():
-        raise InputError(f"{folder} has no watch.json; evaluate a guard there first")
-    result = WatchResult.load(folder / "watch.json")
+    if (path := find_result(folder)) is None:
+        raise InputError(f"{folder} has no {RESULT}; evaluate a guard there first")
+    result = GuardEvaluationResult.load(path)
     refuse_changed(folder, tables_of(result.provenance), remedy="evaluate the guard again into a new folder")
-    write_page(folder / "watch.md", watch_markdown(result))
-    return write_page(folder / "watch.html", render_watch(result, folder))
+    write_page(folder / "guard-evaluation.md", guard_evaluation_markdown(result))
+    return write_page(folder / "guard-evaluation.html", render_guard_evaluation(result, folder))
 
 
-def worst(rows: Sequence[WatchRow]) -> dict[Rung, WatchRow]:
+def worst(rows: Sequence[GuardEvaluationRow]) -> dict[AttackerKnowledge, GuardEvaluationRow]:
     """Return the worst attack for each attacker.
 
     By area under the curve; for those who know the detectors and tune themselves to the threshold by the share that
     changes the reading and raises no alarm.
     """
-    found = {rung: [row for row in rows if row.condition.rung == rung] for rung in RUNGS}
-    return {rung: min(own, key=_aware if rung == Rung.ADAPTIVE else _oblivious) for rung, own in found.items() if own}
+    found = {knowledge: [row for row in rows if row.condition.knowledge == knowledge] for knowledge in KNOWLEDGE}
+    return {knowledge: min(own, key=_aware if knowledge == AttackerKnowledge.ADAPTIVE else _oblivious) for knowledge,
+            own in found.items() if own}
 
 
-def _oblivious(row: WatchRow) -> tuple[float, float]:
+def _oblivious(row: GuardEvaluationRow) -> tuple[float, float]:
     return row.auroc.value, row.at_1.value
 
 
-def _aware(row: WatchRow) -> tuple[float, float]:
+def _aware(row: GuardEvaluationRow) -> tuple[float, float]:
     return -passes(row).value, row.auroc.value
 
 
-def passes(row: WatchRow) -> Estimate:
+def passes(row: GuardEvaluationRow) -> Estimate:
     """Return the share that changes the reading and raises no alarm: the larger of re-encoded and as it was made."""
-    return max(row.slipped, row.slipped_direct, key=lambda estimate: estimate.value)
+    return max(row.undetected_success_rate, row.undetected_success_rate_direct, key=lambda estimate: estimate.value)
 
 
-def worst_by_strength(rows: Sequence[WatchRow]) -> list[tuple[str, dict[Rung, WatchRow]]]:
+def worst_by_strength(rows: Sequence[GuardEvaluationRow]) -> list[tuple[str,
+                                                                        dict[AttackerKnowledge, GuardEvaluationRow]]]:
     """Return :func:`worst` at each strength, strengths of one measure rising."""
     places = sorted({(row.condition.measure, row.condition.strength) for row in rows})
     return [(f"{measure_name(measure)} {level(strength, measure)}",
@@ -158,7 +166,7 @@ def worst_by_strength(rows: Sequence[WatchRow]) -> list[tuple[str, dict[Rung, Wa
             for measure, strength in places]
 
 
-def tables(rows: Sequence[WatchRow]) -> dict[str, list[Table]]:
+def tables(rows: Sequence[GuardEvaluationRow]) -> dict[str, list[Table]]:
     """Arrange figures as attack by strength: what the strengths count to one table a figure."""
     made: dict[str, list[Table]] = {}
     for measure in dict.fromkeys(row.condition.measure for row in rows):
@@ -172,20 +180,22 @@ def tables(rows: Sequence[WatchRow]) -> dict[str, list[Table]]:
     return made
 
 
-def _line(rows: Sequence[WatchRow], strengths: Sequence[float], figure: Callable[[WatchRow], Estimate]) -> Line:
+def _line(rows: Sequence[GuardEvaluationRow], strengths: Sequence[float],
+          figure: Callable[[GuardEvaluationRow], Estimate]) -> Line:
     found = {row.condition.strength: figure(row) for row in rows}
     condition = rows[0].condition
-    return Line(condition.attack, condition.rung == Rung.ADAPTIVE, tuple(found.get(item) for item in strengths))
+    return Line(condition.attack, condition.knowledge == AttackerKnowledge.ADAPTIVE,
+                tuple(found.get(item) for item in strengths))
 
 
-def mistake(exhibit: WatchExhibit, folder: Path) -> Mistake:
+def mistake(image: GuardGalleryImage, folder: Path) -> Mistake:
     """Prepare one image of the gallery."""
-    then = Verdict("", exhibit.said, exhibit.said == exhibit.label)
-    now = Verdict("", exhibit.said_now, exhibit.said_now == exhibit.label)
-    pictures = [Picture("Original", data_uri(folder, exhibit.original), (then,)),
-                Picture("Attacked, no alarm" if exhibit.missed else "Clean, alarm", data_uri(folder, exhibit.shown),
+    then = Verdict("", image.said, image.said == image.label)
+    now = Verdict("", image.said_now, image.said_now == image.label)
+    pictures = [Picture("Original", data_uri(folder, image.original), (then,)),
+                Picture("Attacked, no alarm" if image.missed else "Clean, alarm", data_uri(folder, image.shown),
                         (now,))]
-    if exhibit.heat is not None:
-        pictures.append(Picture("Where it is suspicious", data_uri(folder, exhibit.heat),
+    if image.heat is not None:
+        pictures.append(Picture("Where it is suspicious", data_uri(folder, image.heat),
                                 note="one scale for all: clean films stay almost uncoloured"))
-    return Mistake(exhibit, tuple(pictures))
+    return Mistake(image, tuple(pictures))

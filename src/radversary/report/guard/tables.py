@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from radversary.audit.wording import level, measure_name
 from radversary.core.types import Estimate
 from radversary.guard_evaluation.families.result import FamiliesResult
-from radversary.guard_evaluation.result import HarmlessRow, Promise, WatchResult, WatchRow
+from radversary.guard_evaluation.result import GuardEvaluationResult, GuardEvaluationRow, HarmlessRow, Promise
 from radversary.report.formats import area, area_interval
 from radversary.report.markdown import figure
 
-NOTICED = ("attack", "strength", "attacker", "n", "AUROC", "noticed at 1 %", "noticed at 5 %", "reading changed",
+DETECTION = ("attack", "strength", "attacker", "n", "AUROC", "noticed at 1 %", "noticed at 5 %", "reading changed",
            "changed, no alarm", "the same, not re-encoded")
-"""Heads of :func:`noticed_rows`; shares are in percent of all images."""
+"""Heads of :func:`detection_rows`; shares are in percent of all images."""
 
 HARMLESS = ("clean films", "n", "alarms", "read rightly, no alarm")
 """Heads of :func:`harmless_rows`."""
@@ -26,19 +26,20 @@ FAMILIES = ("family", "attack", "strength", "n", "AUROC in-family", "AUROC out-o
 """Heads of :func:`family_rows`."""
 
 
-def noticed_rows(result: WatchResult) -> list[list[str]]:
+def detection_rows(result: GuardEvaluationResult) -> list[list[str]]:
     """Return one row an attack and strength, the attack that changes nothing first."""
-    return [_noticed(row) for row in (result.identity, *result.rows)]
+    return [_detection(row) for row in (result.identity, *result.rows)]
 
 
-def _noticed(row: WatchRow) -> list[str]:
-    condition, shares = row.condition, (row.at_1, row.at_5, row.flipped, row.slipped, row.slipped_direct)
+def _detection(row: GuardEvaluationRow) -> list[str]:
+    condition, shares = row.condition, (row.at_1, row.at_5, row.flipped, row.undetected_success_rate,
+                                        row.undetected_success_rate_direct)
     strength = f"{measure_name(condition.measure)} {level(condition.strength, condition.measure)}"
-    return [condition.attack, strength if condition.measure else "–", str(condition.rung), str(row.auroc.n),
+    return [condition.attack, strength if condition.measure else "–", str(condition.knowledge), str(row.auroc.n),
             region(row.auroc), *(figure(share) for share in shares)]
 
 
-def harmless_rows(result: WatchResult) -> list[list[str]]:
+def harmless_rows(result: GuardEvaluationResult) -> list[list[str]]:
     """Return one row a change that is no attack."""
     def row(item: HarmlessRow) -> list[str]:
         return [item.name, str(item.alarms.n), figure(item.alarms), figure(item.outcome.correct_accepted)]
@@ -46,7 +47,7 @@ def harmless_rows(result: WatchResult) -> list[list[str]]:
     return [row(item) for item in result.harmless]
 
 
-def promise_rows(result: WatchResult) -> list[list[str]]:
+def promise_rows(result: GuardEvaluationResult) -> list[list[str]]:
     """Return one row for everyone and one for each group of patients."""
     def row(item: Promise) -> list[str]:
         return [item.name if item.kind == item.name else f"{item.kind} {item.name or 'unknown'}", str(item.rate.n),
@@ -73,7 +74,7 @@ def region(estimate: Estimate) -> str:
     return f"{area(estimate.value)} {area_interval(estimate)}"
 
 
-def watch_markdown(result: WatchResult) -> str:
+def guard_evaluation_markdown(result: GuardEvaluationResult) -> str:
     """Return all tables of an evaluation as Markdown.
 
     Args:
@@ -86,7 +87,7 @@ def watch_markdown(result: WatchResult) -> str:
                f"{100 * result.alpha:g} % false alarms; {result.images} clean test images of {result.patients} "
                f"patients. [95 % interval over patients]")
     parts = [opening, *(f"**{warning}**" for warning in result.warnings),
-             "What is noticed; shares in %:", markdown_table(NOTICED, noticed_rows(result)),
+             "What is noticed; shares in %:", markdown_table(DETECTION, detection_rows(result)),
              "Changes that are no attacks; every alarm is false, %:", markdown_table(HARMLESS, harmless_rows(result)),
              "The promise, one film a patient, %:", markdown_table(KEPT, promise_rows(result))]
     return "\n\n".join(parts) + "\n"

@@ -122,21 +122,22 @@ def counts(run: RunFolder, name: str, title: str) -> Drawn:
 
 def attacked_and_raw(run: RunFolder, name: str, title: str) -> Drawn:
     """Figure 5: one image before and after."""
-    exhibit, original, attacked = run.style_exhibit() or missing("no exhibit of a style attack lies in the run folder")
+    image, original, attacked = run.style_image() or missing("the gallery has no image of a style attack")
     return panels(name, title, [("raw", original), ("attacked", attacked)]), (
-        f"n = 1 image, {exhibit.image_id} ({exhibit.label}), under {exhibit.condition.title}.")
+        f"n = 1 image, {image.image_id} ({image.label}), under {image.condition.title}.")
 
 
 def at_opacity(run: RunFolder, name: str, title: str, *, opacity: float) -> Drawn:
     """Figures 10 to 13: the attack at one opacity."""
-    exhibit, original, attacked = run.style_exhibit() or missing("no exhibit of a style attack lies in the run folder")
-    pixels, how = run.at_opacity(exhibit, original, attacked, opacity) or missing(
-        f"the exhibits are of {exhibit.condition.title}, from which no other opacity follows")
+    image, original, attacked = run.style_image() or missing("the gallery has no image of a style attack")
+    pixels, how = run.at_opacity(image, original, attacked, opacity) or missing(
+        f"the gallery images are of {image.condition.title}, from which no other opacity follows")
     cells = [cell for cell in run.result.cells if cell.defence == NONE and cell.condition.strength == opacity
-             and (cell.condition.attack, cell.condition.rung) == (exhibit.condition.attack, exhibit.condition.rung)]
+             and (cell.condition.attack, cell.condition.knowledge) == (image.condition.attack,
+                                                                       image.condition.knowledge)]
     right = f" At this opacity the undefended classifier reads {said(cells[0])} rightly." if cells else ""
     return panels(name, title, [("raw", original), (f"opacity {opacity:.0%}", pixels)]), (
-        f"n = 1 image, {exhibit.image_id} ({exhibit.label}), attack {exhibit.condition.attack}; {how}.{right}")
+        f"n = 1 image, {image.image_id} ({image.label}), attack {image.condition.attack}; {how}.{right}")
 
 
 def evidence(run: RunFolder, name: str, _title: str, *, place: int) -> Drawn:
@@ -144,10 +145,10 @@ def evidence(run: RunFolder, name: str, _title: str, *, place: int) -> Drawn:
     if place >= len(run.result.classes):
         raise Absent(f"the run has {len(run.result.classes)} classes")
     label = run.result.classes[place]
-    exhibit, pixels = run.evidence(label) or missing(f"no exhibit of class {label} has evidence maps")
+    image, pixels = run.evidence(label) or missing(f"no gallery image of class {label} has evidence maps")
     return panels(name, f"Detection of the class {label}", [("", pixels)]), (
-        f"n = 1 image, {exhibit.image_id}, under {exhibit.condition.title}: edges, similarity and spectra of "
-        f"original and attacked image. {run.scores(exhibit)}").strip()
+        f"n = 1 image, {image.image_id}, under {image.condition.title}: edges, similarity and spectra of "
+        f"original and attacked image. {run.scores(image)}").strip()
 
 
 def adversarial_curve(run: RunFolder, name: str, title: str) -> Drawn:
@@ -183,10 +184,10 @@ def defended(run: RunFolder, name: str, title: str, *, kind: str) -> Drawn:
     """Figures 21 and 22: what a restoring defence makes of an attacked image."""
     if not (labels := run.defences_like(kind)):
         raise Absent(f"the run has no {kind} defence")
-    exhibit, pictures = run.restored(labels) or missing(
+    image, pictures = run.restored(labels) or missing(
         f"the gallery of the run shows no picture behind {labels[0]!r}")
     return panels(name, title, pictures), (
-        f"n = 1 image, {exhibit.image_id} ({exhibit.label}), under {exhibit.condition.title}; defence {labels[0]}.")
+        f"n = 1 image, {image.image_id} ({image.label}), under {image.condition.title}; defence {labels[0]}.")
 
 
 def metrics(run: RunFolder, name: str, title: str, *, moment: str) -> Drawn:
@@ -199,7 +200,7 @@ def confusion(run: RunFolder, name: str, title: str, *, moment: str) -> Drawn:
     """Figures 20, 26, 29, 31 and 33: who becomes what."""
     cells, note = moment_cells(run, moment)
     return confusion_maps(name, title, [(head, cell.performance) for head, cell in cells], run.result.classes,
-                          run.reading.normal), caption(cells, note)
+                          run.view.normal), caption(cells, note)
 
 
 def recalls(run: RunFolder, name: str, title: str) -> Drawn:
@@ -214,33 +215,33 @@ def moment_cells(run: RunFolder, moment: str) -> tuple[list[tuple[str, Cell]], s
     Raises:
         Absent: The run has none.
     """
-    reading, worst = run.reading, run.reading.worst
+    view, worst = run.view, run.view.worst
     if moment == "baseline":
-        return [("", reading.clean(NONE) or missing("no figures of clean images"))], "clean sealed test images"
+        return [("", view.clean(NONE) or missing("no figures of clean images"))], "clean sealed test images"
     if moment == "before":
-        same = next((c for c in reading.conditions if c.attack == IDENTITY), None)
-        cell = (reading.cell(same, NONE) if same else None) or reading.clean(NONE)
+        same = next((c for c in view.conditions if c.attack == IDENTITY), None)
+        cell = (view.cell(same, NONE) if same else None) or view.clean(NONE)
         return [("", cell or missing("no figures of clean images"))], (
             "the same sealed test images, saved and loaded as attacked ones are; the thesis counts its training images "
             "too")
     if worst is None:
         raise Absent("no attack was run")
     if moment == "after":
-        cell = reading.cell(worst, NONE) or missing("no figures without defence")
+        cell = view.cell(worst, NONE) or missing("no figures without defence")
         return [("", cell)], worst.title + of_these(run, cell)
     if moment == "defended":
-        best = reading.best_defence or missing("no defence was measured")
-        note = f"{worst.title}, behind {best}, the best of {len(reading.competitors)} picked on these same images"
-        return [("", reading.cell(worst, best) or missing("no figures"))], note
+        best = view.best_defence or missing("no defence was measured")
+        note = f"{worst.title}, behind {best}, the best of {len(view.competitors)} picked on these same images"
+        return [("", view.cell(worst, best) or missing("no figures"))], note
     label, _ = run.adversarial() or missing("the run has no adversarially trained defence")
-    cells = [("clean", reading.clean(label)), ("attacked", reading.cell(worst, label))]
+    cells = [("clean", view.clean(label)), ("attacked", view.cell(worst, label))]
     return [(head, cell) for head, cell in cells if cell], (
         f"{label}, clean and under {worst.title}; the thesis adds both up")
 
 
 def of_these(run: RunFolder, cell: Cell) -> str:
     """Say how many of an attack's images were right before, where it was run on some of the test images only."""
-    known = right_before(cell) if run.reading.is_subset(cell.condition) else None
+    known = right_before(cell) if run.view.is_subset(cell.condition) else None
     return f", run on some of the test images, of which {known[0]} of {known[1]} were right before" if known else ""
 
 

@@ -17,13 +17,13 @@ from radversary.execution.progress import track
 from radversary.storage.arrays import open_array
 from radversary.storage.documents import Count, Document, Sha256, find_document
 from radversary.storage.files import sha256_json, storage_errors, write_json
-from radversary.storage.hashes import part_hash
+from radversary.storage.hashes import component_hash
 from radversary.training.data.datasets import TrainingSet
 
 BATCH = 32
 
 
-class TwinsRecord(Document):
+class AttackedCopiesRecord(Document):
     """How far the attacked copies of a training set are.
 
     Attributes:
@@ -35,8 +35,8 @@ class TwinsRecord(Document):
     done: Count
 
 
-def make_twins(attack: Attack, victim: Classifier, entries: TrainingSet, *, names: Sequence[str], copies: int,
-               seed: int, path: Path, step: str = "twin") -> np.ndarray:
+def make_attacked_copies(attack: Attack, victim: Classifier, entries: TrainingSet, *, names: Sequence[str], copies: int,
+                         seed: int, path: Path, step: str = "twin") -> np.ndarray:
     """Attack every entry of a training set several times at the attack's own strength.
 
     Stopped and started again it goes on after the last whole batch.
@@ -46,7 +46,7 @@ def make_twins(attack: Attack, victim: Classifier, entries: TrainingSet, *, name
         victim: The classifier it may look at.
         entries: The training images as the network sees them, turned and all.
         names: One id an entry; with the seed it fixes the random choices.
-        copies: Twins an entry.
+        copies: Copies an entry.
         seed: The plan's seed.
         path: Where the array goes (``.npy``); ``.json`` beside it says how far it is.
         step: What the copies are called; two attacks of one name make the same random choices.
@@ -59,23 +59,23 @@ def make_twins(attack: Attack, victim: Classifier, entries: TrainingSet, *, name
         StorageError: The disk refused.
     """
     check_bites(attack)
-    shape = (len(entries), copies, *twin_shape(attack, victim, entries, names))
-    key = sha256_json({"attack": part_hash(attack), "seed": seed, "shape": shape, "step": step,
+    shape = (len(entries), copies, *copy_shape(attack, victim, entries, names))
+    key = sha256_json({"attack": component_hash(attack), "seed": seed, "shape": shape, "step": step,
                        "victim": victim.fingerprint() if attack.needs > Access.NONE else None, "names": list(names)})
     dtype, top = entries.images.dtype, np.iinfo(entries.images.dtype).max
     known, done = begun(path, key, shape, dtype)
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        twins = new_array(path, shape, dtype) if known is None else known
+        attacked_copies = new_array(path, shape, dtype) if known is None else known
         starts = range(done, len(entries), BATCH)
         for start in track(starts, "Attacking training images"):
             places = list(range(start, min(start + BATCH, len(entries))))
             for copy in range(copies):
                 attacked = attack_entries(attack, victim, entries, places, names, seed=seed, step=f"{step} {copy}")
-                twins[places, copy] = np.rint(attacked.numpy() * top).astype(dtype)
-            twins.flush()
+                attacked_copies[places, copy] = np.rint(attacked.numpy() * top).astype(dtype)
+            attacked_copies.flush()
             write_json(path.with_suffix(".json"), {"key": key, "done": places[-1] + 1})
-    return twins
+    return attacked_copies
 
 
 def check_bites(attack: Attack) -> None:
@@ -119,7 +119,7 @@ def attack_entries(attack: Attack, victim: Classifier, entries: TrainingSet, pla
     return outcome.images
 
 
-def twin_shape(attack: Attack, victim: Classifier, entries: TrainingSet, names: Sequence[str]) -> tuple[int, ...]:
+def copy_shape(attack: Attack, victim: Classifier, entries: TrainingSet, names: Sequence[str]) -> tuple[int, ...]:
     """Return the shape (C, S, S) that the attack gives its images."""
     return tuple(attack_entries(attack, victim, entries, [0], names, seed=0, step="shape").shape[1:])
 
@@ -127,7 +127,7 @@ def twin_shape(attack: Attack, victim: Classifier, entries: TrainingSet, names: 
 def begun(path: Path, key: str, shape: tuple[int, ...],
           dtype: np.dtype[Any]) -> tuple[np.memmap[Any, Any] | None, int]:
     """Return what an earlier, equal run made and how many entries it finished; nothing where its files are damaged."""
-    found = find_document(path.with_suffix(".json"), TwinsRecord)
+    found = find_document(path.with_suffix(".json"), AttackedCopiesRecord)
     if found is None or found.key != key or not 0 < found.done <= shape[0]:
         return None, 0
     try:

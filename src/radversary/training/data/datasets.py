@@ -125,53 +125,55 @@ class Draw(NamedTuple):
 class MixedTrainingSet(TrainingSet):
     """Adversarial training's mix of clean and attacked images.
 
-    With probability ``share`` an entry comes as ``(1 - a) * image + a * twin``: the attack is one of those there are,
-    all equally likely, the twin one of its copies, the opacity ``a`` uniform in ``opacity``. The draw depends on (seed,
-    epoch, entry) alone, not on order or batch.
+    With probability ``share`` an entry comes as ``(1 - a) * image + a * attacked_copy``: the attack is one of those
+    there are, all equally likely, the copy one of its own, the opacity ``a`` uniform in ``opacity``. The draw
+    depends on (seed, epoch, entry) alone, not on order or batch.
 
     Args:
         images: As in :class:`TrainingSet`.
         labels: As in :class:`TrainingSet`.
         rows: As in :class:`TrainingSet`.
         degrees: As in :class:`TrainingSet`.
-        bits: As in :class:`TrainingSet`; the twins use the whole range of their type.
-        twins: One array an attack, or a single one: uint8 or uint16 (R, k, C, S, S), k attacked copies of each entry
-            *as the network sees it*, that is after it was turned; colour twins make the whole batch colour.
+        bits: As in :class:`TrainingSet`; the attacked copies use the whole range of their type.
+        attacked_copies: One array an attack, or a single one: uint8 or uint16 (R, k, C, S, S), k attacked copies of
+            each entry *as the network sees it*, that is after it was turned; coloured copies make the whole batch
+            colour.
         share: Probability that an entry comes attacked, 0 to 1.
         opacity: Least and greatest opacity, 0 to 1.
         seed: The plan's seed.
 
     Raises:
-        DataError: As in :class:`TrainingSet`, or the twins do not match the entries.
+        DataError: As in :class:`TrainingSet`, or the attacked copies do not match the entries.
         PlanError: ``share`` or ``opacity`` outside 0 to 1.
     """
 
     def __init__(self, images: Stored, labels: Integers, rows: Integers | None = None,
                  degrees: npt.NDArray[np.floating] | Sequence[float] | None = None, *,
-                 twins: Stored | Sequence[Stored], bits: int | Depths | None = None, share: float = 0.5,
+                 attacked_copies: Stored | Sequence[Stored], bits: int | Depths | None = None, share: float = 0.5,
                  opacity: tuple[float, float] = (0.0, 1.0), seed: int = 42) -> None:
         super().__init__(images, labels, rows, degrees, bits=bits)
-        self.families: tuple[Stored, ...] = (twins,) if isinstance(twins, np.ndarray) else tuple(twins)
-        self._check_twins()
+        self.families: tuple[Stored, ...] = (attacked_copies,) if isinstance(attacked_copies,
+                                                                             np.ndarray) else tuple(attacked_copies)
+        self._check_attacked_copies()
         if not 0 <= share <= 1:
             raise PlanError(f"share must lie in 0 to 1, got {share}")
         if not 0 <= opacity[0] <= opacity[1] <= 1:
             raise PlanError(f"opacity must be two rising figures in 0 to 1, got {opacity}")
         self.share, self.opacity, self.seed, self.epoch = share, opacity, seed, 0
 
-    def _check_twins(self) -> None:
+    def _check_attacked_copies(self) -> None:
         if not self.families:
-            raise DataError("a mix needs the twins of at least one attack")
+            raise DataError("a mix needs attacked copies by at least one attack")
         height, width = self.images.shape[-2:]
-        for twins in self.families:
-            if (twins.ndim != 5 or len(twins) != len(self) or not twins.shape[1]
-                    or twins.shape[-2:] != (height, width)):
-                raise DataError(f"twins must have shape ({len(self)}, at least 1, C, {height}, {width}), "
-                                f"got {twins.shape}")
+        for attacked_copies in self.families:
+            if (attacked_copies.ndim != 5 or len(attacked_copies) != len(self) or not attacked_copies.shape[1]
+                    or attacked_copies.shape[-2:] != (height, width)):
+                raise DataError(f"attacked copies must have shape ({len(self)}, at least 1, C, {height}, {width}), "
+                                f"got {attacked_copies.shape}")
 
     @property
     def channels(self) -> int:
-        """Channels of every batch: those of the images and twins that have most."""
+        """Channels of every batch: those of the images and attacked copies that have most."""
         return max(int(stored.shape[-3]) for stored in (self.images, *self.families))
 
     def set_epoch(self, epoch: int) -> None:
@@ -190,8 +192,8 @@ class MixedTrainingSet(TrainingSet):
         """Return one image (C, S, S) as it was drawn."""
         if not draw.opacity:
             return image
-        twin = to_unit(self.families[draw.family][entry, draw.copy][None])[0]
-        return torch.lerp(image, twin.expand_as(image), draw.opacity)
+        attacked_copy = to_unit(self.families[draw.family][entry, draw.copy][None])[0]
+        return torch.lerp(image, attacked_copy.expand_as(image), draw.opacity)
 
     def fetch(self, entries: Sequence[int]) -> tuple[Images, Labels]:
         """Return images (N, C, S, S) and labels (N,) of the entries, turned and mixed."""

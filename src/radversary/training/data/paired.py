@@ -16,8 +16,8 @@ class PairedTrainingSet(MixedTrainingSet):
     """Adversarial training's mix with the clean image beside each entry, both grey.
 
     Everything is given and drawn as in :class:`~radversary.training.data.datasets.MixedTrainingSet`: one of several
-    families of twins, its copy and its opacity for each entry and epoch; ``1 - share`` of the entries come clean in
-    both places. Batches are (attacked (N, 1, S, S), clean (N, 1, S, S), label (N,)).
+    families of attacked copies, its copy and its opacity for each entry and epoch; ``1 - share`` of the entries come
+    clean in both places. Batches are (attacked (N, 1, S, S), clean (N, 1, S, S), label (N,)).
     """
 
     def __getitem__(self, entry: int) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]

@@ -28,7 +28,7 @@ class ViewedTrainingSet(MixedTrainingSet):
         rows: As there.
         degrees: As there.
         bits: As there.
-        twins: As in :class:`~radversary.training.data.datasets.MixedTrainingSet`.
+        attacked_copies: As in :class:`~radversary.training.data.datasets.MixedTrainingSet`.
         views: Attacked views beside the clean one, at least 1.
         opacity: Least and greatest opacity, 0 to 1.
         seed: The plan's seed.
@@ -39,12 +39,14 @@ class ViewedTrainingSet(MixedTrainingSet):
     """
 
     def __init__(self, images: Stored, labels: Integers, rows: Integers | None = None,
-                 degrees: npt.NDArray[Any] | Sequence[float] | None = None, *, twins: Stored | Sequence[Stored],
+                 degrees: npt.NDArray[Any] | Sequence[float] | None = None, *,
+                 attacked_copies: Stored | Sequence[Stored],
                  views: int, bits: int | Depths | None = None, opacity: tuple[float, float] = (0.0, 1.0),
                  seed: int = 42) -> None:
         if views < 1:
             raise PlanError(f"views must be at least 1, got {views}")
-        super().__init__(images, labels, rows, degrees, twins=twins, bits=bits, share=1.0, opacity=opacity, seed=seed)
+        super().__init__(images, labels, rows, degrees, attacked_copies=attacked_copies, bits=bits, share=1.0,
+                         opacity=opacity, seed=seed)
         self.views = views
 
     def fetch(self, entries: Sequence[int]) -> tuple[Images, Labels]:

@@ -1,7 +1,7 @@
 """Training a denoiser before an unchanged classifier, resumable at every epoch.
 
-HGD is this on the twins of gradient attacks, a de-styling U-Net this on the twins of style attacks; both at once is one
-more family of twins.
+HGD is this on attacked copies by gradient attacks, a de-styling U-Net this on attacked copies by style attacks; both at
+once is one more family of attacked copies.
 """
 
 from __future__ import annotations

@@ -18,11 +18,11 @@ from radversary.core.types import Images, Labels
 
 
 @runtime_checkable
-class Watched(Protocol):
-    """What a watched :class:`Classifier` answers beside its logits; differentiable where gradients are on."""
+class GuardedVictim(Protocol):
+    """What a guarded :class:`Classifier` answers beside its logits; differentiable where gradients are on."""
 
     def excess(self, images: Images) -> Tensor:
-        """Return by how much suspicion exceeds what raises an alarm.
+        """Return by how much the anomaly score exceeds what raises an alarm.
 
         Args:
             images: (N, C, H, W) in [0, 1].
@@ -35,18 +35,18 @@ class Watched(Protocol):
         """Return the logits (N, K) and the excess (N,) of images from one pass."""
 
 
-def require_watched(classifier: Classifier, who: str) -> Watched:
-    """Return a classifier as the watched one that it must be.
+def require_guarded(classifier: Classifier, who: str) -> GuardedVictim:
+    """Return a classifier as the guarded one that it must be.
 
     Args:
         classifier: The victim.
         who: Who needs it, such as an attack's name.
 
     Raises:
-        AccessError: Nothing watches it.
+        AccessError: It has no detectors.
     """
-    if not isinstance(classifier, Watched):
-        raise AccessError(f"{who} evades detectors, but none watch model {classifier.card.name!r}: attack a guard "
+    if not isinstance(classifier, GuardedVictim):
+        raise AccessError(f"{who} evades detectors, but none guard model {classifier.card.name!r}: attack a guard "
                           "whose detectors are fitted and calibrated")
     return classifier
 
@@ -54,17 +54,17 @@ def require_watched(classifier: Classifier, who: str) -> Watched:
 class Evasive:
     """What marks an attack that knows of detectors and cannot be run without."""
 
-    def watched(self, classifier: Classifier) -> Watched:
+    def guarded(self, classifier: Classifier) -> GuardedVictim:
         """Return the victim with its detectors.
 
         Raises:
             AccessError: It has none.
         """
-        return require_watched(classifier, f"attack {type(self).__name__}")
+        return require_guarded(classifier, f"attack {type(self).__name__}")
 
 
 @torch.no_grad()
-def standing(victim: Watched, images: Images, labels: Labels, answers: int) -> tuple[Tensor, Tensor]:
+def standing(victim: GuardedVictim, images: Images, labels: Labels, answers: int) -> tuple[Tensor, Tensor]:
     """Return margin and excess of images, both (N,), without gradients.
 
     Args:

@@ -1,0 +1,96 @@
+"""Results of earlier versions are read as those of today: the measured runs of docs/results are of version 1."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from radversary.audit.result import AuditResult
+from radversary.audit.upgrade import SCHEMA_VERSION, upgraded
+from radversary.core.errors import DataError
+from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Colour, Norm
+from radversary.guard_evaluation.families.result import FamiliesResult
+from radversary.guard_evaluation.result import GuardEvaluationResult, find_result
+from radversary.report.html import render_report
+
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
+KINDS = {"result.json.gz": AuditResult, "guard-evaluation.json.gz": GuardEvaluationResult,
+         "families.json.gz": FamiliesResult}
+STORED = sorted(path for name in KINDS for path in RESULTS.glob(f"*/{name}"))
+
+
+def unpacked(path: Path, folder: Path) -> Path:
+    (plain := folder / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
+    return plain
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.parent.name)
+def test_every_measured_run_is_read_and_written_as_the_newest(path, tmp_path):
+    kind, plain = KINDS[path.name], unpacked(path, tmp_path)
+    assert "schema_version" not in json.loads(plain.read_text())
+    found = kind.load(plain)
+    assert found.schema_version == SCHEMA_VERSION
+    again = found.save(tmp_path / "again.json")
+    assert kind.load(again) == found
+    assert json.loads(again.read_text())["schema_version"] == SCHEMA_VERSION
+
+
+def test_there_are_measured_runs_of_each_kind():
+    assert {path.name for path in STORED} == set(KINDS)
+
+
+def test_what_version_1_said_of_attacks_and_attackers_is_said_in_today_s_words(tmp_path):
+    result = AuditResult.load(unpacked(RESULTS / "honest" / "result.json.gz", tmp_path))
+    cells = {cell.condition.description.partition("(")[0]: cell.condition for cell in result.cells}
+    pgd = next(cell.condition for cell in result.cells if cell.condition.attack == "pgd"
+               and cell.condition.knowledge == AttackerKnowledge.GRAY_BOX)
+    assert (pgd.family, pgd.contract, pgd.norm) == (AttackFamily.GRADIENT, AttackContract.FIXED_BUDGET, Norm.LINF)
+    assert pgd.epsilon == pgd.strength
+    styles = {cell.condition.colour: cell.condition for cell in result.cells
+              if cell.condition.description.startswith("StyleTransferAttack")}
+    assert {(style.family, style.mixture) for style in styles.values()} == {(AttackFamily.STYLE, True)}
+    assert set(styles) == {Colour.GREY, Colour.RGB}
+    assert cells["EqualNoise"].family == AttackFamily.NOISE
+    assert result.gallery
+    assert result.training_overlap
+
+
+def test_the_report_of_an_old_result_is_drawn(tmp_path):
+    result = AuditResult.load(unpacked(RESULTS / "demo" / "result.json.gz", tmp_path))
+    assert "</html>" in render_report(result, tmp_path)
+
+
+def test_names_that_users_gave_are_left_alone():
+    assert upgraded({"defences": {"rung": "exhibits"}, "model": {"familiar": "x"}}) == {
+        "defences": {"rung": "exhibits"}, "model": {"familiar": "x"}, "schema_version": SCHEMA_VERSION}
+
+
+def test_a_colour_attack_of_version_1_stays_one():
+    condition = {"attack": "a", "strength": 0.5, "description": "StyleTransferAttack(opacity=0.5, colour='rgb')"}
+    assert upgraded({"condition": condition})["condition"]["colour"] == "rgb"
+
+
+@pytest.mark.parametrize("version", [3, 10**9])
+def test_a_newer_result_is_one_sentence(version, tmp_path):
+    (tmp_path / "result.json").write_text(json.dumps({"schema_version": version}))
+    with pytest.raises(DataError, match=rf"schema version {version}, written by a newer radversary"):
+        AuditResult.load(tmp_path / "result.json")
+
+
+@pytest.mark.parametrize("content", [[], "x", None, {"schema_version": "two"}, {"schema_version": None},
+                                     {"attack": 1, "strength": [], "description": {}}, {"rule": [], "rung": {}}])
+def test_what_is_no_result_is_refused_not_upgraded(content, tmp_path):
+    (tmp_path / "result.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match="is not an audit result"):
+        AuditResult.load(tmp_path / "result.json")
+
+
+def test_a_guard_s_result_under_its_old_name_is_found(tmp_path):
+    assert find_result(tmp_path) is None
+    (tmp_path / "watch.json").write_text("{}")
+    assert find_result(tmp_path) == tmp_path / "watch.json"
+    (tmp_path / "guard-evaluation.json").write_text("{}")
+    assert find_result(tmp_path) == tmp_path / "guard-evaluation.json"

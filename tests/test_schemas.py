@@ -1,0 +1,40 @@
+"""The JSON Schemas of results in docs/schema are those of the code; run this file to write them anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from audit_factory import audit_result
+
+from radversary.audit.result import AuditResult
+from radversary.guard_evaluation.families.result import FamiliesResult
+from radversary.guard_evaluation.result import GuardEvaluationResult
+
+FOLDER = Path(__file__).parents[1] / "docs" / "schema"
+KINDS = {"audit-result": AuditResult, "guard-evaluation": GuardEvaluationResult, "families": FamiliesResult}
+
+
+def schema(name: str) -> str:
+    content = KINDS[name].model_json_schema(mode="serialization")
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **content}, indent=1) + "\n"
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_schema_is_that_of_the_code(name):
+    assert (FOLDER / f"{name}.schema.json").read_text(encoding="utf-8") == schema(name), "run: make schemas"
+
+
+def test_a_result_satisfies_its_schema(tmp_path):
+    content = json.loads(audit_result(tmp_path).model_dump_json())
+    checker = jsonschema.Draft202012Validator(json.loads(schema("audit-result")))
+    checker.validate(content)
+    assert list(checker.iter_errors({**content, "exhibits": []}))
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for kind in KINDS:
+        (FOLDER / f"{kind}.schema.json").write_text(schema(kind), encoding="utf-8")
