@@ -18,10 +18,10 @@ from radversary.audit.threat_model import SHARED
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import PlanError, UnknownNameError
-from radversary.core.seeds import numpy_generator
 from radversary.core.types import AttackerKnowledge, Colour
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
+from radversary.data.splits import some_rows
 from radversary.defenses.base import Stack, Transform
 from radversary.defenses.defended import Defended
 from radversary.detectors.base import Detector
@@ -248,16 +248,6 @@ def test_rows(plan: AuditPlan, images: PreparedImages) -> np.ndarray:
     """
     rows = images.rows("test")
     return rows if plan.limit is None else some_rows(rows, images, limit=plan.limit, seed=plan.seed)
-
-
-def some_rows(rows: np.ndarray, images: PreparedImages, *, limit: int, seed: int) -> np.ndarray:
-    """Return the rows of random patients, whole patients as far as the limit goes; a smaller limit gives a subset."""
-    if len(rows) <= limit:
-        return rows
-    patients = np.array(images.patients)[rows]
-    shuffled = numpy_generator(seed, "limit").permutation(np.unique(patients))
-    order = {name: rank for rank, name in enumerate(shuffled)}
-    return np.sort(np.array(sorted(rows, key=lambda row: (order[images.patients[row]], row))[:limit]))
 
 
 def describe(label: str, context: AuditContext) -> str:

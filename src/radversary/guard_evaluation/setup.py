@@ -18,12 +18,13 @@ from radversary.attacks.identity import Identity
 from radversary.audit.identity import classifier_hash
 from radversary.audit.plan import AttackPlan
 from radversary.audit.result import Condition
-from radversary.audit.setup import PlannedAttack, check_strengths, condition_of, refuse_evasive, some_rows
+from radversary.audit.setup import PlannedAttack, check_strengths, condition_of, refuse_evasive
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers, probe_images
 from radversary.core.errors import InputError
 from radversary.core.types import AttackerKnowledge
 from radversary.data.prepared import PreparedImages
+from radversary.data.splits import some_rows
 from radversary.guard_evaluation.guarded import GuardedClassifier
 from radversary.guard_evaluation.plan import GuardEvaluationPlan, knowledge_of
 from radversary.imaging.image import check_rule
