@@ -11,12 +11,13 @@ import typer
 from radversary.cli.console import say, show, tell_result
 
 OUT_HELP = "Run folder; default: runs/<name of the plan>. The same command goes on where it was stopped."
-DEVICE_HELP = "auto, cpu, cuda, cuda:1 …"
+DeviceOption = Annotated[str, typer.Option("--device", help="Where models compute: auto (CUDA where there is one), "
+                                                            "cpu, cuda, cuda:1, mps.")]
 
 
 def run_plan(plan: Annotated[Path, typer.Argument(help="A study plan (YAML); see plans/ in the repository.")],
              out: Annotated[Path | None, typer.Option(help=OUT_HELP)] = None,
-             device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto") -> None:
+             device: DeviceOption = "auto") -> None:
     """Prepare data, train models, audit and report, all from one plan; unchanged steps are skipped."""
     from radversary.cli.tables import accuracy_table, detection_table, time_table
     from radversary.storage.plans import read_plan
@@ -48,7 +49,7 @@ def run_folder(name: str) -> Path:
 
 
 def demo(out: Annotated[Path, typer.Option(help="Run folder; the same command goes on where it was stopped.")] =
-         Path("runs/demo"), device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto") -> None:
+         Path("runs/demo"), device: DeviceOption = "auto") -> None:
     """Audit a small ResNet on phantom radiographs: minutes, no download, ends with a report."""
     with as_file(files("radversary.study") / "plans" / "demo.yaml") as plan:
         run_plan(plan, out=out, device=device)

@@ -118,11 +118,12 @@ def promise(fusion: Fusion) -> dict[str, Any]:
             "bound_95": final.bounds(), "calibration_sha256": sha256_json(asdict(fusion))}
 
 
-def load_guard(folder: Path) -> Guard:
+def load_guard(folder: Path, *, device: torch.device | str = "cpu") -> Guard:
     """Load a guard that :func:`save_guard` saved.
 
     Args:
         folder: Its folder.
+        device: Where its classifier shall compute, as :func:`radversary.execution.devices.select_device` returns it.
 
     Returns:
         The guard.
@@ -132,7 +133,7 @@ def load_guard(folder: Path) -> Guard:
         UnknownNameError: It names a detector that does not exist here.
     """
     record = _record(folder)
-    classifier = load_classifier(folder / MODEL)
+    classifier = load_classifier(folder / MODEL).to(device)
     if classifier.card.sha256 != record.model_sha256:
         raise ModelError(f"the thresholds in {folder} were set for another model (sha256 {record.model_sha256[:12]}, "
                          f"here lies {classifier.card.sha256[:12]}); calibrate anew")

@@ -14,6 +14,7 @@ from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import DataError, ModelError, PlanError
 from radversary.data.prepared import PreparedImages
+from radversary.execution.devices import select_device
 from radversary.execution.progress import Progress, reporting
 from radversary.report.html import write_report
 from radversary.storage.files import sha256_json
@@ -36,8 +37,8 @@ DEFAULT_AUDIT: Final[Mapping[str, Any]] = {
 FRACTIONS = (0.0, 0.2, 0.8)
 
 
-def audit_model(plan: AuditPlan, model: Path, source: Mapping[str, Any], out: Path, *,
-                   progress: Progress | None = None) -> AuditResult:
+def audit_model(plan: AuditPlan, model: Path, source: Mapping[str, Any], out: Path, *, device: str = "auto",
+                progress: Progress | None = None) -> AuditResult:
     """Audit a saved model on a data source.
 
     Args:
@@ -45,6 +46,7 @@ def audit_model(plan: AuditPlan, model: Path, source: Mapping[str, Any], out: Pa
         model: Folder of the victim.
         source: Name and options of a data source.
         out: The run folder.
+        device: ``auto`` or a torch device, for the models.
         progress: Who is told of the steps and how far they are, and may stop them.
 
     Returns:
@@ -58,10 +60,12 @@ def audit_model(plan: AuditPlan, model: Path, source: Mapping[str, Any], out: Pa
         BusyError: Another process writes the run folder.
     """
     check_audit(plan)
+    place = select_device(device)
     others = {defence.model for defence in plan.defences} - {"victim"}
     surrogates = {attack.surrogate for attack in plan.attacks if attack.surrogate is not None} - others
     classifiers: dict[str, Classifier] = {
-        "victim": load_model(model), **{name: load_model(Path(name)) for name in sorted(others | surrogates)}}
+        "victim": load_model(model, device=place),
+        **{name: load_model(Path(name), device=place) for name in sorted(others | surrogates)}}
     check_models(classifiers, surrogates)
     card = classifiers["victim"].card
     data = parse_plan(DataPlan, {"source": dict(source), "size": card.size, "channels": card.channels,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.registry import load
 from radversary.classifiers.torch_module import TorchClassifier
@@ -36,11 +38,12 @@ def note_input(plan: ModelPlan, folder: Path) -> None:
         (folder / INPUT).unlink(missing_ok=True)
 
 
-def load_model(folder: Path) -> Classifier:
+def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Classifier:
     """Load a saved model behind the transforms it was trained with.
 
     Args:
         folder: The model's folder, or the weights file in it.
+        device: Where it shall compute.
 
     Returns:
         The classifier.
@@ -49,7 +52,7 @@ def load_model(folder: Path) -> Classifier:
         ModelError: The model cannot be loaded, or the note of its transforms is damaged.
         UnknownNameError: A transform that does not exist here.
     """
-    model = load(folder)
+    model = load(folder, device=device)
     note = (folder if folder.is_dir() else folder.parent) / INPUT
     return Defended(model, read_input(note), inherent=True) if note.is_file() else model
 

@@ -18,6 +18,7 @@ from radversary.core.errors import RadversaryError
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import Restoration
+from radversary.execution.devices import select_device
 from radversary.execution.progress import Progress, current, reporting, working
 from radversary.report.html import write_report
 from radversary.storage.documents import Document, find_document
@@ -106,7 +107,7 @@ def run_study(plan: StudyPlan, out: Path, *, device: str = "auto", progress: Pro
     Args:
         plan: What to do.
         out: The run folder.
-        device: ``auto`` or a torch device, for training.
+        device: ``auto`` or a torch device, for training and audit.
         progress: Who is told of the steps and how far they are, and may stop them.
 
     Returns:
@@ -179,11 +180,13 @@ def prepared_at(out: Path) -> int:
 
 def trained(plan: StudyPlan, images: PreparedImages, out: Path, clock: Clock, *,
             device: str) -> dict[str, TorchClassifier]:
-    """Train the models of a plan, the victim first."""
+    """Train the models of a plan, the victim first; each then lies on the device for those that look at it."""
     models: dict[str, TorchClassifier] = {}
+    place = select_device(device)
     for name in plan.training_order():
         with clock.step(f"train {name}") as step:
             models[name], step.worked = make_model(plan, name, images, models, out / "models" / name, device=device)
+            models[name].to(place)
     return models
 
 
