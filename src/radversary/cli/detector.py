@@ -55,19 +55,21 @@ def fit(
     from radversary.screening.films import read_films
     from radversary.screening.guard import fit_guard, make_detectors, preset_named
     from radversary.screening.views import named_views
+    from radversary.storage.locks import locked
 
     names, views = tuple(use) if use else preset_named(preset), named_views(view or ())
     make_detectors(names, views, attacked=bool(attacked))
     classifier = load_classifier(model).to(select_device(device))
     check_answers(classifier)
-    films = read_films(clean, classifier.card, part=part, clean=True)
-    report_left_out(films.left_out)
-    shown = [read_films(folder, classifier.card) for folder in attacked or ()]
-    report_left_out([reason for item in shown for reason in item.left_out])
-    guard = fit_guard(classifier, films.images, names=names, views=views,
-                      attacked=torch.cat([item.images for item in shown]) if shown else None,
-                      record={"fitted_images": len(films.names)})
-    save_guard(guard, out)
+    with locked(out):  # before anything long, so that a second one is told at once
+        films = read_films(clean, classifier.card, part=part, clean=True)
+        report_left_out(films.left_out)
+        shown = [read_films(folder, classifier.card) for folder in attacked or ()]
+        report_left_out([reason for item in shown for reason in item.left_out])
+        guard = fit_guard(classifier, films.images, names=names, views=views,
+                          attacked=torch.cat([item.images for item in shown]) if shown else None,
+                          record={"fitted_images": len(films.names)})
+        save_guard(guard, out)
     beside = f" and {guard.record['attacked_images']} attacked ones" if shown else ""
     tell_result(f"fitted on {len(films.names)} images{beside}; next: radversary detector calibrate CLEAN "
                 f"--detector {out}")
@@ -95,21 +97,23 @@ def calibrate(
     from radversary.execution.devices import select_device
     from radversary.screening.bundle import load_guard, promise, save_guard
     from radversary.screening.films import GROUPS, read_films
+    from radversary.storage.locks import locked
 
     images_needed(alpha)
     rule = known_rule(rule)
     if by is not None and by not in GROUPS:
         raise UnknownNameError("group", by, GROUPS)
-    guard = load_guard(detector, device=select_device(device))
-    films = read_films(clean, guard.classifier.card, part=part, clean=True)
-    report_left_out(films.left_out)
-    noted = replace(guard, record={**guard.record, "grouped_by": by, "calibrated_images": len(films.names)})
-    with warnings.catch_warnings(record=True) as pooled:
-        warnings.simplefilter("always")
-        ready = noted.calibrate(films.images, films.patients, films.groups(by), alpha=alpha, rule=rule, seed=seed)
-    for warning in pooled:
-        say(f"note: {warning.message}")
-    save_guard(ready, detector)
+    with locked(detector):
+        guard = load_guard(detector, device=select_device(device))
+        films = read_films(clean, guard.classifier.card, part=part, clean=True)
+        report_left_out(films.left_out)
+        noted = replace(guard, record={**guard.record, "grouped_by": by, "calibrated_images": len(films.names)})
+        with warnings.catch_warnings(record=True) as pooled:
+            warnings.simplefilter("always")
+            ready = noted.calibrate(films.images, films.patients, films.groups(by), alpha=alpha, rule=rule, seed=seed)
+        for warning in pooled:
+            say(f"note: {warning.message}")
+        save_guard(ready, detector)
     show(promise_table(promise(ready.calibrated())))
     tell_result(f"calibrated on {len(films.names)} images; use it: radversary screen FILMS --detector {detector}")
 

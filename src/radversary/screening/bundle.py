@@ -24,6 +24,7 @@ from radversary.screening.views import add_views, load_views, save_views
 from radversary.storage.arrays import read_tensors
 from radversary.storage.documents import Document, Sha256, checked, read_document
 from radversary.storage.files import sha256_file, sha256_json, write_json, write_whole
+from radversary.storage.locks import locked
 
 MODEL, LEARNED, VIEWS, GUARD = "model", "detectors.safetensors", "views", "guard.json"
 SEEN = "films seen"
@@ -88,12 +89,19 @@ def save_guard(guard: Guard, folder: Path) -> Path:
 
     Raises:
         ModelError: Its classifier is no network of ours, so that it could not be loaded again.
+        BusyError: Another process writes the folder.
         StorageError: The disk refused.
     """
     if not isinstance(guard.classifier, TorchClassifier):
         raise ModelError(f"only a PyTorch classifier can be saved in a bundle, got {guard.classifier!r}")
+    with locked(folder):
+        return _saved(guard, guard.classifier, folder)
+
+
+def _saved(guard: Guard, classifier: TorchClassifier, folder: Path) -> Path:
+    """Save a guard in a folder that nobody else writes."""
     (folder / GUARD).unlink(missing_ok=True)
-    model = save_classifier(guard.classifier, folder / MODEL)
+    model = save_classifier(classifier, folder / MODEL)
     tensors = {f"{name}/{key}": value.detach().cpu().contiguous()
                for name, detector in guard.detectors.items() for key, value in detector.learned.items()}
     tensors |= {f"{SEEN}/{how}": hashes for how, hashes in guard.seen.items()}

@@ -24,6 +24,7 @@ from radversary.defenses.defended import Defended
 from radversary.storage.documents import Document, Sha256, find_document, read_document
 from radversary.storage.files import sha256_json, storage_errors, write_json
 from radversary.storage.hashes import code_hash, component_hash
+from radversary.storage.locks import locked
 from radversary.study.checks import check_start as check_start
 from radversary.study.checks import check_styles as check_styles
 from radversary.study.model_plan import AdversarialPlan, ModelName, ModelPlan, TrainingAttack
@@ -139,10 +140,17 @@ def make_model(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping
         InputError: Plan and images do not fit, a model that it looks at is not made yet, or ``folder`` holds files that
             no study wrote.
         MissingPartError: ImageNet weights cannot be had.
+        BusyError: Another process trains in the folder.
         StorageError: The disk refused.
     """
-    key = model_key(plan, name, images, made)
-    claim(folder, key)
+    with locked(folder):
+        return _made(plan, name, images, made, folder, device=device)
+
+
+def _made(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping[str, TorchClassifier], folder: Path, *,
+          device: str) -> tuple[TorchClassifier, bool]:
+    """Train or load one model in a folder that nobody else writes."""
+    claim(folder, model_key(plan, name, images, made))
     if (folder / CARD).is_file():
         return load_classifier(folder), False
     model, training = plan.models[name], training_plan(plan, name)
