@@ -19,6 +19,7 @@ from radversary.attacks.base import Batch, run_attack
 from radversary.attacks.metering import Meter, metered
 from radversary.attacks.registry import ATTACKS
 from radversary.classifiers.networks import NETWORKS, build_network
+from radversary.classifiers.registry import load
 from radversary.classifiers.torch_module import wrap
 from radversary.core.seeds import Streams
 from radversary.defenses.base import Stack
@@ -29,7 +30,10 @@ from radversary.defenses.restoration import RESTORERS, Restoration, RestorerCard
 from radversary.detectors.registry import DETECTORS, REFERENCE_FREE
 from radversary.detectors.shallow import texture
 from radversary.guard_evaluation.guarded import GuardedClassifier
+from radversary.imaging.intensity import rotate
+from radversary.imaging.png import png_round_trip
 from radversary.imaging.reencoding import HANDLINGS, HARMLESS
+from radversary.screening.bundle import load_guard, save_guard
 from radversary.screening.guard import PRESETS, Guard, fit_guard
 from radversary.screening.heat import heat_maps
 from radversary.stylization.generators import GENERATORS
@@ -226,6 +230,8 @@ def test_a_guard_looks_at_its_classifiers_device(names):
     with elsewhere() as device:
         guard.classifier.to(device)
         found, heat = guard.screen(FRESH, names=PEOPLE), heat_maps(guard, FRESH)
+        alarms = GuardedClassifier(guard).alarms(FRESH.to(device))
+    assert here(alarms).tolist() == [item.verdict == "review" for item in expected]
     assert [(item.verdict, item.prediction) for item in found] == [(item.verdict, item.prediction) for item in expected]
     assert [item.p_value for item in found] == [item.p_value for item in expected]
     assert (heat is None) == (warm is None)
@@ -247,6 +253,29 @@ def test_re_encoding_stays_where_the_images_are(handle):
     with elsewhere() as device:
         found = handle(images.to(device))
     close(here(found), handle(images))
+
+
+def test_turning_and_filing_stay_where_the_images_are():
+    images, degrees = smooth_images(2), torch.tensor([0.0, 10.0])
+    with elsewhere() as device:
+        turned, filed = rotate(images.to(device), degrees), png_round_trip(images.to(device), torch.tensor([8, 16]))
+    close(here(turned), rotate(images, degrees))
+    close(here(filed), png_round_trip(images, torch.tensor([8, 16])))
+
+
+def test_a_model_and_a_guard_are_loaded_where_they_shall_compute(tmp_path):
+    guard = fit_guard(wrap(build_network("resnet18", classes=3, seed=1), classes=("a", "b", "c"), size=32,
+                           architecture="resnet18"), CLEAN, names=("energy",))
+    save_guard(guard, tmp_path)
+    with elsewhere() as device:
+        assert load(tmp_path / "model", device=device).device == device
+        loaded = load_guard(tmp_path, device=device)
+        assert loaded.classifier.device == device
+        seen, look = [], loaded.detectors["energy"].measure
+        loaded.detectors["energy"].__dict__["measure"] = lambda images, features: seen.append(
+            type(images)) or look(images, features)
+        assert loaded.look(FRESH).scores.shape == (len(FRESH), 1)
+    assert set(seen) == {Elsewhere}
 
 
 def test_an_attack_is_given_images_at_the_classifier():
