@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from radversary.audit import run as run_file
+from radversary.audit import pieces as pieces_file
 from radversary.audit.plan import AuditPlan
 from radversary.audit.setup import AuditInputs
 from radversary.study.plan import DataPlan
@@ -41,7 +41,7 @@ def with_models(inputs: AuditInputs, **models: Any) -> AuditInputs:
 
 def stop_after(patch: pytest.MonkeyPatch, pieces: int) -> list[tuple[str, int, int]]:
     """Let the audit measure so many pieces of work and be killed in the next; returns attack, images and defences."""
-    real, calls = run_file.measure_unit, []
+    real, calls = pieces_file.measure_unit, []
 
     def stopping(context, unit, rows, defended_classifiers):
         if len(calls) == pieces:
@@ -49,7 +49,7 @@ def stop_after(patch: pytest.MonkeyPatch, pieces: int) -> list[tuple[str, int, i
         calls.append((unit.label, len(rows), len(defended_classifiers)))
         return real(context, unit, rows, defended_classifiers)
 
-    patch.setattr(run_file, "measure_unit", stopping)
+    patch.setattr(pieces_file, "measure_unit", stopping)
     return calls
 
 

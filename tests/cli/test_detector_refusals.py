@@ -6,6 +6,7 @@ import pytest
 import yaml
 from torch import nn
 
+from holding import held
 from radversary.classifiers.files import save_classifier
 from radversary.classifiers.networks import NETWORKS
 from radversary.classifiers.torch_module import wrap
@@ -115,3 +116,14 @@ def test_audit_reads_its_plan_and_its_model_before_its_data(radversary, nowhere,
     assert "there is no model at" in radversary(*words, "--model", nowhere).err
     late = radversary(*words, "--model", make_model("a", "b"))
     assert (late.code, "no folder" in late.err) == (2, True)
+
+
+def test_a_bundle_that_another_process_writes_is_one_sentence_before_any_film_is_read(radversary, film, make_model,
+                                                                                        tmp_path):
+    model, out = make_model("a", "b"), tmp_path / "guard"
+    with held(out) as other:
+        for words in (("fit", film, "--model", model, "--out", out), ("calibrate", film, "--detector", out)):
+            found = radversary("detector", *words)
+            assert found.code == 2
+            assert found.err.strip() == (f"error: {out} is being written by another radversary (process {other.pid}); "
+                                         "wait until it has finished, stop it, or give another folder")

@@ -11,6 +11,9 @@ from PIL import Image
 
 from radversary import __version__
 from radversary.attacks.registry import ATTACKS
+from radversary.classifiers.files import save_classifier
+from radversary.classifiers.networks import build_network
+from radversary.classifiers.torch_module import wrap
 from radversary.cli.main import app
 from radversary.data.prepared import PreparedImages
 from radversary.detectors.registry import DETECTORS
@@ -234,6 +237,23 @@ def test_a_saved_model_is_audited_and_its_report_drawn_again(radversary, make_mo
     assert radversary("report", tmp_path / "run").code == 0
     assert report.read_bytes() == before
     assert "| noise | 0.1 |" in radversary("report", tmp_path / "run", "--format", "markdown").out
+
+
+@pytest.mark.slow
+def test_an_audit_is_shared_out_among_workers(radversary, phantoms, tmp_path):
+    save_classifier(wrap(build_network("resnet18", classes=3, seed=1), classes=CLASSES, size=48,
+                         architecture="resnet18"), tmp_path / "model")
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(yaml.safe_dump({"attacks": [{"label": "step", "name": "fgsm", "strengths": [0.05]}],
+                                    "bootstrap": 100, "gallery": 0, "false_alarms": 0.2}))
+    torch.set_num_threads(1)
+    for workers in (1, 2):
+        outcome = radversary("audit", "--model", tmp_path / "model", "--root", phantoms, "--plan", plan, "--out",
+                             tmp_path / str(workers), "--workers", workers)
+        assert outcome.code == 0, outcome.err
+    one, two = ((tmp_path / str(workers) / "predictions.parquet").read_bytes() for workers in (1, 2))
+    assert one == two
+    assert radversary("audit", "--model", tmp_path / "model", "--workers", 0).code == 2
 
 
 def test_a_study_runs_from_its_plan(radversary, make_model, phantoms, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from radversary.core.errors import PlanError
-from radversary.execution.devices import select_device, training_precision
+from radversary.execution.devices import repeatable, select_device, training_precision
 
 CPU = torch.device("cpu")
 
@@ -14,10 +14,29 @@ def test_auto_takes_what_there_is():
     assert select_device("cpu") == CPU
 
 
-@pytest.mark.parametrize("name", ["cuda:99", "gpu", "", "cpu:x", "xla"])
+@pytest.mark.parametrize("name", ["cuda:99", "gpu", "", "cpu:x", "xla", "meta"])
 def test_an_absent_device_is_one_sentence(name):
     with pytest.raises(PlanError, match="is not available here; use 'auto' or 'cpu'"):
         select_device(name)
+
+
+def test_auto_takes_cuda_where_there_is_one_and_no_other_accelerator(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert select_device("auto") == CPU
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "empty", lambda *_size, device: asked.append(device) or torch.zeros(0))
+    select_device("auto")
+    assert asked == ["cuda"]
+
+
+def test_cuda_computes_alike_each_time_and_in_float32():
+    flags = torch.backends.cudnn
+    with flags.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=True):
+        repeatable()
+        assert (flags.benchmark, flags.deterministic, flags.allow_tf32) == (False, True, False)
+    assert not torch.backends.cuda.matmul.allow_tf32
 
 
 @pytest.mark.parametrize(("amx", "expected"), [(True, "bf16-mixed"), (False, "32-true")])

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tiny_study import content, make_study, training
 
-from radversary.audit import run as audit_file
+from radversary.audit import pieces as pieces_file
 from radversary.audit.plan import DefencePlan
 from radversary.core.errors import DataError, ModelError, PlanError, RadversaryError, UnknownNameError
 from radversary.storage.files import sha256_file
@@ -36,8 +36,8 @@ def trainings(monkeypatch) -> list[str]:
 
 @pytest.fixture
 def measurements(monkeypatch) -> list[int]:
-    calls, real = [], audit_file.measure_unit
-    monkeypatch.setattr(audit_file, "measure_unit", lambda *given: calls.append(1) or real(*given))
+    calls, real = [], pieces_file.measure_unit
+    monkeypatch.setattr(pieces_file, "measure_unit", lambda *given: calls.append(1) or real(*given))
     return calls
 
 

@@ -26,6 +26,7 @@ from radversary.core.types import (
     Norm,
     check_images,
 )
+from radversary.execution.devices import image_device
 from radversary.imaging.intensity import levels, quantise
 
 GRID = 1e-4
@@ -126,6 +127,10 @@ class Batch:
     image_ids: tuple[str, ...]
     bits: int | Tensor = 8
 
+    def to(self, device: torch.device) -> Batch:
+        """Return the same batch with images and labels on a device."""
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
 
 @dataclass(frozen=True)
 class AttackOutcome:
@@ -155,6 +160,9 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
                strengths: Sequence[float]) -> Iterator[AttackOutcome]:
     """Run an attack as every audit does: access checked, output checked, pixels re-quantised, costs counted.
 
+    It works on the classifier's device; the outcomes lie where the images of the batch do. Random numbers are drawn on
+    the CPU, so that they are the same on every device.
+
     Args:
         attack: The attack.
         classifier: The victim.
@@ -172,6 +180,7 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
     """
     require_access(classifier, attack.needs, f"attack {type(attack).__name__}")
     streams, meter = Streams.for_images(batch.image_ids, seed=seed, step=step), Meter()
+    home, batch = batch.images.device, batch.to(image_device(classifier.device))
     before, started = meter.copy(), perf_counter()
     for strength, attacked in attack.ladder(metered(classifier, meter), batch.images, batch.labels, streams, strengths):
         check_images(attacked, name=f"output of {attack!r}")
@@ -179,9 +188,10 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
         held = budget.norm == Norm.LINF and budget.epsilon is not None
         images = within_levels(saved, batch.images, budget.epsilon or 0.0, batch.bits) if held else saved
         change = (images - batch.images).flatten(1)
+        success = None if attack.needs == Access.NONE else (classifier.predict(images) != batch.labels).to(home)
         yield AttackOutcome(
-            strength=strength, images=images, linf=change.abs().amax(1), l2=torch.linalg.vector_norm(change, dim=1),
-            success=None if attack.needs == Access.NONE else classifier.predict(images) != batch.labels,
+            strength=strength, images=images.to(home), linf=change.abs().amax(1).to(home),
+            l2=torch.linalg.vector_norm(change, dim=1).to(home), success=success,
             cost=meter.since(before), seconds=perf_counter() - started)
         before, started = meter.copy(), perf_counter()
 

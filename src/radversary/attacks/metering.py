@@ -79,6 +79,11 @@ class MeteredClassifier(Classifier):
         """Return that of the victim."""
         return self.classifier.fingerprint()
 
+    @property
+    def device(self) -> torch.device:
+        """Where the victim computes."""
+        return self.classifier.device
+
     def logits(self, images: Images) -> Tensor:
         """Return the victim's logits, (N, K)."""
         return self.classifier.logits(self.meter.listen(images))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -14,7 +15,8 @@ from radversary import __version__
 from radversary.audit.environment import environment
 from radversary.audit.findings import findings_of, summarise_outcomes, worst_cases
 from radversary.audit.identity import classifier_hash, image_hashes
-from radversary.audit.measure import anomaly_scores, measure_unit
+from radversary.audit.measure import anomaly_scores
+from radversary.audit.pieces import UNITS, AuditJob, Piece, measure_piece
 from radversary.audit.plan import AuditPlan
 from radversary.audit.result import AuditResult, Cost
 from radversary.audit.setup import AuditContext, AuditInputs, describe, prepare_context, test_rows
@@ -28,6 +30,7 @@ from radversary.audit.tables import AuditTables, assemble
 from radversary.audit.units import FORMAT, WorkUnit, defended_hashes, work_units
 from radversary.core.types import AttackerKnowledge
 from radversary.execution.progress import Progress, reporting, track
+from radversary.execution.workers import check_workers, in_workers
 from radversary.storage.files import read_json, sha256_file, sha256_json, write_json, write_text, write_whole
 from radversary.storage.hashes import component_hash
 from radversary.storage.locks import locked
@@ -35,12 +38,14 @@ from radversary.storage.plans import plan_text
 from radversary.storage.results import ResultCache
 
 KEY, COSTS = "audit.json", "costs.json"
+MEASURING = "Attacking, defending, detecting"
 
 TABLES = ("predictions", "detections", "outcomes")
 """Names of the tables in a run folder."""
 
 
-def run_audit(plan: AuditPlan, inputs: AuditInputs, out: Path, *, progress: Progress | None = None) -> AuditResult:
+def run_audit(plan: AuditPlan, inputs: AuditInputs, out: Path, *, workers: int = 1,
+              progress: Progress | None = None) -> AuditResult:
     """Attack, read, detect and compare on the sealed test images; write the run folder.
 
     The folder gets ``plan.yaml``, ``environment.json``, ``predictions.parquet``, ``detections.parquet``,
@@ -52,6 +57,7 @@ def run_audit(plan: AuditPlan, inputs: AuditInputs, out: Path, *, progress: Prog
         plan: What to do.
         inputs: What is audited.
         out: The run folder.
+        workers: Processes that measure; 1 measures in this one. More need inputs that can be rebuilt.
         progress: Who is told how far it is, and may stop it.
 
     Returns:
@@ -62,14 +68,17 @@ def run_audit(plan: AuditPlan, inputs: AuditInputs, out: Path, *, progress: Prog
         InputError: Plan, models and data do not fit each other.
         BusyError: Another process writes the run folder.
         StorageError: The disk refused; run again to go on.
+        WorkerError: A worker died; run again, it goes on.
     """
+    check_workers(workers)
+    job = AuditJob.of(plan, inputs, out) if workers > 1 else None
     context = prepare_context(plan, inputs)
     rows = test_rows(plan, inputs.images)
     key = audit_key(plan, inputs)
     with locked(out), reporting(progress):
         clear_other(out, key)
         write_text(out / "plan.yaml", inputs.document or plan_text(plan))
-        tables, spent = measured(context, rows, out)
+        tables, spent = measured(context, rows, out, job, workers=workers)
         for name, frame in tables.named():
             write_whole(out / f"{name}.parquet", partial(frame.to_parquet, index=False))
         write_json(out / KEY, {"key": key, "seconds": spent})
@@ -147,25 +156,36 @@ def pairs(plan: AuditPlan, known: Mapping[str, Sequence[str]]) -> tuple[str, ...
                  if any(mark in known.get(name, ()) for name in names))
 
 
-def measured(context: AuditContext, rows: np.ndarray, out: Path) -> tuple[AuditTables, float]:
+def measured(context: AuditContext, rows: np.ndarray, out: Path, job: AuditJob | None = None, *,
+             workers: int = 1) -> tuple[AuditTables, float]:
     """Measure what is not known yet, and return the tables and the seconds that all of it took.
 
     Images are taken batch by batch and each batch goes through all units, so that an attack which keeps its
     stylisations for the next model finds them.
+
+    Args:
+        context: What is run.
+        rows: The test rows.
+        out: The run folder.
+        job: The audit for other processes; None measures in this one.
+        workers: How many of them.
     """
-    cache, units, identities = ResultCache(out / "units"), work_units(context, rows), defended_hashes(context)
+    cache, units, identities = ResultCache(out / UNITS), work_units(context, rows), defended_hashes(context)
     known = {unit.key: cache.read(unit.key) for unit in units}
-    for unit, batch, labels in track(missing(context, units, known, rows, identities),
-                                     "Attacking, defending, detecting"):
-        frame = measure_unit(context, unit, batch, {label: identities[label] for label in labels})
-        cache.add(unit.key, frame)
-        known[unit.key] = pd.concat([known[unit.key], frame], ignore_index=True)
+    pieces = missing(context, units, known, rows, identities)
+    if job is None:
+        done = ((piece, measure_piece(context, units, cache, piece)) for piece in track(pieces, MEASURING))
+    else:
+        done = in_workers(job, pieces, MEASURING, workers=workers)
+    with closing(done):
+        for piece, frame in done:
+            known[piece.key] = pd.concat([known[piece.key], frame], ignore_index=True)
     spent = sum(float(frame["seconds"].sum()) for frame in known.values())
     return assemble(context, units, known, identities), spent
 
 
 def missing(context: AuditContext, units: Sequence[WorkUnit], known: Mapping[str, pd.DataFrame], rows: np.ndarray,
-            identities: Mapping[str, str]) -> list[tuple[WorkUnit, np.ndarray, tuple[str, ...]]]:
+            identities: Mapping[str, str]) -> list[Piece]:
     """List what remains to be measured: a unit, some of its rows, and the defences that have not read them.
 
     Args:
@@ -179,14 +199,14 @@ def missing(context: AuditContext, units: Sequence[WorkUnit], known: Mapping[str
     todo = []
     for batch in np.array_split(rows, range(context.plan.batch_size, len(rows), context.plan.batch_size)):
         items = dict(zip(batch.tolist(), image_hashes(context.images, batch), strict=True))
-        for unit in units:
+        for place, unit in enumerate(units):
             own = [row for row in batch.tolist() if row in unit.members]
             unread = {label: [row for row in own if items[row] not in there[unit.key].get(identities[label], ())]
                       for label in unit.defences}
             labels = tuple(label for label, lacking in unread.items() if lacking)
             lacking = sorted({row for label in labels for row in unread[label]})
             if lacking:
-                todo.append((unit, np.array(lacking), labels))
+                todo.append(Piece(place, unit.key, tuple(lacking), tuple((name, identities[name]) for name in labels)))
     return todo
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,6 +46,7 @@ class AuditInputs:
         training_overlap: Model or transform to the labels of the attacks whose generator it was trained with,
             ``label@knowledge`` where it was trained with the model that one knowledge level attacks.
         ceilings: Oracle to the labels of the attacks that it was trained on.
+        rebuild: Makes equal inputs in another process, and is picklable; None where a model lives in this one alone.
     """
 
     classifiers: Mapping[str, Classifier]
@@ -60,6 +61,7 @@ class AuditInputs:
     oracles: frozenset[str] = frozenset()
     training_overlap: Mapping[str, Sequence[str]] = field(default_factory=dict)
     ceilings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    rebuild: Callable[[], AuditInputs] | None = None
 
 
 @dataclass(frozen=True)

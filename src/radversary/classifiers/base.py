@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -35,6 +36,9 @@ class Classifier:
     A subclass writes :meth:`logits`; one that answers with labels alone (access ``LABELS``) writes :meth:`decide`.
     Any number of threads may ask one classifier at the same time; while they do, none may move it to another device.
 
+    Images may lie on any device, whatever the model's: every method moves them to the model's own and gives its answer,
+    and gradients, on the device of the images that it was given.
+
     Attributes:
         card: What is known of the model.
         access: How much of it an attacker sees.
@@ -42,6 +46,19 @@ class Classifier:
 
     card: ModelCard
     access: Access
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes, so that work on many images can be done there too; the CPU unless it says else."""
+        return torch.device("cpu")
+
+    def to(self, device: torch.device | str) -> Self:  # noqa: ARG002
+        """Move the model to a device; one that runs nothing of ours, such as a service, stays where it is.
+
+        Returns:
+            This classifier.
+        """
+        return self
 
     def logits(self, images: Images) -> Tensor:  # noqa: ARG002
         """Return one score a class, before the softmax.

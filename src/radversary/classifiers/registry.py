@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+import torch
+
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.files import load_classifier
 from radversary.core.errors import ModelError
@@ -33,14 +35,15 @@ CLASSIFIERS: Registry[ClassifierLoader] = Registry("kind of model", {
 """Name to loader; other packages add kinds through the entry point."""
 
 
-def load(reference: str | Path) -> Classifier:
+def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Classifier:
     """Load the model that a path or URL leads to, of whatever kind it is.
 
     Args:
         reference: Such as the folder of ``model.safetensors`` and its card.
+        device: Where it shall compute, as :func:`radversary.execution.devices.select_device` returns it.
 
     Returns:
-        The classifier, on the CPU.
+        The classifier, on that device.
 
     Raises:
         ModelError: No known kind of model is there, or it cannot be loaded.
@@ -49,7 +52,7 @@ def load(reference: str | Path) -> Classifier:
     for name in CLASSIFIERS.names():
         loader = CLASSIFIERS.create(name)
         if loader.recognises(text):
-            return loader.load(text)
+            return loader.load(text).to(device)
     if "://" not in text:
-        return load_classifier(Path(text))  # which says what is missing there
+        return load_classifier(Path(text)).to(device)  # which says what is missing there
     raise ModelError(f"{text} is no model of a known kind ({', '.join(CLASSIFIERS.names())})")

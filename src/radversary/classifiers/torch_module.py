@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, Self
 
 import torch
 from safetensors.torch import save
@@ -105,7 +105,7 @@ class TorchClassifier(Classifier):
         first = next(self.module.parameters(), None)
         return torch.device("cpu") if first is None else first.device
 
-    def to(self, device: torch.device | str) -> TorchClassifier:
+    def to(self, device: torch.device | str) -> Self:
         """Move the module to ``device`` and return this classifier."""
         self.module.to(device)
         return self

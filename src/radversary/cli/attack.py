@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from radversary.cli.console import say, tell_result
+from radversary.cli.run import DeviceOption
 
 
 def attack(
@@ -21,28 +22,32 @@ def attack(
     resize: Annotated[str, typer.Option(help="How a film becomes square: stretch, pad or centre-crop.")] = "stretch",
     interpolation: Annotated[str, typer.Option(help="bilinear, bicubic, nearest or area.")] = "bilinear",
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.")] = 42,
+    device: DeviceOption = "auto",
 ) -> None:
     """Attack images at one or more strengths; no model is needed for attacks that look at none."""
     from radversary.attacks.registry import ATTACKS
     from radversary.cli.data import source_options
     from radversary.cli.pictures import attack_file, image_files, note_attacked
     from radversary.core.errors import DataError, UnreadableImageError
+    from radversary.execution.devices import select_device
     from radversary.imaging.image import rule_of
 
     chosen = ATTACKS.create(name, **source_options(name, None, None, option))
+    place = select_device(device)
     rule = rule_of(size=size, resize=resize, interpolation=interpolation)
     files, left_out = image_files(images), []
     made: list[Path] = []
     for path, film in files.items():
         try:
-            written = attack_file(chosen, path, film, out, rule=rule, seed=seed, strengths=strength or [1.0])
+            written = attack_file(chosen, path, film, out, rule=rule, seed=seed, strengths=strength or [1.0],
+                                  device=place)
         except UnreadableImageError as error:
             say(f"left out: {error}")
             left_out.append(error)
             continue
         made += written
-        for place in written:
-            tell_result(str(place))
+        for target in written:
+            tell_result(str(target))
     note_attacked(made, out)
     if len(left_out) == len(files):
         raise DataError(f"none of {len(files)} files could be attacked; the first: {left_out[0]}")

@@ -9,6 +9,7 @@ import typer
 
 from radversary.cli.console import say, show, tell_result
 from radversary.cli.data import LabelsOption, OptionOption, RootOption, source_options
+from radversary.cli.run import DeviceOption, WorkersOption
 
 
 def audit(
@@ -20,6 +21,8 @@ def audit(
     out: Annotated[Path, typer.Option(help="Run folder; the same command goes on where it was.")] = Path("runs/audit"),
     plan: Annotated[Path | None, typer.Option(help="An audit plan (YAML); default: style transfer at 10/30/50/100 %, "
                                                    "JPEG 75.")] = None,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = 1,
 ) -> None:
     """Attack, detect and defend a model that exists; nothing is trained.
 
@@ -33,7 +36,7 @@ def audit(
 
     chosen = read_plan(AuditPlan, plan) if plan else parse_plan(AuditPlan, DEFAULT_AUDIT, source="the default plan")
     source = {"name": data, "options": source_options(data, root, labels, option)}
-    result = audit_model(chosen, model, source, out)
+    result = audit_model(chosen, model, source, out, device=device, workers=workers)
     show(detection_table(result))
     show(accuracy_table(result))
     for warning in result.data.warnings:

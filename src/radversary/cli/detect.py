@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from radversary.cli.console import tell_result
+from radversary.cli.run import DeviceOption
 
 
 def detect(
@@ -16,6 +17,7 @@ def detect(
     edge_threshold: Annotated[float, typer.Option(min=0, help="Alarm above this edge difference (0-255).")] = 10.0,
     ssim_threshold: Annotated[float, typer.Option(max=1, help="Alarm below this SSIM.")] = 0.95,
     evidence: Annotated[Path | None, typer.Option(help="Write edge maps, differences and spectra to this PNG.")] = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Compare an image with its original: edges, SSIM, spectrum, and the thesis' decision.
 
@@ -26,19 +28,21 @@ def detect(
     from radversary.detectors.evidence import draw_evidence
     from radversary.detectors.registry import DETECTORS
     from radversary.detectors.rule import ThesisRule
+    from radversary.execution.devices import image_device, select_device
     from radversary.imaging.image import check_side
     from radversary.imaging.intensity import resize
     from radversary.imaging.similarity import WINDOW
 
     rule = ThesisRule(edge_threshold=edge_threshold, ssim_threshold=ssim_threshold)
-    clean, doubt = own_size(read_film(original)), own_size(read_film(suspect))
+    place = image_device(select_device(device))
+    clean, doubt = (own_size(read_film(film)).to(place) for film in (original, suspect))
     check_side(clean, WINDOW, who=f"comparing {original.name} with its copy")
     doubt = resize(doubt, (int(clean.shape[-2]), int(clean.shape[-1])))
     for name in DETECTORS.names():
         score = float(DETECTORS.create(name).score(doubt, clean))
         tell_result(f"{name}: {1 - score:.4f} (1 is equal)" if name == "ssim" else f"{name}: {score:.4f} (0 is equal)")
     if evidence is not None:
-        tell_result(f"evidence: {draw_evidence(clean[0], doubt[0], evidence)}")
+        tell_result(f"evidence: {draw_evidence(clean[0].cpu(), doubt[0].cpu(), evidence)}")
     alarm = bool(rule.alarms(doubt, clean))
     tell_result("verdict: manipulated" if alarm else "verdict: no sign of manipulation")
     raise typer.Exit(1 if alarm else 0)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from radversary.cli.console import say, show, show_whole, tell_result
+from radversary.cli.run import DeviceOption
 from radversary.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def fit(
     view: Annotated[list[str] | None, typer.Option(help="For --use consistency: 'canonical', or the folder of a "
                                                    "trained restoration (RUN/restorers/NAME); repeatable.")] = None,
     part: Annotated[str, typer.Option(help="Which part of a run's images.")] = "train",
+    device: DeviceOption = "auto",
 ) -> None:
     """Learn what clean films look like; the next step is `detector calibrate`, on other patients.
 
@@ -48,23 +50,26 @@ def fit(
 
     from radversary.classifiers.files import load_classifier
     from radversary.classifiers.probe import check_answers
+    from radversary.execution.devices import select_device
     from radversary.screening.bundle import save_guard
     from radversary.screening.films import read_films
     from radversary.screening.guard import fit_guard, make_detectors, preset_named
     from radversary.screening.views import named_views
+    from radversary.storage.locks import locked
 
     names, views = tuple(use) if use else preset_named(preset), named_views(view or ())
     make_detectors(names, views, attacked=bool(attacked))
-    classifier = load_classifier(model)
+    classifier = load_classifier(model).to(select_device(device))
     check_answers(classifier)
-    films = read_films(clean, classifier.card, part=part, clean=True)
-    report_left_out(films.left_out)
-    shown = [read_films(folder, classifier.card) for folder in attacked or ()]
-    report_left_out([reason for item in shown for reason in item.left_out])
-    guard = fit_guard(classifier, films.images, names=names, views=views,
-                      attacked=torch.cat([item.images for item in shown]) if shown else None,
-                      record={"fitted_images": len(films.names)})
-    save_guard(guard, out)
+    with locked(out):  # before anything long, so that a second one is told at once
+        films = read_films(clean, classifier.card, part=part, clean=True)
+        report_left_out(films.left_out)
+        shown = [read_films(folder, classifier.card) for folder in attacked or ()]
+        report_left_out([reason for item in shown for reason in item.left_out])
+        guard = fit_guard(classifier, films.images, names=names, views=views,
+                          attacked=torch.cat([item.images for item in shown]) if shown else None,
+                          record={"fitted_images": len(films.names)})
+        save_guard(guard, out)
     beside = f" and {guard.record['attacked_images']} attacked ones" if shown else ""
     tell_result(f"fitted on {len(films.names)} images{beside}; next: radversary detector calibrate CLEAN "
                 f"--detector {out}")
@@ -82,29 +87,33 @@ def calibrate(
                                       "Fisher's sum within a kind and the least p-value across kinds; fisher, all; "
                                       "harmonic, for what one sees clearly.")] = "fisher_within_tippett_across",
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the choice of one image a patient.")] = 42,
+    device: DeviceOption = "auto",
 ) -> None:
     """Set the thresholds on clean films of patients that were not fitted on."""
     from radversary.calibration.combining import known_rule
     from radversary.calibration.thresholds import images_needed
     from radversary.cli.detector_tables import promise_table
     from radversary.core.errors import UnknownNameError
+    from radversary.execution.devices import select_device
     from radversary.screening.bundle import load_guard, promise, save_guard
     from radversary.screening.films import GROUPS, read_films
+    from radversary.storage.locks import locked
 
     images_needed(alpha)
     rule = known_rule(rule)
     if by is not None and by not in GROUPS:
         raise UnknownNameError("group", by, GROUPS)
-    guard = load_guard(detector)
-    films = read_films(clean, guard.classifier.card, part=part, clean=True)
-    report_left_out(films.left_out)
-    noted = replace(guard, record={**guard.record, "grouped_by": by, "calibrated_images": len(films.names)})
-    with warnings.catch_warnings(record=True) as pooled:
-        warnings.simplefilter("always")
-        ready = noted.calibrate(films.images, films.patients, films.groups(by), alpha=alpha, rule=rule, seed=seed)
-    for warning in pooled:
-        say(f"note: {warning.message}")
-    save_guard(ready, detector)
+    with locked(detector):
+        guard = load_guard(detector, device=select_device(device))
+        films = read_films(clean, guard.classifier.card, part=part, clean=True)
+        report_left_out(films.left_out)
+        noted = replace(guard, record={**guard.record, "grouped_by": by, "calibrated_images": len(films.names)})
+        with warnings.catch_warnings(record=True) as pooled:
+            warnings.simplefilter("always")
+            ready = noted.calibrate(films.images, films.patients, films.groups(by), alpha=alpha, rule=rule, seed=seed)
+        for warning in pooled:
+            say(f"note: {warning.message}")
+        save_guard(ready, detector)
     show(promise_table(promise(ready.calibrated())))
     tell_result(f"calibrated on {len(films.names)} images; use it: radversary screen FILMS --detector {detector}")
 
@@ -114,6 +123,7 @@ def check(
     clean: CleanArgument,
     detector: BundleOption = Path("detector"),
     part: Annotated[str, typer.Option(help="Which part of a run's images.")] = "test",
+    device: DeviceOption = "auto",
 ) -> None:
     """Check on fresh clean films that the promise holds, for everyone and for each view, sex and age band.
 
@@ -125,10 +135,11 @@ def check(
     """
     from radversary.calibration.drift import check_clean
     from radversary.cli.detector_tables import rates_table
+    from radversary.execution.devices import select_device
     from radversary.screening.bundle import load_guard
     from radversary.screening.films import read_films
 
-    guard = load_guard(detector)
+    guard = load_guard(detector, device=select_device(device))
     films = read_films(clean, guard.classifier.card, part=part, clean=True)
     report_left_out(films.left_out)
     fusion, by = guard.calibrated(), guard.record.get("grouped_by")
@@ -180,11 +191,13 @@ def evaluate(
                                               "two generators, FGSM, PGD, detector-aware attackers.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the page; the same command goes on where it was.")] = Path(
         "runs/guard-evaluation"),
+    device: DeviceOption = "auto",
 ) -> None:
     """Measure how much a guard notices, what it costs, and what remains of it when the attacker knows it."""
     from radversary.cli.detector_tables import detection_table, harmless_table
     from radversary.core.errors import DataError
     from radversary.data.prepared import PreparedImages
+    from radversary.execution.devices import select_device
     from radversary.guard_evaluation.plan import DEFAULT, GuardEvaluationPlan
     from radversary.guard_evaluation.run import evaluate_guard
     from radversary.report.guard.page import write_guard_evaluation
@@ -198,7 +211,7 @@ def evaluate(
     chosen = read_plan(GuardEvaluationPlan, plan) if plan else parse_plan(GuardEvaluationPlan, DEFAULT,
                                                                           source="the default plan")
     check_attacks(chosen.attacks)
-    guard = load_guard(detector)
+    guard = load_guard(detector, device=select_device(device))
     guard.calibrated()
     result = evaluate_guard(chosen, guard, PreparedImages.load(prepared), out)
     show_whole(detection_table(result))
@@ -218,12 +231,14 @@ def families(
                                            "was.")] = Path("runs/guard-evaluation"),
     train_images: Annotated[int, typer.Option(min=2, max=10**6, help="Training images at most, and as many attacked "
                                                                      "copies an attack.")] = 300,
+    device: DeviceOption = "auto",
 ) -> None:
     """Measure the learned detector on attack families that it was shown, and on each that it was not."""
     from radversary.classifiers.files import load_classifier
     from radversary.cli.detector_tables import families_table
     from radversary.core.errors import DataError
     from radversary.data.prepared import PreparedImages
+    from radversary.execution.devices import select_device
     from radversary.guard_evaluation.families.run import leave_one_family_out
     from radversary.guard_evaluation.families.setup import families_in
     from radversary.guard_evaluation.plan import DEFAULT, GuardEvaluationPlan
@@ -239,7 +254,8 @@ def families(
     chosen = read_plan(GuardEvaluationPlan, plan) if plan else parse_plan(GuardEvaluationPlan, DEFAULT,
                                                                           source="the default plan")
     families_in(chosen)
-    result = leave_one_family_out(chosen, load_classifier(model), PreparedImages.load(prepared), out,
+    place = select_device(device)
+    result = leave_one_family_out(chosen, load_classifier(model).to(place), PreparedImages.load(prepared), out,
                                   train_images=train_images)
     write_page(out / "families.md", families_markdown(result))
     show_whole(families_table(result))

@@ -24,11 +24,20 @@ from radversary.storage.files import sha256_file, write_json, write_whole
 
 
 class Unseen(Classifier):
-    """Stands in for a victim where an attack looks at none; offers no access and answers nothing."""
+    """Stands in for a victim where an attack looks at none; offers no access and answers nothing.
 
-    def __init__(self) -> None:
-        self.access = Access.NONE
+    Args:
+        device: Where the attack shall work.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.access, self._device = Access.NONE, device
         self.card = ModelCard(name="no model", architecture="none", classes=("none", "nothing"), size=1)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the attack works."""
+        return self._device
 
     def logits(self, images: Images) -> torch.Tensor:
         """Refuse: there is no model.
@@ -88,8 +97,8 @@ def own_size(image: Image) -> Images:
 
 
 def attack_file(attack: Attack, path: Path, name: str, out: Path, *, rule: InputRule, seed: int,
-                strengths: Sequence[float]) -> list[Path]:
-    """Attack one film at several strengths and write PNGs named after film and strength.
+                strengths: Sequence[float], device: torch.device) -> list[Path]:
+    """Attack one film at several strengths, on a device, and write PNGs named after film and strength.
 
     A film in colour stays in colour whatever the rule says of channels, and a grey one deeper than 8 bits is written
     at 16.
@@ -103,7 +112,7 @@ def attack_file(attack: Attack, path: Path, name: str, out: Path, *, rule: Input
     batch = Batch(images=to_model_input(film, rule), labels=torch.zeros(1, dtype=torch.int64), image_ids=(name,),
                   bits=bits)
     written_files = []
-    for outcome in run_attack(attack, Unseen(), batch, seed=seed, step="attack", strengths=strengths):
+    for outcome in run_attack(attack, Unseen(device), batch, seed=seed, step="attack", strengths=strengths):
         depth = 16 if bits > 8 and outcome.images.shape[1] == 1 else 8  # what a PNG can hold
         data = encode_png(outcome.images[0], bits=depth)
         target = out / f"{name}-{outcome.strength:.12g}.png"

@@ -11,12 +11,15 @@ import typer
 from radversary.cli.console import say, show, tell_result
 
 OUT_HELP = "Run folder; default: runs/<name of the plan>. The same command goes on where it was stopped."
-DEVICE_HELP = "auto, cpu, cuda, cuda:1 …"
+DeviceOption = Annotated[str, typer.Option("--device", help="Where models compute: auto (CUDA where there is one), "
+                                                            "cpu, cuda, cuda:1, mps.")]
+WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes that attack, defend and detect; 1 does "
+                                                                    "it in this one.")]
 
 
 def run_plan(plan: Annotated[Path, typer.Argument(help="A study plan (YAML); see plans/ in the repository.")],
              out: Annotated[Path | None, typer.Option(help=OUT_HELP)] = None,
-             device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto") -> None:
+             device: DeviceOption = "auto", workers: WorkersOption = 1) -> None:
     """Prepare data, train models, audit and report, all from one plan; unchanged steps are skipped."""
     from radversary.cli.tables import accuracy_table, detection_table, time_table
     from radversary.storage.plans import read_plan
@@ -25,7 +28,7 @@ def run_plan(plan: Annotated[Path, typer.Argument(help="A study plan (YAML); see
 
     study = read_plan(StudyPlan, plan)
     folder = out or run_folder(study.name)
-    result = run_study(study, folder, device=device)
+    result = run_study(study, folder, device=device, workers=workers)
     show(time_table(result.seconds))
     show(detection_table(result))
     show(accuracy_table(result))
@@ -48,7 +51,7 @@ def run_folder(name: str) -> Path:
 
 
 def demo(out: Annotated[Path, typer.Option(help="Run folder; the same command goes on where it was stopped.")] =
-         Path("runs/demo"), device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto") -> None:
+         Path("runs/demo"), device: DeviceOption = "auto", workers: WorkersOption = 1) -> None:
     """Audit a small ResNet on phantom radiographs: minutes, no download, ends with a report."""
     with as_file(files("radversary.study") / "plans" / "demo.yaml") as plan:
-        run_plan(plan, out=out, device=device)
+        run_plan(plan, out=out, device=device, workers=workers)

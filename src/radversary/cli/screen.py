@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from radversary.cli.console import say, show_whole, tell_lines
+from radversary.cli.run import DeviceOption
 
 if TYPE_CHECKING:
     from radversary.screening.verdicts import Verdict
@@ -24,6 +25,7 @@ def screen(
     lines: Annotated[bool, typer.Option("--json", help="One line of JSON a film instead of a table.")] = False,  # noqa: FBT002
     heat_maps: Annotated[Path | None, typer.Option(help="Write a heat map of each film under review here.")] = None,
     part: Annotated[str, typer.Option(help="Which part of a run's images.")] = "test",
+    device: DeviceOption = "auto",
 ) -> None:
     """Screen films for manipulation, without their originals: verdict, p-value, strongest cue, prediction.
 
@@ -32,12 +34,13 @@ def screen(
     on. Exit code 0 where every film passes, 1 where one is to be reviewed or was refused: neither is a pass.
     """
     from radversary.cli.detector_tables import verdict_table
+    from radversary.execution.devices import select_device
     from radversary.screening.bundle import check_model, load_guard
     from radversary.screening.heat import HeatMaps
     from radversary.screening.screen import screen_places
     from radversary.screening.verdicts import as_json
 
-    guard = load_guard(detector)
+    guard = load_guard(detector, device=select_device(device))
     if model is not None:
         check_model(guard, model)
     maps = None if heat_maps is None else HeatMaps(guard, heat_maps)

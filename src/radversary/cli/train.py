@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from radversary.cli.console import say
-from radversary.cli.run import run_folder
+from radversary.cli.run import DeviceOption, run_folder
 
 app = typer.Typer(no_args_is_help=True, help="Train a classifier, or the style network that the attacks use.")
 
@@ -56,7 +56,7 @@ def classifier(
     plan: Annotated[Path, typer.Argument(help="A study plan; its data is prepared and its models are trained, "
                                               "nothing is audited.")],
     out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/<name of the plan>.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    device: DeviceOption = "auto",
 ) -> None:
     """Train the models of a plan and stop there; `radversary run` on the same folder goes on."""
     from radversary.storage.plans import read_plan

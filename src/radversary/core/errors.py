@@ -14,6 +14,7 @@ RadversaryError
 │       └── AccessError          it offers less access than an attack needs
 ├── MissingPartError         an optional library or a weights file is not installed
 ├── CancelledError           it was asked to stop (exit code 130)
+├── WorkerError              a process that took part in the work ended before it was done
 └── StorageError             the disk refused
 """
 
@@ -38,6 +39,17 @@ class RadversaryError(Exception):
 
     def __init__(self, text: str, *, advice: Sequence[str] = ()) -> None:
         super().__init__("\n  ".join(map(sentence, (text, *advice))))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the sentence, so that an error of another process arrives as it was raised there."""
+        return _again, (type(self), str(self), self.__dict__)
+
+
+def _again(kind: type[RadversaryError], text: str, attributes: dict[str, object]) -> RadversaryError:
+    error = kind.__new__(kind)
+    error.args = (text,)
+    error.__dict__.update(attributes)
+    return error
 
 
 class InputError(RadversaryError):
@@ -129,6 +141,10 @@ class MissingPartError(RadversaryError):
 
 class CancelledError(RadversaryError):
     """Work was asked to stop, and stopped with nothing half-written."""
+
+
+class WorkerError(RadversaryError):
+    """A process that took part in the work ended before it was done."""
 
 
 class StorageError(RadversaryError):

@@ -22,6 +22,7 @@ from radversary.imaging.intensity import Interpolation, levels
 from radversary.storage.arrays import open_array
 from radversary.storage.documents import Document, Sha256, find_document, read_document
 from radversary.storage.files import sha256_file, sha256_json, write_json, write_whole
+from radversary.storage.locks import locked
 
 RECORD: Final = "prepared.json"
 IMAGES: Final = "images.npy"
@@ -232,14 +233,17 @@ def prepare_images(table: ImageTable, *, size: int, channels: int = 1, resize: R
         UnknownNameError: No such way to resize or to interpolate.
         DataError: No image can be read, or only those of one class.
         MissingPartError: There are DICOM files and pydicom is not installed.
+        BusyError: Another process prepares images in the folder.
         StorageError: The disk refused; nothing half-written is left.
     """
     rule = rule_of(size=size, channels=channels, resize=resize, interpolation=interpolation)
     inputs = _fingerprint(table, rule)
-    if (known := _made_from(inputs, folder)) is not None:
+    if (known := _made_from(inputs, folder)) is not None:  # what is only read needs no lock
         return known
-    _prepare(table, rule, inputs, folder)
-    return PreparedImages.load(folder)
+    with locked(folder):
+        if (known := _made_from(inputs, folder)) is None:  # another process may just have made it
+            _prepare(table, rule, inputs, folder)
+        return known or PreparedImages.load(folder)
 
 
 def _prepare(table: ImageTable, rule: InputRule, inputs: str, folder: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+import torch
 from torch import Tensor
 
 from radversary.classifiers.base import Classifier
 from radversary.core.types import Access, Images, Labels
 from radversary.defenses.base import Transform
+from radversary.execution.devices import image_device
 from radversary.storage.files import sha256_json
 
 
@@ -40,11 +44,21 @@ class Defended(Classifier):
         """Return a hash of the classifier's weights, the transform and what that was trained to."""
         return sha256_json([self.classifier.fingerprint(), repr(self.transform), *self.transform.content_hashes()])
 
+    @property
+    def device(self) -> torch.device:
+        """Where the classifier computes; images are transformed there too."""
+        return self.classifier.device
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the classifier; transforms work where the images are."""
+        self.classifier.to(device)
+        return self
+
     def decide(self, images: Images) -> Labels:
         """Return what the classifier decides of the transformed images, (N,)."""
-        return self.classifier.decide(self.transform(images))
+        return self.classifier.decide(self.transform(images.to(image_device(self.device)))).to(images.device)
 
     def logits(self, images: Images) -> Tensor:
         """Return the classifier's logits of the transformed images, (N, K)."""
         change = self.transform.bpda if self.adaptive else self.transform
-        return self.classifier.logits(change(images))
+        return self.classifier.logits(change(images.to(image_device(self.device)))).to(images.device)

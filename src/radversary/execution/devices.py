@@ -8,13 +8,16 @@ from radversary.core.errors import PlanError
 
 
 def select_device(name: str = "auto") -> torch.device:
-    """Return the device called ``name``.
+    """Return the device called ``name``, ready for work that can be repeated.
+
+    CUDA then multiplies in whole float32, never in TF32's shorter one, and takes convolutions that add up in one order.
 
     Args:
-        name: ``auto`` (a GPU where there is one), or a torch device such as ``cpu`` or ``cuda:1``.
+        name: ``auto`` (a CUDA device where there is one, else the CPU), or a torch device such as ``cpu``, ``cuda:1``
+            or ``mps``, which has no double precision and is taken only by its name.
 
     Returns:
-        The device.
+        The device; one of several by its number.
 
     Raises:
         PlanError: The device does not exist here.
@@ -23,14 +26,35 @@ def select_device(name: str = "auto") -> torch.device:
         >>> select_device("cpu")
         device(type='cpu')
     """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    chosen = name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
+        device = torch.empty(0, device=chosen).device
     except (RuntimeError, AssertionError) as error:
         raise PlanError(f"device {name!r} is not available here; use 'auto' or 'cpu'") from error
+    if device.type == "meta":  # where tensors have shapes and no numbers
+        raise PlanError(f"device {name!r} is not available here; use 'auto' or 'cpu'")
+    if device.type == "cuda":
+        repeatable()
     return device
+
+
+def repeatable() -> None:
+    """Have CUDA compute alike each time, in float32 as the CPU does; for the whole process."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+
+
+def image_device(model: torch.device) -> torch.device:
+    """Return where images are worked on for a model: on its device, or on the CPU where that lacks double precision.
+
+    Args:
+        model: The model's device.
+
+    Example:
+        >>> image_device(torch.device("mps"))
+        device(type='cpu')
+    """
+    return torch.device("cpu") if model.type == "mps" else model
 
 
 def training_precision(name: str, device: torch.device) -> str:

@@ -134,6 +134,11 @@ class GuardedClassifier(Classifier):
         return sha256_json([guard.classifier.fingerprint(), made, sha256(learned).hexdigest(),
                             asdict(guard.calibrated()), self.group])
 
+    @property
+    def device(self) -> torch.device:
+        """Where the classifier computes; detectors do where the images are."""
+        return self.guard.classifier.device
+
     def logits(self, images: Images) -> Tensor:
         """Return the classifier's logits, (N, K)."""
         return self.guard.classifier.logits(images)

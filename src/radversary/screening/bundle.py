@@ -24,6 +24,7 @@ from radversary.screening.views import add_views, load_views, save_views
 from radversary.storage.arrays import read_tensors
 from radversary.storage.documents import Document, Sha256, checked, read_document
 from radversary.storage.files import sha256_file, sha256_json, write_json, write_whole
+from radversary.storage.locks import locked
 
 MODEL, LEARNED, VIEWS, GUARD = "model", "detectors.safetensors", "views", "guard.json"
 SEEN = "films seen"
@@ -88,12 +89,19 @@ def save_guard(guard: Guard, folder: Path) -> Path:
 
     Raises:
         ModelError: Its classifier is no network of ours, so that it could not be loaded again.
+        BusyError: Another process writes the folder.
         StorageError: The disk refused.
     """
     if not isinstance(guard.classifier, TorchClassifier):
         raise ModelError(f"only a PyTorch classifier can be saved in a bundle, got {guard.classifier!r}")
+    with locked(folder):
+        return _saved(guard, guard.classifier, folder)
+
+
+def _saved(guard: Guard, classifier: TorchClassifier, folder: Path) -> Path:
+    """Save a guard in a folder that nobody else writes."""
     (folder / GUARD).unlink(missing_ok=True)
-    model = save_classifier(guard.classifier, folder / MODEL)
+    model = save_classifier(classifier, folder / MODEL)
     tensors = {f"{name}/{key}": value.detach().cpu().contiguous()
                for name, detector in guard.detectors.items() for key, value in detector.learned.items()}
     tensors |= {f"{SEEN}/{how}": hashes for how, hashes in guard.seen.items()}
@@ -118,11 +126,12 @@ def promise(fusion: Fusion) -> dict[str, Any]:
             "bound_95": final.bounds(), "calibration_sha256": sha256_json(asdict(fusion))}
 
 
-def load_guard(folder: Path) -> Guard:
+def load_guard(folder: Path, *, device: torch.device | str = "cpu") -> Guard:
     """Load a guard that :func:`save_guard` saved.
 
     Args:
         folder: Its folder.
+        device: Where its classifier shall compute, as :func:`radversary.execution.devices.select_device` returns it.
 
     Returns:
         The guard.
@@ -132,7 +141,7 @@ def load_guard(folder: Path) -> Guard:
         UnknownNameError: It names a detector that does not exist here.
     """
     record = _record(folder)
-    classifier = load_classifier(folder / MODEL)
+    classifier = load_classifier(folder / MODEL).to(device)
     if classifier.card.sha256 != record.model_sha256:
         raise ModelError(f"the thresholds in {folder} were set for another model (sha256 {record.model_sha256[:12]}, "
                          f"here lies {classifier.card.sha256[:12]}); calibrate anew")

@@ -23,6 +23,7 @@ from radversary.core.types import Images, check_images
 from radversary.defenses.base import Transform
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
+from radversary.execution.devices import image_device
 from radversary.execution.progress import track
 from radversary.screening.seen import count_seen, film_hashes
 from radversary.screening.verdicts import CUES, Verdict
@@ -109,7 +110,7 @@ class Guard:
         return self.fusion
 
     def look(self, images: Images, *, title: str = "") -> Look:
-        """Look at images once: one pass of the classifier serves all detectors.
+        """Look at images once, on the classifier's device: one pass of the classifier serves all detectors.
 
         Args:
             images: (N, C, S, S) in [0, 1], S the classifier's size.
@@ -124,7 +125,8 @@ class Guard:
         check_images(images)
         parts = list(torch.split(images, BATCH)) if len(images) else []
         with torch.no_grad():
-            seen = [self.anomaly_score(part) for part in (track(parts, title) if title else parts)]
+            seen = [self.anomaly_score(part.to(image_device(self.classifier.device)))
+                    for part in (track(parts, title) if title else parts)]
         classes = len(self.classifier.card.classes)
         scores = torch.cat([item[0] for item in seen]) if seen else torch.zeros(0, len(self.detectors))
         logits = torch.cat([item[1] for item in seen]) if seen else torch.zeros(0, classes)

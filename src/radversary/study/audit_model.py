@@ -14,14 +14,16 @@ from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import DataError, ModelError, PlanError
 from radversary.data.prepared import PreparedImages
+from radversary.execution.devices import select_device
 from radversary.execution.progress import Progress, reporting
+from radversary.execution.workers import check_workers
 from radversary.report.html import write_report
 from radversary.storage.files import sha256_json
 from radversary.storage.locks import locked
 from radversary.storage.plans import parse_plan, plan_text
 from radversary.study.checks import check_audit
 from radversary.study.model_folders import seen_images
-from radversary.study.placing import load_model
+from radversary.study.placing import SavedInputs, load_model
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare, source_text
 from radversary.study.run import PREPARE, Clock
@@ -36,8 +38,8 @@ DEFAULT_AUDIT: Final[Mapping[str, Any]] = {
 FRACTIONS = (0.0, 0.2, 0.8)
 
 
-def audit_model(plan: AuditPlan, model: Path, source: Mapping[str, Any], out: Path, *,
-                   progress: Progress | None = None) -> AuditResult:
+def audit_model(plan: AuditPlan, model: Path, source: Mapping[str, Any], out: Path, *, device: str = "auto",
+                workers: int = 1, progress: Progress | None = None) -> AuditResult:
     """Audit a saved model on a data source.
 
     Args:
@@ -45,6 +47,8 @@ def audit_model(plan: AuditPlan, model: Path, source: Mapping[str, Any], out: Pa
         model: Folder of the victim.
         source: Name and options of a data source.
         out: The run folder.
+        device: ``auto`` or a torch device, for the models.
+        workers: Processes that attack, defend and detect; 1 does it in this one.
         progress: Who is told of the steps and how far they are, and may stop them.
 
     Returns:
@@ -58,10 +62,12 @@ def audit_model(plan: AuditPlan, model: Path, source: Mapping[str, Any], out: Pa
         BusyError: Another process writes the run folder.
     """
     check_audit(plan)
+    check_workers(workers)
+    place = select_device(device)
     others = {defence.model for defence in plan.defences} - {"victim"}
     surrogates = {attack.surrogate for attack in plan.attacks if attack.surrogate is not None} - others
-    classifiers: dict[str, Classifier] = {
-        "victim": load_model(model), **{name: load_model(Path(name)) for name in sorted(others | surrogates)}}
+    models = {"victim": model, **{name: Path(name) for name in sorted(others | surrogates)}}
+    classifiers = {name: load_model(folder, device=place) for name, folder in models.items()}
     check_models(classifiers, surrogates)
     card = classifiers["victim"].card
     data = parse_plan(DataPlan, {"source": dict(source), "size": card.size, "channels": card.channels,
@@ -69,11 +75,12 @@ def audit_model(plan: AuditPlan, model: Path, source: Mapping[str, Any], out: Pa
                                  "classes": card.classes, "fractions": FRACTIONS}, source="the data source")
     document = plan_text(plan) + plan_text(data) + f"model_sha256: {card.sha256}\n"
     with locked(out), reporting(progress):
-        return _audit(plan, classifiers, data, model, document, Clock(out, sha256_json(document)))
+        clock = Clock(out, sha256_json(document))
+        return _audit(plan, classifiers, models, data, document, clock, device=device, workers=workers)
 
 
-def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], data: DataPlan, model: Path, document: str,
-           clock: Clock) -> AuditResult:
+def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mapping[str, Path], data: DataPlan,
+           document: str, clock: Clock, *, device: str, workers: int) -> AuditResult:
     """Audit a saved model in a folder that nobody else writes."""
     out, card = clock.folder, classifiers["victim"].card
     with clock.step(PREPARE):
@@ -81,14 +88,15 @@ def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], data: DataPla
     others = {defence.model for defence in plan.defences} - {"victim"}
     parts = {f"defence model {name}": Path(name) for name in sorted(others)}
     parts |= {f"restorer {folder}": folder for folder in restorers_of(plan)}
-    seen = [*seen_before(model, images), *(f"{part}: {text}" for part, folder in parts.items()
+    seen = [*seen_before(models["victim"], images), *(f"{part}: {text}" for part, folder in parts.items()
                                            for text in seen_before(folder, images))]
     report = report.model_copy(update={"warnings": (*report.warnings, *seen)})
     inputs = AuditInputs(classifiers=classifiers, images=images, report=report, source=source_text(data, images),
                          seconds=clock.seconds([PREPARE]), document=document,
+                         rebuild=SavedInputs(models, {}, images.folder, report, device),
                          provenance={"victim sha256": card.sha256, "images sha256": images.sha256})
     with clock.step("audit"):
-        result = run_audit(plan, inputs, out)
+        result = run_audit(plan, inputs, out, workers=workers)
     with clock.step("report"):
         write_report(out)
     return result

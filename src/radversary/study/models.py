@@ -16,6 +16,7 @@ from radversary.core.seeds import derive_seed
 from radversary.data.prepared import PreparedImages
 from radversary.storage.files import sha256_json, write_json
 from radversary.storage.hashes import code_hash, component_hash
+from radversary.storage.locks import locked
 from radversary.study.model_folders import SEEN, claim, files_of
 from radversary.study.model_plan import ModelPlan
 from radversary.study.placing import note_input
@@ -78,10 +79,17 @@ def make_model(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping
         InputError: Plan and images do not fit, a model that it looks at is not made yet, or ``folder`` holds files that
             no study wrote.
         MissingPartError: ImageNet weights cannot be had.
+        BusyError: Another process trains in the folder.
         StorageError: The disk refused.
     """
-    key = model_key(plan, name, images, made)
-    claim(folder, key)
+    with locked(folder):
+        return _made(plan, name, images, made, folder, device=device)
+
+
+def _made(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping[str, TorchClassifier], folder: Path, *,
+          device: str) -> tuple[TorchClassifier, bool]:
+    """Train or load one model in a folder that nobody else writes."""
+    claim(folder, model_key(plan, name, images, made))
     if (folder / CARD).is_file():
         return load_classifier(folder), False
     model, training = plan.models[name], training_plan(plan, name)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
+from radversary.audit.setup import AuditInputs
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.registry import load
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import ModelError
+from radversary.data.checks import DataReport
+from radversary.data.prepared import PreparedImages
 from radversary.defenses.base import Stack
 from radversary.defenses.defended import Defended
+from radversary.defenses.restoration import load_restoration
+from radversary.execution.devices import select_device
 from radversary.storage.documents import read_document
 from radversary.storage.files import write_json
 from radversary.storage.plans import Part
@@ -36,11 +45,12 @@ def note_input(plan: ModelPlan, folder: Path) -> None:
         (folder / INPUT).unlink(missing_ok=True)
 
 
-def load_model(folder: Path) -> Classifier:
+def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Classifier:
     """Load a saved model behind the transforms it was trained with.
 
     Args:
         folder: The model's folder, or the weights file in it.
+        device: Where it shall compute.
 
     Returns:
         The classifier.
@@ -49,9 +59,42 @@ def load_model(folder: Path) -> Classifier:
         ModelError: The model cannot be loaded, or the note of its transforms is damaged.
         UnknownNameError: A transform that does not exist here.
     """
-    model = load(folder)
+    model = load(folder, device=device)
     note = (folder if folder.is_dir() else folder.parent) / INPUT
     return Defended(model, read_input(note), inherent=True) if note.is_file() else model
+
+
+@dataclass(frozen=True)
+class SavedInputs:
+    """What is audited, by where it is saved: another process makes the same inputs of it.
+
+    Attributes:
+        models: Name to the folder of each model.
+        restorers: Name to the folder of each trained transform.
+        prepared: Folder of the prepared images.
+        report: What the data check found.
+        device: Where models compute.
+    """
+
+    models: Mapping[str, Path]
+    restorers: Mapping[str, Path]
+    prepared: Path
+    report: DataReport
+    device: str
+
+    def __call__(self) -> AuditInputs:
+        """Load all of it.
+
+        Raises:
+            ModelError: A model or transform cannot be loaded.
+            DataError: There are no whole prepared images.
+            PlanError: The device does not exist here.
+        """
+        place = select_device(self.device)
+        return AuditInputs(
+            classifiers={name: load_model(folder, device=place) for name, folder in self.models.items()},
+            transforms={name: load_restoration(folder) for name, folder in self.restorers.items()},
+            images=PreparedImages.load(self.prepared), report=self.report, source="")
 
 
 def read_input(note: Path) -> Stack:

@@ -13,6 +13,7 @@ from radversary.data.prepared import PreparedImages, prepare_images
 from radversary.data.registry import DATASETS
 from radversary.data.splits import split_by_image, split_by_patient
 from radversary.data.table import ImageTable
+from radversary.storage.locks import locked
 from radversary.study.plan import DataPlan
 
 DIVIDED: Final = "divided_by"
@@ -34,12 +35,14 @@ def prepare(plan: DataPlan, folder: Path, *, seed: int) -> tuple[PreparedImages,
         DataError: The images cannot be used, or only some of them have a part.
         ModelError: The data has other classes than the plan.
         PlanError: The plan wants a leaky split of a table that comes divided.
+        BusyError: Another process prepares images in the folder.
     """
-    table = DATASETS.create(plan.source.name, **plan.source.options).table(folder / "source")
-    table = in_order(table, plan.classes)
-    images = prepare_images(divide(table, plan, seed=seed), size=plan.size, channels=plan.channels,
-                            resize=plan.resize, interpolation=plan.interpolation, folder=folder / "prepared")
-    return images, _checked(images, folder / f"check-{images.sha256[:16]}-{seed}.json", seed=seed)
+    with locked(folder):
+        table = DATASETS.create(plan.source.name, **plan.source.options).table(folder / "source")
+        table = in_order(table, plan.classes)
+        images = prepare_images(divide(table, plan, seed=seed), size=plan.size, channels=plan.channels,
+                                resize=plan.resize, interpolation=plan.interpolation, folder=folder / "prepared")
+        return images, _checked(images, folder / f"check-{images.sha256[:16]}-{seed}.json", seed=seed)
 
 
 def in_order(table: ImageTable, classes: tuple[str, ...] | None) -> ImageTable:

@@ -18,6 +18,7 @@ from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import Restoration, load_restoration
 from radversary.storage.files import sha256_json, storage_errors, write_json
 from radversary.storage.hashes import component_hash
+from radversary.storage.locks import LOCK, locked
 from radversary.study.model_folders import ATTACKED_COPIES, KEY, SEEN, files_of, known_key
 from radversary.study.models import made_before
 from radversary.study.plan import StudyPlan
@@ -52,13 +53,20 @@ def make_restorer(plan: StudyPlan, name: str, images: PreparedImages, made: Mapp
 
     Raises:
         InputError: Plan and images do not fit, or ``folder`` holds files that no study wrote.
+        BusyError: Another process trains in the folder.
         StorageError: The disk refused.
     """
-    claim(folder, restorer_key(plan, name, images, made))
+    with locked(folder):
+        return _made(Making(plan, name, images, made, folder, device))
+
+
+def _made(making: Making) -> tuple[Restoration, bool]:
+    """Train or load one restorer in a folder that nobody else writes."""
+    plan, name, images, folder = making.plan, making.name, making.images, making.folder
+    claim(folder, restorer_key(plan, name, images, making.made))
     if (folder / CARD).is_file():
         return load_restoration(folder), False
     write_json(folder / SEEN, {"file_sha256": files_of(images, "train", "validation")})
-    making = Making(plan, name, images, made, folder, device)
     restorer = plan.restorers[name]
     if restorer.denoiser:
         return making.denoiser(restorer.denoiser), True
@@ -154,5 +162,9 @@ def claim(folder: Path, key: str) -> None:
         if known is None:
             raise PlanError(f"{folder} holds files that no study wrote; move them or choose another --out")
         with storage_errors(folder):
-            shutil.rmtree(folder)
+            for path in folder.iterdir():
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                elif path.name != LOCK:  # which this process holds
+                    path.unlink()
     write_json(folder / KEY, key)

@@ -18,7 +18,9 @@ from radversary.core.errors import RadversaryError
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import Restoration
+from radversary.execution.devices import select_device
 from radversary.execution.progress import Progress, current, reporting, working
+from radversary.execution.workers import check_workers
 from radversary.report.html import write_report
 from radversary.storage.documents import Document, find_document
 from radversary.storage.files import sha256_json, write_json, write_text
@@ -26,7 +28,7 @@ from radversary.storage.locks import locked
 from radversary.storage.plans import plan_text
 from radversary.study.checks import check_study
 from radversary.study.models import make_model
-from radversary.study.placing import placed
+from radversary.study.placing import SavedInputs, placed
 from radversary.study.plan import StudyPlan
 from radversary.study.prepare import prepare, source_text
 from radversary.study.restorers import make_restorer
@@ -100,13 +102,15 @@ class Clock:
         return {name: self._seconds[name] for name in names if name in self._seconds}
 
 
-def run_study(plan: StudyPlan, out: Path, *, device: str = "auto", progress: Progress | None = None) -> AuditResult:
+def run_study(plan: StudyPlan, out: Path, *, device: str = "auto", workers: int = 1,
+              progress: Progress | None = None) -> AuditResult:
     """Run a study into a run folder; run again, it goes on where it was.
 
     Args:
         plan: What to do.
         out: The run folder.
-        device: ``auto`` or a torch device, for training.
+        device: ``auto`` or a torch device, for training and audit.
+        workers: Processes that attack, defend and detect; 1 does it in this one.
         progress: Who is told of the steps and how far they are, and may stop them.
 
     Returns:
@@ -118,11 +122,12 @@ def run_study(plan: StudyPlan, out: Path, *, device: str = "auto", progress: Pro
         MissingPartError: Weights or an optional library are missing.
         StorageError: The disk refused.
     """
+    check_workers(workers)
     with locked(out), reporting(progress):
-        return _run(plan, out, Clock(out, plan_hash(plan)), device=device)
+        return _run(plan, out, Clock(out, plan_hash(plan)), device=device, workers=workers)
 
 
-def _run(plan: StudyPlan, out: Path, clock: Clock, *, device: str) -> AuditResult:
+def _run(plan: StudyPlan, out: Path, clock: Clock, *, device: str, workers: int) -> AuditResult:
     """Run a study in a folder that nobody else writes."""
     images, report = prepared(plan, out, clock, device=device)
     models = trained(plan, images, out, clock, device=device)
@@ -137,10 +142,12 @@ def _run(plan: StudyPlan, out: Path, clock: Clock, *, device: str) -> AuditResul
         oracles=frozenset(name for name, model in plan.models.items() if model.oracle),
         training_overlap=training_overlap_of(plan),
         ceilings=ceilings(plan),
+        rebuild=SavedInputs({name: out / "models" / name for name in models},
+                            {name: out / "restorers" / name for name in restorers}, images.folder, report, device),
         provenance={"plan sha256": plan_hash(plan), "images sha256": images.sha256,
                     "command": "radversary run plan.yaml", **weights})
     with clock.step("audit"):
-        result = run_audit(plan.audit_part(), inputs, out)
+        result = run_audit(plan.audit_part(), inputs, out, workers=workers)
     with clock.step("report"):
         write_report(out)
     return result
@@ -179,11 +186,13 @@ def prepared_at(out: Path) -> int:
 
 def trained(plan: StudyPlan, images: PreparedImages, out: Path, clock: Clock, *,
             device: str) -> dict[str, TorchClassifier]:
-    """Train the models of a plan, the victim first."""
+    """Train the models of a plan, the victim first; each then lies on the device for those that look at it."""
     models: dict[str, TorchClassifier] = {}
+    place = select_device(device)
     for name in plan.training_order():
         with clock.step(f"train {name}") as step:
             models[name], step.worked = make_model(plan, name, images, models, out / "models" / name, device=device)
+            models[name].to(place)
     return models
 
 

@@ -20,6 +20,7 @@ from radversary.core.errors import DataError, PlanError
 from radversary.execution.devices import select_device
 from radversary.storage.documents import read_document
 from radversary.storage.files import sha256_json, write_json
+from radversary.storage.locks import locked
 from radversary.training.classifier.consistent import ConsistentRecipe
 from radversary.training.classifier.dual_norm import dual_norm
 from radversary.training.classifier.mixstyle import mixed_styles
@@ -75,22 +76,24 @@ def train(network: nn.Module, *, plan: TrainingPlan, training: Dataset[Any], val
             dual norm was asked for without views or attacks in the step.
         ModelError: The network does not fit the card or the plan.
         TensorError: The images are not of the card's size.
+        BusyError: Another process trains in the folder.
         StorageError: The disk refused; started again, it resumes.
     """
     plan = plan.seeded()
     _check(plan, training, validation, card)
     _check_objective(objective, training)
-    _claim(out, plan, card, objective, (_size(training), _size(validation)))
-    if (out / CARD).is_file():
-        return load_classifier(out)
-    run = _Run(network, plan, training, validation, card, objective, out, select_device(device))
-    curves: dict[str, Curves] = {}
-    with calm(), _prepared(network, objective):
-        for number, phase in enumerate(plan.phases):
-            curves[phase.name] = run.phase(phase, before=sum(done.epochs for done in plan.phases[:number]))
-    write_json(out / CURVES, join_curves(list(curves.values())))
-    draw_curves(curves, out / PICTURE)
-    return save_classifier(TorchClassifier(network, card), out)
+    with locked(out):
+        _claim(out, plan, card, objective, (_size(training), _size(validation)))
+        if (out / CARD).is_file():
+            return load_classifier(out)
+        run = _Run(network, plan, training, validation, card, objective, out, select_device(device))
+        curves: dict[str, Curves] = {}
+        with calm(), _prepared(network, objective):
+            for number, phase in enumerate(plan.phases):
+                curves[phase.name] = run.phase(phase, before=sum(done.epochs for done in plan.phases[:number]))
+        write_json(out / CURVES, join_curves(list(curves.values())))
+        draw_curves(curves, out / PICTURE)
+        return save_classifier(TorchClassifier(network, card), out)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from radversary.defenses.restoration import Restoration, RestorerCard, load_rest
 from radversary.execution.devices import select_device
 from radversary.imaging.intensity import to_grey
 from radversary.storage.files import write_json
+from radversary.storage.locks import locked
 from radversary.training.cyclegan.plan import CycleGanPlan as CycleGanPlan
 from radversary.training.cyclegan.recipe import CycleGanRecipe
 from radversary.training.denoiser.train import claim
@@ -114,6 +115,7 @@ def train_cyclegan(plan: CycleGanPlan, attacked: Dataset[Any], clean: Dataset[An
     Raises:
         DataError: Fewer images than a batch, or images too small.
         PlanError: ``out`` holds another training, or a loss diverged.
+        BusyError: Another process trains in the folder.
         StorageError: The disk refused; started again, it resumes.
     """
     plan = plan.seeded()
@@ -124,12 +126,13 @@ def train_cyclegan(plan: CycleGanPlan, attacked: Dataset[Any], clean: Dataset[An
     card = RestorerCard(name=name, architecture="cyclegan", options={"width": plan.width, "blocks": plan.blocks},
                         trained_on=trained_on)
     sizes = {kind: len(cast("Sized", source)) for kind, source in images.sources.items()}
-    claim(out, {"plan": plan.model_dump(mode="json"), "card": card.model_dump(mode="json"), "images": sizes})
-    if (out / CARD).is_file():
-        return load_restoration(out)
-    recipe = CycleGanRecipe(plan, card).to(memory_format=torch.channels_last)
-    fit(recipe, images, out=out, device=select_device(device))
-    return save_restoration(Restoration(recipe.restorer, card), out)
+    with locked(out):
+        claim(out, {"plan": plan.model_dump(mode="json"), "card": card.model_dump(mode="json"), "images": sizes})
+        if (out / CARD).is_file():
+            return load_restoration(out)
+        recipe = CycleGanRecipe(plan, card).to(memory_format=torch.channels_last)
+        fit(recipe, images, out=out, device=select_device(device))
+        return save_restoration(Restoration(recipe.restorer, card), out)
 
 
 def fit(recipe: CycleGanRecipe, images: Unpaired, *, out: Path, device: torch.device) -> None:

@@ -14,6 +14,7 @@ from radversary.defenses.restoration import Restoration, RestorerCard, build_res
 from radversary.defenses.restorers.restyle import shipped_hash
 from radversary.execution.progress import track
 from radversary.imaging.intensity import to_grey
+from radversary.storage.locks import locked
 from radversary.stylization.network import shipped_stylizer
 
 BATCH = 32
@@ -38,13 +39,15 @@ def fit_restyle(images: Images | Iterable[Images], *, name: str, out: Path, amou
         DataError: No image.
         TensorError: Images outside the pixel contract.
         PlanError: An amount outside 0 to 1.
+        BusyError: Another process writes the folder.
         StorageError: The disk refused.
     """
     card = RestorerCard(name=name, architecture="restyle", options={"amount": amount, "stylizer": shipped_hash()},
                         trained_on=trained_on)
     network = build_restorer(card)
     network.load_state_dict({"code": mean_code(images)})
-    return save_restoration(Restoration(network, card), out)
+    with locked(out):
+        return save_restoration(Restoration(network, card), out)
 
 
 @torch.no_grad()

@@ -28,6 +28,7 @@ from radversary.defenses.restoration import (
 from radversary.execution.devices import select_device
 from radversary.storage.documents import read_document
 from radversary.storage.files import sha256_json, write_json
+from radversary.storage.locks import locked
 from radversary.training.curves import draw_curves, read_curves
 from radversary.training.denoiser.plan import DenoiserPlan as DenoiserPlan
 from radversary.training.denoiser.plan import Guidance as Guidance
@@ -81,6 +82,7 @@ def train_denoiser(plan: DenoiserPlan, classifier: TorchClassifier, training: Da
         PlanError: ``out`` holds another training, or the loss diverged.
         ModelError: The classifier has no features that could guide.
         TensorError: The images are not of the classifier's size.
+        BusyError: Another process trains in the folder.
         StorageError: The disk refused; started again, it resumes.
     """
     plan = plan.seeded()
@@ -90,14 +92,15 @@ def train_denoiser(plan: DenoiserPlan, classifier: TorchClassifier, training: Da
                         f"got {sizes[0]} and {sizes[1]}")
     card = RestorerCard(name=name, architecture="unet", options={"width": plan.width}, trained_on=trained_on,
                         notes=f"guided by model {classifier.card.name!r}")
-    claim(out, {"plan": plan.model_dump(mode="json"), "card": card.model_dump(mode="json"), "pairs": sizes,
-                "classifier": classifier.fingerprint()})
-    if (out / CARD).is_file():
-        return load_restoration(out)
-    network = build_restorer(card, seed=cast("int", plan.seed)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    recipe = DenoiserRecipe(network, classifier, plan)
-    fit(recipe, training, validation, out=out, device=select_device(device))
-    return save_restoration(Restoration(recipe.network, card), out)
+    with locked(out):
+        claim(out, {"plan": plan.model_dump(mode="json"), "card": card.model_dump(mode="json"), "pairs": sizes,
+                    "classifier": classifier.fingerprint()})
+        if (out / CARD).is_file():
+            return load_restoration(out)
+        network = build_restorer(card, seed=cast("int", plan.seed)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        recipe = DenoiserRecipe(network, classifier, plan)
+        fit(recipe, training, validation, out=out, device=select_device(device))
+        return save_restoration(Restoration(recipe.network, card), out)
 
 
 def fit(recipe: DenoiserRecipe, training: Dataset[Any], validation: Dataset[Any], *, out: Path,

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from radversary.core.seeds import derive_seed, global_seed
 from radversary.core.types import Images
 from radversary.storage.files import sha256_file, write_json, write_whole
+from radversary.storage.locks import locked
 from radversary.stylization.bank import procedural_bank
 from radversary.stylization.features import Vgg19, load_vgg19
 from radversary.training.loop import calm, make_trainer
@@ -38,8 +39,15 @@ def train_stylizer(contents: Images, plan: StylizerPlan, out: Path, *, about: st
     Raises:
         MissingPartError: No VGG-19 weights.
         PlanError: The checkpoint in ``out`` is of another plan, other contents or other features.
+        BusyError: Another process trains in the folder.
         StorageError: The disk refused.
     """
+    with locked(out):
+        return _trained(contents, plan, out, about=about)
+
+
+def _trained(contents: Images, plan: StylizerPlan, out: Path, *, about: str) -> Path:
+    """Train in a folder that nobody else writes."""
     vgg = load_vgg19(plan.vgg)
     bank = procedural_bank("train", count=plan.styles, size=plan.size * 3 // 2, seed=derive_seed(plan.seed, "styles"))
     recipe, pairs = seeded_recipe(plan, vgg), Pairs(contents, bank, plan=plan)

@@ -1,0 +1,105 @@
+"""A unit of work on some rows, as any process can do it: from picklable values to rows in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from radversary.audit.measure import measure_unit
+from radversary.audit.plan import AuditPlan
+from radversary.audit.setup import AuditContext, AuditInputs, prepare_context, test_rows
+from radversary.audit.units import WorkUnit, work_units
+from radversary.core.errors import InputError, PlanError
+from radversary.storage.results import ResultCache
+
+UNITS = "units"
+"""Folder of finished work in a run folder."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of a unit that are to be measured.
+
+    Attributes:
+        unit: The unit's place in :func:`radversary.audit.units.work_units`.
+        key: Its key, under which the measurements are kept.
+        rows: Rows of the prepared images.
+        readers: Labels of the defences that read them, each with its identity.
+    """
+
+    unit: int
+    key: str
+    rows: tuple[int, ...]
+    readers: tuple[tuple[str, str], ...]
+
+
+def measure_piece(context: AuditContext, units: Sequence[WorkUnit], cache: ResultCache, piece: Piece) -> pd.DataFrame:
+    """Measure a piece, keep the rows in the cache under its key, and return them.
+
+    Args:
+        context: What is run.
+        units: Its units of work.
+        cache: Where finished work goes.
+        piece: What to measure.
+    """
+    frame = measure_unit(context, units[piece.unit], np.array(piece.rows), dict(piece.readers))
+    cache.add(piece.key, frame)
+    return frame
+
+
+@dataclass(frozen=True)
+class AuditJob:
+    """All that another process needs to measure pieces of an audit: picklable, if ``rebuild`` is.
+
+    It writes into the run folder's cache alone, and takes no lock: who hands out the pieces holds it.
+
+    Attributes:
+        plan: What to do.
+        rebuild: Makes inputs equal to those of the process that hands out the pieces.
+        out: The run folder.
+        fingerprints: Name to fingerprint of each classifier there, so that none is measured for another.
+        images_sha256: Identity of the prepared images there.
+    """
+
+    plan: AuditPlan
+    rebuild: Callable[[], AuditInputs]
+    out: Path
+    fingerprints: Mapping[str, str]
+    images_sha256: str
+
+    @classmethod
+    def of(cls, plan: AuditPlan, inputs: AuditInputs, out: Path) -> AuditJob:
+        """Describe an audit for other processes.
+
+        Raises:
+            PlanError: Its classifiers live in this process alone.
+        """
+        if inputs.rebuild is None:
+            names = ", ".join(sorted({classifier.card.name for classifier in inputs.classifiers.values()}))
+            raise PlanError(f"models that live in this process alone ({names}) cannot be shared out among workers: "
+                            "save them and audit their folders, or use workers=1")
+        return cls(plan, inputs.rebuild, out.resolve(), fingerprints_of(inputs), inputs.images.sha256)
+
+    def open(self) -> Callable[[Piece], pd.DataFrame]:
+        """Build what pieces need and return the function that measures one.
+
+        Raises:
+            InputError: Models or images are others than where the pieces were handed out.
+        """
+        inputs = self.rebuild()
+        if (fingerprints_of(inputs), inputs.images.sha256) != (self.fingerprints, self.images_sha256):
+            raise InputError("a model or the prepared images were changed while they were audited; start again")
+        context = prepare_context(self.plan, inputs)
+        units = work_units(context, test_rows(self.plan, inputs.images))
+        cache = ResultCache(self.out / UNITS)
+        return lambda piece: measure_piece(context, units, cache, piece)
+
+
+def fingerprints_of(inputs: AuditInputs) -> dict[str, str]:
+    """Return the fingerprint of each classifier by name, and that of each trained transform."""
+    transforms = {f"transform {name}": "/".join(item.content_hashes()) for name, item in inputs.transforms.items()}
+    return {name: item.fingerprint() for name, item in inputs.classifiers.items()} | transforms
