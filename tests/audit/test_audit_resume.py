@@ -117,6 +117,7 @@ def changed_model(plan, inputs):
     return plan, with_models(inputs, victim=tiny_classifier(inputs.images.classes, 48, seed=9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [
     lambda plan, inputs: (plan.model_copy(update={"seed": 43}), inputs),
     pytest.param(lambda plan, inputs: (plan.model_copy(update={"limit": 5}), inputs), marks=pytest.mark.slow),
@@ -145,6 +146,7 @@ def test_other_pictures_in_the_style_folder_make_them_anew(inputs, tmp_path):
     assert made[0] != made[1]
 
 
+@pytest.mark.slow
 def test_tables_of_two_plans_are_never_taken_for_one_another(inputs, tmp_path, monkeypatch):
     first, second = make_plan(**QUICK), make_plan(**QUICK, seed=43)
     run_audit(first, inputs, tmp_path)
@@ -179,6 +181,7 @@ def changed_network(victim):
     return TorchClassifier(nn.Sequential(victim.module, nn.Softsign()), victim.card)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [other_constants, changed_network])
 def test_changed_code_under_the_same_weights_makes_figures_anew(inputs, tmp_path, change, monkeypatch):
     """Same weights, same card, same fingerprint: 58 % was printed where a fresh folder said 20 %."""

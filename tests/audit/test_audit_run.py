@@ -178,6 +178,7 @@ def test_too_few_validation_images_are_said_not_guessed(inputs, tmp_path):
     assert any("detection was not assessed" in warning for warning in result.data.warnings)
 
 
+@pytest.mark.slow
 def test_a_colour_attack_goes_through_everything(inputs, tmp_path):
     colour = {**STYLE, "options": {**STYLE["options"], "colour": "rgb"}, "strengths": [1.0]}
     result = run_audit(make_plan(attacks=[colour], gallery=1), inputs, tmp_path)
@@ -202,6 +203,7 @@ def parts_only(inputs, tmp_path, keep):
     return replace(inputs, images=replace(inputs.images, table=table, folder=tmp_path))
 
 
+@pytest.mark.slow
 def test_images_without_a_validation_part_are_audited_without_detection(inputs, tmp_path):
     plan = make_plan(gallery=0, defences=[], attacks=[{"label": "n", "name": "noise"}])
     result = run_audit(plan, parts_only(inputs, tmp_path, ["test"]), tmp_path / "run")
@@ -256,6 +258,7 @@ class LabelsOnly(Classifier):
         return self.inner.decide(images)
 
 
+@pytest.mark.slow
 def test_a_victim_that_answers_with_labels_alone_is_audited_without_areas(inputs, finished, tmp_path):
     closed = LabelsOnly(inputs.classifiers["victim"])
     result = run_audit(make_plan(gallery=1), with_models(inputs, victim=closed), tmp_path)
@@ -270,6 +273,7 @@ def test_a_victim_that_answers_with_labels_alone_is_audited_without_areas(inputs
         run_audit(make_plan(attacks=[{"label": "f", "name": "fgsm"}]), with_models(inputs, victim=closed), tmp_path)
 
 
+@pytest.mark.slow
 def test_predictions_changed_by_hand_are_not_taken_for_the_run_s_own(finished, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(finished[1], folder)

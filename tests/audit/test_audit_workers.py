@@ -53,6 +53,7 @@ def tables(folder: Path) -> list[bytes]:
     return [(folder / name).read_bytes() for name in TABLES]
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_bytes_of_one(saved, alone, tmp_path):
     heard = []
     run_audit(PLAN, saved, tmp_path, workers=2, progress=Relay(lambda work: heard.append((work.description, work.done,
@@ -64,6 +65,7 @@ def test_two_workers_give_the_bytes_of_one(saved, alone, tmp_path):
     assert counted[-1] == len(list((tmp_path / UNITS).rglob("*.parquet")))
 
 
+@pytest.mark.slow
 def test_a_piece_is_measured_from_picklable_values(saved, alone, tmp_path, monkeypatch):
     handed = []
     monkeypatch.setattr("radversary.audit.run.in_workers",

@@ -9,6 +9,7 @@ from tiny_audit import NOISE, make_plan
 from radversary.audit.run import run_audit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("detectors", "found", "rules"), [
     (["ssim"], {"ssim"}, False), (["edges", "ssim"], {"edges", "ssim"}, True), ([], set(), False)])
 def test_only_named_detectors_are_computed_and_reported(inputs, tmp_path, detectors, found, rules):

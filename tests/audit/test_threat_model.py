@@ -149,6 +149,7 @@ def test_an_attack_may_be_run_on_some_images_and_is_paired_on_those(inputs, tmp_
     assert cell.performance.accuracy.n == 5
 
 
+@pytest.mark.slow
 def test_an_attack_may_meet_some_defences_only(inputs, tmp_path):
     plan = make_plan(attacks=[{**FGSM_PLAN, "defences": ["other"]}, {"label": "noise", "name": "noise"}],
                      defences=ALL, gallery=1)

@@ -95,6 +95,7 @@ def apart(rng: np.random.Generator, n: int) -> np.ndarray:
     return rng.normal(size=(n, 4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", list(RULES))
 @pytest.mark.parametrize("kind", [same, opposed, apart])
 def test_the_rate_is_kept_however_detectors_depend(kind, rule: str) -> None:

@@ -187,6 +187,7 @@ def test_a_card_of_one_class_is_refused(model):
         load_classifier(model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
 def test_names_that_parallel_and_compiled_training_prefix_are_read(model, prefix):
     before = load_classifier(model).logits(IMAGES)

@@ -94,6 +94,7 @@ def test_no_image_at_all(refused, tmp_path):
     assert "no image in" in refused("attack", tmp_path / "films", "--out", tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_fewer_images_than_a_batch(refused, tmp_path):
     plan = plan_file(tmp_path)
     content = yaml.safe_load(plan.read_text())

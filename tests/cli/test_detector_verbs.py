@@ -167,6 +167,7 @@ def test_a_group_that_is_too_small_is_a_note_and_films_without_one_are_refused_o
     assert [json.loads(line)["verdict"] == "refused" for line in mixed.out.splitlines()] == [False, True, False, True]
 
 
+@pytest.mark.slow
 def test_places_with_films_of_equal_names_are_told_apart(radversary, films, make_model):
     """Two folders, two names, three of four films painted."""
     guard = films / "told"
@@ -198,6 +199,7 @@ def test_places_with_films_of_equal_names_are_told_apart(radversary, films, make
     assert {item["heat_map"] for item in lines if "heat_map" in item} == {str(films / "heat" / name) for name in drawn}
 
 
+@pytest.mark.slow
 def test_what_an_evaluation_found_is_told_in_tables_and_kept(radversary, films, make_model, phantoms):
     run, out = films / "run", films / "watch"
     assert radversary("data", "prepare", "folder", "--root", phantoms, "--out", run, "--size", 48).code == 0
@@ -240,6 +242,7 @@ def test_attacked_films_teach_a_supervised_detector_alone(radversary, films, mak
         assert said in refused.err
 
 
+@pytest.mark.slow
 def test_the_learned_detector_is_measured_on_families_left_out(radversary, films, make_model, phantoms, monkeypatch):
     monkeypatch.setattr("radversary.guard_evaluation.families.run.LearnedDetector", OneEpoch)
     assert radversary("data", "prepare", "folder", "--root", phantoms, "--out", films / "run", "--size", 48).code == 0

@@ -63,6 +63,7 @@ def classes_of(phantoms):
     return sorted(path.name for path in phantoms.iterdir() if path.is_dir() and path.name != "masks")
 
 
+@pytest.mark.slow
 def test_a_guard_is_fitted_calibrated_checked_and_asked_there(radversary, films, phantoms, make_model, far,
                                                                monkeypatch):
     torch.manual_seed(0)
@@ -91,6 +92,7 @@ def test_a_guard_is_fitted_calibrated_checked_and_asked_there(radversary, films,
         assert found.code == 0, found.err
 
 
+@pytest.mark.slow
 def test_a_model_is_audited_there_and_its_predictions_are_the_same_bytes(radversary, films, phantoms, make_model, far):
     torch.manual_seed(0)
     plan, model = films / "plan.yaml", make_model(*classes_of(phantoms))
@@ -106,6 +108,7 @@ def test_a_model_is_audited_there_and_its_predictions_are_the_same_bytes(radvers
     assert there == here
 
 
+@pytest.mark.slow
 def test_images_are_attacked_and_compared_there(radversary, film, tmp_path, far):
     for device in ("far", "cpu"):
         assert radversary("attack", film, "--name", "noise", "--out", tmp_path / device, "--size", 64,

@@ -210,6 +210,7 @@ def test_phantoms_are_drawn_prepared_and_checked(radversary, tmp_path):
     assert checked.out.splitlines()[-1] == "no patient and no film is in two parts"
 
 
+@pytest.mark.slow
 def test_check_finds_a_patient_in_two_parts(radversary, phantoms, tmp_path):
     plan = DataPlan.model_validate({"source": {"name": "folder", "options": {"root": str(phantoms)}}, "size": 32,
                                     "split": "leaky", "balance": False})
@@ -256,6 +257,7 @@ def test_an_audit_is_shared_out_among_workers(radversary, phantoms, tmp_path):
     assert radversary("audit", "--model", tmp_path / "model", "--workers", 0).code == 2
 
 
+@pytest.mark.slow
 def test_a_study_runs_from_its_plan(radversary, make_model, phantoms, tmp_path):
     make_model("a", "b")  # registers the tiny architecture
     phase = {"name": "all", "trunk": "trained", "epochs": 1, "learning_rate": 1e-2, "schedule": "one-cycle"}

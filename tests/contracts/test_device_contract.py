@@ -90,6 +90,7 @@ def close(found, expected):
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=lambda case: str(case)[:60])
 class TestAttack:
+    @pytest.mark.slow
     def test_the_sealed_path_works_at_the_classifier_and_answers_at_the_images(self, name, options, guarded):
         batch = Batch(images=smooth_images(3), labels=LABELS, image_ids=NAMES, bits=torch.tensor([8, 12, 16]))
 
@@ -112,6 +113,7 @@ class TestAttack:
             assert (one.success is None) == (other.success is None)
             assert not isinstance(one.success, Elsewhere)
 
+    @pytest.mark.slow
     def test_images_elsewhere_stay_there(self, name, options):
         attack, victim, images = ATTACKS.create(name, **options), guarded_classifier(), smooth_images(3)
         expected = attack.perturb(victim, images, LABELS, Streams.for_images(NAMES, seed=7, step="x"))
@@ -168,6 +170,7 @@ def test_a_defended_classifier_answers_where_the_images_are(name, tmp_path):
     close(found.detach(), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS.names())
 def test_a_classifier_answers_where_the_images_are(name):
     images = smooth_images(2, 64)
@@ -195,6 +198,7 @@ def test_detectors_with_the_original_score_where_the_images_are(name):
     close(here(found), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFERENCE_FREE.names())
 def test_detectors_without_one_are_fitted_here_and_look_there(name):
     victim = network_classifier()
@@ -247,6 +251,7 @@ def test_generators_draw_where_the_images_are(name):
     close(here(found), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("handle", [*HANDLINGS.values(), *HARMLESS.values()])
 def test_re_encoding_stays_where_the_images_are(handle):
     images = smooth_images(2)
@@ -263,6 +268,7 @@ def test_turning_and_filing_stay_where_the_images_are():
     close(here(filed), png_round_trip(images, torch.tensor([8, 16])))
 
 
+@pytest.mark.slow
 def test_a_model_and_a_guard_are_loaded_where_they_shall_compute(tmp_path):
     guard = fit_guard(wrap(build_network("resnet18", classes=3, seed=1), classes=("a", "b", "c"), size=32,
                            architecture="resnet18"), CLEAN, names=("energy",))

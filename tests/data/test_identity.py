@@ -264,6 +264,7 @@ def test_a_damaged_header_stops_nobody(tmp_path) -> None:
     assert len(prepare_images(table, size=32, folder=tmp_path / "out")) == 7
 
 
+@pytest.mark.slow
 def test_nothing_is_proved_of_unknown_patients_or_an_undivided_table(make_table, tmp_path) -> None:
     table = make_table()
     undivided = check_data(prepare_images(table, size=32, folder=tmp_path / "a"))

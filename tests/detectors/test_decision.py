@@ -97,6 +97,7 @@ def test_reencodings_are_small_changes_of_the_same_images(channels: int) -> None
         assert name == "8-bit" or 0 < float((version - images).abs().mean()) < 0.03
 
 
+@pytest.mark.slow
 def test_evidence_is_one_whole_picture(tmp_path) -> None:
     images = films(2)
     path = draw_evidence(images[0], images[1].expand(3, -1, -1), tmp_path / "deep" / "evidence.png")

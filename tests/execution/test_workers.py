@@ -70,16 +70,19 @@ def test_nothing_to_do_starts_nothing_and_no_worker_is_refused():
         done(1, workers=0)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_one_sentence():
     with pytest.raises(WorkerError, match="a worker process ended before its work was done"):
         done("die", 1)
 
 
+@pytest.mark.slow
 def test_an_error_arrives_as_it_was_raised():
     with pytest.raises(UnknownNameError, match="unknown thing 'abc'; did you mean 'abd'"):
         done("refuse", 1)
 
 
+@pytest.mark.slow
 def test_a_request_to_stop_reaches_a_task_under_way():
     token, started = Cancellation(), time.monotonic()
 
@@ -102,6 +105,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_workers_end_with_the_process_that_started_them(tmp_path):
     (tmp_path / "main.py").write_text(ORPHANS)
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])

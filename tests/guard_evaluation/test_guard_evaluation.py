@@ -261,6 +261,7 @@ def test_a_model_that_answers_otherwise_each_time_is_refused_before_anything_is_
         prepare_guard_evaluation(make_plan(), replace(guard, classifier=drawing), images)
 
 
+@pytest.mark.slow
 def test_pieces_that_were_damaged_or_changed_by_hand_are_measured_anew(images, guard, finished, tmp_path, monkeypatch):
     evaluate_guard(make_plan(), guard, images, tmp_path)
     broken, edited, unsealed = sorted((tmp_path / ".guard-evaluation").glob("*.parquet"))[:3]

@@ -71,6 +71,7 @@ def test_tables_over_many_attacks_say_oracle(result):
     assert [item.ceiling for item in standings(ResultView(result)) if item.defence == ORACLE] == [(OWN,)]
 
 
+@pytest.mark.slow
 def test_the_page_says_so_only_where_it_is_true(small, tmp_path):
     page = " ".join(Outline(render_report(small, tmp_path)).text.split())
     grid_and_visibility = 2

@@ -141,6 +141,7 @@ WITHOUT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", WITHOUT)
 def test_renders_without(small, missing):
     result, folder = small
@@ -281,6 +282,7 @@ def test_wilson_of_the_fixture_is_an_interval():
     assert wilson(0.5, 100).low == pytest.approx(0.404, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_names_with_control_characters_are_written_as_escapes(tmp_path):
     result = audit_result(tmp_path)
     strange = result.model_copy(update={
@@ -305,6 +307,7 @@ def test_a_picture_that_cannot_be_carried_is_absent(tmp_path, monkeypatch):
         assert gallery.data_uri(tmp_path, name) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [
     "models: [", "models: {victim: {training: {phases: 3}}}", "models: []", "- a", "a: 1\na: 2", "",
     "models: {victim: null}", "models: {victim: {training: {phases: [{epochs: many}]}}}",

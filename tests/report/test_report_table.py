@@ -144,6 +144,7 @@ def small(result):
     return result.model_copy(update={"cells": kept, "detections": result.detections[:4], "curves": {}})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", [*WITHOUT, "everything", "some cells", "the undefended"])
 def test_the_page_renders_without(small, tmp_path, missing):
     update = WITHOUT.get(missing) or {key: value for part in WITHOUT.values() for key, value in part.items()}

@@ -106,6 +106,7 @@ def guard(folder: Path, _films: PreparedImages) -> None:
     save_guard(fit_guard(victim, smooth_images(8, 16), names=("energy",)), folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [classifier, denoiser, cyclegan, restyle, stylizer, study_model, study_restorer,
                                    preparing, study_data, guard], ids=lambda write: write.__name__)
 def test_a_second_writer_is_told_and_a_killed_one_keeps_nothing(write, films, tmp_path):
@@ -146,6 +147,7 @@ except BusyError as error:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_folder_leave_it_whole(films, tmp_path):
     others = [subprocess.Popen([sys.executable, "-c", RACE, str(tmp_path / "data")], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -170,6 +172,7 @@ def test_what_is_only_read_needs_no_lock(films, tmp_path):
     assert (tmp_path / "out" / RECORD).is_file()
 
 
+@pytest.mark.slow
 def test_a_guard_saved_anew_is_whole(films, tmp_path):
     guard(tmp_path, films)
     guard(tmp_path, films)

@@ -39,6 +39,7 @@ def plan_of(films: Path, table: Path, parts: list[str] | None = None, **changes:
     return DataPlan.model_validate({"source": {"name": "csv", "options": options}, "size": 32, **changes})
 
 
+@pytest.mark.slow
 def test_a_table_that_comes_divided_stays_so_and_is_described_so(films, tmp_path) -> None:
     parts = [PARTS[number % 3] for number in range(30)]
     plan = plan_of(films, tmp_path / "t.csv", parts)
@@ -49,6 +50,7 @@ def test_a_table_that_comes_divided_stays_so_and_is_described_so(films, tmp_path
     assert source_text(plan, again) == source_text(plan, images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("split", "words"), [("patient", "patients divided"), ("leaky", "LEAKY")])
 def test_what_the_plan_divides_is_described_as_the_plan_says(films, tmp_path, split, words) -> None:
     plan = plan_of(films, tmp_path / "t.csv", split=split)
@@ -80,6 +82,7 @@ def test_an_unreadable_check_is_written_anew(films, tmp_path, content) -> None:
     assert prepare(plan, tmp_path / "out", seed=1)[1] == DataReport.load(path) == report
 
 
+@pytest.mark.slow
 def test_a_check_is_found_again_by_its_seed(films, tmp_path, monkeypatch) -> None:
     plan = plan_of(films, tmp_path / "t.csv", [PARTS[number % 3] for number in range(30)])
     seeds, real = [], prepare_file.check_data
@@ -89,6 +92,7 @@ def test_a_check_is_found_again_by_its_seed(films, tmp_path, monkeypatch) -> Non
     assert seeds == [1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [{"resize": "pad"}, {"resize": "centre-crop", "interpolation": "area"}])
 def test_the_rule_of_a_plan_reaches_the_pixels_the_card_and_screening(tmp_path, rule) -> None:
     """A model trained on padded films is given padded films wherever it is used."""

@@ -168,6 +168,7 @@ def test_a_defence_without_its_restorer_is_answered_with_the_nearest(tmp_path):
         run_study(plan, tmp_path)
 
 
+@pytest.mark.slow
 def test_files_of_strangers_are_not_removed(tmp_path):
     (tmp_path / "restorers/calm").mkdir(parents=True)
     (tmp_path / "restorers/calm/notes.txt").write_text("mine")
@@ -184,6 +185,7 @@ def test_the_victim_is_no_surrogate_of_itself_and_that_is_said_before_training(t
     assert not (tmp_path / "models").exists()
 
 
+@pytest.mark.slow
 def test_a_bound_below_one_grey_level_is_refused_before_training(tmp_path):
     plan = make_study(attacks=[{"label": "fgsm", "name": "fgsm", "strengths": [0.001],
                                 "knowledge": ["oblivious"]}])

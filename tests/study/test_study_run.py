@@ -106,6 +106,7 @@ def test_a_changed_attack_trains_nothing(finished_study, tmp_path, trainings, me
     assert result.cell("noise", 0.05, "hardened").performance.accuracy.n > 0
 
 
+@pytest.mark.slow
 def test_stopped_in_training_and_started_again_it_ends_with_the_same_bytes(finished_study, tmp_path, monkeypatch,
                                                                            trainings):
     counted = models_file.train

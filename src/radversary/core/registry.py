@@ -64,7 +64,7 @@ class Registry(Generic[Part]):
             UnknownNameError: No such name; the text gives the nearest.
             MissingPartError: It cannot be imported; a library that it needs, or the part itself, is not there.
         """
-        table = self.table()
+        table = self._own if name in self._own else self.table()  # entry points are files that take time to read
         if name not in table:
             raise UnknownNameError(self.kind, name, table)
         module, _, attribute = table[name].partition(":")

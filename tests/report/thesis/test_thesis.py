@@ -122,6 +122,7 @@ def test_a_defence_that_the_gallery_does_not_show_is_said_so(run, tmp_path):
 BARE = {"gallery": (), "curves": {}, "cells": (), "detections": (), "defences": {}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["cells", "everything"])
 def test_whatever_is_missing_costs_a_line_and_nothing_else(tmp_path, missing):
     thesis_run(tmp_path, **(BARE if missing == "everything" else {missing: BARE[missing]}))

@@ -117,6 +117,7 @@ def test_stopped_and_resumed_it_ends_with_the_same_bytes(run, tmp_path, objectiv
     assert float(F.cross_entropy(loaded.logits(images), labels)) == pytest.approx(min(losses[3:]), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_consistency_brings_the_answers_to_views_together(run):
     long = make_plan(Phase(name="long", trunk="trained", epochs=15, learning_rate=2e-2, schedule="one-cycle"))
     views, _ = viewed().fetch(range(26))

@@ -126,6 +126,7 @@ def test_a_stopped_training_resumes_to_the_same_bytes(run, tmp_path, after):
         assert (whole / name).read_bytes() == (stopped / name).read_bytes(), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("phase", "after"), [(ONE_CYCLE, 5), (ONE_CYCLE, 10), (RESTLESS, 14), (RESTLESS, 23)])
 def test_schedules_resume_too(run, tmp_path, phase, after):
     plan = make_plan(phase, patience=6)
@@ -137,6 +138,7 @@ def test_schedules_resume_too(run, tmp_path, phase, after):
         assert sha256_file(tmp_path / "whole" / name) == sha256_file(tmp_path / "stopped" / name), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [14, 23])
 def test_a_run_folder_that_was_moved_keeps_its_best_weights(run, tmp_path, after):
     plan = make_plan(RESTLESS, patience=6)
@@ -150,6 +152,7 @@ def test_a_run_folder_that_was_moved_keeps_its_best_weights(run, tmp_path, after
     assert not (tmp_path / "stopped").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", [ONE_CYCLE, RESTLESS], ids=["all epochs", "out of patience"])
 def test_stopped_after_the_last_checkpoint_trains_no_further(run, tmp_path, monkeypatch, phase):
     plan = make_plan(phase)
@@ -246,6 +249,7 @@ def test_another_plan_in_the_same_folder_is_refused(run):
         run(training=TrainingSet(*arrays(30, 1)))
 
 
+@pytest.mark.slow
 def test_seed_changes_the_result(run):
     unseeded = run(out="a").card.sha256
     assert unseeded != run(make_plan(seed=1), out="b").card.sha256

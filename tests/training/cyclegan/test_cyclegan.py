@@ -98,6 +98,7 @@ def test_a_few_steps_on_one_batch_lower_the_cycle_loss():
     assert seen[-1] < 0.8 * seen[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", [3, 8, 15])
 def test_stopped_and_started_again_it_ends_with_the_same_bytes(whole, tmp_path, last):
     attacked = Failing(ATTACKED, torch.zeros(4, dtype=torch.int64))

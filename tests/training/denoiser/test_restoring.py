@@ -55,6 +55,7 @@ def test_what_is_left_behind(run, tmp_path):
     assert {path.name for path in out.iterdir()} == {*FILES, "training.json", "denoiser"}
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept(run, tmp_path):
     plan = make_denoiser_plan(learning_rate=0.05, epochs=6, guidance={"features": 0, "logits": 0})
     denoiser = run(plan=plan, training=spoilt(26, 1))
@@ -99,6 +100,7 @@ def test_the_seed_is_42_unless_given_and_the_global_state_is_left_alone(run, tmp
     assert hashes[0] == hashes[1] != hashes[2]
 
 
+@pytest.mark.slow
 def test_bfloat16_learns_too_and_saves_float32(run):
     denoiser = run(plan=make_denoiser_plan(precision="bfloat16", epochs=8))
     assert {value.dtype for value in denoiser.network.parameters()} == {torch.float32}

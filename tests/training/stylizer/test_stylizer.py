@@ -123,6 +123,7 @@ def test_a_plan_that_makes_no_sense_is_refused(changes):
         StylizerPlan(**changes)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_training_is_refused(plan, tmp_path):
     train_stylizer(CONTENTS, plan, tmp_path, about="smooth noise")
     before = sha256_file(tmp_path / "stylizer.safetensors")
