@@ -57,6 +57,7 @@ def test_another_attack_repeats_nothing_that_is_known(inputs, tmp_path, monkeypa
     assert pd.read_parquet(tmp_path / "predictions.parquet").equals(before)
 
 
+@pytest.mark.slow
 def test_another_batch_size_repeats_nothing_that_is_known(inputs, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         stop_after(patch, 5)  # of two batches of five images, the second half done
@@ -69,6 +70,7 @@ def test_another_batch_size_repeats_nothing_that_is_known(inputs, tmp_path, monk
             } == {"clean": images - 10, "identity": images - 10, "noise": images - 5}
 
 
+@pytest.mark.slow
 def test_another_defence_reads_alone(inputs, tmp_path, monkeypatch):
     run_audit(make_plan(**QUICK), inputs, tmp_path)
     calls = stop_after(monkeypatch, 99)

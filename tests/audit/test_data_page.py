@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from radversary.audit.summarise.data import summarise_data
-from radversary.data.checks import check_data
+from radversary.data.checks import DataReport
 from radversary.data.csv_table import CsvTable
 from radversary.data.phantoms import Phantoms, write_phantoms
 from radversary.data.prepared import PreparedImages, prepare_images
@@ -18,8 +18,16 @@ def prepared(folder: Path, table: ImageTable) -> PreparedImages:
     return prepare_images(split_by_patient(table), size=32, folder=folder / "prepared")
 
 
+def reported(images: PreparedImages) -> DataReport:
+    """What a check of the images would report, without what takes it long: duplicates and confounds."""
+    return DataReport(patients={part: images.table.frame.iloc[images.rows(part)]["patient_id"].nunique()
+                                for part in ("train", "validation", "test")},
+                      counts={}, shared_patients=(), duplicates=(), duplicate_pairs=0, estimates={},
+                      chance=1 / len(images.classes), errors=(), warnings=())
+
+
 def summary(images: PreparedImages):
-    return summarise_data(images, check_data(images), "phantoms", np.arange(3), None)
+    return summarise_data(images, reported(images), "phantoms", np.arange(3), None)
 
 
 @pytest.fixture
@@ -63,7 +71,7 @@ def test_counts_warnings_and_the_hash_are_those_of_the_rows_that_were_used(table
     """The report once said "30 test images of 43 patients" where the table held 26."""
     images = prepared(tmp_path, table)
     tested = images.rows("test")
-    whole, part = (summarise_data(images, check_data(images), "phantoms", rows, None)
+    whole, part = (summarise_data(images, reported(images), "phantoms", rows, None)
                    for rows in (tested, tested[:3]))
     frame = images.table.frame.iloc[tested[:3]]
     assert sum(part.counts["test"].values()) == 3

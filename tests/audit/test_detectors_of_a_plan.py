@@ -22,6 +22,7 @@ def test_only_named_detectors_are_computed_and_reported(inputs, tmp_path, detect
     assert any(" " in name for name in reported) == rules
 
 
+@pytest.mark.slow
 def test_another_detector_asks_for_other_measurements(inputs, tmp_path):
     first = run_audit(make_plan(attacks=[NOISE], defences=[], detectors=["ssim"]), inputs, tmp_path)
     second = run_audit(make_plan(attacks=[NOISE], defences=[], detectors=["ssim", "spectrum"]), inputs, tmp_path)

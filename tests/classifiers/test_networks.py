@@ -41,6 +41,7 @@ def test_trunk_has_the_published_number_of_weights(architecture, weights_count):
     assert (network.head[0].out_features, network.head[2].p, network.head[3].out_features) == (128, 0.5, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["resnet18", "resnet50"])
 def test_features_equal_torchvisions_arithmetic_on_real_weights(architecture, weights):
     network = build_network(architecture, classes=3).eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from audit_factory import audit_result
 from test_headline_choice import ALL, attack, audit, cells
 from test_report_page import Outline
@@ -31,6 +32,7 @@ def test_page_and_markdown_open_with_it(tmp_path):
     assert "too weak" not in " ".join(Outline(render_report(result(adaptive=500, lower=700), tmp_path)).text.split())
 
 
+@pytest.mark.slow
 def test_what_all_attacks_together_leave_stands_beside_the_worst(tmp_path):
     made = audit_result(tmp_path)
     knowledge = AttackerKnowledge.OBLIVIOUS

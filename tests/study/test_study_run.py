@@ -179,6 +179,7 @@ def test_what_does_not_fit_is_said_before_anything_is_trained(tmp_path, monkeypa
     assert trainings == []
 
 
+@pytest.mark.slow
 def test_fewer_images_than_a_batch_is_one_sentence(tmp_path):
     plan = make_study(models={"victim": {"training": training(batch_size=5000)}}, defences=[])
     with pytest.raises(DataError, match="fewer than one batch of 5000"):

@@ -176,6 +176,7 @@ def test_mixstyle_acts_in_training_alone_and_leaves_nothing_behind():
         pass
 
 
+@pytest.mark.slow
 def test_mixstyle_trains_resumes_and_saves_an_ordinary_network(run, tmp_path, monkeypatch):
     monkeypatch.setattr("tiny_training.Tiny", Residual)
     plain, mixed = (run(make_plan(ONE), out=str(share), objective=Objective(mixstyle=share)) for share in (0.0, 0.9))
