@@ -63,7 +63,7 @@ class Stack(Transform):
         return images
 
     def content_hashes(self) -> tuple[str, ...]:
-        """Return the material of each in turn."""
+        """Return the content hashes of each in turn."""
         return tuple(part for transform in self.transforms for part in transform.content_hashes())
 
     def __str__(self) -> str:
