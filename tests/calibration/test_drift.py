@@ -212,6 +212,7 @@ def test_the_distance_is_scipys_on_online_p_values(monkeypatch) -> None:
     assert len(np.unique(online)) == 80
 
 
+@pytest.mark.slow
 def test_the_test_of_drift_keeps_its_level_where_a_fixed_calibration_would_not() -> None:
     online, fixed = [], []
     for seed in range(150):

@@ -67,6 +67,7 @@ def test_a_film_in_two_parts_is_found_whatever_was_done_to_it(sound, tmp_path, h
     assert set(found[0].parts) == {"train", "test"}
 
 
+@pytest.mark.slow
 def test_sentences_name_no_patient_no_film_and_no_file(make_table, tmp_path) -> None:
     leaky = split_by_image(rotate_before_split(make_table(patients=10, each=1), per_class=20))
     Path(leaky.frame["path"].iloc[-1]).write_text("no film")
@@ -89,6 +90,7 @@ def test_films_without_contrast_match_only_their_exact_copies(sound, tmp_path) -
     assert [{pair.first, pair.second} for pair in found] == [set(sound.table.frame["image_id"].iloc[[20, 59]])]
 
 
+@pytest.mark.slow
 def test_copies_turned_before_the_split_are_caught(make_table, tmp_path) -> None:
     leaky = split_by_image(rotate_before_split(make_table(patients=10, each=1), per_class=20))
     report = check_data(prepared_of(leaky, tmp_path / "p"))
@@ -133,6 +135,7 @@ def test_a_confound_is_named_with_its_figure(sound, tmp_path) -> None:
     assert "chance is 33.3 %" in sentence
 
 
+@pytest.mark.slow
 def test_brightness_is_a_confound_too(sound, tmp_path) -> None:
     for path, label in zip(sound.table.frame["path"], sound.table.labels, strict=True):
         Image.fromarray((np.asarray(Image.open(path)) // 2 + 60 * label).astype(np.uint8)).save(path)

@@ -230,6 +230,7 @@ def test_a_csv_without_patients_takes_them_from_the_headers(tmp_path) -> None:
     assert set(table.frame["view"]) == {"PA", "AP"}
 
 
+@pytest.mark.slow
 def test_the_table_wins_over_the_header_and_contradictions_are_counted(tmp_path) -> None:
     root = wards(tmp_path / "films", count=4)
     lines = ["file,patient_id,view,age"]

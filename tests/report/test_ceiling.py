@@ -96,6 +96,7 @@ def test_under_its_own_attack_the_cover_calls_it_the_ceiling(small, tmp_path):
         == {"ceiling"}
 
 
+@pytest.mark.slow
 def test_curves_dash_the_ceiling_alone(result):
     kept = tuple(c for c in result.cells if c.condition.knowledge == AttackerKnowledge.OBLIVIOUS)
     drawn = {drawing.title: drawing

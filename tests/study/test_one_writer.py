@@ -119,6 +119,7 @@ def test_a_second_writer_is_told_and_a_killed_one_keeps_nothing(write, films, tm
     assert len(list(folder.iterdir())) > 0
 
 
+@pytest.mark.slow
 def test_a_restorer_of_another_plan_is_replaced_while_its_folder_is_held(films, tmp_path, monkeypatch):
     study_restorer(tmp_path, films)
     (tmp_path / "checkpoints").mkdir()

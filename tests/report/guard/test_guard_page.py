@@ -207,6 +207,7 @@ def families_result() -> FamiliesResult:
                           identity=estimate(0.5), warnings=("Mind the <gap>.",), provenance={})
 
 
+@pytest.mark.slow
 def test_families_left_out_stand_on_the_page_where_they_were_measured(page, tmp_path):
     assert 'id="families"' not in page
     guard_evaluation_result(tmp_path).save(tmp_path / "guard-evaluation.json")

@@ -175,6 +175,7 @@ def test_stopped_after_the_last_checkpoint_trains_no_further(run, tmp_path, monk
         assert sha256_file(tmp_path / "whole" / name) == sha256_file(tmp_path / "stopped" / name), name
 
 
+@pytest.mark.slow
 def test_the_adversarial_mix_resumes_too(run, tmp_path):
     images, labels = arrays(26, 1)
     attacked_copies = np.random.default_rng(5).integers(0, 255, (26, 2, 1, 16, 16)).astype(np.uint8)

@@ -88,6 +88,7 @@ def test_a_finished_folder_is_loaded_not_trained(run):
     assert idle.batches == 0
 
 
+@pytest.mark.slow
 def test_the_seed_is_42_unless_given_and_the_global_state_is_left_alone(run, tmp_path):
     torch.manual_seed(3)
     expected = torch.rand(2)
