@@ -14,11 +14,11 @@ from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
 from radversary.classifiers.base import Features
-from radversary.core.errors import InputError
-from radversary.core.types import Images, check_images
+from radversary.core.types import Images
 from radversary.detectors.neighbours import taught
-from radversary.detectors.reference_free import BATCH, ReferenceFreeDetector
+from radversary.detectors.reference_free import ReferenceFreeDetector, learned_from
 from radversary.imaging.reencoding import ORDINARY
+from radversary.imaging.source import ImagesOrSource
 
 
 def fit_gaussian(features: Tensor) -> dict[str, Tensor]:
@@ -103,12 +103,12 @@ def nearest_cloud(features: Tensor, learned: Mapping[str, Tensor], *, who: objec
     return distance(features, cloud).amin(dim=1)
 
 
-def handled(measure: Callable[[Images], Tensor], clean: Images, *, who: object) -> Tensor:
-    """Measure clean images as each of the :data:`ORDINARY` handlings leaves them.
+def handled(measure: Callable[[Images], Tensor], clean: ImagesOrSource, *, who: object) -> Tensor:
+    """Measure clean images as each of the :data:`ORDINARY` handlings leaves them, each read once.
 
     Args:
         measure: Maps images to (N, D).
-        clean: (N, C, H, W) in [0, 1], two at least.
+        clean: (N, C, H, W) in [0, 1], two at least; or a source of such images.
         who: The detector, for the error.
 
     Returns:
@@ -118,12 +118,9 @@ def handled(measure: Callable[[Images], Tensor], clean: Images, *, who: object) 
         InputError: Fewer than two images.
         TensorError: Images outside the pixel contract.
     """
-    check_images(clean, name="clean images")
-    if len(clean) < 2:
-        raise InputError(f"{who!r} needs two clean images at least to learn from, got {len(clean)}")
-    parts = torch.split(clean, BATCH)
     with torch.no_grad():
-        return torch.stack([torch.cat([measure(handle(part)) for part in parts]) for handle in ORDINARY.values()])
+        return torch.cat([torch.stack([measure(handle(part)) for handle in ORDINARY.values()])
+                          for part in learned_from(clean, who=who)], dim=1)
 
 
 @dataclass(frozen=True, kw_only=True)

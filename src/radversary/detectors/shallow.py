@@ -22,7 +22,8 @@ from radversary.core.seeds import generator
 from radversary.core.types import Images
 from radversary.detectors.gaussian import distance, fit_gaussian
 from radversary.detectors.neighbours import taught
-from radversary.detectors.reference_free import BATCH, ReferenceFreeDetector
+from radversary.detectors.reference_free import ReferenceFreeDetector, learned_from
+from radversary.imaging.source import ImagesOrSource
 
 FAINT: Final = 1e-2
 """Energy of differences below which nothing is told apart, on the scale of normalised networks, where maps are about 1;
@@ -119,11 +120,11 @@ class ShallowDetector(ReferenceFreeDetector):
         assert features is not None  # noqa: S101  (reads is set)
         return torch.cat(self._textures(features), dim=1)
 
-    def fit(self, clean: Images) -> Self:
+    def fit(self, clean: ImagesOrSource) -> Self:
         """Learn the texture of clean images, stage by stage, and for heat maps what each place of them looks like.
 
         Args:
-            clean: (N, C, H, W) in [0, 1], two at least.
+            clean: (N, C, H, W) in [0, 1], two at least; or a source of such images.
 
         Returns:
             The detector itself.
@@ -131,12 +132,10 @@ class ShallowDetector(ReferenceFreeDetector):
         Raises:
             InputError: Fewer than two images, no classifier bound, or one without maps.
         """
-        if self.classifier is None or len(clean) < 2:
-            return super().fit(clean)  # which says what is missing
-        stages, cells = [], _Cells()
+        classifier, stages, cells = self.bound(), [], _Cells()
         with torch.no_grad():
-            for part in torch.split(clean, BATCH):
-                features = self.classifier.features(part)
+            for part in learned_from(clean, who=self):
+                features = classifier.features(part)
                 stages.append(self._textures(features))
                 cells.add(contrast_by_cell(features))
         clouds = {"cell": cells.learned()}

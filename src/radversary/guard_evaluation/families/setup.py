@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import numpy as np
-import torch
 from safetensors.torch import save
 
 from radversary import __version__
@@ -28,6 +27,7 @@ from radversary.core.errors import DataError, PlanError
 from radversary.core.seeds import Streams
 from radversary.core.types import AttackerKnowledge, Images
 from radversary.data.prepared import PreparedImages
+from radversary.data.stored import StoredImages
 from radversary.detectors.learned import LearnedDetector
 from radversary.execution.progress import track
 from radversary.guard_evaluation.plan import GuardEvaluationPlan, knowledge_of
@@ -35,6 +35,7 @@ from radversary.guard_evaluation.setup import IDENTITY, GuardEvaluationContext, 
 from radversary.imaging.image import check_rule
 from radversary.imaging.intensity import to_grey
 from radversary.imaging.png import png_round_trip
+from radversary.imaging.source import ChosenSource, JoinedSource
 from radversary.screening.guard import Guard
 from radversary.storage.arrays import read_tensors
 from radversary.storage.files import is_sealed, seal, sha256_json, write_whole
@@ -216,12 +217,16 @@ def attacked_copies(context: FamiliesContext, piece: Piece) -> Images:
     return to_grey(png_round_trip(images, own.depths(piece.rows) if images.shape[1] == 1 else 8))
 
 
-def copies(context: FamiliesContext) -> dict[str, Images]:
-    """Return the attacked training images of each family."""
-    made: dict[str, list[Images]] = {family: [] for family in context.members}
+def copies(context: FamiliesContext) -> dict[str, StoredImages]:
+    """Return the attacked training images of each family, put aside on disk.
+
+    Raises:
+        StorageError: There is no room in the folder for temporary files.
+    """
+    made = {family: StoredImages() for family in context.members}
     for piece in track(training_pieces(context), "Attacking training images"):
-        made[context.families[piece.label]].append(attacked_copies(context, piece))
-    return {family: torch.cat(parts) for family, parts in made.items()}
+        made[context.families[piece.label]].add(attacked_copies(context, piece))
+    return made
 
 
 def teach(context: FamiliesContext, work: Path) -> dict[str, LearnedDetector]:
@@ -236,9 +241,9 @@ def teach(context: FamiliesContext, work: Path) -> dict[str, LearnedDetector]:
     paths = {name: work / f"{context.key(name)[:24]}.safetensors" for name in (ALL, *context.members)}
     missing = {name: path for name, path in paths.items() if not is_sealed(path)}
     if missing:
-        clean, shown = context.evaluation.images.tensor(context.rows), copies(context)
+        clean, shown = ChosenSource(context.evaluation.images, context.rows.tolist()), copies(context)
         for name, path in missing.items():
-            attacked = torch.cat([images for family, images in shown.items() if family != name])
+            attacked = JoinedSource([images for family, images in shown.items() if family != name])
             content = save(dict(replace(context.detector).fit_on(clean, attacked).learned))
             write_whole(path, lambda part, content=content: part.write_bytes(content))  # type: ignore[misc]
             seal(path)
