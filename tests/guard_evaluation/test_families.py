@@ -12,18 +12,15 @@ from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import AccessError, DataError, InputError, ModelError, PlanError
 from radversary.detectors.learned import LearnedDetector
 from radversary.guard_evaluation.families import run as families
-from radversary.guard_evaluation.families import setup as families_context
 from radversary.guard_evaluation.families.result import FamiliesResult
 from radversary.guard_evaluation.families.run import leave_one_family_out
 from radversary.guard_evaluation.families.setup import (
     ALL,
-    attacked_copies,
     family_of,
     in_training,
     prepare_families,
-    teach,
-    training_pieces,
 )
+from radversary.training.learned_detector import DetectorTraining
 from random_parts import count_calls, tiny_classifier
 
 GRAIN = {"label": "grain", "name": "noise", "strengths": [0.05, 0.3]}
@@ -100,7 +97,7 @@ def test_each_detector_is_shown_all_families_but_one(images, victim, tmp_path, m
         return self
 
     monkeypatch.setattr(LearnedDetector, "fit_on", fit_on)
-    names = list(teach(context, tmp_path))
+    names = list(context.taught_detectors(tmp_path))
     assert names == [ALL, "noise", "fourier", "gradient"]
     assert [len(images) for images in seen] == [36, 24, 24, 24]
     whole = {image.numpy().tobytes() for image in seen[0]}
@@ -122,14 +119,14 @@ def test_styles_and_patients_of_the_test_teach_nobody(images, victim):
 
 def test_a_training_image_is_attacked_once_at_a_strength_of_its_own(images, victim):
     context = context_of(images, victim, attacks=[{**GRAIN, "strengths": [0.0, 0.05, 0.3], "images": 9}, STEP])
-    grain = [piece for piece in training_pieces(context) if piece.label == "grain"]
+    grain = [piece for piece in context.training.pieces() if piece.label == "grain"]
     rows = [int(row) for piece in grain for row in piece.rows]
     assert len(rows) == len(set(rows)) == 9
     assert {piece.strength for piece in grain} == {0.05, 0.3}
-    again = training_pieces(context_of(images, victim, attacks=[STEP, {**GRAIN, "images": 9}], batch_size=2))
+    again = context_of(images, victim, attacks=[STEP, {**GRAIN, "images": 9}], batch_size=2).training.pieces()
     assert {(piece.strength, int(row)) for piece in grain for row in piece.rows} == {
         (piece.strength, int(row)) for piece in again if piece.label == "grain" for row in piece.rows}
-    copies = attacked_copies(context, grain[0])
+    copies = context.training.attacked_copies(grain[0])
     assert copies.shape[1:] == (1, 48, 48)
     assert not torch.equal(copies, images.tensor(grain[0].rows))
 
@@ -137,7 +134,7 @@ def test_a_training_image_is_attacked_once_at_a_strength_of_its_own(images, vict
 def test_a_second_run_repeats_nothing_and_ends_with_the_same_bytes(finished, images, victim, monkeypatch):
     _, folder = finished
     before = (folder / "families.json").read_bytes()
-    for module, name in ((families_context, "attacked_copies"), (families, "scores")):
+    for module, name in ((DetectorTraining, "attacked_copies"), (families, "scores")):
         counted, calls = count_calls(getattr(module, name))
         monkeypatch.setattr(module, name, counted)
         leave_one_family_out(make_plan(**{**QUICK, "attacks": [GRAIN, STYLE, STEP, AWARE]}), victim, images, folder,

@@ -42,7 +42,7 @@ from radversary.storage.documents import find_document, read_document
 from radversary.storage.files import sha256_file, sha256_json, write_json
 from radversary.storage.plans import read_plan
 from radversary.study.checks import check_study
-from radversary.study.models import known_key, seen_images, training_record
+from radversary.study.model_folders import known_key, seen_images, training_record
 from radversary.study.placing import load_model
 from radversary.study.plan import StudyPlan
 from radversary.study.run import Timings, learning_curves

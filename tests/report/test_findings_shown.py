@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from audit_factory import audit_result
 from test_headline_choice import ALL, attack, audit, cells
 from test_report_page import Outline
 
 from radversary.audit.findings import findings_of
-from radversary.core.types import AttackerKnowledge
+from radversary.audit.result import WorstCase
+from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.html import render_report
 from radversary.report.markdown import standing_table
 
@@ -27,3 +29,18 @@ def test_page_and_markdown_open_with_it(tmp_path):
     assert "(Carlini et al. 2019, arXiv:1902.06705)" in text
     assert "Warning: The adaptive attacker is too weak against jpeg" in standing_table(weak)
     assert "too weak" not in " ".join(Outline(render_report(result(adaptive=500, lower=700), tmp_path)).text.split())
+
+
+def test_what_all_attacks_together_leave_stands_beside_the_worst(tmp_path):
+    made = audit_result(tmp_path)
+    knowledge = AttackerKnowledge.OBLIVIOUS
+    case = WorstCase(defence="none", knowledge=knowledge, accuracy=Estimate(0.0731, 0.05, 0.1, 200), least="x",
+                     conditions=7)
+    alone = WorstCase(defence=made.cells[1].defence, knowledge=knowledge, accuracy=Estimate(0.3, 0.2, 0.4, 200),
+                      least="x", conditions=1)
+    shown = made.model_copy(update={"worst_cases": (case, alone)})
+    assert "all 7 together" in render_report(shown, tmp_path)
+    assert "all 7 together: 7.3 [5.0, 10.0]" in standing_table(shown)
+    for page in (render_report(shown, tmp_path), standing_table(shown)):
+        assert "all 1 together" not in page
+    assert "together" not in standing_table(made)

@@ -116,7 +116,7 @@ def test_the_page_has_all_of_it(page, result):
     assert "Oracles saw an audited attack in training: no competitors" in text
     assert "of the listed" in text
     assert "picked among 10 on these same test images" in text
-    assert page.count('class="training_overlap"') > 24
+    assert page.count('class="training-overlap"') > 24
     assert len(re.findall(r'<table class="compact">', page)) == len(TABLE) + 1 + 2
     assert 'href="#figures"' in page
 

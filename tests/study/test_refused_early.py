@@ -103,6 +103,9 @@ DEFENCES = {
 STUDIES = {
     **{name: ({"attacks": [given]}, kind, words) for name, (given, kind, words) in ATTACKS.items()},
     **{name: ({"defences": [given]}, kind, words) for name, (given, kind, words) in DEFENCES.items()},
+    "misspelt detector": ({"detectors": ["smim"]}, UnknownNameError, "did you mean 'ssim'"),
+    "misspelt detector option": ({"detectors": [{"name": "ssim", "options": {"windw": 3}}]}, UnknownNameError, "windw"),
+    "detector named twice": ({"detectors": ["ssim", "ssim"]}, PlanError, "detector label 'ssim' is used twice"),
     "transfer without surrogate": ({"attacks": [attack("pgd", knowledge=["transfer"])]}, PlanError,
                                    "names no surrogate"),
     "transfer from the victim": ({"attacks": [attack("pgd", surrogate="victim")]}, PlanError, "is the victim itself"),

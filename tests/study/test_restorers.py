@@ -14,7 +14,7 @@ from radversary.defenses.restoration import load_restoration
 from radversary.execution.progress import Relay
 from radversary.storage.plans import parse_plan
 from radversary.study.audit_model import audit_model, restorers_of
-from radversary.study.models import files_of, seen_images
+from radversary.study.model_folders import files_of, seen_images
 from radversary.study.plan import StudyPlan
 from radversary.study.run import run_study
 

@@ -18,16 +18,9 @@ from radversary.defenses.registry import TRANSFORMS
 from radversary.imaging.image import InputRule
 from radversary.storage.files import read_json, write_json
 from radversary.study import models as models_file
-from radversary.study.models import (
-    claim,
-    known_key,
-    make_model,
-    model_key,
-    seen_images,
-    training_plan,
-    training_record,
-    training_set,
-)
+from radversary.study.model_folders import claim, known_key, seen_images, training_record
+from radversary.study.models import make_model, model_key, training_plan
+from radversary.study.training_sets import training_set
 from radversary.training.data.datasets import MixedTrainingSet
 from radversary.training.data.views import ViewedTrainingSet
 from random_parts import Climbing, smooth_images, tiny_classifier

@@ -20,12 +20,10 @@ from radversary.audit.units import WorkUnit
 from radversary.classifiers.base import Classifier
 from radversary.core.seeds import derive_seed
 from radversary.core.types import Access, Images
-from radversary.detectors.registry import DETECTORS
+from radversary.detectors.base import Detector
 from radversary.imaging.png import png_round_trip
 from radversary.imaging.reencoding import HANDLINGS
 from radversary.metrics.visibility import visibility
-
-MEASURES = ("edges", "ssim", "spectrum")
 
 COSTS = ("success", "linf", "l2", "queries", "gradients", "zero_gradients")
 """What an attack reached and cost, one column each: means of the batch where a batch was counted together."""
@@ -84,10 +82,11 @@ def handled(images: Images, image_ids: Sequence[str], *, attack: str) -> Images:
     return result
 
 
-def anomaly_score(images: Images, originals: Images, image_ids: Sequence[str], *, attack: str) -> dict[str, np.ndarray]:
-    """Return each detector's scores of handled images against their originals, measure to (N,)."""
+def anomaly_scores(detectors: Mapping[str, Detector], images: Images, originals: Images, image_ids: Sequence[str], *,
+                   attack: str) -> dict[str, NDArray[np.float64]]:
+    """Return each detector's scores of handled images against their originals, name to (N,)."""
     seen = handled(images, image_ids, attack=attack)
-    return {measure: DETECTORS.create(measure).score(seen, originals).double().numpy() for measure in MEASURES}
+    return {name: detector.score(seen, originals).double().numpy() for name, detector in detectors.items()}
 
 
 def measure_unit(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
@@ -136,8 +135,8 @@ def looks(context: AuditContext, unit: WorkUnit, rows: np.ndarray, images: Image
     """Return what detectors that have the original say of attacked images, and how much of the attack shows."""
     originals, names = context.images.tensor(rows), [context.images.image_ids[row] for row in rows]
     ssim, edges = visibility(originals, images)
-    return {**anomaly_score(images, originals, names, attack=unit.label), "similarity": ssim.numpy(),
-            "edge_retention": edges.numpy()}
+    return {**anomaly_scores(context.detectors, images, originals, names, attack=unit.label),
+            "similarity": ssim.numpy(), "edge_retention": edges.numpy()}
 
 
 def costs_of(outcome: AttackOutcome, count: int) -> dict[str, Any]:

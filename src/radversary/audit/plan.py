@@ -15,6 +15,8 @@ from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.types import AttackerKnowledge
 from radversary.defenses.base import Transform
 from radversary.defenses.registry import TRANSFORMS
+from radversary.detectors.base import Detector
+from radversary.detectors.registry import DETECTORS
 from radversary.storage.documents import Seed
 from radversary.storage.plans import Part, Plan
 
@@ -97,9 +99,7 @@ class DefencePlan(Plan):
     @field_validator("transforms", mode="before")
     @classmethod
     def _names_alone(cls, given: Any) -> Any:  # noqa: ANN401
-        if not isinstance(given, list | tuple):
-            return given
-        return [{"name": part} if isinstance(part, str) else part for part in given]
+        return parts_of(given)
 
     @model_validator(mode="after")
     def _does_something(self) -> Self:
@@ -137,6 +137,7 @@ class AuditPlan(Plan):
         seed: Of everything random.
         attacks: What is done to the images; the identity attack is always added.
         defences: What stands against it; no defence is always added.
+        detectors: What compares attacked images with their originals; a name alone stands for one without options.
         false_alarms: Rate the detectors are calibrated to on re-encoded clean images.
         bootstrap: Draws of the patient-level bootstrap.
         batch_size: Images at a time; also the unit that a stopped audit does not repeat.
@@ -149,14 +150,21 @@ class AuditPlan(Plan):
     seed: Seed = 42
     attacks: tuple[AttackPlan, ...] = Field(min_length=1)
     defences: tuple[DefencePlan, ...] = ()
+    detectors: tuple[Part, ...] = tuple(Part(name=name) for name in ("edges", "ssim", "spectrum"))
     false_alarms: float = Field(default=0.05, gt=0, lt=1)
     bootstrap: int = Field(default=2000, ge=100, le=10**5)
     batch_size: int = Field(default=32, ge=1, le=2**16)
     gallery: int = Field(default=6, ge=0, le=1000)
     limit: int | None = Field(default=None, ge=1, le=10**9)
 
+    @field_validator("detectors", mode="before")
+    @classmethod
+    def _names_alone(cls, given: Any) -> Any:  # noqa: ANN401
+        return parts_of(given)
+
     @model_validator(mode="after")
     def _named_apart(self) -> Self:
+        refuse_repeats("detector", (detector.name for detector in self.detectors), ())
         refuse_repeats("attack", (attack.label for attack in self.attacks), RESERVED)
         refuse_repeats("defence", (defence.label for defence in self.defences), ("none",))
         known = ["none", *(defence.label for defence in self.defences)]
@@ -165,6 +173,27 @@ class AuditPlan(Plan):
                 raise ValueError(f"attack {attack.label!r} names defence {unknown[0]!r}, which is not among the "
                                  f"defences ({', '.join(known)})")
         return self
+
+    def build_detectors(self) -> dict[str, Detector]:
+        """Return the detectors by name.
+
+        Raises:
+            UnknownNameError: No such detector or hyper-parameter.
+            PlanError: A hyper-parameter that it refuses.
+        """
+        return {part.name: DETECTORS.create(part.name, **part.options) for part in self.detectors}
+
+
+def parts_of(given: Any) -> Any:  # noqa: ANN401
+    """Return parts where a list gives some by name alone; what is no list is returned as it is.
+
+    Example:
+        >>> parts_of(["jpeg", {"name": "canonical"}])
+        [{'name': 'jpeg'}, {'name': 'canonical'}]
+    """
+    if not isinstance(given, list | tuple):
+        return given
+    return [{"name": part} if isinstance(part, str) else part for part in given]
 
 
 def refuse_repeats(kind: str, labels: Iterable[str], reserved: tuple[str, ...]) -> None:

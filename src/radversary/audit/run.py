@@ -14,7 +14,7 @@ from radversary import __version__
 from radversary.audit.environment import environment
 from radversary.audit.findings import findings_of, summarise_outcomes, worst_cases
 from radversary.audit.identity import classifier_hash, image_hashes
-from radversary.audit.measure import anomaly_score, measure_unit
+from radversary.audit.measure import anomaly_scores, measure_unit
 from radversary.audit.plan import AuditPlan
 from radversary.audit.result import AuditResult, Cost
 from radversary.audit.setup import AuditContext, AuditInputs, describe, prepare_context, test_rows
@@ -27,7 +27,6 @@ from radversary.audit.summarise.visibility import summarise_visibility
 from radversary.audit.tables import AuditTables, assemble
 from radversary.audit.units import FORMAT, WorkUnit, defended_hashes, work_units
 from radversary.core.types import AttackerKnowledge
-from radversary.data.prepared import PreparedImages
 from radversary.execution.progress import Progress, reporting, track
 from radversary.storage.files import read_json, sha256_file, sha256_json, write_json, write_text, write_whole
 from radversary.storage.hashes import component_hash
@@ -93,7 +92,7 @@ def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tab
         seconds: What the steps so far took.
     """
     started, plan = perf_counter(), context.plan
-    thresholds, key = calibration(plan, inputs.images), audit_key(plan, inputs)
+    thresholds, key = calibration(context), audit_key(plan, inputs)
     cells, outcomes = summarise_predictions(tables.predictions, context), summarise_outcomes(tables.outcomes, context)
     result = AuditResult(
         name=plan.name, classes=inputs.images.classes, model=inputs.classifiers["victim"].card.as_text(),
@@ -121,10 +120,12 @@ def audit_key(plan: AuditPlan, inputs: AuditInputs) -> str:
     settings = plan.model_dump(mode="json", exclude={"bootstrap", "gallery", "false_alarms", "name", "batch_size"})
     models = {name: classifier_hash(classifier) for name, classifier in inputs.classifiers.items()}
     attacks = [component_hash(attack.build()) for attack in plan.attacks]
+    detectors = [component_hash(detector) for detector in plan.build_detectors().values()]
     transforms = [[component_hash(transform) for transform in defence.build(inputs.transforms)]
                   for defence in plan.defences]
     return sha256_json({"radversary": __version__, "format": FORMAT, "plan": settings, "attacks": attacks,
-                        "models": models, "transforms": transforms, "images": inputs.images.sha256})
+                        "models": models, "transforms": transforms, "detectors": detectors,
+                        "images": inputs.images.sha256})
 
 
 def clear_other(out: Path, key: str) -> None:
@@ -217,10 +218,12 @@ def final_key(out: Path) -> str:
         return ""
 
 
-def calibration(plan: AuditPlan, images: PreparedImages) -> Thresholds | None:
-    """Calibrate the detectors on handled clean validation images; None where there are too few."""
+def calibration(context: AuditContext) -> Thresholds | None:
+    """Calibrate the detectors on handled clean validation images; None where there are too few, or no detector."""
+    plan, images = context.plan, context.images
     rows = images.rows("validation") if "validation" in images.parts else np.arange(0)
     parts = [part for part in np.array_split(rows, max(1, len(rows) // plan.batch_size)) if len(part)]
-    scores = [anomaly_score(images.tensor(part), images.tensor(part), [images.image_ids[row] for row in part],
-                            attack="clean") for part in track(parts, "Calibrating detectors")]
+    scores = [anomaly_scores(context.detectors, images.tensor(part), images.tensor(part),
+                             [images.image_ids[row] for row in part], attack="clean")
+              for part in track(parts, "Calibrating detectors")]
     return calibrate(scores, false_alarms=plan.false_alarms)

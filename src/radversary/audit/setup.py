@@ -18,12 +18,13 @@ from radversary.audit.threat_model import SHARED
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import PlanError, UnknownNameError
-from radversary.core.seeds import numpy_generator
 from radversary.core.types import AttackerKnowledge, Colour
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
+from radversary.data.splits import some_rows
 from radversary.defenses.base import Stack, Transform
 from radversary.defenses.defended import Defended
+from radversary.detectors.base import Detector
 from radversary.imaging.image import check_rule
 
 
@@ -95,12 +96,14 @@ class AuditContext:
         defended_classifiers: Defence label to the classifier behind it; ``none`` is the victim.
         attacks: Attack label to what is done, in the plan's order.
         images: The prepared images.
+        detectors: Name to the detector that compares attacked images with their originals.
     """
 
     plan: AuditPlan
     defended_classifiers: Mapping[str, Classifier]
     attacks: Mapping[str, PlannedAttack]
     images: PreparedImages
+    detectors: Mapping[str, Detector]
 
     def defences_for(self, label: str) -> dict[str, Classifier]:
         """Return the defences that meet an attack, ``none`` among them; all meet clean images."""
@@ -145,7 +148,7 @@ def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
         InputError: The images were prepared by another rule than a classifier's.
         PlanError: A surrogate is the victim, or an attack is too weak to survive saving.
         AccessError: An attack that evades detectors, of which an audit has none.
-        UnknownNameError: A defence or an attack names a model or transform that is not there.
+        UnknownNameError: A defence, an attack or the plan names a model, transform or detector that is not there.
     """
     for classifier in inputs.classifiers.values():
         check_answers(without_transforms(classifier))
@@ -162,7 +165,8 @@ def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
     attacks = {attack.label: planned_attack(attack, inputs, rows, seed=plan.seed) for attack in plan.attacks}
     for item in attacks.values():
         refuse_evasive(item.attack, defended_classifiers["none"])
-    return AuditContext(plan=plan, defended_classifiers=defended_classifiers, attacks=attacks, images=inputs.images)
+    return AuditContext(plan=plan, defended_classifiers=defended_classifiers, attacks=attacks, images=inputs.images,
+                        detectors=plan.build_detectors())
 
 
 def without_transforms(classifier: Classifier) -> Classifier:
@@ -244,16 +248,6 @@ def test_rows(plan: AuditPlan, images: PreparedImages) -> np.ndarray:
     """
     rows = images.rows("test")
     return rows if plan.limit is None else some_rows(rows, images, limit=plan.limit, seed=plan.seed)
-
-
-def some_rows(rows: np.ndarray, images: PreparedImages, *, limit: int, seed: int) -> np.ndarray:
-    """Return the rows of random patients, whole patients as far as the limit goes; a smaller limit gives a subset."""
-    if len(rows) <= limit:
-        return rows
-    patients = np.array(images.patients)[rows]
-    shuffled = numpy_generator(seed, "limit").permutation(np.unique(patients))
-    order = {name: rank for rank, name in enumerate(shuffled)}
-    return np.sort(np.array(sorted(rows, key=lambda row: (order[images.patients[row]], row))[:limit]))
 
 
 def describe(label: str, context: AuditContext) -> str:

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from radversary.audit.identity import image_hashes
-from radversary.audit.measure import COSTS, MEASURES
+from radversary.audit.measure import COSTS
 from radversary.audit.result import Condition
 from radversary.audit.setup import AuditContext
 from radversary.audit.units import CLEAN, WorkUnit
 
-SCORES = (*MEASURES, "similarity", "edge_retention")
-"""Columns of what is said of an image by comparing it with its original."""
+VISIBILITY = ("similarity", "edge_retention")
+"""Columns of how much of an attack shows, beside those of the detectors."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def assemble(context: AuditContext, units: Sequence[WorkUnit], measured: Mapping
             rows = columns_of(known[unit.key][condition.strength, identities[defence]], items[unit.key])
             predictions.append(prediction_rows(context, unit.rows, condition, defence, rows))
             if defence == "none":
-                scores = {name: rows[name] for name in SCORES}
+                scores = {name: rows[name] for name in (*context.detectors, *VISIBILITY)}
                 detections.append(pd.DataFrame({**about(context, unit.rows, condition), **scores}))
             if defence == defences_of(unit, condition)[0] and condition.attack != CLEAN:
                 outcomes.append(outcome_rows(context, unit, condition, defence, rows))

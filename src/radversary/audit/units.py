@@ -18,7 +18,7 @@ from radversary.core.types import AttackerKnowledge
 from radversary.storage.files import sha256_json
 from radversary.storage.hashes import component_hash
 
-FORMAT = 4
+FORMAT = 5
 """Raised whenever what is measured of an attacked image changes: older measurements are not taken for new ones."""
 
 CLEAN, IDENTITY = "clean", "identity"
@@ -91,8 +91,7 @@ def work_units(context: AuditContext, rows: np.ndarray) -> tuple[WorkUnit, ...]:
                 known[id(aim.core)] = classifier_hash(aim.core)
             key = unit_key(context, label, attack, planned.strengths, known[id(aim.core)], views)
             units.append(WorkUnit(label=label, attack=attack, aim=aim, strengths=planned.strengths, views=views,
-                                  rows=met,
-                                  key=key))
+                                  rows=met, key=key))
     return tuple(units)
 
 
@@ -118,10 +117,12 @@ def unit_key(context: AuditContext, label: str, attack: Attack | None, strengths
         target: Identity of the model that it is made on.
         views: Who reads the result; detectors look at what is made against no defence.
     """
+    looking = [[name, component_hash(detector)] for name, detector in context.detectors.items()]
     return sha256_json({
         "radversary": __version__, "format": FORMAT, "seed": context.plan.seed, "label": label,
         "attack": None if attack is None else component_hash(attack), "strengths": strengths, "target": target,
-        "detectors": any("none" in labels for _, labels in views), "classes": context.images.classes})
+        "detectors": looking if any("none" in labels for _, labels in views) else [],
+        "classes": context.images.classes})
 
 
 def defended_hashes(context: AuditContext) -> dict[str, str]:

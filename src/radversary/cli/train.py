@@ -36,7 +36,8 @@ def stylizer(
     from radversary.core.seeds import derive_seed
     from radversary.data.phantoms import Phantoms
     from radversary.stylization.features import find_weights
-    from radversary.training.stylizer.train import StylizerPlan, train_stylizer
+    from radversary.training.stylizer.plan import StylizerPlan
+    from radversary.training.stylizer.train import train_stylizer
 
     if size % 16:
         raise PlanError(f"--size must be a multiple of 16, got {size}")

@@ -9,7 +9,8 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from radversary.core.errors import DataError, PlanError
-from radversary.core.seeds import derive_seed
+from radversary.core.seeds import derive_seed, numpy_generator
+from radversary.data.prepared import PreparedImages
 from radversary.data.table import PARTS, ImageTable
 
 
@@ -126,3 +127,13 @@ def _with_all_classes(table: ImageTable, parts: Sequence[str], remedy: str) -> I
                 raise DataError(f"the {part} part holds no image of class {name!r} "
                                 f"({row.sum()} images in all); {remedy}")
     return table
+
+
+def some_rows(rows: np.ndarray, images: PreparedImages, *, limit: int, seed: int) -> np.ndarray:
+    """Return the rows of random patients, whole patients as far as the limit goes; a smaller limit gives a subset."""
+    if len(rows) <= limit:
+        return rows
+    patients = np.array(images.patients)[rows]
+    shuffled = numpy_generator(seed, "limit").permutation(np.unique(patients))
+    order = {name: rank for rank, name in enumerate(shuffled)}
+    return np.sort(np.array(sorted(rows, key=lambda row: (order[images.patients[row]], row))[:limit]))

@@ -18,12 +18,13 @@ from radversary.attacks.identity import Identity
 from radversary.audit.identity import classifier_hash
 from radversary.audit.plan import AttackPlan
 from radversary.audit.result import Condition
-from radversary.audit.setup import PlannedAttack, check_strengths, condition_of, refuse_evasive, some_rows
+from radversary.audit.setup import PlannedAttack, check_strengths, condition_of, refuse_evasive
 from radversary.classifiers.base import Classifier, check_fits
-from radversary.classifiers.probe import check_answers
+from radversary.classifiers.probe import check_answers, probe_images
 from radversary.core.errors import InputError
 from radversary.core.types import AttackerKnowledge
 from radversary.data.prepared import PreparedImages
+from radversary.data.splits import some_rows
 from radversary.guard_evaluation.guarded import GuardedClassifier
 from radversary.guard_evaluation.plan import GuardEvaluationPlan, knowledge_of
 from radversary.imaging.image import check_rule
@@ -158,11 +159,17 @@ def planned_attack(plan: AttackPlan, images: PreparedImages, rows: np.ndarray, *
 
 
 def guard_sha256(guard: Guard) -> str:
-    """Return the hash of all that a guard's answers depend on: weights, detectors, what they learned, thresholds."""
+    """Return the hash of all that a guard's answers depend on.
+
+    Weights, detectors, what they learned and thresholds, and what it scores on generated images: that tells of changed
+    code which no file records.
+    """
     learned = save({f"{name}/{key}": value.detach().cpu().contiguous() for name, detector in guard.detectors.items()
                     for key, value in detector.learned.items()})
     options: dict[str, Any] = {name: detector.options() for name, detector in guard.detectors.items()}
+    scores = guard.look(probe_images(guard.classifier.card)).scores.astype("<f8").tobytes()
     return sha256_json({"model": classifier_hash(guard.classifier), "detectors": options,
+                        "scores": sha256(scores).hexdigest(),
                         "order": [[name, code_hash(type(detector))] for name, detector in guard.detectors.items()],
                         "learned": sha256(learned).hexdigest(), "fusion": asdict(guard.calibrated()),
                         "grouped_by": guard.record.get("grouped_by"), "views": identity(guard.views)})

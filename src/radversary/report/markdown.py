@@ -132,4 +132,6 @@ def worst_text(worst: Worst | None, count: int) -> str:
     if worst is None:
         return "–"
     accuracy = worst.cell.performance.accuracy
-    return f"{figure(accuracy)}{MARK if worst.training_overlap else ''}\n{worst.title}{number(accuracy, count)}"
+    everything = worst.together
+    beside = f"\nall {everything.conditions} together: {figure(everything.accuracy)}" if everything else ""
+    return f"{figure(accuracy)}{MARK if worst.training_overlap else ''}\n{worst.title}{number(accuracy, count)}{beside}"

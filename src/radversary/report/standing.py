@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from radversary.audit.result import Cell, Cost
+from radversary.audit.result import Cell, Cost, WorstCase
 from radversary.core.types import AttackerKnowledge
 from radversary.report.grid import overlaps_training, role
 from radversary.report.result_view import KNOWLEDGE, NONE, ResultView
@@ -18,11 +18,14 @@ class Worst:
         cell: Its figures.
         title: Attack and strength.
         training_overlap: Whether the defence was trained on this attack's own generator or surrogate.
+        together: Share of images that none of the attacks of this knowledge misleads; None where only one was run, or
+            the result does not say.
     """
 
     cell: Cell
     title: str
     training_overlap: bool
+    together: WorstCase | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,14 @@ def worst_on(view: ResultView, knowledge: AttackerKnowledge, defence: str) -> Wo
     cell = view.cell(condition, defence) if condition else None
     if condition is None or cell is None:
         return None
-    return Worst(cell, condition.title, overlaps_training(view.result, condition.attack, defence, condition.knowledge))
+    overlaps = overlaps_training(view.result, condition.attack, defence, condition.knowledge)
+    return Worst(cell, condition.title, overlaps, together(view, knowledge, defence))
+
+
+def together(view: ResultView, knowledge: AttackerKnowledge, defence: str) -> WorstCase | None:
+    """Return what a defence withstands of several attacks of one knowledge at once; None where it was not measured."""
+    return next((case for case in view.result.worst_cases if case.conditions > 1
+                 and (case.defence, case.knowledge) == (defence, knowledge)), None)
 
 
 def profiles(view: ResultView) -> tuple[Profile, ...]:

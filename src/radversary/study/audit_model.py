@@ -20,7 +20,7 @@ from radversary.storage.files import sha256_json
 from radversary.storage.locks import locked
 from radversary.storage.plans import parse_plan, plan_text
 from radversary.study.checks import check_audit
-from radversary.study.models import seen_images
+from radversary.study.model_folders import seen_images
 from radversary.study.placing import load_model
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare, source_text

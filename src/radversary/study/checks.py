@@ -86,6 +86,7 @@ def check_audit(plan: AuditPlan, promised: Iterable[str] = ()) -> None:
     stand_ins: dict[str, Transform] = dict.fromkeys(promised, Stack(()))
     for defence in plan.defences:
         defence.build(stand_ins)
+    plan.build_detectors()
     check_attacks(plan.attacks)
     for attack in plan.attacks:
         refuse_unguarded(attack.build(), attack.label)

@@ -18,19 +18,11 @@ from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import Restoration, load_restoration
 from radversary.storage.files import sha256_json, storage_errors, write_json
 from radversary.storage.hashes import component_hash
-from radversary.study.models import (
-    ATTACKED_COPIES,
-    KEY,
-    SEEN,
-    attacked_copies_of,
-    clean_set,
-    files_of,
-    in_place,
-    known_key,
-    made_before,
-)
+from radversary.study.model_folders import ATTACKED_COPIES, KEY, SEEN, files_of, known_key
+from radversary.study.models import made_before
 from radversary.study.plan import StudyPlan
 from radversary.study.restorer_plan import RestylePlan
+from radversary.study.training_sets import attacked_copies_of, clean_set, in_place
 from radversary.training.cyclegan.plan import CycleGanPlan
 from radversary.training.cyclegan.train import train_cyclegan
 from radversary.training.data.datasets import MixedTrainingSet, TrainingSet

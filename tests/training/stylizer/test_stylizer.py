@@ -14,8 +14,11 @@ from radversary.data.phantoms import Phantoms
 from radversary.storage.files import read_json, sha256_file
 from radversary.stylization.bank import procedural_bank
 from radversary.stylization.network import Stylizer
+from radversary.training.stylizer import recipe as recipe_file
 from radversary.training.stylizer import train as stylizer_file
-from radversary.training.stylizer.train import Pairs, StylizerPlan, train_stylizer
+from radversary.training.stylizer.plan import StylizerPlan
+from radversary.training.stylizer.recipe import Pairs
+from radversary.training.stylizer.train import train_stylizer
 from random_parts import smooth_images, write_vgg
 
 CONTENTS = smooth_images(4, 40)
@@ -23,7 +26,7 @@ CONTENTS = smooth_images(4, 40)
 
 @pytest.fixture(autouse=True)
 def _short_chunks(monkeypatch):
-    monkeypatch.setattr(stylizer_file, "CHUNK", 2)
+    monkeypatch.setattr(recipe_file, "CHUNK", 2)
 
 
 @pytest.fixture
@@ -133,7 +136,7 @@ def test_a_checkpoint_of_another_training_is_refused(plan, tmp_path):
 @pytest.mark.parametrize("checkpoints", [True, False], ids=["checkpoint", "weights"])
 def test_a_full_disk_is_one_sentence(plan, tmp_path, file_size_limit, monkeypatch, checkpoints):
     if not checkpoints:
-        monkeypatch.setattr(stylizer_file, "write_state", lambda path, _state: path)
+        monkeypatch.setattr(recipe_file, "write_state", lambda path, _state: path)
     with file_size_limit(5_000), pytest.raises(StorageError, match="file too large"):
         train_stylizer(CONTENTS, plan, tmp_path / "out", about="smooth noise")
     assert list((tmp_path / "out").iterdir()) == []

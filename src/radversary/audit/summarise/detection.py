@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from radversary.audit.measure import MEASURES
 from radversary.audit.result import Condition, Curve, Detection, Histogram
 from radversary.audit.setup import AuditContext
 from radversary.audit.summarise.predictions import at
@@ -26,8 +25,8 @@ class Thresholds:
     """Scores above which a detector alarms, calibrated on re-encoded clean validation images.
 
     Attributes:
-        single: Measure to its own threshold at the full rate.
-        rules: Variants of the thesis' rule (edges or SSIM) by name, each a threshold a measure.
+        single: Detector to its own threshold at the full rate.
+        rules: Variants of the thesis' rule (edges or SSIM) by name, each a threshold a detector.
     """
 
     single: dict[str, float]
@@ -36,13 +35,15 @@ class Thresholds:
 
 def calibrate(scores: Sequence[dict[str, np.ndarray]], *, false_alarms: float) -> Thresholds | None:
     """Set thresholds from scores of handled clean images; None where there are too few for the rate."""
-    if not scores:
+    if not scores or not scores[0]:
         return None
-    joined = {name: np.concatenate([part[name] for part in scores]) for name in MEASURES}
-    n = len(joined["edges"])
+    joined = {name: np.concatenate([part[name] for part in scores]) for name in scores[0]}
+    n = len(next(iter(joined.values())))
     if n < images_needed(false_alarms):
         return None
     single = {name: calibrated_threshold(values, false_alarms=false_alarms) for name, values in joined.items()}
+    if not {"edges", "ssim"} <= set(single):
+        return Thresholds(single=single, rules={})
     rules = {"SSIM < 0.95": {"edges": single["edges"], "ssim": 0.05}}
     # Each half of the calibrated rule gets half of the rate, and half a rate needs twice the images.
     if n >= images_needed(false_alarms / 2):
@@ -73,7 +74,8 @@ def summarise_detections(frame: pd.DataFrame, context: AuditContext, thresholds:
     for condition in track(conditions, "Detection with intervals"):
         suspect = at(frame, condition)
         clean, people = everyone.loc[suspect["image_id"]], [patient[name] for name in suspect["image_id"]]
-        entries += [scored(condition, measure, clean, suspect, people, context, thresholds) for measure in MEASURES]
+        entries += [scored(condition, measure, clean, suspect, people, context, thresholds)
+                    for measure in context.detectors]
         entries += [ruled(condition, f"{RULE} ({name})", clean, suspect, people, context, limits)
                     for name, limits in thresholds.rules.items()]
     return tuple(entries)
@@ -87,7 +89,8 @@ def scored(condition: Condition, measure: str, clean: pd.DataFrame, suspect: pd.
     false_alarms, detections = roc(low, high)
     edges, clean_counts, suspect_counts = histogram(low, high)
     return Detection(
-        condition=condition, detector=measure, needs_original=True, threshold=limit,
+        condition=condition, detector=measure, threshold=limit,
+        needs_original=context.detectors[measure].needs_original,
         auroc=auroc_estimate(low, high, patients_clean=people, patients_suspect=people, draws=draws, seed=seed),
         alarms=rate_above(high, limit, people, draws=draws, seed=seed),
         false_alarms=rate_above(low, limit, people, draws=draws, seed=seed),

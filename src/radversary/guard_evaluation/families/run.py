@@ -24,7 +24,7 @@ from radversary.data.prepared import PreparedImages
 from radversary.detectors.learned import LearnedDetector
 from radversary.execution.progress import track
 from radversary.guard_evaluation.families.result import FAMILIES, FamiliesResult, FamilyFigures, FamilyRow
-from radversary.guard_evaluation.families.setup import ALL, FamiliesContext, prepare_families, teach, training_pieces
+from radversary.guard_evaluation.families.setup import ALL, FamiliesContext, prepare_families
 from radversary.guard_evaluation.figures import Judge
 from radversary.guard_evaluation.measure import SCORE, attacked_batches, filed
 from radversary.guard_evaluation.plan import GuardEvaluationPlan
@@ -65,7 +65,7 @@ def leave_one_family_out(plan: GuardEvaluationPlan, classifier: Classifier, imag
                                detector=detector or LearnedDetector(seed=plan.seed))
     work = out / ".families"
     with locked(out):
-        taught = teach(context, work)
+        taught = context.taught_detectors(work)
         frame = scored(context, taught, work)
     result = summarise(context, frame, aware=len(plan.attacks) - len(context.families), provenance={
         "radversary": __version__, "images sha256": images.sha256, "test part sha256": images.part_hash("test"),
@@ -135,7 +135,7 @@ def summarise(context: FamiliesContext, frame: pd.DataFrame, *, aware: int,
                  for condition in track(evaluation.conditions, "Figures with intervals"))
     identity = judge.area(at(frame, evaluation.condition(IDENTITY, 0.0)), SCORE + ALL)
     counts = dict.fromkeys(context.members, 0)
-    for piece in training_pieces(context):
+    for piece in context.training.pieces():
         counts[context.families[piece.label]] += len(piece.rows)
     return FamiliesResult(
         name=evaluation.plan.name, model=evaluation.guard.classifier.card.as_text(), families=context.members,

@@ -1,4 +1,4 @@
-"""Teaches the learned detector on attack families: once on all of them, and once on all but each.
+"""What the learned detector is taught and tested with: once all families of attacks, and once all but each.
 
 Nothing that is audited is trained here: these detectors are measured, and no guard gets them.
 """
@@ -6,40 +6,33 @@ Nothing that is audited is trained here: these detectors are measured, and no gu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
-from safetensors.torch import save
 
 from radversary import __version__
-from radversary.attacks.base import Batch, run_attack
 from radversary.attacks.gradient.linf import LinfAttack
 from radversary.attacks.identity import Identity
 from radversary.audit.identity import classifier_hash
 from radversary.audit.plan import AttackPlan
-from radversary.audit.setup import PlannedAttack, refuse_evasive, some_rows
+from radversary.audit.setup import PlannedAttack, refuse_evasive
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers
-from radversary.core.errors import DataError, PlanError
-from radversary.core.seeds import Streams
-from radversary.core.types import AttackerKnowledge, Images
+from radversary.core.errors import PlanError
+from radversary.core.types import AttackerKnowledge
 from radversary.data.prepared import PreparedImages
-from radversary.data.stored import StoredImages
+from radversary.data.splits import some_rows
 from radversary.detectors.learned import LearnedDetector
-from radversary.execution.progress import track
 from radversary.guard_evaluation.plan import GuardEvaluationPlan, knowledge_of
 from radversary.guard_evaluation.setup import IDENTITY, GuardEvaluationContext, planned_attack
 from radversary.imaging.image import check_rule
-from radversary.imaging.intensity import to_grey
-from radversary.imaging.png import png_round_trip
-from radversary.imaging.source import ChosenSource, JoinedSource
 from radversary.screening.guard import Guard
-from radversary.storage.arrays import read_tensors
-from radversary.storage.files import is_sealed, seal, sha256_json, write_whole
+from radversary.storage.files import sha256_json
 from radversary.storage.hashes import component_hash
+from radversary.training.learned_detector import DetectorTraining, TaughtAttack, teach
 
 FORMAT = 1
 """Raised whenever the same plan would teach otherwise."""
@@ -134,6 +127,29 @@ class FamiliesContext:
         return {family: tuple(label for label, own in self.families.items() if own == family)
                 for family in dict.fromkeys(self.families.values())}
 
+    @property
+    def training(self) -> DetectorTraining:
+        """What the detectors are taught with."""
+        plan = self.evaluation.plan
+        attacks = {label: TaughtAttack(self.families[label], own.build(),
+                                       tuple(strength for strength in own.steps() if strength > 0), own.images)
+                   for label, own in self.taught.items()}
+        return DetectorTraining(classifier=self.evaluation.guard.classifier, images=self.evaluation.images,
+                                rows=self.rows, attacks=attacks, seed=plan.seed, batch_size=plan.batch_size)
+
+    def taught_detectors(self, work: Path) -> dict[str, LearnedDetector]:
+        """Return the detector that was shown all families, and each that one family was kept from, by its name.
+
+        Args:
+            work: Where they are kept, named by what they depend on.
+
+        Raises:
+            InputError: Too few training images.
+            StorageError: The disk refused.
+        """
+        paths = {name: work / f"{self.key(name)[:24]}.safetensors" for name in (ALL, *self.members)}
+        return teach(self.detector, self.training, paths)
+
     def key(self, left_out: str) -> str:
         """Return the hash of all that a detector depends on which was not shown one family."""
         images, seed = self.evaluation.images, self.evaluation.plan.seed
@@ -166,86 +182,6 @@ def prepare_families(plan: GuardEvaluationPlan, classifier: Classifier, images: 
         attacks[attack.label] = planned_attack(attack, images, rows, seed=plan.seed)
         refuse_evasive(attacks[attack.label].attack, classifier)
     evaluation = GuardEvaluationContext(plan=plan, guard=Guard(classifier=classifier, detectors={}), images=images,
-                                        rows=rows,
-                                        attacks=attacks)
+                                        rows=rows, attacks=attacks)
     learned = some_rows(images.rows("train"), images, limit=train_images, seed=plan.seed)
     return FamiliesContext(evaluation=evaluation, taught=taught, families=families, rows=learned, detector=detector)
-
-
-class Piece(NamedTuple):
-    """Training images that one attack is made on at one strength.
-
-    Attributes:
-        label: The attack's label.
-        strength: Its strength.
-        rows: Rows of the prepared images.
-    """
-
-    label: str
-    strength: float
-    rows: np.ndarray
-
-
-def training_pieces(context: FamiliesContext) -> list[Piece]:
-    """Share the training images out among each attack's strengths, drawn for each image, and into batches."""
-    pieces, own = [], context.evaluation.images
-    for label, plan in context.taught.items():
-        limit, seed = plan.images or len(context.rows), context.evaluation.plan.seed
-        rows = some_rows(context.rows, own, limit=limit, seed=seed)
-        strengths = [strength for strength in plan.steps() if strength > 0]
-        streams = Streams.for_images([own.image_ids[row] for row in rows], seed=seed, step=f"{label}: strength")
-        drawn = streams.integers(len(strengths)).numpy()
-        for place, strength in enumerate(strengths):
-            chosen = rows[drawn == place]
-            parts = np.array_split(chosen,
-                                   range(context.evaluation.plan.batch_size, len(chosen),
-                                         context.evaluation.plan.batch_size))
-            pieces += [Piece(label, strength, part) for part in parts if len(part)]
-    return pieces
-
-
-def attacked_copies(context: FamiliesContext, piece: Piece) -> Images:
-    """Attack some training images, save them and load them; grey, (n, 1, S, S)."""
-    own, evaluation = context.evaluation.images, context.evaluation
-    batch = Batch(images=own.tensor(piece.rows), labels=own.labels[piece.rows], bits=own.depths(piece.rows),
-                  image_ids=tuple(own.image_ids[row] for row in piece.rows))
-    (outcome,) = run_attack(context.taught[piece.label].build(), evaluation.guard.classifier, batch,
-                            seed=evaluation.plan.seed,
-                                step=f"{piece.label}: training", strengths=(piece.strength,))
-    # Pillow stores no 16-bit colour.
-    images = outcome.images
-    return to_grey(png_round_trip(images, own.depths(piece.rows) if images.shape[1] == 1 else 8))
-
-
-def copies(context: FamiliesContext) -> dict[str, StoredImages]:
-    """Return the attacked training images of each family, put aside on disk.
-
-    Raises:
-        StorageError: There is no room in the folder for temporary files.
-    """
-    made = {family: StoredImages() for family in context.members}
-    for piece in track(training_pieces(context), "Attacking training images"):
-        made[context.families[piece.label]].add(attacked_copies(context, piece))
-    return made
-
-
-def teach(context: FamiliesContext, work: Path) -> dict[str, LearnedDetector]:
-    """Return the detector that was shown all families, and each that one family was kept from, by that family's name.
-
-    Each is kept in ``work`` as safetensors, named by what it depends on, and taken from there the next time.
-
-    Raises:
-        InputError: Too few training images.
-        StorageError: The disk refused.
-    """
-    paths = {name: work / f"{context.key(name)[:24]}.safetensors" for name in (ALL, *context.members)}
-    missing = {name: path for name, path in paths.items() if not is_sealed(path)}
-    if missing:
-        clean, shown = ChosenSource(context.evaluation.images, context.rows.tolist()), copies(context)
-        for name, path in missing.items():
-            attacked = JoinedSource([images for family, images in shown.items() if family != name])
-            content = save(dict(replace(context.detector).fit_on(clean, attacked).learned))
-            write_whole(path, lambda part, content=content: part.write_bytes(content))  # type: ignore[misc]
-            seal(path)
-    return {name: replace(context.detector).restore(read_tensors(path, error=DataError)) for name,
-            path in paths.items()}
