@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass
+from itertools import chain
 from typing import Any, ClassVar, Self
 
 import torch
@@ -35,6 +36,31 @@ def learned_from(images: ImagesOrSource, *, who: object, kind: str = "clean") ->
     if len(images) < 2:
         raise InputError(f"{who!r} needs two {kind} images at least to learn from, got {len(images)}")
     return batches(images, name=f"{kind} images")
+
+
+def one_below_another(parts: Iterable[Tensor], *, count: int) -> Tensor:
+    """Return parts as one tensor, whose room is taken as soon as the first is there.
+
+    Args:
+        parts: Tensors (n, ...) of one shape but for n; one is held at a time.
+        count: The sum of all n, 1 at least.
+
+    Returns:
+        (count, ...).
+
+    Example:
+        >>> one_below_another((torch.full((2, 1), float(number)) for number in range(2)), count=4).flatten().tolist()
+        [0.0, 0.0, 1.0, 1.0]
+    """
+    # Small tensors that were kept between the large ones of each batch would keep the heap from shrinking: gathering
+    # 2 kB a film in a list cost 1 MB a film.
+    waiting = iter(parts)
+    first = next(waiting)
+    result, start = first.new_empty((count, *first.shape[1:])), 0
+    for part in chain([first], waiting):
+        result[start:start + len(part)] = part
+        start += len(part)
+    return result
 
 
 class ReferenceFreeDetector(Detector):
@@ -136,7 +162,8 @@ class ReferenceFreeDetector(Detector):
             InputError: Fewer than two images, or a detector that reads and is bound to no classifier.
         """
         with torch.no_grad():
-            self._keep(self.learn(torch.cat([self._measured(part) for part in learned_from(clean, who=self)])))
+            measured = (self._measured(part) for part in learned_from(clean, who=self))
+            self._keep(self.learn(one_below_another(measured, count=len(clean))))
         return self
 
     def fit_on(self, clean: ImagesOrSource, attacked: ImagesOrSource) -> Self:  # noqa: ARG002

@@ -18,7 +18,7 @@ from radversary.data.joining import located, written_path
 from radversary.data.names import written
 from radversary.data.prepared import RECORD, PreparedImages
 from radversary.data.reading import read_image
-from radversary.data.stored import StoredImages
+from radversary.data.stored import StoredTensors
 from radversary.data.table import read_csv
 from radversary.execution.progress import track
 from radversary.imaging.image import check_rule, depth_for, to_model_input
@@ -95,7 +95,7 @@ class Films:
 def read_films(place: Path, card: ModelCard, *, part: str = "", clean: bool = False) -> Films:
     """Find films and read them as a classifier takes them; a run's stay on disk, files are decoded once.
 
-    What is decoded is put aside in a temporary file (:class:`radversary.data.stored.StoredImages`).
+    What is decoded is put aside in a temporary file (:class:`radversary.data.stored.StoredTensors`).
 
     Args:
         place: An image, a folder of images, a CSV table with a column for the file, or a run's folder.
@@ -117,7 +117,7 @@ def read_films(place: Path, card: ModelCard, *, part: str = "", clean: bool = Fa
     if clean:
         refuse_attacked(listed)
     left_out: list[str] = []
-    kept, images = list[Film](), StoredImages()
+    kept, images = list[Film](), StoredTensors()
     for film, image, bits in decoded(track(listed, "Reading films"), card, left_out):
         kept.append(film)
         images.add(image, bits=bits)

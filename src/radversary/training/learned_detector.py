@@ -17,7 +17,7 @@ from radversary.core.seeds import Streams
 from radversary.core.types import Images
 from radversary.data.prepared import PreparedImages
 from radversary.data.splits import some_rows
-from radversary.data.stored import StoredImages
+from radversary.data.stored import StoredTensors
 from radversary.detectors.learned import LearnedDetector
 from radversary.execution.progress import track
 from radversary.imaging.intensity import to_grey
@@ -101,13 +101,13 @@ class DetectorTraining:
         # Pillow stores no 16-bit colour.
         return to_grey(png_round_trip(outcome.images, depths if outcome.images.shape[1] == 1 else 8))
 
-    def copies(self) -> dict[str, StoredImages]:
+    def copies(self) -> dict[str, StoredTensors]:
         """Return the attacked training images of each family, put aside on disk.
 
         Raises:
             StorageError: There is no room in the folder for temporary files.
         """
-        made = {item.family: StoredImages() for item in self.attacks.values()}
+        made = {item.family: StoredTensors() for item in self.attacks.values()}
         for piece in track(self.pieces(), "Attacking training images"):
             made[self.attacks[piece.label].family].add(self.attacked_copies(piece))
         return made
