@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tracemalloc
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -149,3 +153,17 @@ def test_a_run_s_images_stay_on_disk_and_are_read_a_few_at_a_time(prepared, guar
     fit_guard(guard.classifier, films.images, names=("integrity", "shallow", "neighbours", "shift", "grain"))
     assert len(list(screen_places(guard, [prepared.folder], part="test"))) == len(films.names)
     assert max(asked) <= BATCH
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("allocator", "kilobytes"), [({"MALLOC_MMAP_THRESHOLD_": "262144"}, 8), ({}, 150)],
+                         ids=["what is held", "what the heap keeps as well"])
+def test_the_peak_hardly_grows_with_the_films(allocator, kilobytes):
+    # A film is 66 kB. The heap keeps some of what was given back: a few ten MB, however many films there are.
+    def peak(count):
+        run = subprocess.run([sys.executable, str(Path(__file__).with_name("peak_memory.py")), str(count)],
+                             env={**os.environ, "OMP_NUM_THREADS": "1", **allocator}, capture_output=True, text=True,
+                             check=True)
+        return int(run.stdout)
+
+    assert (peak(1000) - peak(250)) / 750 < kilobytes
