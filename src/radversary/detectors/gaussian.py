@@ -81,7 +81,7 @@ def shrunk_covariance(blocks: Iterable[Tensor]) -> Tensor:
     width, level = len(covariance), covariance.trace() / len(covariance)
     squared = covariance.square().sum()
     apart = (squared / width - level.square()).clamp_min(0.0)
-    uncertain = ((fourth / count - squared) / (width * count)).clamp(0.0, apart)
+    uncertain = torch.minimum(((fourth / count - squared) / (width * count)).clamp_min(0.0), apart)
     share = uncertain / apart if apart > 0 else torch.zeros(())
     return (1 - share) * covariance + share * level * torch.eye(width, dtype=covariance.dtype)
 
