@@ -98,6 +98,12 @@ def test_fewer_images_than_measurements_still_make_a_cloud():
     assert distance(rows(7, 40, seed=3), cloud).isfinite().all()
 
 
+@pytest.mark.parametrize("clean", [rows(2, 40), rows(2, 40).repeat(6, 1)], ids=["two films", "copies of two films"])
+def test_films_that_hardly_differ_are_refused_in_a_sentence(clean):
+    with pytest.raises(InputError, match=f"^{len(clean)} images that differ in too few ways"):
+        fit_gaussian(clean)
+
+
 def test_clouds_are_one_a_handling_and_one_for_all():
     features = torch.stack([rows(50, 3), rows(50, 3) + 40])
     clouds = fit_clouds(features)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from radversary.classifiers.base import Features
+from radversary.core.errors import InputError
 from radversary.core.types import Images
 from radversary.detectors.neighbours import taught
 from radversary.detectors.reference_free import ReferenceFreeDetector, learned_from, one_below_another
@@ -36,6 +37,9 @@ def fit_gaussian(features: ImagesOrSource) -> dict[str, Tensor]:
         ``mean`` (D,) and ``root`` (D, D), a square root of the precision: ``root @ root.T`` inverts the covariance.
         Both float64.
 
+    Raises:
+        InputError: The rows are too few or too much alike, such as two of them.
+
     Example:
         >>> cloud = fit_gaussian(torch.tensor([[0.0], [2.0]]))
         >>> cloud["mean"].item(), round(cloud["root"].item() ** -2, 6)  # mean 1, variance 2
@@ -53,7 +57,11 @@ def fit_gaussian(features: ImagesOrSource) -> dict[str, Tensor]:
     standard = (torch.where(constant, 0.0, (rows - mean) / deviation) for rows in _blocks(features))
     # The maximum-likelihood covariance of a standardised column is (N - 1) / N, and should be one.
     covariance = shrunk_covariance(standard) * count / (count - 1) + torch.diag(constant.double())
-    root = torch.linalg.cholesky(torch.linalg.inv(covariance)) / deviation[:, None]
+    try:
+        root = torch.linalg.cholesky(torch.linalg.inv(covariance)) / deviation[:, None]
+    except torch.linalg.LinAlgError as error:
+        raise InputError(f"{count} images that differ in too few ways cannot teach how {len(mean)} measurements vary; "
+                         "give more clean images, of different films") from error
     return {"mean": mean, "root": root.contiguous()}
 
 
