@@ -59,7 +59,7 @@ def fit_gaussian(features: ImagesOrSource) -> dict[str, Tensor]:
     covariance = shrunk_covariance(standard) * count / (count - 1) + torch.diag(constant.double())
     try:
         root = torch.linalg.cholesky(torch.linalg.inv(covariance)) / deviation[:, None]
-    except torch.linalg.LinAlgError as error:
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
         raise InputError(f"{count} images that differ in too few ways cannot teach how {len(mean)} measurements vary; "
                          "give more clean images, of different films") from error
     return {"mean": mean, "root": root.contiguous()}
