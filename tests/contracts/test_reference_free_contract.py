@@ -15,8 +15,9 @@ from radversary.attacks.identity import Identity
 from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.errors import InputError
 from radversary.core.seeds import Streams, generator
-from radversary.detectors.reference_free import BATCH, ReferenceFreeDetector
+from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
+from radversary.imaging.source import BATCH
 from radversary.metrics.detection import auroc_estimate
 from random_parts import smooth_images
 

@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageEnhance
 from sklearn.metrics import balanced_accuracy_score
 
+from radversary.data import duplicates
 from radversary.data.balancing import rotate_before_split
 from radversary.data.checks import DataReport, check_data
 from radversary.data.confounds import balanced_accuracy, floors
@@ -98,6 +99,24 @@ def test_copies_turned_before_the_split_are_caught(make_table, tmp_path) -> None
     assert "show the same film" in report.errors[1]
     by_film = leaky.frame.assign(film=leaky.frame["image_id"].str.split("@").str[0]).groupby("film")["split"].nunique()
     assert report.duplicate_pairs == (by_film > 1).sum()
+
+
+def test_films_are_compared_in_blocks_and_the_same_pairs_are_found(make_table, tmp_path, monkeypatch) -> None:
+    leaky = split_by_image(rotate_before_split(make_table(patients=10, each=1), per_class=20))
+    prepared = prepare_images(leaky, size=48, folder=tmp_path / "p")
+    whole, asked, given = find_duplicates(prepared), [], []
+    tensor, near = PreparedImages.tensor, duplicates._near
+    monkeypatch.setattr(PreparedImages, "tensor", lambda self, rows: asked.append(len(rows)) or tensor(self, rows))
+    monkeypatch.setattr(duplicates, "_near", lambda *codes: (given.append(len(part)) or part for part in near(*codes)))
+    monkeypatch.setattr(duplicates, "_BLOCK", 7)
+    monkeypatch.setattr(duplicates, "_PAIRS", 5)
+    found = find_duplicates(prepared)
+    assert len(whole) > 5
+    assert [pair.model_dump(exclude={"correlation"}) for pair in found] == [
+        pair.model_dump(exclude={"correlation"}) for pair in whole]
+    assert [pair.correlation for pair in found] == pytest.approx([pair.correlation for pair in whole], abs=1e-4)
+    assert max(asked) == 7
+    assert max(given) == 5
 
 
 @pytest.mark.slow

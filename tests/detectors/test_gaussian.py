@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import mahalanobis
-from sklearn.covariance import LedoitWolf
+from sklearn.covariance import LedoitWolf, ledoit_wolf
 from torch import nn
 
 from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.errors import InputError
+from radversary.data.stored import StoredTensors
+from radversary.detectors import gaussian
 from radversary.detectors.gaussian import (
     ORDINARY,
     MahalanobisDetector,
@@ -19,6 +21,7 @@ from radversary.detectors.gaussian import (
     fit_gaussian,
     handled,
     nearest_cloud,
+    shrunk_covariance,
 )
 from radversary.imaging.reencoding import HANDLINGS
 from random_parts import smooth_images
@@ -52,6 +55,27 @@ def test_the_distance_is_that_of_scipy_with_the_covariance_of_scikit_learn(count
     np.testing.assert_allclose(distance(query, fit_gaussian(clean)), expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize(("count", "width"), [(7, 1), (30, 40), (500, 20)])
+def test_the_covariance_of_blocks_is_that_of_scikit_learn_over_all_rows(count, width):
+    centred = rows(count, width).double()
+    centred = centred - centred.mean(dim=0)
+    expected, _ = ledoit_wolf(centred.numpy(), assume_centered=True)
+    np.testing.assert_allclose(shrunk_covariance(torch.split(centred, 6)), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_a_cloud_does_not_depend_on_how_many_rows_are_held(monkeypatch):
+    clean = torch.cat([rows(50, 6), torch.full((50, 1), 0.1)], dim=1)
+    stored = StoredTensors()
+    stored.add(clean)
+    whole, asked, tensor = fit_gaussian(clean), [], StoredTensors.tensor
+    monkeypatch.setattr(gaussian, "ROWS", 8)
+    monkeypatch.setattr(StoredTensors, "tensor", lambda self, places: asked.append(len(places)) or tensor(self, places))
+    for found in (fit_gaussian(clean), fit_gaussian(stored)):
+        for name, part in whole.items():
+            torch.testing.assert_close(found[name], part, rtol=1e-9, atol=0)
+    assert max(asked) == 8
+
+
 def test_units_do_not_matter_and_a_gaussian_has_distance_one():
     clean, query = rows(1000, 5), rows(1000, 5)
     scale = torch.tensor([1e3, 1.0, 1e-3, 7.0, 0.1])
@@ -72,6 +96,12 @@ def test_fewer_images_than_measurements_still_make_a_cloud():
     cloud = fit_gaussian(rows(5, 40))
     assert cloud["root"].shape == (40, 40)
     assert distance(rows(7, 40, seed=3), cloud).isfinite().all()
+
+
+@pytest.mark.parametrize("clean", [rows(2, 40), rows(2, 40).repeat(6, 1)], ids=["two films", "copies of two films"])
+def test_films_that_hardly_differ_are_refused_in_a_sentence(clean):
+    with pytest.raises(InputError, match=f"^{len(clean)} images that differ in too few ways"):
+        fit_gaussian(clean)
 
 
 def test_clouds_are_one_a_handling_and_one_for_all():

@@ -9,6 +9,7 @@ from radversary.detectors import learned
 from radversary.detectors.learned import LearnedDetector, ResidualNetwork, log_rings, residuals, varied
 from radversary.imaging.intensity import quantise
 from radversary.imaging.reencoding import ORDINARY
+from radversary.imaging.source import TensorSource
 from radversary.metrics.detection import auroc
 from random_parts import smooth_images
 
@@ -46,7 +47,7 @@ def test_attacked_and_clean_images_alike_are_handled_in_every_way(monkeypatch):
              (("dark", 0.2), ("middle", 0.4), ("light", 0.8))}
     monkeypatch.setattr(learned, "ORDINARY", marks)
     targets = (torch.arange(80) >= 40).float()[:, None]
-    batches = list(LearnedDetector(**TINY)._batches(torch.cat([CLEAN, ATTACKED]), targets, 0))
+    batches = list(LearnedDetector(**TINY)._batches(TensorSource(torch.cat([CLEAN, ATTACKED])), targets, 0))
     for side in (0.0, 1.0):
         shown = torch.cat([images[wanted[:, 0] == side] for images, wanted in batches])
         assert len(shown) == 40
@@ -114,7 +115,8 @@ def test_it_is_small():
 def test_a_single_image_is_never_a_batch():
     detector = LearnedDetector(batch_size=4, width=2, epochs=1, crop=16)
     for count in range(4, 40):
-        sizes = [len(rows) for rows, _ in detector._batches(torch.zeros(count, 1, 16, 16), torch.zeros(count, 1), 0)]
+        sizes = [len(rows) for rows, _ in detector._batches(
+            TensorSource(torch.zeros(count, 1, 16, 16)), torch.zeros(count, 1), 0)]
         assert sum(sizes) == count
         assert 2 <= min(sizes) <= max(sizes) <= 4
 

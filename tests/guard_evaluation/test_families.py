@@ -92,7 +92,7 @@ def test_each_detector_is_shown_all_families_but_one(images, victim, tmp_path, m
     context, seen = context_of(images, victim), []
 
     def fit_on(self, clean, attacked):
-        seen.append(attacked)
+        seen.append(attacked.tensor(range(len(attacked))))
         self._keep({"shown": torch.zeros(1)})
         return self
 

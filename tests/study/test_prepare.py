@@ -115,7 +115,7 @@ def test_the_rule_of_a_plan_reaches_the_pixels_the_card_and_screening(tmp_path, 
     card = load_classifier(tmp_path / "victim").card
     assert (card.resize, card.interpolation) == (images.rule.resize, images.rule.interpolation)
     films = read_films(tmp_path / "wide", card)
-    assert films.images[films.names.index(f"{CLASSES[7 % 3]}/7.png")][None].equal(images.tensor([place]))
+    assert films.images.tensor([films.names.index(f"{CLASSES[7 % 3]}/7.png")]).equal(images.tensor([place]))
     stretched, _ = prepare(plan.data.model_copy(update={"resize": "stretch", "interpolation": "bilinear"}),
                            tmp_path / "stretched", seed=plan.seed)
     with pytest.raises(InputError, match="prepare them again with its size, resize and interpolation"):

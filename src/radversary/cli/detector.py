@@ -46,11 +46,10 @@ def fit(
 
     The bundle holds the model, its card and what the detectors learned, as safetensors and JSON.
     """
-    import torch
-
     from radversary.classifiers.files import load_classifier
     from radversary.classifiers.probe import check_answers
     from radversary.execution.devices import select_device
+    from radversary.imaging.source import JoinedSource
     from radversary.screening.bundle import save_guard
     from radversary.screening.films import read_films
     from radversary.screening.guard import fit_guard, make_detectors, preset_named
@@ -67,7 +66,7 @@ def fit(
         shown = [read_films(folder, classifier.card) for folder in attacked or ()]
         report_left_out([reason for item in shown for reason in item.left_out])
         guard = fit_guard(classifier, films.images, names=names, views=views,
-                          attacked=torch.cat([item.images for item in shown]) if shown else None,
+                          attacked=JoinedSource([item.images for item in shown]) if shown else None,
                           record={"fitted_images": len(films.names)})
         save_guard(guard, out)
     beside = f" and {guard.record['attacked_images']} attacked ones" if shown else ""

@@ -31,7 +31,7 @@ ALIKE: Final = 0.97
 patients stay below 0.91; a film and its re-exposed copy reach 0.973 turned by anything up to 11 degrees. Phantoms of
 two patients stay below 0.95."""
 
-_SIDE, _DETAIL, _BLOCK = 64, 32, 512
+_SIDE, _DETAIL, _BLOCK, _PAIRS = 64, 32, 512, 4096
 _FLAT = 2e-3  # root mean square of local contrast below which a film shows nothing to compare
 
 
@@ -61,7 +61,8 @@ def find_duplicates(prepared: PreparedImages) -> tuple[Duplicate, ...]:
     Equal pixels are found by hash. The rest in two steps: a 64-bit perceptual hash of the central square (the signs of
     its lowest cosine coefficients: Zauner, "Implementation and benchmarking of perceptual image hash functions", 2010)
     proposes, and the correlation of local contrast decides; chest films are so alike that hashes alone fire on
-    hundreds of pairs of strangers. Films without contrast match nothing but their exact copies.
+    hundreds of pairs of strangers. Films without contrast match nothing but their exact copies. Two blocks of films are
+    compared at a time; what is held of every film is 4 kB.
 
     Args:
         prepared: Prepared images of a split table.
@@ -69,12 +70,11 @@ def find_duplicates(prepared: PreparedImages) -> tuple[Duplicate, ...]:
     Returns:
         One entry a pair, most alike first.
     """
-    small = thumbnails(prepared, _SIDE)
     rows = {part: np.flatnonzero(prepared.table.frame["split"] == part) for part in PARTS}
     pairs = sorted(combinations([part for part in PARTS if len(rows[part])], 2))
     best: dict[tuple[int, int], tuple[float, float]] = {}
     for one, other in pairs:
-        for first, second, turn, likeness in _pairs(prepared, small, rows[one], rows[other]):
+        for first, second, turn, likeness in _pairs(prepared, rows[one], rows[other]):
             if likeness > best.get((first, second), (0.0, 0.0))[0]:
                 best[first, second] = (likeness, turn)
     frame = prepared.table.frame
@@ -84,20 +84,18 @@ def find_duplicates(prepared: PreparedImages) -> tuple[Duplicate, ...]:
     return tuple(sorted(found, key=lambda pair: (-pair.correlation, pair.first, pair.second)))
 
 
-def thumbnails(prepared: PreparedImages, side: int, rows: np.ndarray | None = None) -> Images:
+def thumbnails(prepared: PreparedImages, side: int, rows: np.ndarray) -> Images:
     """Return small grey copies of prepared images.
 
     Args:
         prepared: The images.
         side: Side in pixels.
-        rows: Which; all where None.
+        rows: Which.
 
     Returns:
         float32 (n, 1, side, side) in [0, 1].
     """
-    rows = np.arange(len(prepared)) if rows is None else rows
-    blocks = [rows[start:start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
-    return torch.cat([resize(to_grey(prepared.tensor(block)), side) for block in blocks])
+    return torch.cat([resize(to_grey(prepared.tensor(block)), side) for _, block in _blocks(rows)])
 
 
 def perceptual_hash(images: Images) -> np.ndarray:
@@ -135,23 +133,36 @@ def local_contrast(images: Images) -> np.ndarray:
     return torch.where(scale > _FLAT * _DETAIL, detail / scale.clamp_min(1e-12), torch.zeros(())).numpy()
 
 
-def _pairs(
-    prepared: PreparedImages, small: Images, one: np.ndarray, other: np.ndarray
-) -> Iterator[tuple[int, int, float, float]]:
+def _pairs(prepared: PreparedImages, one: np.ndarray, other: np.ndarray) -> Iterator[tuple[int, int, float, float]]:
     """Yield (row, row, turn, likeness) of films alike in two parts."""
     hashes = prepared.table.frame["pixels_sha256"].to_numpy()
     for i in one[np.isin(hashes[one], hashes[other])]:
         yield from ((int(i), int(j), 0.0, 1.0) for j in other[hashes[other] == hashes[i]])
-    still = _centre(small[other])
-    known, contrast = perceptual_hash(still), local_contrast(still)
-    for start in range(0, len(one), _BLOCK):
-        block = one[start:start + _BLOCK]
+    known, contrast = np.empty((len(other), 64), np.float32), np.empty((len(other), _DETAIL**2), np.float32)
+    for start, block in _blocks(other):
+        still = _centre(thumbnails(prepared, _SIDE, block))
+        known[start:start + _BLOCK], contrast[start:start + _BLOCK] = perceptual_hash(still), local_contrast(still)
+    for _, block in _blocks(one):
+        small = thumbnails(prepared, _SIDE, block)
         for turn in TURNS:
-            turned = _centre(rotate(small[block], torch.full((len(block),), turn)))
-            near = np.argwhere(perceptual_hash(turned) @ known.T >= 64 - 2 * FARTHEST)
-            likeness = np.einsum("nd,nd->n", local_contrast(turned)[near[:, 0]], contrast[near[:, 1]])
-            for (i, j), value in zip(near[likeness >= ALIKE], likeness[likeness >= ALIKE], strict=True):
-                yield int(block[i]), int(other[j]), turn, float(value)
+            turned = _centre(rotate(small, torch.full((len(block),), turn)))
+            codes, details = perceptual_hash(turned), local_contrast(turned)
+            for near in _near(codes, known):
+                likeness = np.einsum("nd,nd->n", details[near[:, 0]], contrast[near[:, 1]])
+                for (i, j), value in zip(near[likeness >= ALIKE], likeness[likeness >= ALIKE], strict=True):
+                    yield int(block[i]), int(other[j]), turn, float(value)
+
+
+def _blocks(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield rows some at a time, each block with the place of its first."""
+    yield from ((start, rows[start:start + _BLOCK]) for start in range(0, len(rows), _BLOCK))
+
+
+def _near(codes: np.ndarray, known: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield pairs of places whose hashes are near, (n, 2), a bounded number at a time."""
+    for start, block in _blocks(known):
+        near = np.add(np.argwhere(codes @ block.T >= 64 - 2 * FARTHEST), (0, start))
+        yield from (near[first:first + _PAIRS] for first in range(0, len(near), _PAIRS))
 
 
 def _centre(images: Images) -> Images:

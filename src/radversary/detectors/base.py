@@ -9,6 +9,7 @@ import torch
 
 from radversary.core.errors import InputError
 from radversary.core.types import Images, check_images
+from radversary.imaging.source import ImagesOrSource
 
 
 class Detector(ABC):
@@ -24,11 +25,11 @@ class Detector(ABC):
 
     needs_original: ClassVar[bool]
 
-    def fit(self, clean: Images) -> Self:  # noqa: ARG002
+    def fit(self, clean: ImagesOrSource) -> Self:  # noqa: ARG002
         """Learn what clean images look like.
 
         Args:
-            clean: (N, C, H, W) in [0, 1].
+            clean: (N, C, H, W) in [0, 1], or a source of such images.
 
         Returns:
             The detector itself; one that compares with the original has nothing to learn.

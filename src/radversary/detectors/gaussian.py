@@ -5,50 +5,100 @@ What several detectors share is here: the cloud (:func:`fit_gaussian`), the dist
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
 from radversary.classifiers.base import Features
 from radversary.core.errors import InputError
-from radversary.core.types import Images, check_images
+from radversary.core.types import Images
 from radversary.detectors.neighbours import taught
-from radversary.detectors.reference_free import BATCH, ReferenceFreeDetector
+from radversary.detectors.reference_free import ReferenceFreeDetector, learned_from, one_below_another
 from radversary.imaging.reencoding import ORDINARY
+from radversary.imaging.source import ImagesOrSource, source_of
+
+ROWS = 1024
+"""Images whose measurements are held in double precision at once."""
 
 
-def fit_gaussian(features: Tensor) -> dict[str, Tensor]:
+def fit_gaussian(features: ImagesOrSource) -> dict[str, Tensor]:
     """Fit a Gaussian whose covariance is shrunk, so that few images and many measurements will do.
 
     Measurements are standardised first, which makes the shrinkage independent of their units; one that never varies
-    keeps its own unit. Source of the shrinkage: Ledoit and Wolf, J. Multivariate Analysis 88, 2004.
+    keeps its own unit. Rows are gone through three times, :data:`ROWS` at a time.
 
     Args:
-        features: (N, D), two rows at least.
+        features: (N, D), two rows at least; or a source of such rows.
 
     Returns:
         ``mean`` (D,) and ``root`` (D, D), a square root of the precision: ``root @ root.T`` inverts the covariance.
         Both float64.
+
+    Raises:
+        InputError: The rows are too few or too much alike, such as two of them.
 
     Example:
         >>> cloud = fit_gaussian(torch.tensor([[0.0], [2.0]]))
         >>> cloud["mean"].item(), round(cloud["root"].item() ** -2, 6)  # mean 1, variance 2
         (1.0, 2.0)
     """
-    rows = features.detach().cpu().double()
-    mean, deviation = rows.mean(dim=0), rows.std(dim=0)
-    constant = ~(deviation > 1e-9 * rows.abs().amax(dim=0))
+    count, total, squares, largest = len(features), torch.zeros(()), torch.zeros(()), torch.zeros(())
+    for rows in _blocks(features):
+        total, largest = total + rows.sum(dim=0), torch.maximum(largest, rows.abs().amax(dim=0))
+    mean = total / count
+    for rows in _blocks(features):
+        squares = squares + (rows - mean).square().sum(dim=0)
+    deviation = (squares / (count - 1)).sqrt()
+    constant = ~(deviation > 1e-9 * largest)
     deviation = torch.where(constant, 1.0, deviation)
-    standard = torch.where(constant, 0.0, (rows - mean) / deviation)
+    standard = (torch.where(constant, 0.0, (rows - mean) / deviation) for rows in _blocks(features))
     # The maximum-likelihood covariance of a standardised column is (N - 1) / N, and should be one.
-    covariance = torch.from_numpy(ledoit_wolf(standard.numpy(), assume_centered=True)[0]) * len(rows) / (len(rows) - 1)
-    covariance = covariance + torch.diag(constant.double())
-    root = torch.linalg.cholesky(torch.linalg.inv(covariance)) / deviation[:, None]
+    covariance = shrunk_covariance(standard) * count / (count - 1) + torch.diag(constant.double())
+    try:
+        root = torch.linalg.cholesky(torch.linalg.inv(covariance)) / deviation[:, None]
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
+        raise InputError(f"{count} images that differ in too few ways cannot teach how {len(mean)} measurements vary; "
+                         "give more clean images, of different films") from error
     return {"mean": mean, "root": root.contiguous()}
+
+
+def shrunk_covariance(blocks: Iterable[Tensor]) -> Tensor:
+    """Return the maximum-likelihood covariance of centred rows, shrunk towards a multiple of the identity.
+
+    Equal to :func:`sklearn.covariance.ledoit_wolf`, which needs all rows at once. Source: Ledoit and Wolf, J.
+    Multivariate Analysis 88, 2004.
+
+    Args:
+        blocks: The rows, some at a time: float64 (n, D), each column with a mean of 0 over all blocks.
+
+    Returns:
+        float64 (D, D).
+
+    Example:
+        >>> shrunk_covariance([torch.tensor([[-1.0]]), torch.tensor([[1.0]])]).tolist()
+        [[1.0]]
+    """
+    count, products, fourth = 0, torch.zeros(()), torch.zeros(())
+    for rows in blocks:
+        count, products = count + len(rows), products + rows.T @ rows
+        fourth = fourth + rows.square().sum(dim=1).square().sum()
+    covariance = products / count
+    width, level = len(covariance), covariance.trace() / len(covariance)
+    squared = covariance.square().sum()
+    apart = (squared / width - level.square()).clamp_min(0.0)
+    uncertain = torch.minimum(((fourth / count - squared) / (width * count)).clamp_min(0.0), apart)
+    share = uncertain / apart if apart > 0 else torch.zeros(())
+    return (1 - share) * covariance + share * level * torch.eye(width, dtype=covariance.dtype)
+
+
+def _blocks(features: ImagesOrSource) -> Iterator[Tensor]:
+    """Yield rows in double precision, some at a time."""
+    source = source_of(features)
+    for start in range(0, len(source), ROWS):
+        yield source.tensor(range(start, min(start + ROWS, len(source)))).detach().cpu().double()
 
 
 def distance(features: Tensor, cloud: Mapping[str, Tensor]) -> Tensor:
@@ -103,12 +153,12 @@ def nearest_cloud(features: Tensor, learned: Mapping[str, Tensor], *, who: objec
     return distance(features, cloud).amin(dim=1)
 
 
-def handled(measure: Callable[[Images], Tensor], clean: Images, *, who: object) -> Tensor:
-    """Measure clean images as each of the :data:`ORDINARY` handlings leaves them.
+def handled(measure: Callable[[Images], Tensor], clean: ImagesOrSource, *, who: object) -> Tensor:
+    """Measure clean images as each of the :data:`ORDINARY` handlings leaves them, each read once.
 
     Args:
         measure: Maps images to (N, D).
-        clean: (N, C, H, W) in [0, 1], two at least.
+        clean: (N, C, H, W) in [0, 1], two at least; or a source of such images.
         who: The detector, for the error.
 
     Returns:
@@ -118,12 +168,10 @@ def handled(measure: Callable[[Images], Tensor], clean: Images, *, who: object) 
         InputError: Fewer than two images.
         TensorError: Images outside the pixel contract.
     """
-    check_images(clean, name="clean images")
-    if len(clean) < 2:
-        raise InputError(f"{who!r} needs two clean images at least to learn from, got {len(clean)}")
-    parts = torch.split(clean, BATCH)
     with torch.no_grad():
-        return torch.stack([torch.cat([measure(handle(part)) for part in parts]) for handle in ORDINARY.values()])
+        seen = (torch.stack([measure(handle(part)) for handle in ORDINARY.values()], dim=1)
+                for part in learned_from(clean, who=who))
+        return one_below_another(seen, count=len(clean)).movedim(1, 0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,9 @@ from torch.nn import functional as F
 from radversary.core.errors import InputError
 from radversary.core.types import Images
 from radversary.detectors.integrity import GREY
-from radversary.detectors.learned import LearnedDetector, checked, varied
-from radversary.imaging.intensity import quantise, to_grey
+from radversary.detectors.learned import LearnedDetector, varied
+from radversary.imaging.intensity import quantise
+from radversary.imaging.source import ImagesOrSource
 
 FAINTEST, STRONGEST = 1.0 * GREY, 8.0 * GREY
 """Amplitudes that are laid over, evenly spread on a logarithmic scale."""
@@ -80,11 +81,11 @@ class GrainDetector(LearnedDetector):
 
     epochs: int = 12
 
-    def fit(self, clean: Images) -> Self:
+    def fit(self, clean: ImagesOrSource) -> Self:
         """Learn what clean images look like, from them and their own grained copies.
 
         Args:
-            clean: (N, C, H, W) in [0, 1], two at least.
+            clean: (N, C, H, W) in [0, 1], two at least; or a source of such images.
 
         Returns:
             The detector itself.
@@ -93,10 +94,9 @@ class GrainDetector(LearnedDetector):
             InputError: Fewer than two images.
             PlanError: The weights left the finite numbers.
         """
-        checked(clean, "clean", who=self)
-        return self._learned_from(to_grey(clean), to_grey(clean))
+        return self._taught_by(clean, clean, "clean")
 
-    def fit_on(self, clean: Images, attacked: Images) -> Self:  # noqa: ARG002
+    def fit_on(self, clean: ImagesOrSource, attacked: ImagesOrSource) -> Self:  # noqa: ARG002
         """Refuse: it lays its own grain over clean images.
 
         Raises:

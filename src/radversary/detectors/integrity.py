@@ -22,6 +22,7 @@ from radversary.core.types import Images
 from radversary.detectors.gaussian import fit_clouds, handled, nearest_cloud
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.imaging.intensity import to_grey
+from radversary.imaging.source import ImagesOrSource
 
 Chroma = Literal["with", "without"]
 """Whether disagreement of the colour channels counts."""
@@ -272,11 +273,11 @@ class IntegrityDetector(ReferenceFreeDetector):
         parts = [measure(grey) for measure in measures]
         return torch.cat([*parts, disagreement(images)] if self.chroma == "with" else parts, dim=1)
 
-    def fit(self, clean: Images) -> Self:
+    def fit(self, clean: ImagesOrSource) -> Self:
         """Learn what clean images look like, as they are and as harmless handling leaves them.
 
         Args:
-            clean: (N, C, H, W) in [0, 1], two at least.
+            clean: (N, C, H, W) in [0, 1], two at least; or a source of such images.
 
         Returns:
             The detector itself.

@@ -22,10 +22,11 @@ from radversary.core.errors import InputError, PlanError
 from radversary.core.seeds import generator, global_seed
 from radversary.core.types import Images, check_images
 from radversary.detectors.integrity import BANDS, GREY, rings
-from radversary.detectors.reference_free import ReferenceFreeDetector
+from radversary.detectors.reference_free import ReferenceFreeDetector, learned_from
 from radversary.execution.progress import track
 from radversary.imaging.intensity import quantise, to_grey
 from radversary.imaging.reencoding import ORDINARY
+from radversary.imaging.source import ChangedSource, ImagesOrSource, ImageSource, JoinedSource, source_of
 
 FILTERS: Final = ((0, 0, 0, 1, -2, 1, 0, 0, 0), (0, 1, 0, 0, -2, 0, 0, 1, 0), (-1, 2, -1, 2, -4, 2, -1, 2, -1))
 """Second differences along rows and along columns, and a 3 x 3 high-pass that is blind to straight edges, row by row.
@@ -127,16 +128,9 @@ def varied(grey: Images, stream: torch.Generator, *, crop: int) -> Images:
     return quantise(result[..., top:top + sides[0], left:left + sides[1]], 8)
 
 
-def checked(images: Images, kind: str, *, who: object) -> None:
-    """Refuse images that cannot be learned from.
-
-    Raises:
-        InputError: Fewer than two.
-        TensorError: Images outside the pixel contract.
-    """
-    check_images(images, name=f"{kind} images")
-    if len(images) < 2:
-        raise InputError(f"{who!r} needs two {kind} images at least to learn from, got {len(images)}")
+def in_grey(images: ImagesOrSource) -> ImageSource:
+    """Return images as a source of grey ones; each is checked as it is read."""
+    return ChangedSource(source_of(images), lambda part, _: to_grey(check_images(part)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +179,7 @@ class LearnedDetector(ReferenceFreeDetector):
             raise PlanError("learned needs a learning_rate above 0 and a weight_decay of at least 0, both finite, got "
                             f"{self.learning_rate} and {self.weight_decay}")
 
-    def fit(self, clean: Images) -> Self:  # noqa: ARG002
+    def fit(self, clean: ImagesOrSource) -> Self:  # noqa: ARG002
         """Refuse: clean images alone teach it nothing.
 
         Raises:
@@ -193,14 +187,14 @@ class LearnedDetector(ReferenceFreeDetector):
         """
         raise InputError(f"{self!r} is supervised: it learns from attacked images beside clean ones and was given none")
 
-    def fit_on(self, clean: Images, attacked: Images) -> Self:
+    def fit_on(self, clean: ImagesOrSource, attacked: ImagesOrSource) -> Self:
         """Learn to tell attacked images from clean ones.
 
         Both must have come the same way, resized alike and of like patients: any other difference is learned as well.
 
         Args:
-            clean: (N, C, H, W) in [0, 1], two at least.
-            attacked: (M, C, H, W) in [0, 1], of the same size, two at least.
+            clean: (N, C, H, W) in [0, 1], two at least; or a source of such images.
+            attacked: (M, C, H, W) in [0, 1], of the same size, two at least; or a source.
 
         Returns:
             The detector itself.
@@ -209,17 +203,17 @@ class LearnedDetector(ReferenceFreeDetector):
             InputError: Fewer than two of either, or two sizes.
             PlanError: The weights left the finite numbers.
         """
-        checked(clean, "clean", who=self)
-        checked(attacked, "attacked", who=self)
-        if clean.shape[-2:] != attacked.shape[-2:]:
-            raise InputError("clean and attacked images must be of one size, got "
-                             f"{tuple(clean.shape[-2:])} and {tuple(attacked.shape[-2:])}")
-        return self._learned_from(to_grey(clean), to_grey(attacked))
+        return self._taught_by(clean, attacked, "attacked")
 
-    def _learned_from(self, clean: Images, other: Images) -> Self:
-        """Teach a network to tell other images from clean ones, both grey, and keep its weights."""
+    def _taught_by(self, clean: ImagesOrSource, other: ImagesOrSource, kind: str) -> Self:
+        """Teach a network to tell other images from clean ones, both in grey, and keep its weights."""
+        first, second = (next(learned_from(images, who=self, kind=name))[:1]
+                         for images, name in ((clean, "clean"), (other, kind)))
+        if first.shape[-2:] != second.shape[-2:]:
+            raise InputError("clean and attacked images must be of one size, got "
+                             f"{tuple(first.shape[-2:])} and {tuple(second.shape[-2:])}")
         targets = (torch.arange(len(clean) + len(other)) >= len(clean)).float()[:, None]
-        network = self._taught(torch.cat([clean, other]), targets)
+        network = self._taught(JoinedSource([in_grey(clean), in_grey(other)]), targets)
         learned = {name: value.detach().clone() for name, value in network.state_dict().items()}
         if not all(value.isfinite().all() for value in learned.values()):
             raise PlanError(f"learning diverged with a learning rate of {self.learning_rate}; lower it")
@@ -245,7 +239,7 @@ class LearnedDetector(ReferenceFreeDetector):
         return measured[:, 0]
 
     @torch.enable_grad()
-    def _taught(self, grey: Images, targets: Tensor) -> ResidualNetwork:
+    def _taught(self, grey: ImageSource, targets: Tensor) -> ResidualNetwork:
         with global_seed(self.seed, "learned"):
             network = ResidualNetwork(self.width)
         attacked = targets.sum()
@@ -261,7 +255,7 @@ class LearnedDetector(ReferenceFreeDetector):
                 schedule.step()
         return self._settled(network, grey, targets)
 
-    def _settled(self, network: ResidualNetwork, grey: Images, targets: Tensor) -> ResidualNetwork:
+    def _settled(self, network: ResidualNetwork, grey: ImageSource, targets: Tensor) -> ResidualNetwork:
         """Take the means and deviations inside the network anew: running ones lag behind the weights."""
         norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d)]
         for norm in norms:
@@ -275,12 +269,12 @@ class LearnedDetector(ReferenceFreeDetector):
     def _steps(self, count: int) -> int:
         return ceil(count / self.batch_size)
 
-    def _batches(self, grey: Images, targets: Tensor, epoch: int) -> Iterator[tuple[Images, Tensor]]:
+    def _batches(self, grey: ImageSource, targets: Tensor, epoch: int) -> Iterator[tuple[Images, Tensor]]:
         """Yield all images of one epoch in batches of nearly one size, none of a single image."""
         stream = generator(self.seed, "learned", epoch)
         order = torch.randperm(len(grey), generator=stream)
         for rows in torch.tensor_split(order, self._steps(len(grey))):
-            yield self._shown(grey[rows], targets[rows], stream), targets[rows]
+            yield self._shown(grey.tensor(rows.tolist()), targets[rows], stream), targets[rows]
 
     def _shown(self, images: Images, targets: Tensor, stream: torch.Generator) -> Images:  # noqa: ARG002
         """Return a batch as the network is to see it; ``targets`` (n, 1) says which images are not clean."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass
+from itertools import chain
 from typing import Any, ClassVar, Self
 
 import torch
@@ -12,11 +13,54 @@ from torch import Tensor
 
 from radversary.classifiers.base import Classifier, Features, require_features
 from radversary.core.errors import InputError
-from radversary.core.types import Images, check_images
+from radversary.core.types import Images
 from radversary.detectors.base import Detector
+from radversary.imaging.source import BATCH, ImagesOrSource, batches
 
-BATCH = 32
-"""Images looked at together, so that memory does not grow with their number."""
+
+def learned_from(images: ImagesOrSource, *, who: object, kind: str = "clean") -> Iterator[Images]:
+    """Yield images that a detector learns from, a batch at a time.
+
+    Args:
+        images: Images or a source of them.
+        who: The detector, for the error.
+        kind: ``clean`` or ``attacked``, for the error.
+
+    Yields:
+        (n, C, H, W) in [0, 1].
+
+    Raises:
+        InputError: Fewer than two.
+        TensorError: Images outside the pixel contract.
+    """
+    if len(images) < 2:
+        raise InputError(f"{who!r} needs two {kind} images at least to learn from, got {len(images)}")
+    return batches(images, name=f"{kind} images")
+
+
+def one_below_another(parts: Iterable[Tensor], *, count: int) -> Tensor:
+    """Return parts as one tensor, whose room is taken as soon as the first is there.
+
+    Args:
+        parts: Tensors (n, ...) of one shape but for n; one is held at a time.
+        count: The sum of all n, 1 at least.
+
+    Returns:
+        (count, ...).
+
+    Example:
+        >>> one_below_another((torch.full((2, 1), float(number)) for number in range(2)), count=4).flatten().tolist()
+        [0.0, 0.0, 1.0, 1.0]
+    """
+    # Small tensors that were kept between the large ones of each batch would keep the heap from shrinking: gathering
+    # 2 kB a film in a list cost 1 MB a film.
+    waiting = iter(parts)
+    first = next(waiting)
+    result, start = first.new_empty((count, *first.shape[1:])), 0
+    for part in chain([first], waiting):
+        result[start:start + len(part)] = part
+        start += len(part)
+    return result
 
 
 class ReferenceFreeDetector(Detector):
@@ -105,11 +149,11 @@ class ReferenceFreeDetector(Detector):
         """
         return None
 
-    def fit(self, clean: Images) -> Self:
-        """Learn what clean images look like.
+    def fit(self, clean: ImagesOrSource) -> Self:
+        """Learn what clean images look like; pixels are held a batch at a time, measurements of all images.
 
         Args:
-            clean: (N, C, H, W) in [0, 1], two at least.
+            clean: (N, C, H, W) in [0, 1], two at least; or a source of such images.
 
         Returns:
             The detector itself.
@@ -117,19 +161,17 @@ class ReferenceFreeDetector(Detector):
         Raises:
             InputError: Fewer than two images, or a detector that reads and is bound to no classifier.
         """
-        check_images(clean, name="clean images")
-        if len(clean) < 2:
-            raise InputError(f"{self!r} needs two clean images at least to learn from, got {len(clean)}")
         with torch.no_grad():
-            self._keep(self.learn(torch.cat([self._measured(part) for part in torch.split(clean, BATCH)])))
+            measured = (self._measured(part) for part in learned_from(clean, who=self))
+            self._keep(self.learn(one_below_another(measured, count=len(clean))))
         return self
 
-    def fit_on(self, clean: Images, attacked: Images) -> Self:  # noqa: ARG002
+    def fit_on(self, clean: ImagesOrSource, attacked: ImagesOrSource) -> Self:  # noqa: ARG002
         """Learn from clean and attacked images, where :attr:`supervised`.
 
         Args:
-            clean: (N, C, H, W) in [0, 1], two at least.
-            attacked: (M, C, H, W) in [0, 1], of the same size, two at least.
+            clean: (N, C, H, W) in [0, 1], two at least; or a source of such images.
+            attacked: (M, C, H, W) in [0, 1], of the same size, two at least; or a source.
 
         Returns:
             The detector itself.

@@ -7,6 +7,7 @@ than a faint style does; differences between neighbouring places leave the anato
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,9 +21,11 @@ from radversary.classifiers.base import Features
 from radversary.core.errors import InputError, PlanError
 from radversary.core.seeds import generator
 from radversary.core.types import Images
+from radversary.data.stored import StoredTensors
 from radversary.detectors.gaussian import distance, fit_gaussian
 from radversary.detectors.neighbours import taught
-from radversary.detectors.reference_free import BATCH, ReferenceFreeDetector
+from radversary.detectors.reference_free import ReferenceFreeDetector, learned_from
+from radversary.imaging.source import ImagesOrSource
 
 FAINT: Final = 1e-2
 """Energy of differences below which nothing is told apart, on the scale of normalised networks, where maps are about 1;
@@ -119,29 +122,30 @@ class ShallowDetector(ReferenceFreeDetector):
         assert features is not None  # noqa: S101  (reads is set)
         return torch.cat(self._textures(features), dim=1)
 
-    def fit(self, clean: Images) -> Self:
+    def fit(self, clean: ImagesOrSource) -> Self:
         """Learn the texture of clean images, stage by stage, and for heat maps what each place of them looks like.
 
+        A deep network's texture is 30 kB an image: it is put aside on disk.
+
         Args:
-            clean: (N, C, H, W) in [0, 1], two at least.
+            clean: (N, C, H, W) in [0, 1], two at least; or a source of such images.
 
         Returns:
             The detector itself.
 
         Raises:
+            StorageError: There is no room in the folder for temporary files.
             InputError: Fewer than two images, no classifier bound, or one without maps.
         """
-        if self.classifier is None or len(clean) < 2:
-            return super().fit(clean)  # which says what is missing
-        stages, cells = [], _Cells()
+        classifier, cells = self.bound(), _Cells()
+        stages: defaultdict[str, StoredTensors] = defaultdict(StoredTensors)
         with torch.no_grad():
-            for part in torch.split(clean, BATCH):
-                features = self.classifier.features(part)
-                stages.append(self._textures(features))
+            for part in learned_from(clean, who=self):
+                features = classifier.features(part)
+                for stage, seen in enumerate(self._textures(features)):
+                    stages[f"stage{stage}"].add(seen)
                 cells.add(contrast_by_cell(features))
-        clouds = {"cell": cells.learned()}
-        for stage, seen in enumerate(zip(*stages, strict=True)):
-            clouds[f"stage{stage}"] = fit_gaussian(torch.cat(seen))
+        clouds = {"cell": cells.learned(), **{name: fit_gaussian(seen) for name, seen in stages.items()}}
         self._keep({f"{place}.{name}": part for place, cloud in clouds.items() for name, part in cloud.items()})
         return self
 

@@ -8,6 +8,7 @@ the attack; logits do not.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import ClassVar, Self
@@ -18,13 +19,14 @@ from torch import Tensor
 
 from radversary.classifiers.base import Features
 from radversary.core.errors import PlanError
-from radversary.core.types import Images, check_images
+from radversary.core.types import Images
 from radversary.detectors.consistency import View
 from radversary.detectors.gaussian import distance, fit_gaussian
 from radversary.detectors.neighbours import taught
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.imaging.jpeg import jpeg
 from radversary.imaging.reencoding import ORDINARY
+from radversary.imaging.source import ChangedSource, ChosenSource, ImagesOrSource, source_of
 
 ENOUGH = 700
 """Clean images that a Gaussian of a few numbers is learned from; more cost passes and change nothing."""
@@ -44,6 +46,12 @@ def recompressed(images: Images, quality: int) -> Images:
         Images of the same shape.
     """
     return jpeg(images.detach(), quality=quality) + (images - images.detach())
+
+
+def handled_in_turn(images: Images, rows: Sequence[int]) -> Images:
+    """Return images (n, C, H, W), each handled in the one of the :data:`ORDINARY` ways whose turn its row number is."""
+    ways = tuple(ORDINARY.values())
+    return torch.cat([ways[row % len(ways)](image[None]) for image, row in zip(images, rows, strict=True)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,11 +99,12 @@ class ShiftDetector(ReferenceFreeDetector):
         seen = torch.stack([classifier.logits(view(images)) for view in self.views()])
         return features.logits - seen.mean(dim=0)
 
-    def fit(self, clean: Images) -> Self:
+    def fit(self, clean: ImagesOrSource) -> Self:
         """Learn how the logits of clean images move, each image handled in one of the ordinary ways in turn.
 
         Args:
-            clean: (N, C, H, W) in [0, 1], two at least; of many, :data:`ENOUGH` evenly spread ones are taken.
+            clean: (N, C, H, W) in [0, 1], two at least, or a source of such images; of many, :data:`ENOUGH` evenly
+                spread ones are taken.
 
         Returns:
             The detector itself.
@@ -103,13 +112,10 @@ class ShiftDetector(ReferenceFreeDetector):
         Raises:
             InputError: Fewer than two images, or a detector bound to no classifier.
         """
-        check_images(clean, name="clean images")
         if len(clean) < 2:
             return super().fit(clean)  # which refuses
         chosen = torch.linspace(0, len(clean) - 1, min(ENOUGH, len(clean))).round().long()
-        ways = tuple(ORDINARY.values())
-        came = [ways[place % len(ways)](clean[row][None]) for place, row in enumerate(chosen.tolist())]
-        return super().fit(torch.cat(came))
+        return super().fit(ChangedSource(ChosenSource(source_of(clean), chosen.tolist()), handled_in_turn))
 
     def learn(self, measured: Tensor) -> dict[str, Tensor]:
         """Keep ``mean`` and ``root`` of :func:`fit_gaussian`."""

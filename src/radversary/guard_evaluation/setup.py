@@ -28,6 +28,7 @@ from radversary.data.splits import some_rows
 from radversary.guard_evaluation.guarded import GuardedClassifier
 from radversary.guard_evaluation.plan import GuardEvaluationPlan, knowledge_of
 from radversary.imaging.image import check_rule
+from radversary.imaging.source import source_of
 from radversary.screening.films import GROUPS, Films, bands
 from radversary.screening.guard import Guard
 from radversary.screening.views import identity
@@ -68,7 +69,7 @@ class GuardEvaluationContext:
     @cached_property
     def groups(self) -> dict[int, str] | None:
         """Row to the group that it is judged within; None where the guard knows no groups."""
-        names = Films(torch.empty(0), (), (), self.facts).groups(self.guard.record.get("grouped_by"))
+        names = Films(source_of(torch.empty(0)), (), (), self.facts).groups(self.guard.record.get("grouped_by"))
         return None if names is None else dict(zip(self.rows.tolist(), names, strict=True))
 
     def groups_of(self, rows: Sequence[int] | np.ndarray) -> list[str] | None:

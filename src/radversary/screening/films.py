@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import pandas as pd
-import torch
 
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import DataError, InputError, MissingColumnError, UnreadableImageError
@@ -19,9 +18,11 @@ from radversary.data.joining import located, written_path
 from radversary.data.names import written
 from radversary.data.prepared import RECORD, PreparedImages
 from radversary.data.reading import read_image
+from radversary.data.stored import StoredTensors
 from radversary.data.table import read_csv
 from radversary.execution.progress import track
-from radversary.imaging.image import check_rule, to_model_input
+from radversary.imaging.image import check_rule, depth_for, to_model_input
+from radversary.imaging.source import ChosenSource, ImageSource
 from radversary.storage.documents import Sha256, read_document
 from radversary.storage.files import is_file, sha256_file
 
@@ -57,14 +58,14 @@ class Films:
     """Images as the classifier reads them, with what is known of them.
 
     Attributes:
-        images: (N, C, S, S) in [0, 1].
+        images: (N, C, S, S) in [0, 1], read a few at a time.
         names: One an image.
         patients: One an image.
         facts: One row an image, a column for each of :data:`GROUPS` that is known.
         left_out: Files that could not be read, one sentence each.
     """
 
-    images: Images
+    images: ImageSource
     names: tuple[str, ...]
     patients: tuple[str, ...]
     facts: pd.DataFrame
@@ -87,12 +88,14 @@ class Films:
     def take(self, rows: Sequence[int]) -> Films:
         """Return some of the films."""
         chosen = list(rows)
-        return Films(self.images[chosen], tuple(self.names[row] for row in chosen),
+        return Films(ChosenSource(self.images, chosen), tuple(self.names[row] for row in chosen),
                      tuple(self.patients[row] for row in chosen), self.facts.iloc[chosen], self.left_out)
 
 
 def read_films(place: Path, card: ModelCard, *, part: str = "", clean: bool = False) -> Films:
-    """Read films as a classifier takes them.
+    """Find films and read them as a classifier takes them; a run's stay on disk, files are decoded once.
+
+    What is decoded is put aside in a temporary file (:class:`radversary.data.stored.StoredTensors`).
 
     Args:
         place: An image, a folder of images, a CSV table with a column for the file, or a run's folder.
@@ -106,6 +109,7 @@ def read_films(place: Path, card: ModelCard, *, part: str = "", clean: bool = Fa
     Raises:
         DataError: There is nothing there, nothing that can be read, or an attacked image among clean ones.
         InputError: The run's images were prepared by another rule than the classifier's.
+        StorageError: There is no room in the folder for temporary files.
     """
     if (prepared := prepared_in(place)) is not None:
         return of_run(PreparedImages.load(prepared), card, part)
@@ -113,10 +117,13 @@ def read_films(place: Path, card: ModelCard, *, part: str = "", clean: bool = Fa
     if clean:
         refuse_attacked(listed)
     left_out: list[str] = []
-    kept = list(decoded(track(listed, "ResultView"), card, left_out))
+    kept, images = list[Film](), StoredTensors()
+    for film, image, bits in decoded(track(listed, "Reading films"), card, left_out):
+        kept.append(film)
+        images.add(image, bits=bits)
     if not kept:
         raise DataError(f"none of {len(listed)} files at {place} could be read; the first: {left_out[0]}")
-    return gathered([film for film, _ in kept], torch.cat([image for _, image in kept]), left_out)
+    return gathered(kept, images, left_out)
 
 
 def prepared_in(place: Path) -> Path | None:
@@ -138,7 +145,7 @@ def of_run(images: PreparedImages, card: ModelCard, part: str) -> Films:
     rows = images.rows(part)
     frame = images.table.frame.iloc[rows]
     known = pd.DataFrame({name: frame[name].astype(str).to_numpy() for name in GROUPS if name in frame})
-    return Films(images.tensor(rows), tuple(images.image_ids[row] for row in rows),
+    return Films(ChosenSource(images, rows.tolist()), tuple(images.image_ids[row] for row in rows),
                  tuple(images.patients[row] for row in rows), bands(known))
 
 
@@ -182,15 +189,15 @@ def in_table(path: Path) -> list[Film]:
     return found
 
 
-def decoded(films: Iterable[Film], card: ModelCard, left_out: list[str]) -> Iterator[tuple[Film, Images]]:
-    """Yield each film, described, with its image (1, C, S, S); why one cannot be read is added to ``left_out``."""
+def decoded(films: Iterable[Film], card: ModelCard, left_out: list[str]) -> Iterator[tuple[Film, Images, int]]:
+    """Yield each film, described, its image (1, C, S, S) and depth; why one cannot be read is added to ``left_out``."""
     for film in films:
         try:
             image = read_image(film.path)
         except UnreadableImageError as error:
             left_out.append(str(error))
             continue
-        yield described(film, image.tags), to_model_input(image, card)
+        yield described(film, image.tags), to_model_input(image, card), depth_for(image.bits, card.channels)
 
 
 def described(film: Film, tags: Mapping[str, str]) -> Film:
@@ -208,7 +215,7 @@ def described(film: Film, tags: Mapping[str, str]) -> Film:
     return replace(film, patient=film.patient or row.get("patient_id", "") or film.name, facts=tuple(said.items()))
 
 
-def gathered(films: Sequence[Film], images: Images, left_out: Sequence[str]) -> Films:
+def gathered(films: Sequence[Film], images: ImageSource, left_out: Sequence[str]) -> Films:
     """Return read films as one set."""
     facts = pd.DataFrame([dict(film.facts) for film in films]).fillna("")
     return Films(images, tuple(film.name for film in films), tuple(film.patient for film in films), bands(facts),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from math import ceil
 from types import MappingProxyType
 from typing import Any
 
@@ -19,12 +20,13 @@ from radversary.calibration.thresholds import images_needed
 from radversary.classifiers.base import Classifier, Features
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import InputError, PlanError, UnknownNameError
-from radversary.core.types import Images, check_images
+from radversary.core.types import Images
 from radversary.defenses.base import Transform
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.execution.devices import image_device
 from radversary.execution.progress import track
+from radversary.imaging.source import BATCH, ImagesOrSource, batches, source_of
 from radversary.screening.seen import count_seen, film_hashes
 from radversary.screening.verdicts import CUES, Verdict
 from radversary.screening.views import add_views
@@ -36,9 +38,6 @@ PRESETS: Mapping[str, tuple[str, ...]] = MappingProxyType({"quick": DEFAULT, "th
     "integrity", "shallow", "shift", "grain")})
 """Sets of detectors by name: ``quick`` for a reading room, ``thorough`` with three further passes, which bounded
 attacks of a few grey levels take to be noticed. More detectors of a kind notice less: each adds its own noise."""
-
-BATCH = 32
-"""Images looked at together."""
 
 @dataclass(frozen=True)
 class Look:
@@ -109,11 +108,11 @@ class Guard:
             raise InputError("this guard has no thresholds yet: calibrate it on clean images of other patients first")
         return self.fusion
 
-    def look(self, images: Images, *, title: str = "") -> Look:
-        """Look at images once, on the classifier's device: one pass of the classifier serves all detectors.
+    def look(self, images: ImagesOrSource, *, title: str = "") -> Look:
+        """Look at images once, a batch at a time, on the classifier's device; one pass of it serves all detectors.
 
         Args:
-            images: (N, C, S, S) in [0, 1], S the classifier's size.
+            images: (N, C, S, S) in [0, 1], S the classifier's size; or a source of such images.
             title: Of the progress bar; none where empty.
 
         Returns:
@@ -122,11 +121,10 @@ class Guard:
         Raises:
             TensorError: Images outside the pixel contract.
         """
-        check_images(images)
-        parts = list(torch.split(images, BATCH)) if len(images) else []
+        parts = batches(images)
         with torch.no_grad():
             seen = [self.anomaly_score(part.to(image_device(self.classifier.device)))
-                    for part in (track(parts, title) if title else parts)]
+                    for part in (track(parts, title, total=ceil(len(images) / BATCH)) if title else parts)]
         classes = len(self.classifier.card.classes)
         scores = torch.cat([item[0] for item in seen]) if seen else torch.zeros(0, len(self.detectors))
         logits = torch.cat([item[1] for item in seen]) if seen else torch.zeros(0, classes)
@@ -144,7 +142,7 @@ class Guard:
         """Return the classifier's features of images, None where no detector reads them."""
         return self.classifier.features(images) if self.reads else None
 
-    def calibrate(self, clean: Images, patients: Sequence[str], groups: Sequence[str] | None = None, *,
+    def calibrate(self, clean: ImagesOrSource, patients: Sequence[str], groups: Sequence[str] | None = None, *,
                   alpha: float = 0.05, rule: str = "fisher_within_tippett_across", seed: int = 0) -> Guard:
         """Set the thresholds on clean images of patients that no detector was fitted on.
 
@@ -152,7 +150,7 @@ class Guard:
         checked, as no patient is kept.
 
         Args:
-            clean: (N, C, S, S) in [0, 1].
+            clean: (N, C, S, S) in [0, 1], or a source of such images; a batch of them is held at a time.
             patients: The patient of each image.
             groups: What shall keep the promise by itself, such as the view position, one an image.
             alpha: The promised false-alarm rate, in (0, 1).
@@ -175,11 +173,11 @@ class Guard:
             look.scores, patients, groups, alpha=alpha, rule=rule, seed=seed,
             kinds=[detector.kind for detector in self.detectors.values()]))
 
-    def refuse_seen(self, images: Images, how: str, verb: str) -> None:
+    def refuse_seen(self, images: ImagesOrSource, how: str, verb: str) -> None:
         """Refuse images that the guard has seen before, which would flatter it.
 
         Args:
-            images: (N, C, S, S) in [0, 1].
+            images: (N, C, S, S) in [0, 1], or a source of such images.
             how: ``fitted`` or ``calibrated``.
             verb: What they are wanted for, for the error.
 
@@ -198,12 +196,12 @@ class Guard:
         """
         return self.calibrated().p_values(look.scores, groups)
 
-    def screen(self, images: Images, groups: Sequence[str] | None = None, *,
+    def screen(self, images: ImagesOrSource, groups: Sequence[str] | None = None, *,
                names: Sequence[str] | None = None) -> list[Verdict]:
         """Judge images.
 
         Args:
-            images: (N, C, S, S) in [0, 1].
+            images: (N, C, S, S) in [0, 1], or a source of such images.
             groups: The group of each image where the guard was calibrated by groups.
             names: What to call them; their number by default.
 
@@ -284,17 +282,18 @@ def make_detectors(names: Sequence[str], views: Mapping[str, Transform] = Mappin
     return made
 
 
-def fit_guard(classifier: Classifier, clean: Images, *, names: Sequence[str] = DEFAULT, attacked: Images | None = None,
-              views: Mapping[str, Transform] = MappingProxyType({}),
+def fit_guard(classifier: Classifier, clean: ImagesOrSource, *, names: Sequence[str] = DEFAULT,
+              attacked: ImagesOrSource | None = None, views: Mapping[str, Transform] = MappingProxyType({}),
               record: Mapping[str, Any] = MappingProxyType({})) -> Guard:
     """Fit detectors on clean images, and those that are supervised on attacked images too.
 
     Args:
         classifier: The victim.
-        clean: (N, C, S, S) in [0, 1], training patients' images.
+        clean: (N, C, S, S) in [0, 1], training patients' images; or a source of such images, of whose pixels a few
+            batches are held at a time.
         names: Registered reference-free detectors.
-        attacked: (M, C, S, S) in [0, 1], of training patients too; for supervised detectors alone, and only with one.
-            Their number and the hash of their pixels are noted in the record.
+        attacked: (M, C, S, S) in [0, 1] or a source, of training patients too; for supervised detectors alone, and only
+            with one. Their number and the hash of their pixels are noted in the record.
         views: Further ways in which the consistency detector has the classifier look, by name
             (:func:`radversary.screening.views.named_views`).
         record: Facts for people.
@@ -325,12 +324,15 @@ def fit_guard(classifier: Classifier, clean: Images, *, names: Sequence[str] = D
                  record={"detectors": list(names), **taught, **record})
 
 
-def pixels_sha256(images: Images) -> str:
-    """Return the hash of images' shape and values.
+def pixels_sha256(images: ImagesOrSource) -> str:
+    """Return the hash of the shape and values of images, which a source gives a batch at a time.
 
     Example:
         >>> pixels_sha256(torch.zeros(1, 1, 2, 2)) == pixels_sha256(torch.zeros(1, 1, 1, 4))
         False
     """
-    content = images.detach().cpu().contiguous().numpy()
-    return sha256(repr(content.shape).encode() + content.tobytes()).hexdigest()
+    source = source_of(images)
+    total = sha256(repr((len(source), *source.tensor(range(min(1, len(source)))).shape[1:])).encode())
+    for part in batches(source):
+        total.update(part.detach().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()

@@ -12,8 +12,9 @@ from radversary.classifiers.card import ModelCard
 from radversary.core.errors import RadversaryError
 from radversary.core.types import Images
 from radversary.data.prepared import PreparedImages
+from radversary.imaging.source import BATCH, source_of
 from radversary.screening.films import Film, Films, decoded, films_at, gathered, of_run, prepared_in
-from radversary.screening.guard import BATCH, Guard
+from radversary.screening.guard import Guard
 from radversary.screening.verdicts import Verdict, refused
 
 UNKNOWN = "unknown"
@@ -83,9 +84,11 @@ def _source(place: Path, card: ModelCard, part: str) -> Films | list[Film]:
 def _chunks(source: Films | list[Film], guard: Guard) -> Iterator[list[_Read]]:
     by = guard.record.get("grouped_by")
     if isinstance(source, Films):
-        found = zip(source.names, torch.split(source.images, 1), _groups(source, by), strict=True)
-        whole = [_Read(name, image, group) for name, image, group in found]
-        yield from (whole[start:start + BATCH] for start in range(0, len(whole), BATCH))
+        groups = _groups(source, by)
+        for start in range(0, len(source.names), BATCH):
+            rows = range(start, min(start + BATCH, len(source.names)))
+            yield [_Read(source.names[row], image, groups[row])
+                   for row, image in zip(rows, torch.split(source.images.tensor(rows), 1), strict=True)]
         return
     for start in range(0, len(source), BATCH):
         yield _read(source[start:start + BATCH], guard.classifier.card, by)
@@ -96,7 +99,8 @@ def _read(films: Sequence[Film], card: ModelCard, by: str | None) -> list[_Read]
     good = [item for item in found if not isinstance(item, str)]
     if not good:
         return [_Read(film.name, reason=str(reason)) for film, reason in zip(films, found, strict=True)]
-    groups = iter(_groups(gathered([film for film, _ in good], torch.cat([image for _, image in good]), ()), by))
+    groups = iter(_groups(gathered([film for film, _ in good], source_of(torch.cat([image for _, image in good])), ()),
+                          by))
     return [_Read(film.name, reason=item) if isinstance(item, str) else _Read(film.name, item[1], next(groups))
             for film, item in zip(films, found, strict=True)]
 
@@ -108,7 +112,7 @@ def _decoded(film: Film, card: ModelCard) -> tuple[Film, Images] | str:
         found = next(decoded([film], card, left_out), None)
     except RadversaryError as error:
         return str(error)
-    return left_out[0] if found is None else found
+    return left_out[0] if found is None else found[:2]
 
 
 def _groups(films: Films, by: str | None) -> list[str]:

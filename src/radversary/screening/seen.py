@@ -13,20 +13,17 @@ from torch import Tensor
 
 from radversary.core.types import Images
 from radversary.imaging.intensity import to_grey
+from radversary.imaging.source import ImagesOrSource, batches
 
 BYTES = 8
 """Of each hash: that two of a million different films share one has a chance of one in 37 million."""
 
 
-BATCH = 32
-"""Images hashed together, so that memory does not grow with their number."""
-
-
-def film_hashes(images: Images) -> Tensor:
+def film_hashes(images: ImagesOrSource) -> Tensor:
     """Return the hashes of films at eight bits, rising and each once; films without any contrast have none.
 
     Args:
-        images: (N, C, H, W) in [0, 1], as the classifier reads them.
+        images: (N, C, H, W) in [0, 1], as the classifier reads them; or a source of such images.
 
     Returns:
         int64 (M,), M at most N.
@@ -39,18 +36,18 @@ def film_hashes(images: Images) -> Tensor:
     return different
 
 
-def count_seen(images: Images, known: Tensor) -> int:
+def count_seen(images: ImagesOrSource, known: Tensor) -> int:
     """Return how many of some films have a hash among the known ones.
 
     Args:
-        images: (N, C, H, W) in [0, 1].
+        images: (N, C, H, W) in [0, 1], or a source of such images.
         known: int64 (M,), what :func:`film_hashes` returned.
     """
     return int(torch.isin(_hashes(images), known).sum())
 
 
-def _hashes(images: Images) -> Tensor:
-    return torch.tensor([digest for part in torch.split(images, BATCH) for digest in _digests(part)], dtype=torch.int64)
+def _hashes(images: ImagesOrSource) -> Tensor:
+    return torch.tensor([digest for part in batches(images) for digest in _digests(part)], dtype=torch.int64)
 
 
 def _digests(images: Images) -> list[int]:

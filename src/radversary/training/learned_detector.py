@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from safetensors.torch import save
 
 from radversary.attacks.base import Attack, Batch, run_attack
@@ -18,10 +17,12 @@ from radversary.core.seeds import Streams
 from radversary.core.types import Images
 from radversary.data.prepared import PreparedImages
 from radversary.data.splits import some_rows
+from radversary.data.stored import StoredTensors
 from radversary.detectors.learned import LearnedDetector
 from radversary.execution.progress import track
 from radversary.imaging.intensity import to_grey
 from radversary.imaging.png import png_round_trip
+from radversary.imaging.source import ChosenSource, JoinedSource
 from radversary.storage.arrays import read_tensors
 from radversary.storage.files import is_sealed, seal, write_whole
 
@@ -100,12 +101,16 @@ class DetectorTraining:
         # Pillow stores no 16-bit colour.
         return to_grey(png_round_trip(outcome.images, depths if outcome.images.shape[1] == 1 else 8))
 
-    def copies(self) -> dict[str, Images]:
-        """Return the attacked training images of each family."""
-        made: dict[str, list[Images]] = {item.family: [] for item in self.attacks.values()}
+    def copies(self) -> dict[str, StoredTensors]:
+        """Return the attacked training images of each family, put aside on disk.
+
+        Raises:
+            StorageError: There is no room in the folder for temporary files.
+        """
+        made = {item.family: StoredTensors() for item in self.attacks.values()}
         for piece in track(self.pieces(), "Attacking training images"):
-            made[self.attacks[piece.label].family].append(self.attacked_copies(piece))
-        return {family: torch.cat(parts) for family, parts in made.items()}
+            made[self.attacks[piece.label].family].add(self.attacked_copies(piece))
+        return made
 
 
 def teach(detector: LearnedDetector, training: DetectorTraining, paths: Mapping[str, Path]) -> dict[str,
@@ -124,9 +129,9 @@ def teach(detector: LearnedDetector, training: DetectorTraining, paths: Mapping[
     """
     missing = {name: path for name, path in paths.items() if not is_sealed(path)}
     if missing:
-        clean, copies = training.images.tensor(training.rows), training.copies()
+        clean, copies = ChosenSource(training.images, training.rows.tolist()), training.copies()
         for name, path in missing.items():
-            attacked = torch.cat([images for family, images in copies.items() if family != name])
+            attacked = JoinedSource([images for family, images in copies.items() if family != name])
             content = save(dict(replace(detector).fit_on(clean, attacked).learned))
             write_whole(path, lambda part, content=content: part.write_bytes(content))  # type: ignore[misc]
             seal(path)
