@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard, make_card
 from radversary.classifiers.networks import NETWORKS
 from radversary.classifiers.pretrained import describe_misfits
@@ -84,6 +85,19 @@ def load_classifier(path: Path) -> TorchClassifier:
         network = NETWORKS.create(card.architecture, classes=len(card.classes))
     network.load_state_dict(_read_weights(file, card, network), assign=True)
     return TorchClassifier(network.to(memory_format=torch.channels_last), card)  # type: ignore[call-overload]
+
+
+def check_savable(classifier: Classifier) -> TorchClassifier:
+    """Return a classifier that :func:`save_classifier` can save and :func:`load_classifier` load again.
+
+    Raises:
+        ModelError: Its network can be made by its own code alone, which nothing that is loaded may run.
+    """
+    if isinstance(classifier, TorchClassifier) and classifier.card.architecture in NETWORKS.names():
+        return classifier
+    raise ModelError(f"model {classifier.card.name!r} ({classifier.card.architecture}) cannot be saved: what is saved "
+                     f"is loaded without running code, as a network known by name ({', '.join(NETWORKS.names())}; "
+                     "others join through the entry-point group radversary.networks)")
 
 
 class SavedModels:

@@ -30,6 +30,7 @@ class ClassifierLoader(Protocol):
 
 
 CLASSIFIERS: Registry[ClassifierLoader] = Registry("kind of model", {
+    "code": "radversary.classifiers.own_code:ImportedModels",
     "folder": "radversary.classifiers.files:SavedModels",
 }, group="radversary.classifiers")
 """Name to loader; other packages add kinds through the entry point."""
@@ -38,8 +39,11 @@ CLASSIFIERS: Registry[ClassifierLoader] = Registry("kind of model", {
 def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Classifier:
     """Load the model that a path or URL leads to, of whatever kind it is.
 
+    A reference to Python code imports and so runs that code: where a reference comes from a file, ask
+    :func:`radversary.classifiers.own_code.names_code` first. Every other kind loads without running anything of it.
+
     Args:
-        reference: Such as the folder of ``model.safetensors`` and its card.
+        reference: Such as the folder of ``model.safetensors`` and its card, or ``my_model.py:victim``.
         device: Where it shall compute, as :func:`radversary.execution.devices.select_device` returns it.
 
     Returns:

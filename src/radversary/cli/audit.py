@@ -9,11 +9,11 @@ import typer
 
 from radversary.cli.console import say, show, tell_result
 from radversary.cli.data import LabelsOption, OptionOption, RootOption, source_options
-from radversary.cli.run import DeviceOption, WorkersOption
+from radversary.cli.run import DeviceOption, ModelOption, WorkersOption
 
 
 def audit(
-    model: Annotated[Path, typer.Option(help="Model folder (model.safetensors + card.json).")],
+    model: ModelOption,
     data: Annotated[str, typer.Option(help="folder, nih, csv or phantoms.")] = "folder",
     root: RootOption = None,
     labels: LabelsOption = None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from radversary.cli.console import say, show, show_whole, tell_result
-from radversary.cli.run import DeviceOption
+from radversary.cli.run import DeviceOption, ModelOption
 from radversary.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ BundleOption = Annotated[Path, typer.Option("--detector", help="The bundle's fol
 @app.command()
 def fit(
     clean: CleanArgument,
-    model: Annotated[Path, typer.Option(help="Model folder (model.safetensors + card.json).")],
+    model: ModelOption,
     out: Annotated[Path, typer.Option(help="Folder for the bundle.")] = Path("detector"),
     use: Annotated[list[str] | None, typer.Option("--use", help="A detector by name, instead of a preset; "
                                                   "repeatable.")] = None,
@@ -46,8 +46,9 @@ def fit(
 
     The bundle holds the model, its card and what the detectors learned, as safetensors and JSON.
     """
-    from radversary.classifiers.files import load_classifier
+    from radversary.classifiers.files import check_savable
     from radversary.classifiers.probe import check_answers
+    from radversary.classifiers.registry import load
     from radversary.execution.devices import select_device
     from radversary.imaging.source import JoinedSource
     from radversary.screening.bundle import save_guard
@@ -58,7 +59,7 @@ def fit(
 
     names, views = tuple(use) if use else preset_named(preset), named_views(view or ())
     make_detectors(names, views, attacked=bool(attacked))
-    classifier = load_classifier(model).to(select_device(device))
+    classifier = check_savable(load(model, device=select_device(device)))
     check_answers(classifier)
     with locked(out):  # before anything long, so that a second one is told at once
         films = read_films(clean, classifier.card, part=part, clean=True)
@@ -222,8 +223,7 @@ def evaluate(
 def families(
     run: Annotated[Path, typer.Argument(help="A run's folder: its training images are attacked to teach the learned "
                                              "detector, its test images to measure it.")],
-    model: Annotated[Path, typer.Option(help="Model folder (model.safetensors + card.json); gradient attacks look at "
-                                             "it.")],
+    model: ModelOption,
     plan: Annotated[Path | None, typer.Option(help="What to attack with (YAML, as for `evaluate`); attackers who know "
                                               "the detectors are left out. Default: that of `evaluate`.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for families.json and .md; the same command goes on where it "
@@ -233,7 +233,7 @@ def families(
     device: DeviceOption = "auto",
 ) -> None:
     """Measure the learned detector on attack families that it was shown, and on each that it was not."""
-    from radversary.classifiers.files import load_classifier
+    from radversary.classifiers.registry import load
     from radversary.cli.detector_tables import families_table
     from radversary.core.errors import DataError
     from radversary.data.prepared import PreparedImages
@@ -254,7 +254,7 @@ def families(
                                                                           source="the default plan")
     families_in(chosen)
     place = select_device(device)
-    result = leave_one_family_out(chosen, load_classifier(model).to(place), PreparedImages.load(prepared), out,
+    result = leave_one_family_out(chosen, load(model, device=place), PreparedImages.load(prepared), out,
                                   train_images=train_images)
     write_page(out / "families.md", families_markdown(result))
     show_whole(families_table(result))

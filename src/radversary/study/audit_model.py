@@ -11,6 +11,7 @@ from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
 from radversary.audit.setup import AuditInputs
 from radversary.classifiers.base import Classifier, check_fits
+from radversary.classifiers.own_code import names_code
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import DataError, ModelError, PlanError
 from radversary.data.prepared import PreparedImages
@@ -38,13 +39,14 @@ DEFAULT_AUDIT: Final[Mapping[str, Any]] = {
 FRACTIONS = (0.0, 0.2, 0.8)
 
 
-def audit_model(plan: AuditPlan, model: Path, source: Mapping[str, Any], out: Path, *, device: str = "auto",
+def audit_model(plan: AuditPlan, model: str | Path, source: Mapping[str, Any], out: Path, *, device: str = "auto",
                 workers: int = 1, progress: Progress | None = None) -> AuditResult:
-    """Audit a saved model on a data source.
+    """Audit a model that exists on a data source.
 
     Args:
         plan: What to do; defences and surrogates are named by the folders of saved models.
-        model: Folder of the victim.
+        model: Folder of the victim, or a reference to what makes it, such as ``my_model.py:victim``; that code is
+            imported and so runs.
         source: Name and options of a data source.
         out: The run folder.
         device: ``auto`` or a torch device, for the models.
@@ -55,7 +57,7 @@ def audit_model(plan: AuditPlan, model: Path, source: Mapping[str, Any], out: Pa
         The result; ``out/report.html`` is written.
 
     Raises:
-        InputError: The plan does not fit itself or the models; said before an image is read
+        InputError: The plan does not fit itself or the models, or names code; said before an image is read
             (:func:`radversary.study.checks.check_audit`, :func:`check_models`).
         ModelError: A model cannot be loaded, or its classes are not the data's.
         DataError: The images cannot be used.
@@ -66,40 +68,58 @@ def audit_model(plan: AuditPlan, model: Path, source: Mapping[str, Any], out: Pa
     place = select_device(device)
     others = {defence.model for defence in plan.defences} - {"victim"}
     surrogates = {attack.surrogate for attack in plan.attacks if attack.surrogate is not None} - others
+    refuse_code(others | surrogates)
     models = {"victim": model, **{name: Path(name) for name in sorted(others | surrogates)}}
-    classifiers = {name: load_model(folder, device=place) for name, folder in models.items()}
+    classifiers = {name: load_model(reference, device=place) for name, reference in models.items()}
     check_models(classifiers, surrogates)
-    card = classifiers["victim"].card
+    card, fingerprint = classifiers["victim"].card, weights_hash(classifiers["victim"])
     data = parse_plan(DataPlan, {"source": dict(source), "size": card.size, "channels": card.channels,
                                  "resize": card.resize, "interpolation": card.interpolation,
                                  "classes": card.classes, "fractions": FRACTIONS}, source="the data source")
-    document = plan_text(plan) + plan_text(data) + f"model_sha256: {card.sha256}\n"
+    document = plan_text(plan) + plan_text(data) + f"model_sha256: {fingerprint}\n"
     with locked(out), reporting(progress):
         clock = Clock(out, sha256_json(document))
         return _audit(plan, classifiers, models, data, document, clock, device=device, workers=workers)
 
 
-def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mapping[str, Path], data: DataPlan,
+def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mapping[str, str | Path], data: DataPlan,
            document: str, clock: Clock, *, device: str, workers: int) -> AuditResult:
-    """Audit a saved model in a folder that nobody else writes."""
-    out, card = clock.folder, classifiers["victim"].card
+    """Audit a model in a folder that nobody else writes."""
+    out = clock.folder
     with clock.step(PREPARE):
         images, report = prepare(data, out / "data", seed=plan.seed)
     others = {defence.model for defence in plan.defences} - {"victim"}
     parts = {f"defence model {name}": Path(name) for name in sorted(others)}
     parts |= {f"restorer {folder}": folder for folder in restorers_of(plan)}
-    seen = [*seen_before(models["victim"], images), *(f"{part}: {text}" for part, folder in parts.items()
-                                           for text in seen_before(folder, images))]
+    seen = [*seen_before(Path(models["victim"]), images),
+            *(f"{part}: {text}" for part, folder in parts.items() for text in seen_before(folder, images))]
     report = report.model_copy(update={"warnings": (*report.warnings, *seen)})
     inputs = AuditInputs(classifiers=classifiers, images=images, report=report, source=source_text(data, images),
                          seconds=clock.seconds([PREPARE]), document=document,
                          rebuild=SavedInputs(models, {}, images.folder, report, device),
-                         provenance={"victim sha256": card.sha256, "images sha256": images.sha256})
+                         provenance={"victim sha256": weights_hash(classifiers["victim"]),
+                                     "images sha256": images.sha256})
     with clock.step("audit"):
         result = run_audit(plan, inputs, out, workers=workers)
     with clock.step("report"):
         write_report(out)
     return result
+
+
+def refuse_code(names: Collection[str]) -> None:
+    """Refuse code among the models that a plan names: reading a plan must run nothing.
+
+    Raises:
+        PlanError: A name is a reference to Python code.
+    """
+    if code := sorted(filter(names_code, names)):
+        raise PlanError(f"the plan names {code[0]!r}, which is Python code; a plan names folders of saved models "
+                        "alone, and code is imported only for the model that you name yourself (--model)")
+
+
+def weights_hash(classifier: Classifier) -> str:
+    """Return the hash of a model's file of weights; of what was never saved, its fingerprint."""
+    return classifier.card.sha256 or classifier.fingerprint()
 
 
 def check_models(classifiers: Mapping[str, Classifier], surrogates: Collection[str]) -> None:

@@ -45,11 +45,12 @@ def note_input(plan: ModelPlan, folder: Path) -> None:
         (folder / INPUT).unlink(missing_ok=True)
 
 
-def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Classifier:
-    """Load a saved model behind the transforms it was trained with.
+def load_model(reference: str | Path, *, device: torch.device | str = "cpu") -> Classifier:
+    """Load a model, a saved one behind the transforms it was trained with.
 
     Args:
-        folder: The model's folder, or the weights file in it.
+        reference: The model's folder, the weights file in it, or what else :func:`radversary.classifiers.registry.load`
+            takes.
         device: Where it shall compute.
 
     Returns:
@@ -59,8 +60,10 @@ def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Classifie
         ModelError: The model cannot be loaded, or the note of its transforms is damaged.
         UnknownNameError: A transform that does not exist here.
     """
-    model = load(folder, device=device)
-    note = (folder if folder.is_dir() else folder.parent) / INPUT
+    model, place = load(reference, device=device), Path(reference)
+    if not place.exists():  # a model that no folder holds has no note beside it
+        return model
+    note = (place if place.is_dir() else place.parent) / INPUT
     return Defended(model, read_input(note), inherent=True) if note.is_file() else model
 
 
@@ -69,14 +72,14 @@ class SavedInputs:
     """What is audited, by where it is saved: another process makes the same inputs of it.
 
     Attributes:
-        models: Name to the folder of each model.
+        models: Name to the reference of each model, such as its folder.
         restorers: Name to the folder of each trained transform.
         prepared: Folder of the prepared images.
         report: What the data check found.
         device: Where models compute.
     """
 
-    models: Mapping[str, Path]
+    models: Mapping[str, str | Path]
     restorers: Mapping[str, Path]
     prepared: Path
     report: DataReport
@@ -92,7 +95,7 @@ class SavedInputs:
         """
         place = select_device(self.device)
         return AuditInputs(
-            classifiers={name: load_model(folder, device=place) for name, folder in self.models.items()},
+            classifiers={name: load_model(reference, device=place) for name, reference in self.models.items()},
             transforms={name: load_restoration(folder) for name, folder in self.restorers.items()},
             images=PreparedImages.load(self.prepared), report=self.report, source="")
 
