@@ -37,7 +37,7 @@ mutations: $(STAMP)  ## damage 12,000 inputs of every kind; each must be read or
 	@$(BIN)/python -m tests.mutations --count 12000
 
 check: $(STAMP)  ## ruff, mypy strict, layers, style budget, docs
-	@echo "→ ruff";        $(BIN)/ruff check src tests benchmarks
+	@echo "→ ruff";        $(BIN)/ruff check src tests benchmarks examples
 	@echo "→ mypy";        $(BIN)/mypy
 	@echo "→ layers";      $(BIN)/lint-imports
 	@echo "→ style budget and docs"; $(BIN)/python -m pytest -q $(PAGES)

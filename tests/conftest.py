@@ -39,5 +39,7 @@ def weights() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> None:
+def _same_in_any_order() -> None:
+    """One thread a process, and random weights that do not depend on which tests ran before."""
     torch.set_num_threads(1)
+    torch.manual_seed(0)

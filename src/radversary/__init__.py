@@ -1,8 +1,7 @@
 """Adversarial validation for medical-imaging AI.
 
 The names below are the public surface: they stay, or go with a sentence of warning first. Everything else in the
-    package may
-move. Each is imported when it is first used, so that ``import radversary`` costs nothing.
+package may move. Each is imported when it is first used, so that ``import radversary`` costs nothing.
 
 Example:
     >>> import radversary as rv

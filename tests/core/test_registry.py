@@ -45,6 +45,15 @@ def test_other_packages_add_names_but_replace_none(numbers, monkeypatch):
     assert str(numbers.create("decimal", value="1.5")) == "1.5"
 
 
+def test_a_script_adds_a_name_that_nobody_has(numbers):
+    numbers.add("decimal", "decimal:Decimal")
+    numbers.add("decimal", "decimal:Decimal")
+    assert str(numbers.create("decimal", value="1.5")) == "1.5"
+    for taken in ("fraction", "decimal"):
+        with pytest.raises(PlanError, match=f"number '{taken}' is .* already; choose another name"):
+            numbers.add(taken, "statistics:NormalDist")
+
+
 def test_a_part_of_another_package_that_cannot_be_imported_is_one_sentence(numbers, monkeypatch):
     points = [EntryPoint("broken", "no_such_package.parts:Part", "test.numbers"),
               EntryPoint("renamed", "decimal:Decimul", "test.numbers")]

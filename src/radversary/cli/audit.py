@@ -37,7 +37,8 @@ def audit(
     chosen = read_plan(AuditPlan, plan) if plan else parse_plan(AuditPlan, DEFAULT_AUDIT, source="the default plan")
     source = {"name": data, "options": source_options(data, root, labels, option)}
     result = audit_model(chosen, model, source, out, device=device, workers=workers)
-    show(detection_table(result))
+    if result.detections:
+        show(detection_table(result))
     show(accuracy_table(result))
     for warning in result.data.warnings:
         say(f"note: {warning}")

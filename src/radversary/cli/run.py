@@ -33,7 +33,8 @@ def run_plan(plan: Annotated[Path, typer.Argument(help="A study plan (YAML); see
     folder = out or run_folder(study.name)
     result = run_study(study, folder, device=device, workers=workers)
     show(time_table(result.seconds))
-    show(detection_table(result))
+    if result.detections:
+        show(detection_table(result))
     show(accuracy_table(result))
     for warning in result.data.warnings:
         say(f"note: {warning}")

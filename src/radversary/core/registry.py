@@ -47,6 +47,23 @@ class Registry(Generic[Part]):
         added = {point.name: point.value for point in entry_points(group=self.group)}
         return {**added, **self._own}
 
+    def add(self, name: str, place: str) -> None:
+        """Add a name in this process alone, such as in a notebook or a script.
+
+        Worker processes do not know it; what a package names by an entry point they do.
+
+        Args:
+            name: The new name.
+            place: ``"module:attribute"``, imported when the part is first used.
+
+        Raises:
+            PlanError: The name is taken by another part.
+        """
+        taken = self.table().get(name, place)
+        if taken != place:
+            raise PlanError(f"{self.kind} {name!r} is {taken} already; choose another name")
+        self._own[name] = place
+
     def names(self) -> list[str]:
         """Return all names, sorted."""
         return sorted(self.table())
