@@ -60,7 +60,7 @@ def test_what_version_1_said_of_attacks_and_attackers_is_said_in_today_s_words(t
 
 @pytest.mark.slow
 def test_the_report_of_an_old_result_is_drawn(tmp_path):
-    result = AuditResult.load(unpacked(RESULTS / "demo" / "result.json.gz", tmp_path))
+    result = AuditResult.load(unpacked(RESULTS / "cxr-honest" / "result.json.gz", tmp_path))
     assert "</html>" in render_report(result, tmp_path)
 
 
