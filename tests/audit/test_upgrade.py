@@ -1,4 +1,4 @@
-"""Results of earlier versions are read as those of today: the measured runs of docs/results are of version 1."""
+"""Results of earlier versions are read as those of today: most measured runs of docs/results are of version 1."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ def unpacked(path: Path, folder: Path) -> Path:
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.parent.name)
 def test_every_measured_run_is_read_and_written_as_the_newest(path, tmp_path):
     kind, plain = KINDS[path.name], unpacked(path, tmp_path)
-    assert "schema_version" not in json.loads(plain.read_text())
     found = kind.load(plain)
     assert found.schema_version == SCHEMA_VERSION
     again = found.save(tmp_path / "again.json")
@@ -40,6 +39,8 @@ def test_every_measured_run_is_read_and_written_as_the_newest(path, tmp_path):
 
 def test_there_are_measured_runs_of_each_kind():
     assert {path.name for path in STORED} == set(KINDS)
+    first = [path for path in STORED if b'"schema_version"' not in gzip.decompress(path.read_bytes())]
+    assert {path.name for path in first} == set(KINDS)
 
 
 def test_what_version_1_said_of_attacks_and_attackers_is_said_in_today_s_words(tmp_path):
