@@ -45,6 +45,7 @@ def test_a_plan_that_contradicts_itself_is_one_sentence(content, kind, words):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("attack", "kind", "words"), [
     ({**STYLE, "name": "stlye-transfer"}, UnknownNameError, "unknown attack 'stlye-transfer'; did you mean"),
     ({**STYLE, "strengths": [1.5]}, PlanError, r"opacity must lie in \[0, 1\], got 1.5"),

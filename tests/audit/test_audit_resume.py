@@ -30,6 +30,7 @@ PIECES = 12
 """Of the plan here: clean, identity and two attacks, each over three batches."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pieces", [5, *(pytest.param(count, marks=pytest.mark.slow) for count in (0, 1, 11))])
 def test_killed_and_started_again_it_ends_with_the_same_bytes(inputs, finished, tmp_path, monkeypatch, pieces):
     with monkeypatch.context() as patch:
@@ -44,6 +45,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(inputs, finished, 
     assert files_in(tmp_path) == files_in(finished[1])
 
 
+@pytest.mark.slow
 def test_another_attack_repeats_nothing_that_is_known(inputs, tmp_path, monkeypatch):
     run_audit(make_plan(**QUICK), inputs, tmp_path)
     before, calls = pd.read_parquet(tmp_path / "predictions.parquet"), stop_after(monkeypatch, 99)
@@ -104,6 +106,7 @@ def test_two_jobs_on_one_folder_do_not_meet(inputs, tmp_path):
     run_audit(make_plan(**QUICK), inputs, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_second_run_measures_nothing(inputs, tmp_path, monkeypatch):
     first = run_audit(make_plan(**QUICK), inputs, tmp_path)
     before = tables(tmp_path)
@@ -196,6 +199,7 @@ def test_changed_code_under_the_same_weights_makes_figures_anew(inputs, tmp_path
     assert tables(tmp_path / "used") == tables(tmp_path / "fresh")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pieces", [0, 1])
 def test_a_full_disk_is_one_sentence_and_nothing_half_written(inputs, tmp_path, monkeypatch, pieces):
     real, calls = Path.write_bytes, []

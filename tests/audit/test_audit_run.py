@@ -171,6 +171,7 @@ def test_a_limit_takes_whole_patients_first(inputs, tmp_path):
     assert sum(patients.value_counts()[name] < everyone.count(name) for name in patients.unique()) <= 1
 
 
+@pytest.mark.slow
 def test_too_few_validation_images_are_said_not_guessed(inputs, tmp_path):
     result = run_audit(make_plan(false_alarms=0.001, gallery=0, attacks=[{"label": "n", "name": "noise"}]), inputs,
                        tmp_path)

@@ -144,6 +144,7 @@ def test_what_a_worker_is_refused_arrives_as_it_was_raised(saved, tmp_path):
         run_audit(PLAN, replace(saved, rebuild=Refusing()), tmp_path, workers=2)
 
 
+@pytest.mark.slow
 def test_another_model_in_the_folder_is_refused(saved, tmp_path):
     other = wrap(build_network("resnet18", classes=3, seed=2), classes=saved.images.classes, size=SIZE,
                  architecture="resnet18")

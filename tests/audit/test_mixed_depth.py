@@ -62,6 +62,7 @@ def test_one_depth_and_a_depth_an_image_give_the_same_bytes() -> None:
     assert within_levels(saved, images, 0.01, 12).equal(within_levels(saved, images, 0.01, torch.full((4,), 12)))
 
 
+@pytest.mark.slow
 def test_the_identity_attack_changes_no_film_of_any_depth(mixed) -> None:
     rows = mixed.images.rows("test")
     batch = Batch(images=mixed.images.tensor(rows), labels=mixed.images.labels[rows],
@@ -71,6 +72,7 @@ def test_the_identity_attack_changes_no_film_of_any_depth(mixed) -> None:
     assert set(mixed.images.depths(rows).tolist()) == {8, 12}
 
 
+@pytest.mark.slow
 def test_a_mixed_set_is_audited_whole_and_saving_changes_nothing(mixed, tmp_path) -> None:
     run_audit(make_plan(gallery=1), mixed, tmp_path)
     made = pd.read_parquet(tmp_path / "predictions.parquet")

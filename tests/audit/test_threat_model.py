@@ -116,6 +116,7 @@ def test_a_random_defence_is_attacked_in_expectation():
     assert with_eot(Noise(), random) == Noise()
 
 
+@pytest.mark.slow
 def test_results_tell_knowledge_apart_and_repeat_what_is_the_same(inputs, tmp_path):
     plan = make_plan(attacks=[{**FGSM_PLAN, "knowledge": ["oblivious", "adaptive"]}], defences=ALL, gallery=1)
     result = run_audit(plan, inputs, tmp_path)
@@ -133,6 +134,7 @@ def test_results_tell_knowledge_apart_and_repeat_what_is_the_same(inputs, tmp_pa
     assert {item.condition.knowledge for item in result.detections} == {AttackerKnowledge.OBLIVIOUS}
 
 
+@pytest.mark.slow
 def test_an_attack_may_be_run_on_some_images_and_is_paired_on_those(inputs, tmp_path):
     plan = make_plan(attacks=[{**FGSM_PLAN, "knowledge": ["oblivious"], "images": 5},
                               {"label": "noise", "name": "noise", "images": 3}], defences=[JPEG], gallery=1)

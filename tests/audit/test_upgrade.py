@@ -43,6 +43,7 @@ def test_there_are_measured_runs_of_each_kind():
     assert {path.name for path in first} == set(KINDS)
 
 
+@pytest.mark.slow
 def test_what_version_1_said_of_attacks_and_attackers_is_said_in_today_s_words(tmp_path):
     result = AuditResult.load(unpacked(RESULTS / "honest" / "result.json.gz", tmp_path))
     cells = {cell.condition.description.partition("(")[0]: cell.condition for cell in result.cells}

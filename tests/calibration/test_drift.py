@@ -79,6 +79,7 @@ def test_the_martingale_is_one_on_average_after_every_step() -> None:
     assert np.exp(evidence(opening(), 0)) == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delta", [0.2, 0.05])
 def test_the_martingale_stays_under_its_limit_in_null_streams_however_long(delta: float) -> None:
     rng, streams = np.random.default_rng(0), 1500
@@ -189,6 +190,7 @@ def test_a_check_counts_alarms_by_patient() -> None:
     assert check.groups[0].rate == check.overall.rate
 
 
+@pytest.mark.slow
 def test_a_broken_promise_is_told_from_a_kept_one() -> None:
     calibration = normal_calibration(5, 400)
     rng = np.random.default_rng(6)
@@ -235,6 +237,7 @@ def test_neither_file_order_nor_sorting_by_score_is_a_drift() -> None:
     assert again == check
 
 
+@pytest.mark.slow
 def test_groups_have_rates_and_bounds_of_their_own() -> None:
     rng = np.random.default_rng(13)
     groups = ["PA"] * 300 + ["AP"] * 200 + ["lateral"] * 10

@@ -157,6 +157,7 @@ def test_classes_that_are_not_the_heads(model):
         load_classifier(model)
 
 
+@pytest.mark.slow
 def test_weights_of_another_network(model):
     state = load_file(model / "model.safetensors")
     for change, text in (({"head.0.weight": torch.zeros(2, 2)}, r"'head.0.weight' has shape \(2, 2\)"),

@@ -75,6 +75,7 @@ def test_unknown_architecture():
             ask()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["argument", "environment", "file"])
 def test_finds_local_weights_and_records_their_hash(folder, monkeypatch, how):
     file = folder / "resnet18_imagenet_random.safetensors"
@@ -96,6 +97,7 @@ def test_half_precision_without_counters_fits_strictly(folder):
     build_network("resnet18", classes=2).trunk.load_state_dict(start, strict=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "text"), [
     ({"extra": torch.zeros(1)}, "'extra' is left over"),
     ({"conv1.weight": torch.zeros(64, 1, 7, 7)}, r"'conv1.weight' has shape \(64, 1, 7, 7\)"),

@@ -147,6 +147,7 @@ def test_a_plan_that_contradicts_itself(refused, tmp_path, changes, words):
     assert not (tmp_path / "run" / "result.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [("Normal", "Pneumonia"), ("a", "b", "c")])
 def test_a_model_of_the_wrong_classes(refused, make_model, phantoms, tmp_path, classes):
     model = make_model(*classes)

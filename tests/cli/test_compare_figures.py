@@ -35,6 +35,7 @@ def test_compare_prints_every_attack_and_knowledge_whole(radversary, run):
     assert all(f"warning: {run.name}: The adaptive" in line for line in outcome.err.splitlines() if ": The " in line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "warned"), [
     ((), True), (("--attack", "stm"), True), (("--knowledge", "adaptive"), True), (("--knowledge", "transfer"), False),
     (("--attack", "Gatys"), False)])
@@ -82,6 +83,7 @@ def test_compare_says_when_the_test_images_differ(radversary, run, tmp_path):
     assert "other: 1 (n=300)" in outcome.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "sentence"), [
     (("--attack", "stn"), "unknown attack 'stn'; did you mean 'stm'?"),
     (("--knowledge", "adaptve"), "did you mean 'adaptive'?"), (("--measure", "recall"), "did you mean 'macro-recall'?"),
@@ -102,6 +104,7 @@ def test_a_folder_without_result_is_refused(radversary, tmp_path, verb):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_figures_draws_the_thesis_and_names_what_lacks(radversary, run, tmp_path):
     outcome = radversary("figures", run, "--out", tmp_path / "out")
     assert outcome.code == 0

@@ -144,6 +144,7 @@ def test_awkward_file_names_stop_nothing(radversary, film, tmp_path):
         "caf\\udce9-0.1.png", "new\\nline-0.1.png", "red\\x1b[31m-0.1.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [3, 30])
 def test_files_left_out_are_listed_up_to_a_number_and_counted(radversary, tmp_path, count):
     lines = ["Image Index,Finding Labels,Patient ID"]
@@ -159,6 +160,7 @@ def test_files_left_out_are_listed_up_to_a_number_and_counted(radversary, tmp_pa
     assert ("left out: 10 more" in outcome.err) == (count == 30)
 
 
+@pytest.mark.slow
 def test_check_says_what_was_not_checked(radversary, film, tmp_path):
     for label in ("Normal", "Pneumonia"):
         for number in range(6):
@@ -194,6 +196,7 @@ def test_detect_says_what_changed_by_words_and_by_exit_code(radversary, film, tm
     assert Image.open(tmp_path / "evidence.png").width > 200
 
 
+@pytest.mark.slow
 def test_phantoms_are_drawn_prepared_and_checked(radversary, tmp_path):
     drawn = radversary("data", "phantoms", "--out", tmp_path / "films", "--count", 45, "--size", 48)
     assert (drawn.code, drawn.out) == (0, f"45 phantoms in {tmp_path / 'films'}\n")

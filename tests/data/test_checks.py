@@ -45,6 +45,7 @@ def test_sound_data_has_no_errors_and_no_confounds(sound, tmp_path) -> None:
     assert DataReport.load(report.save(tmp_path / "r" / "check.json")) == report
 
 
+@pytest.mark.slow
 def test_a_patient_in_two_parts_is_an_error(make_table, tmp_path) -> None:
     table = split_by_image(make_table(patients=10))
     report = check_data(prepared_of(table, tmp_path / "p"))
@@ -53,6 +54,7 @@ def test_a_patient_in_two_parts_is_an_error(make_table, tmp_path) -> None:
     assert f"{len(report.shared_patients)} patients are in more than one part" in report.errors[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["copied", "jpeg", "brighter", 5, -7, 10, 90, 180, 270])
 def test_a_film_in_two_parts_is_found_whatever_was_done_to_it(sound, tmp_path, how) -> None:
     frame = sound.table.frame
@@ -143,6 +145,7 @@ def test_hash_and_contrast_do_not_see_exposure() -> None:
     assert (local_contrast(torch.zeros(1, 1, 64, 64)) == 0).all()
 
 
+@pytest.mark.slow
 def test_a_confound_is_named_with_its_figure(sound, tmp_path) -> None:
     view = np.where(sound.table.frame["label"] == "Normal", "PA", "AP")
     report = check_data(prepared_of(sound.table, tmp_path / "p", view=view))
@@ -209,6 +212,7 @@ def test_what_is_unknown_is_said(make_table, tmp_path) -> None:
     assert floors(prepared) == {}
 
 
+@pytest.mark.slow
 def test_an_absent_class_is_a_warning(sound, tmp_path) -> None:
     frame = sound.table.frame
     parts = np.where((frame["split"] == "test") & (frame["label"] == "Normal"), "train", frame["split"])

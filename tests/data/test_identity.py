@@ -207,6 +207,7 @@ def wards(root: Path, count: int = 8, **tags: object) -> Path:
         for label, view in (("Normal", "PA"), ("Pneumonia", "AP")) for number in range(count) for place in "ab"])
 
 
+@pytest.mark.slow
 def test_patients_and_views_come_from_the_headers(tmp_path) -> None:
     table = ClassFolders(root=wards(tmp_path / "films")).table(tmp_path)
     assert table.patients_known

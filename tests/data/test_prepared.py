@@ -243,6 +243,7 @@ def changed_record(folder: Path, **changes: object) -> None:
     (folder / "prepared.json").write_text(json.dumps(record))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [
     {"bits": 99}, {"bits": "8"}, {"channels": 2}, {"size": 0}, {"size": 17}, {"classes": ["Normal"]}, {"classes": None},
     {"sha256": {}}, {"sha256": None}, {"inputs": 3}, {"extra": 1}, {"bits": 16}])

@@ -106,6 +106,7 @@ def test_nih_refuses_what_it_cannot_use(tmp_path) -> None:
         NihChestXray14(root=tmp_path).table(tmp_path)
 
 
+@pytest.mark.slow
 def test_real_films_read_the_same_as_nih_and_as_folders(cxr, tmp_path) -> None:
     by_table = DATASETS.create("nih", root=cxr).table(tmp_path)
     by_folder = DATASETS.create("folder", root=cxr).table(tmp_path)

@@ -31,6 +31,7 @@ def fitted() -> GrainDetector:
     return GrainDetector(**TINY).fit(CLEAN)
 
 
+@pytest.mark.slow
 def test_it_notices_grain_that_it_was_never_shown(fitted):
     noise = torch.rand(FRESH.shape, generator=generator(5, "grain"))  # uniform, not of one amplitude
     suspect = quantise((FRESH + (noise - 0.5) * 16 / 255).clamp(0, 1), 8)

@@ -62,6 +62,7 @@ def test_attacks_that_are_one_belong_to_one_family(name, options, family):
     assert family_of(AttackPlan(label="a", name=name, options=options)) == family
 
 
+@pytest.mark.slow
 def test_every_attack_stands_at_every_strength_in_and_out_of_its_family(finished, images):
     result, folder = finished
     assert [(row.family, row.condition.attack, row.condition.strength) for row in result.rows] == [

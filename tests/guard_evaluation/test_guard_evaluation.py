@@ -60,6 +60,7 @@ def outcome_of(folder) -> tuple[bytes, bytes]:
     return (folder / "scores.parquet").read_bytes(), (folder / "guard-evaluation.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_every_attack_stands_at_every_strength_and_the_harmless_changes_apart(finished, images):
     result, folder = finished
     assert [(row.condition.attack, row.condition.strength) for row in result.rows] == [
@@ -274,6 +275,7 @@ def test_pieces_that_were_damaged_or_changed_by_hand_are_measured_anew(images, g
     assert outcome_of(tmp_path) == outcome_of(finished[1])
 
 
+@pytest.mark.slow
 def test_scores_changed_by_hand_are_not_taken_for_the_evaluation_s_own(finished, tmp_path):
     shutil.copytree(finished[1], tmp_path / "watch")
     write_guard_evaluation(tmp_path / "watch")

@@ -99,11 +99,13 @@ def test_figures_are_files_of_their_own_with_text_as_text(run):
     assert "Pneumothorax" in {text.text for text in texts}
 
 
+@pytest.mark.slow
 def test_same_result_same_bytes(small):
     result, folder = small
     assert render_report(result, folder) == render_report(result, folder)
 
 
+@pytest.mark.slow
 def test_saved_and_loaded_result_gives_the_same_page(small, tmp_path):
     result, folder = small
     loaded = AuditResult.load(result.save(tmp_path / "result.json"))
@@ -148,6 +150,7 @@ def test_renders_without(small, missing):
     Outline(render_report(result.model_copy(update=WITHOUT[missing]), folder))
 
 
+@pytest.mark.slow
 def test_renders_with_nothing_but_clean_images(small):
     result, folder = small
     bare = {key: value for part in WITHOUT.values() for key, value in part.items()}
@@ -173,6 +176,7 @@ def test_renders_without_defences_or_tests_or_areas(small):
     assert "n/a" in text
 
 
+@pytest.mark.slow
 def test_renders_undefined_figures_as_such(small):
     result, folder = small
     nan = float("nan")
@@ -198,6 +202,7 @@ def test_bare_detections_and_gallery(small):
     assert "Needs the original" not in text
 
 
+@pytest.mark.slow
 def test_strange_names_are_text_and_never_markup(tmp_path):
     evil = "<script>alert(1)</script>"
     classes = ("Normal", "a & b <b>$x^2$</b>", "_hidden \"quoted\"")
@@ -224,6 +229,7 @@ def test_a_broken_identity_attack_is_the_first_thing_said(small):
     assert page.index("The identity attack changed the figures") < page.index("View, sex and age alone")
 
 
+@pytest.mark.slow
 def test_critical_misses_are_marked_and_counted(small):
     result, folder = small
     page = render_report(result, folder)

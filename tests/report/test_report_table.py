@@ -108,6 +108,7 @@ def test_called_normal_is_counted_by_hand_and_silent_without_such_a_class(view, 
     assert {profile.defence for profile in profiles(view)} == {"none", "style-randomised", "oracle (style)"}
 
 
+@pytest.mark.slow
 def test_the_page_has_all_of_it(page, result):
     text = " ".join(Outline(page).text.split())
     missed = result.cell("clean", 0, "none").performance.confusion[2][0]
@@ -121,6 +122,7 @@ def test_the_page_has_all_of_it(page, result):
     assert 'href="#figures"' in page
 
 
+@pytest.mark.slow
 def test_no_alarm_where_nobody_was_missed(result, tmp_path):
     clean = {cell.defence: cell for cell in result.cells if cell.condition.attack == "clean"}
     perfect = tuple((tuple(100 if row == column else 0 for column in range(3))) for row in range(3))
@@ -155,6 +157,7 @@ def test_the_page_renders_without(small, tmp_path, missing):
     Outline(render_report(small.model_copy(update=update), tmp_path))
 
 
+@pytest.mark.slow
 def test_curves_are_one_an_attack_and_knowledge_with_few_lines(view):
     drawings = {drawing.name: drawing for drawing in strength_curves(view)}
     assert {"accuracy-5-stm", "accuracy-5-stm-transfer", "accuracy-5-stm-adaptive"} <= set(drawings)

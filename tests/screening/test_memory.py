@@ -75,6 +75,7 @@ def wide():
     return wrap(TinyNetwork(classes=2), classes=("a", "b"), size=64, name="wide", architecture="tiny")
 
 
+@pytest.mark.slow
 def test_three_thousand_films_are_fitted_and_calibrated_on_a_batch_at_a_time(wide):
     fitted, calibrated = Generated(2000, 64), Generated(1000, 64, start=2000)
     tracemalloc.start()
@@ -88,6 +89,7 @@ def test_three_thousand_films_are_fitted_and_calibrated_on_a_batch_at_a_time(wid
     assert peak < 40e6, "the films themselves would take 49 MB"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFERENCE_FREE.names())
 def test_no_detector_holds_a_part(name, victim):
     held = 4 * BATCH if name == "grain" else 2 * BATCH  # each of its batches has clean and grained copies of films
@@ -110,6 +112,7 @@ def test_it_learns_the_same_from_a_source_as_from_a_tensor(name, victim):
     assert learned[0] == learned[1] == learned[2]
 
 
+@pytest.mark.slow
 def test_a_guard_of_a_source_is_that_of_a_tensor_to_the_last_byte(victim, clean, tmp_path):
     names, patients = ("integrity", "shallow", "neighbours", "learned"), [f"p{row}" for row in range(60)]
     attacked = smooth_images(40, size=32, seed=9)
@@ -145,6 +148,7 @@ def test_a_folder_s_films_are_read_and_judged_a_few_at_a_time(guard, tmp_path, m
     assert max(sizes) <= BATCH
 
 
+@pytest.mark.slow
 def test_a_run_s_images_stay_on_disk_and_are_read_a_few_at_a_time(prepared, guard, monkeypatch):
     asked, tensor = [], type(prepared).tensor
     monkeypatch.setattr(type(prepared), "tensor", lambda self, rows: asked.append(len(rows)) or tensor(self, rows))

@@ -25,6 +25,7 @@ def guarding(clean):
     return fitted.calibrate(clean[40:100], [f"p{number}" for number in range(60)], alpha=0.1)
 
 
+@pytest.mark.slow
 def test_eight_threads_screen_as_one(guarding, clean):
     rows = [number % len(clean) for number in range(LOOKS)]
     alone = [(guarding.look(clean[row:row + 1]).scores, guarding.screen(clean[row:row + 1])) for row in rows]

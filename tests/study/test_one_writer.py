@@ -166,6 +166,7 @@ def test_two_processes_on_one_folder_leave_it_whole(films, tmp_path):
                                                                        sha256_file(films.folder / "images.npy"))
 
 
+@pytest.mark.slow
 def test_what_is_only_read_needs_no_lock(films, tmp_path):
     preparing(tmp_path / "out", films)
     with held(tmp_path / "out"):

@@ -127,6 +127,7 @@ def test_the_key_follows_the_models_that_are_looked_at(films):
         model_key(plan, "hardened", films, {"victim": tiny_classifier()})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_parts")
 def test_what_stands_before_a_network_stands_there_in_training_and_validation(films, tmp_path, monkeypatch):
     seen = {}
@@ -141,6 +142,7 @@ def test_what_stands_before_a_network_stands_there_in_training_and_validation(fi
     assert "images go through Flip() first" in seen["card"].notes
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_parts")
 def test_all_that_a_plan_can_ask_for_trains_and_is_loaded_again(films, tmp_path):
     models = {"victim": {"training": training()},

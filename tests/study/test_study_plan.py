@@ -28,6 +28,7 @@ PLANS = [*Path(__file__).parents[2].joinpath("plans").glob("cxr-*.yaml"),
          Path(str(files("radversary.study") / "plans" / "demo.yaml"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
 def test_the_plans_that_come_along_are_whole(path):
     plan = read_plan(StudyPlan, path)

@@ -59,6 +59,7 @@ def test_a_study_goes_all_the_way(finished_study):
     assert not any("more than one part" in text or "same film" in text for text in result.data.warnings)
 
 
+@pytest.mark.slow
 def test_a_second_run_trains_and_measures_nothing(finished_study, tmp_path, trainings, measurements):
     shutil.copytree(finished_study[1], tmp_path, dirs_exist_ok=True)
     before = hashes(tmp_path)
@@ -226,6 +227,7 @@ class TestExisting:
         result = audit_model(plan, model, self.SOURCE, tmp_path / "audit")
         assert result.cell("clean", 0.0, "twin").against_none.difference.value == 0
 
+    @pytest.mark.slow
     def test_models_that_cannot_be_used_are_one_sentence(self, model, tmp_path):
         (tmp_path / "model.pt").write_bytes(b"\x80\x02")
         for place in (tmp_path / "none", tmp_path / "model.pt", tmp_path):

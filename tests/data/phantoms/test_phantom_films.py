@@ -27,6 +27,7 @@ def many():
     return torch.cat([b.images for b in batches]), torch.cat([b.masks for b in batches]), records
 
 
+@pytest.mark.slow
 def test_images_keep_the_pixel_contract(many):
     images, masks, records = many
     assert images.shape == masks.shape == (720, 1, 48, 48)
@@ -104,6 +105,7 @@ def test_classes_are_balanced_and_patients_have_several_images(many):
     assert 3 <= max(visits.values()) <= 5
 
 
+@pytest.mark.slow
 def test_a_small_share_of_patients_is_in_two_classes():
     labels: dict[int, set[str]] = {}
     for record in Phantoms(count=3000, size=32).records():
@@ -166,6 +168,7 @@ def test_brightness_says_little_of_the_class(many):
     assert grouped_accuracy(histogram, records) < 1 / 3 + 0.1
 
 
+@pytest.mark.slow
 def test_ap_films_have_a_larger_heart_shadow():
     phantoms = Phantoms(count=150, size=48, classes=("Normal",))
     widths: dict[str, list[float]] = {"AP": [], "PA": []}

@@ -99,6 +99,7 @@ def words(page: str) -> str:
     return re.sub(r"[\s  ]+", " ", unescape(re.sub(r"<[^>]+>", " ", shown)))
 
 
+@pytest.mark.slow
 def test_the_page_stands_alone(page):
     assert "<script" not in page
     assert not re.search(r'(src|href)="(?!data:|#)', re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from test_guard_page import families_result, guard_evaluation_result
 
 from radversary.report.guard.page import write_guard_evaluation
@@ -39,6 +40,7 @@ def test_oblivious_and_aware_stand_in_one_table_after_the_identity(tmp_path):
     assert aware["changed, no alarm"].startswith("21.0 [")
 
 
+@pytest.mark.slow
 def test_markdown_holds_all_tables_and_warnings(tmp_path):
     guard_evaluation_result(tmp_path).save(tmp_path / "guard-evaluation.json")
     write_guard_evaluation(tmp_path)

@@ -50,6 +50,7 @@ def written(run, tmp_path_factory):
     return *write_thesis(run[0], out), out
 
 
+@pytest.mark.slow
 def test_every_figure_of_the_issue_is_answered(written):
     made, index, out = written
     assert {plate.number for plate in made} == set(RECIPES) == FIGURES
@@ -73,6 +74,7 @@ def test_every_drawn_figure_says_its_n(written):
         assert bool(item.drawing) != bool(item.absent)
 
 
+@pytest.mark.slow
 def test_same_run_same_bytes(run, written):
     for number in (3, 5, 15, 19, 20, 24):
         again = one(run[0], number)
@@ -101,6 +103,7 @@ def test_opacities_are_mixtures_of_what_the_run_kept(run):
     assert opened.at_opacity(other, original, attacked, 0.5) is None
 
 
+@pytest.mark.slow
 def test_the_frozen_phase_ends_where_the_plan_says(run, tmp_path):
     captions = {number: one(run[0], number).caption for number in (23, 24)}
     assert captions[23].startswith("Epochs 1 to 4 of 9")

@@ -93,6 +93,7 @@ def keras_schedule(losses: list[float], rate: float, patience: int) -> tuple[lis
     return rates, stop
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patience", [3, 5])
 def test_stops_early_and_drops_the_rate_as_keras_does(run, tmp_path, patience):
     run(make_plan(RESTLESS, patience=patience))
@@ -325,6 +326,7 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path):
     assert resumable(tmp_path / "none.ckpt") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["{", "[]", "3"])
 def test_a_damaged_record_of_a_training_is_one_sentence(run, tmp_path, content):
     run()

@@ -84,6 +84,7 @@ def test_training_lowers_the_losses(tmp_path):
         assert curves[name][-1] < 0.7 * curves[name][0]
 
 
+@pytest.mark.slow
 def test_a_few_steps_on_one_batch_lower_the_cycle_loss():
     recipe = make_recipe(make_plan(learning_rate=2e-3))
     optimiser = recipe.configure_optimizers()[0][0]

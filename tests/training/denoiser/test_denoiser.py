@@ -14,6 +14,7 @@ from radversary.training.denoiser.recipe import DenoiserRecipe, seen
 from random_parts import random_restoration, smooth_images
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NETWORKS.names() if name != "tiny"])
 def test_what_is_seen_is_what_the_trunk_averages(name):
     network, inputs = build_network(name, classes=3).eval(), smooth_images(2, 64, channels=3)

@@ -42,6 +42,7 @@ def test_it_learns_to_lift_the_veil_and_leaves_clean_images(run):
     assert distance[0] < 0.7 * distance[1]
 
 
+@pytest.mark.slow
 def test_what_is_left_behind(run, tmp_path):
     denoiser = run()
     out = tmp_path / "out"
@@ -109,6 +110,7 @@ def test_bfloat16_learns_too_and_saves_float32(run):
     assert F.l1_loss(denoiser(attacked), clean) < F.l1_loss(attacked, clean)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("changes", "text"), [
     ({"plan": make_denoiser_plan(width=2)}, "another plan and card"), ({"classifier": None}, "another classifier"),
     ({"training": veiled(30, 1)}, "another pairs"), ({"name": "other"}, "another card"),
