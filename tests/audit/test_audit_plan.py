@@ -63,6 +63,7 @@ def test_an_attack_that_cannot_be_built_stops_the_audit_before_it_begins(inputs,
     assert files_in(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("defence", "kind", "words"), [
     ({"label": "x", "model": "victm"}, UnknownNameError, "model of defence 'x' 'victm'; did you mean 'victim'"),
     ({"label": "x", "transforms": [{"name": "jpg"}]}, UnknownNameError, "did you mean 'jpeg'"),

@@ -97,6 +97,7 @@ def test_a_part_changed_by_hand_is_measured_anew(inputs, tmp_path, monkeypatch):
     assert tables(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_two_jobs_on_one_folder_do_not_meet(inputs, tmp_path):
     with locked(tmp_path), ThreadPoolExecutor(1) as other:
         job = other.submit(run_audit, make_plan(**QUICK), inputs, tmp_path)

@@ -186,6 +186,7 @@ def test_a_colour_attack_goes_through_everything(inputs, tmp_path):
     assert Image.open(tmp_path / result.gallery[0].attacked).mode == "RGB"
 
 
+@pytest.mark.slow
 def test_a_perfect_and_a_hopeless_reading(inputs, tmp_path):
     """A model that always says one class: its recall is 1 there and 0 elsewhere."""
     constant = tiny_classifier(inputs.images.classes, 48)

@@ -105,6 +105,7 @@ class Steps(nn.Module):
         return self.inner(Shattered.apply(inputs))
 
 
+@pytest.mark.slow
 def test_gradients_of_zero_are_counted_and_said(inputs, tmp_path):
     victim = inputs.classifiers["victim"]
     masked = wrap(Steps(victim.module), classes=victim.card.classes, size=victim.card.size, name="masked")
@@ -115,6 +116,7 @@ def test_gradients_of_zero_are_counted_and_said(inputs, tmp_path):
     assert "100.0 % of the gradients of pgd, ε 8/255 against no defence were exactly zero" in found[0].sentence
 
 
+@pytest.mark.slow
 def test_a_sound_attack_raises_no_finding_and_its_costs_are_counted(inputs, tmp_path):
     result = run_audit(make_plan(attacks=[PGD], defences=[], gallery=0), inputs, tmp_path)
     assert result.findings == ()

@@ -82,6 +82,7 @@ def test_a_mixed_set_is_audited_whole_and_saving_changes_nothing(mixed, tmp_path
     assert len(clean) == 3 * len(mixed.images.rows("test"))
 
 
+@pytest.mark.slow
 def test_a_bound_below_a_grey_level_of_the_shallowest_film_it_meets_is_refused(mixed, tmp_path) -> None:
     weak = {"label": "fgsm", "name": "fgsm", "options": {"epsilon": 0.5 / 255}}
     with pytest.raises(PlanError, match="below the quantisation step of 8-bit images"):

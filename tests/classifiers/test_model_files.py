@@ -52,6 +52,7 @@ def test_loads_what_was_saved(saved):
         assert all(not weights.is_meta for weights in (*loaded.module.parameters(), *loaded.module.buffers()))
 
 
+@pytest.mark.slow
 def test_saving_twice_gives_the_same_bytes(saved, tmp_path):
     save_classifier(load_classifier(saved), tmp_path / "again")
     for name in ("model.safetensors", "card.json"):
@@ -201,6 +202,7 @@ def test_names_that_parallel_and_compiled_training_prefix_are_read(model, prefix
         load_classifier(model)
 
 
+@pytest.mark.slow
 def test_weights_that_are_no_numbers_or_of_another_kind_are_refused(model):
     state = load_file(model / "model.safetensors")
     name = next(key for key, value in state.items() if value.is_floating_point())

@@ -88,6 +88,7 @@ def test_finds_local_weights_and_records_their_hash(folder, monkeypatch, how):
     assert found.sha256 in str(found)
 
 
+@pytest.mark.slow
 def test_half_precision_without_counters_fits_strictly(folder):
     file = folder / "resnet18_imagenet_random.safetensors"
     state = {key: value.half() for key, value in load_file(file).items() if "num_batches" not in key}
@@ -111,6 +112,7 @@ def test_misfits_are_one_sentence(folder, change, text):
         imagenet_start("resnet18", weights=folder)
 
 
+@pytest.mark.slow
 def test_a_wrong_hash_beside_the_file(folder):
     file = folder / "resnet18_imagenet_random.safetensors"
     (folder / f"{file.name}.sha256").write_text(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n")
@@ -140,6 +142,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
     return blob
 
 
+@pytest.mark.slow
 def test_downloads_from_the_hub_and_checks_its_hash(hub):
     found = find_imagenet("resnet18")
     assert (found.origin, found.sha256) == ("hf.co/timm/resnet18.tv_in1k", hub.name)

@@ -113,6 +113,7 @@ def test_a_style_folder_with_no_image(refused, tmp_path, film):
     assert written(tmp_path) == ["film.png", "plan.yaml"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "words"), [
     (("--name", "stlye-transfer"), "did you mean 'style-transfer'"),
     (("--strength", "1.5"), "opacity must lie in [0, 1], got 1.5"),
@@ -131,6 +132,7 @@ def test_an_attack_that_cannot_be_built(refused, film, tmp_path, monkeypatch, ar
     assert written(tmp_path) == ["film.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("changes", "words"), [
     ({"atacks": []}, "did you mean 'attacks'"),
     ({"attacks": [{**NOISE, "name": "nose"}]}, "did you mean 'noise'"),
@@ -156,6 +158,7 @@ def test_a_model_of_the_wrong_classes(refused, make_model, phantoms, tmp_path, c
     assert not written(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_models_that_are_refused(refused, make_model, phantoms, tmp_path):
     for name, content in (("model.pt", b"\x80\x02}q\x00."), ("renamed.safetensors", b"PK\x03\x04rest")):
         (tmp_path / name).write_bytes(content)

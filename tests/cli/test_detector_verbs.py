@@ -108,6 +108,7 @@ def test_films_that_the_guard_has_seen_are_refused_with_their_number(radversary,
         assert said in outcome.err
 
 
+@pytest.mark.slow
 def test_check_leaves_out_films_of_a_group_that_was_never_calibrated(radversary, bundle, films):
     count = len(list((films / "calibrate").iterdir()))
     views = table_of(films / "calibrate", [("AP", "PA")[number % 2] for number in range(count)])

@@ -186,6 +186,7 @@ def test_images_too_small_to_compare_are_one_sentence(radversary, tmp_path, side
     assert f"comparing a.png with its copy needs images of at least 11 x 11 pixels, got {side} x {side}" in outcome.err
 
 
+@pytest.mark.slow
 def test_detect_says_what_changed_by_words_and_by_exit_code(radversary, film, tmp_path):
     radversary("attack", film, "--out", tmp_path, "--strength", 1, "--size", 64, "--option", "generator=fourier")
     clean = radversary("detect", film, film)

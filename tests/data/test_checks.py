@@ -30,6 +30,7 @@ def prepared_of(table: ImageTable, folder, **columns) -> PreparedImages:
     return prepare_images(ImageTable(table.frame.assign(**columns), table.classes), size=48, folder=folder)
 
 
+@pytest.mark.slow
 def test_sound_data_has_no_errors_and_no_confounds(sound, tmp_path) -> None:
     report = check_data(sound)
     assert report.errors == ()
@@ -84,6 +85,7 @@ def test_sentences_name_no_patient_no_film_and_no_file(make_table, tmp_path) -> 
         assert secret not in sentences
 
 
+@pytest.mark.slow
 def test_films_without_contrast_match_only_their_exact_copies(sound, tmp_path) -> None:
     for row, level in ((0, 0), (20, 1), (59, 1)):
         Image.new("L", (48, 48), level).save(sound.table.frame["path"][row])
@@ -103,6 +105,7 @@ def test_copies_turned_before_the_split_are_caught(make_table, tmp_path) -> None
     assert report.duplicate_pairs == (by_film > 1).sum()
 
 
+@pytest.mark.slow
 def test_films_are_compared_in_blocks_and_the_same_pairs_are_found(make_table, tmp_path, monkeypatch) -> None:
     leaky = split_by_image(rotate_before_split(make_table(patients=10, each=1), per_class=20))
     prepared = prepare_images(leaky, size=48, folder=tmp_path / "p")

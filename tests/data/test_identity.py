@@ -373,6 +373,7 @@ AWKWARD = ["caf\udce9.png", "new\nline.png", "tab\tand\x1b[31mred.png", "comma,q
            " .png"]
 
 
+@pytest.mark.slow
 def test_awkward_file_names_are_read_and_written_with_escapes(tmp_path) -> None:
     for label in ("Normal", "Pneumonia"):
         for number, name in enumerate(AWKWARD):
@@ -414,6 +415,7 @@ def test_only_films_count_as_films(tmp_path) -> None:
     assert films_under(tmp_path) == sorted([*kept, damaged])
 
 
+@pytest.mark.slow
 def test_file_kind_is_told_by_content(tmp_path) -> None:
     for number in range(12):
         film(tmp_path / "Normal" / f"a{number}.png", format="JPEG"), film(tmp_path / "Pneumonia" / f"b{number}.png")

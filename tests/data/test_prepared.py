@@ -82,6 +82,7 @@ def test_unreadable_files_are_left_out_by_name(make_table, tmp_path) -> None:
     torch.testing.assert_close(prepared.tensor([4]) * 255, (resize(film, 16) * 255).round(), rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deep", [0, 20, 35])
 def test_each_film_of_a_mixed_folder_keeps_its_own_depth(make_table, tmp_path, deep) -> None:
     table = make_table()
@@ -109,6 +110,7 @@ def test_a_film_has_the_same_pixels_whatever_lies_beside_it(make_table, tmp_path
     assert beside.table.frame["pixels_sha256"][7] == alone.table.frame["pixels_sha256"][7]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [{"resize": "pad"}, {"resize": "centre-crop"}, {"interpolation": "bicubic"}])
 def test_the_folder_records_the_rule_and_another_rule_prepares_anew(make_table, tmp_path, rule) -> None:
     table = make_table()
@@ -253,6 +255,7 @@ def test_a_record_that_contradicts_the_files_is_one_sentence(prepared_folder, ch
         PreparedImages.load(prepared_folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "words"), [
     (lambda content: content[:-1], "it is damaged"), (lambda content: content + b"x", "it is damaged"),
     (lambda content: content[:100], "no array"), (lambda content: content.replace(b"|u1", b"<u2"), "uint16"),

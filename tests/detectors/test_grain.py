@@ -39,6 +39,7 @@ def test_it_notices_grain_that_it_was_never_shown(fitted):
     assert abs(auroc(fitted.score(CLEAN), fitted.score(FRESH)) - 0.5) < 0.25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(ORDINARY))
 def test_handling_alone_is_no_grain(fitted, name):
     assert fitted.score(ORDINARY[name](FRESH)).median() < fitted.score(grained(FRESH, generator(6, "g"))).median()

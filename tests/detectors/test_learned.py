@@ -30,6 +30,7 @@ def fitted() -> LearnedDetector:
     return LearnedDetector(**TINY).fit_on(CLEAN, ATTACKED)
 
 
+@pytest.mark.slow
 def test_noisy_images_are_told_from_smooth_ones_that_were_never_shown(fitted):
     assert auroc(fitted.score(FRESH), fitted.score(noisy(FRESH, seed=2))) > 0.95
     shuffled = LearnedDetector(**TINY).fit_on(torch.cat([CLEAN[:20], ATTACKED[:20]]),

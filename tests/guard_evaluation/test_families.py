@@ -75,6 +75,7 @@ def test_every_attack_stands_at_every_strength_in_and_out_of_its_family(finished
     assert FamiliesResult.load(folder / "families.json") == result
 
 
+@pytest.mark.slow
 def test_coarse_grain_is_noticed_and_nothing_is_not(finished):
     result, _ = finished
     coarse = next(row for row in result.rows if row.condition.strength == 0.3)

@@ -147,6 +147,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(images, guard, fin
     assert outcome_of(tmp_path) == outcome_of(finished[1])
 
 
+@pytest.mark.slow
 def test_another_attack_in_the_plan_repeats_none_of_the_others(images, guard, tmp_path, monkeypatch):
     context, more = (prepare_guard_evaluation(make_plan(attacks=attacks, batch_size=32), guard, images)
                      for attacks in ([NOISE], [NOISE, STYLE]))
@@ -183,6 +184,7 @@ def test_whatever_the_scores_depend_on_is_in_the_key(images, guard, change):
     assert after[change]() != before
 
 
+@pytest.mark.slow
 def test_who_knows_the_detectors_is_pointed_at_them_and_runs_on_some_images(images, guard, tmp_path):
     result = evaluate_guard(make_plan(attacks=[AWARE, NOISE], gallery=0, batch_size=32), guard, images, tmp_path)
     assert [(row.condition.attack, row.condition.knowledge) for row in result.rows][-1] == ("aware",
@@ -208,6 +210,7 @@ def test_each_group_s_attacker_meets_its_own_thresholds(images, guard, tmp_path)
     assert mixed["p_value"].iloc[[0, -1]].tolist() == pytest.approx([part["p_value"][0] for part in alone])
 
 
+@pytest.mark.slow
 def test_the_gallery_shows_missed_attacks_with_their_map_and_false_alarms(finished, images, guard, tmp_path):
     result, folder = finished
     missed = [item for item in result.gallery if item.missed]

@@ -156,6 +156,7 @@ def evaded(guarded, attack, images, labels):
     return (misled & ~guarded.alarms(result)).float().mean().item()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("aware", "oblivious"), [
     (EvasivePGD(epsilon=24 / 255, steps=20), PGD(epsilon=24 / 255, steps=20)),
     (EvasiveStyleAttack(k=4, count=4, style_size=32, generator="pyramid", tuned="yes"),

@@ -47,6 +47,7 @@ def test_what_is_sound_is_accepted(seeds, tmp_path, name):
     assert judged(lambda: reader.call(getattr(seeds, reader.seed), tmp_path, seeds))[:2] == ("accepted", "")
 
 
+@pytest.mark.slow
 def test_a_trial_can_fail(seeds, tmp_path, monkeypatch):
     def verdict(call) -> str:
         monkeypatch.setitem(READERS, "broken", Reader("plans", ("*.yaml",), call))

@@ -85,6 +85,7 @@ def test_the_page_says_so_only_where_it_is_true(small, tmp_path):
     assert "oracle" in none
 
 
+@pytest.mark.slow
 def test_under_its_own_attack_the_cover_calls_it_the_ceiling(small, tmp_path):
     own = small.model_copy(update={"cells": tuple(c for c in small.cells if c.condition.attack in (
         "clean", "identity", OWN))})

@@ -22,6 +22,7 @@ def result(*, adaptive: int, lower: int):
     return made.model_copy(update={"findings": findings_of(made.cells)})
 
 
+@pytest.mark.slow
 def test_page_and_markdown_open_with_it(tmp_path):
     weak = result(adaptive=700, lower=500)
     text = " ".join(Outline(render_report(weak, tmp_path)).text.split())

@@ -121,6 +121,7 @@ def test_without_a_pair_both_say_their_n():
     assert "n = 500 right answers under half" in words
 
 
+@pytest.mark.slow
 def test_the_cover_says_whose_figures_stand_before(tmp_path):
     words = text(audit(HALF), tmp_path)
     assert "before, on these same images, 450 of 500 right" in words
@@ -128,6 +129,7 @@ def test_the_cover_says_whose_figures_stand_before(tmp_path):
     assert "on these same images, " not in text(audit(WHOLE), tmp_path)
 
 
+@pytest.mark.slow
 def test_bars_and_tables_tell_counts_apart(tmp_path):
     bars = class_bars(ResultView(audit(HALF)))[0].svg
     assert "before the attack, n = 1000" in bars

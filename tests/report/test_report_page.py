@@ -165,6 +165,7 @@ def test_renders_with_nothing_but_clean_images(small):
     assert len(cover_figures(page)) == 1
 
 
+@pytest.mark.slow
 def test_renders_without_defences_or_tests_or_areas(small):
     result, folder = small
     cells = tuple(cell.model_copy(update={
@@ -190,6 +191,7 @@ def test_renders_undefined_figures_as_such(small):
     assert not re.search(r"\bnan\b", Outline(page).text)
 
 
+@pytest.mark.slow
 def test_bare_detections_and_gallery(small):
     result, folder = small
     detections = tuple(d.model_copy(update={"auroc": None, "threshold": None, "curve": None, "histogram": None,
@@ -220,6 +222,7 @@ def test_strange_names_are_text_and_never_markup(tmp_path):
     assert "a & b <b>$x^2$</b>" in outline.text
 
 
+@pytest.mark.slow
 def test_a_broken_identity_attack_is_the_first_thing_said(small):
     result, folder = small
     cells = tuple(c.model_copy(update={"against_clean": paired(c.performance, performance(0.5, result.classes, 2))})
@@ -241,6 +244,7 @@ def test_critical_misses_are_marked_and_counted(small):
     assert "diseased" not in Outline(render_report(renamed, folder)).text
 
 
+@pytest.mark.slow
 def test_differences_over_zero_are_not_stressed(small):
     result, folder = small
     page = render_report(result, folder)
@@ -252,6 +256,7 @@ def test_differences_over_zero_are_not_stressed(small):
     assert page.count('class="est unsure"') >= len(stressed)
 
 
+@pytest.mark.slow
 def test_a_picture_outside_the_run_folder_is_not_carried_away(small, tmp_path):
     result, folder = small
     secret = tmp_path / "secret.png"
@@ -263,6 +268,7 @@ def test_a_picture_outside_the_run_folder_is_not_carried_away(small, tmp_path):
     assert page.count("picture missing") == 3
 
 
+@pytest.mark.slow
 def test_the_long_list_of_left_out_files_is_cut(small):
     result, folder = small
     data = result.data.model_copy(update={"left_out": tuple(f"{i}.png: broken" for i in range(1000))})
@@ -326,6 +332,7 @@ def test_a_damaged_plan_beside_a_result_says_nothing(tmp_path, content):
     assert RunFolder.open(tmp_path).unfrozen_at(5) == 5
 
 
+@pytest.mark.slow
 def test_pictures_and_tables_of_a_run_folder_may_be_damaged(tmp_path):
     result = audit_result(tmp_path)
     result.save(tmp_path / "result.json")

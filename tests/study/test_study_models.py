@@ -179,6 +179,7 @@ def test_a_folder_that_no_study_wrote_is_left_alone(films, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"thesis.txt", "inputs.json"}
 
 
+@pytest.mark.slow
 def test_a_changed_training_removes_what_the_old_one_wrote_and_nothing_else(films, tmp_path):
     assert victim_in(tmp_path, films)
     (tmp_path / "notes").mkdir()
@@ -191,6 +192,7 @@ def test_a_changed_training_removes_what_the_old_one_wrote_and_nothing_else(film
     assert (tmp_path / "other").is_dir()
 
 
+@pytest.mark.slow
 def test_a_removal_that_was_stopped_is_finished(films, tmp_path, monkeypatch):
     victim_in(tmp_path, films)
     whole = (tmp_path / "model.safetensors").read_bytes()

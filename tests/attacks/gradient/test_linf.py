@@ -33,6 +33,7 @@ def harsh(images):
     return (images * 2 - 0.5).clamp(0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epsilon", [1 / 255, 16 / 255, 1.0])
 @pytest.mark.parametrize("colour", ["grey", "rgb"])
 def test_it_stays_in_the_ball_and_in_range(attack, epsilon, colour, colour_victim, harsh, labels, streams):

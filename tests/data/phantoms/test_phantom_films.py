@@ -131,6 +131,7 @@ def test_masks_lie_in_the_lungs_of_the_ill_alone(many):
     assert columns.min() > 0
 
 
+@pytest.mark.slow
 def test_findings_change_the_film_under_their_mask_most():
     phantoms = Phantoms(count=120, size=64)
     gains = {"Pneumonia": [], "Pneumothorax": []}

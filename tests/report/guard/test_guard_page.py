@@ -108,6 +108,7 @@ def test_the_page_stands_alone(page):
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.slow
 def test_the_headline_names_the_worst_of_each_attacker_and_the_promise(page):
     lead = words(page[:page.index('class="cards"')])
     for attacker, said in (("does not know", "style at opacity 0.1: area under the curve 0.860"),

@@ -16,6 +16,8 @@ from radversary.core.types import AttackFamily
 from radversary.report.run_folder import RunFolder
 from radversary.report.thesis.plates import RECIPES, plate, write_thesis
 
+pytestmark = pytest.mark.slow
+
 FIGURES = {3, 5, *range(10, 14), *range(15, 34)}
 STYLE = Condition(attack="style (texture)", strength=1.0, measure="opacity", family=AttackFamily.STYLE,
                   mixture=True, description="StyleTransferAttack(opacity=1.0)")
@@ -50,7 +52,6 @@ def written(run, tmp_path_factory):
     return *write_thesis(run[0], out), out
 
 
-@pytest.mark.slow
 def test_every_figure_of_the_issue_is_answered(written):
     made, index, out = written
     assert {plate.number for plate in made} == set(RECIPES) == FIGURES
@@ -74,7 +75,6 @@ def test_every_drawn_figure_says_its_n(written):
         assert bool(item.drawing) != bool(item.absent)
 
 
-@pytest.mark.slow
 def test_same_run_same_bytes(run, written):
     for number in (3, 5, 15, 19, 20, 24):
         again = one(run[0], number)
@@ -103,7 +103,6 @@ def test_opacities_are_mixtures_of_what_the_run_kept(run):
     assert opened.at_opacity(other, original, attacked, 0.5) is None
 
 
-@pytest.mark.slow
 def test_the_frozen_phase_ends_where_the_plan_says(run, tmp_path):
     captions = {number: one(run[0], number).caption for number in (23, 24)}
     assert captions[23].startswith("Epochs 1 to 4 of 9")
@@ -125,7 +124,6 @@ def test_a_defence_that_the_gallery_does_not_show_is_said_so(run, tmp_path):
 BARE = {"gallery": (), "curves": {}, "cells": (), "detections": (), "defences": {}}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["cells", "everything"])
 def test_whatever_is_missing_costs_a_line_and_nothing_else(tmp_path, missing):
     thesis_run(tmp_path, **(BARE if missing == "everything" else {missing: BARE[missing]}))

@@ -128,6 +128,7 @@ def test_consistency_brings_the_answers_to_views_together(run):
     assert apart[1] < apart[0] / 2
 
 
+@pytest.mark.slow
 def test_the_last_weights_can_be_kept_instead_of_the_best(run, tmp_path):
     restless = Phase(name="restless", trunk="trained", epochs=6, learning_rate=0.3, schedule="one-cycle",
                      weights="last")

@@ -38,6 +38,7 @@ def failing(error: BaseException, after: int) -> Failing:
     return entries
 
 
+@pytest.mark.slow
 def test_trains_saves_and_learns(run, tmp_path):
     classifier = run(make_plan(Phase(name="all", trunk="trained", epochs=8, learning_rate=2e-2, schedule="one-cycle")))
     images, labels = TrainingSet(*arrays(40, 7)).fetch(range(40))
@@ -66,6 +67,7 @@ def test_validation_figures_are_those_of_the_saved_model(run, tmp_path):
     assert curves["val_accuracy"][0] == pytest.approx(float((classifier.predict(images) == labels).float().mean()))
 
 
+@pytest.mark.slow
 def test_keeps_the_weights_of_the_lowest_validation_loss(run, tmp_path):
     classifier = run(make_plan(RESTLESS))
     losses = read_json(tmp_path / "out" / "curves.json")["val_loss"]
@@ -203,12 +205,14 @@ def test_ctrl_c_stays_a_keyboard_interrupt_and_leaves_the_handler(run):
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+@pytest.mark.slow
 def test_a_finished_folder_is_loaded_not_trained(run):
     first = run()
     again = run(training=failing(OSError("touched"), 1))
     assert again.card == first.card
 
 
+@pytest.mark.slow
 def test_global_random_state_warnings_and_log_levels_are_left_alone(run):
     torch.manual_seed(3)
     expected = torch.rand(2)
@@ -237,12 +241,14 @@ def test_says_nothing_when_piped(tmp_path):
     assert (done.stdout, done.stderr) == ("", "")
 
 
+@pytest.mark.slow
 def test_bfloat16_trains_and_saves_float32(run, tmp_path):
     run(make_plan(precision="bfloat16"))
     state = load_file(tmp_path / "out" / "model.safetensors")
     assert {value.dtype for value in state.values() if value.is_floating_point()} == {torch.float32}
 
 
+@pytest.mark.slow
 def test_another_plan_in_the_same_folder_is_refused(run):
     run()
     with pytest.raises(PlanError, match="another plan"):

@@ -56,6 +56,7 @@ def whole(tmp_path_factory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_only_the_generator_back_to_clean_is_kept(whole):
     restoration = load_restoration(whole)
     assert (restoration.card.architecture, restoration.card.options) == ("cyclegan", {"width": 2, "blocks": 1})
@@ -112,6 +113,7 @@ def test_stopped_and_started_again_it_ends_with_the_same_bytes(whole, tmp_path, 
     assert read_json(tmp_path / "curves.json") == read_json(whole / "curves.json")
 
 
+@pytest.mark.slow
 def test_a_training_stopped_before_saving_only_saves(whole, tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt

@@ -82,6 +82,7 @@ def test_a_stopped_training_resumes_to_the_same_bytes(run, tmp_path, after):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "stopped" / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_a_finished_folder_is_loaded_not_trained(run):
     first, idle = run(), veiled(26, 1)
     assert run(training=idle).card == first.card

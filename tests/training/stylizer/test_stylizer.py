@@ -74,6 +74,7 @@ def test_stopped_and_started_again_it_ends_with_the_same_weights(plan, tmp_path,
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 
+@pytest.mark.slow
 def test_steps_move_the_weights(plan, tmp_path):
     for steps in (1, 4):
         train_stylizer(CONTENTS, plan.model_copy(update={"steps": steps}), tmp_path / str(steps), about="smooth noise")
