@@ -14,7 +14,8 @@ from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.types import Images
 from radversary.data.phantoms import Phantoms
 from radversary.detectors.reference_free import ReferenceFreeDetector
-from radversary.screening.guard import PRESETS, Guard, fit_guard
+from radversary.screening.fitting import PRESETS, fit_guard
+from radversary.screening.guard import Guard
 
 SIZE, REPEATS = 224, 120
 """Side of the image in pixels, and how often it is screened."""

@@ -8,7 +8,8 @@ import torch
 from radversary.classifiers.files import save_classifier
 from radversary.classifiers.networks import NETWORKS, build_network
 from radversary.classifiers.torch_module import TorchClassifier, wrap
-from radversary.screening.guard import Guard, fit_guard
+from radversary.screening.fitting import fit_guard
+from radversary.screening.guard import Guard
 from random_parts import smooth_images
 
 NAMES = ("neighbours", "energy")

@@ -20,7 +20,8 @@ from radversary.classifiers.files import save_classifier
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import CancelledError, InputError, PlanError, UnknownNameError, WorkerError
-from radversary.execution.progress import Cancellation, Relay
+from radversary.execution.cancellation import Cancellation
+from radversary.execution.work import Relay
 from radversary.storage.results import ResultCache
 from radversary.study.placing import SavedInputs
 

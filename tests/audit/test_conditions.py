@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.result import Condition
+from radversary.audit.cells import Condition
 from radversary.audit.setup import condition_of
 from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Colour, Norm
 

@@ -9,7 +9,8 @@ from radversary.audit.summarise.data import summarise_data
 from radversary.data.checks import DataReport
 from radversary.data.csv_table import CsvTable
 from radversary.data.phantoms import Phantoms, write_phantoms
-from radversary.data.prepared import PreparedImages, prepare_images
+from radversary.data.prepare_folder import prepare_images
+from radversary.data.prepared import PreparedImages
 from radversary.data.splits import split_by_patient
 from radversary.data.table import ImageTable
 

@@ -10,8 +10,9 @@ from tiny_audit import make_plan, with_models
 from torch import nn
 
 from radversary.attacks.registry import ATTACKS
+from radversary.audit.cells import Cell
 from radversary.audit.findings import findings_of
-from radversary.audit.result import Cell, FindingKind
+from radversary.audit.result import FindingKind
 from radversary.audit.run import run_audit
 from radversary.audit.setup import condition_of
 from radversary.classifiers.torch_module import wrap

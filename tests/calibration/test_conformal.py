@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta, kstest
 
-from radversary.calibration.conformal import (
-    Calibration,
-    calibrate,
+from radversary.calibration.conformal import Calibration, calibrate
+from radversary.calibration.p_values import (
     one_image_a_patient,
     p_values,
     patients_for_group,

@@ -12,18 +12,11 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import kstest
 
-from radversary.calibration.conformal import Calibration, calibrate, training_conditional_bound
-from radversary.calibration.drift import (
-    STAKES,
-    DriftMonitor,
-    bet,
-    check_clean,
-    common_bound,
-    evidence,
-    online_p_values,
-    opening,
-    payoffs,
-)
+from radversary.calibration.clean_check import check_clean, common_bound
+from radversary.calibration.conformal import Calibration, calibrate
+from radversary.calibration.drift import DriftMonitor
+from radversary.calibration.martingale import STAKES, bet, evidence, online_p_values, opening, payoffs
+from radversary.calibration.p_values import training_conditional_bound
 from radversary.core.errors import InputError
 
 
@@ -205,7 +198,7 @@ def test_a_broken_promise_is_told_from_a_kept_one() -> None:
 
 def test_the_distance_is_scipys_on_online_p_values(monkeypatch) -> None:
     seen = []
-    monkeypatch.setattr("radversary.calibration.drift.kstest", lambda p, law: seen.append(p) or kstest(p, law))
+    monkeypatch.setattr("radversary.calibration.clean_check.kstest", lambda p, law: seen.append(p) or kstest(p, law))
     check = check_clean(normal_calibration(7), np.random.default_rng(8).normal(size=80), people(80, "q"))
     online = np.sort(seen[0])
     steps = np.arange(81) / 80

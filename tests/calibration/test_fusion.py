@@ -11,8 +11,8 @@ import pytest
 from scipy.stats import chi2, combine_pvalues, hmean
 
 from radversary.calibration.combining import RULES, fisher, fisher_within_tippett_across, harmonic
-from radversary.calibration.conformal import p_values
 from radversary.calibration.fusion import Fusion, fuse, second_half
+from radversary.calibration.p_values import p_values
 from radversary.core.errors import InputError, UnknownNameError
 
 

@@ -11,7 +11,7 @@ from radversary.classifiers.files import save_classifier
 from radversary.classifiers.networks import NETWORKS
 from radversary.classifiers.torch_module import wrap
 from radversary.screening.bundle import save_guard
-from radversary.screening.guard import fit_guard
+from radversary.screening.fitting import fit_guard
 from random_parts import TinyNetwork, smooth_images
 
 

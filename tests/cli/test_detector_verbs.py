@@ -11,7 +11,7 @@ from PIL import Image
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.bundle import load_guard
 from radversary.screening.films import ATTACKED
-from radversary.screening.guard import PRESETS
+from radversary.screening.fitting import PRESETS
 from radversary.screening.verdicts import CUES
 from tiny_learned import OneEpoch
 

@@ -34,7 +34,8 @@ from radversary.imaging.intensity import rotate
 from radversary.imaging.png import png_round_trip
 from radversary.imaging.reencoding import HANDLINGS, HARMLESS
 from radversary.screening.bundle import load_guard, save_guard
-from radversary.screening.guard import PRESETS, Guard, fit_guard
+from radversary.screening.fitting import PRESETS, fit_guard
+from radversary.screening.guard import Guard
 from radversary.screening.heat import heat_maps
 from radversary.stylization.generators import GENERATORS
 from random_parts import (

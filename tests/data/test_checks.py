@@ -16,7 +16,8 @@ from radversary.data.checks import DataReport, check_data
 from radversary.data.confounds import balanced_accuracy, floors
 from radversary.data.duplicates import find_duplicates, local_contrast, perceptual_hash
 from radversary.data.nih import NihChestXray14
-from radversary.data.prepared import PreparedImages, prepare_images
+from radversary.data.prepare_folder import prepare_images
+from radversary.data.prepared import PreparedImages
 from radversary.data.splits import split_by_image, split_by_patient
 from radversary.data.table import ImageTable
 

@@ -14,13 +14,15 @@ from test_dicom import write as write_dicom
 
 from radversary.core.errors import DataError, UnreadableImageError
 from radversary.data.checks import check_data
+from radversary.data.csv_files import read_csv
 from radversary.data.csv_table import CsvTable
 from radversary.data.files import films_under
 from radversary.data.folders import ClassFolders
 from radversary.data.nih import NihChestXray14
-from radversary.data.prepared import PreparedImages, prepare_images
+from radversary.data.prepare_folder import prepare_images
+from radversary.data.prepared import PreparedImages
 from radversary.data.splits import split_by_patient
-from radversary.data.table import ImageTable, read_csv
+from radversary.data.table import ImageTable
 
 pytestmark = pytest.mark.filterwarnings("ignore:the patients of")
 

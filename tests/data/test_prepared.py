@@ -15,7 +15,8 @@ from PIL import Image
 import radversary.data.preparing as preparing
 from radversary.core.errors import DataError, PlanError, StorageError, UnknownNameError
 from radversary.core.types import check_images
-from radversary.data.prepared import PreparedImages, prepare_images
+from radversary.data.prepare_folder import prepare_images
+from radversary.data.prepared import PreparedImages
 from radversary.data.preparing import parallel
 from radversary.data.reading import read_image
 from radversary.data.splits import split_by_patient

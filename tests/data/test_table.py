@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from radversary.core.errors import DataError, MissingColumnError, UnknownNameError
-from radversary.data.table import COLUMNS, ImageTable, read_csv
+from radversary.data.csv_files import read_csv
+from radversary.data.table import COLUMNS, ImageTable
 
 ROWS = {"image_id": ["007", "b", "c"], "path": ["x/007.png", "b.png", "c.png"],
         "label": ["Normal", "Pneumonia", "Normal"], "patient_id": ["0042", "", "9"], "age": ["50", "", "7.5"]}

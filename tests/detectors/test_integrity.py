@@ -11,16 +11,8 @@ from torch.nn import functional as F
 
 from radversary.core.errors import InputError, UnknownNameError
 from radversary.core.seeds import generator
-from radversary.detectors.integrity import (
-    GREY,
-    IntegrityDetector,
-    blockiness,
-    disagreement,
-    local_contrast,
-    noise_residual,
-    resampling_peaks,
-    spectrum,
-)
+from radversary.detectors.integrity import IntegrityDetector, disagreement
+from radversary.detectors.traces import GREY, blockiness, local_contrast, noise_residual, resampling_peaks, spectrum
 from radversary.imaging.intensity import quantise
 from radversary.imaging.jpeg import jpeg
 from radversary.imaging.reencoding import reencodings

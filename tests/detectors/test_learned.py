@@ -6,7 +6,8 @@ import torch
 from radversary.core.errors import InputError, PlanError
 from radversary.core.seeds import generator
 from radversary.detectors import learned
-from radversary.detectors.learned import LearnedDetector, ResidualNetwork, log_rings, residuals, varied
+from radversary.detectors.learned import LearnedDetector, varied
+from radversary.detectors.residual_network import ResidualNetwork, log_rings, residuals
 from radversary.imaging.intensity import quantise
 from radversary.imaging.reencoding import ORDINARY
 from radversary.imaging.source import TensorSource

@@ -9,18 +9,10 @@ from rich.console import Console
 
 from radversary.core.errors import CancelledError
 from radversary.execution.bars import Bars
-from radversary.execution.progress import (
-    Cancellation,
-    Lines,
-    Progress,
-    Relay,
-    Work,
-    check_cancelled,
-    in_words,
-    reporting,
-    track,
-    working,
-)
+from radversary.execution.cancellation import Cancellation
+from radversary.execution.progress import check_cancelled, reporting, track, working
+from radversary.execution.progress_lines import Lines, in_words
+from radversary.execution.work import Progress, Relay, Work
 
 
 @pytest.fixture

@@ -24,7 +24,9 @@ from radversary.core.errors import (
     UnsafeModelError,
     WorkerError,
 )
-from radversary.execution.progress import Cancellation, Relay, check_cancelled, reporting
+from radversary.execution.cancellation import Cancellation
+from radversary.execution.progress import check_cancelled, reporting
+from radversary.execution.work import Relay
 from radversary.execution.workers import cores, in_workers
 
 

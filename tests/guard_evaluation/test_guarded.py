@@ -14,14 +14,14 @@ from radversary.attacks.guarded_victim import GuardedVictim
 from radversary.attacks.style.worst import WorstStyleAttack
 from radversary.calibration import combining
 from radversary.calibration import fusion as fusion_file
-from radversary.calibration.conformal import p_values
 from radversary.calibration.fusion import fuse
+from radversary.calibration.p_values import p_values
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import InputError
 from radversary.core.types import Access
 from radversary.guard_evaluation.guarded import RULES, GuardedClassifier, NegLogP
-from radversary.screening.guard import fit_guard
+from radversary.screening.fitting import fit_guard
 
 
 @pytest.fixture(scope="module")

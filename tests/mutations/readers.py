@@ -46,9 +46,9 @@ from radversary.study.model_folders import known_key, seen_images, training_reco
 from radversary.study.placing import load_model
 from radversary.study.plan import StudyPlan
 from radversary.study.run import Timings, learning_curves
+from radversary.training.checkpoints import read_weights
 from radversary.training.curves import read_curves
 from radversary.training.data.attacked_copies import AttackedCopiesRecord
-from radversary.training.loop import read_weights
 
 from .seeds import AUDIT, SIZE, WATCH, Seeds
 

@@ -13,8 +13,8 @@ import yaml
 from PIL import Image
 from torch import nn
 
+from radversary.audit.cells import Condition
 from radversary.audit.plan import AuditPlan
-from radversary.audit.result import Condition
 from radversary.audit.run import run_audit
 from radversary.audit.setup import AuditInputs
 from radversary.calibration.drift import DriftMonitor
@@ -29,7 +29,7 @@ from radversary.guard_evaluation.families.result import FAMILIES, FamiliesResult
 from radversary.guard_evaluation.plan import GuardEvaluationPlan
 from radversary.guard_evaluation.run import evaluate_guard
 from radversary.screening.bundle import load_guard, save_guard
-from radversary.screening.guard import fit_guard
+from radversary.screening.fitting import fit_guard
 from radversary.screening.views import named_views
 from radversary.storage.files import write_json
 from radversary.study.model_plan import ModelPlan

@@ -7,7 +7,8 @@ from audit_factory import wilson
 from test_report_page import Outline
 
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.result import AuditResult, Cell, Condition, DataSummary
+from radversary.audit.cells import Cell, Condition
+from radversary.audit.result import AuditResult, DataSummary
 from radversary.audit.setup import condition_of
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.metrics.performance import ClassFigures, PairedTest, Performance

@@ -13,7 +13,7 @@ import torch
 
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import wrap
-from radversary.screening.guard import fit_guard
+from radversary.screening.fitting import fit_guard
 
 SIDE = 128
 

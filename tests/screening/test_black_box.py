@@ -13,7 +13,7 @@ from radversary.detectors.registry import REFERENCE_FREE
 from radversary.guard_evaluation.guarded import GuardedClassifier
 from radversary.imaging.png import encode_png
 from radversary.screening.bundle import save_guard
-from radversary.screening.guard import fit_guard
+from radversary.screening.fitting import fit_guard
 from radversary.screening.heat import HeatMaps, heat_maps
 from radversary.screening.screen import screen_places
 

@@ -13,7 +13,7 @@ from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import InputError, ModelError
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.bundle import GUARD, LEARNED, MODEL, check_model, load_guard, promise, save_guard
-from radversary.screening.guard import fit_guard
+from radversary.screening.fitting import fit_guard
 from radversary.storage.files import sha256_file, sha256_json
 
 

@@ -13,7 +13,7 @@ from tiny_dicom import dicom
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import DataError, InputError, MissingColumnError
 from radversary.data.folders import ClassFolders
-from radversary.data.prepared import prepare_images
+from radversary.data.prepare_folder import prepare_images
 from radversary.imaging.png import encode_png
 from radversary.screening.films import ATTACKED, films_at, read_films, refuse_attacked
 from radversary.screening.screen import screen_place

@@ -9,7 +9,8 @@ from radversary.core.errors import AccessError, InputError, ModelError, PlanErro
 from radversary.core.types import Access
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
-from radversary.screening.guard import Guard, fit_guard, pixels_sha256
+from radversary.screening.fitting import fit_guard
+from radversary.screening.guard import Guard, pixels_sha256
 from radversary.screening.verdicts import CUES, as_json
 
 NAMES = ("neighbours", "energy")

@@ -17,7 +17,7 @@ from radversary.defenses.restoration import Restoration, RestorerCard, build_res
 from radversary.detectors.consistency import smoothed
 from radversary.imaging.intensity import quantise
 from radversary.screening.bundle import GUARD, VIEWS, load_guard, save_guard
-from radversary.screening.guard import fit_guard
+from radversary.screening.fitting import fit_guard
 from radversary.screening.views import named_views
 
 

@@ -17,13 +17,14 @@ from safetensors.torch import save
 
 from radversary.classifiers.torch_module import wrap
 from radversary.data.csv_table import CsvTable
-from radversary.data.prepared import prepare_images
+from radversary.data.prepare_folder import prepare_images
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.imaging.png import encode_png
 from radversary.imaging.source import BATCH, ChosenSource, TensorSource
 from radversary.screening.bundle import save_guard
 from radversary.screening.films import read_films
-from radversary.screening.guard import fit_guard, pixels_sha256
+from radversary.screening.fitting import fit_guard
+from radversary.screening.guard import pixels_sha256
 from radversary.screening.screen import screen_places
 from random_parts import TinyNetwork, smooth_images
 

@@ -10,7 +10,8 @@ from tiny_dicom import dicom
 from radversary.core.errors import DataError, InputError
 from radversary.imaging.png import encode_png
 from radversary.screening import screen as screen_file
-from radversary.screening.guard import Guard, fit_guard
+from radversary.screening.fitting import fit_guard
+from radversary.screening.guard import Guard
 from radversary.screening.heat import HeatMaps, file_name, heat_maps, overlay
 from radversary.screening.screen import screen_place, screen_places
 from radversary.screening.verdicts import refused

@@ -11,7 +11,7 @@ from radversary.core.errors import InputError
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.imaging.intensity import quantise
 from radversary.screening.bundle import GUARD, LEARNED, load_guard, save_guard
-from radversary.screening.guard import fit_guard
+from radversary.screening.fitting import fit_guard
 from radversary.screening.seen import count_seen, film_hashes
 
 PEOPLE = [f"p{number}" for number in range(60)]

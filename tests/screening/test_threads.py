@@ -11,7 +11,7 @@ from radversary.attacks.gradient.pgd import PGD
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import wrap
 from radversary.guard_evaluation.guarded import GuardedClassifier
-from radversary.screening.guard import fit_guard
+from radversary.screening.fitting import fit_guard
 from threads import at_once
 
 LOOKS, THREADS = 128, 8

@@ -9,7 +9,7 @@ from tiny_study import make_study
 
 from radversary.audit.result import AuditResult
 from radversary.classifiers.networks import NETWORKS
-from radversary.execution.progress import Relay
+from radversary.execution.work import Relay
 from radversary.study.run import run_study
 
 

@@ -16,9 +16,10 @@ from holding import held
 from radversary.classifiers.files import CARD
 from radversary.classifiers.networks import NETWORKS, build_network
 from radversary.core.errors import BusyError
-from radversary.data.prepared import RECORD, PreparedImages, prepare_images
+from radversary.data.prepare_folder import prepare_images
+from radversary.data.prepared import RECORD, PreparedImages
 from radversary.screening.bundle import GUARD, load_guard, save_guard
-from radversary.screening.guard import fit_guard
+from radversary.screening.fitting import fit_guard
 from radversary.storage.files import sha256_file
 from radversary.storage.locks import LOCK
 from radversary.study.models import make_model

@@ -11,7 +11,7 @@ from radversary.core.errors import DataError, PlanError, UnknownNameError
 from radversary.core.types import AttackerKnowledge
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import load_restoration
-from radversary.execution.progress import Relay
+from radversary.execution.work import Relay
 from radversary.storage.plans import parse_plan
 from radversary.study.audit_model import audit_model, restorers_of
 from radversary.study.model_folders import files_of, seen_images

@@ -8,7 +8,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import pandas as pd
 
-from radversary.audit.result import Cell, Condition, Finding, FindingKind, OutcomeSummary, WorstCase
+from radversary.audit.cells import Cell, Condition, OutcomeSummary, WorstCase
+from radversary.audit.result import Finding, FindingKind
 from radversary.audit.setup import AuditContext
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.execution.progress import track

@@ -29,7 +29,8 @@ from radversary.audit.summarise.visibility import summarise_visibility
 from radversary.audit.tables import AuditTables, assemble
 from radversary.audit.units import FORMAT, WorkUnit, defended_hashes, work_units
 from radversary.core.types import AttackerKnowledge
-from radversary.execution.progress import Progress, reporting, track
+from radversary.execution.progress import reporting, track
+from radversary.execution.work import Progress
 from radversary.execution.workers import check_workers, in_workers
 from radversary.storage.files import read_json, sha256_file, sha256_json, write_json, write_text, write_whole
 from radversary.storage.hashes import component_hash

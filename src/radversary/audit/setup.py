@@ -12,8 +12,8 @@ from radversary.attacks.equal_noise import EqualNoise
 from radversary.attacks.gradient.linf import LinfAttack, check_epsilon
 from radversary.attacks.guarded_victim import Evasive
 from radversary.attacks.identity import Identity
+from radversary.audit.cells import Condition
 from radversary.audit.plan import AttackPlan, AuditPlan
-from radversary.audit.result import Condition
 from radversary.audit.threat_model import SHARED
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers

@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
+from radversary.audit.cells import Condition
 from radversary.audit.identity import image_hashes
 from radversary.audit.measure import COSTS
-from radversary.audit.result import Condition
 from radversary.audit.setup import AuditContext
 from radversary.audit.units import CLEAN, WorkUnit
 

@@ -1,261 +1,27 @@
-"""Does the promise still hold? A check on fresh clean images, and a monitor that may run for ever.
+"""Does the promise still hold, day after day? A monitor of drift that may run for ever.
 
-P-values against a fixed calibration set are not independent: they all share its accidents, and a test that takes them
-for independent uniform numbers raises false alarms of its own. So drift is judged by online conformal p-values: each
-image is compared with the calibration *and* the images before it, smoothed by a random tie-break. Where the stream is
-exchangeable with the calibration these are independent and uniform, exactly, at any size (Vovk, Gammerman and Shafer,
-"Algorithmic Learning in a Random World", 2005). The price: after a change the stream itself slowly becomes the
-comparison, so a change is noticed within about as many images as came before it, or not at all.
+It judges online p-values (:mod:`radversary.calibration.martingale`). The price: after a change the stream itself slowly
+becomes the comparison, so a change is noticed within about as many images as came before it, or not at all.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from pydantic import Field
-from scipy.stats import kstest
 
-from radversary.calibration.conformal import (
-    Calibration,
-    CalibrationFacts,
-    finite,
-    group_names,
-    one_image_a_patient,
-    training_conditional_bound,
-)
+from radversary.calibration.conformal import Calibration, CalibrationFacts
+from radversary.calibration.martingale import STAKES, bags_of, bet, evidence, online_p_values, opening
+from radversary.calibration.p_values import finite
 from radversary.core.errors import InputError
-from radversary.core.seeds import derive_seed, numpy_generator
-from radversary.core.types import Estimate
-from radversary.metrics.bootstrap import Floats, checked_patients
-from radversary.metrics.classification import proportion
+from radversary.core.seeds import derive_seed
+from radversary.metrics.bootstrap import checked_patients
 from radversary.storage.documents import Count, Document, Seed, checked
-
-FEW = 30
-"""Patients below which a rate is not worth stating."""
-SLOPES = (-0.9, -0.5, 0.5, 0.9)
-"""How hard the monitor bets on a shift and on a spread of the p-values."""
-STAKES = 2 * len(SLOPES) + 2
-"""Bets that the monitor holds at once."""
-
-Bags = dict[str, list[float]]
-"""The scores seen so far by group, rising."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CleanRate:
-    """How often clean images raised an alarm, beside what was promised.
-
-    Attributes:
-        name: What the images have in common, such as ``PA``.
-        rate: Share of alarms among one image a patient, which is what the promise speaks of.
-        every_image: The same among all images, with the patient-level interval: the work that alarms make.
-        bound: What the rate stays under in 95 % of calibrations (:func:`training_conditional_bound`; over several
-            groups the mean of their bounds, each at the confidence that makes all of them hold together).
-    """
-
-    name: str
-    rate: Estimate
-    every_image: Estimate
-    bound: float
-
-    @property
-    def inside(self) -> bool:
-        """Whether the rate lies within its bound."""
-        return self.rate.value <= self.bound
-
-    @property
-    def broken(self) -> bool:
-        """Whether even the lower end of the rate's interval lies above the bound."""
-        return self.rate.low > self.bound
-
-    @property
-    def assessable(self) -> bool:
-        """Whether there are enough patients for a figure."""
-        return self.rate.n >= FEW
-
-
-@dataclass(frozen=True, kw_only=True)
-class CleanCheck:
-    """What fresh clean images say of a calibration.
-
-    Attributes:
-        overall: All images.
-        groups: Each calibrated group that has images. A group too small to be judged by itself was promised nothing.
-        subgroups: By kind, such as ``sex``, each value's rate. Calibration did not separate these and promised them
-            nothing: a rate above its bound shows a gap between them, not a broken promise.
-        statistic: Kolmogorov and Smirnov's distance of the online p-values from uniform.
-        p_value: Its p-value; small where the images differ from those of the calibration.
-    """
-
-    overall: CleanRate
-    groups: tuple[CleanRate, ...]
-    subgroups: Mapping[str, tuple[CleanRate, ...]]
-    statistic: float
-    p_value: float
-
-    def drifted(self, delta: float = 0.01) -> bool:
-        """Return whether the images differ from the calibration's, wrongly with a probability of delta at most."""
-        return self.p_value <= delta
-
-
-def check_clean(calibration: Calibration, scores: ArrayLike, patients: Sequence[str],
-                groups: Sequence[str] | None = None, *, subgroups: Mapping[str, Sequence[str]] | None = None,
-                draws: int = 2000, seed: int = 0) -> CleanCheck:
-    """Check a calibration on fresh clean images of patients that it never saw.
-
-    Args:
-        calibration: What is checked.
-        scores: (N,) anomaly score of each image; of a fusion, what :meth:`Fusion.combined` gives.
-        patients: The patient of each image.
-        groups: The group of each image; None where calibration knew none.
-        subgroups: By kind, such as ``sex`` or ``age band``, each image's value.
-        draws: Bootstrap draws of the intervals.
-        seed: Seed of the draws, of each patient's image and of the tie-breaks.
-
-    Returns:
-        The rates and the test of drift.
-
-    Raises:
-        InputError: No image, a group that was never calibrated, or arrays that do not fit.
-    """
-    asked = finite(scores, "scores")
-    names, people = calibration.groups_of(groups, len(asked)), np.asarray(checked_patients(patients, len(asked)), str)
-    if not len(asked):
-        raise InputError("a check needs clean images, got none")
-    alarms, chosen = calibration.alarms(asked, groups), one_image_a_patient(asked, patients, seed=seed)
-
-    def rate(name: str, mask: NDArray[np.bool_]) -> CleanRate:
-        images, few = np.flatnonzero(mask), chosen[mask[chosen]]
-        one, every = (proportion(alarms[part], patients=people[part].tolist(), draws=draws, seed=seed)
-                      for part in (few, images))
-        judged = names[few if len(few) else images].tolist()
-        return CleanRate(name=name, rate=one, every_image=every, bound=common_bound(calibration, judged))
-
-    def rates(values: NDArray[np.str_]) -> tuple[CleanRate, ...]:
-        return tuple(rate(value, values == value) for value in np.unique(values).tolist())
-
-    rng = numpy_generator(seed, "order and ties of a check")
-    order = rng.permutation(chosen)  # whoever sorts the images by score must not make a drift of it
-    online = online_p_values(bags_of(calibration), asked[order], names[order].tolist(), 1.0 - rng.random(len(order)))
-    distance = kstest(online, "uniform")
-    return CleanCheck(overall=rate("all", np.ones(len(asked), dtype=bool)), groups=rates(names),
-                      subgroups={kind: rates(group_names(values, len(asked)))
-                                 for kind, values in (subgroups or {}).items()},
-                      statistic=float(distance.statistic), p_value=float(distance.pvalue))
-
-
-def common_bound(calibration: Calibration, groups: Sequence[str], confidence: float = 0.95) -> float:
-    """Return what the false-alarm rate over images of several groups stays under.
-
-    Args:
-        calibration: What judges them.
-        groups: The group of each image, one at least.
-        confidence: Share of calibrations that stay under the bound.
-
-    Returns:
-        The mean of the groups' bounds, each at the confidence that makes all hold together (Bonferroni).
-
-    Example:
-        >>> lone = Calibration(alpha=0.05, scores={"all": range(1000)}, minimum=79)
-        >>> common_bound(lone, ["all"]) == training_conditional_bound(1000, 0.05)
-        True
-    """
-    judges = ["" if group in calibration.pooled else group for group in groups]  # pooled ones share one threshold
-    each = 1.0 - (1.0 - confidence) / len(set(judges))
-    bounds = {judge: training_conditional_bound(len(calibration.reference(group)), calibration.alpha, each)
-              for judge, group in dict(zip(judges, groups, strict=True)).items()}
-    return float(np.mean([bounds[judge] for judge in judges]))
-
-
-def bags_of(calibration: Calibration) -> Bags:
-    """Return the calibration's scores as the beginning of a stream; a small group has its own bag all the same."""
-    return {group: list(own) for group, own in calibration.scores.items()}
-
-
-def online_p_values(bags: Bags, scores: ArrayLike, groups: Sequence[str], ties: Iterable[float]) -> Floats:
-    """Return smoothed p-values of a stream, each against all that came before it in its group.
-
-    ``p = (#{bag > s} + t (#{bag = s} + 1)) / (#bag + 1)``, after which s joins the bag.
-
-    Args:
-        bags: The scores seen so far; the stream is added to them.
-        scores: (N,) in the order of the stream.
-        groups: The group of each.
-        ties: A uniform random number in (0, 1] for each.
-
-    Returns:
-        (N,) in (0, 1], independent and uniform where stream and bags are exchangeable.
-
-    Example:
-        >>> bags = {"all": [1.0, 2.0]}
-        >>> online_p_values(bags, [2.0, 3.0], ["all", "all"], [0.5, 0.4]).round(3).tolist(), bags["all"]
-        ([0.333, 0.1], [1.0, 2.0, 2.0, 3.0])
-    """
-    found = []
-    for score, group, tie in zip(np.asarray(scores, dtype=np.float64).tolist(), groups, ties, strict=True):
-        bag = bags[group]
-        above, same = len(bag) - bisect_right(bag, score), bisect_right(bag, score) - bisect_left(bag, score)
-        found.append((above + tie * (same + 1)) / (len(bag) + 1))
-        insort(bag, score)
-    return np.asarray(found, dtype=np.float64)
-
-
-def payoffs(p_values: ArrayLike, alpha: float) -> Floats:
-    """Return what each bet pays for a p-value; for a uniform one each pays 1 on average.
-
-    Args:
-        p_values: (...,) in (0, 1].
-        alpha: The rate of alarms; two bets are on alarms being more frequent.
-
-    Returns:
-        (..., STAKES), all positive: bets on the mean of the p-values, on their distance from one half, and on
-        alarms about twice and four times as frequent as promised.
-
-    Example:
-        >>> bool(np.allclose(payoffs((np.arange(10000) + 0.5) / 10000, 0.05).mean(axis=0), 1.0))
-        True
-    """
-    p = np.asarray(p_values, dtype=np.float64)[..., None]
-    slopes, signed = np.asarray(SLOPES), 2.0 * p - 1.0
-    more = 1.0 - (1.0 - alpha) ** np.asarray([2.0, 4.0])
-    tail = np.where(p <= alpha, more / alpha, (1.0 - more) / (1.0 - alpha))
-    return np.concatenate([1.0 + slopes * signed, 1.0 + slopes * (2.0 * np.abs(signed) - 1.0), tail], axis=-1)
-
-
-def bet(capital: Floats, p_values: ArrayLike, step: int, alpha: float) -> Floats:
-    """Return the logarithm of each bet's capital after one more p-value.
-
-    Of a capital of 1, half is bet from the start and a further ``1 / ((step + 1)(step + 2))`` from each step on, so
-    that a change late in a long stream still finds money that earlier steps have not lost: a mixture of test
-    martingales over the time of the change.
-
-    Args:
-        capital: (..., STAKES) logarithms before the step; :func:`opening` at first.
-        p_values: (...,) the p-value of the step, of one stream or of several.
-        step: Its number, from 1.
-        alpha: The rate of alarms.
-
-    Returns:
-        (..., STAKES).
-    """
-    fresh = -math.log(STAKES * (step + 1) * (step + 2))
-    return np.asarray(np.logaddexp(capital, fresh) + np.log(payoffs(p_values, alpha)))
-
-
-def opening() -> Floats:
-    """Return the logarithm of each bet's capital before the first step: half of 1, in equal parts."""
-    return np.full(STAKES, -math.log(2.0 * STAKES))
-
-
-def evidence(capital: Floats, step: int) -> Floats:
-    """Return the logarithm of the martingale after a step, (...,): all bets and the ``1 / (step + 2)`` not yet bet."""
-    return np.asarray(np.logaddexp(np.logaddexp.reduce(capital, axis=-1), -math.log(step + 2)))
 
 
 class MonitorState(Document):

@@ -21,15 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from radversary.calibration.combining import RENAMED, columns_by_kind, known_rule, rule_named
-from radversary.calibration.conformal import (
-    Calibration,
-    CalibrationFacts,
-    finite,
-    group_names,
-    patients_for_group,
-    scores_by_group,
-    warn_of_pooled,
-)
+from radversary.calibration.conformal import Calibration, CalibrationFacts, group_names, scores_by_group, warn_of_pooled
+from radversary.calibration.p_values import finite, patients_for_group
 from radversary.calibration.thresholds import images_needed
 from radversary.core.errors import InputError
 from radversary.core.seeds import numpy_generator

@@ -53,7 +53,7 @@ def fit(
     from radversary.imaging.source import JoinedSource
     from radversary.screening.bundle import save_guard
     from radversary.screening.films import read_films
-    from radversary.screening.guard import fit_guard, make_detectors, preset_named
+    from radversary.screening.fitting import fit_guard, make_detectors, preset_named
     from radversary.screening.views import named_views
     from radversary.storage.locks import locked
 
@@ -133,7 +133,7 @@ def check(
     Exit code 1 where the rate of false alarms is above its bound beyond doubt, or the films have drifted from those of
     the calibration.
     """
-    from radversary.calibration.drift import check_clean
+    from radversary.calibration.clean_check import check_clean
     from radversary.cli.detector_tables import rates_table
     from radversary.execution.devices import select_device
     from radversary.screening.bundle import load_guard

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from radversary.calibration.drift import CleanCheck, CleanRate
+from radversary.calibration.clean_check import CleanCheck, CleanRate
 from radversary.cli.console import Table
 from radversary.guard_evaluation.families.result import FamiliesResult
 from radversary.guard_evaluation.result import GuardEvaluationResult

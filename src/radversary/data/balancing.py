@@ -72,7 +72,7 @@ def rotate_before_split(
 
     Follow it with :func:`radversary.data.splits.split_by_image`: copies of one film then lie in several parts, and
     :func:`radversary.data.checks.check_data` says so. The copies keep their patient; their files are turned when
-    :func:`radversary.data.prepared.prepare_images` reads them.
+    :func:`radversary.data.prepare_folder.prepare_images` reads them.
 
     Args:
         table: The images, not yet split.

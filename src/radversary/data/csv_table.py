@@ -8,10 +8,11 @@ from pathlib import Path
 
 from radversary.core.errors import MissingColumnError
 from radversary.data.columns import ours
+from radversary.data.csv_files import read_csv
 from radversary.data.headers import with_headers
 from radversary.data.joining import located, written_path
 from radversary.data.names import image_ids, written
-from radversary.data.table import ImageTable, read_csv
+from radversary.data.table import ImageTable
 
 
 @dataclass(frozen=True, kw_only=True)

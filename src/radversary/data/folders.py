@@ -13,10 +13,11 @@ import pandas as pd
 from radversary.core.errors import DataError, PlanError
 from radversary.data.class_folders import films_in_classes
 from radversary.data.columns import FACTS, ours
+from radversary.data.csv_files import read_csv
 from radversary.data.headers import with_headers
 from radversary.data.joining import join
 from radversary.data.names import written
-from radversary.data.table import ImageTable, read_csv
+from radversary.data.table import ImageTable
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,10 @@ import pandas as pd
 from radversary.core.errors import DataError, MissingColumnError, PlanError
 from radversary.core.seeds import derive_seed
 from radversary.data.columns import column, ours
+from radversary.data.csv_files import read_csv
 from radversary.data.files import films_under
 from radversary.data.names import written
-from radversary.data.table import ImageTable, read_csv
+from radversary.data.table import ImageTable
 from radversary.storage.files import sha256_file
 
 Policy = Literal["exactly-one", "alone", "any"]

@@ -6,23 +6,22 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
 import torch
 from pydantic import Field, field_validator
 
-from radversary.core.errors import DataError, InputError, MissingColumnError
+from radversary.core.errors import DataError, MissingColumnError
 from radversary.core.types import Images, Labels
-from radversary.data.preparing import Failed, write_images
-from radversary.data.table import PARTS, ImageTable, read_csv, write_csv
-from radversary.imaging.image import InputRule, Resize, rule_of
+from radversary.data.csv_files import read_csv
+from radversary.data.table import PARTS, ImageTable
+from radversary.imaging.image import InputRule, Resize
 from radversary.imaging.intensity import Interpolation, levels
 from radversary.storage.arrays import open_array
-from radversary.storage.documents import Document, Sha256, find_document, read_document
-from radversary.storage.files import sha256_file, sha256_json, write_json, write_whole
-from radversary.storage.locks import locked
+from radversary.storage.documents import Document, Sha256, read_document
+from radversary.storage.files import sha256_file, sha256_json
 
 RECORD: Final = "prepared.json"
 IMAGES: Final = "images.npy"
@@ -208,83 +207,6 @@ class PreparedImages:
         return sha256_json(sorted(frame[["image_id", "label", "pixels_sha256"]].astype(str).values.tolist()))
 
 
-def prepare_images(table: ImageTable, *, size: int, channels: int = 1, resize: Resize = "stretch",
-                   interpolation: Interpolation = "bilinear", folder: Path) -> PreparedImages:
-    """Read all images of a table at one size, or find them read already.
-
-    Each file is projected to grey (``channels=1``), turned by its row's ``rotation``, made square and rounded to the
-    depth it was stored in, in colour to 8 bits. ``stretch`` does not keep the aspect ratio, as Keras'
-    ``flow_from_directory`` does in the thesis' pipeline. Files that cannot be read are left out and listed. A folder
-    made from the same rows, files (path, bytes, time of change) and settings is used again.
-
-    Args:
-        table: The images.
-        size: Side of the square in pixels.
-        channels: 1 (grey) or 3.
-        resize: ``stretch``, ``pad`` or ``centre-crop``; see :class:`~radversary.imaging.image.InputRule`.
-        interpolation: ``bilinear``, ``bicubic``, ``nearest`` or ``area``.
-        folder: Where the four files go; each is whole or absent, and ``prepared.json`` is the last.
-
-    Returns:
-        The prepared images.
-
-    Raises:
-        PlanError: A size below 1 or channels other than 1 or 3.
-        UnknownNameError: No such way to resize or to interpolate.
-        DataError: No image can be read, or only those of one class.
-        MissingPartError: There are DICOM files and pydicom is not installed.
-        BusyError: Another process prepares images in the folder.
-        StorageError: The disk refused; nothing half-written is left.
-    """
-    rule = rule_of(size=size, channels=channels, resize=resize, interpolation=interpolation)
-    inputs = _fingerprint(table, rule)
-    if (known := _made_from(inputs, folder)) is not None:  # what is only read needs no lock
-        return known
-    with locked(folder):
-        if (known := _made_from(inputs, folder)) is None:  # another process may just have made it
-            _prepare(table, rule, inputs, folder)
-        return known or PreparedImages.load(folder)
-
-
-def _prepare(table: ImageTable, rule: InputRule, inputs: str, folder: Path) -> None:
-    _clear(folder)
-    failed: list[Failed] = []
-    try:
-        kept: list[dict[str, Any]] = []
-        write_whole(folder / IMAGES, lambda part: write_images(part, table, rule, kept, failed))
-        _write_tables(table, kept, failed, folder)
-        hashes = {name: sha256_file(folder / name) for name in FILES}
-        write_json(folder / RECORD, {**asdict(rule), "inputs": inputs, "format": FORMAT,
-                                     "bits": max(facts["bits"] for facts in kept), "classes": list(table.classes),
-                                     "count": len(kept), "notes": list(table.notes), "sha256": hashes})
-    except BaseException:  # a stopped run shall not leave half a set either
-        _clear(folder)
-        raise
-
-
-def _write_tables(table: ImageTable, kept: Sequence[dict[str, Any]], failed: Sequence[Failed], folder: Path) -> None:
-    if not kept:
-        raise DataError(f"none of the {len(table)} images can be read; the first: {failed[0].sentence}")
-    facts = pd.DataFrame(list(kept)).set_index("row")
-    frame = table.frame.drop(columns=facts.columns, errors="ignore").join(facts, how="inner")
-    lost = [name for name in table.classes if name not in set(frame["label"])]
-    if lost:
-        raise DataError(f"none of the images of class {lost[0]!r} can be read; the first: {failed[0].sentence}")
-    ImageTable(frame, table.classes).save(folder / "table.csv")
-    left_out = [*table.left_out, *((item.path, item.sentence) for item in failed)]
-    write_csv(folder / "left_out.csv", pd.DataFrame(left_out, columns=["path", "reason"]))
-
-
-def _made_from(inputs: str, folder: Path) -> PreparedImages | None:
-    record = find_document(folder / RECORD, PreparedRecord)
-    if record is None or record.inputs != inputs:
-        return None
-    try:
-        return PreparedImages.load(folder)
-    except InputError:  # damaged or changed since: prepared anew
-        return None
-
-
 def _refuse_changed(folder: Path, record: PreparedRecord) -> None:
     """Refuse files that are not those of their record.
 
@@ -306,19 +228,3 @@ def _with_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> pd
         if column not in frame:
             raise MissingColumnError(path, column, map(str, frame.columns))
     return frame
-
-
-def _fingerprint(table: ImageTable, rule: InputRule) -> str:
-    files = []
-    for path in map(Path, table.frame["path"]):
-        try:
-            state = path.stat()
-            files.append([str(path), state.st_size, state.st_mtime_ns])
-        except OSError:
-            files.append([str(path), -1, -1])
-    return sha256_json([FORMAT, asdict(rule), table.sha256(), table.left_out, table.notes, files])
-
-
-def _clear(folder: Path) -> None:
-    for name in (RECORD, *FILES):  # the record first: without it the rest does not count
-        (folder / name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The reading behind :mod:`radversary.data.prepared`: file after file, into one growing array on disk."""
+"""The reading behind :mod:`radversary.data.prepare_folder`: file after file, into one growing array on disk."""
 
 from __future__ import annotations
 

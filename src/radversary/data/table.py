@@ -12,19 +12,13 @@ import numpy as np
 import pandas as pd
 
 from radversary.core.errors import DataError, MissingColumnError, UnknownNameError
-from radversary.core.text import FAULT, quoted, sentence
-from radversary.data.cells import parse_csv
-from radversary.storage.files import read_text, write_whole
+from radversary.data.csv_files import ESCAPED, numbers, read_csv, write_csv
 
 TEXT_COLUMNS: Final = ("image_id", "path", "label", "patient_id", "view", "sex", "split", "source")
 COLUMNS: Final = ("image_id", "path", "label", "patient_id", "view", "sex", "age", "split", "source", "rotation")
 REQUIRED: Final = ("image_id", "path", "label")
-ESCAPED: Final = "backslashreplace"
-"""How bytes of a file's name that are not UTF-8 are written down."""
 
 PARTS: Final = ("train", "validation", "test")
-LIMIT: Final = 2**30
-"""Bytes of a table at most."""
 UNKNOWN_PATIENT: Final = "image:"
 """Prefix of the patient id of an image whose patient is not known; the rest is the image's own id."""
 
@@ -168,66 +162,9 @@ class ImageTable:
         return sha256("\n".join([*self.classes, text]).encode(errors=ESCAPED)).hexdigest()
 
 
-def read_csv(path: Path) -> pd.DataFrame:
-    """Read a CSV file with every cell as text.
-
-    Args:
-        path: UTF-8 CSV with a header line.
-
-    Returns:
-        The rows; an empty cell is an empty string.
-
-    Raises:
-        DataError: The file is absent, empty or no CSV.
-    """
-    try:
-        return parse_csv(_without_nul(read_text(path, limit=LIMIT).removeprefix("\ufeff")))
-    except FileNotFoundError as error:
-        raise DataError(f"there is no table {path}") from error
-    except (OSError, ValueError) as error:  # pandas' errors of parsing are values
-        reason = sentence(str(error).strip(), FAULT)
-        raise DataError(f"{path} is not a readable CSV table: {reason}") from error
-
-
-def _without_nul(text: str) -> str:
-    if "\0" in text:
-        raise ValueError(f"character {text.index(chr(0))} is a NUL, which no table holds")
-    return text
-
-
-def write_csv(path: Path, frame: pd.DataFrame) -> Path:
-    """Write a table as CSV, whole or not at all; what is not UTF-8 in it is written as an escape.
-
-    Raises:
-        StorageError: The disk refused.
-    """
-    text = frame.to_csv(index=False, lineterminator="\n")
-    return write_whole(path, lambda part: part.write_bytes(text.encode(errors=ESCAPED)))
-
-
 def unknown_patients(image_ids: Sequence[str] | pd.Series[str]) -> list[str]:
     """Return the patient ids of images whose patients are not known."""
     return [f"{UNKNOWN_PATIENT}{image_id}" for image_id in image_ids]
-
-
-def numbers(cells: pd.Series[str], name: str) -> pd.Series[float]:
-    """Turn cells into float64, empty ones into NaN.
-
-    Args:
-        cells: Text or numbers.
-        name: The column's name in the error.
-
-    Returns:
-        float64 of the same length.
-
-    Raises:
-        DataError: A cell is not a finite number.
-    """
-    values: pd.Series[float] = pd.to_numeric(cells, errors="coerce").astype("float64")
-    bad = cells[~np.isfinite(values) & cells.notna() & ~cells.astype(str).str.lower().isin(["", "nan"])]
-    if len(bad):
-        raise DataError(f"column {name!r} must hold numbers, row {bad.index[0]} says {quoted(bad.iloc[0])}")
-    return values
 
 
 def _completed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from radversary.core.errors import InputError
 from radversary.core.types import Images
-from radversary.detectors.integrity import GREY
 from radversary.detectors.learned import LearnedDetector, varied
+from radversary.detectors.traces import GREY
 from radversary.imaging.intensity import quantise
 from radversary.imaging.source import ImagesOrSource
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from math import ceil
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,85 +20,12 @@ from radversary.classifiers.base import Features
 from radversary.core.errors import InputError, PlanError
 from radversary.core.seeds import generator, global_seed
 from radversary.core.types import Images, check_images
-from radversary.detectors.integrity import BANDS, GREY, rings
 from radversary.detectors.reference_free import ReferenceFreeDetector, learned_from
+from radversary.detectors.residual_network import ResidualNetwork
 from radversary.execution.progress import track
 from radversary.imaging.intensity import quantise, to_grey
 from radversary.imaging.reencoding import ORDINARY
 from radversary.imaging.source import ChangedSource, ImagesOrSource, ImageSource, JoinedSource, source_of
-
-FILTERS: Final = ((0, 0, 0, 1, -2, 1, 0, 0, 0), (0, 1, 0, 0, -2, 0, 0, 1, 0), (-1, 2, -1, 2, -4, 2, -1, 2, -1))
-"""Second differences along rows and along columns, and a 3 x 3 high-pass that is blind to straight edges, row by row.
-
-Source of the last: Ker and Böhme, SPIE 6819, 2008; all three open the networks of steganalysis (Fridrich and Kodovský,
-IEEE TIFS 7(3), 2012)."""
-
-REACH: Final = 8.0 * GREY
-"""Residual beyond which more hardly counts, so that a few strong edges do not outweigh faint texture everywhere."""
-
-
-def residuals(grey: Images) -> Tensor:
-    """Return what three small filters leave of each image, softly limited to (-1, 1).
-
-    Args:
-        grey: (N, 1, H, W) in [0, 1].
-
-    Returns:
-        (N, 3, H, W).
-
-    Example:
-        >>> residuals(torch.full((1, 1, 8, 8), 0.4)).abs().max() < 1e-5
-        tensor(True)
-    """
-    kernels = torch.tensor(FILTERS, dtype=grey.dtype, device=grey.device).reshape(len(FILTERS), 1, 3, 3)
-    return torch.tanh(F.conv2d(F.pad(grey, (1, 1, 1, 1), mode="replicate"), kernels) / REACH)
-
-
-def log_rings(grey: Images) -> Tensor:
-    """Return the mean log power of each ring of the spectrum, slow to fast.
-
-    Args:
-        grey: (N, 1, H, W) in [0, 1].
-
-    Returns:
-        (N, 8); rings are the same frequencies at every size from 64 pixels a side on.
-
-    Example:
-        >>> log_rings(torch.rand(2, 1, 64, 64)).shape
-        torch.Size([2, 8])
-    """
-    window, members, _ = (part.to(grey) for part in rings(*grey.shape[-2:]))
-    centred = (grey[:, 0] - grey[:, 0].mean(dim=(1, 2), keepdim=True)) * window
-    power = torch.view_as_real(torch.fft.rfft2(centred, norm="ortho")).square().sum(dim=-1).flatten(1)
-    return F.linear((power + GREY**2).log(), members)
-
-
-class ResidualNetwork(nn.Module):
-    """Three strided convolutions over residuals, averaged over the image, and the spectrum beside them: one logit.
-
-    Args:
-        width: Channels of the first convolution; the others have two and three times as many.
-
-    Example:
-        >>> sum(part.numel() for part in ResidualNetwork(width=16).parameters())
-        21025
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        channels = (len(FILTERS), width, 2 * width, 3 * width)
-        self.stages = nn.Sequential(*(
-            nn.Sequential(nn.Conv2d(given, made, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(made), nn.SiLU())
-            for given, made in pairwise(channels)))
-        self.summary = nn.BatchNorm1d(channels[-1] + BANDS)
-        self.head = nn.Sequential(nn.Linear(channels[-1] + BANDS, 2 * width), nn.SiLU(), nn.Linear(2 * width, 1))
-
-    def forward(self, images: Images) -> Tensor:
-        """Return the logit (N, 1) that images (N, C, H, W) in [0, 1] are manipulated; colour is ignored."""
-        grey = to_grey(images)
-        seen = torch.cat([self.stages(residuals(grey)).mean(dim=(2, 3)), log_rings(grey)], dim=1)
-        logit: Tensor = self.head(self.summary(seen))
-        return logit
 
 
 def varied(grey: Images, stream: torch.Generator, *, crop: int) -> Images:

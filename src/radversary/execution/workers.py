@@ -16,7 +16,9 @@ from typing import Any, Final, Protocol, TypeVar
 import torch
 
 from radversary.core.errors import PlanError, WorkerError
-from radversary.execution.progress import Cancellation, Progress, current, reporting, working
+from radversary.execution.cancellation import Cancellation
+from radversary.execution.progress import current, reporting, working
+from radversary.execution.work import Progress
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

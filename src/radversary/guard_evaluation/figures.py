@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from radversary.audit.result import Condition, Histogram
+from radversary.audit.cells import Condition
+from radversary.audit.detection import Histogram
 from radversary.audit.summarise.predictions import at
 from radversary.core.types import Estimate
 from radversary.guard_evaluation.measure import FLOORS, SCORE
-from radversary.guard_evaluation.result import Alerts, Band, GuardEvaluationRow, HarmlessRow, Outcome
+from radversary.guard_evaluation.rows import Alerts, Band, GuardEvaluationRow, HarmlessRow, Outcome
 from radversary.guard_evaluation.setup import CLEAN, GuardEvaluationContext
 from radversary.imaging.reencoding import STORED
 from radversary.metrics.bootstrap import Floats, patient_draws, share

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from radversary.audit.result import Condition
+from radversary.audit.cells import Condition
 from radversary.audit.summarise.gallery import plain
 from radversary.core.types import Images
 from radversary.execution.progress import track
 from radversary.guard_evaluation.figures import Judge
 from radversary.guard_evaluation.measure import SCORE, attacked_batches, filed
-from radversary.guard_evaluation.result import GuardGalleryImage
+from radversary.guard_evaluation.rows import GuardGalleryImage
 from radversary.guard_evaluation.setup import CLEAN, GuardEvaluationContext
 from radversary.imaging.png import encode_png
 from radversary.screening.heat import heat_maps, overlay

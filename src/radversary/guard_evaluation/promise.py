@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from radversary.calibration.conformal import one_image_a_patient
-from radversary.calibration.drift import CleanRate, check_clean
+from radversary.calibration.clean_check import CleanRate, check_clean
+from radversary.calibration.p_values import one_image_a_patient
 from radversary.core.types import AttackerKnowledge, Estimate
-from radversary.guard_evaluation.result import GuardEvaluationRow, HarmlessRow, Levels, Promise
+from radversary.guard_evaluation.rows import GuardEvaluationRow, HarmlessRow, Levels, Promise
 from radversary.guard_evaluation.setup import CLEAN, GuardEvaluationContext
 from radversary.imaging.reencoding import HARMLESS, STORED
 from radversary.metrics.classification import proportion

@@ -12,13 +12,15 @@ import pandas as pd
 
 from radversary import __version__
 from radversary.data.prepared import PreparedImages
-from radversary.execution.progress import Progress, reporting, track
+from radversary.execution.progress import reporting, track
+from radversary.execution.work import Progress
 from radversary.guard_evaluation.figures import Judge
 from radversary.guard_evaluation.gallery import render_mistakes
 from radversary.guard_evaluation.measure import measured
 from radversary.guard_evaluation.plan import GuardEvaluationPlan
 from radversary.guard_evaluation.promise import harmless_names, levels, promises, warnings
-from radversary.guard_evaluation.result import RESULT, GuardEvaluationResult, GuardGalleryImage
+from radversary.guard_evaluation.result import RESULT, GuardEvaluationResult
+from radversary.guard_evaluation.rows import GuardGalleryImage
 from radversary.guard_evaluation.setup import (
     IDENTITY,
     GuardEvaluationContext,

@@ -15,9 +15,9 @@ from safetensors.torch import save
 
 from radversary import __version__
 from radversary.attacks.identity import Identity
+from radversary.audit.cells import Condition
 from radversary.audit.identity import classifier_hash
 from radversary.audit.plan import AttackPlan
-from radversary.audit.result import Condition
 from radversary.audit.setup import PlannedAttack, check_strengths, condition_of, refuse_evasive
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers, probe_images

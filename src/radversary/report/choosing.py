@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from radversary.audit.result import Condition
+from radversary.audit.cells import Condition
 from radversary.core.types import Colour
 
 SHARE = 2

@@ -6,7 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
-from radversary.audit.result import AuditResult, Condition
+from radversary.audit.cells import Condition
+from radversary.audit.result import AuditResult
 from radversary.audit.wording import measure_name
 from radversary.core.errors import InputError, UnknownNameError
 from radversary.core.types import AttackerKnowledge, Estimate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from radversary.audit.result import Cell
+from radversary.audit.cells import Cell
 from radversary.report.headline import critical_misses
 from radversary.report.result_view import NONE, ResultView
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
-from radversary.audit.result import AuditResult, Cell, Condition, VisibilityCell
+from radversary.audit.cells import Cell, Condition, VisibilityCell
+from radversary.audit.result import AuditResult
 from radversary.audit.wording import level, measure_name
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.result_view import CLEAN, IDENTITY, NONE, ResultView

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from radversary.audit.result import Cell, Condition
+from radversary.audit.cells import Cell, Condition
 from radversary.audit.wording import level, measure_name
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.formats import emphasised, interval, percent, signed, signed_interval

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from radversary.audit.result import AuditResult, Cell, Condition
+from radversary.audit.cells import Cell, Condition
+from radversary.audit.result import AuditResult
 from radversary.audit.wording import level
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.formats import duration, interval, milliseconds, p_value, signed, signed_interval

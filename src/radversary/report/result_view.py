@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from radversary.audit.result import AuditResult, Cell, Condition, Detection
+from radversary.audit.cells import Cell, Condition
+from radversary.audit.detection import Detection
+from radversary.audit.result import AuditResult
 from radversary.core.types import AttackerKnowledge
 from radversary.report.choosing import Choice, choose
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from radversary.audit.result import Cell, Cost, WorstCase
+from radversary.audit.cells import Cell, WorstCase
+from radversary.audit.result import Cost
 from radversary.core.types import AttackerKnowledge
 from radversary.report.grid import overlaps_training, role
 from radversary.report.result_view import KNOWLEDGE, NONE, ResultView

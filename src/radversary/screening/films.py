@@ -13,13 +13,13 @@ from radversary.classifiers.card import ModelCard
 from radversary.core.errors import DataError, InputError, MissingColumnError, UnreadableImageError
 from radversary.core.types import Images
 from radversary.data.columns import facts_of, ours
+from radversary.data.csv_files import read_csv
 from radversary.data.files import films_under
 from radversary.data.joining import located, written_path
 from radversary.data.names import written
 from radversary.data.prepared import RECORD, PreparedImages
 from radversary.data.reading import read_image
 from radversary.data.stored import StoredTensors
-from radversary.data.table import read_csv
 from radversary.execution.progress import track
 from radversary.imaging.image import check_rule, depth_for, to_model_input
 from radversary.imaging.source import ChosenSource, ImageSource

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from math import ceil
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,26 +17,16 @@ from radversary.calibration.combining import known_rule
 from radversary.calibration.fusion import Fusion, fuse
 from radversary.calibration.thresholds import images_needed
 from radversary.classifiers.base import Classifier, Features
-from radversary.classifiers.probe import check_answers
-from radversary.core.errors import InputError, PlanError, UnknownNameError
+from radversary.core.errors import InputError
 from radversary.core.types import Images
 from radversary.defenses.base import Transform
 from radversary.detectors.reference_free import ReferenceFreeDetector
-from radversary.detectors.registry import REFERENCE_FREE
 from radversary.execution.devices import image_device
 from radversary.execution.progress import track
 from radversary.imaging.source import BATCH, ImagesOrSource, batches, source_of
 from radversary.screening.seen import count_seen, film_hashes
 from radversary.screening.verdicts import CUES, Verdict
-from radversary.screening.views import add_views
 
-DEFAULT = ("integrity", "shallow", "neighbours")
-"""Detectors that cost no pass beyond the classifier's own."""
-
-PRESETS: Mapping[str, tuple[str, ...]] = MappingProxyType({"quick": DEFAULT, "thorough": (
-    "integrity", "shallow", "shift", "grain")})
-"""Sets of detectors by name: ``quick`` for a reading room, ``thorough`` with three further passes, which bounded
-attacks of a few grey levels take to be noticed. More detectors of a kind notice less: each adds its own noise."""
 
 @dataclass(frozen=True)
 class Look:
@@ -234,94 +223,6 @@ class Guard:
                        detectors=dict(zip(detectors, map(float, own), strict=True)),
                        prediction=classes[int(probabilities.argmax())],
                        probabilities=dict(zip(classes, map(float, probabilities), strict=True)), group=group)
-
-
-def preset_named(name: str) -> tuple[str, ...]:
-    """Return the detectors of a preset.
-
-    Raises:
-        UnknownNameError: No such preset.
-
-    Example:
-        >>> preset_named("thorough")
-        ('integrity', 'shallow', 'shift', 'grain')
-    """
-    if name not in PRESETS:
-        raise UnknownNameError("preset", name, tuple(PRESETS))
-    return PRESETS[name]
-
-
-def make_detectors(names: Sequence[str], views: Mapping[str, Transform] = MappingProxyType({}), *,
-                   attacked: bool) -> dict[str, ReferenceFreeDetector]:
-    """Build the detectors of a guard, so that a wrong name is known before any image is read.
-
-    Args:
-        names: Registered reference-free detectors.
-        views: Further ways in which the consistency detector has the classifier look, by name.
-        attacked: Whether attacked images will teach those that are supervised.
-
-    Returns:
-        Name to detector, bound to no classifier yet.
-
-    Raises:
-        UnknownNameError: No such detector.
-        PlanError: No detector, or one twice.
-        InputError: Attacked images where none are learned from, or none where some are, or views without the detector
-            that takes them.
-    """
-    if not names or len(set(names)) < len(names):
-        raise PlanError(f"a guard needs detectors, each once; got {', '.join(names) or 'none'}")
-    made = add_views({name: REFERENCE_FREE.create(name) for name in names}, views)
-    supervised = [name for name, detector in made.items() if detector.supervised]
-    if supervised and not attacked:
-        raise InputError(f"detector {supervised[0]!r} is supervised: it learns from attacked images too, and none were "
-                         "given (radversary attack makes some)")
-    if attacked and not supervised:
-        raise InputError("attacked images were given, but only clean ones teach the chosen detectors "
-                         f"({', '.join(made)}); add a supervised one, such as 'learned', or leave them out")
-    return made
-
-
-def fit_guard(classifier: Classifier, clean: ImagesOrSource, *, names: Sequence[str] = DEFAULT,
-              attacked: ImagesOrSource | None = None, views: Mapping[str, Transform] = MappingProxyType({}),
-              record: Mapping[str, Any] = MappingProxyType({})) -> Guard:
-    """Fit detectors on clean images, and those that are supervised on attacked images too.
-
-    Args:
-        classifier: The victim.
-        clean: (N, C, S, S) in [0, 1], training patients' images; or a source of such images, of whose pixels a few
-            batches are held at a time.
-        names: Registered reference-free detectors.
-        attacked: (M, C, S, S) in [0, 1] or a source, of training patients too; for supervised detectors alone, and only
-            with one. Their number and the hash of their pixels are noted in the record.
-        views: Further ways in which the consistency detector has the classifier look, by name
-            (:func:`radversary.screening.views.named_views`).
-        record: Facts for people.
-
-    Returns:
-        The guard, not yet calibrated.
-
-    Raises:
-        UnknownNameError: No such detector.
-        PlanError: No detector, or one twice.
-        InputError: Too few images, or attacked ones where none are learned from, or none where some are, or views
-            without the detector that takes them.
-        AccessError: A detector looks at features and the classifier shows none.
-        ModelError: The classifier does not answer as one must (:func:`radversary.classifiers.probe.check_answers`).
-    """
-    made = make_detectors(names, views, attacked=attacked is not None)
-    check_answers(classifier)
-    detectors = {name: detector.bind(classifier) for name, detector in made.items()}
-    taught = {} if attacked is None else {"attacked_images": len(attacked), "attacked_sha256": pixels_sha256(attacked)}
-    for detector in track([part for part in detectors.values() if not part.supervised], "Fitting detectors"):
-        detector.fit(clean)
-    for detector in detectors.values():
-        if attacked is not None and detector.supervised:  # each shows a progress bar of its own
-            detector.fit_on(clean, attacked)
-    shown = [clean] if attacked is None else [clean, attacked]
-    return Guard(classifier=classifier, detectors=detectors, views=views,
-                 seen={"fitted": torch.unique(torch.cat([film_hashes(images) for images in shown]))},
-                 record={"detectors": list(names), **taught, **record})
 
 
 def pixels_sha256(images: ImagesOrSource) -> str:

@@ -16,7 +16,8 @@ from radversary.classifiers.probe import check_answers
 from radversary.core.errors import DataError, ModelError, PlanError
 from radversary.data.prepared import PreparedImages
 from radversary.execution.devices import select_device
-from radversary.execution.progress import Progress, reporting
+from radversary.execution.progress import reporting
+from radversary.execution.work import Progress
 from radversary.execution.workers import check_workers
 from radversary.report.html import write_report
 from radversary.storage.files import sha256_json

@@ -9,7 +9,8 @@ from typing import Final
 from radversary.core.errors import DataError, ModelError, PlanError
 from radversary.data.balancing import rotate_before_split
 from radversary.data.checks import DataReport, check_data
-from radversary.data.prepared import PreparedImages, prepare_images
+from radversary.data.prepare_folder import prepare_images
+from radversary.data.prepared import PreparedImages
 from radversary.data.registry import DATASETS
 from radversary.data.splits import split_by_image, split_by_patient
 from radversary.data.table import ImageTable

@@ -19,7 +19,8 @@ from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import Restoration
 from radversary.execution.devices import select_device
-from radversary.execution.progress import Progress, current, reporting, working
+from radversary.execution.progress import current, reporting, working
+from radversary.execution.work import Progress
 from radversary.execution.workers import check_workers
 from radversary.report.html import write_report
 from radversary.storage.documents import Document, find_document

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from radversary.audit.result import Condition, Histogram
+from radversary.audit.cells import Condition
+from radversary.audit.detection import Histogram
 from radversary.core.errors import DataError, InputError
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.guard_evaluation.families.result import FAMILIES, FamiliesResult, FamilyFigures, FamilyRow
-from radversary.guard_evaluation.result import (
+from radversary.guard_evaluation.result import GuardEvaluationResult
+from radversary.guard_evaluation.rows import (
     Alerts,
     Band,
-    GuardEvaluationResult,
     GuardEvaluationRow,
     GuardGalleryImage,
     HarmlessRow,

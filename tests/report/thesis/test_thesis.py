@@ -11,7 +11,7 @@ from audit_factory import audit_result
 from PIL import Image
 from test_report_page import Outline
 
-from radversary.audit.result import Condition
+from radversary.audit.cells import Condition
 from radversary.core.types import AttackFamily
 from radversary.report.run_folder import RunFolder
 from radversary.report.thesis.plates import RECIPES, plate, write_thesis

@@ -20,12 +20,12 @@ from radversary.classifiers.files import load_classifier
 from radversary.classifiers.networks import build_network
 from radversary.core.errors import DataError, ModelError, PlanError, StorageError, TensorError
 from radversary.storage.files import read_json, sha256_file, write_json
+from radversary.training.checkpoints import read_weights, resumable, write_state
 from radversary.training.classifier import train as train_file
 from radversary.training.classifier.plan import Phase
 from radversary.training.classifier.train import train
 from radversary.training.curves import METRICS, read_curves
 from radversary.training.data.datasets import MixedTrainingSet, TrainingSet
-from radversary.training.loop import read_weights, resumable, write_state
 
 ONE_CYCLE = Phase(name="cycle", trunk="trained", epochs=4, learning_rate=1e-2, schedule="one-cycle")
 # Too fast to learn, so that the plateau drops the rate and patience runs out.

@@ -12,8 +12,8 @@ from radversary.audit.result import DataSummary
 from radversary.audit.summarise.detection import Thresholds
 from radversary.data.checks import DataReport, small_classes
 from radversary.data.confounds import METADATA, characteristics
+from radversary.data.csv_files import read_csv
 from radversary.data.prepared import PreparedImages
-from radversary.data.table import read_csv
 
 FEW = 200
 """Images a class below which figures are provisional (medical.md D.1: the interval of 80 % at n = 200 is ±6 points)."""

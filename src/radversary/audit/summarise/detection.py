@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from radversary.audit.result import Condition, Curve, Detection, Histogram
+from radversary.audit.cells import Condition
+from radversary.audit.detection import Curve, Detection, Histogram
 from radversary.audit.setup import AuditContext
 from radversary.audit.summarise.predictions import at
 from radversary.calibration.thresholds import calibrated_threshold, images_needed

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from radversary.audit.cells import Condition
 from radversary.audit.measure import attacked_batches
-from radversary.audit.result import Condition, GalleryImage
+from radversary.audit.result import GalleryImage
 from radversary.audit.setup import AuditContext
 from radversary.audit.summarise.predictions import at
 from radversary.audit.tables import reading_unit

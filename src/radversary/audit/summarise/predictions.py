@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from radversary.audit.result import Cell, Condition
+from radversary.audit.cells import Cell, Condition
 from radversary.audit.setup import AuditContext
 from radversary.core.types import AttackerKnowledge
 from radversary.execution.progress import track

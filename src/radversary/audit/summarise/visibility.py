@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from radversary.audit.result import VisibilityCell
+from radversary.audit.cells import VisibilityCell
 from radversary.audit.setup import AuditContext
 from radversary.audit.threat_model import SHARED
 from radversary.core.types import AttackerKnowledge

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from radversary.audit.result import Condition
+from radversary.audit.cells import Condition
 from radversary.audit.schema import Record, ResultDocument
 from radversary.core.types import Estimate
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from radversary.audit.result import Condition, Detection, Histogram
+from radversary.audit.cells import Condition
+from radversary.audit.detection import Detection, Histogram
 from radversary.audit.wording import level, measure_name
 from radversary.core.types import AttackerKnowledge
 from radversary.report.figures.canvas import (

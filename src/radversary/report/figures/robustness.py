@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from radversary.audit.result import Condition
+from radversary.audit.cells import Condition
 from radversary.audit.wording import BUDGETS, level, measure_name
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.metrics.performance import ClassFigures

@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from radversary.audit.result import Condition
+from radversary.audit.cells import Condition
 from radversary.audit.wording import level, measure_name
 from radversary.core.types import AttackerKnowledge
-from radversary.guard_evaluation.result import GuardEvaluationResult, GuardEvaluationRow
+from radversary.guard_evaluation.result import GuardEvaluationResult
+from radversary.guard_evaluation.rows import GuardEvaluationRow
 from radversary.report.figures.canvas import (
     AFTER,
     BEFORE,

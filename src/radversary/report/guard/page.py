@@ -11,13 +11,8 @@ from radversary.audit.wording import level, measure_name
 from radversary.core.errors import InputError
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.guard_evaluation.families.result import FAMILIES, FamiliesResult
-from radversary.guard_evaluation.result import (
-    RESULT,
-    GuardEvaluationResult,
-    GuardEvaluationRow,
-    GuardGalleryImage,
-    find_result,
-)
+from radversary.guard_evaluation.result import RESULT, GuardEvaluationResult, find_result
+from radversary.guard_evaluation.rows import GuardEvaluationRow, GuardGalleryImage
 from radversary.report.gallery import Picture, Verdict, data_uri
 from radversary.report.guard.figures import by_attack, draw_guard_evaluation, title_of
 from radversary.report.guard.tables import guard_evaluation_markdown

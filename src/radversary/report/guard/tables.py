@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from radversary.audit.wording import level, measure_name
 from radversary.core.types import Estimate
 from radversary.guard_evaluation.families.result import FamiliesResult
-from radversary.guard_evaluation.result import GuardEvaluationResult, GuardEvaluationRow, HarmlessRow, Promise
+from radversary.guard_evaluation.result import GuardEvaluationResult
+from radversary.guard_evaluation.rows import GuardEvaluationRow, HarmlessRow, Promise
 from radversary.report.formats import area, area_interval
 from radversary.report.markdown import figure
 

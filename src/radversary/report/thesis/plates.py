@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
-from radversary.audit.result import Cell
+from radversary.audit.cells import Cell
 from radversary.report.figures.canvas import Drawing
 from radversary.report.formats import interval, percent
 from radversary.report.html import environment

@@ -21,6 +21,8 @@ from radversary.execution.devices import select_device
 from radversary.storage.documents import read_document
 from radversary.storage.files import sha256_json, write_json
 from radversary.storage.locks import locked
+from radversary.training.callbacks import EpochOrder, EpochSeeds, History, Patience
+from radversary.training.checkpoints import BEST, LAST, checkpoints, read_weights, resumable
 from radversary.training.classifier.consistent import ConsistentRecipe
 from radversary.training.classifier.dual_norm import dual_norm
 from radversary.training.classifier.mixstyle import mixed_styles
@@ -28,20 +30,7 @@ from radversary.training.classifier.plan import Objective, Phase, TrainingPlan
 from radversary.training.classifier.recipe import SupervisedRecipe
 from radversary.training.classifier.robust import RobustRecipe
 from radversary.training.curves import Curves, draw_curves, join_curves, read_curves
-from radversary.training.loop import (
-    BEST,
-    LAST,
-    EpochOrder,
-    EpochSeeds,
-    History,
-    Patience,
-    calm,
-    checkpoints,
-    make_loader,
-    make_trainer,
-    read_weights,
-    resumable,
-)
+from radversary.training.loop import calm, make_loader, make_trainer
 
 PLAN, CURVES, PICTURE, DONE = "training.json", "curves.json", "curves.png", "done.json"
 

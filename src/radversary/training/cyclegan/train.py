@@ -23,19 +23,12 @@ from radversary.execution.devices import select_device
 from radversary.imaging.intensity import to_grey
 from radversary.storage.files import write_json
 from radversary.storage.locks import locked
+from radversary.training.callbacks import EpochOrder, EpochSeeds
+from radversary.training.checkpoints import LAST, MovableCheckpoint, resumable
 from radversary.training.cyclegan.plan import CycleGanPlan as CycleGanPlan
 from radversary.training.cyclegan.recipe import CycleGanRecipe
 from radversary.training.denoiser.train import claim
-from radversary.training.loop import (
-    LAST,
-    EpochOrder,
-    EpochSeeds,
-    MovableCheckpoint,
-    calm,
-    make_loader,
-    make_trainer,
-    resumable,
-)
+from radversary.training.loop import calm, make_loader, make_trainer
 
 CURVES, FIT = "curves.json", "cyclegan"
 

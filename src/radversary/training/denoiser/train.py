@@ -29,23 +29,13 @@ from radversary.execution.devices import select_device
 from radversary.storage.documents import read_document
 from radversary.storage.files import sha256_json, write_json
 from radversary.storage.locks import locked
+from radversary.training.callbacks import EpochOrder, EpochSeeds, History
+from radversary.training.checkpoints import BEST, LAST, checkpoints, read_weights, resumable
 from radversary.training.curves import draw_curves, read_curves
 from radversary.training.denoiser.plan import DenoiserPlan as DenoiserPlan
 from radversary.training.denoiser.plan import Guidance as Guidance
 from radversary.training.denoiser.recipe import DenoiserRecipe
-from radversary.training.loop import (
-    BEST,
-    LAST,
-    EpochOrder,
-    EpochSeeds,
-    History,
-    calm,
-    checkpoints,
-    make_loader,
-    make_trainer,
-    read_weights,
-    resumable,
-)
+from radversary.training.loop import calm, make_loader, make_trainer
 
 PLAN, CURVES, PICTURE, FIT, DONE = "training.json", "curves.json", "curves.png", "denoiser", "done.json"
 

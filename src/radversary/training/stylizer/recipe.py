@@ -18,7 +18,7 @@ from radversary.stylization.bank import StyleBank
 from radversary.stylization.features import Vgg19, gram
 from radversary.stylization.gatys import relative_error
 from radversary.stylization.network import Stylizer
-from radversary.training.loop import read_state, write_state
+from radversary.training.checkpoints import read_state, write_state
 from radversary.training.stylizer.plan import StylizerPlan
 
 CHUNK = 200

@@ -1,0 +1,143 @@
+"""The figures of an audit: what was done to the images, and how a defence, or the worst case, reads them."""
+
+from __future__ import annotations
+
+from radversary.audit.schema import Record
+from radversary.audit.wording import level, measure_name
+from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Colour, Estimate, Norm
+from radversary.metrics.performance import PairedTest, Performance
+
+
+class Condition(Record):
+    """What was done to the images before they were read.
+
+    Attributes:
+        attack: The attack's label in the plan; ``clean`` for untouched images, ``identity`` for the attack that
+            changes nothing but goes the whole way.
+        strength: Opacity or another strength in [0, 1]; 0 for clean and identity.
+        knowledge: What the attacker knew; see :class:`radversary.core.types.AttackerKnowledge`.
+        measure: Name of the strength, such as ``opacity`` or ``epsilon``; empty for clean and identity.
+        family: What the attack does, broadly.
+        contract: What it promises of the size of its change.
+        norm: By which its change is bounded; None where none bounds it.
+        epsilon: The bound, in units of the full grey range.
+        queries: Answers that it may ask for one image; None where it counts none.
+        colour: The channels that it may touch.
+        mixture: Whether other strengths follow from the image at full strength by mixing.
+        like: Description of the attack whose size a noise takes, at the strength at which it takes it; else empty.
+        description: The attack's repr: its provenance, for people.
+    """
+
+    attack: str
+    strength: float
+    knowledge: AttackerKnowledge = AttackerKnowledge.OBLIVIOUS
+    measure: str = ""
+    family: AttackFamily = AttackFamily.CONTROL
+    contract: AttackContract = AttackContract.UNRESTRICTED
+    norm: Norm | None = None
+    epsilon: float | None = None
+    queries: int | None = None
+    colour: Colour = Colour.GREY
+    mixture: bool = False
+    like: str = ""
+    description: str = ""
+
+    @property
+    def key(self) -> str:
+        """A short unique name such as ``style@0.3`` or ``stm@0.03/adaptive``."""
+        short = f"{self.attack}@{self.strength:g}"
+        return short if self.knowledge == AttackerKnowledge.OBLIVIOUS else f"{short}/{self.knowledge}"
+
+    @property
+    def title(self) -> str:
+        """Attack and strength, for people.
+
+        Example:
+            >>> Condition(attack="stm", strength=8 / 255, measure="epsilon").title
+            'stm, ε 8/255'
+        """
+        return f"{self.attack}, {measure_name(self.measure)} {level(self.strength, self.measure)}"
+
+
+class Cell(Record):
+    """One attack × defence on the sealed test images.
+
+    Attributes:
+        condition: What was done to the images.
+        defence: The defence's label; ``none`` for the undefended classifier.
+        performance: Figures with intervals.
+        success: Share of images the same defence read rightly when clean and wrongly now; None for clean images.
+        against_clean: The same defence on clean images, then here (paired); None for clean images.
+        against_none: No defence here, then this defence (paired); None where the defence is ``none``.
+    """
+
+    condition: Condition
+    defence: str
+    performance: Performance
+    success: Estimate | None = None
+    against_clean: PairedTest | None = None
+    against_none: PairedTest | None = None
+
+
+class VisibilityCell(Record):
+    """How often a defence reads rightly what an attack changed this much: all strengths of one attack together.
+
+    Attributes:
+        attack: The attack's label.
+        knowledge: What the attacker knew; only knowledge levels on which all defences meet the same images.
+        defence: The defence's label.
+        bins: Names of the bins of SSIM between original and attacked image, least visible first.
+        accuracy: One estimate a bin; None where no image fell into it.
+        edge_retention: Mean share of the original's edges that are still there, one a bin; None where it is empty.
+    """
+
+    attack: str
+    knowledge: AttackerKnowledge
+    defence: str
+    bins: tuple[str, ...]
+    accuracy: tuple[Estimate | None, ...]
+    edge_retention: tuple[float | None, ...]
+
+
+class OutcomeSummary(Record):
+    """What one attack reached and cost against one target.
+
+    Attributes:
+        condition: The attack.
+        target: Defence whose classifier it was made on; the first, where several share it.
+        success: Share of images as they are stored that the target reads wrongly; None where the attack asks no model.
+        linf: Median of the most that a pixel changed, in units of the full grey range.
+        l2: Median Euclidean norm of the change.
+        queries: Mean answers an image.
+        gradients: Mean gradients an image.
+        zero_gradients: Share of the gradients that were zero or not finite at every pixel.
+    """
+
+    condition: Condition
+    target: str
+    success: Estimate | None
+    linf: float
+    l2: float
+    queries: float
+    gradients: float
+    zero_gradients: float
+
+
+class WorstCase(Record):
+    """What one defence withstands of all that was aimed at it with one degree of knowledge.
+
+    Attributes:
+        defence: Its label.
+        knowledge: What the attackers knew.
+        accuracy: Share of images that no attack at any strength misleads.
+        least: Key of the condition under which it is right least often.
+        conditions: Conditions that are counted.
+        left_out: Conditions on too few images to be counted.
+    """
+
+    defence: str
+    knowledge: AttackerKnowledge
+    accuracy: Estimate
+    least: str
+    conditions: int
+    left_out: int = 0

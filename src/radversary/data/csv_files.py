@@ -1,0 +1,77 @@
+"""CSV files that are read without guessing: every value is text until somebody asks for a number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from radversary.core.errors import DataError
+from radversary.core.text import FAULT, quoted, sentence
+from radversary.data.cells import parse_csv
+from radversary.storage.files import read_text, write_whole
+
+ESCAPED: Final = "backslashreplace"
+"""How bytes of a file's name that are not UTF-8 are written down."""
+
+LIMIT: Final = 2**30
+"""Bytes of a table at most."""
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a CSV file with every cell as text.
+
+    Args:
+        path: UTF-8 CSV with a header line.
+
+    Returns:
+        The rows; an empty cell is an empty string.
+
+    Raises:
+        DataError: The file is absent, empty or no CSV.
+    """
+    try:
+        return parse_csv(_without_nul(read_text(path, limit=LIMIT).removeprefix("\ufeff")))
+    except FileNotFoundError as error:
+        raise DataError(f"there is no table {path}") from error
+    except (OSError, ValueError) as error:  # pandas' errors of parsing are values
+        reason = sentence(str(error).strip(), FAULT)
+        raise DataError(f"{path} is not a readable CSV table: {reason}") from error
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError(f"character {text.index(chr(0))} is a NUL, which no table holds")
+    return text
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> Path:
+    """Write a table as CSV, whole or not at all; what is not UTF-8 in it is written as an escape.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    text = frame.to_csv(index=False, lineterminator="\n")
+    return write_whole(path, lambda part: part.write_bytes(text.encode(errors=ESCAPED)))
+
+
+def numbers(cells: pd.Series[str], name: str) -> pd.Series[float]:
+    """Turn cells into float64, empty ones into NaN.
+
+    Args:
+        cells: Text or numbers.
+        name: The column's name in the error.
+
+    Returns:
+        float64 of the same length.
+
+    Raises:
+        DataError: A cell is not a finite number.
+    """
+    values: pd.Series[float] = pd.to_numeric(cells, errors="coerce").astype("float64")
+    bad = cells[~np.isfinite(values) & cells.notna() & ~cells.astype(str).str.lower().isin(["", "nan"])]
+    if len(bad):
+        raise DataError(f"column {name!r} must hold numbers, row {bad.index[0]} says {quoted(bad.iloc[0])}")
+    return values
