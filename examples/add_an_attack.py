@@ -47,7 +47,7 @@ class Vignette(Attack):
 
 def main(folder: Path) -> None:
     """Audit a saved network with it and print how accuracy falls."""
-    rv.ATTACKS.add("vignette", f"{__name__}:Vignette")
+    rv.ATTACKS.add("vignette", Vignette)
     plan = rv.AuditPlan.model_validate({
         "attacks": [{"label": "vignette", "name": "vignette", "strengths": [0.25, 0.5, 1.0]}]})
     films = {"name": "phantoms", "options": {"count": 60, "size": 96}}

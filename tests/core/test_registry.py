@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from decimal import Decimal
 from fractions import Fraction
 from importlib.metadata import EntryPoint
 
@@ -52,6 +53,14 @@ def test_a_script_adds_a_name_that_nobody_has(numbers):
     for taken in ("fraction", "decimal"):
         with pytest.raises(PlanError, match=f"number '{taken}' is .* already; choose another name"):
             numbers.add(taken, "statistics:NormalDist")
+
+
+def test_a_script_may_add_the_class_itself(numbers):
+    numbers.add("decimal", Decimal)
+    assert numbers.get("decimal") is Decimal
+    for nowhere in ("decimal", type("Hidden", (), {"__qualname__": "test.<locals>.Hidden"})):
+        with pytest.raises(PlanError, match="expected a class at the head of its module"):
+            numbers.add("other", nowhere)
 
 
 def test_a_part_of_another_package_that_cannot_be_imported_is_one_sentence(numbers, monkeypatch):

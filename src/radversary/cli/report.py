@@ -10,20 +10,35 @@ import typer
 from radversary.cli.console import tell_lines, tell_result
 
 
-def report(folder: Annotated[Path, typer.Argument(help="A run folder with result.json.")],
-           form: Annotated[str, typer.Option("--format", help="html writes report.html; markdown prints the main "
+def report(folder: Annotated[Path, typer.Argument(help="A run folder with result.json, or a guard's with "
+                                                       "guard-evaluation.json.")],
+           form: Annotated[str, typer.Option("--format", help="html writes the page; markdown prints the main "
                                                               "tables.")] = "html") -> None:
-    """Write report.html of a run folder from its result.json; nothing is computed anew."""
+    """Write the page of a run, or of a guard's evaluation, from its result again; nothing is computed anew."""
     from radversary.core.errors import DataError, UnknownNameError
-    from radversary.report.html import load_result, write_report
-    from radversary.report.markdown import accuracy_table, recall_table
+    from radversary.guard_evaluation.result import RESULT, find_result
+    from radversary.report.guard.page import write_guard_evaluation
+    from radversary.report.html import write_report
 
     if form not in ("html", "markdown"):
         raise UnknownNameError("format", form, ("html", "markdown"))
-    if not (folder / "result.json").is_file():
-        raise DataError(f"{folder} holds no result.json; a run folder is made by run, demo or audit")
+    if not (of_guard := find_result(folder)) and not (folder / "result.json").is_file():
+        raise DataError(f"{folder} holds no result.json, which run, demo and audit write, and no {RESULT}, which detector "
+                        "evaluate writes")
     if form == "markdown":
-        result = load_result(folder)
-        tell_lines(accuracy_table(result) + "\n" + recall_table(result))
-        return
-    tell_result(f"report: {write_report(folder).resolve()}")
+        tell_lines(_tables(folder, of_guard))
+    else:
+        page = write_guard_evaluation(folder) if of_guard else write_report(folder)
+        tell_result(f"report: {page.resolve()}")
+
+
+def _tables(folder: Path, of_guard: Path | None) -> str:
+    from radversary.guard_evaluation.result import GuardEvaluationResult
+    from radversary.report.guard.tables import guard_evaluation_markdown
+    from radversary.report.html import load_result
+    from radversary.report.markdown import accuracy_table, recall_table
+
+    if of_guard:
+        return guard_evaluation_markdown(GuardEvaluationResult.load(of_guard)).rstrip("\n")
+    result = load_result(folder)
+    return accuracy_table(result) + "\n" + recall_table(result)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from importlib.metadata import entry_points
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,6 +21,9 @@ from radversary.core.text import first_fault, quoted
 
 LARGEST = 1_000_000
 """The largest number among a part's hyper-parameters, seeds apart."""
+
+PLACE: Final = re.compile(r"[\w.]+:\w+")
+"""Where a part is written."""
 
 Part = TypeVar("Part")
 
@@ -47,18 +51,23 @@ class Registry(Generic[Part]):
         added = {point.name: point.value for point in entry_points(group=self.group)}
         return {**added, **self._own}
 
-    def add(self, name: str, place: str) -> None:
+    def add(self, name: str, part: type[Part] | str) -> None:
         """Add a name in this process alone, such as in a notebook or a script.
 
         Worker processes do not know it; what a package names by an entry point they do.
 
         Args:
             name: The new name.
-            place: ``"module:attribute"``, imported when the part is first used.
+            part: A class that stands at the head of its module, or ``"module:attribute"``, imported when it is first
+                used.
 
         Raises:
-            PlanError: The name is taken by another part.
+            PlanError: The name is taken by another part, or this is neither a class nor such a text.
         """
+        place = part if isinstance(part, str) else f"{part.__module__}:{part.__qualname__}"
+        if not PLACE.fullmatch(place):
+            raise PlanError(f"{self.kind} {name!r}: expected a class at the head of its module or a text "
+                            f"'module:attribute', got {place!r}")
         taken = self.table().get(name, place)
         if taken != place:
             raise PlanError(f"{self.kind} {name!r} is {taken} already; choose another name")

@@ -70,6 +70,7 @@ class Relay(Progress):
         announced: Called with a line as each step begins.
 
     Example:
+        >>> from radversary.execution.progress import reporting, track
         >>> heard = []
         >>> with reporting(Relay(lambda work: heard.append((work.description, work.done)))):
         ...     _ = list(track([1, 2], "counting"))

@@ -58,6 +58,7 @@ class Guard:
     Example:
         >>> from radversary.classifiers.networks import build_network
         >>> from radversary.classifiers.torch_module import wrap
+        >>> from radversary.screening.fitting import fit_guard
         >>> victim = wrap(build_network("resnet18", classes=2), classes=("a", "b"), size=64)
         >>> films = torch.rand(60, 1, 64, 64, generator=torch.Generator().manual_seed(0))
         >>> guard = fit_guard(victim, films[:20], names=("energy", "msp"))
