@@ -224,6 +224,11 @@ def test_what_an_evaluation_found_is_told_in_tables_and_kept(radversary, films, 
     kept = {name: (out / name).read_bytes() for name in names}
     assert radversary(*words).code == 0
     assert {name: (out / name).read_bytes() for name in kept} == kept
+    page = (out / "guard-evaluation.html").read_bytes()
+    (out / "guard-evaluation.html").unlink()
+    assert radversary("report", out).code == 0
+    assert (out / "guard-evaluation.html").read_bytes() == page
+    assert radversary("report", out, "--format", "markdown").out == kept["guard-evaluation.md"].decode()
 
 
 def test_attacked_films_teach_a_supervised_detector_alone(radversary, films, make_model, monkeypatch):

@@ -23,8 +23,8 @@ def report(folder: Annotated[Path, typer.Argument(help="A run folder with result
     if form not in ("html", "markdown"):
         raise UnknownNameError("format", form, ("html", "markdown"))
     if not (of_guard := find_result(folder)) and not (folder / "result.json").is_file():
-        raise DataError(f"{folder} holds no result.json, which run, demo and audit write, and no {RESULT}, which detector "
-                        "evaluate writes")
+        raise DataError(f"{folder} holds no result.json, which run, demo and audit write, and no {RESULT}, which "
+                        "detector evaluate writes")
     if form == "markdown":
         tell_lines(_tables(folder, of_guard))
     else:
