@@ -13,6 +13,7 @@ import typer
 
 from radversary.attacks.registry import ATTACKS
 from radversary.classifiers.networks import NETWORKS
+from radversary.classifiers.registry import CLASSIFIERS
 from radversary.cli.main import app
 from radversary.data.registry import DATASETS
 from radversary.defenses.registry import TRANSFORMS
@@ -26,7 +27,7 @@ WITH_EXAMPLES = sorted(".".join(path.relative_to(SOURCE).with_suffix("").parts).
                        for path in (SOURCE / "radversary").rglob("*.py") if ">>> " in path.read_text(encoding="utf-8"))
 FAMILIES = {"attack": ATTACKS, "generator": GENERATORS, "detector": DETECTORS,
             "reference-free detector": REFERENCE_FREE, "transform": TRANSFORMS,
-            "dataset": DATASETS, "architecture": NETWORKS}
+            "dataset": DATASETS, "architecture": NETWORKS, "kind of model": CLASSIFIERS}
 # Taken when the file is read: other tests register parts of their own while they run.
 REGISTERED = [(family, name) for family, registry in FAMILIES.items() for name in registry.names()]
 # The pages of one's own folder; decisions and results tell a story and need no names.

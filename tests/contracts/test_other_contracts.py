@@ -11,8 +11,9 @@ import torch
 
 from radversary.attacks.registry import ATTACKS
 from radversary.classifiers.networks import NETWORKS, build_network
+from radversary.classifiers.registry import CLASSIFIERS
 from radversary.core import registry as registry_file
-from radversary.core.errors import InputError, RadversaryError, UnknownNameError
+from radversary.core.errors import InputError, ModelError, RadversaryError, UnknownNameError
 from radversary.data.registry import DATASETS
 from radversary.defenses.defended import Defended
 from radversary.defenses.registry import TRANSFORMS
@@ -21,7 +22,7 @@ from radversary.stylization.generators import GENERATORS
 from random_parts import smooth_images, tiny_classifier, transform_options, write_microast, write_vgg
 
 FAMILIES = {"attacks": ATTACKS, "generators": GENERATORS, "transforms": TRANSFORMS, "detectors": DETECTORS,
-            "networks": NETWORKS, "datasets": DATASETS}
+            "networks": NETWORKS, "datasets": DATASETS, "classifiers": CLASSIFIERS}
 PARTS = [(family, name) for family, registry in FAMILIES.items() for name in registry.names()]
 
 
@@ -53,6 +54,15 @@ def test_other_packages_can_join_each_family(family, monkeypatch):
     point = EntryPoint("flip", "random_parts:Flip", f"radversary.{family}")
     monkeypatch.setattr(registry_file, "entry_points", lambda group: [point] if group == point.group else [])
     assert FAMILIES[family].get("flip").__name__ == "Flip"
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS.names())
+def test_a_kind_of_model_recognises_its_own_references_alone(name, tmp_path):
+    loader = CLASSIFIERS.create(name)
+    for foreign in ("", "https://example.org/model", str(tmp_path), str(tmp_path / "gone"), "film.png"):
+        assert not loader.recognises(foreign)
+    with pytest.raises(ModelError):
+        loader.load(str(tmp_path / "gone"))
 
 
 @pytest.mark.parametrize("name", GENERATORS.names())

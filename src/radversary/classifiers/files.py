@@ -101,7 +101,7 @@ def check_savable(classifier: Classifier) -> TorchClassifier:
 
 
 class SavedModels:
-    """Loads what :func:`save_classifier` saved: a folder, or the file of weights in it."""
+    """A saved model: a folder of ``model.safetensors`` and ``card.json``, or the file of weights in it."""
 
     def recognises(self, reference: str) -> bool:
         """Return whether there is a file of weights in safetensors."""

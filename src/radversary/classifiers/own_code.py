@@ -50,7 +50,7 @@ def names_code(reference: str) -> bool:
 
 
 class ImportedModels:
-    """Imports a classifier, or calls what makes one, from a file or module of a person's own."""
+    """A model that one's own Python code makes: ``my_model.py:build`` or ``package.module:build``."""
 
     def recognises(self, reference: str) -> bool:
         """Return whether the reference names Python code."""

@@ -13,11 +13,13 @@ TRAINABLE = "trainable"
 
 def list_parts(
     family: Annotated[str | None, typer.Argument(help="attacks, generators, detectors, reference-free, transforms, "
-                                                 "datasets, architectures or trainable; default: all.")] = None,
+                                                 "datasets, classifiers, architectures or trainable; default: "
+                                                 "all.")] = None,
 ) -> None:
     """List the registered parts, those of other packages included, and what a plan can train by which key."""
     from radversary.attacks.registry import ATTACKS
     from radversary.classifiers.networks import NETWORKS
+    from radversary.classifiers.registry import CLASSIFIERS
     from radversary.core.errors import UnknownNameError
     from radversary.data.registry import DATASETS
     from radversary.defenses.registry import TRANSFORMS
@@ -27,7 +29,7 @@ def list_parts(
 
     families = {"attacks": ATTACKS, "generators": GENERATORS, "detectors": DETECTORS,
                 "reference-free": REFERENCE_FREE, "transforms": TRANSFORMS, "datasets": DATASETS,
-                "architectures": NETWORKS}
+                "classifiers": CLASSIFIERS, "architectures": NETWORKS}
     if family is not None and family not in (*families, TRAINABLE):
         raise UnknownNameError("family", family, (*families, TRAINABLE))
     table = Table()
