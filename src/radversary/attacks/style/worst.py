@@ -17,6 +17,7 @@ from torch import Tensor
 
 from radversary.attacks.base import check_strength
 from radversary.attacks.goal import margin
+from radversary.attacks.metering import charged_to
 from radversary.attacks.style.bounded import BITS, check_least, greatest_opacity, held, mixed
 from radversary.attacks.style.transfer import StyleTransferAttack
 from radversary.classifiers.base import Classifier
@@ -108,7 +109,7 @@ class WorstStyleAttack(StyleTransferAttack):
         for stylised, limit in self.drawn(images, streams) if best else ():
             for opacity, (worst, highest) in best.items():
                 attacked = mixed(images, stylised, limit.clamp(max=opacity))
-                reached = self.reached(classifier, attacked, labels)
+                reached = self.reached(charged_to(classifier, opacity), attacked, labels)
                 worse = reached > highest
                 best[opacity] = (torch.where(worse.reshape(-1, 1, 1, 1), attacked, worst),
                                  torch.where(worse, reached, highest))
