@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from radversary.attacks.goal import goal_of
 from radversary.attacks.limits import check_budget
 from radversary.attacks.metering import Ledger, Meter, metered
 from radversary.classifiers.base import Classifier, require_access
@@ -199,12 +200,17 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
                      budget, attacked.detach() - batch.images, queries=cost.queries)
         images = stored(attacked.detach(), batch, budget)
         change = (images - batch.images).flatten(1)
-        success = None if attack.needs == Access.NONE else (classifier.predict(images) != batch.labels).to(home)
+        success = None if attack.needs == Access.NONE else reached(classifier, images, batch.labels).to(home)
         yield AttackOutcome(
             strength=strength, images=images.to(home), linf=change.abs().amax(1).to(home),
             l2=torch.linalg.vector_norm(change, dim=1).to(home), success=success,
             cost=cost, seconds=perf_counter() - started)
         started = perf_counter()
+
+
+def reached(classifier: Classifier, images: Images, labels: Labels) -> Tensor:
+    """Return whether a classifier reads images as their attacker wants, bool (N,)."""
+    return goal_of(classifier.card.task).reached(classifier.predict(images), labels)
 
 
 def stored(attacked: Images, batch: Batch, budget: Budget) -> Images:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from radversary.attacks.base import check_strength
-from radversary.attacks.goal import margin
+from radversary.attacks.goal import goal_of
 from radversary.attacks.metering import charged_to
 from radversary.attacks.style.bounded import BITS, check_least, greatest_opacity, held, mixed
 from radversary.attacks.style.transfer import StyleTransferAttack
@@ -139,7 +139,7 @@ class WorstStyleAttack(StyleTransferAttack):
 
     def reached(self, classifier: Classifier, attacked: Images, labels: Labels) -> Tensor:
         """Return the margins (N,) of what is stored of attacked images, by the classifier's scores alone."""
-        stored = quantise(attacked, BITS)
+        stored, margin = quantise(attacked, BITS), goal_of(classifier.card.task).margin
         answers = [classifier.scores(stored).clamp_min(FAINTEST).log() for _ in range(self.eot)]
         return torch.stack([margin(answer, labels) for answer in answers]).mean(0)
 
