@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
 from radversary.attacks.base import Batch, run_attack
-from radversary.audit.measure import handled
+from radversary.audit.measure import COSTS, costs_of, handled
 from radversary.core.types import Images
 from radversary.execution.progress import track
 from radversary.guard_evaluation.setup import CLEAN, IDENTITY, GuardEvaluationContext, guard_sha256, unit_key
@@ -29,6 +30,23 @@ FLOORS = MappingProxyType({"channels of the file": "channels", "size of the PNG 
 """Naive detectors that look at no pattern: name to column."""
 
 
+class Sent(NamedTuple):
+    """Some test images under one label at one strength.
+
+    Attributes:
+        strength: The strength; 0 where the label is no attack's.
+        images: As they are sent, (N, C or 3, H, W).
+        reencoded: As the guard meets them before they are saved.
+        costs: What the attack reached and cost, one row an image with the columns :data:`COSTS`; all missing where the
+            label is no attack's.
+    """
+
+    strength: float
+    images: Images
+    reencoded: Images
+    costs: pd.DataFrame
+
+
 def filed(images: Images, bits: int | torch.Tensor = 8) -> tuple[Images, list[int]]:
     """Save each image as a PNG file of its bits and load it; return the images and the files' sizes in bytes."""
     depths = torch.as_tensor(bits).expand(len(images)).tolist()
@@ -38,8 +56,12 @@ def filed(images: Images, bits: int | torch.Tensor = 8) -> tuple[Images, list[in
 
 
 def attacked(context: GuardEvaluationContext, label: str, rows: np.ndarray,
-             strengths: tuple[float, ...]) -> Iterator[tuple[float, Images]]:
-    """Attack some test images, save them and load them; nothing is re-encoded yet."""
+             strengths: tuple[float, ...]) -> Iterator[tuple[float, Images, pd.DataFrame]]:
+    """Attack some test images, save them and load them; nothing is re-encoded yet.
+
+    Yields:
+        Strength, images, and what the attack reached and cost, one row an image.
+    """
     own, parts = context.images, []
     for target, places in context.targets(label, rows):
         batch = Batch(images=own.tensor(rows[places]), labels=own.labels[rows[places]],
@@ -50,11 +72,13 @@ def attacked(context: GuardEvaluationContext, label: str, rows: np.ndarray,
     for made in zip(*parts, strict=True):
         images = torch.cat([outcome.images for outcome in made])[order]
         # Pillow stores no 16-bit colour; the colour threat model is a viewer's export, which has 8.
-        yield made[0].strength, png_round_trip(images, own.depths(rows) if images.shape[1] == 1 else 8)
+        costs = pd.concat([pd.DataFrame(costs_of(outcome, len(outcome.images))) for outcome in made]).iloc[order]
+        yield (made[0].strength, png_round_trip(images, own.depths(rows) if images.shape[1] == 1 else 8),
+               costs.reset_index(drop=True))
 
 
 def attacked_batches(context: GuardEvaluationContext, label: str, rows: np.ndarray,
-                     strengths: tuple[float, ...] | None = None) -> Iterator[tuple[float, Images, Images]]:
+                     strengths: tuple[float, ...] | None = None) -> Iterator[Sent]:
     """Yield some test images as they are sent under one label, and as the guard meets them before they are saved.
 
     Clean and attacked images are re-encoded in a way drawn for each image and label; harmless changes are not, for
@@ -67,18 +91,20 @@ def attacked_batches(context: GuardEvaluationContext, label: str, rows: np.ndarr
         strengths: Strengths of the attack; all of them where None.
 
     Yields:
-        Strength, the images as sent, and re-encoded.
+        The images, strength by strength.
     """
+    nothing = pd.DataFrame(np.nan, index=range(len(rows)), columns=list(COSTS))
     if label in HARMLESS:
         changed = HARMLESS[label](context.images.tensor(rows))
-        yield 0.0, changed, changed
+        yield Sent(0.0, changed, changed, nothing)
         return
     names = [context.images.image_ids[row] for row in rows]
     if label == CLEAN:
-        yield 0.0, context.images.tensor(rows), handled(context.images.tensor(rows), names, attack=CLEAN)
+        clean = context.images.tensor(rows)
+        yield Sent(0.0, clean, handled(clean, names, attack=CLEAN), nothing)
         return
-    for strength, images in attacked(context, label, rows, strengths or context.attacks[label].strengths):
-        yield strength, images, handled(images, names, attack=label)
+    for strength, images, costs in attacked(context, label, rows, strengths or context.attacks[label].strengths):
+        yield Sent(strength, images, handled(images, names, attack=label), costs)
 
 
 def judged(context: GuardEvaluationContext, label: str, rows: np.ndarray) -> pd.DataFrame:
@@ -86,10 +112,11 @@ def judged(context: GuardEvaluationContext, label: str, rows: np.ndarray) -> pd.
 
     Returns:
         One row an image and strength: what it is, the prediction, the anomaly score, its p-value, the alarm, each
-        detector's score, the file's plain facts, and prediction and alarm without the re-encoding.
+        detector's score, the file's plain facts, prediction and alarm without the re-encoding, and the attack's
+        :data:`COSTS`.
     """
     frames = []
-    for strength, sent, images in attacked_batches(context, label, rows):
+    for strength, sent, images, costs in attacked_batches(context, label, rows):
         frame = _looked_at(context, label, strength, rows, images)
         if label in context.attacks:  # an attacker may find a way on which nothing is re-encoded
             look = context.guard.look(sent)
@@ -97,7 +124,7 @@ def judged(context: GuardEvaluationContext, label: str, rows: np.ndarray) -> pd.
             frame["alarm_direct"] = context.guard.calibrated().alarms(look.scores, context.groups_of(rows))
         else:
             frame = frame.assign(predicted_direct=frame["predicted"], alarm_direct=frame["alarm"])
-        frames.append(frame)
+        frames.append(pd.concat([frame, costs], axis=1))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -129,7 +156,8 @@ def measured(context: GuardEvaluationContext, out: Path) -> pd.DataFrame:
     """Return what the guard says of everything, from disk as far as an equal evaluation got.
 
     Each batch under each label is a file of its own in a hidden folder, named by what it depends on, so that another
-    attack in the plan repeats none of the others. ``scores.parquet`` holds all of them.
+    attack in the plan repeats none of the others. ``scores.parquet`` holds all of them but for what attacks cost, which
+    is counted batch by batch; the result says it.
     """
     sha256, work, pieces = guard_sha256(context.guard), out / ".guard-evaluation", []
     for label in (CLEAN, *HARMLESS, *context.attacks):
@@ -146,5 +174,5 @@ def measured(context: GuardEvaluationContext, out: Path) -> pd.DataFrame:
     order = {label: place for place, label in enumerate((CLEAN, *HARMLESS, *context.attacks))}
     joined = joined.assign(_place=joined["attack"].map(order)).sort_values(["_place", "strength", "row"])
     joined = joined.drop(columns="_place").reset_index(drop=True)
-    write_whole(out / "scores.parquet", lambda part: joined.drop(columns="row").to_parquet(part, index=False))
+    write_whole(out / "scores.parquet", lambda part: joined.drop(columns=["row", *COSTS]).to_parquet(part, index=False))
     return joined

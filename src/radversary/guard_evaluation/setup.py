@@ -35,7 +35,7 @@ from radversary.screening.views import identity
 from radversary.storage.files import sha256_json
 from radversary.storage.hashes import code_hash, component_hash
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever the same plan would give other scores: older ones are not taken for new ones."""
 
 CLEAN, IDENTITY = "clean", "identity"

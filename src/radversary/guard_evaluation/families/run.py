@@ -108,7 +108,7 @@ def scores(context: FamiliesContext, taught: Mapping[str, LearnedDetector], labe
            rows: np.ndarray) -> pd.DataFrame:
     """Score some test images under one label as every guard meets them: re-encoded, saved and loaded."""
     own, frames = context.evaluation.images, []
-    for strength, _, images in attacked_batches(context.evaluation, label, rows):
+    for strength, _, images, _ in attacked_batches(context.evaluation, label, rows):
         seen, _ = filed(images)
         frames.append(pd.DataFrame({
             "image_id": [own.image_ids[row] for row in rows], "patient_id": [own.patients[row] for row in rows],
