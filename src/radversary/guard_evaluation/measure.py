@@ -14,13 +14,12 @@ import torch
 from radversary.attacks.base import Batch, run_attack
 from radversary.audit.measure import COSTS, costs_of, handled
 from radversary.core.types import Images
-from radversary.execution.progress import track
-from radversary.guard_evaluation.setup import CLEAN, IDENTITY, GuardEvaluationContext, guard_sha256, unit_key
+from radversary.guard_evaluation.setup import CLEAN, IDENTITY, GuardEvaluationContext, guard_sha256
+from radversary.guard_evaluation.units import labels_of, measured_units, unit_key
 from radversary.imaging.intensity import quantise
 from radversary.imaging.png import decode_png, encode_png, png_round_trip
 from radversary.imaging.reencoding import HARMLESS, STORED
-from radversary.storage.files import is_sealed, write_whole
-from radversary.storage.tables import drop_table, keep_table, read_table
+from radversary.storage.files import write_whole
 
 SCORE = "score_"
 """How the columns of the detectors' own scores begin."""
@@ -153,26 +152,16 @@ def kind_of(label: str) -> str:
 
 
 def measured(context: GuardEvaluationContext, out: Path) -> pd.DataFrame:
-    """Return what the guard says of everything, from disk as far as an equal evaluation got.
+    """Return what the guard says of everything, from disk as far as it is known.
 
-    Each batch under each label is a file of its own in a hidden folder, named by what it depends on, so that another
-    attack in the plan repeats none of the others. ``scores.parquet`` holds all of them but for what attacks cost, which
-    is counted batch by batch; the result says it.
+    Each label is a unit of work in a hidden folder, named by what it depends on (see
+    :mod:`radversary.guard_evaluation.units`). ``scores.parquet`` holds all of them but for what attacks cost, which is
+    counted batch by batch; the result says it.
     """
-    sha256, work, pieces = guard_sha256(context.guard), out / ".guard-evaluation", []
-    for label in (CLEAN, *HARMLESS, *context.attacks):
-        rows = context.attacks[label].rows_for(context.rows) if label in context.attacks else context.rows
-        key = unit_key(context, sha256, label)[:24]
-        parts = np.array_split(rows, range(context.plan.batch_size, len(rows), context.plan.batch_size))
-        pieces += [(label, part, work / f"{key}-{number:05d}.parquet") for number, part in enumerate(parts)]
-    for label, rows, path in track(pieces, "Attacking and screening"):
-        if not is_sealed(path):
-            keep_table(path, judged(context, label, rows))
-    for stale in set(work.glob("*.parquet")) - {path for _, _, path in pieces}:
-        drop_table(stale)
-    joined = pd.concat([read_table(path) for _, _, path in pieces], ignore_index=True)
-    order = {label: place for place, label in enumerate((CLEAN, *HARMLESS, *context.attacks))}
-    joined = joined.assign(_place=joined["attack"].map(order)).sort_values(["_place", "strength", "row"])
-    joined = joined.drop(columns="_place").reset_index(drop=True)
-    write_whole(out / "scores.parquet", lambda part: joined.drop(columns=["row", *COSTS]).to_parquet(part, index=False))
+    sha256 = guard_sha256(context.guard)
+    keys = {label: unit_key(context, sha256, label) for label in labels_of(context)}
+    joined = measured_units(context, keys, out / ".guard-evaluation", lambda label, rows: judged(context, label, rows),
+                            description="Attacking and screening")
+    write_whole(out / "scores.parquet",
+                lambda part: joined.drop(columns=["row", *COSTS]).to_parquet(part, index=False))
     return joined

@@ -40,8 +40,8 @@ def evaluate_guard(plan: GuardEvaluationPlan, guard: Guard, images: PreparedImag
     """Attack the test images, show them to the guard and say how well it detects them.
 
     The folder gets ``guard-evaluation-plan.yaml``, ``scores.parquet`` (one row an image × condition),
-    ``guard-evaluation.json`` and the gallery under ``figures/guard-evaluation/``; what each attack gave is kept in
-    ``.guard-evaluation/`` for the next time.
+    ``guard-evaluation.json`` and the gallery under ``figures/guard-evaluation/``; what is measured is kept in
+    ``.guard-evaluation/``, image by image: other attacks, more images or another batch size repeat nothing.
 
     Args:
         plan: What to do.
