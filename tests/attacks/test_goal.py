@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 
+from radversary.attacks.base import Batch, run_attack
 from radversary.attacks.goal import attack_loss, fooled, image_gradient, margin
 from radversary.attacks.gradient.pgd import PGD
+from radversary.attacks.registry import ATTACKS
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.seeds import Streams, generator
-from random_parts import smooth_images, tiny_classifier
+from radversary.core.types import Task
+from random_parts import guarded_classifier, smooth_images, tiny_classifier
 
 LOGITS = 4 * torch.randn(50, 5, generator=generator("goal"))
 LABELS = torch.arange(50) % 5
@@ -41,7 +46,7 @@ def test_a_model_that_shouts_is_attacked_as_well_as_one_that_speaks(classes, fac
     streams = [Streams.for_images([str(place) for place in range(16)], seed=1, step="scale") for _ in range(2)]
     plain = attack.perturb(victim, images, labels, streams[0])
     loud = attack.perturb(Scaled(victim, factor), images, labels, streams[1])
-    assert fooled(victim.logits(plain), labels).any()
+    assert fooled(victim.predict(plain), labels).any()
     assert torch.equal(victim.predict(loud), victim.predict(plain))
     assert (image_gradient(Scaled(victim, factor), images, labels).abs().amax((1, 2, 3)) > 0).all()
 
@@ -58,8 +63,32 @@ def test_the_margin_is_that_of_a_loop():
 
 
 def test_fooled_is_a_margin_above_zero():
-    assert torch.equal(fooled(LOGITS, LABELS), margin(LOGITS, LABELS) > 0)
-    assert 0 < fooled(LOGITS, LABELS).sum() < 50
+    found = fooled(LOGITS.argmax(1), LABELS)
+    assert torch.equal(found, margin(LOGITS, LABELS) > 0)
+    assert 0 < found.sum() < 50
+
+
+
+STYLES = {"generator": "fourier", "count": 3, "style_size": 32, "k": 2}
+
+
+@pytest.mark.parametrize(("name", "options"), [
+    ("pgd", {"steps": 2}), ("di-fgsm", {"steps": 2}), ("style-code", {"count": 3, "style_size": 32, "steps": 1}),
+    ("worst-style", STYLES), ("evasive-style", STYLES), ("evasive-pgd", {"steps": 2})])
+def test_what_an_attack_wants_is_asked_of_the_card(name, options, monkeypatch):
+    """An attack that climbs a loss of its own, or a classifier that decides by itself, does not meet the task."""
+    attack, victim, asked = ATTACKS.create(name, **options), guarded_classifier(), []
+    victim.card = victim.card.model_copy(update={"task": "the task of the card"})
+    for module in [module for place, module in sys.modules.items() if place.startswith("radversary.")]:
+        for asking in ("goal_of", "decisions_of", "probabilities_of"):
+            if (real := vars(module).get(asking)) is not None:
+                monkeypatch.setattr(module, asking, lambda *given, real=real: asked.append((real.__name__, given[-1]))
+                                    or real(*given[:-1], Task.MULTICLASS))
+    batch = Batch(smooth_images(2), torch.tensor([0, 1]), ("a", "b"))
+    assert len(list(run_attack(attack, victim, batch, seed=1, step="x", strengths=[0.3]))) == 1
+    assert {task for _, task in asked} == {"the task of the card"}
+    assert {"goal_of", "decisions_of"} <= {asking for asking, _ in asked}
+    assert len([asking for asking, _ in asked if asking == "goal_of"]) > 1  # to search, and to say whether it succeeded
 
 
 def test_the_gradient_is_that_of_finite_differences():

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from tiny_audit import make_plan
 
 from radversary.attacks.registry import ATTACKS
 from radversary.audit.cells import Condition
-from radversary.audit.setup import condition_of
+from radversary.audit.run import run_audit
+from radversary.audit.setup import condition_of, prepare_context
+from radversary.audit.threat_model import EXPECTATION
 from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Colour, Norm
+from radversary.defenses.jpeg import JpegCompression
 
 STYLE = {"generator": "microast", "count": 24}
 
@@ -62,3 +66,47 @@ def test_noise_is_like_exactly_the_attack_that_it_names():
 
 def test_only_a_plain_style_is_a_mixture_of_its_full_strength():
     assert {name for name in ATTACKS.names() if run(name).mixture} == {"style-transfer"}
+
+
+WORST = {"label": "worst", "name": "worst-style", "strengths": [0.3, 1.0],
+         "options": {"generator": "fourier", "count": 4, "style_size": 32, "k": 2}}
+JPEG = {"label": "jpeg", "transforms": ["jpeg"]}
+
+
+@pytest.fixture
+def _shaky(monkeypatch):
+    """The transform says that it draws at random."""
+    monkeypatch.setattr(JpegCompression, "random", True)
+
+
+@pytest.mark.usefixtures("_shaky")
+def test_queries_are_those_of_the_target_that_takes_most(inputs):
+    """Against a defence that draws at random, answers are averaged."""
+    context = prepare_context(make_plan(attacks=[WORST], defences=[JPEG]), inputs)
+    found = {(item.knowledge, item.strength): item.queries for item in context.conditions if item.attack == "worst"}
+    assert {queries for (knowledge, _), queries in found.items() if knowledge != AttackerKnowledge.ADAPTIVE} == {2}
+    assert {queries for (knowledge, _), queries in found.items() if knowledge == AttackerKnowledge.ADAPTIVE} == {
+        2 * EXPECTATION}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_shaky")
+def test_measured_queries_stay_within_those_that_are_stated(inputs, tmp_path):
+    result = run_audit(make_plan(attacks=[WORST], defences=[JPEG], gallery=0), inputs, tmp_path)
+    asked = {(item.condition.key, item.target): (item.queries, item.condition.queries) for item in result.outcomes
+             if item.condition.attack == "worst"}
+    assert asked["worst@0.3", "none"] == asked["worst@1", "none"] == (2.0, 2)
+    assert asked["worst@0.3/adaptive", "none"] == (2.0, 20)
+    assert asked["worst@1/adaptive", "jpeg"] == (20.0, 20)
+
+
+def test_an_attack_of_one_s_own_that_looks_for_the_smallest_change_is_audited(inputs, tmp_path, monkeypatch):
+    monkeypatch.setitem(ATTACKS._own, "smallest", "tiny_attacks:SmallestDarkening")
+    plan = make_plan(attacks=[{"label": "dark", "name": "smallest", "strengths": [1.0], "knowledge": ["oblivious"]}],
+                     defences=[], gallery=0, limit=5)
+    result = run_audit(plan, inputs, tmp_path)
+    (outcome,) = (item for item in result.outcomes if item.condition.attack == "dark")
+    assert (outcome.condition.contract, outcome.condition.norm) == (AttackContract.SMALLEST_CHANGE, Norm.L2)
+    assert (outcome.condition.epsilon, outcome.condition.queries) == (None, 9)
+    assert outcome.queries == 9.0
+    assert outcome.success is not None

@@ -10,7 +10,7 @@ from radversary.classifiers.networks import build_network
 from radversary.classifiers.probe import answers_sha256, check_answers
 from radversary.classifiers.registry import CLASSIFIERS, load
 from radversary.classifiers.torch_module import TorchClassifier
-from radversary.core.errors import AccessError, ModelError, UnsafeModelError
+from radversary.core.errors import AccessError, ModelError, UnknownNameError, UnsafeModelError
 from radversary.core.types import Access, Task
 
 
@@ -71,8 +71,10 @@ def test_a_model_of_labels_decides_and_gives_no_scores():
 def test_a_card_says_its_task():
     fields = {"name": "m", "architecture": "x", "classes": ["a", "b"], "size": 8}
     assert make_card("m", fields).task == Task.MULTICLASS
-    with pytest.raises(ModelError, match="task: input should be 'multiclass'"):
-        make_card("m", {**fields, "task": "multilabel"})
+    for task in ("multilabel", "multi-class", 3, None, ["multiclass"]):
+        with pytest.raises(UnknownNameError, match=r"^unknown task in the card of m .*Known: multiclass$") as refusal:
+            make_card("m", {**fields, "task": task})
+        assert ("did you mean 'multiclass'?" in str(refusal.value)) == (task not in (3, None))
 
 
 def test_decisions_are_looked_at_before_they_are_believed(monkeypatch):

@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 import yaml
 from PIL import Image
+from test_guard_page import guard_evaluation_result
 
+from radversary.audit.cells import Condition
+from radversary.audit.result import Finding, FindingKind
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.bundle import load_guard
 from radversary.screening.films import ATTACKED
@@ -152,6 +155,19 @@ def test_a_guard_is_evaluated_on_a_run_s_images(radversary, bundle, films, phant
     missing = radversary("detector", "evaluate", films / "new", "--detector", bundle)
     assert missing.code == 2
     assert "radversary data prepare" in missing.err
+
+
+@pytest.mark.slow
+def test_findings_of_an_evaluation_are_said_in_the_terminal(radversary, bundle, films, phantoms, monkeypatch):
+    finding = Finding(kind=FindingKind.ZERO_GRADIENTS, defence="the classifier", value=1.0, threshold=0.01,
+                      condition=Condition(attack="stm", strength=8 / 255), sentence="Nothing to follow.")
+    monkeypatch.setattr("radversary.guard_evaluation.run.evaluate_guard", lambda plan, guard, images, out: (
+        found := guard_evaluation_result(films, findings=(finding,), gallery=(), provenance={}),
+        found.save(out / "guard-evaluation.json"))[0])
+    assert radversary("data", "prepare", "folder", "--root", phantoms, "--out", films / "run", "--size", 48).code == 0
+    told = radversary("detector", "evaluate", films / "run", "--detector", bundle, "--out", films / "watch")
+    assert told.code == 0
+    assert "warning: Nothing to follow." in told.err
 
 
 def test_a_group_that_is_too_small_is_a_note_and_films_without_one_are_refused_one_by_one(radversary, films, bundle):

@@ -15,9 +15,11 @@ from radversary.attacks.style.transfer import StyleTransferAttack
 from radversary.core import registry as registry_file
 from radversary.core.errors import AccessError, PlanError
 from radversary.core.seeds import Streams
-from radversary.core.types import Access
+from radversary.core.types import Access, AttackContract
+from radversary.imaging.intensity import quantise
 from radversary.stylization.generators import GENERATORS
 from random_parts import Climbing, guarded_classifier, smooth_images, tiny_classifier, write_microast, write_vgg
+from tiny_attacks import SmallestDarkening
 
 STYLES = {"count": 5, "style_size": 32}
 QUICK = {"gatys": {"steps": 3}}
@@ -68,10 +70,56 @@ def perturbed(attack, victim, images, names=NAMES, strength=0.7):
     return attack.at(strength).perturb(victim, images, labels_of(names), streams)
 
 
-def on_the_path(attack, victim, images, names=NAMES, strengths=(0.7,), bits=8):
-    batch = Batch(images=images, labels=labels_of(names), image_ids=tuple(names), bits=bits)
-    return [(outcome.strength, outcome.images)
-            for outcome in run_attack(attack, victim, batch, seed=7, step="contract", strengths=strengths)]
+def outcomes_of(attack, victim, images, names=NAMES, strengths=(0.7,), bits=8, labels=None):
+    batch = Batch(images=images, labels=labels_of(names) if labels is None else labels, image_ids=tuple(names),
+                  bits=bits)
+    return list(run_attack(attack, victim, batch, seed=7, step="contract", strengths=strengths))
+
+
+def on_the_path(attack, victim, images, **options):
+    return [(outcome.strength, outcome.images) for outcome in outcomes_of(attack, victim, images, **options)]
+
+
+def keeps_a_fixed_budget(attack, outcome, images):
+    """Its change lies within its norm's epsilon, rounding to the stored depth included where the norm is L∞."""
+    budget = attack.at(outcome.strength).budget
+    reached, slack = {"linf": (outcome.linf, 0.0), "l2": (outcome.l2, 0.5 / 255 * images[0].numel()**0.5)}[budget.norm]
+    assert (reached <= budget.epsilon + slack + 1e-5).all()
+
+
+def finds_the_smallest(outcome, images, labels, victim):
+    """Where it misleads, a little less does not; where the image is misread anyway, it changes nothing.
+
+    The victim is linear, so that all of a line between two images that it reads alike is read alike.
+    """
+    needless = victim.predict(images) != labels
+    assert (outcome.linf[needless] == 0).all()
+    assert not (outcome.success & ~needless & (outcome.linf == 0)).any()
+    assert torch.equal(outcome.success, victim.predict(outcome.images) != labels)
+    less = victim.predict(images + 0.9 * (outcome.images - images)) != labels
+    assert not (less & outcome.success & ~needless).any()
+
+
+def promises_nothing(attack, outcome, images):
+    budget = attack.at(outcome.strength).budget
+    assert (budget.norm, budget.epsilon) == (None, None)
+
+
+def keeps_its_contract(attack, victim, images):
+    """Run an attack at several strengths and check what it promises of its change and of its queries."""
+    labels = (victim.predict(images) + torch.tensor([0, 0, 1])) % 3  # two are read rightly, the last one is not
+    outcomes = outcomes_of(attack, victim, images, strengths=(0.05, 0.7), labels=labels)
+    for outcome in outcomes:
+        match attack.contract:
+            case AttackContract.FIXED_BUDGET:
+                keeps_a_fixed_budget(attack, outcome, images)
+            case AttackContract.SMALLEST_CHANGE:
+                finds_the_smallest(outcome, images, labels, victim)
+            case AttackContract.UNRESTRICTED:
+                promises_nothing(attack, outcome, images)
+        declared = attack.at(outcome.strength).budget.queries
+        assert declared is None or 0 < outcome.cost.queries <= declared * len(images)
+    return outcomes
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -125,6 +173,20 @@ def test_the_ladder_equals_one_attack_a_rung(attack, victim):
     assert [strength for strength, _ in climbed] == list(knowledge_levels)
     for strength, attacked in climbed:
         torch.testing.assert_close(attacked, perturbed(attack, victim, images, strength=strength), atol=1e-6, rtol=0)
+
+
+def test_it_keeps_its_contract(attack, victim):
+    outcomes = keeps_its_contract(attack, victim, quantise(smooth_images(3), 8))
+    if attack.needs in (Access.LABELS, Access.SCORES):  # what takes gradients counts those instead
+        assert attack.budget.queries is not None
+    assert all((outcome.success is None) == (attack.needs == Access.NONE) for outcome in outcomes)
+
+
+def test_an_attack_that_looks_for_the_smallest_change_keeps_its_contract(victim):
+    images = quantise(smooth_images(3), 8)
+    near, far = keeps_its_contract(SmallestDarkening(), victim, images)
+    assert (near.success.tolist(), far.success.tolist()) == ([False, False, True], [True, False, True])
+    assert torch.equal(near.images[~near.success], images[~near.success])
 
 
 @pytest.mark.parametrize("bits", [8, 12])

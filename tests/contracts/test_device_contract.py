@@ -16,7 +16,7 @@ from test_reference_free_contract import make as make_detector
 
 from elsewhere import Elsewhere, elsewhere
 from radversary.attacks.base import Batch, run_attack
-from radversary.attacks.metering import Meter, metered
+from radversary.attacks.metering import Ledger, metered
 from radversary.attacks.registry import ATTACKS
 from radversary.classifiers.networks import NETWORKS, build_network
 from radversary.classifiers.registry import load
@@ -182,7 +182,7 @@ def test_a_classifier_answers_where_the_images_are(name):
         answers = {where: [victim.logits(given), victim.scores(given), victim.decide(given), victim.predict(given),
                            (features := victim.features(given)).logits, features.embedding, *features.maps]
                    for where, given in (("cpu", images), ("there", images.to(device)))}
-        assert metered(victim, Meter()).device == device
+        assert metered(victim, Ledger()).device == device
     assert not any(isinstance(answer, Elsewhere) for answer in answers["cpu"])
     close(answers["cpu"][0], expected.logits)
     close(answers["cpu"][5], expected.embedding)

@@ -11,7 +11,9 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from radversary.attacks.metering import Meter, metered
+from radversary.attacks.goal import goal_of
+from radversary.attacks.limits import check_budget
+from radversary.attacks.metering import Ledger, Meter, metered
 from radversary.classifiers.base import Classifier, require_access
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
@@ -99,7 +101,9 @@ class Attack(ABC):
                strengths: Sequence[float]) -> Iterator[tuple[float, Images]]:
         """Attack the same images at several strengths, with the same random choices at each.
 
-        An attack that can share work between strengths overrides this.
+        An attack that can share work between strengths overrides this; where it asks the classifier for several of
+        them in turn, it asks through :func:`radversary.attacks.metering.charged_to`, so that each strength is charged
+        what it cost.
 
         Yields:
             Strength and attacked images.
@@ -143,8 +147,11 @@ class AttackOutcome:
             attack looks at no classifier, so that none was asked.
         linf: The most that a pixel changed, (N,).
         l2: Euclidean norm of the change over all channels, (N,).
-        cost: What the attack asked of the classifier for all images. What strengths share is counted at the first.
-        seconds: What it took, for all images.
+        cost: What the attack asked of the classifier for all images at this strength. What strengths share without
+            saying for which they ask is counted at the first.
+        seconds: What it took, for all images; what strengths share is counted at the first. No table of an audit holds
+            it: no two timings are equal, and the tables of a stopped and resumed audit have the bytes of one that was
+            never stopped.
     """
 
     strength: float
@@ -161,7 +168,8 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
     """Run an attack as every audit does: access checked, output checked, pixels re-quantised, costs counted.
 
     It works on the classifier's device; the outcomes lie where the images of the batch do. Random numbers are drawn on
-    the CPU, so that they are the same on every device.
+    the CPU, so that they are the same on every device. An attack is held to the budget that it declares
+    (:func:`radversary.attacks.limits.check_budget`).
 
     Args:
         attack: The attack.
@@ -176,24 +184,41 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
 
     Raises:
         AccessError: The classifier offers too little access.
+        BudgetError: The attack went beyond the norm or the queries that it declares, or promises a fixed budget and
+            declares none.
         TensorError: The attack broke the pixel contract.
     """
     require_access(classifier, attack.needs, f"attack {type(attack).__name__}")
-    streams, meter = Streams.for_images(batch.image_ids, seed=seed, step=step), Meter()
+    streams, ledger = Streams.for_images(batch.image_ids, seed=seed, step=step), Ledger()
     home, batch = batch.images.device, batch.to(image_device(classifier.device))
-    before, started = meter.copy(), perf_counter()
-    for strength, attacked in attack.ladder(metered(classifier, meter), batch.images, batch.labels, streams, strengths):
+    started = perf_counter()
+    for strength, attacked in attack.ladder(metered(classifier, ledger), batch.images, batch.labels, streams,
+                                            strengths):
         check_images(attacked, name=f"output of {attack!r}")
-        saved, budget = quantise(attacked.detach(), batch.bits), attack.at(strength).budget
-        held = budget.norm == Norm.LINF and budget.epsilon is not None
-        images = within_levels(saved, batch.images, budget.epsilon or 0.0, batch.bits) if held else saved
+        budget, cost = attack.at(strength).budget, ledger.settle(strength)
+        check_budget(f"attack {step!r} ({type(attack).__name__}) at {attack.strength} {strength:g}", attack.contract,
+                     budget, attacked.detach() - batch.images, queries=cost.queries)
+        images = stored(attacked.detach(), batch, budget)
         change = (images - batch.images).flatten(1)
-        success = None if attack.needs == Access.NONE else (classifier.predict(images) != batch.labels).to(home)
+        success = None if attack.needs == Access.NONE else reached(classifier, images, batch.labels).to(home)
         yield AttackOutcome(
             strength=strength, images=images.to(home), linf=change.abs().amax(1).to(home),
             l2=torch.linalg.vector_norm(change, dim=1).to(home), success=success,
-            cost=meter.since(before), seconds=perf_counter() - started)
-        before, started = meter.copy(), perf_counter()
+            cost=cost, seconds=perf_counter() - started)
+        started = perf_counter()
+
+
+def reached(classifier: Classifier, images: Images, labels: Labels) -> Tensor:
+    """Return whether a classifier reads images as their attacker wants, bool (N,)."""
+    return goal_of(classifier.card.task).reached(classifier.predict(images), labels)
+
+
+def stored(attacked: Images, batch: Batch, budget: Budget) -> Images:
+    """Return attacked images as they are stored; where rounding took them beyond an L∞ bound, put back inside it."""
+    saved = quantise(attacked, batch.bits)
+    if budget.norm != Norm.LINF or budget.epsilon is None:
+        return saved
+    return within_levels(saved, batch.images, budget.epsilon, batch.bits)
 
 
 def within_levels(saved: Images, images: Images, bound: float, bits: int | Tensor) -> Images:

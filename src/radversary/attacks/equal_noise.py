@@ -14,7 +14,7 @@ from radversary.attacks.registry import ATTACKS
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.seeds import Streams
-from radversary.core.types import Access, AttackFamily, Images, Labels
+from radversary.core.types import Access, AttackFamily, Budget, Images, Labels
 from radversary.imaging.intensity import quantise, to_grey
 
 BITS = 8
@@ -112,6 +112,11 @@ class EqualNoise(Attack):
         """Return the same noise with the other attack at another strength."""
         options = {**self.like.get("options", {}), self.strength: strength}
         return replace(self, like={"name": self.like["name"], "options": options})
+
+    @property
+    def budget(self) -> Budget:
+        """As many answers as the other attack asks for; no norm, for its size is the other's on each image."""
+        return Budget(queries=self.other().budget.queries)
 
     def content_hashes(self) -> tuple[str, ...]:
         """Return what the other attack draws on."""

@@ -1,15 +1,19 @@
 """What an attack wants: the loss it climbs and what counts as success, in one place for all of them.
 
-Binary, single-logit and multi-label models will be told apart here, and nowhere else.
+Tasks are told apart here, by :func:`goal_of`, and nowhere else among the attacks.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
 
 import torch
 from torch import Tensor
 
 from radversary.classifiers.base import Classifier
-from radversary.core.types import Images, Labels
+from radversary.core.types import Images, Labels, Task
 
 
 def attack_loss(logits: Tensor, labels: Labels) -> Tensor:
@@ -51,14 +55,50 @@ def margin(logits: Tensor, labels: Labels) -> Tensor:
     return wrong - right[:, 0]
 
 
-def fooled(logits: Tensor, labels: Labels) -> Tensor:
+def fooled(decisions: Labels, labels: Labels) -> Tensor:
     """Return whether each image is read wrongly, bool (N,).
 
+    Args:
+        decisions: What the classifier decides of the images, (N,).
+        labels: True classes (N,).
+
     Example:
-        >>> fooled(torch.tensor([[1.0, 3.0]]), torch.tensor([1])).item()
-        False
+        >>> fooled(torch.tensor([1, 0]), torch.tensor([1, 1])).tolist()
+        [False, True]
     """
-    return logits.argmax(1) != labels
+    return decisions != labels
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What an attacker wants of a classifier.
+
+    Attributes:
+        loss: What gradients climb, (N,), of logits (N, K) and labels (N,).
+        margin: By how much the goal is reached, (N,), of the same; above 0 it is.
+        reached: Whether decisions (N,) are what the attacker wants, bool (N,), given the labels (N,).
+    """
+
+    loss: Callable[[Tensor, Labels], Tensor]
+    margin: Callable[[Tensor, Labels], Tensor]
+    reached: Callable[[Labels, Labels], Tensor]
+
+
+def goal_of(task: Task) -> Goal:
+    """Return what an untargeted attack wants of a classifier: that it reads the image wrongly.
+
+    Args:
+        task: The task of the classifier's card.
+
+    Example:
+        >>> goal_of(Task.MULTICLASS).reached(torch.tensor([0]), torch.tensor([2])).item()
+        True
+    """
+    match task:
+        case Task.MULTICLASS:
+            return Goal(loss=attack_loss, margin=margin, reached=fooled)
+        case _:
+            assert_never(task)
 
 
 def image_gradient(classifier: Classifier, images: Images, labels: Labels) -> Tensor:
@@ -71,7 +111,8 @@ def image_gradient(classifier: Classifier, images: Images, labels: Labels) -> Te
         images: (N, C, H, W) in [0, 1].
         labels: True classes (N,).
     """
+    loss = goal_of(classifier.card.task).loss
     with torch.enable_grad():
         at = images.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(attack_loss(classifier.logits(at), labels).sum(), at)
+        (gradient,) = torch.autograd.grad(loss(classifier.logits(at), labels).sum(), at)
     return gradient

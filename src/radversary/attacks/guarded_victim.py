@@ -11,15 +11,22 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from radversary.attacks.goal import margin
+from radversary.attacks.goal import goal_of
 from radversary.classifiers.base import Classifier
+from radversary.classifiers.card import ModelCard
 from radversary.core.errors import AccessError
 from radversary.core.types import Images, Labels
 
 
 @runtime_checkable
 class GuardedVictim(Protocol):
-    """What a guarded :class:`Classifier` answers beside its logits; differentiable where gradients are on."""
+    """What a guarded :class:`Classifier` answers beside its logits; differentiable where gradients are on.
+
+    Attributes:
+        card: That of the classifier.
+    """
+
+    card: ModelCard
 
     def excess(self, images: Images) -> Tensor:
         """Return by how much the anomaly score exceeds what raises an alarm.
@@ -73,6 +80,6 @@ def standing(victim: GuardedVictim, images: Images, labels: Labels, answers: int
         labels: True classes (N,).
         answers: Answers to average, where the victim answers at random.
     """
-    heard = [victim.judged(images) for _ in range(answers)]
+    heard, margin = [victim.judged(images) for _ in range(answers)], goal_of(victim.card.task).margin
     return (torch.stack([margin(logits, labels) for logits, _ in heard]).mean(0),
             torch.stack([excess for _, excess in heard]).mean(0))

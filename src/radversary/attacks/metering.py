@@ -1,8 +1,10 @@
-"""What an attack asked of its victim: answers, gradients, and how many of these were nothing."""
+"""What an attack asked of its victim: answers, gradients, and how many of these were zero."""
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -27,13 +29,9 @@ class Meter:
     gradients: int = 0
     zero_gradients: int = 0
 
-    def since(self, before: Meter) -> Meter:
-        """Return what was counted after another reading of the same meter."""
-        return Meter(**{item.name: getattr(self, item.name) - getattr(before, item.name) for item in fields(self)})
-
-    def copy(self) -> Meter:
-        """Return the present reading."""
-        return self.since(Meter())
+    def plus(self, other: Meter) -> Meter:
+        """Return the sum of two meters."""
+        return Meter(**{item.name: getattr(self, item.name) + getattr(other, item.name) for item in fields(self)})
 
     def listen(self, images: Images) -> Images:
         """Count images that are about to be answered, and their gradients when they come back.
@@ -53,27 +51,56 @@ class Meter:
         self.zero_gradients += int((steepest == 0).sum())
 
 
+class Ledger:
+    """Counts of what the strengths of one attack asked, one meter a strength, until each is settled.
+
+    Example:
+        >>> ledger = Ledger()
+        >>> ledger.account(0.3).queries += 4
+        >>> ledger.account().queries += 1
+        >>> ledger.settle(0.3).queries, ledger.settle(0.3).queries
+        (5, 0)
+    """
+
+    def __init__(self) -> None:
+        self._accounts: dict[float | None, Meter] = {}
+
+    def account(self, strength: float | None = None) -> Meter:
+        """Return the meter of a strength; None is what was asked for whichever is settled next."""
+        return self._accounts.setdefault(strength, Meter())
+
+    def settle(self, strength: float) -> Meter:
+        """Return what was asked for a strength and what was asked for none by name, and begin both anew."""
+        return self._accounts.pop(strength, Meter()).plus(self._accounts.pop(None, Meter()))
+
+
 class MeteredClassifier(Classifier):
     """A victim that answers as it is and counts.
 
     Args:
         classifier: The victim.
-        meter: What counts.
+        ledger: Where it counts.
 
     Example:
         >>> from radversary.classifiers import wrap
         >>> victim = wrap(torch.nn.Flatten(), classes=[str(place) for place in range(48)], size=4)
-        >>> meter = Meter()
-        >>> MeteredClassifier(victim, meter).predict(torch.rand(5, 1, 4, 4)).shape, meter.queries
+        >>> ledger = Ledger()
+        >>> MeteredClassifier(victim, ledger).predict(torch.rand(5, 1, 4, 4)).shape, ledger.settle(0.5).queries
         (torch.Size([5]), 5)
     """
 
-    def __init__(self, classifier: Classifier, meter: Meter) -> None:
-        self.classifier, self.meter = classifier, meter
+    def __init__(self, classifier: Classifier, ledger: Ledger) -> None:
+        self.classifier, self.ledger = classifier, ledger
+        self.strength: float | None = None
         self.card, self.access = classifier.card, classifier.access
 
     def __repr__(self) -> str:
         return repr(self.classifier)
+
+    @property
+    def meter(self) -> Meter:
+        """What counts now."""
+        return self.ledger.account(self.strength)
 
     def fingerprint(self) -> str:
         """Return that of the victim."""
@@ -96,8 +123,8 @@ class MeteredClassifier(Classifier):
 class MeteredGuardedVictim(MeteredClassifier):
     """The same of a victim with detectors beside it (:class:`radversary.attacks.guarded_victim.GuardedVictim`)."""
 
-    def __init__(self, classifier: Classifier, guarded: GuardedVictim, meter: Meter) -> None:
-        super().__init__(classifier, meter)
+    def __init__(self, classifier: Classifier, guarded: GuardedVictim, ledger: Ledger) -> None:
+        super().__init__(classifier, ledger)
         self.guarded = guarded
 
     def excess(self, images: Images) -> Tensor:
@@ -109,8 +136,27 @@ class MeteredGuardedVictim(MeteredClassifier):
         return self.guarded.judged(self.meter.listen(images))
 
 
-def metered(classifier: Classifier, meter: Meter) -> Classifier:
+def metered(classifier: Classifier, ledger: Ledger) -> Classifier:
     """Return a victim that counts what it is asked."""
     if isinstance(classifier, GuardedVictim):
-        return MeteredGuardedVictim(classifier, classifier, meter)
-    return MeteredClassifier(classifier, meter)
+        return MeteredGuardedVictim(classifier, classifier, ledger)
+    return MeteredClassifier(classifier, ledger)
+
+
+Victim = TypeVar("Victim")
+
+
+def charged_to(victim: Victim, strength: float) -> Victim:
+    """Return a victim as it is asked for one strength of a ladder, so that its answers are counted there.
+
+    A ladder whose strengths share a search asks through this; one that works on a strength at a time need not.
+
+    Args:
+        victim: The classifier that a ladder was given; one that does not count is returned as it is.
+        strength: The strength, as the ladder yields it.
+    """
+    if not isinstance(victim, MeteredClassifier):
+        return victim
+    charged = copy(victim)
+    charged.strength = strength
+    return charged

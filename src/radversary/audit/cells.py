@@ -21,7 +21,7 @@ class Condition(Record):
         contract: What it promises of the size of its change.
         norm: By which its change is bounded; None where none bounds it.
         epsilon: The bound, in units of the full grey range.
-        queries: Answers that it may ask for one image; None where it counts none.
+        queries: Answers that it may ask for one image, at the target that takes most; None where it counts none.
         colour: The channels that it may touch.
         mixture: Whether other strengths follow from the image at full strength by mixing.
         like: Description of the attack whose size a noise takes, at the strength at which it takes it; else empty.
@@ -108,7 +108,7 @@ class OutcomeSummary(Record):
         success: Share of images as they are stored that the target reads wrongly; None where the attack asks no model.
         linf: Median of the most that a pixel changed, in units of the full grey range.
         l2: Median Euclidean norm of the change.
-        queries: Mean answers an image.
+        queries: Mean answers an image at this strength; never more than the condition's.
         gradients: Mean gradients an image.
         zero_gradients: Share of the gradients that were zero or not finite at every pixel.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -58,14 +58,34 @@ def zero_gradients(outcomes: Sequence[OutcomeSummary]) -> Iterator[Finding]:
 
 def helpful_attacks(cells: Sequence[Cell]) -> Iterator[Finding]:
     """Yield each defence that an aimed attack makes right more often than the same images clean, beyond doubt."""
-    raised = [cell for cell in cells if cell.condition.family.aimed and cell.against_clean is not None
-              and cell.against_clean.difference.low > 0]
-    for own in grouped(raised, lambda cell: (cell.condition.attack, cell.defence)):
-        most = max(own, key=gain)
+    return raised_accuracies([Change(cell.condition, cell.defence, cell.against_clean.difference)
+                              for cell in cells if cell.against_clean is not None])
+
+
+class Change(NamedTuple):
+    """What an attack changes in the accuracy of a defence, against the same images clean.
+
+    Attributes:
+        condition: The attack.
+        defence: The defence's label.
+        difference: Accuracy under the attack less that of the clean images, paired.
+    """
+
+    condition: Condition
+    defence: str
+    difference: Estimate
+
+
+def raised_accuracies(changes: Sequence[Change]) -> Iterator[Finding]:
+    """Yield each attack and defence whose accuracy an aimed attack raises beyond doubt: the interval is above 0."""
+    raised = [item for item in changes if item.condition.family.aimed and item.difference.low > 0]
+    for own in grouped(raised, lambda item: (item.condition.attack, item.defence)):
+        most = max(own, key=lambda item: item.difference.value)
+        points = 100 * most.difference.value
         yield Finding(
-            kind=FindingKind.HELPFUL_ATTACK, defence=most.defence, condition=most.condition, value=gain(most),
-            threshold=0.0, others=len(own) - 1,
-            sentence=f"{most.condition.title} raises the accuracy of {named(most.defence)} by {100 * gain(most):.1f} "
+            kind=FindingKind.HELPFUL_ATTACK, defence=most.defence, condition=most.condition,
+            value=most.difference.value, threshold=0.0, others=len(own) - 1,
+            sentence=f"{most.condition.title} raises the accuracy of {named(most.defence)} by {points:.1f} "
                      "points over clean images: an attack that helps has failed, or its gradients point the wrong way "
                      f"({SOURCE}).")
 
@@ -106,11 +126,6 @@ def is_clear(more: Cell, less: Cell) -> bool:
 def accuracy(cell: Cell) -> Estimate:
     """Return a cell's accuracy."""
     return cell.performance.accuracy
-
-
-def gain(cell: Cell) -> float:
-    """Return by how much an attack raises the accuracy over the same images clean."""
-    return cell.against_clean.difference.value if cell.against_clean else 0.0
 
 
 def named(defence: str) -> str:
@@ -177,17 +192,26 @@ def summarise_outcomes(outcomes: pd.DataFrame, context: AuditContext) -> tuple[O
     patient = dict(zip(context.images.image_ids, context.images.patients, strict=True))
     groups: Iterable[tuple[Any, pd.DataFrame]] = outcomes.groupby(["attack", "strength", "knowledge", "target"],
                                                                   sort=False)
-    return tuple(outcome(conditions[what[:3]], what[3], rows, patient, context) for what, rows in groups)
+    return tuple(outcome(conditions[what[:3]], what[3], rows, [patient[name] for name in rows["image_id"]],
+                         draws=context.plan.bootstrap, seed=context.plan.seed) for what, rows in groups)
 
 
-def outcome(condition: Condition, target: str, rows: pd.DataFrame, patient: Mapping[str, str],
-            context: AuditContext) -> OutcomeSummary:
-    """Return what one attack reached and cost against one target."""
+def outcome(condition: Condition, target: str, rows: pd.DataFrame, people: Sequence[str], *, draws: int,
+            seed: int) -> OutcomeSummary:
+    """Return what one attack reached and cost against one target.
+
+    Args:
+        condition: The attack.
+        target: Whom it was made on.
+        rows: One row an image, with the columns of :data:`radversary.audit.measure.COSTS`.
+        people: The patient of each.
+        draws: Bootstrap draws.
+        seed: Seed of the draws.
+    """
     success, gradients = rows["success"], float(rows["gradients"].sum())
-    people = [patient[name] for name in rows["image_id"]]
     return OutcomeSummary(
         condition=condition, target=target, linf=float(rows["linf"].median()), l2=float(rows["l2"].median()),
         success=None if success.isna().any() else proportion(
-            success.to_numpy() > 0, patients=people, draws=context.plan.bootstrap, seed=context.plan.seed),
+            success.to_numpy() > 0, patients=people, draws=draws, seed=seed),
         queries=float(rows["queries"].mean()), gradients=float(rows["gradients"].mean()),
         zero_gradients=float(rows["zero_gradients"].sum()) / gradients if gradients else 0.0)

@@ -14,7 +14,7 @@ from radversary.attacks.guarded_victim import Evasive
 from radversary.attacks.identity import Identity
 from radversary.audit.cells import Condition
 from radversary.audit.plan import AttackPlan, AuditPlan
-from radversary.audit.threat_model import SHARED
+from radversary.audit.threat_model import SHARED, aims, with_eot
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import PlanError, UnknownNameError
@@ -84,6 +84,20 @@ class PlannedAttack:
     rows: frozenset[int] | None = None
     defences: frozenset[str] | None = None
 
+    def queries(self, knowledge: AttackerKnowledge, defended: Mapping[str, Classifier]) -> Mapping[float, int | None]:
+        """Return the most answers that it may ask for one image, by strength.
+
+        Against a target that answers at random it averages more answers, as
+        :func:`radversary.audit.threat_model.with_eot` makes it; of all targets the one that takes most counts.
+
+        Args:
+            knowledge: What the attacker knows.
+            defended: Defence label to the classifier behind it, ``none`` among them.
+        """
+        targets = aims(knowledge, defended, self.surrogate)
+        hardest = with_eot(self.attack, max(targets, key=lambda aim: aim.random))
+        return {strength: hardest.at(strength).budget.queries for strength in self.strengths}
+
     def rows_for(self, rows: np.ndarray) -> np.ndarray:
         """Return those of some rows that it is run on."""
         return rows if self.rows is None else rows[[int(row) in self.rows for row in rows]]
@@ -127,8 +141,10 @@ class AuditContext:
         listed = [Condition(attack="clean", strength=0.0), Condition(attack="identity", strength=0.0,
                                                                      description=repr(Identity()))]
         for label, planned in self.attacks.items():
-            listed += [condition_of(label, planned.attack.at(strength), knowledge)
-                       for knowledge in planned.knowledge for strength in planned.strengths]
+            for knowledge in planned.knowledge:
+                queries = planned.queries(knowledge, self.defences_for(label))
+                listed += [condition_of(label, planned.attack.at(strength), knowledge).model_copy(
+                    update={"queries": queries[strength]}) for strength in planned.strengths]
         return tuple(listed)
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from radversary.classifiers.card import ModelCard
+from radversary.classifiers.tasks import decisions_of, probabilities_of
 from radversary.core.errors import AccessError, ModelError
 from radversary.core.types import Access, Images, Labels
 
@@ -82,9 +83,9 @@ class Classifier:
             images: (N, C, H, W) in [0, 1].
 
         Returns:
-            int64 (N,): the index of the likeliest class.
+            int64 (N,): the index of the likeliest class where the task is ``multiclass``.
         """
-        return self.logits(images).argmax(dim=1)
+        return decisions_of(self.logits(images), self.card.task)
 
     def features(self, images: Images) -> Features:  # noqa: ARG002
         """Return logits, early maps and embedding from one pass, all on the device of ``images``.
@@ -113,8 +114,8 @@ class Classifier:
         return self.card.sha256
 
     def probabilities(self, images: Images) -> Tensor:
-        """Return the softmax of the logits, (N, K), as differentiable as they are."""
-        return self.logits(images).softmax(dim=1)
+        """Return the probabilities that the logits stand for by the card's task, (N, K), as differentiable as they."""
+        return probabilities_of(self.logits(images), self.card.task)
 
     @torch.no_grad()
     def scores(self, images: Images, batch: int = 32) -> Tensor:

@@ -26,7 +26,7 @@ class ModelCard(BaseModel):
     Attributes:
         name: What people call the model.
         architecture: A name in :data:`radversary.classifiers.networks.NETWORKS`, or what a foreign module calls itself.
-        task: What it decides of an image; the other tasks are not read yet.
+        task: What it decides of an image; only ``multiclass`` is read.
         classes: Class names in the order of the logits; two at least, as one logit has neither a loss nor a margin
             here.
         size: Side of the square images it reads, in pixels.
@@ -97,7 +97,7 @@ def make_card(where: str, fields: Mapping[str, Any]) -> ModelCard:
         The card.
 
     Raises:
-        UnknownNameError: A field that no card has.
+        UnknownNameError: A field that no card has, or a task that is not read.
         ModelError: A field is missing or has a value that the card refuses.
 
     Example:
@@ -108,6 +108,8 @@ def make_card(where: str, fields: Mapping[str, Any]) -> ModelCard:
     for field in fields:
         if field not in ModelCard.model_fields:
             raise UnknownNameError(f"field in the card of {where}", str(field), ModelCard.model_fields)
+    if (task := fields.get("task", Task.MULTICLASS)) not in list(Task):
+        raise UnknownNameError(f"task in the card of {where}", str(task), [known.value for known in Task])
     try:
         return ModelCard.model_validate(fields)
     except ValidationError as error:

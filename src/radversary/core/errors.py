@@ -4,6 +4,7 @@ RadversaryError
 ├── InputError               what a person gave cannot be used (exit code 2)
 │   ├── UnknownNameError     a name that no registry, plan or table knows
 │   ├── PlanError            a plan that contradicts itself or the data
+│   ├── BudgetError          an attack that went further than it declares
 │   ├── DataError            images or tables that cannot be used
 │   │   ├── UnreadableImageError
 │   │   └── MissingColumnError
@@ -79,6 +80,10 @@ class UnknownNameError(InputError):
 
 class PlanError(InputError):
     """A plan contradicts itself, the data or the model."""
+
+
+class BudgetError(InputError):
+    """An attack changed an image further, or asked the classifier more often, than the budget that it declares."""
 
 
 class DataError(InputError):

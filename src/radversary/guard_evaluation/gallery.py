@@ -65,7 +65,7 @@ def render_mistake(context: GuardEvaluationContext, row: pd.Series, said: str, o
                  else context.condition(row["attack"], row["strength"]))
     place = np.array([row["row"]])
     strengths = (condition.strength,) if row["kind"] != CLEAN else None
-    seen = filed(next(attacked_batches(context, row["attack"], place, strengths))[2])[0]
+    seen = filed(next(attacked_batches(context, row["attack"], place, strengths)).reencoded)[0]
     stem = plain(f"{row['image_id']}-{condition.attack}-{condition.strength:g}")
     heat = heat_maps(context.guard, seen)
     over = None if heat is None else overlay(seen, heat)[..., seen.shape[-1]:]  # it lies beside the film itself

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
 from radversary.attacks.base import Batch, run_attack
-from radversary.audit.measure import handled
+from radversary.audit.measure import COSTS, costs_of, handled
 from radversary.core.types import Images
-from radversary.execution.progress import track
-from radversary.guard_evaluation.setup import CLEAN, IDENTITY, GuardEvaluationContext, guard_sha256, unit_key
+from radversary.guard_evaluation.setup import CLEAN, IDENTITY, GuardEvaluationContext, guard_sha256
+from radversary.guard_evaluation.units import labels_of, measured_units, unit_key
 from radversary.imaging.intensity import quantise
 from radversary.imaging.png import decode_png, encode_png, png_round_trip
 from radversary.imaging.reencoding import HARMLESS, STORED
-from radversary.storage.files import is_sealed, write_whole
-from radversary.storage.tables import drop_table, keep_table, read_table
+from radversary.storage.files import write_whole
 
 SCORE = "score_"
 """How the columns of the detectors' own scores begin."""
@@ -27,6 +27,23 @@ SCORE = "score_"
 FLOORS = MappingProxyType({"channels of the file": "channels", "size of the PNG file": "file_bytes",
                            "mean brightness": "brightness"})
 """Naive detectors that look at no pattern: name to column."""
+
+
+class Sent(NamedTuple):
+    """Some test images under one label at one strength.
+
+    Attributes:
+        strength: The strength; 0 where the label is no attack's.
+        images: As they are sent, (N, C or 3, H, W).
+        reencoded: As the guard meets them before they are saved.
+        costs: What the attack reached and cost, one row an image with the columns :data:`COSTS`; all missing where the
+            label is no attack's.
+    """
+
+    strength: float
+    images: Images
+    reencoded: Images
+    costs: pd.DataFrame
 
 
 def filed(images: Images, bits: int | torch.Tensor = 8) -> tuple[Images, list[int]]:
@@ -38,8 +55,12 @@ def filed(images: Images, bits: int | torch.Tensor = 8) -> tuple[Images, list[in
 
 
 def attacked(context: GuardEvaluationContext, label: str, rows: np.ndarray,
-             strengths: tuple[float, ...]) -> Iterator[tuple[float, Images]]:
-    """Attack some test images, save them and load them; nothing is re-encoded yet."""
+             strengths: tuple[float, ...]) -> Iterator[tuple[float, Images, pd.DataFrame]]:
+    """Attack some test images, save them and load them; nothing is re-encoded yet.
+
+    Yields:
+        Strength, images, and what the attack reached and cost, one row an image.
+    """
     own, parts = context.images, []
     for target, places in context.targets(label, rows):
         batch = Batch(images=own.tensor(rows[places]), labels=own.labels[rows[places]],
@@ -50,11 +71,13 @@ def attacked(context: GuardEvaluationContext, label: str, rows: np.ndarray,
     for made in zip(*parts, strict=True):
         images = torch.cat([outcome.images for outcome in made])[order]
         # Pillow stores no 16-bit colour; the colour threat model is a viewer's export, which has 8.
-        yield made[0].strength, png_round_trip(images, own.depths(rows) if images.shape[1] == 1 else 8)
+        costs = pd.concat([pd.DataFrame(costs_of(outcome, len(outcome.images))) for outcome in made]).iloc[order]
+        yield (made[0].strength, png_round_trip(images, own.depths(rows) if images.shape[1] == 1 else 8),
+               costs.reset_index(drop=True))
 
 
 def attacked_batches(context: GuardEvaluationContext, label: str, rows: np.ndarray,
-                     strengths: tuple[float, ...] | None = None) -> Iterator[tuple[float, Images, Images]]:
+                     strengths: tuple[float, ...] | None = None) -> Iterator[Sent]:
     """Yield some test images as they are sent under one label, and as the guard meets them before they are saved.
 
     Clean and attacked images are re-encoded in a way drawn for each image and label; harmless changes are not, for
@@ -67,18 +90,20 @@ def attacked_batches(context: GuardEvaluationContext, label: str, rows: np.ndarr
         strengths: Strengths of the attack; all of them where None.
 
     Yields:
-        Strength, the images as sent, and re-encoded.
+        The images, strength by strength.
     """
+    nothing = pd.DataFrame(np.nan, index=range(len(rows)), columns=list(COSTS))
     if label in HARMLESS:
         changed = HARMLESS[label](context.images.tensor(rows))
-        yield 0.0, changed, changed
+        yield Sent(0.0, changed, changed, nothing)
         return
     names = [context.images.image_ids[row] for row in rows]
     if label == CLEAN:
-        yield 0.0, context.images.tensor(rows), handled(context.images.tensor(rows), names, attack=CLEAN)
+        clean = context.images.tensor(rows)
+        yield Sent(0.0, clean, handled(clean, names, attack=CLEAN), nothing)
         return
-    for strength, images in attacked(context, label, rows, strengths or context.attacks[label].strengths):
-        yield strength, images, handled(images, names, attack=label)
+    for strength, images, costs in attacked(context, label, rows, strengths or context.attacks[label].strengths):
+        yield Sent(strength, images, handled(images, names, attack=label), costs)
 
 
 def judged(context: GuardEvaluationContext, label: str, rows: np.ndarray) -> pd.DataFrame:
@@ -86,10 +111,11 @@ def judged(context: GuardEvaluationContext, label: str, rows: np.ndarray) -> pd.
 
     Returns:
         One row an image and strength: what it is, the prediction, the anomaly score, its p-value, the alarm, each
-        detector's score, the file's plain facts, and prediction and alarm without the re-encoding.
+        detector's score, the file's plain facts, prediction and alarm without the re-encoding, and the attack's
+        :data:`COSTS`.
     """
     frames = []
-    for strength, sent, images in attacked_batches(context, label, rows):
+    for strength, sent, images, costs in attacked_batches(context, label, rows):
         frame = _looked_at(context, label, strength, rows, images)
         if label in context.attacks:  # an attacker may find a way on which nothing is re-encoded
             look = context.guard.look(sent)
@@ -97,7 +123,7 @@ def judged(context: GuardEvaluationContext, label: str, rows: np.ndarray) -> pd.
             frame["alarm_direct"] = context.guard.calibrated().alarms(look.scores, context.groups_of(rows))
         else:
             frame = frame.assign(predicted_direct=frame["predicted"], alarm_direct=frame["alarm"])
-        frames.append(frame)
+        frames.append(pd.concat([frame, costs], axis=1))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -126,25 +152,16 @@ def kind_of(label: str) -> str:
 
 
 def measured(context: GuardEvaluationContext, out: Path) -> pd.DataFrame:
-    """Return what the guard says of everything, from disk as far as an equal evaluation got.
+    """Return what the guard says of everything, from disk as far as it is known.
 
-    Each batch under each label is a file of its own in a hidden folder, named by what it depends on, so that another
-    attack in the plan repeats none of the others. ``scores.parquet`` holds all of them.
+    Each label is a unit of work in a hidden folder, named by what it depends on (see
+    :mod:`radversary.guard_evaluation.units`). ``scores.parquet`` holds all of them but for what attacks cost, which is
+    counted batch by batch; the result says it.
     """
-    sha256, work, pieces = guard_sha256(context.guard), out / ".guard-evaluation", []
-    for label in (CLEAN, *HARMLESS, *context.attacks):
-        rows = context.attacks[label].rows_for(context.rows) if label in context.attacks else context.rows
-        key = unit_key(context, sha256, label)[:24]
-        parts = np.array_split(rows, range(context.plan.batch_size, len(rows), context.plan.batch_size))
-        pieces += [(label, part, work / f"{key}-{number:05d}.parquet") for number, part in enumerate(parts)]
-    for label, rows, path in track(pieces, "Attacking and screening"):
-        if not is_sealed(path):
-            keep_table(path, judged(context, label, rows))
-    for stale in set(work.glob("*.parquet")) - {path for _, _, path in pieces}:
-        drop_table(stale)
-    joined = pd.concat([read_table(path) for _, _, path in pieces], ignore_index=True)
-    order = {label: place for place, label in enumerate((CLEAN, *HARMLESS, *context.attacks))}
-    joined = joined.assign(_place=joined["attack"].map(order)).sort_values(["_place", "strength", "row"])
-    joined = joined.drop(columns="_place").reset_index(drop=True)
-    write_whole(out / "scores.parquet", lambda part: joined.drop(columns="row").to_parquet(part, index=False))
+    sha256 = guard_sha256(context.guard)
+    keys = {label: unit_key(context, sha256, label) for label in labels_of(context)}
+    joined = measured_units(context, keys, out / ".guard-evaluation", lambda label, rows: judged(context, label, rows),
+                            description="Attacking and screening")
+    write_whole(out / "scores.parquet",
+                lambda part: joined.drop(columns=["row", *COSTS]).to_parquet(part, index=False))
     return joined

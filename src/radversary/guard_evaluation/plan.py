@@ -39,7 +39,7 @@ class GuardEvaluationPlan(Plan):
         attacks: What is done to the images; the identity attack is always added. Attacks whose name begins with
             :data:`EVASIVE` know the detectors (``adaptive``), all others do not (``oblivious``).
         bootstrap: Draws of the patient-level bootstrap.
-        batch_size: Images at a time; also the unit that a stopped evaluation does not repeat.
+        batch_size: Images at a time; also what a stopped evaluation does not repeat.
         limit: At most so many test images, patients drawn at random; None takes all.
         prevalence: Share of attacked images among all studies that the alerts are counted for: an assumption.
         studies: Studies a day that the alerts are counted for.

@@ -10,6 +10,8 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
+from radversary.audit.cells import OutcomeSummary
+from radversary.audit.result import Finding
 from radversary.audit.schema import ResultDocument
 from radversary.guard_evaluation.rows import GuardEvaluationRow, GuardGalleryImage, HarmlessRow, Levels, Promise
 
@@ -48,6 +50,8 @@ class GuardEvaluationResult(ResultDocument):
         gallery: The gallery.
         warnings: Sentences a reader must see.
         provenance: Hashes and versions.
+        outcomes: What each attack reached and cost; empty in results of earlier versions.
+        findings: Signs that an attack was too weak; empty where there is none, and in results of earlier versions.
     """
 
     kind: ClassVar[str] = "a result of an evaluated guard"
@@ -71,6 +75,8 @@ class GuardEvaluationResult(ResultDocument):
     gallery: tuple[GuardGalleryImage, ...]
     warnings: tuple[str, ...]
     provenance: dict[str, str]
+    outcomes: tuple[OutcomeSummary, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @model_validator(mode="after")
     def _of_one_guard(self) -> Self:

@@ -15,6 +15,7 @@ from radversary.data.prepared import PreparedImages
 from radversary.execution.progress import reporting, track
 from radversary.execution.work import Progress
 from radversary.guard_evaluation.figures import Judge
+from radversary.guard_evaluation.findings import findings_of, outcomes_of
 from radversary.guard_evaluation.gallery import render_mistakes
 from radversary.guard_evaluation.measure import measured
 from radversary.guard_evaluation.plan import GuardEvaluationPlan
@@ -39,8 +40,8 @@ def evaluate_guard(plan: GuardEvaluationPlan, guard: Guard, images: PreparedImag
     """Attack the test images, show them to the guard and say how well it detects them.
 
     The folder gets ``guard-evaluation-plan.yaml``, ``scores.parquet`` (one row an image × condition),
-    ``guard-evaluation.json`` and the gallery under ``figures/guard-evaluation/``; what each attack gave is kept in
-    ``.guard-evaluation/`` for the next time.
+    ``guard-evaluation.json`` and the gallery under ``figures/guard-evaluation/``; what is measured is kept in
+    ``.guard-evaluation/``, image by image: other attacks, more images or another batch size repeat nothing.
 
     Args:
         plan: What to do.
@@ -87,9 +88,11 @@ def summarise(context: GuardEvaluationContext, frame: pd.DataFrame, gallery: tup
     identity = judge.row(context.condition(IDENTITY, 0.0), frame)
     harmless = tuple(judge.harmless(name, frame) for name in harmless_names())
     promised, drift = promises(context, frame)
+    outcomes = outcomes_of(context, frame)
     return GuardEvaluationResult(
         name=plan.name, classes=context.images.classes, model=guard.classifier.card.as_text(),
         detectors=tuple(guard.detectors), rule=guard.calibrated().rule, alpha=guard.alpha, prevalence=plan.prevalence,
         studies=plan.studies, images=len(judge.clean), patients=int(judge.clean["patient_id"].nunique()), rows=rows,
         identity=identity, harmless=harmless, promises=promised, drift=drift, levels=levels(context, frame),
-        gallery=gallery, warnings=warnings(context, rows, identity, harmless, promised[0]), provenance=provenance)
+        gallery=gallery, warnings=warnings(context, rows, identity, harmless, promised[0]), provenance=provenance,
+        outcomes=outcomes, findings=findings_of(context, frame, outcomes))

@@ -13,7 +13,6 @@ import pandas as pd
 import torch
 from safetensors.torch import save
 
-from radversary import __version__
 from radversary.attacks.identity import Identity
 from radversary.audit.cells import Condition
 from radversary.audit.identity import classifier_hash
@@ -33,10 +32,7 @@ from radversary.screening.films import GROUPS, Films, bands
 from radversary.screening.guard import Guard
 from radversary.screening.views import identity
 from radversary.storage.files import sha256_json
-from radversary.storage.hashes import code_hash, component_hash
-
-FORMAT = 2
-"""Raised whenever the same plan would give other scores: older ones are not taken for new ones."""
+from radversary.storage.hashes import code_hash
 
 CLEAN, IDENTITY = "clean", "identity"
 
@@ -173,18 +169,3 @@ def guard_sha256(guard: Guard) -> str:
                         "order": [[name, code_hash(type(detector))] for name, detector in guard.detectors.items()],
                         "learned": sha256(learned).hexdigest(), "fusion": asdict(guard.calibrated()),
                         "grouped_by": guard.record.get("grouped_by"), "views": identity(guard.views)})
-
-
-def unit_key(context: GuardEvaluationContext, guard: str, label: str) -> str:
-    """Return the hash of all that the scores under one label depend on: other attacks of the plan are no part of it.
-
-    Args:
-        context: What is run.
-        guard: :func:`guard_sha256` of its guard.
-        label: An attack's label, or the name of a harmless change.
-    """
-    plan = next((attack for attack in context.plan.attacks if attack.label == label), None)
-    attack = None if plan is None else [plan.model_dump(mode="json"), component_hash(plan.build())]
-    settings = context.plan.model_dump(mode="json", include={"seed", "limit", "batch_size"})
-    return sha256_json({"radversary": __version__, "format": FORMAT, "guard": guard, "images": context.images.sha256,
-                        "plan": settings, "label": label, "attack": attack})

@@ -1,4 +1,4 @@
-"""Tables on disk as Parquet: read within limits, and known for one's own by their hash."""
+"""Tables on disk as Parquet: read within limits, and refused where they were changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.parquet
 from radversary.core.errors import DataError
 from radversary.core.text import FAULT, quoted, sentence
 from radversary.storage.arrays import ask_memory
-from radversary.storage.files import seal, seal_of, sha256_file, write_whole
+from radversary.storage.files import sha256_file
 
 CELLS = 500_000_000
 """Cells of a table at most: what a file of a few bytes may claim to hold is asked before it is read."""
@@ -62,24 +62,6 @@ def refuse_changed(folder: Path, known: Mapping[str, str], *, remedy: str) -> No
         if path.is_file() and sha256_file(path) != sha256:
             raise DataError(f"{path} was changed after the result beside it was made from it, so neither can be "
                             f"trusted; {remedy}")
-
-
-def keep_table(path: Path, frame: pd.DataFrame) -> Path:
-    """Keep a table for later, sealed, so that :func:`radversary.storage.files.is_sealed` knows it for one's own.
-
-    Raises:
-        StorageError: The disk refused.
-    """
-    seal_of(path).unlink(missing_ok=True)
-    write_whole(path, lambda part: frame.to_parquet(part, index=False))
-    seal(path)
-    return path
-
-
-def drop_table(path: Path) -> None:
-    """Remove a table that was kept, and its seal."""
-    for file in (seal_of(path), path):
-        file.unlink(missing_ok=True)
 
 
 def _refuse_huge(path: Path) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from radversary.audit.cells import Condition
 from radversary.audit.detection import Histogram
+from radversary.audit.result import Finding, FindingKind
 from radversary.core.errors import DataError, InputError
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.guard_evaluation.families.result import FAMILIES, FamiliesResult, FamilyFigures, FamilyRow
@@ -33,6 +34,7 @@ from radversary.report.guard.page import (
     worst_by_strength,
     write_guard_evaluation,
 )
+from radversary.report.guard.tables import guard_evaluation_markdown
 
 
 def estimate(value: float, n: int = 120) -> Estimate:
@@ -107,6 +109,17 @@ def test_the_page_stands_alone(page):
     assert "default-src 'none'" in page
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.slow
+def test_findings_stand_first_on_page_and_in_markdown(tmp_path):
+    finding = Finding(kind=FindingKind.ZERO_GRADIENTS, defence="the classifier", value=1.0, threshold=0.01,
+                      condition=Condition(attack="stm", strength=8 / 255), sentence="Nothing to <b>follow</b>.")
+    found = guard_evaluation_result(tmp_path, findings=(finding,), warnings=())
+    page = render_guard_evaluation(found, tmp_path)
+    assert "<li>Nothing to &lt;b&gt;follow&lt;/b&gt;.</li>" in page[page.index("Read this first"):]
+    assert "**Nothing to <b>follow</b>.**" in guard_evaluation_markdown(found)
+    assert "Read this first" not in render_guard_evaluation(guard_evaluation_result(tmp_path, warnings=()), tmp_path)
 
 
 @pytest.mark.slow

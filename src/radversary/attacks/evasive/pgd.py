@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from radversary.attacks.base import within_levels
-from radversary.attacks.goal import attack_loss, margin
+from radversary.attacks.goal import goal_of
 from radversary.attacks.gradient.iterative import TINY
 from radversary.attacks.gradient.linf import check_epsilon
 from radversary.attacks.gradient.pgd import PGD
@@ -129,12 +129,13 @@ def rank(margins: Tensor, excess: Tensor) -> Tensor:
 
 def one_look(victim: GuardedVictim, images: Images, labels: Labels) -> Step:
     """Look at images once: one pass forth, two back."""
+    goal = goal_of(victim.card.task)
     with torch.enable_grad():
         at = images.detach().requires_grad_()
         logits, excess = victim.judged(at)
-        (mislead,) = torch.autograd.grad(attack_loss(logits, labels).sum(), at, retain_graph=True)
+        (mislead,) = torch.autograd.grad(goal.loss(logits, labels).sum(), at, retain_graph=True)
         (expose,) = torch.autograd.grad(excess.sum(), at)
-    return Step(margin(logits.detach(), labels), excess.detach(), mislead, expose)
+    return Step(goal.margin(logits.detach(), labels), excess.detach(), mislead, expose)
 
 
 def unit(gradient: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from radversary.attacks.base import check_strength
 from radversary.attacks.guarded_victim import Evasive, GuardedVictim, standing
+from radversary.attacks.metering import charged_to
 from radversary.attacks.style.bounded import BITS, mixed
 from radversary.attacks.style.worst import WorstStyleAttack
 from radversary.classifiers.base import Classifier
@@ -88,7 +89,7 @@ class EvasiveStyleAttack(Evasive, WorstStyleAttack):
         held = {opacity: Best(images, worst) for opacity in strengths if opacity}
         for stylised, limit in self.drawn(images, streams) if held else ():
             for opacity, best in held.items():
-                self.try_style(victim, images, stylised, labels, limit.clamp(max=opacity), best)
+                self.try_style(charged_to(victim, opacity), images, stylised, labels, limit.clamp(max=opacity), best)
         for opacity in strengths:
             yield opacity, self.kept(images, held[opacity].images) if opacity else images.clone()
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from radversary.attacks.goal import attack_loss
+from radversary.attacks.goal import goal_of
 from radversary.attacks.gradient.linf import LinfAttack
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError
@@ -112,14 +112,14 @@ class DiverseFGSM(MomentumFGSM):
 
     def gradient(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Tensor:
         """Return the mean gradient through ``eot`` resized copies of each image."""
-        total = torch.zeros_like(images)
+        total, loss = torch.zeros_like(images), goal_of(classifier.card.task).loss
         for _ in range(self.eot):
             draws = streams.uniform(4)
             with torch.enable_grad():
                 at = images.detach().requires_grad_()
                 pairs = zip(torch.split(at, 1), draws, strict=True)
                 copies = torch.cat([self.resized(image, draw) for image, draw in pairs])
-                (gradient,) = torch.autograd.grad(attack_loss(classifier.logits(copies), labels).sum(), at)
+                (gradient,) = torch.autograd.grad(loss(classifier.logits(copies), labels).sum(), at)
             total = total + gradient
         return total / self.eot
 

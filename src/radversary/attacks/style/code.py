@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from radversary.attacks.base import Attack, blend, check_strength
-from radversary.attacks.goal import attack_loss, margin
+from radversary.attacks.goal import goal_of
 from radversary.attacks.style.transfer import opened_bank
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError
@@ -184,6 +184,6 @@ class StyleCodeAttack(Attack):
 
     def judged(self, classifier: Classifier, attacked: Images, labels: Labels) -> tuple[Tensor, Tensor]:
         """Return the loss to climb and the margin reached, both (N,), averaged over the model's answers."""
-        answers = [classifier.logits(attacked) for _ in range(self.eot)]
-        return (torch.stack([attack_loss(answer, labels) for answer in answers]).mean(0),
-                torch.stack([margin(answer.detach(), labels) for answer in answers]).mean(0))
+        answers, goal = [classifier.logits(attacked) for _ in range(self.eot)], goal_of(classifier.card.task)
+        return (torch.stack([goal.loss(answer, labels) for answer in answers]).mean(0),
+                torch.stack([goal.margin(answer.detach(), labels) for answer in answers]).mean(0))

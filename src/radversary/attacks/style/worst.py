@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from radversary.attacks.base import check_strength
-from radversary.attacks.goal import margin
+from radversary.attacks.goal import goal_of
+from radversary.attacks.metering import charged_to
 from radversary.attacks.style.bounded import BITS, check_least, greatest_opacity, held, mixed
 from radversary.attacks.style.transfer import StyleTransferAttack
 from radversary.classifiers.base import Classifier
@@ -108,7 +109,7 @@ class WorstStyleAttack(StyleTransferAttack):
         for stylised, limit in self.drawn(images, streams) if best else ():
             for opacity, (worst, highest) in best.items():
                 attacked = mixed(images, stylised, limit.clamp(max=opacity))
-                reached = self.reached(classifier, attacked, labels)
+                reached = self.reached(charged_to(classifier, opacity), attacked, labels)
                 worse = reached > highest
                 best[opacity] = (torch.where(worse.reshape(-1, 1, 1, 1), attacked, worst),
                                  torch.where(worse, reached, highest))
@@ -138,7 +139,7 @@ class WorstStyleAttack(StyleTransferAttack):
 
     def reached(self, classifier: Classifier, attacked: Images, labels: Labels) -> Tensor:
         """Return the margins (N,) of what is stored of attacked images, by the classifier's scores alone."""
-        stored = quantise(attacked, BITS)
+        stored, margin = quantise(attacked, BITS), goal_of(classifier.card.task).margin
         answers = [classifier.scores(stored).clamp_min(FAINTEST).log() for _ in range(self.eot)]
         return torch.stack([margin(answer, labels) for answer in answers]).mean(0)
 

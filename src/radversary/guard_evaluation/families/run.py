@@ -17,6 +17,7 @@ import pandas as pd
 from safetensors.torch import save
 
 from radversary import __version__
+from radversary.audit.identity import classifier_hash
 from radversary.audit.summarise.predictions import at
 from radversary.classifiers.base import Classifier
 from radversary.core.types import AttackerKnowledge, Estimate
@@ -28,10 +29,10 @@ from radversary.guard_evaluation.families.setup import ALL, FamiliesContext, pre
 from radversary.guard_evaluation.figures import Judge
 from radversary.guard_evaluation.measure import SCORE, attacked_batches, filed
 from radversary.guard_evaluation.plan import GuardEvaluationPlan
-from radversary.guard_evaluation.setup import CLEAN, IDENTITY, unit_key
-from radversary.storage.files import is_sealed, sha256_json
+from radversary.guard_evaluation.setup import CLEAN, IDENTITY
+from radversary.guard_evaluation.units import measured_units, unit_key
+from radversary.storage.files import sha256_json
 from radversary.storage.locks import locked
-from radversary.storage.tables import keep_table, read_table
 
 TRAIN_IMAGES = 300
 """Training images at most, and as many attacked copies an attack."""
@@ -82,36 +83,33 @@ def taught_sha256(taught: Mapping[str, LearnedDetector]) -> str:
 
 
 def scored(context: FamiliesContext, taught: Mapping[str, LearnedDetector], work: Path) -> pd.DataFrame:
-    """Return what every detector says of all test images, from disk as far as an equal run got.
+    """Return what every detector says of all test images, from disk as far as it is known.
 
     Args:
         context: What is run.
         taught: Name to detector.
-        work: Where each batch is kept.
+        work: Where finished work is kept.
 
     Returns:
         One row an image × condition: what it is, and one column a detector.
     """
-    evaluation, known, pieces = context.evaluation, taught_sha256(taught), []
-    for label in (CLEAN, *evaluation.attacks):
-        rows = evaluation.attacks[label].rows_for(evaluation.rows) if label in evaluation.attacks else evaluation.rows
-        parts = np.array_split(rows, range(evaluation.plan.batch_size, len(rows), evaluation.plan.batch_size))
-        key = unit_key(evaluation, known, label)[:24]
-        pieces += [(label, part, work / f"{key}-{number:05d}.parquet") for number, part in enumerate(parts)]
-    for label, rows, path in track(pieces, "Attacking and scoring test images"):
-        if not is_sealed(path):
-            keep_table(path, scores(context, taught, label, rows))
-    return pd.concat([read_table(path) for _, _, path in pieces], ignore_index=True)
+    evaluation = context.evaluation
+    judge = sha256_json([classifier_hash(evaluation.guard.classifier), taught_sha256(taught)])
+    keys = {label: unit_key(evaluation, judge, label) for label in (CLEAN, *evaluation.attacks)}
+    return measured_units(evaluation, keys, work / "units",
+                          lambda label, rows: scores(context, taught, label, rows),
+                          description="Attacking and scoring test images")
 
 
 def scores(context: FamiliesContext, taught: Mapping[str, LearnedDetector], label: str,
            rows: np.ndarray) -> pd.DataFrame:
     """Score some test images under one label as every guard meets them: re-encoded, saved and loaded."""
     own, frames = context.evaluation.images, []
-    for strength, _, images in attacked_batches(context.evaluation, label, rows):
+    for strength, _, images, _ in attacked_batches(context.evaluation, label, rows):
         seen, _ = filed(images)
         frames.append(pd.DataFrame({
-            "image_id": [own.image_ids[row] for row in rows], "patient_id": [own.patients[row] for row in rows],
+            "row": rows, "image_id": [own.image_ids[row] for row in rows],
+            "patient_id": [own.patients[row] for row in rows],
             "attack": label, "strength": strength, "knowledge": str(AttackerKnowledge.OBLIVIOUS),
             **{SCORE + name: detector.score(seen).double().numpy() for name, detector in taught.items()}}))
     return pd.concat(frames, ignore_index=True)

@@ -87,7 +87,8 @@ def guard_evaluation_markdown(result: GuardEvaluationResult) -> str:
     opening = (f"{result.name}: {', '.join(result.detectors)} put together by `{result.rule}`, promised "
                f"{100 * result.alpha:g} % false alarms; {result.images} clean test images of {result.patients} "
                f"patients. [95 % interval over patients]")
-    parts = [opening, *(f"**{warning}**" for warning in result.warnings),
+    parts = [opening, *(f"**{item.sentence}**" for item in result.findings),
+             *(f"**{warning}**" for warning in result.warnings),
              "What is noticed; shares in %:", markdown_table(DETECTION, detection_rows(result)),
              "Changes that are no attacks; every alarm is false, %:", markdown_table(HARMLESS, harmless_rows(result)),
              "The promise, one film a patient, %:", markdown_table(KEPT, promise_rows(result))]

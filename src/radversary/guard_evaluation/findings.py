@@ -1,0 +1,61 @@
+"""Signs that an attack on a guard was too weak, so that a low figure is no sign of robustness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from radversary.audit.cells import Condition, OutcomeSummary
+from radversary.audit.findings import Change, outcome, raised_accuracies, zero_gradients
+from radversary.audit.result import Finding
+from radversary.audit.summarise.predictions import at
+from radversary.core.types import AttackerKnowledge
+from radversary.guard_evaluation.setup import CLEAN, GuardEvaluationContext
+from radversary.metrics.paired import paired_test
+
+
+def target_of(condition: Condition) -> str:
+    """Return whom an attack is made on, in words."""
+    adaptive = condition.knowledge == AttackerKnowledge.ADAPTIVE
+    return "the classifier and its detectors" if adaptive else "the classifier"
+
+
+def outcomes_of(context: GuardEvaluationContext, frame: pd.DataFrame) -> tuple[OutcomeSummary, ...]:
+    """Return what each attack reached and cost, in the order of the conditions.
+
+    Args:
+        context: What was run.
+        frame: What the guard said, with the costs of each image.
+    """
+    found = []
+    for condition in context.conditions:
+        rows = at(frame, condition)
+        found.append(outcome(condition, target_of(condition), rows, rows["patient_id"].tolist(),
+                             draws=context.plan.bootstrap, seed=context.plan.seed))
+    return tuple(found)
+
+
+def findings_of(context: GuardEvaluationContext, frame: pd.DataFrame,
+                outcomes: Sequence[OutcomeSummary]) -> tuple[Finding, ...]:
+    """Return attacks of whose gradients a share was zero, and attacks that raise the classifier's accuracy.
+
+    Args:
+        context: What was run.
+        frame: What the guard said.
+        outcomes: What the attacks reached and cost.
+    """
+    return (*zero_gradients(outcomes), *raised_accuracies(changes(context, frame)))
+
+
+def changes(context: GuardEvaluationContext, frame: pd.DataFrame) -> list[Change]:
+    """Return by how much each attack changes the accuracy over the same images clean, both re-encoded."""
+    right = frame.assign(right=frame["predicted"] == frame["label"])
+    clean = right[right["kind"] == CLEAN].set_index("image_id")["right"]
+    found = []
+    for condition in context.conditions:
+        rows = at(right, condition)
+        test = paired_test(clean.loc[rows["image_id"]].to_numpy(), rows["right"].to_numpy(),
+                           patients=rows["patient_id"].tolist(), draws=context.plan.bootstrap, seed=context.plan.seed)
+        found.append(Change(condition, "the classifier", test.difference))
+    return found
