@@ -15,11 +15,13 @@ from torch import Tensor
 from radversary import __version__
 from radversary.calibration.fusion import Fusion, FusionFacts
 from radversary.classifiers.files import load_classifier, save_classifier
+from radversary.classifiers.probe import probe_images
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import InputError, ModelError
 from radversary.core.text import FAULT, quoted, sentence
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.guard import Guard
+from radversary.screening.looks import Looks
 from radversary.screening.views import add_views, load_views, save_views
 from radversary.storage.arrays import read_tensors
 from radversary.storage.documents import Document, Sha256, checked, read_document
@@ -49,6 +51,7 @@ class GuardRecord(Document):
         learned_sha256: Of the file of what the detectors learned.
         fusion: The thresholds; None before calibration.
         thresholds: What they promise (:func:`promise`); None before calibration.
+        looks: What classifier and detectors make of generated images; None in bundles of earlier versions.
     """
 
     format: int
@@ -60,6 +63,7 @@ class GuardRecord(Document):
     learned_sha256: Sha256
     fusion: FusionFacts | None
     thresholds: dict[str, JsonValue] | None
+    looks: Looks | None = None
 
     @field_validator("record")
     @classmethod
@@ -74,7 +78,6 @@ class GuardRecord(Document):
         if len({name for name, _ in detectors}) < len(detectors):
             raise ValueError("a detector stands twice")
         return detectors
-
 
 
 def save_guard(guard: Guard, folder: Path) -> Path:
@@ -112,7 +115,8 @@ def _saved(guard: Guard, classifier: TorchClassifier, folder: Path) -> Path:
     facts = {"format": FORMAT, "radversary": __version__, "detectors": options, "record": dict(guard.record),
              "views": save_views(guard.views, folder / VIEWS),
              "model_sha256": model.card.sha256, "learned_sha256": sha256_file(learned),
-             "fusion": None if guard.fusion is None else asdict(guard.fusion)}
+             "fusion": None if guard.fusion is None else asdict(guard.fusion),
+             "looks": Looks.of(guard).model_dump(mode="json")}
     facts["thresholds"] = None if guard.fusion is None else promise(guard.fusion)
     write_json(folder / GUARD, {**facts, "sha256": sha256_json(facts)})
     return folder
@@ -137,7 +141,8 @@ def load_guard(folder: Path, *, device: torch.device | str = "cpu") -> Guard:
         The guard.
 
     Raises:
-        ModelError: A part is missing or damaged, or was calibrated with another model or other detectors.
+        ModelError: A part is missing or damaged, was calibrated with another model or other detectors, or the code of
+            the model or of a detector was changed since, so that it answers generated images otherwise.
         UnknownNameError: It names a detector that does not exist here.
     """
     record = _record(folder)
@@ -152,7 +157,7 @@ def load_guard(folder: Path, *, device: torch.device | str = "cpu") -> Guard:
         detector.bind(classifier).restore(_under(name, learned))
     guard = Guard(classifier=classifier, detectors=detectors, fusion=_fusion(record, folder / GUARD), views=views,
                   record=record.record, seen=_under(SEEN, learned))
-    _check_looks(guard, folder)
+    _check_looks(guard, record.looks, folder)
     return guard
 
 
@@ -204,17 +209,16 @@ def _learned(folder: Path, expected: str) -> dict[str, Tensor]:
     return read_tensors(path, error=ModelError, remedy=ANEW)
 
 
-def _check_looks(guard: Guard, folder: Path) -> None:
-    """Let a guard look at one picture, because what its detectors learned may be of another shape than they look for.
+def _check_looks(guard: Guard, noted: Looks | None, folder: Path) -> None:
+    """Let a guard look at generated images: what its detectors learned may be of another shape than they look for.
 
     Raises:
-        ModelError: They cannot look.
+        ModelError: They cannot look, or see something else than was noted when the guard was saved.
     """
     card = guard.classifier.card
-    ramp = torch.linspace(0.0, 1.0, card.size)
-    picture = (ramp[:, None] * ramp.flip(0)).expand(1, card.channels, card.size, card.size)
+    picture = probe_images(card, 1)
     try:
-        scores = guard.look(picture).scores
+        found = Looks.of(guard)
         with torch.no_grad():
             features = guard.features(picture)
             for detector in guard.detectors.values():
@@ -222,8 +226,8 @@ def _check_looks(guard: Guard, folder: Path) -> None:
     except (InputError, RuntimeError, ValueError, LookupError, TypeError, ArithmeticError) as error:
         reason = sentence(str(error), FAULT)
         raise ModelError(f"{folder / LEARNED} does not hold what its detectors learn ({reason}); {ANEW}") from error
-    if scores.shape != (1, len(guard.detectors)):
-        raise ModelError(f"{folder / LEARNED} does not hold what its detectors learn; {ANEW}")
+    if noted is not None:
+        noted.check(found, model=card.name, detectors=tuple(guard.detectors))
 
 
 def check_model(guard: Guard, folder: Path) -> None:
