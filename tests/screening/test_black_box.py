@@ -7,6 +7,7 @@ import torch
 
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
+from radversary.cli.detector_tables import verdict_cells
 from radversary.core.errors import AccessError, ModelError
 from radversary.core.types import Access
 from radversary.detectors.registry import REFERENCE_FREE
@@ -16,6 +17,7 @@ from radversary.screening.bundle import save_guard
 from radversary.screening.fitting import fit_guard
 from radversary.screening.heat import HeatMaps, heat_maps
 from radversary.screening.screen import screen_places
+from radversary.screening.verdicts import as_json
 
 
 class Remote(Classifier):
@@ -35,6 +37,25 @@ class Remote(Classifier):
         self.calls += 1
         bright = images.mean((1, 2, 3))
         return torch.stack([0.5 - bright, bright - 0.5], dim=1) * 20
+
+
+class Labels(Remote):
+    """Says which of two an image is, and not how surely."""
+
+    access = Access.LABELS
+
+    def logits(self, images):
+        return Classifier.logits(self, images)
+
+    def decide(self, images):
+        self.calls += 1
+        return (images.mean((1, 2, 3)) > 0.5).long()
+
+
+@pytest.fixture
+def guarded_labels(clean):
+    fitted = fit_guard(Labels(), clean[:40], names=("integrity",))
+    return fitted.calibrate(clean[40:100], [f"p{number}" for number in range(60)], alpha=0.1)
 
 
 @pytest.fixture
@@ -75,3 +96,28 @@ def test_no_heat_map_and_no_bundle(guarded, clean, tmp_path):
     assert not (tmp_path / "heat").exists()
     with pytest.raises(ModelError, match="only a PyTorch classifier can be saved in a bundle"):
         save_guard(guarded, tmp_path / "bundle")
+
+
+def test_a_model_of_labels_alone_is_guarded_and_its_verdict_has_no_probabilities(guarded_labels, clean):
+    bright = torch.full((1, 1, 32, 32), 0.9)
+    before = guarded_labels.classifier.calls
+    first, second = guarded_labels.screen(torch.cat([clean[:1] * 0.1, bright]))
+    assert guarded_labels.classifier.calls == before + 1
+    assert (first.prediction, second.prediction) == ("dark", "bright")
+    assert as_json(second)["probabilities"] == {}
+    assert verdict_cells(second)[2] == "bright (label alone)"
+    assert guarded_labels.look(clean[:0]).decisions.shape == (0,)
+
+
+def test_its_guarded_twin_decides_too(guarded_labels, clean):
+    twin = GuardedClassifier(guarded_labels)
+    assert torch.equal(twin.predict(clean), guarded_labels.classifier.predict(clean))
+    assert twin.alarms(clean).shape == (len(clean),)
+    with pytest.raises(AccessError, match="answers with labels alone"):
+        twin.excess(clean)
+
+
+def test_a_verdict_with_probabilities_shows_them(guarded, clean):
+    (verdict,) = guarded.screen(clean[:1])
+    assert set(verdict.probabilities) == {"dark", "bright"}
+    assert verdict_cells(verdict)[2] == f"{verdict.prediction} {verdict.probabilities[verdict.prediction]:.0%}"
