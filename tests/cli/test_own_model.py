@@ -80,6 +80,6 @@ def test_a_plan_that_names_code_runs_nothing(code, phantoms, radversary, make_mo
     left = radversary("audit", "--model", make_model("Normal", "Pneumonia", "Pneumothorax"), "--root", phantoms,
                       "--plan", "plan.yaml", "--out", "none")
     assert left.code == 2
-    assert "which is Python code; a plan names folders of saved models alone" in left.err
+    assert "which is Python code; a plan names models that load without running code" in left.err
     assert not Path("imported").exists()
     assert not Path("none").exists()

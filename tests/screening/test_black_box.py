@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from typing import ClassVar
+
 import pytest
 import torch
 
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
+from radversary.classifiers.registry import CLASSIFIERS, load
+from radversary.cli.detector_tables import verdict_cells
 from radversary.core.errors import AccessError, ModelError
 from radversary.core.types import Access
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.guard_evaluation.guarded import GuardedClassifier
 from radversary.imaging.png import encode_png
-from radversary.screening.bundle import save_guard
+from radversary.screening.bundle import GUARD, MODEL, check_model, load_guard, save_guard
 from radversary.screening.fitting import fit_guard
 from radversary.screening.heat import HeatMaps, heat_maps
 from radversary.screening.screen import screen_places
+from radversary.screening.verdicts import as_json
+from radversary.storage.files import sha256_json
 
 
 class Remote(Classifier):
@@ -23,18 +30,54 @@ class Remote(Classifier):
 
     access = Access.SCORES
     card = ModelCard(name="remote", architecture="unknown", classes=("dark", "bright"), size=32)
+    factor: ClassVar[float] = 20.0
 
-    def __init__(self) -> None:
-        self.calls = 0
+    def __init__(self, version: str = "1") -> None:
+        self.calls, self.version = 0, version
 
     def fingerprint(self) -> str:
-        return "brightness, 1"
+        return f"brightness, {self.version}"
 
     @torch.no_grad()
     def logits(self, images):
         self.calls += 1
         bright = images.mean((1, 2, 3))
-        return torch.stack([0.5 - bright, bright - 0.5], dim=1) * 20
+        return torch.stack([0.5 - bright, bright - 0.5], dim=1) * self.factor
+
+
+class Labels(Remote):
+    """Says which of two an image is, and not how surely."""
+
+    access = Access.LABELS
+
+    def logits(self, images):
+        return Classifier.logits(self, images)
+
+    def decide(self, images):
+        self.calls += 1
+        return (images.mean((1, 2, 3)) > 0.5).long()
+
+
+class Services:
+    """Loads ``service://scores/VERSION`` and ``service://labels/VERSION``."""
+
+    def recognises(self, reference: str) -> bool:
+        return reference.startswith("service://")
+
+    def load(self, reference: str) -> Classifier:
+        shows, _, version = reference[10:].partition("/")
+        return {"scores": Remote, "labels": Labels}[shows](version)
+
+
+@pytest.fixture
+def _services(monkeypatch):
+    monkeypatch.setitem(CLASSIFIERS._own, "service", f"{__name__}:Services")
+
+
+@pytest.fixture
+def guarded_labels(clean):
+    fitted = fit_guard(Labels(), clean[:40], names=("integrity",))
+    return fitted.calibrate(clean[40:100], [f"p{number}" for number in range(60)], alpha=0.1)
 
 
 @pytest.fixture
@@ -75,3 +118,75 @@ def test_no_heat_map_and_no_bundle(guarded, clean, tmp_path):
     assert not (tmp_path / "heat").exists()
     with pytest.raises(ModelError, match="only a PyTorch classifier can be saved in a bundle"):
         save_guard(guarded, tmp_path / "bundle")
+
+
+def test_a_model_of_labels_alone_is_guarded_and_its_verdict_has_no_probabilities(guarded_labels, clean):
+    bright = torch.full((1, 1, 32, 32), 0.9)
+    before = guarded_labels.classifier.calls
+    first, second = guarded_labels.screen(torch.cat([clean[:1] * 0.1, bright]))
+    assert guarded_labels.classifier.calls == before + 1
+    assert (first.prediction, second.prediction) == ("dark", "bright")
+    assert as_json(second)["probabilities"] == {}
+    assert verdict_cells(second)[2] == "bright (label alone)"
+    assert guarded_labels.look(clean[:0]).decisions.shape == (0,)
+
+
+def test_its_guarded_twin_decides_too(guarded_labels, clean):
+    twin = GuardedClassifier(guarded_labels)
+    assert torch.equal(twin.predict(clean), guarded_labels.classifier.predict(clean))
+    assert twin.alarms(clean).shape == (len(clean),)
+    with pytest.raises(AccessError, match="answers with labels alone"):
+        twin.excess(clean)
+
+
+def test_a_verdict_with_probabilities_shows_them(guarded, clean):
+    (verdict,) = guarded.screen(clean[:1])
+    assert set(verdict.probabilities) == {"dark", "bright"}
+    assert verdict_cells(verdict)[2] == f"{verdict.prediction} {verdict.probabilities[verdict.prediction]:.0%}"
+
+
+def kept(reference, clean, folder):
+    fitted = fit_guard(load(reference), clean[:40], names=("integrity",))
+    return save_guard(fitted.calibrate(clean[40:100], [f"p{number}" for number in range(60)], alpha=0.1), folder)
+
+
+@pytest.mark.usefixtures("_services")
+@pytest.mark.parametrize("shows", ["scores", "labels"])
+def test_a_bundle_leads_to_it_by_its_reference(clean, tmp_path, shows):
+    folder = kept(f"service://{shows}/1", clean, tmp_path)
+    loaded = load_guard(folder)
+    assert not (folder / MODEL).exists()
+    assert loaded.classifier.reference == f"service://{shows}/1"
+    assert loaded.screen(clean) == load_guard(save_guard(loaded, tmp_path / "again")).screen(clean)
+    check_model(loaded, f"service://{shows}/1")
+    with pytest.raises(ModelError, match="set for model 'remote'"):
+        check_model(loaded, f"service://{shows}/2")
+
+
+@pytest.mark.usefixtures("_services")
+def test_a_service_that_answers_otherwise_or_is_another_is_refused(clean, tmp_path, monkeypatch):
+    folder = kept("service://scores/1", clean, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Remote, "factor", -20.0)
+        with pytest.raises(ModelError, match="the file or service behind it, was changed"):
+            load_guard(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(Remote, "fingerprint", lambda self: "other")
+        with pytest.raises(ModelError, match="were set for another model"):
+            load_guard(folder)
+    monkeypatch.delitem(CLASSIFIERS._own, "service")
+    with pytest.raises(ModelError, match=r"service://scores/1 is no model of a known kind \(code, folder\)"):
+        load_guard(folder)
+
+
+@pytest.mark.usefixtures("_services")
+@pytest.mark.parametrize("reference", ["mine.py:build", "mine:build", "mine.py"])
+def test_a_bundle_that_names_code_runs_none(clean, tmp_path, monkeypatch, reference):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("raise SystemExit('imported')")
+    folder = kept("service://scores/1", clean, tmp_path / "bundle")
+    facts = json.loads((folder / GUARD).read_text()) | {"reference": reference}
+    facts.pop("sha256")
+    (folder / GUARD).write_text(json.dumps({**facts, "sha256": sha256_json(facts)}))
+    with pytest.raises(ModelError, match="is Python code; a bundle runs none"):
+        load_guard(folder)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,10 +13,12 @@ from radversary.classifiers.files import save_classifier
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import InputError, ModelError
+from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.bundle import GUARD, LEARNED, MODEL, check_model, load_guard, promise, save_guard
 from radversary.screening.fitting import fit_guard
 from radversary.storage.files import sha256_file, sha256_json
+from random_parts import TinyNetwork
 
 
 @pytest.fixture
@@ -166,4 +170,53 @@ def test_what_no_detector_learns_is_refused_when_the_guard_is_loaded(saved, chan
     save_file(state, saved / LEARNED)
     resealed(saved, lambda facts: None)
     with pytest.raises(ModelError, match=words):
+        load_guard(saved)
+
+
+@dataclass
+class Brightness(ReferenceFreeDetector):
+    """A detector whose code can change."""
+
+    weight: ClassVar[float] = 1.0
+
+    def measure(self, images, features):
+        return images.mean((1, 2, 3))[:, None]
+
+    def judge(self, measured):
+        return measured[:, 0] * Brightness.weight
+
+
+def test_a_model_whose_code_changed_under_the_same_weights_is_refused(saved, monkeypatch):
+    forward = TinyNetwork.forward
+    monkeypatch.setattr(TinyNetwork, "forward", lambda self, images: forward(self, images * -3.0))
+    with pytest.raises(ModelError, match=r"model 'victim' answers generated images otherwise than when the guard was "
+                                         "saved: its code, .* fit and calibrate anew"):
+        load_guard(saved)
+
+
+@pytest.mark.parametrize(("factor", "refused"), [(1.5, True), (1.0 + 1e-5, False)])
+def test_a_detector_whose_code_changed_is_refused_and_another_processor_s_rounding_is_not(
+        victim, clean, tmp_path, monkeypatch, factor, refused):
+    monkeypatch.setitem(REFERENCE_FREE._own, "brightness", f"{__name__}:Brightness")
+    fitted = fit_guard(victim, clean[:20], names=("energy", "brightness"))
+    folder = save_guard(fitted.calibrate(clean[20:80], [str(n) for n in range(60)], alpha=0.1), tmp_path)
+    monkeypatch.setattr(Brightness, "weight", factor)
+    if not refused:
+        assert load_guard(folder).alpha == 0.1
+        return
+    with pytest.raises(ModelError, match="detector 'brightness' scores generated images otherwise"):
+        load_guard(folder)
+
+
+def test_a_bundle_of_an_earlier_version_notes_no_looks_and_is_loaded(guard, saved, clean):
+    resealed(saved, lambda facts: facts.pop("looks"))
+    assert load_guard(saved).screen(clean) == guard.screen(clean)
+
+
+@pytest.mark.parametrize("change", [lambda looks: looks["answers"].pop(), lambda looks: looks.update(scores=[]),
+                                    lambda looks: looks["scores"][0].append(1.0),
+                                    lambda looks: looks["answers"][0].__setitem__(0, 1e308)])
+def test_looks_of_another_shape_are_refused(saved, change):
+    resealed(saved, lambda facts: change(facts["looks"]))
+    with pytest.raises(ModelError, match=r"otherwise than when the guard was saved|looks"):
         load_guard(saved)

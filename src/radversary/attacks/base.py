@@ -97,6 +97,13 @@ class Attack(ABC):
         """
         return ()
 
+    def built_parts(self) -> tuple[Any, ...]:
+        """Return the parts that it builds by name when it runs, such as a style generator; their code counts as its.
+
+        Parts that it holds as attributes need not be named.
+        """
+        return ()
+
     def ladder(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams,
                strengths: Sequence[float]) -> Iterator[tuple[float, Images]]:
         """Attack the same images at several strengths, with the same random choices at each.

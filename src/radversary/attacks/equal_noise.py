@@ -122,6 +122,10 @@ class EqualNoise(Attack):
         """Return what the other attack draws on."""
         return self.other().content_hashes()
 
+    def built_parts(self) -> tuple[Any, ...]:
+        """Return the other attack."""
+        return (self.other(),)
+
     def perturb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
         """Return images with noise of the other attack's size."""
         ((_, noisy),) = self.ladder(classifier, images, labels, streams, [self.current])

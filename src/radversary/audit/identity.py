@@ -8,6 +8,7 @@ from radversary.audit.threat_model import is_random
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.probe import answers_sha256
 from radversary.data.prepared import PreparedImages
+from radversary.defenses.defended import Defended
 from radversary.storage.files import sha256_json
 from radversary.storage.hashes import code_hash
 
@@ -16,7 +17,8 @@ def classifier_hash(classifier: Classifier) -> str:
     """Return a hash of all that a classifier's answers depend on.
 
     Its weights and card alone would not tell of changed code, another file behind an adapter or a changed constant, so
-    what it answers on generated images is part of it; not for one that answers at random, whose answers tell nothing.
+    what it answers on generated images is part of it. Behind a defence that draws at random that would tell nothing:
+    there the code of the defence counts and what the classifier behind it answers.
 
     Args:
         classifier: A classifier, behind a defence or not.
@@ -27,7 +29,10 @@ def classifier_hash(classifier: Classifier) -> str:
     Raises:
         ModelError: It has no fingerprint, or answers nothing usable.
     """
-    answers = "random" if is_random(classifier) else answers_sha256(classifier)
+    if isinstance(classifier, Defended) and is_random(classifier):
+        answers = classifier_hash(classifier.classifier)
+    else:
+        answers = answers_sha256(classifier)
     return sha256_json([classifier.card.model_dump(mode="json"), classifier.fingerprint(), answers,
                         code_hash(type(classifier))])
 

@@ -43,10 +43,13 @@ class Classifier:
     Attributes:
         card: What is known of the model.
         access: How much of it an attacker sees.
+        reference: The path or URL that :func:`radversary.classifiers.registry.load` gives it for; empty where none is
+            known. ``load`` notes it.
     """
 
     card: ModelCard
     access: Access
+    reference: str = ""
 
     @property
     def device(self) -> torch.device:

@@ -18,7 +18,7 @@ from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import ModelError, UnsafeModelError
 from radversary.storage.arrays import read_tensors
 from radversary.storage.documents import read_document
-from radversary.storage.files import sha256_file, write_json, write_whole
+from radversary.storage.files import is_file, sha256_file, write_json, write_whole
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
 
@@ -106,7 +106,7 @@ class SavedModels:
     def recognises(self, reference: str) -> bool:
         """Return whether there is a file of weights in safetensors."""
         path = Path(reference)
-        return path.suffix == ".safetensors" or (path / WEIGHTS).is_file()
+        return path.suffix == ".safetensors" or is_file(path / WEIGHTS)
 
     def load(self, reference: str) -> TorchClassifier:
         """Load the classifier; errors as in :func:`load_classifier`."""

@@ -9,6 +9,7 @@ import torch
 
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.files import load_classifier
+from radversary.classifiers.own_code import names_code
 from radversary.core.errors import ModelError
 from radversary.core.registry import Registry
 
@@ -56,7 +57,15 @@ def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Classi
     for name in CLASSIFIERS.names():
         loader = CLASSIFIERS.create(name)
         if loader.recognises(text):
-            return loader.load(text).to(device)
+            return _noted(loader.load(text).to(device), text)
     if "://" not in text:
         return load_classifier(Path(text)).to(device)  # which says what is missing there
     raise ModelError(f"{text} is no model of a known kind ({', '.join(CLASSIFIERS.names())})")
+
+
+def _noted(classifier: Classifier, reference: str) -> Classifier:
+    """Return a classifier that knows its reference; one that states another keeps that."""
+    if not classifier.reference:
+        place = "" if "://" in reference or names_code(reference) else str(Path(reference).resolve())
+        object.__setattr__(classifier, "reference", place or reference)  # it may be a frozen dataclass
+    return classifier

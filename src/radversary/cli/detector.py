@@ -44,9 +44,9 @@ def fit(
 ) -> None:
     """Learn what clean films look like; the next step is `detector calibrate`, on other patients.
 
-    The bundle holds the model, its card and what the detectors learned, as safetensors and JSON.
+    The bundle holds the model, its card and what the detectors learned, as safetensors and JSON; of a model that an
+    installed kind of model loads, its path or URL.
     """
-    from radversary.classifiers.files import check_savable
     from radversary.classifiers.probe import check_answers
     from radversary.classifiers.registry import load
     from radversary.execution.devices import select_device
@@ -54,12 +54,13 @@ def fit(
     from radversary.screening.bundle import save_guard
     from radversary.screening.films import read_films
     from radversary.screening.fitting import fit_guard, make_detectors, preset_named
+    from radversary.screening.kept_model import check_keepable
     from radversary.screening.views import named_views
     from radversary.storage.locks import locked
 
     names, views = tuple(use) if use else preset_named(preset), named_views(view or ())
     make_detectors(names, views, attacked=bool(attacked))
-    classifier = check_savable(load(model, device=select_device(device)))
+    classifier = check_keepable(load(model, device=select_device(device)))
     check_answers(classifier)
     with locked(out):  # before anything long, so that a second one is told at once
         films = read_films(clean, classifier.card, part=part, clean=True)

@@ -74,9 +74,9 @@ def verdict_cells(item: Verdict) -> tuple[str | Text, str, str, str]:
     if item.p_value is None:
         return Text("refused", style="bold yellow"), "", "", item.reason
     review = item.verdict == "review"
-    shown = f"{item.prediction} {item.probabilities[item.prediction]:.0%}"
-    return (Text("review", style="bold red") if review else "pass", f"{item.p_value:.{SUREST}f}", shown,
-            item.cue if review else "")
+    likely = f"{item.probabilities[item.prediction]:.0%}" if item.probabilities else "(label alone)"
+    return (Text("review", style="bold red") if review else "pass", f"{item.p_value:.{SUREST}f}",
+            f"{item.prediction} {likely}", item.cue if review else "")
 
 
 def families_table(result: FamiliesResult) -> Table:

@@ -20,8 +20,8 @@ def screen(
     films: Annotated[list[Path], typer.Argument(help="Images, folders, CSV tables (column file), or run folders.")],
     detector: Annotated[Path, typer.Option(help="Bundle of `radversary detector fit` and `calibrate`.")] = Path(
         "detector"),
-    model: Annotated[Path | None, typer.Option(help="The model you believe the bundle was made for; another is "
-                                                    "refused.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model you believe the bundle was made for, as for `detector "
+                                                   "fit`; another is refused.")] = None,
     lines: Annotated[bool, typer.Option("--json", help="One line of JSON a film instead of a table.")] = False,  # noqa: FBT002
     heat_maps: Annotated[Path | None, typer.Option(help="Write a heat map of each film under review here.")] = None,
     part: Annotated[str, typer.Option(help="Which part of a run's images.")] = "test",

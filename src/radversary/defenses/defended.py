@@ -12,6 +12,7 @@ from radversary.core.types import Access, Images, Labels
 from radversary.defenses.base import Transform
 from radversary.execution.devices import image_device
 from radversary.storage.files import sha256_json
+from radversary.storage.hashes import component_hash
 
 
 class Defended(Classifier):
@@ -41,8 +42,8 @@ class Defended(Classifier):
         self.access = classifier.access if adaptive else min(classifier.access, Access.SCORES)
 
     def fingerprint(self) -> str:
-        """Return a hash of the classifier's weights, the transform and what that was trained to."""
-        return sha256_json([self.classifier.fingerprint(), repr(self.transform), *self.transform.content_hashes()])
+        """Return a hash of the classifier's weights, the transform, what that was trained to, and its code."""
+        return sha256_json([self.classifier.fingerprint(), component_hash(self.transform)])
 
     @property
     def device(self) -> torch.device:

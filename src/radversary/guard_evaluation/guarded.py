@@ -23,7 +23,7 @@ from radversary.calibration.conformal import EVERY
 from radversary.calibration.fusion import Fusion
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import InputError
-from radversary.core.types import Images
+from radversary.core.types import Images, Labels
 from radversary.screening.guard import Guard
 from radversary.storage.files import sha256_json
 
@@ -142,6 +142,10 @@ class GuardedClassifier(Classifier):
     def logits(self, images: Images) -> Tensor:
         """Return the classifier's logits, (N, K)."""
         return self.guard.classifier.logits(images)
+
+    def decide(self, images: Images) -> Labels:
+        """Return what the classifier decides, (N,)."""
+        return self.guard.classifier.decide(images)
 
     def judged(self, images: Images) -> tuple[Tensor, Tensor]:
         """Return logits (N, K) and excess (N,) from one pass of the classifier."""

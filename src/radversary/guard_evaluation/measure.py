@@ -119,7 +119,7 @@ def judged(context: GuardEvaluationContext, label: str, rows: np.ndarray) -> pd.
         frame = _looked_at(context, label, strength, rows, images)
         if label in context.attacks:  # an attacker may find a way on which nothing is re-encoded
             look = context.guard.look(sent)
-            frame["predicted_direct"] = [context.images.classes[number] for number in look.probabilities.argmax(1)]
+            frame["predicted_direct"] = [context.images.classes[number] for number in look.decisions]
             frame["alarm_direct"] = context.guard.calibrated().alarms(look.scores, context.groups_of(rows))
         else:
             frame = frame.assign(predicted_direct=frame["predicted"], alarm_direct=frame["alarm"])
@@ -139,7 +139,7 @@ def _looked_at(context: GuardEvaluationContext, label: str, strength: float, row
         "patient_id": [own.patients[row] for row in rows],
         "label": [classes[int(number)] for number in own.labels[rows]], "kind": kind_of(label), "attack": label,
         "strength": strength, "knowledge": str(knowledge),
-        "predicted": [classes[number] for number in look.probabilities.argmax(1).tolist()],
+        "predicted": [classes[number] for number in look.decisions.tolist()],
         "anomaly_score": fusion.combined(look.scores, groups), "p_value": fusion.p_values(look.scores, groups),
         "alarm": fusion.alarms(look.scores, groups), "channels": seen.shape[1],
         "brightness": seen.double().mean((1, 2, 3)).numpy(), "file_bytes": sizes})

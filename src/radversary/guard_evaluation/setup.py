@@ -32,7 +32,7 @@ from radversary.screening.films import GROUPS, Films, bands
 from radversary.screening.guard import Guard
 from radversary.screening.views import identity
 from radversary.storage.files import sha256_json
-from radversary.storage.hashes import code_hash
+from radversary.storage.hashes import code_hash, made_of
 
 CLEAN, IDENTITY = "clean", "identity"
 
@@ -166,6 +166,6 @@ def guard_sha256(guard: Guard) -> str:
     scores = guard.look(probe_images(guard.classifier.card)).scores.astype("<f8").tobytes()
     return sha256_json({"model": classifier_hash(guard.classifier), "detectors": options,
                         "scores": sha256(scores).hexdigest(),
-                        "order": [[name, code_hash(type(detector))] for name, detector in guard.detectors.items()],
+                        "order": [[name, code_hash(*made_of(detector))] for name, detector in guard.detectors.items()],
                         "learned": sha256(learned).hexdigest(), "fusion": asdict(guard.calibrated()),
                         "grouped_by": guard.record.get("grouped_by"), "views": identity(guard.views)})

@@ -1,4 +1,4 @@
-"""A guard as a folder: classifier and card, what the detectors learned, thresholds; nothing in it can run code."""
+"""A guard as a folder: its model or the way to it, what the detectors learned, thresholds; nothing in it runs code."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from torch import Tensor
 
 from radversary import __version__
 from radversary.calibration.fusion import Fusion, FusionFacts
-from radversary.classifiers.files import load_classifier, save_classifier
-from radversary.classifiers.torch_module import TorchClassifier
+from radversary.classifiers.probe import probe_images
+from radversary.classifiers.registry import load
 from radversary.core.errors import InputError, ModelError
 from radversary.core.text import FAULT, quoted, sentence
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.guard import Guard
+from radversary.screening.kept_model import check_keepable, keep, load_kept, model_sha256
+from radversary.screening.looks import Looks
 from radversary.screening.views import add_views, load_views, save_views
 from radversary.storage.arrays import read_tensors
 from radversary.storage.documents import Document, Sha256, checked, read_document
@@ -45,10 +47,12 @@ class GuardRecord(Document):
         detectors: Name and options of each detector; the columns of the scores are in this order.
         record: Facts for people.
         views: Name of each view and the hash of what it acts with.
-        model_sha256: Of the model's weights.
+        model_sha256: Of the model (:func:`radversary.screening.kept_model.model_sha256`).
+        reference: The path or URL that leads to the model; None where its weights lie in the bundle.
         learned_sha256: Of the file of what the detectors learned.
         fusion: The thresholds; None before calibration.
         thresholds: What they promise (:func:`promise`); None before calibration.
+        looks: What classifier and detectors make of generated images; None in bundles of earlier versions.
     """
 
     format: int
@@ -60,6 +64,8 @@ class GuardRecord(Document):
     learned_sha256: Sha256
     fusion: FusionFacts | None
     thresholds: dict[str, JsonValue] | None
+    looks: Looks | None = None
+    reference: str | None = Field(default=None, min_length=1, max_length=4096)
 
     @field_validator("record")
     @classmethod
@@ -76,7 +82,6 @@ class GuardRecord(Document):
         return detectors
 
 
-
 def save_guard(guard: Guard, folder: Path) -> Path:
     """Save a guard; ``guard.json`` is written last, so that a folder that has one is whole.
 
@@ -88,20 +93,20 @@ def save_guard(guard: Guard, folder: Path) -> Path:
         The folder.
 
     Raises:
-        ModelError: Its classifier is no network of ours, so that it could not be loaded again.
+        ModelError: Its classifier could not be loaded again
+            (:func:`radversary.screening.kept_model.check_keepable`).
         BusyError: Another process writes the folder.
         StorageError: The disk refused.
     """
-    if not isinstance(guard.classifier, TorchClassifier):
-        raise ModelError(f"only a PyTorch classifier can be saved in a bundle, got {guard.classifier!r}")
+    check_keepable(guard.classifier)
     with locked(folder):
-        return _saved(guard, guard.classifier, folder)
+        return _saved(guard, folder)
 
 
-def _saved(guard: Guard, classifier: TorchClassifier, folder: Path) -> Path:
+def _saved(guard: Guard, folder: Path) -> Path:
     """Save a guard in a folder that nobody else writes."""
     (folder / GUARD).unlink(missing_ok=True)
-    model = save_classifier(classifier, folder / MODEL)
+    reference, model = keep(guard.classifier, folder / MODEL)
     tensors = {f"{name}/{key}": value.detach().cpu().contiguous()
                for name, detector in guard.detectors.items() for key, value in detector.learned.items()}
     tensors |= {f"{SEEN}/{how}": hashes for how, hashes in guard.seen.items()}
@@ -111,8 +116,9 @@ def _saved(guard: Guard, classifier: TorchClassifier, folder: Path) -> Path:
     options = [[name, detector.options()] for name, detector in guard.detectors.items()]
     facts = {"format": FORMAT, "radversary": __version__, "detectors": options, "record": dict(guard.record),
              "views": save_views(guard.views, folder / VIEWS),
-             "model_sha256": model.card.sha256, "learned_sha256": sha256_file(learned),
-             "fusion": None if guard.fusion is None else asdict(guard.fusion)}
+             "model_sha256": model, "reference": reference, "learned_sha256": sha256_file(learned),
+             "fusion": None if guard.fusion is None else asdict(guard.fusion),
+             "looks": Looks.of(guard).model_dump(mode="json")}
     facts["thresholds"] = None if guard.fusion is None else promise(guard.fusion)
     write_json(folder / GUARD, {**facts, "sha256": sha256_json(facts)})
     return folder
@@ -137,14 +143,15 @@ def load_guard(folder: Path, *, device: torch.device | str = "cpu") -> Guard:
         The guard.
 
     Raises:
-        ModelError: A part is missing or damaged, or was calibrated with another model or other detectors.
+        ModelError: A part is missing or damaged, was calibrated with another model or other detectors, or the code of
+            the model or of a detector was changed since, so that it answers generated images otherwise.
         UnknownNameError: It names a detector that does not exist here.
     """
     record = _record(folder)
-    classifier = load_classifier(folder / MODEL).to(device)
-    if classifier.card.sha256 != record.model_sha256:
+    classifier = load_kept(record.reference, folder / MODEL, device=device)
+    if (found := model_sha256(classifier)) != record.model_sha256:
         raise ModelError(f"the thresholds in {folder} were set for another model (sha256 {record.model_sha256[:12]}, "
-                         f"here lies {classifier.card.sha256[:12]}); calibrate anew")
+                         f"here lies {found[:12]}); calibrate anew")
     learned = _learned(folder, record.learned_sha256)
     views = load_views(record.views, folder / VIEWS)
     detectors = add_views({name: REFERENCE_FREE.create(name, **options) for name, options in record.detectors}, views)
@@ -152,7 +159,7 @@ def load_guard(folder: Path, *, device: torch.device | str = "cpu") -> Guard:
         detector.bind(classifier).restore(_under(name, learned))
     guard = Guard(classifier=classifier, detectors=detectors, fusion=_fusion(record, folder / GUARD), views=views,
                   record=record.record, seen=_under(SEEN, learned))
-    _check_looks(guard, folder)
+    _check_looks(guard, record.looks, folder)
     return guard
 
 
@@ -204,17 +211,16 @@ def _learned(folder: Path, expected: str) -> dict[str, Tensor]:
     return read_tensors(path, error=ModelError, remedy=ANEW)
 
 
-def _check_looks(guard: Guard, folder: Path) -> None:
-    """Let a guard look at one picture, because what its detectors learned may be of another shape than they look for.
+def _check_looks(guard: Guard, noted: Looks | None, folder: Path) -> None:
+    """Let a guard look at generated images: what its detectors learned may be of another shape than they look for.
 
     Raises:
-        ModelError: They cannot look.
+        ModelError: They cannot look, or see something else than was noted when the guard was saved.
     """
     card = guard.classifier.card
-    ramp = torch.linspace(0.0, 1.0, card.size)
-    picture = (ramp[:, None] * ramp.flip(0)).expand(1, card.channels, card.size, card.size)
+    picture = probe_images(card, 1)
     try:
-        scores = guard.look(picture).scores
+        found = Looks.of(guard)
         with torch.no_grad():
             features = guard.features(picture)
             for detector in guard.detectors.values():
@@ -222,18 +228,22 @@ def _check_looks(guard: Guard, folder: Path) -> None:
     except (InputError, RuntimeError, ValueError, LookupError, TypeError, ArithmeticError) as error:
         reason = sentence(str(error), FAULT)
         raise ModelError(f"{folder / LEARNED} does not hold what its detectors learn ({reason}); {ANEW}") from error
-    if scores.shape != (1, len(guard.detectors)):
-        raise ModelError(f"{folder / LEARNED} does not hold what its detectors learn; {ANEW}")
+    if noted is not None:
+        noted.check(found, model=card.name, detectors=tuple(guard.detectors))
 
 
-def check_model(guard: Guard, folder: Path) -> None:
-    """Refuse a guard that was made for another model than the one in a folder.
+def check_model(guard: Guard, reference: str | Path) -> None:
+    """Refuse a guard that was made for another model than that of a reference.
+
+    Args:
+        guard: The guard.
+        reference: The model's folder, or what else :func:`radversary.classifiers.registry.load` takes.
 
     Raises:
         ModelError: It was, or there is no model.
     """
-    given = load_classifier(folder).card
-    if given.sha256 != guard.classifier.card.sha256:
-        raise ModelError(f"the thresholds were set for model {guard.classifier.card.name!r} (sha256 "
-                         f"{guard.classifier.card.sha256[:12]}), not for {given.name!r} ({given.sha256[:12]}); "
-                         "fit and calibrate a detector for it")
+    given = load(reference)
+    own, other = model_sha256(guard.classifier), model_sha256(given)
+    if own != other:
+        raise ModelError(f"the thresholds were set for model {guard.classifier.card.name!r} (sha256 {own[:12]}), not "
+                         f"for {given.card.name!r} ({other[:12]}); fit and calibrate a detector for it")

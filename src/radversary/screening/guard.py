@@ -18,7 +18,7 @@ from radversary.calibration.fusion import Fusion, fuse
 from radversary.calibration.thresholds import images_needed
 from radversary.classifiers.base import Classifier, Features
 from radversary.core.errors import InputError
-from radversary.core.types import Images
+from radversary.core.types import Access, Images
 from radversary.defenses.base import Transform
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.execution.devices import image_device
@@ -34,11 +34,22 @@ class Look:
 
     Attributes:
         scores: Anomaly scores, (N, D) in double precision, one column a detector.
-        probabilities: (N, K).
+        decisions: The decided classes, int64 (N,).
+        probabilities: (N, K); (N, 0) where the classifier gives labels alone.
     """
 
     scores: NDArray[np.float64]
+    decisions: NDArray[np.int64]
     probabilities: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, scores: Tensor, answers: Tensor) -> Look:
+        """Return what is seen: scores (N, D), and logits (N, K) or, of a classifier of labels alone, labels (N,)."""
+        seen = scores.double().cpu().numpy()
+        if answers.ndim == 1:
+            return cls(seen, answers.cpu().numpy(), np.empty((len(seen), 0)))
+        probabilities = answers.double().softmax(1).cpu().numpy()
+        return cls(seen, probabilities.argmax(1), probabilities)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,20 +124,32 @@ class Guard:
         """
         parts = batches(images)
         with torch.no_grad():
-            seen = [self.anomaly_score(part.to(image_device(self.classifier.device)))
+            seen = [self._seen(part.to(image_device(self.classifier.device)))
                     for part in (track(parts, title, total=ceil(len(images) / BATCH)) if title else parts)]
-        classes = len(self.classifier.card.classes)
-        scores = torch.cat([item[0] for item in seen]) if seen else torch.zeros(0, len(self.detectors))
-        logits = torch.cat([item[1] for item in seen]) if seen else torch.zeros(0, classes)
-        return Look(scores.double().cpu().numpy(), logits.double().softmax(1).cpu().numpy())
+        if not seen:
+            return Look.of(torch.zeros(0, len(self.detectors)), torch.zeros(0, len(self.classifier.card.classes)))
+        return Look.of(torch.cat([item[0] for item in seen]), torch.cat([item[1] for item in seen]))
 
     def anomaly_score(self, images: Images) -> tuple[Tensor, Tensor]:
-        """Return scores (N, D) and logits (N, K), differentiable where gradients are on."""
+        """Return scores (N, D) and logits (N, K), differentiable where gradients are on.
+
+        Raises:
+            AccessError: The classifier gives labels alone.
+        """
         features = self.features(images)
         logits = self.classifier.logits(images) if features is None else features.logits
+        return self._scores(images, features), logits
+
+    def _seen(self, images: Images) -> tuple[Tensor, Tensor]:
+        """Return scores (N, D), and logits (N, K) or, where the classifier gives no more, its labels (N,)."""
+        if self.classifier.access < Access.SCORES:  # such a one shows no features either
+            return self._scores(images, None), self.classifier.decide(images)
+        return self.anomaly_score(images)
+
+    def _scores(self, images: Images, features: Features | None) -> Tensor:
         scores = [detector.judge(detector.measure(images, features if detector.reads else None)).double()
                   for detector in self.detectors.values()]
-        return torch.stack(scores, dim=1), logits
+        return torch.stack(scores, dim=1)
 
     def features(self, images: Images) -> Features | None:
         """Return the classifier's features of images, None where no detector reads them."""
@@ -207,8 +230,8 @@ class Guard:
         titles = names if names is not None else [str(number) for number in range(len(images))]
         within = groups if groups is not None else [next(iter(fusion.final.scores))] * len(images)
         alarms = fusion.alarms(look.scores, groups)
-        return [self._verdict(titles[row], bool(alarms[row]), float(final[row]), own[row], look.probabilities[row],
-                              within[row]) for row in range(len(images))]
+        return [self._verdict(titles[row], bool(alarms[row]), float(final[row]), own[row], int(look.decisions[row]),
+                              look.probabilities[row], within[row]) for row in range(len(images))]
 
     def _check_finite(self, look: Look) -> None:
         for column, name in enumerate(self.detectors):
@@ -216,14 +239,14 @@ class Guard:
                 raise InputError(f"detector {name!r} gives a score that is no finite number")
 
     def _verdict(self, name: str, alarm: bool, p_value: float, own: NDArray[np.float64],  # noqa: FBT001
-                 probabilities: NDArray[np.float64], group: str) -> Verdict:
+                 decision: int, probabilities: NDArray[np.float64], group: str) -> Verdict:
         classes, detectors = self.classifier.card.classes, list(self.detectors)
         strongest = detectors[int(own.argmin())]
         return Verdict(image=name, verdict="review" if alarm else "pass", p_value=p_value,
                        cue=f"{strongest}: {CUES.get(strongest, 'unlike clean films')}",
                        detectors=dict(zip(detectors, map(float, own), strict=True)),
-                       prediction=classes[int(probabilities.argmax())],
-                       probabilities=dict(zip(classes, map(float, probabilities), strict=True)), group=group)
+                       prediction=classes[decision], group=group,
+                       probabilities=dict(zip(classes, map(float, probabilities), strict=False)))
 
 
 def pixels_sha256(images: ImagesOrSource) -> str:

@@ -36,8 +36,8 @@ class Verdict:
             was refused.
         cue: The strongest cue in words; empty where it was refused.
         detectors: Each detector's own p-value.
-        prediction: The likeliest class; empty where it was refused.
-        probabilities: Each class's probability.
+        prediction: The decided class; empty where it was refused.
+        probabilities: Each class's probability; empty where it was refused or the classifier gives labels alone.
         group: The group it was judged within.
         place: Where it lies: the folder, table, run or file as it was given; empty for images in memory.
         reason: Why it was refused.

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import ast
 import sys
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from functools import lru_cache, partial
 from hashlib import sha256
+from inspect import isfunction, ismethod
 from pathlib import Path
 from typing import Any, Final
 
+from torch import nn
+
 from radversary.storage.files import sha256_json
 
-LIBRARIES: Final = ("builtins", "abc", "typing", "torch", "enum", *sys.stdlib_module_names)
+LIBRARIES: Final = frozenset((
+    *sys.stdlib_module_names, "torch", "lightning", "monai", "kornia", "torchmetrics", "torchvision", "sklearn",
+    "scipy", "numpy", "pandas", "pyarrow", "PIL", "pydantic", "safetensors"))
 """Top modules whose code is told by their version, not by their text."""
 
 
@@ -20,13 +27,62 @@ def component_hash(part: Any) -> str:  # noqa: ANN401
 
     Args:
         part: A part whose repr shows its hyper-parameters; ``content_hashes()`` gives the hashes of what it draws on.
+            The code of the parts that it is made of counts too (:func:`made_of`).
     """
     drawn_on = part.content_hashes() if hasattr(part, "content_hashes") else ()
-    return sha256_json([repr(part), list(drawn_on), code_hash(type(part))])
+    return sha256_json([repr(part), list(drawn_on), code_hash(*made_of(part))])
 
 
-def code_hash(part: Any) -> str:  # noqa: ANN401
-    """Return a hash of the code that a class and its bases, or a function, are written in; libraries are left out.
+def made_of(part: Any) -> list[Any]:  # noqa: ANN401
+    """Return the classes and functions of a part and of all parts that it holds, each once.
+
+    Held are the values of its attributes, what stands in lists, tuples, sets and mappings there, and what
+    ``built_parts()`` returns of a part that builds others by name. Objects of libraries are not looked into, but for
+    the modules that a module of theirs holds.
+
+    Example:
+        >>> from fractions import Fraction
+        >>> made_of([Fraction(1)]) == [list, Fraction]
+        True
+    """
+    # What is seen is kept, so that no two objects bear one id in turn.
+    seen: dict[int, Any] = {}
+    waiting = [part]
+    while waiting:
+        held = waiting.pop()
+        if id(held) not in seen:
+            seen[id(held)] = held
+            waiting += _held(held)
+    return list(dict.fromkeys(item if isinstance(item, type) or isfunction(item) else type(item)
+                              for item in seen.values()))
+
+
+def _held(item: Any) -> Iterable[Any]:  # noqa: ANN401
+    """Return the objects that one object holds directly."""
+    if isinstance(item, Mapping):
+        return item.values()
+    if isinstance(item, list | tuple | set | frozenset):
+        return item
+    if isinstance(item, partial):
+        return (item.func, *item.args, *item.keywords.values())
+    if ismethod(item):
+        return (item.__self__,)
+    if isinstance(item, type) or isfunction(item):
+        return ()
+    if _is_library(type(item).__module__):
+        return item.children() if isinstance(item, nn.Module) else ()
+    slots = (getattr(item, field.name, None) for field in fields(item)) if is_dataclass(item) else ()
+    built = item.built_parts() if hasattr(item, "built_parts") else ()
+    return (*getattr(item, "__dict__", {}).values(), *slots, *built)
+
+
+def _is_library(module: str) -> bool:
+    """Return whether a module's code is told by a version."""
+    return module.partition(".")[0] in LIBRARIES
+
+
+def code_hash(*parts: Any) -> str:  # noqa: ANN401
+    """Return a hash of the code that classes and their bases, or functions, are written in; libraries are left out.
 
     Counted are the files that they stand in and what these import of the same package; of radversary's own, what they
     import of the same room (``radversary.attacks``); of a lone file, the files beside it.
@@ -35,8 +91,8 @@ def code_hash(part: Any) -> str:  # noqa: ANN401
         >>> code_hash(dict) == code_hash(list), code_hash(code_hash) == code_hash(dict)
         (True, False)
     """
-    written = {str(piece.__module__) for piece in (part.__mro__ if isinstance(part, type) else (part,))}
-    modules = {module for module in written if module.partition(".")[0] not in LIBRARIES}
+    pieces = (piece for part in parts for piece in (part.__mro__ if isinstance(part, type) else (part,)))
+    modules = {str(piece.__module__) for piece in pieces if not _is_library(str(piece.__module__))}
     return sha256("".join(_source(module) for module in sorted(_with_imports(modules))).encode()).hexdigest()
 
 

@@ -25,7 +25,7 @@ from radversary.storage.locks import locked
 from radversary.storage.plans import parse_plan, plan_text
 from radversary.study.checks import check_audit
 from radversary.study.model_folders import seen_images
-from radversary.study.placing import SavedInputs, load_model
+from radversary.study.placing import SavedInputs, folder_of, load_model
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare, source_text
 from radversary.study.run import PREPARE, Clock
@@ -45,9 +45,10 @@ def audit_model(plan: AuditPlan, model: str | Path, source: Mapping[str, Any], o
     """Audit a model that exists on a data source.
 
     Args:
-        plan: What to do; defences and surrogates are named by the folders of saved models.
-        model: Folder of the victim, or a reference to what makes it, such as ``my_model.py:victim``; that code is
-            imported and so runs.
+        plan: What to do; defences and surrogates are named by the folders of saved models, or by other references that
+            :func:`radversary.classifiers.registry.load` takes, Python code excepted.
+        model: Folder of the victim, or another reference; ``my_model.py:victim`` names code, which is imported and so
+            runs.
         source: Name and options of a data source.
         out: The run folder.
         device: ``auto`` or a torch device, for the models.
@@ -70,7 +71,7 @@ def audit_model(plan: AuditPlan, model: str | Path, source: Mapping[str, Any], o
     others = {defence.model for defence in plan.defences} - {"victim"}
     surrogates = {attack.surrogate for attack in plan.attacks if attack.surrogate is not None} - others
     refuse_code(others | surrogates)
-    models = {"victim": model, **{name: Path(name) for name in sorted(others | surrogates)}}
+    models = {"victim": model, **{name: name for name in sorted(others | surrogates)}}
     classifiers = {name: load_model(reference, device=place) for name, reference in models.items()}
     check_models(classifiers, surrogates)
     card, fingerprint = classifiers["victim"].card, weights_hash(classifiers["victim"])
@@ -90,10 +91,10 @@ def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mappi
     with clock.step(PREPARE):
         images, report = prepare(data, out / "data", seed=plan.seed)
     others = {defence.model for defence in plan.defences} - {"victim"}
-    parts = {f"defence model {name}": Path(name) for name in sorted(others)}
+    parts: dict[str, str | Path] = {f"defence model {name}": name for name in sorted(others)}
     parts |= {f"restorer {folder}": folder for folder in restorers_of(plan)}
-    seen = [*seen_before(Path(models["victim"]), images),
-            *(f"{part}: {text}" for part, folder in parts.items() for text in seen_before(folder, images))]
+    seen = [*seen_before(models["victim"], images),
+            *(f"{part}: {text}" for part, reference in parts.items() for text in seen_before(reference, images))]
     report = report.model_copy(update={"warnings": (*report.warnings, *seen)})
     inputs = AuditInputs(classifiers=classifiers, images=images, report=report, source=source_text(data, images),
                          seconds=clock.seconds([PREPARE]), document=document,
@@ -114,8 +115,8 @@ def refuse_code(names: Collection[str]) -> None:
         PlanError: A name is a reference to Python code.
     """
     if code := sorted(filter(names_code, names)):
-        raise PlanError(f"the plan names {code[0]!r}, which is Python code; a plan names folders of saved models "
-                        "alone, and code is imported only for the model that you name yourself (--model)")
+        raise PlanError(f"the plan names {code[0]!r}, which is Python code; a plan names models that load without "
+                        "running code, which is imported only for the model that you name yourself (--model)")
 
 
 def weights_hash(classifier: Classifier) -> str:
@@ -152,13 +153,14 @@ def restorers_of(plan: AuditPlan) -> list[Path]:
     return sorted({Path(part.options["folder"]) for part in named if "folder" in part.options})
 
 
-def seen_before(model: Path, images: PreparedImages) -> tuple[str, ...]:
-    """Say whether the model was trained on the images it is audited on, as far as that is known.
+def seen_before(model: str | Path, images: PreparedImages) -> tuple[str, ...]:
+    """Say whether a model, by its reference, was trained on the images it is audited on, as far as that is known.
 
     Raises:
         DataError: More than half of the test images were in its training: such an audit says nothing.
     """
-    seen = seen_images(model)
+    folder = folder_of(model)
+    seen = None if folder is None else seen_images(folder)
     if seen is None:
         return ("it is not known which images the model was trained on; any that are here flatter it",)
     tested = images.table.frame["file_sha256"].iloc[images.rows("test")]

@@ -60,11 +60,26 @@ def load_model(reference: str | Path, *, device: torch.device | str = "cpu") -> 
         ModelError: The model cannot be loaded, or the note of its transforms is damaged.
         UnknownNameError: A transform that does not exist here.
     """
-    model, place = load(reference, device=device), Path(reference)
-    if not place.exists():  # a model that no folder holds has no note beside it
+    model, folder = load(reference, device=device), folder_of(reference)
+    if folder is None or not (folder / INPUT).is_file():
         return model
-    note = (place if place.is_dir() else place.parent) / INPUT
-    return Defended(model, read_input(note), inherent=True) if note.is_file() else model
+    return Defended(model, read_input(folder / INPUT), inherent=True)
+
+
+def folder_of(reference: str | Path) -> Path | None:
+    """Return the folder that a model lies in, with what is noted beside it; None where no path leads to the model.
+
+    Args:
+        reference: As for :func:`load_model`.
+
+    Example:
+        >>> folder_of("https://example.org/model"), folder_of("my_model.py:victim")
+        (None, None)
+    """
+    place = Path(reference)
+    if "://" in str(reference) or not place.exists():
+        return None
+    return place if place.is_dir() else place.parent
 
 
 @dataclass(frozen=True)

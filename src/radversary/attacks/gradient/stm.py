@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -78,6 +79,10 @@ class StyleTransferMethod(MomentumFGSM):
     def content_hashes(self) -> tuple[str, ...]:
         """Return the hashes of the styles, sorted, and that of the stylizer's weights."""
         return (*sorted(self.bank().hashes()), AdaIn().content_hashes())
+
+    def built_parts(self) -> tuple[Any, ...]:
+        """Return the stylizer."""
+        return (AdaIn(),)
 
     def gradient(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Tensor:
         """Return the mean gradient at the copies of each image."""

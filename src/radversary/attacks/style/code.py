@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from sklearn.covariance import ledoit_wolf
@@ -153,6 +153,10 @@ class StyleCodeAttack(Attack):
     def content_hashes(self) -> tuple[str, ...]:
         """Return the hashes of the styles, sorted, and that of the stylizer."""
         return (*sorted(self.bank().hashes()), AdaIn().content_hashes())
+
+    def built_parts(self) -> tuple[Any, ...]:
+        """Return the stylizer."""
+        return (AdaIn(),)
 
     @torch.enable_grad()
     def perturb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:

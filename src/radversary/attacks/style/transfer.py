@@ -84,6 +84,10 @@ class StyleTransferAttack(Attack):
         weights = self.build_generator().content_hashes()
         return (*sorted(self.bank().hashes()), *([weights] if weights else []))
 
+    def built_parts(self) -> tuple[Any, ...]:
+        """Return the style generator."""
+        return (self.build_generator(),)
+
     def stylise(self, images: Images, streams: Streams) -> Images:
         """Draw each image in the style its stream picks, at full opacity.
 
