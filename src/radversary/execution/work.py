@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from radversary.execution.cancellation import Cancellation
@@ -60,6 +61,11 @@ class Progress:
     def end(self, work: Work) -> None:
         """Take note of work that has ended or was left."""
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Keep out of the way while something else is printed."""
+        yield
+
 
 class Relay(Progress):
     """Hands each change to a function, such as a service's.
@@ -70,6 +76,7 @@ class Relay(Progress):
         announced: Called with a line as each step begins.
 
     Example:
+        >>> from radversary.execution.progress import reporting, track
         >>> heard = []
         >>> with reporting(Relay(lambda work: heard.append((work.description, work.done)))):
         ...     _ = list(track([1, 2], "counting"))
