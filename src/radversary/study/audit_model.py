@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from radversary.audit.plan import AuditPlan
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
-from radversary.audit.setup import AuditInputs
+from radversary.audit.setup import AuditInputs, test_rows
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.own_code import names_code
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import DataError, ModelError, PlanError
-from radversary.data.prepared import PreparedImages
 from radversary.execution.devices import select_device
 from radversary.execution.progress import reporting
 from radversary.execution.work import Progress
@@ -29,6 +28,9 @@ from radversary.study.placing import SavedInputs, load_model
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare, source_text
 from radversary.study.run import PREPARE, Clock
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DEFAULT_AUDIT: Final[Mapping[str, Any]] = {
     "attacks": ({"label": "style", "name": "style-transfer", "strengths": (0.1, 0.3, 0.5, 1.0)},
@@ -92,8 +94,9 @@ def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mappi
     others = {defence.model for defence in plan.defences} - {"victim"}
     parts = {f"defence model {name}": Path(name) for name in sorted(others)}
     parts |= {f"restorer {folder}": folder for folder in restorers_of(plan)}
-    seen = [*seen_before(Path(models["victim"]), images),
-            *(f"{part}: {text}" for part, folder in parts.items() for text in seen_before(folder, images))]
+    tested = images.table.frame["file_sha256"].iloc[test_rows(plan, images)]
+    seen = [*seen_before(Path(models["victim"]), tested),
+            *(f"{part}: {text}" for part, folder in parts.items() for text in seen_before(folder, tested))]
     report = report.model_copy(update={"warnings": (*report.warnings, *seen)})
     inputs = AuditInputs(classifiers=classifiers, images=images, report=report, source=source_text(data, images),
                          seconds=clock.seconds([PREPARE]), document=document,
@@ -152,8 +155,12 @@ def restorers_of(plan: AuditPlan) -> list[Path]:
     return sorted({Path(part.options["folder"]) for part in named if "folder" in part.options})
 
 
-def seen_before(model: Path, images: PreparedImages) -> tuple[str, ...]:
+def seen_before(model: Path, tested: pd.Series[str]) -> tuple[str, ...]:
     """Say whether the model was trained on the images it is audited on, as far as that is known.
+
+    Args:
+        model: Its folder.
+        tested: SHA-256 of the file behind each image that it is audited on.
 
     Raises:
         DataError: More than half of the test images were in its training: such an audit says nothing.
@@ -161,7 +168,6 @@ def seen_before(model: Path, images: PreparedImages) -> tuple[str, ...]:
     seen = seen_images(model)
     if seen is None:
         return ("it is not known which images the model was trained on; any that are here flatter it",)
-    tested = images.table.frame["file_sha256"].iloc[images.rows("test")]
     known = int(tested.isin(seen).sum())
     if 2 * known > len(tested):
         raise DataError(f"{known} of {len(tested)} test images were in this model's training; give images it has not "
