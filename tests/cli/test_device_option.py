@@ -6,10 +6,12 @@ import json
 
 import pytest
 import torch
+import typer
 import yaml
 
 from elsewhere import elsewhere
 from radversary.classifiers.torch_module import TorchClassifier
+from radversary.cli.main import app
 from radversary.core.errors import PlanError
 from radversary.study.audit_model import audit_model
 from tiny_learned import OneEpoch
@@ -125,12 +127,23 @@ def test_images_are_attacked_and_compared_there(radversary, film, tmp_path, far)
     ("screen", "{film}", "--detector", "{none}"), ("detector", "fit", "{film}", "--model", "{model}"),
     ("detector", "calibrate", "{film}", "--detector", "{none}"),
     ("detector", "check", "{film}", "--detector", "{none}"),
-    ("demo", "--out", "{none}")], ids=" ".join)
+    ("train", "stylizer", "--out", "{none}"), ("demo", "--out", "{none}")], ids=" ".join)
 def test_a_device_that_is_not_there_is_one_sentence(radversary, words, film, phantoms, make_model, tmp_path):
     places = {"film": film, "phantoms": phantoms, "model": make_model("a", "b"), "none": tmp_path / "none"}
     found = radversary(*(word.format(**places) for word in words), "--device", "cuda:99")
     assert found.code == 2
     assert found.err.strip() == "error: device 'cuda:99' is not available here; use 'auto' or 'cpu'"
+
+
+def test_every_verb_that_computes_with_models_takes_a_device():
+    def verbs(command, words=()):
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            return {" ".join(words): {option for given in command.params for option in given.opts}}
+        return {name: options for word, own in inner.items() for name, options in verbs(own, (*words, word)).items()}
+
+    lacking = {name for name, options in verbs(typer.main.get_command(app)).items() if "--device" not in options}
+    assert lacking == {"report", "compare", "figures", "list", "data prepare", "data check", "data phantoms"}
 
 
 def test_the_library_says_the_same(tmp_path):

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 import radversary.data.preparing as preparing
-from radversary.core.errors import DataError, PlanError, StorageError, UnknownNameError
+from radversary.core.errors import CancelledError, DataError, PlanError, StorageError, UnknownNameError
 from radversary.core.types import check_images
 from radversary.data.prepare_folder import prepare_images
 from radversary.data.prepared import PreparedImages
@@ -21,6 +21,8 @@ from radversary.data.preparing import parallel
 from radversary.data.reading import read_image
 from radversary.data.splits import split_by_patient
 from radversary.data.table import ImageTable
+from radversary.execution.cancellation import Cancellation
+from radversary.execution.work import Relay
 from radversary.imaging.image import InputRule, to_model_input
 from radversary.imaging.intensity import resize, rotate
 from radversary.imaging.png import png_round_trip
@@ -300,3 +302,18 @@ def test_codes_beyond_the_depth_are_refused_when_they_are_read(tmp_path) -> None
         images.tensor([0, 1])
     sound = PreparedImages(tmp_path, ImageTable(frame), codes - 1, InputRule(size=4), (), "")
     assert float(sound.tensor([1]).max()) == 1.0
+
+
+def test_preparing_tells_how_far_it_is_and_stops_with_nothing_half_written(make_table, tmp_path) -> None:
+    token, told = Cancellation(), []
+
+    def tell(work) -> None:
+        told.append((work.description, work.done, work.total))
+        if work.done == 5:
+            token.cancel()
+
+    with pytest.raises(CancelledError):
+        prepare_images(make_table(), size=16, folder=tmp_path / "out", progress=Relay(tell, token))
+    assert told[0] == ("reading images", 0, 36)
+    assert max(done for _, done, _ in told) == 5
+    assert not [name for name in FILES if (tmp_path / "out" / name).exists()]

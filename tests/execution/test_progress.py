@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 import time
 
 import pytest
 from rich.console import Console
 
+from radversary.cli import console
 from radversary.core.errors import CancelledError
 from radversary.execution.bars import Bars
 from radversary.execution.cancellation import Cancellation
@@ -70,15 +72,48 @@ def test_the_time_left_follows_the_pace_so_far():
 
 
 def test_a_terminal_shows_nested_bars_and_names_with_brackets():
-    console = Console(file=io.StringIO(), force_terminal=True, width=100, highlight=False, color_system=None)
-    with reporting(Bars(console=console)) as progress:
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=100, highlight=False, color_system=None)
+    with reporting(Bars(console=terminal)) as progress:
         progress.announce("step [red]one[/]")
         for _ in track([1, 2], "outer [x]"):
             for _ in track([1], "inner"):
                 pass
-    shown = console.file.getvalue()
+    shown = terminal.file.getvalue()
     assert "step [red]one[/]" in shown
     assert "outer [x]" in shown
+
+
+def on_screen(written: str) -> list[str]:
+    """Return the lines that a terminal shows after what was written to it; it scrolls without end."""
+    lines, row, column = [""], 0, 0
+    for mark in re.findall(r"\x1b\[[?\d;]*[A-Za-z]|[^\x1b]", written):
+        if mark == "\n":
+            row, column = row + 1, 0
+            lines += [""] * (row + 1 - len(lines))
+        elif mark == "\r":
+            column = 0
+        elif mark == "\x1b[2K":
+            lines[row] = ""
+        elif mark == "\x1b[1A":
+            row -= 1
+        elif len(mark) == 1:
+            lines[row] = lines[row][:column].ljust(column) + mark + lines[row][column + 1:]
+            column += 1
+    return [line.rstrip() for line in lines]
+
+
+def test_bars_and_lines_of_results_do_not_run_into_each_other(monkeypatch):
+    terminal = io.StringIO()
+    bars = Bars(console=Console(file=terminal, force_terminal=True, width=60, color_system=None))
+    monkeypatch.setattr(console, "RESULTS", Console(file=terminal, width=60))
+    monkeypatch.setattr(console, "NOTES", Console(file=terminal, width=60))
+    with reporting(bars):
+        for item in track(range(2), "Screening"):
+            console.tell_lines(f'{{"image": {item}}}')
+            console.say(f"heat map of {item}")
+            assert "Screening" in on_screen(terminal.getvalue())[-1]
+    assert [line for line in on_screen(terminal.getvalue()) if line] == [
+        '{"image": 0}', "heat map of 0", '{"image": 1}', "heat map of 1"]
 
 
 def test_items_are_drawn_one_at_a_time():

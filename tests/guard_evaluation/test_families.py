@@ -9,8 +9,10 @@ from tiny_guard_evaluation import STYLE, make_images, make_plan
 from radversary.attacks.style.transfer import StyleTransferAttack
 from radversary.audit.plan import AttackPlan
 from radversary.classifiers.torch_module import TorchClassifier
-from radversary.core.errors import AccessError, DataError, InputError, ModelError, PlanError
+from radversary.core.errors import AccessError, CancelledError, DataError, InputError, ModelError, PlanError
 from radversary.detectors.learned import LearnedDetector
+from radversary.execution.cancellation import Cancellation
+from radversary.execution.work import Relay
 from radversary.guard_evaluation.families import run as families
 from radversary.guard_evaluation.families.result import FamiliesResult
 from radversary.guard_evaluation.families.run import leave_one_family_out
@@ -143,6 +145,20 @@ def test_a_second_run_repeats_nothing_and_ends_with_the_same_bytes(finished, ima
                              train_images=12, detector=DETECTOR)
         assert calls == []
     assert (folder / "families.json").read_bytes() == before
+
+
+def test_who_is_named_is_told_and_may_stop_it(images, victim, tmp_path):
+    token, told = Cancellation(), []
+
+    def tell(work) -> None:
+        told.append(work.description)
+        token.cancel()
+
+    with pytest.raises(CancelledError):
+        leave_one_family_out(make_plan(**QUICK), victim, images, tmp_path, train_images=12, detector=DETECTOR,
+                             progress=Relay(tell, token))
+    assert told
+    assert not (tmp_path / "families.json").exists()
 
 
 def test_whatever_a_detector_depends_on_is_in_its_key(images, victim):

@@ -8,7 +8,7 @@ import signal
 import traceback
 import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -67,7 +67,28 @@ def run_trial(index: int, *, seed: int, seeds: Seeds, scratch: Path, names: Sequ
         scratch: A folder of this trial's own; left as it is for who wants to look.
         names: Readers to choose from.
     """
-    rng = random.Random(f"{seed}/{index}")
+    return run_drawn(random.Random(f"{seed}/{index}"), damage, index=index, seeds=seeds, scratch=scratch, names=names)
+
+
+def run_drawn(
+    rng: random.Random,
+    harm: Callable[[Path, random.Random], str],
+    *,
+    index: int = 0,
+    seeds: Seeds,
+    scratch: Path,
+    names: Sequence[str],
+) -> Outcome:
+    """Run one trial; what is random in it is drawn from ``rng``.
+
+    Args:
+        rng: Where choices come from.
+        harm: Damages a file in place and says how.
+        index: Its number.
+        seeds: The sound inputs.
+        scratch: A folder of this trial's own.
+        names: Readers to choose from.
+    """
     name = chosen(rng, list(names))
     reader = READERS[name]
     shutil.rmtree(scratch, ignore_errors=True)
@@ -78,7 +99,7 @@ def run_trial(index: int, *, seed: int, seeds: Seeds, scratch: Path, names: Sequ
     (elsewhere / "kept.txt").write_text("kept")
     files = sorted(given.glob(rng.choice(reader.files)))
     path = rng.choice([file for file in files if file.is_file()])
-    how = damage(path, rng)
+    how = harm(path, rng)
     if reader.reseal is not None and rng.random() < 0.7:
         try:
             reader.reseal(given)

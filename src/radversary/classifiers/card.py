@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from radversary.core.errors import ModelError, UnknownNameError
 from radversary.core.text import first_fault
 from radversary.core.types import Task
 from radversary.imaging.image import Resize
 from radversary.imaging.intensity import Interpolation
+from radversary.storage.documents import Document
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """Mean of ImageNet's red, green and blue in [0, 1], as every torchvision weights file expects it."""
@@ -20,7 +21,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 """Standard deviation of the same."""
 
 
-class ModelCard(BaseModel):
+class ModelCard(Document):
     """The facts that turn a network into a classifier of radiographs.
 
     Attributes:
@@ -46,8 +47,6 @@ class ModelCard(BaseModel):
         >>> card.channels, card.as_text()["classes"]
         (1, 'Normal, Pneumonia')
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     architecture: str

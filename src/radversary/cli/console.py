@@ -17,6 +17,7 @@ from rich.measure import Measurement
 from rich.text import Text
 
 from radversary.core.text import FAULT, page, sentence
+from radversary.execution.progress import current
 
 UNBOUNDED = 10_000
 """Columns that no table reaches."""
@@ -72,9 +73,15 @@ def cell(text: str | Text) -> Text:
     return Text("\n".join(sentence(line, FAULT) for line in text.split("\n")))
 
 
+def put(console: Console, text: Text | Table | str, **options: Any) -> None:  # noqa: ANN401
+    """Print, with whatever bars are drawn out of the way."""
+    with current().aside():
+        console.print(text, **options)
+
+
 def say(line: str) -> None:
     """Print a note on standard error, unwrapped, so that a path stays whole."""
-    NOTES.print(sentence(line), soft_wrap=True)
+    put(NOTES, sentence(line), soft_wrap=True)
 
 
 def complain(head: str, text: str) -> None:
@@ -85,12 +92,12 @@ def complain(head: str, text: str) -> None:
         text: The sentence, as :class:`radversary.core.errors.RadversaryError` cleans it.
     """
     clean = "\n".join(map(sentence, text.split("\n")))
-    NOTES.print(Text.assemble((f"{head}:", "bold red"), " ", clean), soft_wrap=True)
+    put(NOTES, Text.assemble((f"{head}:", "bold red"), " ", clean), soft_wrap=True)
 
 
 def show(table: Table) -> None:
     """Print a table on standard output."""
-    RESULTS.print(table)
+    put(RESULTS, table)
 
 
 def show_whole(table: Table) -> None:
@@ -98,14 +105,14 @@ def show_whole(table: Table) -> None:
     wide = Measurement.get(RESULTS, RESULTS.options.update(max_width=UNBOUNDED), table).maximum
     console = RESULTS if RESULTS.is_terminal else OpenConsole(file=RESULTS.file, width=wide, highlight=False,
                                                               markup=False, emoji=False)
-    console.print(table)
+    put(console, table)
 
 
 def tell_result(line: str) -> None:
     """Print a result on standard output, unwrapped."""
-    RESULTS.print(sentence(line), soft_wrap=True)
+    put(RESULTS, sentence(line), soft_wrap=True)
 
 
 def tell_lines(text: str) -> None:
     """Print a result of many lines on standard output, such as CSV, Markdown or JSON: cleaned, nothing cut."""
-    RESULTS.print(page(text), soft_wrap=True)
+    put(RESULTS, page(text), soft_wrap=True)

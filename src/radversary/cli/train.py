@@ -24,29 +24,36 @@ def stylizer(
     vgg: Annotated[str | None, typer.Option(help="VGG-19 weights file (safetensors); default: the best one in the "
                                                  "folder that RADVERSARY_WEIGHTS names.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.")] = 42,
+    device: DeviceOption = "auto",
 ) -> None:
     """Train the feed-forward style network on phantoms and procedural textures.
 
     The weights in the package were made by an earlier version of this command (see docs/stylization.md). Stopped, it
     goes on at its last checkpoint.
     """
-    import torch
-
     from radversary.core.errors import PlanError
     from radversary.core.seeds import derive_seed
     from radversary.data.phantoms import Phantoms
+    from radversary.data.stored import StoredTensors
+    from radversary.execution.devices import select_device
+    from radversary.execution.progress import track
+    from radversary.storage.plans import parse_plan
     from radversary.stylization.features import find_weights
     from radversary.training.stylizer.plan import StylizerPlan
     from radversary.training.stylizer.train import train_stylizer
 
     if size % 16:
         raise PlanError(f"--size must be a multiple of 16, got {size}")
+    select_device(device)
     find_weights(vgg)
-    plan = StylizerPlan(steps=steps, batch_size=batch_size, size=size, style_weight=style_weight, vgg=vgg, seed=seed)
+    plan = parse_plan(StylizerPlan, {"steps": steps, "batch_size": batch_size, "size": size, "vgg": vgg, "seed": seed,
+                                     "style_weight": style_weight}, source="the training's options")
     # A seed of their own: these phantoms are never those that a study with the same seed is audited on.
     source = Phantoms(count=phantoms, size=size * 4 // 3, seed=derive_seed(seed, "stylizer contents") % 2**31)
-    say(f"Drawing {phantoms} phantoms at {source.size} px")
-    path = train_stylizer(torch.cat([batch.images for batch in source.generate()]), plan, out,
+    contents = StoredTensors()
+    for batch in track(source.generate(), f"Drawing phantoms at {source.size} px, batch", total=-(-phantoms // 32)):
+        contents.add(batch.images)
+    path = train_stylizer(contents, plan, out, device=device,
                           about=f"{phantoms} phantoms, {source.size} px, seed {source.seed}")
     say(f"Weights: {path} (copy to src/radversary/stylization/weights/ to ship them)")
 

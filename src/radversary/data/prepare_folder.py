@@ -14,6 +14,8 @@ from radversary.data.csv_files import write_csv
 from radversary.data.prepared import FILES, FORMAT, IMAGES, RECORD, PreparedImages, PreparedRecord
 from radversary.data.preparing import Failed, write_images
 from radversary.data.table import ImageTable
+from radversary.execution.progress import reporting
+from radversary.execution.work import Progress
 from radversary.imaging.image import InputRule, Resize, rule_of
 from radversary.imaging.intensity import Interpolation
 from radversary.storage.documents import find_document
@@ -22,7 +24,8 @@ from radversary.storage.locks import locked
 
 
 def prepare_images(table: ImageTable, *, size: int, channels: int = 1, resize: Resize = "stretch",
-                   interpolation: Interpolation = "bilinear", folder: Path) -> PreparedImages:
+                   interpolation: Interpolation = "bilinear", folder: Path,
+                   progress: Progress | None = None) -> PreparedImages:
     """Read all images of a table at one size, or find them read already.
 
     Each file is projected to grey (``channels=1``), turned by its row's ``rotation``, made square and rounded to the
@@ -37,11 +40,13 @@ def prepare_images(table: ImageTable, *, size: int, channels: int = 1, resize: R
         resize: ``stretch``, ``pad`` or ``centre-crop``; see :class:`~radversary.imaging.image.InputRule`.
         interpolation: ``bilinear``, ``bicubic``, ``nearest`` or ``area``.
         folder: Where the four files go; each is whole or absent, and ``prepared.json`` is the last.
+        progress: Who is told how far it is, and may stop it.
 
     Returns:
         The prepared images.
 
     Raises:
+        CancelledError: It was stopped; nothing half-written is left.
         PlanError: A size below 1 or channels other than 1 or 3.
         UnknownNameError: No such way to resize or to interpolate.
         DataError: No image can be read, or only those of one class.
@@ -53,7 +58,7 @@ def prepare_images(table: ImageTable, *, size: int, channels: int = 1, resize: R
     inputs = _fingerprint(table, rule)
     if (known := _made_from(inputs, folder)) is not None:  # what is only read needs no lock
         return known
-    with locked(folder):
+    with locked(folder), reporting(progress):
         if (known := _made_from(inputs, folder)) is None:  # another process may just have made it
             _prepare(table, rule, inputs, folder)
         return known or PreparedImages.load(folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import Field, JsonValue, field_validator
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -24,7 +24,7 @@ from radversary.core.types import Images
 from radversary.defenses.base import Transform
 from radversary.imaging.intensity import to_grey
 from radversary.storage.arrays import read_tensors
-from radversary.storage.documents import read_document
+from radversary.storage.documents import Document, read_document
 from radversary.storage.files import sha256_file, sha256_json, write_json, write_whole
 
 WIDEST = 1024
@@ -44,7 +44,7 @@ RESTORERS: Registry[nn.Module] = Registry("restorer", {
 (N, 1, H, W), not clamped, for any H and W."""
 
 
-class RestorerCard(BaseModel):
+class RestorerCard(Document):
     """What is known of a trained transform, beside its weights.
 
     Attributes:
@@ -57,8 +57,6 @@ class RestorerCard(BaseModel):
         sha256: Hash of the weights file; empty until it is saved.
         licence: Licence of the weights.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     architecture: str

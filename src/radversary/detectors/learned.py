@@ -22,7 +22,7 @@ from radversary.core.seeds import generator, global_seed
 from radversary.core.types import Images, check_images
 from radversary.detectors.reference_free import ReferenceFreeDetector, learned_from
 from radversary.detectors.residual_network import ResidualNetwork
-from radversary.execution.progress import track
+from radversary.execution.progress import check_cancelled, track
 from radversary.imaging.intensity import quantise, to_grey
 from radversary.imaging.reencoding import ORDINARY
 from radversary.imaging.source import ChangedSource, ImagesOrSource, ImageSource, JoinedSource, source_of
@@ -200,6 +200,7 @@ class LearnedDetector(ReferenceFreeDetector):
         stream = generator(self.seed, "learned", epoch)
         order = torch.randperm(len(grey), generator=stream)
         for rows in torch.tensor_split(order, self._steps(len(grey))):
+            check_cancelled()
             yield self._shown(grey.tensor(rows.tolist()), targets[rows], stream), targets[rows]
 
     def _shown(self, images: Images, targets: Tensor, stream: torch.Generator) -> Images:  # noqa: ARG002

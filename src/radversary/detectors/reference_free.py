@@ -14,8 +14,9 @@ from torch import Tensor
 from radversary.classifiers.base import Classifier, Features, require_features
 from radversary.core.errors import InputError
 from radversary.core.types import Images
+from radversary.data.batches import tracked_batches
 from radversary.detectors.base import Detector
-from radversary.imaging.source import BATCH, ImagesOrSource, batches
+from radversary.imaging.source import BATCH, ImagesOrSource
 
 
 def learned_from(images: ImagesOrSource, *, who: object, kind: str = "clean") -> Iterator[Images]:
@@ -35,7 +36,7 @@ def learned_from(images: ImagesOrSource, *, who: object, kind: str = "clean") ->
     """
     if len(images) < 2:
         raise InputError(f"{who!r} needs two {kind} images at least to learn from, got {len(images)}")
-    return batches(images, name=f"{kind} images")
+    return tracked_batches(images, f"Learning from {kind} images", name=f"{kind} images")
 
 
 def one_below_another(parts: Iterable[Tensor], *, count: int) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -45,3 +48,15 @@ class Bars(Progress):
         self._bars.remove_task(self._tasks.pop(id(work)))
         if not self._tasks:
             self._bars.stop()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bars away, and draw them again below what was printed."""
+        if not (self._tasks and self.console.is_interactive):  # elsewhere nothing is drawn before the end
+            yield
+            return
+        self._bars.stop()
+        try:
+            yield
+        finally:
+            self._bars.start()

@@ -7,8 +7,8 @@ in a terminal, plain lines where there is none, a service's own function. Work i
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sized
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import TypeVar
@@ -39,6 +39,26 @@ def reporting(progress: Progress | None) -> Iterator[Progress]:
         yield chosen
     finally:
         _current.reset(token)
+
+
+def reported(items: Generator[Item, None, None], progress: Progress | None) -> Iterator[Item]:
+    """Yield items whose making tells ``progress``; what is done with them in between tells whom it told before.
+
+    Args:
+        items: What makes them.
+        progress: Who is told; None leaves it to who was told before.
+
+    Yields:
+        The items.
+    """
+    with closing(items):
+        while True:
+            with reporting(progress):  # not around the yield, where it would hold for the caller too
+                try:
+                    item = next(items)
+                except StopIteration:
+                    return
+            yield item
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from radversary.execution.cancellation import Cancellation
@@ -59,6 +60,11 @@ class Progress:
 
     def end(self, work: Work) -> None:
         """Take note of work that has ended or was left."""
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Keep out of the way while something else is printed."""
+        yield
 
 
 class Relay(Progress):

@@ -271,8 +271,7 @@ def refuse_attacked(films: Sequence[Film]) -> None:
         DataError: One was, or a folder's list of attacked films is damaged.
     """
     notes = {folder: read_attacked(folder) for folder in {film.path.parent for film in films}}
-    for film in films:
-        known = notes[film.path.parent]
-        if known and is_file(film.path) and sha256_file(film.path) in known:
+    for film in track([film for film in films if notes[film.path.parent]], "Looking for attacked films"):
+        if is_file(film.path) and sha256_file(film.path) in notes[film.path.parent]:
             raise DataError(f"{film.path} was attacked by radversary ({film.path.parent / ATTACKED} lists it); a guard "
                             "learns from clean films alone")

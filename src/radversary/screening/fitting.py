@@ -14,7 +14,8 @@ from radversary.core.errors import InputError, PlanError, UnknownNameError
 from radversary.defenses.base import Transform
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
-from radversary.execution.progress import track
+from radversary.execution.progress import reporting, track
+from radversary.execution.work import Progress
 from radversary.imaging.source import ImagesOrSource
 from radversary.screening.guard import Guard, pixels_sha256
 from radversary.screening.seen import film_hashes
@@ -77,7 +78,7 @@ def make_detectors(names: Sequence[str], views: Mapping[str, Transform] = Mappin
 
 def fit_guard(classifier: Classifier, clean: ImagesOrSource, *, names: Sequence[str] = DEFAULT,
               attacked: ImagesOrSource | None = None, views: Mapping[str, Transform] = MappingProxyType({}),
-              record: Mapping[str, Any] = MappingProxyType({})) -> Guard:
+              record: Mapping[str, Any] = MappingProxyType({}), progress: Progress | None = None) -> Guard:
     """Fit detectors on clean images, and those that are supervised on attacked images too.
 
     Args:
@@ -90,11 +91,13 @@ def fit_guard(classifier: Classifier, clean: ImagesOrSource, *, names: Sequence[
         views: Further ways in which the consistency detector has the classifier look, by name
             (:func:`radversary.screening.views.named_views`).
         record: Facts for people.
+        progress: Who is told how far it is, and may stop it.
 
     Returns:
         The guard, not yet calibrated.
 
     Raises:
+        CancelledError: It was stopped.
         UnknownNameError: No such detector.
         PlanError: No detector, or one twice.
         InputError: Too few images, or attacked ones where none are learned from, or none where some are, or views
@@ -104,14 +107,17 @@ def fit_guard(classifier: Classifier, clean: ImagesOrSource, *, names: Sequence[
     """
     made = make_detectors(names, views, attacked=attacked is not None)
     check_answers(classifier)
-    detectors = {name: detector.bind(classifier) for name, detector in made.items()}
-    taught = {} if attacked is None else {"attacked_images": len(attacked), "attacked_sha256": pixels_sha256(attacked)}
-    for detector in track([part for part in detectors.values() if not part.supervised], "Fitting detectors"):
-        detector.fit(clean)
-    for detector in detectors.values():
-        if attacked is not None and detector.supervised:  # each shows a progress bar of its own
-            detector.fit_on(clean, attacked)
-    shown = [clean] if attacked is None else [clean, attacked]
-    return Guard(classifier=classifier, detectors=detectors, views=views,
-                 seen={"fitted": torch.unique(torch.cat([film_hashes(images) for images in shown]))},
+    detectors, shown = {name: detector.bind(classifier) for name, detector in made.items()}, [clean]
+    taught: dict[str, Any] = {}
+    with reporting(progress):
+        if attacked is not None:
+            shown.append(attacked)
+            taught = {"attacked_images": len(attacked), "attacked_sha256": pixels_sha256(attacked)}
+        for detector in track([part for part in detectors.values() if not part.supervised], "Fitting detectors"):
+            detector.fit(clean)
+        for detector in detectors.values():
+            if attacked is not None and detector.supervised:  # each shows a progress bar of its own
+                detector.fit_on(clean, attacked)
+        seen = torch.unique(torch.cat([film_hashes(images) for images in shown]))
+    return Guard(classifier=classifier, detectors=detectors, views=views, seen={"fitted": seen},
                  record={"detectors": list(names), **taught, **record})

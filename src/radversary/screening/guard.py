@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,13 @@ from radversary.calibration.thresholds import images_needed
 from radversary.classifiers.base import Classifier, Features
 from radversary.core.errors import InputError
 from radversary.core.types import Access, Images
+from radversary.data.batches import tracked_batches
 from radversary.defenses.base import Transform
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.execution.devices import image_device
-from radversary.execution.progress import track
-from radversary.imaging.source import BATCH, ImagesOrSource, batches, source_of
+from radversary.execution.progress import reporting
+from radversary.execution.work import Progress
+from radversary.imaging.source import ImagesOrSource, batches, source_of
 from radversary.screening.seen import count_seen, film_hashes
 from radversary.screening.verdicts import CUES, Verdict
 
@@ -122,10 +123,9 @@ class Guard:
         Raises:
             TensorError: Images outside the pixel contract.
         """
-        parts = batches(images)
         with torch.no_grad():
             seen = [self._seen(part.to(image_device(self.classifier.device)))
-                    for part in (track(parts, title, total=ceil(len(images) / BATCH)) if title else parts)]
+                    for part in (tracked_batches(images, title) if title else batches(images))]
         if not seen:
             return Look.of(torch.zeros(0, len(self.detectors)), torch.zeros(0, len(self.classifier.card.classes)))
         return Look.of(torch.cat([item[0] for item in seen]), torch.cat([item[1] for item in seen]))
@@ -156,7 +156,8 @@ class Guard:
         return self.classifier.features(images) if self.reads else None
 
     def calibrate(self, clean: ImagesOrSource, patients: Sequence[str], groups: Sequence[str] | None = None, *,
-                  alpha: float = 0.05, rule: str = "fisher_within_tippett_across", seed: int = 0) -> Guard:
+                  alpha: float = 0.05, rule: str = "fisher_within_tippett_across", seed: int = 0,
+                  progress: Progress | None = None) -> Guard:
         """Set the thresholds on clean images of patients that no detector was fitted on.
 
         Images that detectors were fitted on are recognised by their pixels; that their patients are others is not
@@ -169,20 +170,23 @@ class Guard:
             alpha: The promised false-alarm rate, in (0, 1).
             rule: Name of one of :data:`radversary.calibration.combining.RULES`.
             seed: Of the choice of each patient's image.
+            progress: Who is told how far it is, and may stop it.
 
         Returns:
             The guard with thresholds.
 
         Raises:
+            CancelledError: It was stopped.
             InputError: An alpha outside (0, 1), too few patients for it, images that detectors were fitted on, or
                 arrays that do not fit each other.
             UnknownNameError: No such rule.
         """
         images_needed(alpha)  # both refuse what does not exist, before anything is looked at
         rule = known_rule(rule)
-        self.refuse_seen(clean, "fitted", "calibrate")
-        look = self.look(clean, title="Calibrating")
-        return replace(self, seen={**self.seen, "calibrated": film_hashes(clean)}, fusion=fuse(
+        with reporting(progress):
+            self.refuse_seen(clean, "fitted", "calibrate")
+            look, hashes = self.look(clean, title="Calibrating"), film_hashes(clean)
+        return replace(self, seen={**self.seen, "calibrated": hashes}, fusion=fuse(
             look.scores, patients, groups, alpha=alpha, rule=rule, seed=seed,
             kinds=[detector.kind for detector in self.detectors.values()]))
 
@@ -258,6 +262,6 @@ def pixels_sha256(images: ImagesOrSource) -> str:
     """
     source = source_of(images)
     total = sha256(repr((len(source), *source.tensor(range(min(1, len(source)))).shape[1:])).encode())
-    for part in batches(source):
+    for part in tracked_batches(source, "Hashing films"):
         total.update(part.detach().cpu().contiguous().numpy().tobytes())
     return total.hexdigest()

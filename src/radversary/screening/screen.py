@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from radversary.classifiers.card import ModelCard
-from radversary.core.errors import RadversaryError
+from radversary.core.errors import CancelledError, RadversaryError
 from radversary.core.types import Images
 from radversary.data.prepared import PreparedImages
+from radversary.execution.progress import check_cancelled, reported, working
+from radversary.execution.work import Progress
 from radversary.imaging.source import BATCH, source_of
 from radversary.screening.films import Film, Films, decoded, films_at, gathered, of_run, prepared_in, unseen
 from radversary.screening.guard import Guard
@@ -34,12 +36,14 @@ class Screened:
     image: Images | None
 
 
-def screen_place(guard: Guard, place: Path, *, part: str = "test") -> Iterator[Verdict]:
+def screen_place(guard: Guard, place: Path, *, part: str = "test",
+                 progress: Progress | None = None) -> Iterator[Verdict]:
     """Judge every film at a place; see :func:`screen_places`."""
-    yield from (item.verdict for item in screen_places(guard, [place], part=part))
+    yield from (item.verdict for item in screen_places(guard, [place], part=part, progress=progress))
 
 
-def screen_places(guard: Guard, places: Sequence[Path], *, part: str = "test") -> Iterator[Screened]:
+def screen_places(guard: Guard, places: Sequence[Path], *, part: str = "test",
+                  progress: Progress | None = None) -> Iterator[Screened]:
     """Judge every film at some places.
 
     A film that cannot be judged (unreadable, of a group that was never calibrated or is not known) gets the verdict
@@ -50,22 +54,31 @@ def screen_places(guard: Guard, places: Sequence[Path], *, part: str = "test") -
         places: Images, folders of images, CSV tables, or runs' folders. A place that is given twice, and a film that
             several places or rows lead to, is screened once, where it comes first.
         part: Which part of a run's images.
+        progress: Who is told how many films are judged, and may stop it before the next.
 
     Yields:
         Each film with its verdict, in order.
 
     Raises:
+        CancelledError: It was stopped.
         DataError: A place does not exist or holds no film; said before any film is looked at.
         InputError: The guard is not calibrated, or a run's images do not fit its classifier.
         MissingColumnError: A table without a column for the file.
     """
+    yield from reported(_screened(guard, places, part), progress)
+
+
+def _screened(guard: Guard, places: Sequence[Path], part: str) -> Generator[Screened, None, None]:
     guard.calibrated()
     different = {place.resolve(): place for place in reversed(places)}
     seen: set[str] = set()
     sources = [(place, _source(place, guard.classifier.card, part, seen)) for place in reversed(different.values())]
-    for place, source in sources:
-        for read in _chunks(source, guard):
-            yield from (replace(item, verdict=replace(item.verdict, place=str(place))) for item in _judged(guard, read))
+    with working("Screening films", total=sum(_count(source) for _, source in sources)) as advance:
+        for place, source in sources:
+            for read in _chunks(source, guard):
+                for item in _judged(guard, read):
+                    yield replace(item, verdict=replace(item.verdict, place=str(place)))
+                    advance()
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +95,10 @@ def _source(place: Path, card: ModelCard, part: str, seen: set[str]) -> Films | 
     """Return the films at a place but for those seen at another."""
     prepared = prepared_in(place)
     return unseen(films_at(place), seen) if prepared is None else of_run(PreparedImages.load(prepared), card, part)
+
+
+def _count(source: Films | list[Film]) -> int:
+    return len(source.names if isinstance(source, Films) else source)
 
 
 def _chunks(source: Films | list[Film], guard: Guard) -> Iterator[list[_Read]]:
@@ -110,6 +127,7 @@ def _read(films: Sequence[Film], card: ModelCard, by: str | None) -> list[_Read]
 
 def _decoded(film: Film, card: ModelCard) -> tuple[Film, Images] | str:
     """Return a film with its image, or why it cannot be read."""
+    check_cancelled()
     left_out: list[str] = []
     try:
         found = next(decoded([film], card, left_out), None)
@@ -151,6 +169,8 @@ def _verdicts(guard: Guard, read: Sequence[_Read]) -> list[Verdict]:
     try:
         return guard.screen(torch.cat([item.image for item in read if item.image is not None]), groups,
                             names=[item.name for item in read])
+    except CancelledError:
+        raise
     except RadversaryError as error:
         if len(read) == 1:
             return [refused(read[0].name, str(error))]

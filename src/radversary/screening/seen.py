@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from radversary.core.types import Images
+from radversary.data.batches import tracked_batches
 from radversary.imaging.intensity import to_grey
-from radversary.imaging.source import ImagesOrSource, batches
+from radversary.imaging.source import ImagesOrSource
 
 BYTES = 8
 """Of each hash: that two of a million different films share one has a chance of one in 37 million."""
@@ -47,7 +48,8 @@ def count_seen(images: ImagesOrSource, known: Tensor) -> int:
 
 
 def _hashes(images: ImagesOrSource) -> Tensor:
-    return torch.tensor([digest for part in batches(images) for digest in _digests(part)], dtype=torch.int64)
+    return torch.tensor([digest for part in tracked_batches(images, "Comparing films by their pixels")
+                         for digest in _digests(part)], dtype=torch.int64)
 
 
 def _digests(images: Images) -> list[int]:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from radversary.audit.plan import AuditPlan
 from radversary.audit.result import AuditResult
 from radversary.audit.run import run_audit
-from radversary.audit.setup import AuditInputs
+from radversary.audit.setup import AuditInputs, test_rows
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.own_code import names_code
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import DataError, ModelError, PlanError
-from radversary.data.prepared import PreparedImages
 from radversary.execution.devices import select_device
 from radversary.execution.progress import reporting
 from radversary.execution.work import Progress
@@ -29,6 +28,9 @@ from radversary.study.placing import SavedInputs, folder_of, load_model
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare, source_text
 from radversary.study.run import PREPARE, Clock
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DEFAULT_AUDIT: Final[Mapping[str, Any]] = {
     "attacks": ({"label": "style", "name": "style-transfer", "strengths": (0.1, 0.3, 0.5, 1.0)},
@@ -93,8 +95,9 @@ def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mappi
     others = {defence.model for defence in plan.defences} - {"victim"}
     parts: dict[str, str | Path] = {f"defence model {name}": name for name in sorted(others)}
     parts |= {f"restorer {folder}": folder for folder in restorers_of(plan)}
-    seen = [*seen_before(models["victim"], images),
-            *(f"{part}: {text}" for part, reference in parts.items() for text in seen_before(reference, images))]
+    tested = images.table.frame["file_sha256"].iloc[test_rows(plan, images)]
+    seen = [*seen_before(models["victim"], tested),
+            *(f"{part}: {text}" for part, reference in parts.items() for text in seen_before(reference, tested))]
     report = report.model_copy(update={"warnings": (*report.warnings, *seen)})
     inputs = AuditInputs(classifiers=classifiers, images=images, report=report, source=source_text(data, images),
                          seconds=clock.seconds([PREPARE]), document=document,
@@ -153,8 +156,12 @@ def restorers_of(plan: AuditPlan) -> list[Path]:
     return sorted({Path(part.options["folder"]) for part in named if "folder" in part.options})
 
 
-def seen_before(model: str | Path, images: PreparedImages) -> tuple[str, ...]:
+def seen_before(model: str | Path, tested: pd.Series[str]) -> tuple[str, ...]:
     """Say whether a model, by its reference, was trained on the images it is audited on, as far as that is known.
+
+    Args:
+        model: Its reference: a folder, a file of weights or an address.
+        tested: SHA-256 of the file behind each image that it is audited on.
 
     Raises:
         DataError: More than half of the test images were in its training: such an audit says nothing.
@@ -163,7 +170,6 @@ def seen_before(model: str | Path, images: PreparedImages) -> tuple[str, ...]:
     seen = None if folder is None else seen_images(folder)
     if seen is None:
         return ("it is not known which images the model was trained on; any that are here flatter it",)
-    tested = images.table.frame["file_sha256"].iloc[images.rows("test")]
     known = int(tested.isin(seen).sum())
     if 2 * known > len(tested):
         raise DataError(f"{known} of {len(tested)} test images were in this model's training; give images it has not "

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 from radversary.cli import train as cli_file
 from radversary.core.errors import MissingPartError, PlanError, StorageError
 from radversary.data.phantoms import Phantoms
+from radversary.data.stored import StoredTensors
 from radversary.storage.files import read_json, sha256_file
 from radversary.stylization.bank import procedural_bank
 from radversary.stylization.network import Stylizer
@@ -18,7 +20,7 @@ from radversary.training.stylizer import recipe as recipe_file
 from radversary.training.stylizer import train as stylizer_file
 from radversary.training.stylizer.plan import StylizerPlan
 from radversary.training.stylizer.recipe import Pairs
-from radversary.training.stylizer.train import train_stylizer
+from radversary.training.stylizer.train import fingerprint, train_stylizer
 from random_parts import smooth_images, write_vgg
 
 CONTENTS = smooth_images(4, 40)
@@ -72,6 +74,34 @@ def test_stopped_and_started_again_it_ends_with_the_same_weights(plan, tmp_path,
     train_stylizer(CONTENTS, plan, tmp_path / "stopped", about="smooth noise")
     whole, resumed = weights_of(tmp_path / "whole"), weights_of(tmp_path / "stopped")
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+@pytest.mark.slow
+def test_contents_from_disk_train_the_same_weights_and_go_on_with_its_checkpoint(plan, tmp_path):
+    stored = StoredTensors()
+    stored.add(CONTENTS)
+    train_stylizer(CONTENTS, plan, tmp_path / "held", about="smooth noise")
+    train_stylizer(stored, plan, tmp_path / "stored", about="smooth noise")
+    for name in ("stylizer.safetensors", "stylizer.json"):
+        assert (tmp_path / "held" / name).read_bytes() == (tmp_path / "stored" / name).read_bytes()
+    train_stylizer(stored, plan, tmp_path / "held", about="smooth noise")
+
+
+def test_contents_are_known_by_their_shape_and_values():
+    assert fingerprint(CONTENTS) == f"(4, 1, 40, 40) {sha256(CONTENTS.numpy().tobytes()).hexdigest()}"
+    assert fingerprint(CONTENTS[:0]).startswith("(0, 1, 40, 40) ")
+
+
+def test_it_trains_where_it_is_told(plan, tmp_path, monkeypatch):
+    places = []
+    monkeypatch.setattr(stylizer_file, "select_device", lambda name: torch.device({"there": "cpu"}[name]))
+    monkeypatch.setattr(stylizer_file, "load_vgg19", lambda _name, device: places.append(device))
+    monkeypatch.setattr(stylizer_file, "seeded_recipe", lambda _plan, vgg: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train_stylizer(CONTENTS, plan, tmp_path, about="smooth noise", device="there")
+    assert places == [torch.device("cpu")]
+    with pytest.raises(KeyError):
+        train_stylizer(CONTENTS, plan, tmp_path, about="smooth noise")
 
 
 @pytest.mark.slow
@@ -147,14 +177,22 @@ def test_a_full_disk_is_one_sentence(plan, tmp_path, file_size_limit, monkeypatc
 def test_the_command_draws_phantoms_of_no_study(tmp_path, monkeypatch):
     given = []
     monkeypatch.setattr(stylizer_file, "train_stylizer",
-                        lambda contents, plan, out, *, about: given.append((contents, about)) or out)
+                        lambda contents, plan, out, *, about, device: given.append((contents, about, device)) or out)
     cli_file.stylizer(out=tmp_path, steps=1, batch_size=1, size=32, phantoms=3, style_weight=1.0,
-                       vgg=str(write_vgg(tmp_path)), seed=42)
-    ((contents, about),) = given
+                       vgg=str(write_vgg(tmp_path)), seed=42, device="cpu")
+    ((contents, about, device),) = given
     seed = int(about.removeprefix("3 phantoms, 42 px, seed "))
     assert 0 <= seed < 2**31
     assert seed != 42
-    assert torch.equal(contents, next(Phantoms(count=3, size=42, seed=seed).generate()).images)
+    assert device == "cpu"
+    assert isinstance(contents, StoredTensors)
+    assert torch.equal(contents.tensor(range(3)), next(Phantoms(count=3, size=42, seed=seed).generate()).images)
+
+
+def test_the_command_refuses_an_infinite_weight_in_one_sentence(tmp_path):
+    with pytest.raises(PlanError, match="training's options: style_weight: input should be a finite number"):
+        cli_file.stylizer(out=tmp_path, steps=1, batch_size=1, size=32, phantoms=3, style_weight=float("inf"),
+                           vgg=str(write_vgg(tmp_path)), seed=42)
 
 
 def test_the_shipped_weights_say_what_they_were_made_from():

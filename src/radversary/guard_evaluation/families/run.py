@@ -23,7 +23,8 @@ from radversary.classifiers.base import Classifier
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.data.prepared import PreparedImages
 from radversary.detectors.learned import LearnedDetector
-from radversary.execution.progress import track
+from radversary.execution.progress import reporting, track
+from radversary.execution.work import Progress
 from radversary.guard_evaluation.families.result import FAMILIES, FamiliesResult, FamilyFigures, FamilyRow
 from radversary.guard_evaluation.families.setup import ALL, FamiliesContext, prepare_families
 from radversary.guard_evaluation.figures import Judge
@@ -39,7 +40,8 @@ TRAIN_IMAGES = 300
 
 
 def leave_one_family_out(plan: GuardEvaluationPlan, classifier: Classifier, images: PreparedImages, out: Path, *,
-                         train_images: int = TRAIN_IMAGES, detector: LearnedDetector | None = None) -> FamiliesResult:
+                         train_images: int = TRAIN_IMAGES, detector: LearnedDetector | None = None,
+                         progress: Progress | None = None) -> FamiliesResult:
     """Teach the learned detector on all attack families, and on all but each, and score it on every one.
 
     Attacks that know the detectors are left out. The folder gets ``families.json``; detectors and scores are kept in
@@ -53,11 +55,13 @@ def leave_one_family_out(plan: GuardEvaluationPlan, classifier: Classifier, imag
         train_images: Training images at most, patients drawn at random; each attack is made on all of them, at a
             strength drawn for each.
         detector: The detector to teach; by default with the plan's seed.
+        progress: Who is told how far it is, and may stop it.
 
     Returns:
         The result, also in ``families.json``.
 
     Raises:
+        CancelledError: It was stopped; run again, it goes on.
         InputError: Plan, classifier and images do not fit each other, or teach too little; see
             :func:`radversary.guard_evaluation.families.setup.prepare_families`.
         StorageError: The disk refused; run again to go on.
@@ -65,14 +69,14 @@ def leave_one_family_out(plan: GuardEvaluationPlan, classifier: Classifier, imag
     context = prepare_families(plan, classifier, images, train_images=train_images,
                                detector=detector or LearnedDetector(seed=plan.seed))
     work = out / ".families"
-    with locked(out):
+    with locked(out), reporting(progress):
         taught = context.taught_detectors(work)
         frame = scored(context, taught, work)
-    result = summarise(context, frame, aware=len(plan.attacks) - len(context.families), provenance={
-        "radversary": __version__, "images sha256": images.sha256, "test part sha256": images.part_hash("test"),
-        "plan sha256": sha256_json(plan.model_dump(mode="json")), "detector": repr(context.detector),
-        "detectors sha256": taught_sha256(taught)})
-    result.save(out / FAMILIES)
+        result = summarise(context, frame, aware=len(plan.attacks) - len(context.families), provenance={
+            "radversary": __version__, "images sha256": images.sha256, "test part sha256": images.part_hash("test"),
+            "plan sha256": sha256_json(plan.model_dump(mode="json")), "detector": repr(context.detector),
+            "detectors sha256": taught_sha256(taught)})
+        result.save(out / FAMILIES)
     return result
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from radversary.core.errors import UnknownNameError
 from radversary.storage.documents import Seed
+from radversary.storage.plans import Plan
 
 DEFAULT_SEED = 42
 """Seed of a training that nobody gave one."""
 
 
-class Phase(BaseModel):
+class Phase(Plan):
     """One stretch of training with one set of trained layers and one optimiser.
 
     Attributes:
@@ -27,12 +28,10 @@ class Phase(BaseModel):
             are clean, so that the best epoch of a training for robustness can be one that is not yet robust.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     trunk: Literal["frozen", "trained"]
     epochs: int = Field(gt=0, le=10**5)
-    learning_rate: float = Field(gt=0, allow_inf_nan=False)
+    learning_rate: float = Field(gt=0)
     schedule: Literal["plateau", "one-cycle"] = "plateau"
     weights: Literal["best", "last"] = "best"
 
@@ -44,7 +43,7 @@ THESIS_PHASES = (
 """Train the head on a frozen trunk, then everything at 1e-4; the thesis gives no number of epochs."""
 
 
-class TrainingPlan(BaseModel):
+class TrainingPlan(Plan):
     """How a classifier is trained.
 
     Attributes:
@@ -61,8 +60,6 @@ class TrainingPlan(BaseModel):
         >>> [phase.name for phase in TrainingPlan().phases]
         ['frozen', 'unfrozen']
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     architecture: str = "resnet50"
     start: Literal["imagenet", "random", "victim"] = "imagenet"
@@ -102,7 +99,7 @@ class TrainingPlan(BaseModel):
         return self
 
 
-class RobustPlan(BaseModel):
+class RobustPlan(Plan):
     """Adversarial training against gradients, with images attacked anew in each step.
 
     Fast adversarial training (Wong, Rice and Kolter 2020, arXiv:2001.03994): one signed gradient step of 1.25
@@ -114,8 +111,6 @@ class RobustPlan(BaseModel):
         norm: ``shared`` or ``dual`` BatchNorm, as in :class:`Objective`.
         keep: As there.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     epsilon: float = Field(default=4 / 255, gt=0, le=1)
     share: float = Field(default=0.5, gt=0, le=1)
@@ -129,7 +124,7 @@ class RobustPlan(BaseModel):
         return self
 
 
-class Objective(BaseModel):
+class Objective(Plan):
     """What a training asks of a network beside the right answer.
 
     Attributes:
@@ -140,8 +135,6 @@ class Objective(BaseModel):
         mixstyle: Probability that a step mixes feature statistics (:mod:`radversary.training.classifier.mixstyle`).
         robust: Attacks made in the training step, if any.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     consistency: float = Field(default=0.0, ge=0)
     norm: Literal["shared", "dual"] = "shared"

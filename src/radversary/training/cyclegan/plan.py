@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from radversary.storage.documents import Seed
+from radversary.storage.plans import Plan
 from radversary.training.classifier.plan import DEFAULT_SEED
 
 
-class CycleGanPlan(BaseModel):
+class CycleGanPlan(Plan):
     """How a CycleGAN is trained; the defaults suit 128 px on a CPU, the paper's figures are in brackets.
 
     Attributes:
@@ -31,8 +32,6 @@ class CycleGanPlan(BaseModel):
         >>> CycleGanPlan().width, CycleGanPlan().seeded(7).seed
         (16, 7)
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     width: int = Field(default=16, ge=1, le=1024)
     blocks: int = Field(default=3, ge=0, le=1024)

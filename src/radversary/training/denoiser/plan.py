@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from radversary.storage.documents import Seed
+from radversary.storage.plans import Plan
 from radversary.training.classifier.plan import DEFAULT_SEED
 
 
-class Guidance(BaseModel):
+class Guidance(Plan):
     """How much each difference between the denoised and the clean image counts: weights of mean absolute errors.
 
     The figures are plain means, as the authors', so that logits, which are larger than pixels, weigh more at equal
@@ -21,8 +22,6 @@ class Guidance(BaseModel):
         features: Of the classifier's last feature maps.
         logits: Of the classifier's scores before the softmax.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     pixels: float = Field(default=1.0, ge=0)
     features: float = Field(default=1.0, ge=0)
@@ -35,7 +34,7 @@ class Guidance(BaseModel):
         return self
 
 
-class DenoiserPlan(BaseModel):
+class DenoiserPlan(Plan):
     """How a denoiser is trained.
 
     Attributes:
@@ -54,8 +53,6 @@ class DenoiserPlan(BaseModel):
         >>> DenoiserPlan().guidance.features, DenoiserPlan(seed=None).seeded(7).seed
         (1.0, 7)
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     width: int = Field(default=16, ge=1, le=1024)
     guidance: Guidance = Guidance()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from radversary.storage.documents import Seed
+from radversary.storage.plans import Plan
 
 
-class StylizerPlan(BaseModel):
+class StylizerPlan(Plan):
     """How the style network is trained.
 
     Attributes:
@@ -22,8 +23,6 @@ class StylizerPlan(BaseModel):
         seed: Of everything random.
         vgg: Weights file; None takes the best known (see ``stylization/features.py``).
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: int = Field(default=4000, ge=1, le=10**6)
     batch_size: int = Field(default=8, ge=1, le=2**16)

@@ -14,6 +14,7 @@ from radversary.core.errors import DataError, PlanError
 from radversary.core.seeds import generator
 from radversary.core.types import Images
 from radversary.imaging.intensity import to_grey
+from radversary.imaging.source import ImagesOrSource, ImageSource, source_of
 from radversary.stylization.bank import StyleBank
 from radversary.stylization.features import Vgg19, gram
 from radversary.stylization.gatys import relative_error
@@ -29,13 +30,14 @@ class Pairs(Dataset[tuple[Images, Images]]):
     """Random pairs of a content crop and a style crop; each depends on (seed, its place in the training) alone.
 
     Args:
-        contents: (N, 1 or 3, H, W) in [0, 1].
+        contents: (N, 1 or 3, H, W) in [0, 1], or a source of such images, of which one is read for each pair.
         bank: The styles.
         plan: Sizes, shares and seed.
     """
 
-    def __init__(self, contents: Images, bank: StyleBank, *, plan: StylizerPlan) -> None:
-        self.contents, self.bank, self.plan, self.chunk, self.steps = contents, bank, plan, 0, CHUNK
+    def __init__(self, contents: ImagesOrSource, bank: StyleBank, *, plan: StylizerPlan) -> None:
+        self.contents, self.styles, self.plan = source_of(contents), source_of(bank.images), plan
+        self.chunk, self.steps = 0, CHUNK
 
     def __len__(self) -> int:
         return self.steps * self.plan.batch_size
@@ -46,18 +48,18 @@ class Pairs(Dataset[tuple[Images, Images]]):
         content = self._crop(self._pick(self.contents, stream), stream)
         # One content in eight is itself a texture, so that the network learns more than thoraxes.
         if torch.rand((), generator=stream) < 0.125:
-            content = self._crop(self._pick(self.bank.images, stream), stream)
+            content = self._crop(self._pick(self.styles, stream), stream)
         contrast = 0.6 + 0.4 * torch.rand((), generator=stream)
         content = content.expand(3, -1, -1) * contrast + (1 - contrast) * torch.rand((), generator=stream)
-        style = self._crop(self._pick(self.bank.images, stream), stream)
+        style = self._crop(self._pick(self.styles, stream), stream)
         style = style[torch.randperm(3, generator=stream)]
         if torch.rand((), generator=stream) < self.plan.grey_share:
             style = to_grey(style.unsqueeze(0))[0].expand(3, -1, -1)
         return content, style
 
     @staticmethod
-    def _pick(images: Images, stream: torch.Generator) -> Images:
-        return images[int(torch.randint(len(images), (), generator=stream))]
+    def _pick(images: ImageSource, stream: torch.Generator) -> Images:
+        return images.tensor([int(torch.randint(len(images), (), generator=stream))])[0]
 
     def _crop(self, image: Images, stream: torch.Generator) -> Images:
         top, left = (int(torch.randint(side - self.plan.size + 1, (), generator=stream)) for side in image.shape[-2:])
@@ -94,8 +96,8 @@ class StylizerRecipe(lightning.LightningModule):  # type: ignore[misc]
         """Return content and style loss of pairs that no step was taken on."""
         pairs.chunk = -1
         chosen = [pairs[index] for index in range(32)]
-        content, style, _ = self.losses((torch.stack([pair[0] for pair in chosen]),
-                                         torch.stack([pair[1] for pair in chosen])))
+        content, style, _ = self.losses((torch.stack([pair[0] for pair in chosen]).to(self.device),
+                                         torch.stack([pair[1] for pair in chosen]).to(self.device)))
         return {"content_loss": float(content), "style_loss": float(style)}
 
     def keep(self, path: Path, chunks: int, inputs: Mapping[str, Any]) -> None:
