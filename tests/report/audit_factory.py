@@ -13,7 +13,7 @@ from radversary.attacks.registry import ATTACKS
 from radversary.audit.cells import Cell, Condition, VisibilityCell
 from radversary.audit.detection import Curve, Detection, Histogram
 from radversary.audit.findings import findings_of
-from radversary.audit.result import AuditResult, Cost, DataSummary, GalleryImage
+from radversary.audit.result import AuditResult, Cost, DataSummary, DefenceSummary, GalleryImage
 from radversary.audit.setup import condition_of
 from radversary.core.types import AttackerKnowledge, AttackFamily, Estimate
 from radversary.metrics.performance import ClassFigures, PairedTest, Performance
@@ -171,9 +171,13 @@ def audit_result(folder: Path, *, classes: tuple[str, ...] = CLASSES, defences: 
             left_out=("00000013_005.png: truncated file", "00000211_000.png: not an image"), floors=floors,
             warnings=("View, sex and age alone reach a balanced accuracy of 0.47, above chance (0.33): part of the "
                       "clean accuracy may not be medicine.",), sha256="9b" * 32),
-        defences={"jpeg-75": "JPEG compression at quality 75 before the classifier",
-                  "adversarial training": "trained on clean and attacked images, equal parts",
-                  "oracle": "trained on this very attack: the ceiling, not a defence"},
+        defences={
+            "jpeg-75": DefenceSummary(description="JPEG compression at quality 75 before the classifier",
+                                      model="victim", transforms=("jpeg",)),
+            "adversarial training": DefenceSummary(description="trained on clean and attacked images, equal parts",
+                                                   model="adversarial training", adversarial=True),
+            "oracle": DefenceSummary(description="trained on this very attack: the ceiling, not a defence",
+                                     model="oracle", adversarial=True)},
         seconds={"prepare": 12.4, "train baseline": 141.0, "train defence": 162.5, "attack": 48.2, "detect": 9.9,
                  "audit": 21.3, "report": 3.8},
         provenance={"plan sha256": "c0ffee" * 10, "radversary": "0.1.0", "torch": "2.13.0+cpu", "python": "3.11.9",
@@ -205,6 +209,7 @@ STRENGTH_OF = {  # defence: clean accuracy, share of the loss that it takes away
     "cyclegan": (0.86, (0.4, 0.5, 0.15, 0.1)), "feature consistency": (0.84, (0.2, 0.3, 0.1, 0.05)),
     "canonical + destyle": (0.912, (0.75, 0.7, 0.3, 0.2)), "style-randomised": (0.91, (0.88, 0.75, 0.6, 0.6)),
     "oracle (style)": (0.905, (0.92, 0.7, 0.5, 0.66))}
+RESTORERS = {"hgd": "unet", "cyclegan": "cyclegan"}
 SSIM_BINS = ("≥ 0.98", "0.95–0.98", "0.90–0.95", "0.80–0.90", "< 0.80")
 
 
@@ -223,7 +228,8 @@ def table_cells(classes: tuple[str, ...]) -> tuple[Cell, ...]:
     for attack, (measure, strengths, knowledge_levels, cost) in TABLE.items():
         for knowledge in knowledge_levels:
             for level, strength in enumerate(strengths, start=1):
-                condition = condition_of(attack, made_attack(attack, strength), knowledge)
+                like = ("stm",) if attack == "equal noise" else ()
+                condition = condition_of(attack, made_attack(attack, strength), knowledge, like=like)
                 assert condition.measure == measure
                 loss = cost * (level / len(strengths)) ** 0.8 * (0.5 if knowledge == AttackerKnowledge.TRANSFER else 1)
                 kept = {name: max(value - loss * (1 - saved[ALL_KNOWLEDGE.index(knowledge)]), 0.01)
@@ -256,7 +262,11 @@ def table_result(folder: Path, *, images: int = 3) -> AuditResult:
         "cells": made, "findings": findings_of(made), "gallery": gallery, "oracles": ("oracle (style)",),
         "ceilings": ("style (MicroAST)/oracle (style)",),
         "training_overlap": ("stm/fast PGD-AT", "style (MicroAST)/cyclegan"),
-        "defences": {"none": "the classifier alone", **{name: f"{name} before model victim" for name in names[1:]}},
+        "defences": {"none": DefenceSummary(description="the classifier alone", model="victim"),
+                     **{name: DefenceSummary(
+                         description=f"{name} before model victim", model="victim", transforms=(name,),
+                         restorers=tuple(RESTORERS[name] for _ in range(name in RESTORERS)),
+                         adversarial=name == "adversarial training") for name in names[1:]}},
         "costs": {name: Cost(milliseconds=3.1 + 2.3 * place, extra=2.3 * place,
                              training=None if "jpeg" in name else 141.0 * (place + 1))
                   for place, name in enumerate(names)},

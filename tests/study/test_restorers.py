@@ -106,7 +106,7 @@ def test_oracles_and_familiar_generators_are_named(whole):
 
 @pytest.mark.slow
 def test_a_model_with_transforms_of_its_own_is_audited_behind_them(whole):
-    assert "Canonical" in whole[0].defences["stranger"]
+    assert "Canonical" in whole[0].defences["stranger"].description
 
 
 @pytest.mark.slow

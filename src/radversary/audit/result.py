@@ -59,6 +59,24 @@ class Cost(Record):
     training: float | None = None
 
 
+class DefenceSummary(Record):
+    """What a defence is made of.
+
+    Attributes:
+        description: All of it in one line, for people.
+        model: Name of the model behind it, by which the learning curves know it too; ``victim`` is the undefended one.
+        transforms: Names of the transforms before the model, in the order in which images meet them.
+        restorers: Architecture of each trained one among them, such as ``unet`` (HGD, de-styling) or ``cyclegan``.
+        adversarial: Whether the model was trained on attacked images; None where nobody can tell.
+    """
+
+    description: str
+    model: str
+    transforms: tuple[str, ...] = ()
+    restorers: tuple[str, ...] = ()
+    adversarial: bool | None = None
+
+
 class FindingKind(StrEnum):
     """What is wrong with a measurement."""
 
@@ -126,7 +144,7 @@ class AuditResult(ResultDocument):
         detections: Detector by attack.
         gallery: The gallery.
         data: The data page.
-        defences: Label to description of each defence.
+        defences: Label to what the defence is made of; ``none`` among them.
         seconds: Where the time went: step to seconds.
         provenance: Hashes, versions, machine, command: name to value.
         curves: Learning curves: model label to metric name to one value an epoch.
@@ -151,7 +169,7 @@ class AuditResult(ResultDocument):
     detections: tuple[Detection, ...]
     gallery: tuple[GalleryImage, ...]
     data: DataSummary
-    defences: dict[str, str]
+    defences: dict[str, DefenceSummary]
     seconds: dict[str, float]
     provenance: dict[str, str]
     curves: dict[str, dict[str, tuple[float, ...]]] = Field(default={})

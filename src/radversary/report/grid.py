@@ -167,9 +167,7 @@ def equal_noise(view: ResultView, attack: str) -> list[Condition]:
 
     Where it was made on several models, that of the least knowing attacker.
     """
-    known = {c.description for c in view.attacked if c.attack == attack}
-    found = [c for c in view.attacked if c.like and c.like in known]
-    return [c for c in found if c.knowledge == view.knowledge_levels(c.attack)[0]]
+    return [c for c in view.attacked if attack in c.like and c.knowledge == view.knowledge_levels(c.attack)[0]]
 
 
 def attack_grid(view: ResultView, attack: str, floors: Sequence[Condition],
