@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -150,12 +151,17 @@ def _pictures(folder: Path, name: str, size: int, seed: int) -> dict[str, str]:
     return {kind: f"gallery/{name}_{kind}.png" for kind in pictures}
 
 
+def changed(result: AuditResult, **update: Any) -> AuditResult:
+    """The result with other fields, and the standing that follows from them."""
+    return result.model_copy(update=update).with_standing()
+
+
 def audit_result(folder: Path, *, classes: tuple[str, ...] = CLASSES, defences: tuple[str, ...] = tuple(ACCURACY),
                  attacks: tuple[str, ...] = ("style (texture)", "fourier"), images: int = 8) -> AuditResult:
     floors = {"chance": 1 / len(classes), "view, sex, age": 0.47, "mean brightness": 0.39, "image size": 0.36}
     split = {"train": 540, "validation": 180, "test": PER_CLASS}
     shape = np.exp(-np.arange(9) / 2.5)
-    return AuditResult(
+    made = AuditResult(
         oracles=("oracle",), ceilings=tuple(f"{attack}/oracle" for attack in attacks),
         name="ResNet-50 on NIH ChestX-ray14 (three classes)", classes=classes,
         model={"name": "ResNet-50, ImageNet start", "architecture": "resnet50", "input": "1 × 224 × 224",
@@ -185,6 +191,7 @@ def audit_result(folder: Path, *, classes: tuple[str, ...] = CLASSES, defences: 
         curves={"baseline": {"train_loss": tuple(0.2 + shape), "val_loss": tuple(0.35 + 0.9 * shape),
                              "val_accuracy": tuple(0.93 - 0.5 * shape)},
                 "adversarial training": {"train_loss": tuple(0.4 + shape), "val_loss": tuple(0.5 + 0.8 * shape)}})
+    return made.with_standing()
 
 
 OPACITIES, BUDGETS = (0.1, 0.3, 0.5, 1.0), tuple(k / 255 for k in (1, 2, 4, 8, 16))
@@ -258,18 +265,16 @@ def table_result(folder: Path, *, images: int = 3) -> AuditResult:
         "predictions": {**{key: e.predictions[key] for key in ("clean", "attacked")},
                         **dict.fromkeys(list(STRENGTH_OF)[1:], e.label)}}) for e in base.gallery)
     names, made = list(STRENGTH_OF), table_cells(base.classes)
-    return base.model_copy(update={
-        "cells": made, "findings": findings_of(made), "gallery": gallery, "oracles": ("oracle (style)",),
-        "ceilings": ("style (MicroAST)/oracle (style)",),
-        "training_overlap": ("stm/fast PGD-AT", "style (MicroAST)/cyclegan"),
-        "defences": {"none": DefenceSummary(description="the classifier alone", model="victim"),
-                     **{name: DefenceSummary(
-                         description=f"{name} before model victim", model="victim", transforms=(name,),
-                         restorers=tuple(RESTORERS[name] for _ in range(name in RESTORERS)),
-                         adversarial=name == "adversarial training") for name in names[1:]}},
-        "costs": {name: Cost(milliseconds=3.1 + 2.3 * place, extra=2.3 * place,
-                             training=None if "jpeg" in name else 141.0 * (place + 1))
-                  for place, name in enumerate(names)},
-        "visibility": visibility("style (MicroAST)", AttackerKnowledge.OBLIVIOUS)
-        + visibility("stm", AttackerKnowledge.OBLIVIOUS)
-        + visibility("stm", AttackerKnowledge.TRANSFER)})
+    defences = {"none": DefenceSummary(description="the classifier alone", model="victim"), **{
+        name: DefenceSummary(description=f"{name} before model victim", model="victim", transforms=(name,),
+                             restorers=(RESTORERS[name],) if name in RESTORERS else (),
+                             adversarial=name == "adversarial training") for name in names[1:]}}
+    return changed(
+        base, cells=made, findings=findings_of(made), gallery=gallery, oracles=("oracle (style)",),
+        ceilings=("style (MicroAST)/oracle (style)",), defences=defences,
+        training_overlap=("stm/fast PGD-AT", "style (MicroAST)/cyclegan"),
+        costs={name: Cost(milliseconds=3.1 + 2.3 * place, extra=2.3 * place,
+                          training=None if "jpeg" in name else 141.0 * (place + 1))
+               for place, name in enumerate(names)},
+        visibility=visibility("style (MicroAST)", AttackerKnowledge.OBLIVIOUS)
+        + visibility("stm", AttackerKnowledge.OBLIVIOUS) + visibility("stm", AttackerKnowledge.TRANSFER))

@@ -6,6 +6,7 @@ The report draws this and computes nothing.
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -13,6 +14,7 @@ from pydantic import Field, model_validator
 from radversary.audit.cells import Cell, Condition, OutcomeSummary, VisibilityCell, WorstCase
 from radversary.audit.detection import Detection
 from radversary.audit.schema import Record, ResultDocument
+from radversary.audit.standing import Standing, standing_of
 from radversary.core.types import AttackerKnowledge
 
 
@@ -158,6 +160,7 @@ class AuditResult(ResultDocument):
         outcomes: What each attack reached and cost.
         worst_cases: What each defence withstands of all that was aimed at it.
         findings: Signs that a measurement was too weak; empty for a sound one.
+        standing: Where each defence stands: what a headline speaks of, who is best there, the worst of each attacker.
     """
 
     kind: ClassVar[str] = "an audit result"
@@ -181,6 +184,7 @@ class AuditResult(ResultDocument):
     outcomes: tuple[OutcomeSummary, ...] = ()
     worst_cases: tuple[WorstCase, ...] = ()
     findings: tuple[Finding, ...] = ()
+    standing: Standing = Standing()
 
     @model_validator(mode="after")
     def _of_its_classes(self) -> Self:
@@ -191,6 +195,24 @@ class AuditResult(ResultDocument):
                 raise ValueError(f"the figures of {cell.condition.key} behind {cell.defence!r} are of other classes "
                                  f"than {', '.join(self.classes)}")
         return self
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a result that :meth:`save` of this or of an earlier version wrote.
+
+        Where an earlier one did not say how its defences stand, that is decided from its figures as it is today.
+
+        Raises:
+            DataError: It is absent, damaged, or of a newer version.
+        """
+        found = super().load(path)
+        return found if "standing" in found.model_fields_set else found.with_standing()
+
+    def with_standing(self) -> Self:
+        """Return the same result with the standing that follows from its figures."""
+        standing = standing_of(self.cells, self.detections, classes=self.classes, oracles=self.oracles,
+                               ceilings=self.ceilings)
+        return self.model_copy(update={"standing": standing})
 
     def cell(self, attack: str, strength: float, defence: str,
              knowledge: AttackerKnowledge = AttackerKnowledge.OBLIVIOUS) -> Cell:

@@ -122,7 +122,7 @@ def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tab
         provenance={**inputs.provenance, "audit key": key,
                     "predictions sha256": sha256_file(out / "predictions.parquet")})
     spent = {**result.seconds, "figures and intervals": perf_counter() - started}
-    return result.model_copy(update={"seconds": spent})
+    return result.with_standing().model_copy(update={"seconds": spent})
 
 
 def audit_key(plan: AuditPlan, inputs: AuditInputs) -> str:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
+from radversary.audit.cell_table import CLEAN, IDENTITY, NONE
 from radversary.audit.cells import Cell, Condition, VisibilityCell
 from radversary.audit.result import AuditResult
 from radversary.audit.wording import level, measure_name
 from radversary.core.types import AttackerKnowledge, Estimate
-from radversary.report.result_view import CLEAN, IDENTITY, NONE, ResultView
+from radversary.report.result_view import ResultView
 
 KNOWLEDGE = {
     AttackerKnowledge.OBLIVIOUS: "attacks the undefended classifier, or none",

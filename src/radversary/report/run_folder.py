@@ -13,9 +13,10 @@ from PIL import Image
 from pydantic import AliasPath, BaseModel, Field
 
 from radversary.audit.result import AuditResult, DefenceSummary, GalleryImage
+from radversary.audit.standing import OPACITY
 from radversary.report.gallery import picture_path
 from radversary.report.html import load_result
-from radversary.report.result_view import OPACITY, ResultView
+from radversary.report.result_view import ResultView
 from radversary.report.thesis.figures import Pixels
 from radversary.storage.files import read_text
 from radversary.storage.plain_yaml import LIMIT, parse_yaml

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import yaml
-from audit_factory import audit_result
+from audit_factory import audit_result, changed
 from PIL import Image
 from test_report_page import Outline
 
@@ -34,7 +34,7 @@ def thesis_run(folder, *, phases=({"trunk": "frozen", "epochs": 4}, {"trunk": "t
     defences = {"jpeg-75": RESTORED, "adversarial training": TRAINED}
     update = {"gallery": tuple(e.model_copy(update={"condition": STYLE}) for e in base.gallery), "defences": defences,
               "curves": {"victim": base.curves["baseline"], "robust": base.curves["baseline"]}, **changes}
-    result = base.model_copy(update=update)
+    result = changed(base, **update)
     result.save(folder / "result.json")
     (folder / "plan.yaml").write_text(yaml.safe_dump({"models": {"victim": {"training": {"phases": list(phases)}}}}))
     return result
