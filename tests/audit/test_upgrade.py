@@ -99,6 +99,13 @@ def test_noise_of_version_2_names_the_labels_of_its_attack():
     assert [cell["condition"]["like"] for cell in found] == [[], [], [], ["a", "b"], []]
 
 
+@pytest.mark.parametrize("version", [{}, {"schema_version": 2}])
+def test_detection_rates_of_earlier_versions_go_by_the_field_s_word(version):
+    row = {"at_1": 0.5, "at_5": 0.8, "at_1_flipped": None, "at_5_flipped": 0.9}
+    assert upgraded({**version, "rows": [row]})["rows"] == [
+        {"tpr_at_fpr_1": 0.5, "tpr_at_fpr_5": 0.8, "tpr_at_fpr_1_flipped": None, "tpr_at_fpr_5_flipped": 0.9}]
+
+
 def test_a_colour_attack_of_version_1_stays_one():
     condition = {"attack": "a", "strength": 0.5, "description": "StyleTransferAttack(opacity=0.5, colour='rgb')"}
     assert upgraded({"condition": condition})["condition"]["colour"] == "rgb"

@@ -16,8 +16,9 @@ SCHEMA_VERSION: Final = 3
 
 KEYS: Mapping[str, str] = MappingProxyType({
     "rung": "knowledge", "exhibits": "gallery", "familiar": "training_overlap", "slipped": "undetected_success_rate",
-    "slipped_direct": "undetected_success_rate_direct"})
-"""Keys of version 1 to those of version 2."""
+    "slipped_direct": "undetected_success_rate_direct", "at_1": "tpr_at_fpr_1", "at_5": "tpr_at_fpr_5",
+    "at_1_flipped": "tpr_at_fpr_1_flipped", "at_5_flipped": "tpr_at_fpr_5_flipped"})
+"""Keys of versions 1 and 2 to those of today."""
 NAMED_BY_USERS = frozenset({"model", "defences", "seconds", "provenance", "curves", "costs", "predictions", "restored",
                             "counts", "patients", "characteristics", "detectors", "floors", "families",
                             "taught_attacked"})
@@ -59,7 +60,7 @@ def upgraded(content: Any) -> Any:  # noqa: ANN401
                          f"{SCHEMA_VERSION}")
     if version not in (1, 2):
         return content
-    return {**_with_facts(_renamed(content) if version == 1 else content), "schema_version": SCHEMA_VERSION}
+    return {**_with_facts(_renamed(content)), "schema_version": SCHEMA_VERSION}
 
 
 def _renamed(value: Any) -> Any:  # noqa: ANN401
