@@ -110,6 +110,17 @@ def test_a_model_with_transforms_of_its_own_is_audited_behind_them(whole):
 
 
 @pytest.mark.slow
+def test_a_result_says_what_each_defence_is_made_of(whole):
+    known = whole[0].defences
+    trained = {label: (item.model, item.restorers) for label, item in known.items() if item.restorers}
+    assert trained == {"cleaner": ("victim", ("unet",)), "cycle": ("victim", ("cyclegan",)),
+                       "stack": ("victim", ("restyle",))}
+    assert known["stack"].transforms == ("canonical", "calm")
+    assert {label for label, item in known.items() if item.adversarial} == {"oracle"}
+    assert None not in {item.adversarial for item in known.values()}
+
+
+@pytest.mark.slow
 def test_pictures_of_every_restoration_hang_in_the_gallery(whole):
     result, folder, _ = whole
     for image in result.gallery:
