@@ -8,7 +8,7 @@ from tiny_audit import make_plan
 from radversary.attacks.registry import ATTACKS
 from radversary.audit.cells import Condition
 from radversary.audit.run import run_audit
-from radversary.audit.setup import condition_of, prepare_context
+from radversary.audit.setup import PlannedAttack, condition_of, prepare_context, sized_by
 from radversary.audit.threat_model import EXPECTATION
 from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Colour, Norm
 from radversary.defenses.jpeg import JpegCompression
@@ -55,13 +55,21 @@ def test_colour_is_that_of_the_attack(name, options, colour):
     assert run(name, **options).colour == colour
 
 
+def planned(name: str, *strengths: float, **options) -> PlannedAttack:
+    return PlannedAttack(attack=ATTACKS.create(name, **options), strengths=strengths or (0.3,))
+
+
 def test_noise_is_like_exactly_the_attack_that_it_names():
-    noise = run("equal-noise", like={"name": "style-transfer", "options": STYLE}).like
-    assert noise == run("style-transfer", **STYLE).description
-    others = [run("style-transfer", strength=0.5, **STYLE), run("style-transfer", **STYLE, colour="rgb"),
-              run("style-transfer", generator="adain"), run("worst-style", **STYLE), run("stm")]
-    assert all(noise != other.description for other in others)
-    assert run("equal-noise", like={"name": "mi-fgsm"}).like == run("mi-fgsm").description
+    noise = ATTACKS.create("equal-noise", like={"name": "style-transfer", "options": STYLE}).at(0.3)
+    attacks = {"same": planned("style-transfer", 0.1, 0.3, **STYLE), "again": planned("style-transfer", **STYLE),
+               "other strength": planned("style-transfer", 0.5, **STYLE),
+               "colour": planned("style-transfer", **STYLE, colour="rgb"),
+               "other generator": planned("style-transfer", generator="adain"),
+               "other attack": planned("worst-style", **STYLE), "stm": planned("stm")}
+    assert sized_by(noise, attacks) == ("same", "again")
+    assert sized_by(noise.at(0.2), attacks) == ()
+    assert sized_by(attacks["same"].attack.at(0.3), attacks) == ()
+    assert sized_by(ATTACKS.create("equal-noise", like={"name": "stm"}).at(0.3), attacks) == ("stm",)
 
 
 def test_only_a_plain_style_is_a_mixture_of_its_full_strength():

@@ -67,8 +67,43 @@ def test_the_report_of_an_old_result_is_drawn(tmp_path):
 
 
 def test_names_that_users_gave_are_left_alone():
-    assert upgraded({"defences": {"rung": "exhibits"}, "model": {"familiar": "x"}}) == {
-        "defences": {"rung": "exhibits"}, "model": {"familiar": "x"}, "schema_version": SCHEMA_VERSION}
+    assert upgraded({"curves": {"rung": "exhibits"}, "model": {"familiar": "x"}}) == {
+        "curves": {"rung": "exhibits"}, "model": {"familiar": "x"}, "schema_version": SCHEMA_VERSION}
+
+
+NOTES = "adversarial training, 50% of images attacked by PGD(epsilon=0.1) on victim"
+DEFENCES = {  # label: what versions 1 and 2 said of it, and what follows: model, transforms, restorers, adversarial
+    "none": ("the classifier alone", "victim", [], [], None),
+    "jpeg-75": ("JpegCompression(quality=75) before model victim", "victim", ["jpeg"], [], None),
+    "stacked": ("CanonicalInput(low=0.5), then Restoration('destyle', unet, sha256=2e6826a2) before model other",
+                "other", ["canonical", "destyle"], ["unet"], None),
+    "gan": ("Restoration('mine', cyclegan, sha256=b4356a33) before model victim", "victim", ["mine"], ["cyclegan"],
+            None),
+    "at": (f"model robust (resnet18): {NOTES}", "robust", [], [], True),
+    "hgd": ("Restore(folder=PosixPath('hgd')) before model victim", "victim", ["restore"], ["unet"], None),
+}
+
+
+def test_facts_of_defences_are_read_from_what_earlier_versions_said():
+    texts = {label: text for label, (text, *_) in DEFENCES.items()}
+    found = upgraded({"schema_version": 2, "defences": texts})["defences"]
+    assert {label: tuple(defence.values()) for label, defence in found.items()} == DEFENCES
+
+
+def test_noise_of_version_2_names_the_labels_of_its_attack():
+    attack = {"attack": "a", "strength": 0.5, "description": "PGD(epsilon=0.5)", "like": ""}
+    noise = {"attack": "n", "strength": 0.5, "description": "EqualNoise()", "like": "PGD(epsilon=0.5)"}
+    cells = [{"condition": item} for item in (attack, {**attack, "knowledge": "adaptive"}, {**attack, "attack": "b"},
+                                              noise, {**noise, "like": "PGD(epsilon=0.1)"})]
+    found = upgraded({"schema_version": 2, "cells": cells, "defences": {}})["cells"]
+    assert [cell["condition"]["like"] for cell in found] == [[], [], [], ["a", "b"], []]
+
+
+@pytest.mark.parametrize("version", [{}, {"schema_version": 2}])
+def test_detection_rates_of_earlier_versions_go_by_the_field_s_word(version):
+    row = {"at_1": 0.5, "at_5": 0.8, "at_1_flipped": None, "at_5_flipped": 0.9}
+    assert upgraded({**version, "rows": [row]})["rows"] == [
+        {"tpr_at_fpr_1": 0.5, "tpr_at_fpr_5": 0.8, "tpr_at_fpr_1_flipped": None, "tpr_at_fpr_5_flipped": 0.9}]
 
 
 def test_a_colour_attack_of_version_1_stays_one():
@@ -76,7 +111,7 @@ def test_a_colour_attack_of_version_1_stays_one():
     assert upgraded({"condition": condition})["condition"]["colour"] == "rgb"
 
 
-@pytest.mark.parametrize("version", [3, 10**9])
+@pytest.mark.parametrize("version", [SCHEMA_VERSION + 1, 10**9])
 def test_a_newer_result_is_one_sentence(version, tmp_path):
     (tmp_path / "result.json").write_text(json.dumps({"schema_version": version}))
     with pytest.raises(DataError, match=rf"schema version {version}, written by a newer radversary"):

@@ -82,7 +82,7 @@ def test_coarse_grain_is_noticed_and_nothing_is_not(finished):
     result, _ = finished
     coarse = next(row for row in result.rows if row.condition.strength == 0.3)
     assert coarse.in_family.auroc.value > 0.9
-    assert coarse.in_family.at_5.value > 0.5
+    assert coarse.in_family.tpr_at_fpr_5.value > 0.5
     assert result.identity.low <= 0.5 <= result.identity.high
 
 

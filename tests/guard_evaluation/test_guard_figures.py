@@ -59,8 +59,9 @@ def test_areas_and_rates_are_those_counted_by_hand(judge, frame):
     assert row.auroc.value == pytest.approx(roc_auc_score(truth, scores)) == pytest.approx(0.5 * 0.99 + 0.3 * 0.97
                                                                                           + 0.2 * 0.5)
     assert row.detectors["rough"].value == pytest.approx(1 - row.auroc.value)
-    assert (row.at_1.value, row.at_5.value, row.alarms.value) == pytest.approx((0.5, 0.8, 0.8))
-    assert all(e.low <= e.value <= e.high and e.n == 100 for e in (row.auroc, row.at_1, row.at_5, row.alarms))
+    assert (row.tpr_at_fpr_1.value, row.tpr_at_fpr_5.value, row.alarms.value) == pytest.approx((0.5, 0.8, 0.8))
+    assert all(e.low <= e.value <= e.high and e.n == 100
+               for e in (row.auroc, row.tpr_at_fpr_1, row.tpr_at_fpr_5, row.alarms))
     assert {area.value for area in row.floors.values()} == {0.5}
 
 
@@ -77,7 +78,7 @@ def test_only_flipped_predictions_count_among_the_flipped(judge, frame):
     row = judge.row(ATTACK, frame)
     assert row.flipped.value == 0.5
     assert (row.alarms_flipped.value, row.alarms_flipped.n) == (0.8, 50)
-    assert (row.at_1_flipped.value, row.at_5_flipped.value) == pytest.approx((0.5, 0.8))
+    assert (row.tpr_at_fpr_1_flipped.value, row.tpr_at_fpr_5_flipped.value) == pytest.approx((0.5, 0.8))
     assert (row.undetected_success_rate.value, row.undetected_success_rate_direct.value) == pytest.approx((0.1, 0.5))
 
 
@@ -86,7 +87,7 @@ def test_what_changes_nothing_has_an_area_of_one_half_and_flips_nothing(judge, f
     assert row.auroc.value == 0.5
     assert row.auroc.low <= 0.5 <= row.auroc.high
     assert row.flipped.value == 0.0
-    assert row.at_1_flipped is row.at_5_flipped is row.alarms_flipped is None
+    assert row.tpr_at_fpr_1_flipped is row.tpr_at_fpr_5_flipped is row.alarms_flipped is None
 
 
 def test_the_curve_is_the_detection_rate_at_each_false_alarm_rate_within_its_band(judge, frame):
@@ -118,7 +119,7 @@ def test_a_draw_without_clean_or_attacked_images_says_nothing():
 
 def test_the_threshold_s_own_chance_is_in_the_interval(judge, frame):
     fixed = judge.share(SUSPECT > 99.0, frame[frame["kind"] == "attack"])
-    moving = judge.row(ATTACK, frame).at_1
+    moving = judge.row(ATTACK, frame).tpr_at_fpr_1
     assert fixed.value == moving.value
     assert moving.high - moving.low > fixed.high - fixed.low
 

@@ -260,7 +260,7 @@ class Seeds:
     def watch(self) -> Path:
         folder = self.root / "watch"
         evaluate_guard(GuardEvaluationPlan.model_validate(WATCH), load_guard(self.ungrouped), self.images, folder)
-        figures = FamilyFigures(auroc=Estimate(0.9, 0.8, 1.0, 20), at_5=Estimate(0.5, 0.3, 0.7, 20))
+        figures = FamilyFigures(auroc=Estimate(0.9, 0.8, 1.0, 20), tpr_at_fpr_5=Estimate(0.5, 0.3, 0.7, 20))
         row = FamilyRow(
             family="noise",
             condition=Condition(attack="noise", strength=0.1, measure="deviation"),

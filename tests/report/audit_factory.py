@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -13,7 +14,7 @@ from radversary.attacks.registry import ATTACKS
 from radversary.audit.cells import Cell, Condition, VisibilityCell
 from radversary.audit.detection import Curve, Detection, Histogram
 from radversary.audit.findings import findings_of
-from radversary.audit.result import AuditResult, Cost, DataSummary, GalleryImage
+from radversary.audit.result import AuditResult, Cost, DataSummary, DefenceSummary, GalleryImage
 from radversary.audit.setup import condition_of
 from radversary.core.types import AttackerKnowledge, AttackFamily, Estimate
 from radversary.metrics.performance import ClassFigures, PairedTest, Performance
@@ -150,12 +151,17 @@ def _pictures(folder: Path, name: str, size: int, seed: int) -> dict[str, str]:
     return {kind: f"gallery/{name}_{kind}.png" for kind in pictures}
 
 
+def changed(result: AuditResult, **update: Any) -> AuditResult:
+    """The result with other fields, and the standing that follows from them."""
+    return result.model_copy(update=update).with_standing()
+
+
 def audit_result(folder: Path, *, classes: tuple[str, ...] = CLASSES, defences: tuple[str, ...] = tuple(ACCURACY),
                  attacks: tuple[str, ...] = ("style (texture)", "fourier"), images: int = 8) -> AuditResult:
     floors = {"chance": 1 / len(classes), "view, sex, age": 0.47, "mean brightness": 0.39, "image size": 0.36}
     split = {"train": 540, "validation": 180, "test": PER_CLASS}
     shape = np.exp(-np.arange(9) / 2.5)
-    return AuditResult(
+    made = AuditResult(
         oracles=("oracle",), ceilings=tuple(f"{attack}/oracle" for attack in attacks),
         name="ResNet-50 on NIH ChestX-ray14 (three classes)", classes=classes,
         model={"name": "ResNet-50, ImageNet start", "architecture": "resnet50", "input": "1 × 224 × 224",
@@ -171,9 +177,13 @@ def audit_result(folder: Path, *, classes: tuple[str, ...] = CLASSES, defences: 
             left_out=("00000013_005.png: truncated file", "00000211_000.png: not an image"), floors=floors,
             warnings=("View, sex and age alone reach a balanced accuracy of 0.47, above chance (0.33): part of the "
                       "clean accuracy may not be medicine.",), sha256="9b" * 32),
-        defences={"jpeg-75": "JPEG compression at quality 75 before the classifier",
-                  "adversarial training": "trained on clean and attacked images, equal parts",
-                  "oracle": "trained on this very attack: the ceiling, not a defence"},
+        defences={
+            "jpeg-75": DefenceSummary(description="JPEG compression at quality 75 before the classifier",
+                                      model="victim", transforms=("jpeg",)),
+            "adversarial training": DefenceSummary(description="trained on clean and attacked images, equal parts",
+                                                   model="adversarial training", adversarial=True),
+            "oracle": DefenceSummary(description="trained on this very attack: the ceiling, not a defence",
+                                     model="oracle", adversarial=True)},
         seconds={"prepare": 12.4, "train baseline": 141.0, "train defence": 162.5, "attack": 48.2, "detect": 9.9,
                  "audit": 21.3, "report": 3.8},
         provenance={"plan sha256": "c0ffee" * 10, "radversary": "0.1.0", "torch": "2.13.0+cpu", "python": "3.11.9",
@@ -181,6 +191,7 @@ def audit_result(folder: Path, *, classes: tuple[str, ...] = CLASSES, defences: 
         curves={"baseline": {"train_loss": tuple(0.2 + shape), "val_loss": tuple(0.35 + 0.9 * shape),
                              "val_accuracy": tuple(0.93 - 0.5 * shape)},
                 "adversarial training": {"train_loss": tuple(0.4 + shape), "val_loss": tuple(0.5 + 0.8 * shape)}})
+    return made.with_standing()
 
 
 OPACITIES, BUDGETS = (0.1, 0.3, 0.5, 1.0), tuple(k / 255 for k in (1, 2, 4, 8, 16))
@@ -205,6 +216,7 @@ STRENGTH_OF = {  # defence: clean accuracy, share of the loss that it takes away
     "cyclegan": (0.86, (0.4, 0.5, 0.15, 0.1)), "feature consistency": (0.84, (0.2, 0.3, 0.1, 0.05)),
     "canonical + destyle": (0.912, (0.75, 0.7, 0.3, 0.2)), "style-randomised": (0.91, (0.88, 0.75, 0.6, 0.6)),
     "oracle (style)": (0.905, (0.92, 0.7, 0.5, 0.66))}
+RESTORERS = {"hgd": "unet", "cyclegan": "cyclegan"}
 SSIM_BINS = ("≥ 0.98", "0.95–0.98", "0.90–0.95", "0.80–0.90", "< 0.80")
 
 
@@ -223,7 +235,8 @@ def table_cells(classes: tuple[str, ...]) -> tuple[Cell, ...]:
     for attack, (measure, strengths, knowledge_levels, cost) in TABLE.items():
         for knowledge in knowledge_levels:
             for level, strength in enumerate(strengths, start=1):
-                condition = condition_of(attack, made_attack(attack, strength), knowledge)
+                like = ("stm",) if attack == "equal noise" else ()
+                condition = condition_of(attack, made_attack(attack, strength), knowledge, like=like)
                 assert condition.measure == measure
                 loss = cost * (level / len(strengths)) ** 0.8 * (0.5 if knowledge == AttackerKnowledge.TRANSFER else 1)
                 kept = {name: max(value - loss * (1 - saved[ALL_KNOWLEDGE.index(knowledge)]), 0.01)
@@ -252,14 +265,16 @@ def table_result(folder: Path, *, images: int = 3) -> AuditResult:
         "predictions": {**{key: e.predictions[key] for key in ("clean", "attacked")},
                         **dict.fromkeys(list(STRENGTH_OF)[1:], e.label)}}) for e in base.gallery)
     names, made = list(STRENGTH_OF), table_cells(base.classes)
-    return base.model_copy(update={
-        "cells": made, "findings": findings_of(made), "gallery": gallery, "oracles": ("oracle (style)",),
-        "ceilings": ("style (MicroAST)/oracle (style)",),
-        "training_overlap": ("stm/fast PGD-AT", "style (MicroAST)/cyclegan"),
-        "defences": {"none": "the classifier alone", **{name: f"{name} before model victim" for name in names[1:]}},
-        "costs": {name: Cost(milliseconds=3.1 + 2.3 * place, extra=2.3 * place,
-                             training=None if "jpeg" in name else 141.0 * (place + 1))
-                  for place, name in enumerate(names)},
-        "visibility": visibility("style (MicroAST)", AttackerKnowledge.OBLIVIOUS)
-        + visibility("stm", AttackerKnowledge.OBLIVIOUS)
-        + visibility("stm", AttackerKnowledge.TRANSFER)})
+    defences = {"none": DefenceSummary(description="the classifier alone", model="victim"), **{
+        name: DefenceSummary(description=f"{name} before model victim", model="victim", transforms=(name,),
+                             restorers=(RESTORERS[name],) if name in RESTORERS else (),
+                             adversarial=name == "adversarial training") for name in names[1:]}}
+    return changed(
+        base, cells=made, findings=findings_of(made), gallery=gallery, oracles=("oracle (style)",),
+        ceilings=("style (MicroAST)/oracle (style)",), defences=defences,
+        training_overlap=("stm/fast PGD-AT", "style (MicroAST)/cyclegan"),
+        costs={name: Cost(milliseconds=3.1 + 2.3 * place, extra=2.3 * place,
+                          training=None if "jpeg" in name else 141.0 * (place + 1))
+               for place, name in enumerate(names)},
+        visibility=visibility("style (MicroAST)", AttackerKnowledge.OBLIVIOUS)
+        + visibility("stm", AttackerKnowledge.OBLIVIOUS) + visibility("stm", AttackerKnowledge.TRANSFER))

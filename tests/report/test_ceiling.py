@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from audit_factory import table_result
+from audit_factory import changed, table_result
 from test_report_page import Outline
 
-from radversary.attacks.registry import ATTACKS
 from radversary.core.types import AttackerKnowledge
 from radversary.report.compare import compare, row_name, rows_of_all
 from radversary.report.confusion import matrices
@@ -31,7 +30,7 @@ def small(result):
     kept = tuple(c for c in result.cells if c.condition.attack in ("clean", "identity", OWN, "style, worst of 10")
                  and c.condition.knowledge == AttackerKnowledge.OBLIVIOUS
                  and (c.condition.attack == OWN or c.condition.strength in (0, 1)))
-    return result.model_copy(update={"cells": kept, "detections": (), "curves": {}})
+    return changed(result, cells=kept, detections=(), curves={})
 
 
 def of_oracle(grid):
@@ -47,7 +46,7 @@ def test_a_grid_marks_the_ceiling_only_under_its_own_attack(result):
 
 
 def test_the_ceiling_closes_the_table_behind_other_oracles(result):
-    several = result.model_copy(update={"oracles": (ORACLE, "augmix", "hgd"), "ceilings": (f"{OWN}/augmix",)})
+    several = changed(result, oracles=(ORACLE, "augmix", "hgd"), ceilings=(f"{OWN}/augmix",))
     grid = next(grid for grid in grids(ResultView(several)) if grid.title == OWN)
     assert [row.defence for row in grid.rows][-3:] == ["hgd", ORACLE, "augmix"]
     (same,) = compare({"a": several}, attack=OWN)
@@ -78,7 +77,7 @@ def test_the_page_says_so_only_where_it_is_true(small, tmp_path):
     assert page.count("Ceiling trained on this very attack") == grid_and_visibility
     assert f"{ORACLE} is an oracle: it saw an audited attack in training, though not this one" in page
     assert "dashed a ceiling, which was trained on the very attack of its panel" in page
-    none = " ".join(Outline(render_report(small.model_copy(update={"ceilings": (), "defences": {}}), tmp_path)).text
+    none = " ".join(Outline(render_report(changed(small, ceilings=(), defences={}), tmp_path)).text
                     .lower().split())
     assert "ceiling" not in none
     assert "this very attack" not in none
@@ -87,8 +86,7 @@ def test_the_page_says_so_only_where_it_is_true(small, tmp_path):
 
 @pytest.mark.slow
 def test_under_its_own_attack_the_cover_calls_it_the_ceiling(small, tmp_path):
-    own = small.model_copy(update={"cells": tuple(c for c in small.cells if c.condition.attack in (
-        "clean", "identity", OWN))})
+    own = changed(small, cells=tuple(c for c in small.cells if c.condition.attack in ("clean", "identity", OWN)))
     page = " ".join(Outline(render_report(own, tmp_path)).text.split())
     assert f"{ORACLE} was trained on this very attack: the ceiling, no defence" in page
     assert f"{ORACLE} (ceiling)" in {matrix.subtitle for matrix in matrices(ResultView(own))}
@@ -101,7 +99,7 @@ def test_under_its_own_attack_the_cover_calls_it_the_ceiling(small, tmp_path):
 def test_curves_dash_the_ceiling_alone(result):
     kept = tuple(c for c in result.cells if c.condition.knowledge == AttackerKnowledge.OBLIVIOUS)
     drawn = {drawing.title: drawing
-             for drawing in strength_curves(ResultView(result.model_copy(update={"cells": kept})))}
+             for drawing in strength_curves(ResultView(changed(result, cells=kept)))}
     assert f"{ORACLE} (ceiling)" in drawn[OWN].svg
     assert f"{ORACLE} (oracle)" in drawn["stm"].svg
     assert drawn[OWN].svg.count("stroke-dasharray") > drawn["stm"].svg.count("stroke-dasharray")
@@ -117,8 +115,8 @@ def test_who_was_trained_on_the_attack_itself_is_more_than_familiar(result):
 
 
 def test_a_label_makes_no_oracle(result):
-    renamed = result.model_copy(update={"oracles": (), "cells": tuple(
-        c.model_copy(update={"defence": "oracle"}) if c.defence == "hgd" else c for c in result.cells)})
+    renamed = changed(result, oracles=(), cells=tuple(
+        c.model_copy(update={"defence": "oracle"}) if c.defence == "hgd" else c for c in result.cells))
     assert ResultView(renamed).oracles == ()
 
 
@@ -129,14 +127,12 @@ def test_noise_stands_beside_the_attack_whose_size_it_takes_and_no_other(result)
     assert not any(beside.values())
 
 
-def test_noise_of_another_attack_or_strength_stays_away(result):
-    def like(**options):
-        other = repr(ATTACKS.create("stm", **options))
-        return result.model_copy(update={"cells": tuple(
-            c.model_copy(update={"condition": c.condition.model_copy(update={"like": other})})
-            if c.condition.attack == "equal noise" else c for c in result.cells)})
+def test_noise_is_joined_by_label_whatever_the_descriptions_say(result):
+    def sized(**fields):
+        return ResultView(result.model_copy(update={"cells": tuple(
+            c.model_copy(update={"condition": c.condition.model_copy(update=fields)})
+            if c.condition.attack == "equal noise" else c for c in result.cells)}))
 
-    assert equal_noise(ResultView(like(epsilon=8 / 255)), "stm")
-    assert not equal_noise(ResultView(like(epsilon=3 / 255)), "stm")
-    assert not equal_noise(ResultView(like(epsilon=8 / 255, copies=5)), "stm")
-    assert not equal_noise(ResultView(like(epsilon=8 / 255, colour="rgb")), "stm")
+    assert equal_noise(sized(description="another"), "stm")
+    assert not equal_noise(sized(like=()), "stm")
+    assert equal_noise(sized(like=("Gatys", "stm")), "Gatys")

@@ -10,13 +10,14 @@ from radversary.attacks.registry import ATTACKS
 from radversary.audit.cells import Cell, Condition
 from radversary.audit.result import AuditResult, DataSummary
 from radversary.audit.setup import condition_of
+from radversary.audit.standing import right_before
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.metrics.performance import ClassFigures, PairedTest, Performance
 from radversary.report.figures.robustness import class_bars
 from radversary.report.headline import conclusion
 from radversary.report.html import render_report
 from radversary.report.markdown import accuracy_table, standing_table
-from radversary.report.result_view import ResultView, right_before
+from radversary.report.result_view import ResultView
 from radversary.report.run_folder import RunFolder
 from radversary.report.thesis.plates import RECIPES, plate
 
@@ -55,7 +56,7 @@ def audit(*parts: tuple[Cell, ...]) -> AuditResult:
     data = DataSummary(source="made up", counts={}, patients={"test": 300}, characteristics={}, left_out=(), floors={},
                        warnings=(), sha256="ab" * 32)
     return AuditResult(name="run", classes=CLASSES, model={}, cells=(*clean, *(c for part in parts for c in part)),
-                       detections=(), gallery=(), data=data, defences={}, seconds={}, provenance={})
+                       detections=(), gallery=(), data=data, defences={}, seconds={}, provenance={}).with_standing()
 
 
 WHOLE = cells(attack("whole"), ALL, before=900, after=600, defended=800)
@@ -71,7 +72,7 @@ def text(result: AuditResult, tmp_path) -> str:
 def test_a_few_images_are_no_headline(tmp_path):
     result = audit(WHOLE, FEW)
     assert ResultView(result).worst.attack == "whole"
-    assert ResultView(result).choice.passed_over == "attacks on fewer than 500 images"
+    assert ResultView(result).standing.passed_over == "attacks on fewer than 500 images"
     assert "It is not chosen from attacks on fewer than 500 images" in text(result, tmp_path)
     assert "whole, opacity 1, which is not chosen from attacks on fewer than 500 images." in standing_table(result)
 
@@ -79,20 +80,20 @@ def test_a_few_images_are_no_headline(tmp_path):
 def test_half_of_the_images_are_enough():
     view = ResultView(audit(WHOLE, HALF))
     assert view.worst.attack == "half"
-    assert view.choice.passed_over == ""
+    assert view.standing.passed_over == ""
 
 
 def test_colour_is_no_headline_unless_there_is_nothing_else(tmp_path):
     assert ResultView(audit(WHOLE, COLOUR)).worst.attack == "whole"
     assert "attacks in colour, which a radiograph does not have" in text(audit(WHOLE, COLOUR), tmp_path)
     only = ResultView(audit(COLOUR))
-    assert (only.worst.attack, only.choice.passed_over) == ("coloured", "")
+    assert (only.worst.attack, only.standing.passed_over) == ("coloured", "")
 
 
 def test_colour_on_many_images_does_not_shut_out_grey_on_few():
     view = ResultView(audit(COLOUR, FEW))
     assert view.worst.attack == "few"
-    assert view.choice.passed_over == "attacks in colour, which a radiograph does not have"
+    assert view.standing.passed_over == "attacks in colour, which a radiograph does not have"
 
 
 def test_the_size_of_a_floor_does_not_count():

@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from audit_factory import audit_result, paired, performance, wilson
+from audit_factory import audit_result, changed, paired, performance, wilson
 
 from radversary.audit.result import AuditResult
 from radversary.core.errors import DataError, InputError
@@ -69,11 +69,11 @@ def small(tmp_path_factory) -> tuple[AuditResult, Path]:
     result = audit_result(folder, defences=("none", "jpeg-75"), attacks=("style",), images=1)
     detections = tuple(d for d in result.detections if d.condition.strength == 1 and d.detector.startswith("edges"))
     curves = {"baseline": {"val_loss": (1.0, 0.5)}}
-    return result.model_copy(update={"detections": detections, "curves": curves}), folder
+    return changed(result, detections=detections, curves=curves), folder
 
 
 def page_text(result: AuditResult, folder: Path, **update) -> str:
-    return Outline(render_report(result.model_copy(update=update), folder)).text
+    return Outline(render_report(changed(result, **update), folder)).text
 
 
 def test_the_page_is_whole_small_and_needs_nothing_else(run):
@@ -147,7 +147,7 @@ WITHOUT = {
 @pytest.mark.parametrize("missing", WITHOUT)
 def test_renders_without(small, missing):
     result, folder = small
-    Outline(render_report(result.model_copy(update=WITHOUT[missing]), folder))
+    Outline(render_report(changed(result, **WITHOUT[missing]), folder))
 
 
 @pytest.mark.slow
@@ -156,7 +156,7 @@ def test_renders_with_nothing_but_clean_images(small):
     bare = {key: value for part in WITHOUT.values() for key, value in part.items()}
     data = result.data.model_copy(update={"counts": {}, "patients": {}, "characteristics": {}, "left_out": (),
                                           "floors": {}, "warnings": (), "sha256": ""})
-    only = result.model_copy(update={**bare, "cells": (result.cell("clean", 0, "none"),), "data": data})
+    only = changed(result, **{**bare, "cells": (result.cell("clean", 0, "none"),), "data": data})
     page = render_report(only, folder)
     text = Outline(page).text
     assert "no attack was run" in text
@@ -213,9 +213,8 @@ def test_strange_names_are_text_and_never_markup(tmp_path):
     data = result.data.model_copy(update={
         "warnings": (evil,), "left_out": (evil,), "source": evil, "patients": {evil: 3},
         "characteristics": {evil: {evil: 1}}, "floors": {evil: 0.5}})
-    strange = result.model_copy(update={
-        "name": evil, "cells": cells, "data": data, "curves": {evil: {evil: (1.0, 2.0)}}, "provenance": {evil: evil},
-        "model": {"name": evil}, "seconds": {evil: 1.0}})
+    strange = changed(result, name=evil, cells=cells, data=data, curves={evil: {evil: (1.0, 2.0)}},
+                      provenance={evil: evil}, model={"name": evil}, seconds={evil: 1.0})
     outline = Outline(render_report(strange, tmp_path))
     assert outline.tags["script"] == outline.tags["i"] == 0
     assert evil in outline.text
@@ -227,7 +226,7 @@ def test_a_broken_identity_attack_is_the_first_thing_said(small):
     result, folder = small
     cells = tuple(c.model_copy(update={"against_clean": paired(c.performance, performance(0.5, result.classes, 2))})
                   if c.condition.attack == "identity" else c for c in result.cells)
-    page = render_report(result.model_copy(update={"cells": cells}), folder)
+    page = render_report(changed(result, cells=cells), folder)
     assert "✗ not equal" in page
     assert page.index("The identity attack changed the figures") < page.index("View, sex and age alone")
 
@@ -240,7 +239,7 @@ def test_critical_misses_are_marked_and_counted(small):
     missed = confusion[1][0] + confusion[2][0]
     assert f"{missed} of 200 diseased images called Normal" in page
     assert f'{confusion[1][0]}<span class="mark"' in page
-    renamed = result.model_copy(update={"classes": ("A", "B", "C")})
+    renamed = changed(result, classes=("A", "B", "C"))
     assert "diseased" not in Outline(render_report(renamed, folder)).text
 
 

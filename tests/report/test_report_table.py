@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from audit_factory import STRENGTH_OF, TABLE, table_result
+from audit_factory import STRENGTH_OF, TABLE, changed, table_result
 from test_report_page import Outline
 
 from radversary.core.errors import InputError, UnknownNameError
@@ -17,7 +17,7 @@ from radversary.report.headline import conclusion
 from radversary.report.html import render_report
 from radversary.report.markdown import accuracy_table, recall_table, standing_table
 from radversary.report.result_view import ResultView
-from radversary.report.standing import called_normal, profiles, standings
+from radversary.report.standing import profiles, standings
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_the_headline_is_the_oblivious_style_and_its_best_defence_no_oracle(view
 
 
 def test_an_oracle_that_would_win_is_still_no_defence(result):
-    named = ResultView(result.model_copy(update={"oracles": ("oracle (style)", "style-randomised")}))
+    named = ResultView(changed(result, oracles=("oracle (style)", "style-randomised")))
     assert named.best_defence == "canonical + destyle"
 
 
@@ -100,10 +100,11 @@ def test_the_worst_is_the_least_of_the_listed_and_floors_do_not_count(view, resu
 
 
 def test_called_normal_is_counted_by_hand_and_silent_without_such_a_class(view, result):
-    cell = result.cell("stm", 8 / 255, "none")
-    rows = cell.performance.confusion
-    assert called_normal(view, cell) == (("Pneumonia", rows[1][0], 100), ("Pneumothorax", rows[2][0], 100))
-    nameless = ResultView(result.model_copy(update={"classes": ("a", "b", "c")}))
+    rows = result.cell("style, worst of 10", 1.0, "none").performance.confusion
+    found = next(item for item in profiles(view) if (item.defence, item.title) == ("none", view.worst.title))
+    assert [(item.label, item.called, item.images) for item in found.called_normal] == [
+        ("Pneumonia", rows[1][0], 100), ("Pneumothorax", rows[2][0], 100)]
+    nameless = ResultView(changed(result, classes=("a", "b", "c")))
     assert all(profile.called_normal == () for profile in profiles(nameless))
     assert {profile.defence for profile in profiles(view)} == {"none", "style-randomised", "oracle (style)"}
 
@@ -128,7 +129,7 @@ def test_no_alarm_where_nobody_was_missed(result, tmp_path):
     perfect = tuple((tuple(100 if row == column else 0 for column in range(3))) for row in range(3))
     cells = tuple(cell.model_copy(update={"performance": type(cell.performance)(
         **{**vars(cell.performance), "confusion": perfect})}) for cell in clean.values())
-    page = render_report(result.model_copy(update={"cells": cells}), tmp_path)
+    page = render_report(changed(result, cells=cells), tmp_path)
     assert "called alarm" not in page
 
 
@@ -143,7 +144,7 @@ def small(result):
                  and cell.condition.attack in ("clean", "identity", "stm", "Gatys")
                  and cell.condition.knowledge in (AttackerKnowledge.OBLIVIOUS,
                                                   AttackerKnowledge.ADAPTIVE) and cell.condition.strength != 1 / 255)
-    return result.model_copy(update={"cells": kept, "detections": result.detections[:4], "curves": {}})
+    return changed(result, cells=kept, detections=result.detections[:4], curves={})
 
 
 @pytest.mark.slow
@@ -154,7 +155,7 @@ def test_the_page_renders_without(small, tmp_path, missing):
         update = {"cells": small.cells[:6] + small.cells[6::2]}
     if missing == "the undefended":
         update = {"cells": tuple(cell for cell in small.cells if cell.defence != "none")}
-    Outline(render_report(small.model_copy(update=update), tmp_path))
+    Outline(render_report(changed(small, **update), tmp_path))
 
 
 @pytest.mark.slow
@@ -172,8 +173,8 @@ def test_curves_are_one_an_attack_and_knowledge_with_few_lines(view):
 
 
 def test_runs_stand_side_by_side(result):
-    other = result.model_copy(update={"cells": tuple(c for c in result.cells if c.defence in ("none", "hgd")),
-                                      "data": result.data.model_copy(update={"sha256": "00"})})
+    other = changed(result, cells=tuple(c for c in result.cells if c.defence in ("none", "hgd")),
+                    data=result.data.model_copy(update={"sha256": "00"}))
     (grid,) = compare({"a": result, "b": other}, attack="stm", knowledge="transfer")
     assert [group.title for group in grid.groups] == ["a", "b"]
     rows = {row.defence: row.entries for row in grid.rows}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+from audit_factory import changed
 from rich.console import Console
 from test_headline_choice import HALF, WHOLE, audit
 
@@ -23,5 +24,5 @@ def test_a_figure_of_fewer_images_says_its_own_n():
 
 
 def test_an_oracle_is_marked_as_one():
-    assert "jpeg (oracle)" in printed(audit(WHOLE).model_copy(update={"oracles": ("jpeg",)}))
+    assert "jpeg (oracle)" in printed(changed(audit(WHOLE), oracles=("jpeg",)))
     assert "(oracle)" not in printed(audit(WHOLE))

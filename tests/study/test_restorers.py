@@ -106,7 +106,18 @@ def test_oracles_and_familiar_generators_are_named(whole):
 
 @pytest.mark.slow
 def test_a_model_with_transforms_of_its_own_is_audited_behind_them(whole):
-    assert "Canonical" in whole[0].defences["stranger"]
+    assert "Canonical" in whole[0].defences["stranger"].description
+
+
+@pytest.mark.slow
+def test_a_result_says_what_each_defence_is_made_of(whole):
+    known = whole[0].defences
+    trained = {label: (item.model, item.restorers) for label, item in known.items() if item.restorers}
+    assert trained == {"cleaner": ("victim", ("unet",)), "cycle": ("victim", ("cyclegan",)),
+                       "stack": ("victim", ("restyle",))}
+    assert known["stack"].transforms == ("canonical", "calm")
+    assert {label for label, item in known.items() if item.adversarial} == {"oracle"}
+    assert None not in {item.adversarial for item in known.values()}
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ class Condition(Record):
         queries: Answers that it may ask for one image, at the target that takes most; None where it counts none.
         colour: The channels that it may touch.
         mixture: Whether other strengths follow from the image at full strength by mixing.
-        like: Description of the attack whose size a noise takes, at the strength at which it takes it; else empty.
+        like: Labels of the attacks whose size a noise takes: the very attack it names, run at the same strength.
         description: The attack's repr: its provenance, for people.
     """
 
@@ -39,7 +39,7 @@ class Condition(Record):
     queries: int | None = None
     colour: Colour = Colour.GREY
     mixture: bool = False
-    like: str = ""
+    like: tuple[str, ...] = ()
     description: str = ""
 
     @property

@@ -6,6 +6,7 @@ The report draws this and computes nothing.
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -13,6 +14,7 @@ from pydantic import Field, model_validator
 from radversary.audit.cells import Cell, Condition, OutcomeSummary, VisibilityCell, WorstCase
 from radversary.audit.detection import Detection
 from radversary.audit.schema import Record, ResultDocument
+from radversary.audit.standing import Standing, standing_of
 from radversary.core.types import AttackerKnowledge
 
 
@@ -57,6 +59,24 @@ class Cost(Record):
     milliseconds: float
     extra: float
     training: float | None = None
+
+
+class DefenceSummary(Record):
+    """What a defence is made of.
+
+    Attributes:
+        description: All of it in one line, for people.
+        model: Name of the model behind it, by which the learning curves know it too; ``victim`` is the undefended one.
+        transforms: Names of the transforms before the model, in the order in which images meet them.
+        restorers: Architecture of each trained one among them, such as ``unet`` (HGD, de-styling) or ``cyclegan``.
+        adversarial: Whether the model was trained on attacked images; None where nobody can tell.
+    """
+
+    description: str
+    model: str
+    transforms: tuple[str, ...] = ()
+    restorers: tuple[str, ...] = ()
+    adversarial: bool | None = None
 
 
 class FindingKind(StrEnum):
@@ -126,7 +146,7 @@ class AuditResult(ResultDocument):
         detections: Detector by attack.
         gallery: The gallery.
         data: The data page.
-        defences: Label to description of each defence.
+        defences: Label to what the defence is made of; ``none`` among them.
         seconds: Where the time went: step to seconds.
         provenance: Hashes, versions, machine, command: name to value.
         curves: Learning curves: model label to metric name to one value an epoch.
@@ -140,6 +160,7 @@ class AuditResult(ResultDocument):
         outcomes: What each attack reached and cost.
         worst_cases: What each defence withstands of all that was aimed at it.
         findings: Signs that a measurement was too weak; empty for a sound one.
+        standing: Where each defence stands: what a headline speaks of, who is best there, the worst of each attacker.
     """
 
     kind: ClassVar[str] = "an audit result"
@@ -151,7 +172,7 @@ class AuditResult(ResultDocument):
     detections: tuple[Detection, ...]
     gallery: tuple[GalleryImage, ...]
     data: DataSummary
-    defences: dict[str, str]
+    defences: dict[str, DefenceSummary]
     seconds: dict[str, float]
     provenance: dict[str, str]
     curves: dict[str, dict[str, tuple[float, ...]]] = Field(default={})
@@ -163,6 +184,7 @@ class AuditResult(ResultDocument):
     outcomes: tuple[OutcomeSummary, ...] = ()
     worst_cases: tuple[WorstCase, ...] = ()
     findings: tuple[Finding, ...] = ()
+    standing: Standing = Standing()
 
     @model_validator(mode="after")
     def _of_its_classes(self) -> Self:
@@ -173,6 +195,24 @@ class AuditResult(ResultDocument):
                 raise ValueError(f"the figures of {cell.condition.key} behind {cell.defence!r} are of other classes "
                                  f"than {', '.join(self.classes)}")
         return self
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a result that :meth:`save` of this or of an earlier version wrote.
+
+        Where an earlier one did not say how its defences stand, that is decided from its figures as it is today.
+
+        Raises:
+            DataError: It is absent, damaged, or of a newer version.
+        """
+        found = super().load(path)
+        return found if "standing" in found.model_fields_set else found.with_standing()
+
+    def with_standing(self) -> Self:
+        """Return the same result with the standing that follows from its figures."""
+        standing = standing_of(self.cells, self.detections, classes=self.classes, oracles=self.oracles,
+                               ceilings=self.ceilings)
+        return self.model_copy(update={"standing": standing})
 
     def cell(self, attack: str, strength: float, defence: str,
              knowledge: AttackerKnowledge = AttackerKnowledge.OBLIVIOUS) -> Cell:

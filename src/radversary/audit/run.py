@@ -19,9 +19,10 @@ from radversary.audit.measure import anomaly_scores
 from radversary.audit.pieces import UNITS, AuditJob, Piece, measure_piece
 from radversary.audit.plan import AuditPlan
 from radversary.audit.result import AuditResult, Cost
-from radversary.audit.setup import AuditContext, AuditInputs, describe, prepare_context, test_rows
+from radversary.audit.setup import AuditContext, AuditInputs, prepare_context, test_rows
 from radversary.audit.summarise.costs import measure_costs
 from radversary.audit.summarise.data import summarise_data
+from radversary.audit.summarise.defences import summarise_defences
 from radversary.audit.summarise.detection import Thresholds, calibrate, summarise_detections
 from radversary.audit.summarise.gallery import render_gallery
 from radversary.audit.summarise.predictions import summarise_predictions
@@ -111,8 +112,7 @@ def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tab
         detections=summarise_detections(tables.detections, context, thresholds),
         gallery=render_gallery(context, rows, tables.predictions, out),
         data=summarise_data(inputs.images, inputs.report, inputs.source, rows, thresholds),
-        defences={"none": "the classifier alone", **{item.label: describe(item.label, context)
-                                                     for item in plan.defences}},
+        defences=summarise_defences(context, inputs.adversarial),
         curves={name: dict(curve) for name, curve in inputs.curves.items()},
         oracles=tuple(item.label for item in plan.defences if item.model in inputs.oracles),
         ceilings=pairs(plan, inputs.ceilings), training_overlap=pairs(plan, inputs.training_overlap),
@@ -122,7 +122,7 @@ def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tab
         provenance={**inputs.provenance, "audit key": key,
                     "predictions sha256": sha256_file(out / "predictions.parquet")})
     spent = {**result.seconds, "figures and intervals": perf_counter() - started}
-    return result.model_copy(update={"seconds": spent})
+    return result.with_standing().model_copy(update={"seconds": spent})
 
 
 def audit_key(plan: AuditPlan, inputs: AuditInputs) -> str:

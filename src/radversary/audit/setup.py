@@ -46,6 +46,7 @@ class AuditInputs:
         training_overlap: Model or transform to the labels of the attacks whose generator it was trained with,
             ``label@knowledge`` where it was trained with the model that one knowledge level attacks.
         ceilings: Oracle to the labels of the attacks that it was trained on.
+        adversarial: Model to whether it was trained on attacked images; of others nobody can tell.
         rebuild: Makes equal inputs in another process, and is picklable; None where a model lives in this one alone.
     """
 
@@ -61,6 +62,7 @@ class AuditInputs:
     oracles: frozenset[str] = frozenset()
     training_overlap: Mapping[str, Sequence[str]] = field(default_factory=dict)
     ceilings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    adversarial: Mapping[str, bool] = field(default_factory=dict)
     rebuild: Callable[[], AuditInputs] | None = None
 
 
@@ -143,19 +145,40 @@ class AuditContext:
         for label, planned in self.attacks.items():
             for knowledge in planned.knowledge:
                 queries = planned.queries(knowledge, self.defences_for(label))
-                listed += [condition_of(label, planned.attack.at(strength), knowledge).model_copy(
-                    update={"queries": queries[strength]}) for strength in planned.strengths]
+                listed += [condition_of(label, attack, knowledge, like=sized_by(attack, self.attacks)).model_copy(
+                    update={"queries": queries[strength]}) for strength in planned.strengths
+                    for attack in [planned.attack.at(strength)]]
         return tuple(listed)
 
 
-def condition_of(label: str, attack: Attack, knowledge: AttackerKnowledge) -> Condition:
-    """Return what an attack at its strength does, as the result says it."""
+def sized_by(attack: Attack, planned: Mapping[str, PlannedAttack]) -> tuple[str, ...]:
+    """Return the labels of the attacks whose size a noise takes; none where it takes none, or the attack is not run.
+
+    Args:
+        attack: At its strength.
+        planned: Attack label to what is done.
+    """
+    if not isinstance(attack, EqualNoise):
+        return ()
+    other = attack.other()
+    return tuple(label for label, item in planned.items()
+                 if other.current in item.strengths and item.attack.at(other.current) == other)
+
+
+def condition_of(label: str, attack: Attack, knowledge: AttackerKnowledge, *, like: tuple[str, ...] = ()) -> Condition:
+    """Return what an attack at its strength does, as the result says it.
+
+    Args:
+        label: What the plan calls it.
+        attack: At its strength.
+        knowledge: What the attacker knows.
+        like: Of :func:`sized_by`.
+    """
     budget = attack.budget
     return Condition(
         attack=label, strength=attack.current, knowledge=knowledge, measure=attack.strength, family=attack.family,
         contract=attack.contract, norm=budget.norm, epsilon=budget.epsilon, queries=budget.queries,
-        colour=attack.channels, mixture=attack.mixture, description=repr(attack),
-        like=repr(attack.other()) if isinstance(attack, EqualNoise) else "")
+        colour=attack.channels, mixture=attack.mixture, description=repr(attack), like=like)
 
 
 def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
@@ -266,12 +289,3 @@ def test_rows(plan: AuditPlan, images: PreparedImages) -> np.ndarray:
     """
     rows = images.rows("test")
     return rows if plan.limit is None else some_rows(rows, images, limit=plan.limit, seed=plan.seed)
-
-
-def describe(label: str, context: AuditContext) -> str:
-    """Say in one line what a defence is."""
-    defended = context.defended_classifiers[label]
-    if isinstance(defended, Defended):
-        return f"{defended.transform} before model {defended.classifier.card.name}"
-    card = defended.card
-    return f"model {card.name} ({card.architecture}): {card.notes or card.trained_on}"

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from radversary.cli.console import say, show, tell_result
+from radversary.cli.console import show, tell_result
 from radversary.cli.data import LabelsOption, OptionOption, RootOption, source_options
-from radversary.cli.run import DeviceOption, ModelOption, WorkersOption
+from radversary.cli.run import DeviceOption, ModelOption, WorkersOption, warn
 
 
 def audit(
@@ -40,6 +40,5 @@ def audit(
     if result.detections:
         show(detection_table(result))
     show(accuracy_table(result))
-    for warning in result.data.warnings:
-        say(f"note: {warning}")
+    warn(result)
     tell_result(f"report: {(out / 'report.html').resolve()}")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from radversary.cli.console import say, show, tell_result
+
+if TYPE_CHECKING:
+    from radversary.audit.result import AuditResult
 
 OUT_HELP = "Run folder; default: runs/<name of the plan>. The same command goes on where it was stopped."
 DeviceOption = Annotated[str, typer.Option("--device", help="Where models compute: auto (CUDA where there is one), "
@@ -36,9 +39,16 @@ def run_plan(plan: Annotated[Path, typer.Argument(help="A study plan (YAML); see
     if result.detections:
         show(detection_table(result))
     show(accuracy_table(result))
+    warn(result)
+    tell_result(f"report: {(folder / 'report.html').resolve()}")
+
+
+def warn(result: AuditResult) -> None:
+    """Say on standard error, a line each, which measurements were too weak and what is to be known of the data."""
+    for finding in result.findings:
+        say(f"warning: {finding.sentence}")
     for warning in result.data.warnings:
         say(f"note: {warning}")
-    tell_result(f"report: {(folder / 'report.html').resolve()}")
 
 
 def run_folder(name: str) -> Path:

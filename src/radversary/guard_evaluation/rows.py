@@ -73,12 +73,12 @@ class GuardEvaluationRow(Record):
         auroc: Area under the curve of the anomaly score against re-encoded clean images.
         detectors: The same for each detector alone.
         floors: The same for plain facts of the file; far from 0.5 on either side, that fact alone tells.
-        at_1: Share noticed at 1 % false alarms on the clean test images, read off the curve.
-        at_5: The same at 5 %.
+        tpr_at_fpr_1: True-positive rate at a false-positive rate of 1 % on the clean test images, read off the curve.
+        tpr_at_fpr_5: The same at 5 %.
         alarms: Share that raises an alarm at the guard's calibrated threshold.
         flipped: Share whose prediction differs from that of the same image clean.
-        at_1_flipped: ``at_1`` among those; None where there are none, likewise the others.
-        at_5_flipped: ``at_5`` among those.
+        tpr_at_fpr_1_flipped: ``tpr_at_fpr_1`` among those; None where there are none, likewise the others.
+        tpr_at_fpr_5_flipped: ``tpr_at_fpr_5`` among those.
         alarms_flipped: ``alarms`` among those.
         undetected_success_rate: Share of all images that are flipped and raise no alarm.
         undetected_success_rate_direct: The same where the attacked image reaches the guard as it was made, not
@@ -93,12 +93,12 @@ class GuardEvaluationRow(Record):
     auroc: Estimate
     detectors: dict[str, Estimate]
     floors: dict[str, Estimate]
-    at_1: Estimate
-    at_5: Estimate
+    tpr_at_fpr_1: Estimate
+    tpr_at_fpr_5: Estimate
     alarms: Estimate
     flipped: Estimate
-    at_1_flipped: Estimate | None
-    at_5_flipped: Estimate | None
+    tpr_at_fpr_1_flipped: Estimate | None
+    tpr_at_fpr_5_flipped: Estimate | None
     alarms_flipped: Estimate | None
     undetected_success_rate: Estimate
     undetected_success_rate_direct: Estimate

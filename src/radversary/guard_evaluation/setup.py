@@ -17,7 +17,7 @@ from radversary.attacks.identity import Identity
 from radversary.audit.cells import Condition
 from radversary.audit.identity import classifier_hash
 from radversary.audit.plan import AttackPlan
-from radversary.audit.setup import PlannedAttack, check_strengths, condition_of, refuse_evasive
+from radversary.audit.setup import PlannedAttack, check_strengths, condition_of, refuse_evasive, sized_by
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers, probe_images
 from radversary.core.errors import InputError
@@ -93,7 +93,8 @@ class GuardEvaluationContext:
         if label == IDENTITY:
             return Condition(attack=label, strength=strength, knowledge=planned.knowledge[0],
                              description=repr(planned.attack))
-        return condition_of(label, planned.attack.at(strength), planned.knowledge[0])
+        attack = planned.attack.at(strength)
+        return condition_of(label, attack, planned.knowledge[0], like=sized_by(attack, self.attacks))
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
+from radversary.audit.cell_table import CLEAN, IDENTITY, KNOWLEDGE, NONE
 from radversary.audit.cells import Condition
 from radversary.audit.result import AuditResult
 from radversary.audit.wording import measure_name
@@ -13,7 +14,7 @@ from radversary.core.errors import InputError, UnknownNameError
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.formats import interval
 from radversary.report.grid import FOOTNOTE, MARK, MEASURES, Grid, Group, Row, column, entry, role
-from radversary.report.result_view import CEILING, CLEAN, IDENTITY, KNOWLEDGE, NONE, ResultView
+from radversary.report.result_view import CEILING, ResultView
 
 FIELDS = ("run", "defence", "role", "attack", "knowledge", "strength", "strength_of", "measure", "value", "low",
           "high", "n",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from radversary.audit.cell_table import NONE
 from radversary.audit.cells import Cell
-from radversary.report.headline import critical_misses
-from radversary.report.result_view import NONE, ResultView
+from radversary.audit.standing import Missed
+from radversary.report.result_view import ResultView
 
 SHOWN = 4
 """Defences drawn at most: the best, and the first oracle."""
@@ -35,14 +36,14 @@ class Matrix:
         title: What was done to the images.
         subtitle: Behind which defence.
         rows: True classes by predictions.
-        missed: Diseased images called free of disease, and all diseased images; None where unknown.
+        missed: Diseased images called free of disease; None where unknown.
         count: All images.
     """
 
     title: str
     subtitle: str
     rows: tuple[tuple[Count, ...], ...]
-    missed: tuple[int, int] | None
+    missed: Missed | None
     count: int
 
 
@@ -71,7 +72,7 @@ def matrices(view: ResultView) -> tuple[Matrix, ...]:
 def _matrix(view: ResultView, cell: Cell, title: str, subtitle: str) -> Matrix:
     confusion = cell.performance.confusion
     rows = tuple(_row(row, index, view.normal) for index, row in enumerate(confusion))
-    return Matrix(title, subtitle, rows, critical_misses(cell, view.normal), sum(map(sum, confusion)))
+    return Matrix(title, subtitle, rows, view.missed(cell), sum(map(sum, confusion)))
 
 
 def _row(row: tuple[int, ...], truth: int, normal: int | None) -> tuple[Count, ...]:

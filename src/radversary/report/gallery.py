@@ -6,8 +6,8 @@ import base64
 from dataclasses import dataclass
 from pathlib import Path
 
+from radversary.audit.cell_table import CLEAN, NONE
 from radversary.audit.result import AuditResult, GalleryImage
-from radversary.report.result_view import CLEAN, NONE
 
 PNG = b"\x89PNG\r\n\x1a\n"
 LARGEST = 32 * 2**20

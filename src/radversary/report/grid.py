@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
+from radversary.audit.cell_table import CLEAN, IDENTITY, NONE
 from radversary.audit.cells import Cell, Condition, VisibilityCell
 from radversary.audit.result import AuditResult
 from radversary.audit.wording import level, measure_name
 from radversary.core.types import AttackerKnowledge, Estimate
-from radversary.report.result_view import CLEAN, IDENTITY, NONE, ResultView
+from radversary.report.result_view import ResultView
 
 KNOWLEDGE = {
     AttackerKnowledge.OBLIVIOUS: "attacks the undefended classifier, or none",
@@ -167,9 +168,7 @@ def equal_noise(view: ResultView, attack: str) -> list[Condition]:
 
     Where it was made on several models, that of the least knowing attacker.
     """
-    known = {c.description for c in view.attacked if c.attack == attack}
-    found = [c for c in view.attacked if c.like and c.like in known]
-    return [c for c in found if c.knowledge == view.knowledge_levels(c.attack)[0]]
+    return [c for c in view.attacked if attack in c.like and c.knowledge == view.knowledge_levels(c.attack)[0]]
 
 
 def attack_grid(view: ResultView, attack: str, floors: Sequence[Condition],

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from radversary.audit.cell_table import NONE
 from radversary.audit.cells import Cell, Condition
 from radversary.audit.wording import level, measure_name
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.formats import emphasised, interval, percent, signed, signed_interval
-from radversary.report.result_view import NONE, ResultView, right_before
+from radversary.report.result_view import ResultView
 
 
 def conclusion(view: ResultView) -> Markup:
@@ -47,22 +48,6 @@ def condition_name(condition: Condition) -> Markup:
         condition.attack, measure_name(condition.measure), level(condition.strength, condition.measure), knowledge)
 
 
-def critical_misses(cell: Cell, normal: int | None) -> tuple[int, int] | None:
-    """Count diseased images that are called the class without disease.
-
-    Args:
-        cell: Figures of one condition and defence.
-        normal: Index of the class without disease.
-
-    Returns:
-        Missed and all diseased images; None where no class is known to mean no disease.
-    """
-    if normal is None:
-        return None
-    diseased = [row for index, row in enumerate(cell.performance.confusion) if index != normal]
-    return sum(row[normal] for row in diseased), sum(map(sum, diseased))
-
-
 def _start(view: ResultView, clean: Cell, count: int) -> Markup:
     patients = view.result.data.patients.get("test")
     of_patients = Markup(" of {} patients").format(patients) if patients else ""
@@ -77,7 +62,7 @@ def _fall(view: ResultView, clean: Cell, count: int) -> Markup:
     cell = view.cell(worst, NONE) if worst else None
     if worst is None or cell is None:
         return Markup("")
-    known = right_before(cell) if view.is_subset(worst) else None
+    known = view.standing.before if view.is_subset(worst) else None
     if known is None:
         shown = 0 if view.is_subset(worst) else count  # two sets of images, nothing paired: both say their n
         before, after = (figure(c.performance.accuracy, shown) for c in (clean, cell))

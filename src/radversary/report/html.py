@@ -16,8 +16,8 @@ from radversary.report.confusion import matrices
 from radversary.report.figures import Drawing, draw_figures
 from radversary.report.gallery import cards
 from radversary.report.grid import grids, visibility_grids
-from radversary.report.headline import conclusion, critical_misses
-from radversary.report.result_view import ResultView, right_before
+from radversary.report.headline import conclusion
+from radversary.report.result_view import ResultView
 from radversary.report.standing import listed_knowledge, profiles, standings
 from radversary.storage.files import write_page
 from radversary.storage.tables import refuse_changed
@@ -104,9 +104,8 @@ def _page(view: ResultView, folder: Path, figures: dict[str, list[Drawing]]) -> 
     return environment().get_template("report.html").render(
         result=view.result, data=view.result.data, view=view, figures=figures,
         conclusion=conclusion(view), matrices=matrices(view), cards=cards(view.result, folder),
-        critical_misses=critical_misses, listed=LISTED, grids=grids(view), standings=standings(view),
-        profiles=profiles(view), knowledge_levels=listed_knowledge(view), visibility=visibility_grids(view),
-        right_before=right_before)
+        listed=LISTED, grids=grids(view), standings=standings(view), profiles=profiles(view),
+        knowledge_levels=listed_knowledge(view), visibility=visibility_grids(view))
 
 
 @cache

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from radversary.audit.cell_table import NONE
 from radversary.audit.cells import Cell, Condition
 from radversary.audit.result import AuditResult
 from radversary.audit.wording import level
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.formats import duration, interval, milliseconds, p_value, signed, signed_interval
 from radversary.report.grid import MARK
-from radversary.report.result_view import NONE, ResultView
-from radversary.report.standing import Standing, Worst, listed_knowledge, standings
+from radversary.report.result_view import ResultView
+from radversary.report.standing import DefenceLine, Worst, listed_knowledge, standings
 
 
 def figure(estimate: Estimate) -> str:
@@ -95,7 +96,7 @@ def standing_table(result: AuditResult) -> str:
     view = ResultView(result)
     names, *lines = standing_texts(view)
     under = f"; macro recall and McNemar under {view.worst.title}" if view.worst else ""
-    left = f", which is not chosen from {view.choice.passed_over}" if under and view.choice.passed_over else ""
+    left = f", which is not chosen from {view.standing.passed_over}" if under and view.standing.passed_over else ""
     table = [f"Accuracy, % [95 % interval over patients]; worst of the listed attacks{under}{left}.", "",
              "| " + " | ".join(names) + " |", "|---|" + "---:|" * (len(names) - 1)]
     rows = ["| " + " | ".join(text.replace("\n", ", ") for text in line) + " |" for line in lines]
@@ -113,7 +114,7 @@ def standing_texts(view: ResultView) -> list[list[str]]:
     return [heads, *(standing_line(standing, count) for standing in standings(view))]
 
 
-def standing_line(standing: Standing, count: int) -> list[str]:
+def standing_line(standing: DefenceLine, count: int) -> list[str]:
     """Return the texts of one defence; a figure over another count of images than ``count`` carries its own."""
     cost, strongest, clean = standing.cost, standing.strongest, standing.clean
     pair, test = clean and clean.against_none, strongest and strongest.against_none

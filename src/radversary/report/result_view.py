@@ -1,44 +1,20 @@
-"""An audit result looked at from the places a report needs: selections and comparisons, no new figures."""
+"""An audit result looked at from the places a report needs: it looks up, and decides nothing of figures."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from radversary.audit.cell_table import KNOWLEDGE, NONE, CellTable
 from radversary.audit.cells import Cell, Condition
 from radversary.audit.detection import Detection
 from radversary.audit.result import AuditResult
+from radversary.audit.standing import Missed, Standing
 from radversary.core.types import AttackerKnowledge
-from radversary.report.choosing import Choice, choose
 
-CLEAN = "clean"
-IDENTITY = "identity"
-NONE = "none"
 CEILING = "ceiling"
 """What an oracle is under the very attack that it was trained on."""
-OPACITY = "opacity"
-KNOWLEDGE = tuple(AttackerKnowledge)
-NORMAL_NAMES = frozenset({"normal", "no finding", "healthy", "negative", "no disease", "benign"})
-
-
-def right_before(cell: Cell) -> tuple[int, int] | None:
-    """Count, among the very images of a cell, those that the same defence reads rightly when they are clean.
-
-    The audit pairs each attacked image with its clean one, so the count follows from what was lost and won.
-
-    Args:
-        cell: Figures of one attack and defence.
-
-    Returns:
-        Images right when clean, and all of them; None where nothing was paired.
-    """
-    if cell.against_clean is None:
-        return None
-    rows = cell.performance.confusion
-    right = sum(row[index] for index, row in enumerate(rows))
-    return right + cell.against_clean.lost - cell.against_clean.won, sum(map(sum, rows))
 
 
 @dataclass(frozen=True)
@@ -49,18 +25,13 @@ class IdentityCheck:
         defence: The defence it ran behind.
         clean: The cell of clean images.
         identity: The cell of the identity attack.
+        equal: Whether every count agrees and no single image changed sides.
     """
 
     defence: str
     clean: Cell
     identity: Cell
-
-    @property
-    def equal(self) -> bool:
-        """Whether every count agrees and no single image changed sides."""
-        same = self.clean.performance.confusion == self.identity.performance.confusion
-        test = self.identity.against_clean
-        return same and (test is None or test.lost == test.won == 0)
+    equal: bool
 
 
 @dataclass(frozen=True)
@@ -74,34 +45,42 @@ class ResultView:
     result: AuditResult
 
     @cached_property
-    def _cells(self) -> dict[tuple[str, str], Cell]:
-        return {(c.condition.key, c.defence): c for c in self.result.cells}
+    def table(self) -> CellTable:
+        """The figures by condition and defence."""
+        return CellTable(self.result.cells)
 
-    @cached_property
+    @property
+    def standing(self) -> Standing:
+        """What the audit decided of its figures: the headline's condition, who is best there, and the like."""
+        return self.result.standing
+
+    @property
     def conditions(self) -> tuple[Condition, ...]:
         """Every condition once: clean, identity, then the attacks as they appear, by knowledge and rising strength."""
-        order = {CLEAN: -2, IDENTITY: -1}
-        seen: dict[str, Condition] = {}
-        for cell in self.result.cells:
-            order.setdefault(cell.condition.attack, len(order))
-            seen.setdefault(cell.condition.key, cell.condition)
-        return tuple(sorted(seen.values(), key=lambda c: (order[c.attack], KNOWLEDGE.index(c.knowledge), c.strength)))
+        return self.table.conditions
 
-    @cached_property
+    @property
     def attacked(self) -> tuple[Condition, ...]:
         """The conditions that change the images."""
-        return tuple(c for c in self.conditions if c.attack not in (CLEAN, IDENTITY))
+        return self.table.attacked
+
+    @cached_property
+    def _by_key(self) -> dict[str, Condition]:
+        return {condition.key: condition for condition in self.conditions}
+
+    def condition(self, key: str | None) -> Condition | None:
+        """Return the condition of a key, None where there is none."""
+        return self._by_key.get(key) if key else None
 
     @cached_property
     def attacks(self) -> tuple[str, ...]:
         """Labels of the attacks, without clean and identity."""
         return tuple(dict.fromkeys(c.attack for c in self.attacked))
 
-    @cached_property
+    @property
     def defences(self) -> tuple[str, ...]:
         """Labels of the defences with figures; no defence first."""
-        found = dict.fromkeys(cell.defence for cell in self.result.cells)
-        return tuple(sorted(found, key=lambda name: name != NONE))
+        return self.table.defences
 
     @property
     def defended(self) -> tuple[str, ...]:
@@ -134,11 +113,11 @@ class ResultView:
 
     def cell(self, condition: Condition, defence: str) -> Cell | None:
         """Return the figures of one condition behind one defence, or None where it was not run."""
-        return self._cells.get((condition.key, defence))
+        return self.table.cell(condition, defence)
 
     def clean(self, defence: str) -> Cell | None:
         """Return the figures of one defence on untouched images."""
-        return self._cells.get((Condition(attack=CLEAN, strength=0.0).key, defence))
+        return self.table.clean(defence)
 
     def of_attack(self, attack: str, knowledge: AttackerKnowledge = AttackerKnowledge.OBLIVIOUS) -> tuple[Condition,
                                                                                                           ...]:
@@ -153,69 +132,49 @@ class ResultView:
         """Return the first condition of an attack: what all of them share stands in it."""
         return next(c for c in self.attacked if c.attack == attack)
 
-    @cached_property
+    @property
     def aimed(self) -> tuple[Condition, ...]:
         """The conditions of attacks that someone aims; identity and noise are floors."""
-        return tuple(c for c in self.attacked if c.family.aimed)
+        return self.table.aimed
 
     def count(self, condition: Condition) -> int | None:
         """Return how many images a condition was run on; None where it has no figures."""
-        cells = (cell for name in self.defences if (cell := self.cell(condition, name)))
-        return next((cell.performance.accuracy.n for cell in cells), None)
+        return self.table.count(condition)
 
     def is_subset(self, condition: Condition) -> bool:
         """Tell whether a condition was run on other images than all that were read clean."""
         clean = self.clean(NONE)
         return clean is not None and self.count(condition) != clean.performance.accuracy.n
 
-    @cached_property
-    def choice(self) -> Choice:
-        """What the headline is chosen from: in grey, on enough images."""
-        return choose(self.aimed, self.count)
-
-    @cached_property
+    @property
     def worst(self) -> Condition | None:
-        """The condition of the headline: of those below, the one that the undefended classifier withstands least.
-
-        Of those that :attr:`choice` admits: oblivious attackers by opacity where there are any, which is what the words
-        of a report speak of; else oblivious ones; else any. A gradient attack on the undefended classifier would
-        otherwise always stand there.
-        """
-        eligible = self.choice.eligible
-        oblivious = [c for c in eligible if c.knowledge == AttackerKnowledge.OBLIVIOUS]
-        pools = ([c for c in oblivious if c.measure == OPACITY], oblivious, eligible, self.aimed, self.attacked)
-        return next((found for pool in pools if (found := self.least(pool, NONE))), None)
-
-    def least(self, conditions: Iterable[Condition], defence: str) -> Condition | None:
-        """Return that of some conditions under which a defence is least often right."""
-        found = [(cell.performance.accuracy.value, c) for c in conditions if (cell := self.cell(c, defence))]
-        return min(found, key=lambda pair: pair[0])[1] if found else None
-
-    @cached_property
-    def ranked(self) -> tuple[str, ...]:
-        """The real defences with figures under the headline's condition, the best first."""
-        found = {name: cell.performance.accuracy.value for name in self.competitors
-                 if self.worst and (cell := self.cell(self.worst, name))}
-        return tuple(sorted(found, key=lambda name: -found[name]))
+        """The condition that the headline speaks of."""
+        return self.condition(self.standing.headline)
 
     @property
     def best_defence(self) -> str | None:
         """The defence most often right under the worst condition; an oracle is a ceiling, no defence."""
-        return self.ranked[0] if self.ranked else None
+        return next(iter(self.standing.ranking), None)
 
     def leading(self, count: int) -> tuple[str, ...]:
         """Return the best defences in the order of the tables, and the first oracle: at most ``count`` in all."""
-        there = [name for name in self.oracles if self.worst and self.cell(self.worst, name)]
-        # The ceiling of the headline's attack before an oracle of another.
-        oracle = sorted(there, key=lambda name: not (self.worst and self.is_ceiling(self.worst.attack, name)))[:1]
-        best = self.ranked[: max(count - len(oracle), 0)]
-        return tuple(name for name in self.competitors if name in best) + tuple(oracle)
+        oracle = (self.standing.oracle,) if self.standing.oracle else ()
+        best = self.standing.ranking[: max(count - len(oracle), 0)]
+        return tuple(name for name in self.competitors if name in best) + oracle
 
-    @cached_property
+    @property
     def best_detection(self) -> Detection | None:
-        """The detector that tells the worst condition best from clean images (alarms less false alarms)."""
-        found = [d for d in self.result.detections if self.worst and d.condition.key == self.worst.key]
-        return max(found, key=lambda d: d.alarms.value - d.false_alarms.value, default=None)
+        """The detector that tells the worst condition best from clean images."""
+        return next((item for item in self.result.detections if item.detector == self.standing.detector
+                     and item.condition.key == self.standing.headline), None)
+
+    def missed(self, cell: Cell) -> Missed | None:
+        """Return who with a disease was called free of it, None where it was not counted or no class means no disease.
+
+        It is counted on clean images, under the headline's condition and under the worst of each defence.
+        """
+        known = self.standing.defences.get(cell.defence)
+        return known.missed.get(cell.condition.key) if known else None
 
     @cached_property
     def detections(self) -> tuple[tuple[Condition, tuple[Detection, ...]], ...]:
@@ -230,18 +189,19 @@ class ResultView:
                                                        g[0].condition.strength))
         return tuple((group[0].condition, tuple(group)) for group in found)
 
-    @cached_property
+    @property
     def normal(self) -> int | None:
-        """Index of the class that means no disease, by its name; None where no name says so."""
-        names = [name.lower().replace("_", " ").strip() for name in self.result.classes]
-        return next((index for index, name in enumerate(names) if name in NORMAL_NAMES), None)
+        """Index of the class that means no disease; None where no name says so."""
+        name, classes = self.standing.normal, self.result.classes
+        return classes.index(name) if name in classes else None
 
     @cached_property
     def identity_checks(self) -> tuple[IdentityCheck, ...]:
         """The identity attack against clean images, one check a defence."""
-        same = Condition(attack=IDENTITY, strength=0.0).key
-        pairs = ((name, self.clean(name), self._cells.get((same, name))) for name in self.defences)
-        return tuple(IdentityCheck(name, clean, cell) for name, clean, cell in pairs if clean and cell)
+        found = ((name, self.clean(name), self.table.identity(name), known.identity_equal)
+                 for name in self.defences if (known := self.standing.defences.get(name)))
+        return tuple(IdentityCheck(name, clean, cell, equal) for name, clean, cell, equal in found
+                     if clean and cell and equal is not None)
 
     @cached_property
     def descriptions(self) -> dict[str, str]:

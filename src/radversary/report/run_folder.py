@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -13,10 +12,11 @@ import pandas as pd
 from PIL import Image
 from pydantic import AliasPath, BaseModel, Field
 
-from radversary.audit.result import AuditResult, GalleryImage
+from radversary.audit.result import AuditResult, DefenceSummary, GalleryImage
+from radversary.audit.standing import OPACITY
 from radversary.report.gallery import picture_path
 from radversary.report.html import load_result
-from radversary.report.result_view import OPACITY, ResultView
+from radversary.report.result_view import ResultView
 from radversary.report.thesis.figures import Pixels
 from radversary.storage.files import read_text
 from radversary.storage.plain_yaml import LIMIT, parse_yaml
@@ -24,8 +24,8 @@ from radversary.storage.tables import read_table
 
 LARGEST = 50_000_000
 """Pixels of a picture at most."""
-KINDS = {"HGD": r"hgd|denois", "CycleGAN": r"cycle-?gan", "adversarial": r"adversarial"}
-"""How a kind of defence is known: by its label or its description."""
+RESTORERS = {"HGD": "unet", "CycleGAN": "cyclegan"}
+"""The thesis' restoring defences: name to the architecture of the trained transform."""
 
 
 class StoredPhase(BaseModel):
@@ -153,16 +153,17 @@ class RunFolder:
         return f"Scores of the re-encoded image: {'; '.join(said)}." if said else ""
 
     def defences_like(self, kind: str) -> list[str]:
-        """Return the defences of one kind, a key of ``KINDS``."""
-        return [name for name in self.view.competitors
-                if re.search(KINDS[kind], f"{name} {self.result.defences.get(name, '')}".lower())]
+        """Return the defences of one kind, a key of ``RESTORERS``."""
+        return [name for name, defence in self.competitors() if RESTORERS[kind] in defence.restorers]
 
     def adversarial(self) -> tuple[str, str] | None:
         """Return the first adversarially trained defence and the name of its model."""
-        for name in self.defences_like("adversarial"):
-            model = re.search(r"model (\S+)", self.result.defences.get(name, ""))
-            return name, model[1] if model else name
-        return None
+        return next(((name, defence.model) for name, defence in self.competitors() if defence.adversarial), None)
+
+    def competitors(self) -> list[tuple[str, DefenceSummary]]:
+        """Return the real defences with what is known of them."""
+        known = self.result.defences
+        return [(name, known[name]) for name in self.view.competitors if name in known]
 
     def restored(self, labels: list[str]) -> tuple[GalleryImage, list[tuple[str, Pixels]]] | None:
         """Return a gallery image with raw, attacked and restored picture, if the gallery shows one of some defences."""

@@ -1,14 +1,16 @@
-"""Where each defence stands: its worst figure on each knowledge level, its costs, and what it confuses."""
+"""Where each defence stands, as the audit decided it, beside the figures: one line a defence, and whom it confuses."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from radversary.audit.cell_table import KNOWLEDGE, NONE
 from radversary.audit.cells import Cell, WorstCase
 from radversary.audit.result import Cost
+from radversary.audit.standing import CalledNormal
 from radversary.core.types import AttackerKnowledge
 from radversary.report.grid import overlaps_training, role
-from radversary.report.result_view import KNOWLEDGE, NONE, ResultView
+from radversary.report.result_view import ResultView
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Worst:
 
 
 @dataclass(frozen=True)
-class Standing:
+class DefenceLine:
     """One defence in a line.
 
     Attributes:
@@ -61,7 +63,8 @@ class Profile:
         role: ``none``, ``defence`` or ``oracle``.
         title: What was done to the images.
         cell: The figures.
-        called_normal: Each class with disease, its images called free of disease, and all its images.
+        called_normal: Of each class with disease the images called free of disease; empty where no class is known to
+            mean no disease.
         mark: ``ceiling`` for an oracle under the very attack it was trained on, ``oracle`` elsewhere, else empty.
     """
 
@@ -69,7 +72,7 @@ class Profile:
     role: str
     title: str
     cell: Cell
-    called_normal: tuple[tuple[str, int, int], ...]
+    called_normal: tuple[CalledNormal, ...]
     mark: str = ""
 
 
@@ -78,10 +81,10 @@ def listed_knowledge(view: ResultView) -> tuple[AttackerKnowledge, ...]:
     return tuple(knowledge for knowledge in KNOWLEDGE if any(c.knowledge == knowledge for c in view.aimed))
 
 
-def standings(view: ResultView) -> tuple[Standing, ...]:
+def standings(view: ResultView) -> tuple[DefenceLine, ...]:
     """Return one line a defence: none first, oracles last."""
     order = [name for name in (NONE, *view.competitors, *view.oracles) if name in view.defences]
-    return tuple(Standing(
+    return tuple(DefenceLine(
         defence=name, role=role(view, name), clean=view.clean(name),
         strongest=view.cell(view.worst, name) if view.worst else None,
         worst=tuple(worst_on(view, knowledge, name) for knowledge in listed_knowledge(view)),
@@ -91,7 +94,8 @@ def standings(view: ResultView) -> tuple[Standing, ...]:
 
 def worst_on(view: ResultView, knowledge: AttackerKnowledge, defence: str) -> Worst | None:
     """Return the worst of a knowledge level for one defence; floors, which nobody aims, do not count."""
-    condition = view.least([c for c in view.aimed if c.knowledge == knowledge], defence)
+    known = view.standing.defences.get(defence)
+    condition = view.condition(known.worst.get(knowledge)) if known else None
     cell = view.cell(condition, defence) if condition else None
     if condition is None or cell is None:
         return None
@@ -118,20 +122,14 @@ def _profiles_of(view: ResultView, defence: str) -> list[Profile]:
     chosen: dict[str, tuple[str, Cell | None]] = {"": ("clean images", view.clean(defence))}
     if view.worst:
         chosen[view.worst.key] = (view.worst.title, view.cell(view.worst, defence))
-    if worst := view.least(view.aimed, defence):
+    known = view.standing.defences.get(defence)
+    if worst := view.condition(known.worst_of_all) if known else None:
         chosen.setdefault(worst.key, (f"{worst.title} ({worst.knowledge}), worst of all", view.cell(worst, defence)))
-    return [Profile(defence, role(view, defence), title, cell, called_normal(view, cell),
+    return [Profile(defence, role(view, defence), title, cell, _called_normal(view, cell),
                     view.mark(cell.condition.attack, defence))
             for title, cell in chosen.values() if cell]
 
 
-def called_normal(view: ResultView, cell: Cell) -> tuple[tuple[str, int, int], ...]:
-    """Return each class with disease, its images called free of disease, and all its images.
-
-    Empty where no class is known to mean no disease.
-    """
-    healthy = view.normal
-    if healthy is None:
-        return ()
-    return tuple((name, row[healthy], sum(row)) for index, (name, row)
-                 in enumerate(zip(view.result.classes, cell.performance.confusion, strict=True)) if index != healthy)
+def _called_normal(view: ResultView, cell: Cell) -> tuple[CalledNormal, ...]:
+    found = view.missed(cell)
+    return found.classes if found else ()

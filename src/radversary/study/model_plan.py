@@ -150,6 +150,11 @@ class ModelPlan(Plan):
         """Return the attacks on its training images."""
         return self.adversarial.attacks if self.adversarial else ()
 
+    @property
+    def is_adversarial(self) -> bool:
+        """Whether it is trained on attacked images."""
+        return self.adversarial is not None or self.robust is not None
+
     def objective(self) -> Objective:
         """Return what its training asks beside the right answers."""
         given, own = self.adversarial, self.augment()

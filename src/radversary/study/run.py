@@ -143,6 +143,7 @@ def _run(plan: StudyPlan, out: Path, clock: Clock, *, device: str, workers: int)
         oracles=frozenset(name for name, model in plan.models.items() if model.oracle),
         training_overlap=training_overlap_of(plan),
         ceilings=ceilings(plan),
+        adversarial={name: model.is_adversarial for name, model in plan.models.items()},
         rebuild=SavedInputs({name: out / "models" / name for name in models},
                             {name: out / "restorers" / name for name in restorers}, images.folder, report, device),
         provenance={"plan sha256": plan_hash(plan), "images sha256": images.sha256,

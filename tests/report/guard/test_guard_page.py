@@ -55,8 +55,9 @@ def row(attack: str, strength: float, area: float, *, knowledge: AttackerKnowled
         condition=Condition(attack=attack, strength=strength, knowledge=knowledge, measure=measure,
                             description=f"{attack}(s={strength})"),
         auroc=estimate(area), detectors={"rough": estimate(area - 0.1), "energy": estimate(0.6)},
-        floors={"mean brightness": estimate(0.52)}, at_1=estimate(area - 0.2), at_5=estimate(area - 0.1),
-        alarms=estimate(0.8), flipped=estimate(0.4), at_1_flipped=hit, at_5_flipped=hit, alarms_flipped=hit,
+        floors={"mean brightness": estimate(0.52)}, tpr_at_fpr_1=estimate(area - 0.2),
+        tpr_at_fpr_5=estimate(area - 0.1), alarms=estimate(0.8), flipped=estimate(0.4), tpr_at_fpr_1_flipped=hit,
+        tpr_at_fpr_5_flipped=hit, alarms_flipped=hit,
         undetected_success_rate=estimate(undetected_success_rate),
         undetected_success_rate_direct=estimate(undetected_success_rate + 0.04), outcome=outcome(0.8),
         alerts=Alerts(true=8.0, false=49.5, unnoticed=2.0, ppv=None if none_flipped else estimate(0.139)),
@@ -128,7 +129,7 @@ def test_the_headline_names_the_worst_of_each_attacker_and_the_promise(page):
     for attacker, said in (("does not know", "style at opacity 0.1: area under the curve 0.860"),
                            ("knows", "aware-style at opacity 0.1: 25.0 % [20.0, 30.0] changed the reading")):
         assert f"who {attacker} the detectors, the worst attack here is {said}" in lead
-    assert "66.0 % [61.0, 71.0] noticed at 1 % false alarms" in lead
+    assert "true-positive rate (TPR) at a false-positive rate (FPR) of 1 % 66.0 % [61.0, 71.0]" in lead
     assert "4.4 % [0.0, 9.4]" in lead
     assert "bound 8.7 %" in lead
     cards = words(page[page.index('class="cards"'):page.index('class="cards"') + 4000])
@@ -213,7 +214,7 @@ def test_a_result_without_clean_images_is_refused(tmp_path, field):
 
 def families_result() -> FamiliesResult:
     def figures(area: float) -> FamilyFigures:
-        return FamilyFigures(auroc=estimate(area), at_5=estimate(area - 0.3))
+        return FamilyFigures(auroc=estimate(area), tpr_at_fpr_5=estimate(area - 0.3))
 
     rows = tuple(FamilyRow(family=family, condition=Condition(attack=attack, strength=0.1, measure="opacity"),
                            in_family=figures(0.98), out_of_family=figures(area))

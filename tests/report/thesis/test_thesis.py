@@ -7,11 +7,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import yaml
-from audit_factory import audit_result
+from audit_factory import audit_result, changed
 from PIL import Image
 from test_report_page import Outline
 
 from radversary.audit.cells import Condition
+from radversary.audit.result import DefenceSummary
 from radversary.core.types import AttackFamily
 from radversary.report.run_folder import RunFolder
 from radversary.report.thesis.plates import RECIPES, plate, write_thesis
@@ -23,13 +24,17 @@ STYLE = Condition(attack="style (texture)", strength=1.0, measure="opacity", fam
                   mixture=True, description="StyleTransferAttack(opacity=1.0)")
 
 
+RESTORED = DefenceSummary(description="a U-Net", model="victim", transforms=("mine",), restorers=("unet",))
+TRAINED = DefenceSummary(description="a model", model="robust", adversarial=True)
+
+
 def thesis_run(folder, *, phases=({"trunk": "frozen", "epochs": 4}, {"trunk": "trained", "epochs": 5}), **changes):
     """A run with what the thesis has: three classes, a two-phase training, HGD first among the transforms."""
     base = audit_result(folder, images=3)
-    defences = {"jpeg-75": "Hgd(width=8) before model victim", "adversarial training": "model robust (resnet50): x"}
+    defences = {"jpeg-75": RESTORED, "adversarial training": TRAINED}
     update = {"gallery": tuple(e.model_copy(update={"condition": STYLE}) for e in base.gallery), "defences": defences,
               "curves": {"victim": base.curves["baseline"], "robust": base.curves["baseline"]}, **changes}
-    result = base.model_copy(update=update)
+    result = changed(base, **update)
     result.save(folder / "result.json")
     (folder / "plan.yaml").write_text(yaml.safe_dump({"models": {"victim": {"training": {"phases": list(phases)}}}}))
     return result
@@ -115,9 +120,11 @@ def test_the_frozen_phase_ends_where_the_plan_says(run, tmp_path):
 
 
 def test_a_defence_that_the_gallery_does_not_show_is_said_so(run, tmp_path):
-    thesis_run(tmp_path, defences={"jpeg-75": "JpegCompression() before model victim",
-                                   "adversarial training": "CycleGan() before model victim"})
+    thesis_run(tmp_path, defences={
+        "jpeg-75": DefenceSummary(description="HGD, adversarial: words alone are no fact", model="victim"),
+        "adversarial training": RESTORED.model_copy(update={"restorers": ("cyclegan",)})})
     assert one(tmp_path, 21).absent == "the run has no HGD defence"
+    assert one(tmp_path, 18).absent == "the run has no adversarially trained defence"
     assert "no picture behind 'adversarial training'" in one(tmp_path, 22).absent
 
 

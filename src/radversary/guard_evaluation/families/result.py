@@ -16,11 +16,11 @@ class FamilyFigures(Record):
 
     Attributes:
         auroc: Area under the curve against re-encoded clean test images.
-        at_5: Share noticed at 5 % false alarms on those.
+        tpr_at_fpr_5: True-positive rate at a false-positive rate of 5 % on those.
     """
 
     auroc: Estimate
-    at_5: Estimate
+    tpr_at_fpr_5: Estimate
 
 
 class FamilyRow(Record):

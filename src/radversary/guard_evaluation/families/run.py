@@ -149,8 +149,8 @@ def summarise(context: FamiliesContext, frame: pd.DataFrame, *, aware: int,
 def figures(judge: Judge, suspect: pd.DataFrame, name: str) -> FamilyFigures:
     """Return the figures of one detector, by its name, on some attacked images."""
     own = replace(judge, clean=judge.clean.assign(anomaly_score=judge.clean[SCORE + name]))
-    (at_5,) = own.tpr_at_fpr(suspect.assign(anomaly_score=suspect[SCORE + name]), (0.05,))
-    return FamilyFigures(auroc=own.area(suspect, SCORE + name), at_5=at_5)
+    (tpr_at_fpr_5,) = own.tpr_at_fpr(suspect.assign(anomaly_score=suspect[SCORE + name]), (0.05,))
+    return FamilyFigures(auroc=own.area(suspect, SCORE + name), tpr_at_fpr_5=tpr_at_fpr_5)
 
 
 def warnings(identity: Estimate, *, clean: int, aware: int) -> Iterator[str]:

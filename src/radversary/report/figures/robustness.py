@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from radversary.audit.cell_table import NONE
 from radversary.audit.cells import Condition
 from radversary.audit.wording import BUDGETS, level, measure_name
 from radversary.core.types import AttackerKnowledge, Estimate
@@ -26,7 +27,7 @@ from radversary.report.figures.canvas import (
     percent_axis,
 )
 from radversary.report.formats import shorten, slug
-from radversary.report.result_view import CEILING, NONE, ResultView
+from radversary.report.result_view import CEILING, ResultView
 
 Moment: TypeAlias = tuple[str, str, Sequence[ClassFigures]]
 """A series of bars: name, colour and figures of the classes."""

@@ -25,8 +25,8 @@ KNOWLEDGE: Mapping[AttackerKnowledge, str] = MappingProxyType({
 """What an attacker knows of a guard, in words."""
 
 FIGURES: Mapping[str, Callable[[GuardEvaluationRow], Estimate]] = MappingProxyType({
-    "Area under the curve": lambda row: row.auroc, "Noticed at 1 % false alarms": lambda row: row.at_1,
-    "Noticed at 5 % false alarms": lambda row: row.at_5,
+    "Area under the curve": lambda row: row.auroc, "TPR at 1 % FPR": lambda row: row.tpr_at_fpr_1,
+    "TPR at 5 % FPR": lambda row: row.tpr_at_fpr_5,
     "Changed the reading and raised no alarm": lambda row: row.undetected_success_rate,
     "Changed the reading and raised no alarm, not re-encoded": lambda row: row.undetected_success_rate_direct})
 """Tables of attack by strength: title to figure."""
@@ -140,7 +140,7 @@ def worst(rows: Sequence[GuardEvaluationRow]) -> dict[AttackerKnowledge, GuardEv
 
 
 def _oblivious(row: GuardEvaluationRow) -> tuple[float, float]:
-    return row.auroc.value, row.at_1.value
+    return row.auroc.value, row.tpr_at_fpr_1.value
 
 
 def _aware(row: GuardEvaluationRow) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from radversary.guard_evaluation.rows import GuardEvaluationRow, HarmlessRow, Pr
 from radversary.report.formats import area, area_interval
 from radversary.report.markdown import figure
 
-DETECTION = ("attack", "strength", "attacker", "n", "AUROC", "noticed at 1 %", "noticed at 5 %", "reading changed",
+DETECTION = ("attack", "strength", "attacker", "n", "AUROC", "TPR at 1 % FPR", "TPR at 5 % FPR", "reading changed",
            "changed, no alarm", "the same, not re-encoded")
 """Heads of :func:`detection_rows`; shares are in percent of all images."""
 
@@ -22,8 +22,8 @@ HARMLESS = ("clean films", "n", "alarms", "read rightly, no alarm")
 KEPT = ("films as they are stored", "patients", "alarms", "bound")
 """Heads of :func:`promise_rows`."""
 
-FAMILIES = ("family", "attack", "strength", "n", "AUROC in-family", "AUROC out-of-family", "at 5 % in-family",
-            "at 5 % out-of-family")
+FAMILIES = ("family", "attack", "strength", "n", "AUROC in-family", "AUROC out-of-family", "TPR at 5 % FPR in-family",
+            "TPR at 5 % FPR out-of-family")
 """Heads of :func:`family_rows`."""
 
 
@@ -33,7 +33,7 @@ def detection_rows(result: GuardEvaluationResult) -> list[list[str]]:
 
 
 def _detection(row: GuardEvaluationRow) -> list[str]:
-    condition, shares = row.condition, (row.at_1, row.at_5, row.flipped, row.undetected_success_rate,
+    condition, shares = row.condition, (row.tpr_at_fpr_1, row.tpr_at_fpr_5, row.flipped, row.undetected_success_rate,
                                         row.undetected_success_rate_direct)
     strength = f"{measure_name(condition.measure)} {level(condition.strength, condition.measure)}"
     return [condition.attack, strength if condition.measure else "–", str(condition.knowledge), str(row.auroc.n),
@@ -62,7 +62,7 @@ def family_rows(result: FamiliesResult) -> list[list[str]]:
     return [[row.family, row.condition.attack,
              f"{measure_name(row.condition.measure)} {level(row.condition.strength, row.condition.measure)}",
              str(row.in_family.auroc.n), region(row.in_family.auroc), region(row.out_of_family.auroc),
-             figure(row.in_family.at_5), figure(row.out_of_family.at_5)] for row in result.rows]
+             figure(row.in_family.tpr_at_fpr_5), figure(row.out_of_family.tpr_at_fpr_5)] for row in result.rows]
 
 
 def region(estimate: Estimate) -> str:

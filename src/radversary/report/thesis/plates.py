@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
+from radversary.audit.cell_table import IDENTITY, NONE
 from radversary.audit.cells import Cell
 from radversary.report.figures.canvas import Drawing
 from radversary.report.formats import interval, percent
 from radversary.report.html import environment
-from radversary.report.result_view import IDENTITY, NONE, right_before
 from radversary.report.run_folder import RunFolder
 from radversary.report.thesis.figures import (
     confusion_maps,
@@ -240,8 +240,8 @@ def moment_cells(run: RunFolder, moment: str) -> tuple[list[tuple[str, Cell]], s
 
 
 def of_these(run: RunFolder, cell: Cell) -> str:
-    """Say how many of an attack's images were right before, where it was run on some of the test images only."""
-    known = right_before(cell) if run.view.is_subset(cell.condition) else None
+    """Say how many of the headline's images were right before, where it was run on some of the test images only."""
+    known = run.view.standing.before if run.view.is_subset(cell.condition) else None
     return f", run on some of the test images, of which {known[0]} of {known[1]} were right before" if known else ""
 
 

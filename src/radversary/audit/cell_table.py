@@ -1,0 +1,77 @@
+"""The figures of an audit by condition and defence, in the order of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from radversary.audit.cells import Cell, Condition
+from radversary.core.types import AttackerKnowledge
+
+CLEAN = "clean"
+IDENTITY = "identity"
+NONE = "none"
+KNOWLEDGE = tuple(AttackerKnowledge)
+
+
+@dataclass(frozen=True)
+class CellTable:
+    """Figures, looked up.
+
+    Attributes:
+        cells: The figures in any order.
+    """
+
+    cells: tuple[Cell, ...]
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, str], Cell]:
+        return {(cell.condition.key, cell.defence): cell for cell in self.cells}
+
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Every condition once: clean, identity, then the attacks as they appear, by knowledge and rising strength."""
+        order = {CLEAN: -2, IDENTITY: -1}
+        seen: dict[str, Condition] = {}
+        for cell in self.cells:
+            order.setdefault(cell.condition.attack, len(order))
+            seen.setdefault(cell.condition.key, cell.condition)
+        return tuple(sorted(seen.values(), key=lambda c: (order[c.attack], KNOWLEDGE.index(c.knowledge), c.strength)))
+
+    @cached_property
+    def attacked(self) -> tuple[Condition, ...]:
+        """The conditions that change the images."""
+        return tuple(c for c in self.conditions if c.attack not in (CLEAN, IDENTITY))
+
+    @cached_property
+    def aimed(self) -> tuple[Condition, ...]:
+        """The conditions of attacks that someone aims; identity and noise are floors."""
+        return tuple(c for c in self.attacked if c.family.aimed)
+
+    @cached_property
+    def defences(self) -> tuple[str, ...]:
+        """Labels of the defences with figures; no defence first."""
+        return tuple(sorted(dict.fromkeys(cell.defence for cell in self.cells), key=lambda name: name != NONE))
+
+    def cell(self, condition: Condition | None, defence: str) -> Cell | None:
+        """Return the figures of one condition behind one defence, or None where it was not run."""
+        return self._by_place.get((condition.key, defence)) if condition else None
+
+    def clean(self, defence: str) -> Cell | None:
+        """Return the figures of one defence on untouched images."""
+        return self.cell(Condition(attack=CLEAN, strength=0.0), defence)
+
+    def identity(self, defence: str) -> Cell | None:
+        """Return the figures of one defence under the attack that changes nothing."""
+        return self.cell(Condition(attack=IDENTITY, strength=0.0), defence)
+
+    def count(self, condition: Condition) -> int | None:
+        """Return how many images a condition was run on; None where it has no figures."""
+        cells = (cell for name in self.defences if (cell := self.cell(condition, name)))
+        return next((cell.performance.accuracy.n for cell in cells), None)
+
+    def least(self, conditions: Iterable[Condition], defence: str) -> Condition | None:
+        """Return that of some conditions under which a defence is least often right."""
+        found = [(cell.performance.accuracy.value, c) for c in conditions if (cell := self.cell(c, defence))]
+        return min(found, key=lambda pair: pair[0])[1] if found else None

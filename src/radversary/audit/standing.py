@@ -1,0 +1,228 @@
+"""Where each defence stands: what a headline speaks of, who is best there, the worst of each attacker, who was missed.
+
+Decided once by the audit, and stored; for a result of an earlier version when it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from radversary.audit.cell_table import KNOWLEDGE, NONE, CellTable
+from radversary.audit.cells import Cell, Condition
+from radversary.audit.detection import Detection
+from radversary.audit.schema import Record
+from radversary.core.types import AttackerKnowledge, Colour
+
+SHARE = 2
+"""A headline's attack was run on at least one ``SHARE``-th of the images that the most complete attack was run on."""
+OPACITY = "opacity"
+NORMAL_NAMES = frozenset({"normal", "no finding", "healthy", "negative", "no disease", "benign"})
+"""Names of a class that means no disease."""
+
+
+class CalledNormal(Record):
+    """How many images of one class with disease were called free of disease.
+
+    Attributes:
+        label: The class.
+        called: Its images that were called free of disease.
+        images: All its images.
+    """
+
+    label: str
+    called: int
+    images: int
+
+
+class Missed(Record):
+    """How many images with disease were called free of disease, under one condition.
+
+    Attributes:
+        called: Images with disease that were called free of it.
+        images: All images with disease.
+        classes: The same by class.
+    """
+
+    called: int
+    images: int
+    classes: tuple[CalledNormal, ...]
+
+
+class DefenceStanding(Record):
+    """Where one defence stands.
+
+    Attributes:
+        worst: What an attacker knew to the key of the condition under which the defence is least often right, of the
+            aimed ones with that knowledge that were run against it.
+        worst_of_all: The same of all of them; None where nothing was aimed at it.
+        identity_equal: Whether the attack that changes nothing left every count and every single image as it was; None
+            where it was not run.
+        missed: Key of a condition to the diseased images that were called free of disease: on clean images, under the
+            headline's condition and under ``worst_of_all``; empty where no class is known to mean no disease.
+    """
+
+    worst: dict[AttackerKnowledge, str] = Field(default={})
+    worst_of_all: str | None = None
+    identity_equal: bool | None = None
+    missed: dict[str, Missed] = Field(default={})
+
+
+class Standing(Record):
+    """What the figures of an audit say of its defences.
+
+    Attributes:
+        headline: Key of the condition that a headline speaks of; None where no attack was run.
+        passed_over: What it was not chosen from, in words; empty where nothing was passed over.
+        before: Of the images of the headline's condition those that the undefended classifier reads rightly when they
+            are clean, and all of them; None where nothing was paired.
+        ranking: The real defences with figures under the headline's condition, the best first.
+        oracle: The oracle that is shown beside them, the ceiling of the headline's attack before others; None without.
+        detector: The detector that tells the headline's condition best from clean images: alarms less false alarms.
+        normal: The class that means no disease, by its name; None where no name says so.
+        defences: Label to where the defence stands; ``none`` and oracles among them.
+    """
+
+    headline: str | None = None
+    passed_over: str = ""
+    before: tuple[int, int] | None = None
+    ranking: tuple[str, ...] = ()
+    oracle: str | None = None
+    detector: str | None = None
+    normal: str | None = None
+    defences: dict[str, DefenceStanding] = Field(default={})
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a headline is chosen from.
+
+    Attributes:
+        eligible: The conditions that it may speak of.
+        passed_over: The others in words; empty where there are none.
+    """
+
+    eligible: tuple[Condition, ...]
+    passed_over: str
+
+
+def standing_of(cells: Sequence[Cell], detections: Sequence[Detection], *, classes: Sequence[str],
+                oracles: Collection[str], ceilings: Collection[str]) -> Standing:
+    """Return where each defence stands.
+
+    Args:
+        cells: The audit's figures.
+        detections: How well detectors notice.
+        classes: Names of the classes in the order of the logits.
+        oracles: Labels of the defences that saw an audited attack in training: no competitors.
+        ceilings: ``attack/defence`` pairs in which an oracle was trained on that very attack.
+    """
+    table = CellTable(tuple(cells))
+    choice = choose(table)
+    chosen, normal = headline(table, choice.eligible), normal_class(classes)
+    undefended = table.cell(chosen, NONE)
+    there = [name for name in table.defences if name in oracles and table.cell(chosen, name)]
+    own = [name for name in there if chosen and f"{chosen.attack}/{name}" in ceilings]
+    return Standing(
+        headline=chosen.key if chosen else None, passed_over=choice.passed_over,
+        before=right_before(undefended) if undefended else None, ranking=ranking(table, chosen, oracles),
+        oracle=next(iter([*own, *there]), None), detector=best_detector(detections, chosen), normal=normal,
+        defences={name: defence_standing(table, name, chosen, classes, normal) for name in table.defences})
+
+
+def choose(table: CellTable) -> Choice:
+    """Leave out what would mislead in a headline.
+
+    A radiograph has no colour, so attacks in colour count only if no other was run. The least of many accuracies over
+    a few images is mostly chance, so each has at least half as many images as the one with most.
+    """
+    aimed = table.aimed
+    grey = [c for c in aimed if c.colour == Colour.GREY] or list(aimed)
+    most = max((table.count(c) or 0 for c in grey), default=0)
+    eligible = tuple(c for c in grey if SHARE * (table.count(c) or 0) >= most)
+    words = ["attacks in colour, which a radiograph does not have,"] if len(grey) < len(aimed) else []
+    words += [f"attacks on fewer than {-(-most // SHARE)} images"] if len(eligible) < len(grey) else []
+    return Choice(eligible, " and ".join(words).rstrip(","))
+
+
+def headline(table: CellTable, eligible: Sequence[Condition]) -> Condition | None:
+    """Return of the eligible conditions the one that the undefended classifier withstands least.
+
+    Oblivious attackers by opacity where there are any, which is what the words of a report speak of; else oblivious
+    ones; else any. A gradient attack on the undefended classifier would otherwise always stand there.
+    """
+    oblivious = [c for c in eligible if c.knowledge == AttackerKnowledge.OBLIVIOUS]
+    pools = ([c for c in oblivious if c.measure == OPACITY], oblivious, eligible, table.aimed, table.attacked)
+    return next((found for pool in pools if (found := table.least(pool, NONE))), None)
+
+
+def ranking(table: CellTable, condition: Condition | None, oracles: Collection[str]) -> tuple[str, ...]:
+    """Return the real defences with figures under a condition, the one that is most often right first."""
+    found = {name: cell.performance.accuracy.value for name in table.defences
+             if name != NONE and name not in oracles and (cell := table.cell(condition, name))}
+    return tuple(sorted(found, key=lambda name: -found[name]))
+
+
+def best_detector(detections: Sequence[Detection], condition: Condition | None) -> str | None:
+    """Return the detector with most alarms less false alarms under a condition; None where none was tried."""
+    found = [item for item in detections if condition and item.condition.key == condition.key]
+    best = max(found, key=lambda item: item.alarms.value - item.false_alarms.value, default=None)
+    return best.detector if best else None
+
+
+def defence_standing(table: CellTable, defence: str, chosen: Condition | None, classes: Sequence[str],
+                     normal: str | None) -> DefenceStanding:
+    """Return where one defence stands; ``chosen`` is the headline's condition."""
+    worst = {knowledge: found.key for knowledge in KNOWLEDGE
+             if (found := table.least([c for c in table.aimed if c.knowledge == knowledge], defence))}
+    of_all, clean, identity = table.least(table.aimed, defence), table.clean(defence), table.identity(defence)
+    cells = [cell for cell in (clean, table.cell(chosen, defence), table.cell(of_all, defence)) if cell]
+    return DefenceStanding(
+        worst=worst, worst_of_all=of_all.key if of_all else None,
+        identity_equal=changed_nothing(clean, identity) if clean and identity else None,
+        missed={cell.condition.key: missed(cell, classes, normal) for cell in cells} if normal else {})
+
+
+def changed_nothing(clean: Cell, identity: Cell) -> bool:
+    """Tell whether every count agrees and no single image changed sides."""
+    test = identity.against_clean
+    same = clean.performance.confusion == identity.performance.confusion
+    return same and (test is None or test.lost == test.won == 0)
+
+
+def missed(cell: Cell, classes: Sequence[str], normal: str) -> Missed:
+    """Count the images of each class with disease that were called ``normal``."""
+    rows = zip(classes, cell.performance.confusion, strict=True)
+    place = list(classes).index(normal)
+    found = tuple(CalledNormal(label=name, called=row[place], images=sum(row)) for name, row in rows if name != normal)
+    return Missed(called=sum(item.called for item in found), images=sum(item.images for item in found), classes=found)
+
+
+def normal_class(classes: Sequence[str]) -> str | None:
+    """Return the class that means no disease; None where no name says so.
+
+    Example:
+        >>> normal_class(["Pneumonia", "No_Finding"])
+        'No_Finding'
+    """
+    return next((name for name in classes if name.lower().replace("_", " ").strip() in NORMAL_NAMES), None)
+
+
+def right_before(cell: Cell) -> tuple[int, int] | None:
+    """Count, among the very images of a cell, those that the same defence reads rightly when they are clean.
+
+    The audit pairs each attacked image with its clean one, so the count follows from what was lost and won.
+
+    Args:
+        cell: Figures of one attack and defence.
+
+    Returns:
+        Images right when clean, and all of them; None where nothing was paired.
+    """
+    if cell.against_clean is None:
+        return None
+    rows = cell.performance.confusion
+    right = sum(row[index] for index, row in enumerate(rows))
+    return right + cell.against_clean.lost - cell.against_clean.won, sum(map(sum, rows))

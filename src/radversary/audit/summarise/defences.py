@@ -1,0 +1,54 @@
+"""What the defences of an audit are, as its result keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from radversary.audit.plan import DefencePlan
+from radversary.audit.result import DefenceSummary
+from radversary.audit.setup import AuditContext
+from radversary.classifiers.base import Classifier
+from radversary.defenses.base import Stack, Transform
+from radversary.defenses.defended import Defended
+from radversary.defenses.restoration import Restoration, Restore
+
+
+def summarise_defences(context: AuditContext, adversarial: Mapping[str, bool]) -> dict[str, DefenceSummary]:
+    """Return what each defence is made of, by label; ``none`` first.
+
+    Args:
+        context: What was run.
+        adversarial: Model to whether it was trained on attacked images.
+    """
+    none = DefenceSummary(description="the classifier alone", model="victim", adversarial=adversarial.get("victim"))
+    return {"none": none, **{plan.label: summary(plan, context.defended_classifiers[plan.label], adversarial)
+                             for plan in context.plan.defences}}
+
+
+def summary(plan: DefencePlan, defended: Classifier, adversarial: Mapping[str, bool]) -> DefenceSummary:
+    """Return what one defence is made of."""
+    parts = (architecture(transform) for transform in own_transforms(defended))
+    return DefenceSummary(description=describe(defended), model=plan.model,
+                          transforms=tuple(part.name for part in plan.transforms),
+                          restorers=tuple(part for part in parts if part), adversarial=adversarial.get(plan.model))
+
+
+def own_transforms(defended: Classifier) -> tuple[Transform, ...]:
+    """Return the transforms that a defence puts before its model; those that a model was trained with are its own."""
+    if not isinstance(defended, Defended) or defended.inherent:
+        return ()
+    return tuple(defended.transform.transforms) if isinstance(defended.transform, Stack) else (defended.transform,)
+
+
+def architecture(transform: Transform) -> str:
+    """Return the architecture of a trained transform; nothing of any other."""
+    trained = transform.restoration if isinstance(transform, Restore) else transform
+    return trained.card.architecture if isinstance(trained, Restoration) else ""
+
+
+def describe(defended: Classifier) -> str:
+    """Say in one line what a defence is."""
+    if isinstance(defended, Defended):
+        return f"{defended.transform} before model {defended.classifier.card.name}"
+    card = defended.card
+    return f"model {card.name} ({card.architecture}): {card.notes or card.trained_on}"
