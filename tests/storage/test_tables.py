@@ -1,14 +1,52 @@
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 
 from radversary.core.errors import DataError
 from radversary.storage import tables
 from radversary.storage.files import sha256_file, write_whole
-from radversary.storage.tables import read_table, refuse_changed
+from radversary.storage.tables import read_table, refuse_changed, written_in_parts
 
 FRAME = pd.DataFrame({"name": ["a", "b"], "score": [0.5, 0.25]})
+
+
+def wide(rows: int) -> pd.DataFrame:
+    numbers = np.random.default_rng(0).normal(size=rows)
+    return pd.DataFrame({"name": [f"image {row % 7}" for row in range(rows)], "score": numbers,
+                         "p": numbers.astype(np.float32), "decision": np.arange(rows), "nothing": np.nan})
+
+
+@pytest.mark.parametrize("step", [7, 40, 100, 250, 1000])
+def test_a_table_written_in_parts_has_the_bytes_of_one_that_is_written_at_once(tmp_path, monkeypatch, step):
+    frame = wide(1000)
+    frame.to_parquet(tmp_path / "small", index=False)
+    frame.to_parquet(tmp_path / "large", index=False, row_group_size=100)
+    for name, rows in (("small", 2**20), ("large", 100)):
+        monkeypatch.setattr(tables, "ROWS", rows)
+        with written_in_parts(tmp_path / "parts") as add:
+            for start in range(0, len(frame), step):
+                add(frame[start:start + step])
+        assert (tmp_path / "parts").read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_of_a_table_written_in_parts_a_row_group_is_held(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "ROWS", 100)
+    groups, frame = tables._RowGroups(tmp_path / "t.parquet"), wide(30)
+    for _ in range(40):
+        groups.add(frame)
+        assert sum(map(len, groups._waiting)) < 100
+    groups.write(least=1)
+    groups.close()
+    assert len(read_table(tmp_path / "t.parquet")) == 1200
+
+
+def test_a_table_that_is_not_finished_is_absent(tmp_path):
+    with pytest.raises(pyarrow.ArrowException), written_in_parts(tmp_path / "t.parquet") as add:
+        list(map(add, (FRAME, FRAME.assign(score="x"))))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from radversary.audit.cells import Cell, Condition, OutcomeSummary, WorstCase
 from radversary.audit.result import Finding, FindingKind
 from radversary.audit.setup import AuditContext
+from radversary.audit.tables import StoredTable
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.execution.progress import track
 from radversary.metrics.classification import proportion
@@ -141,7 +142,7 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Hashable]) -> list[list
     return list(found.values())
 
 
-def worst_cases(predictions: pd.DataFrame, cells: Sequence[Cell], context: AuditContext) -> tuple[WorstCase, ...]:
+def worst_cases(predictions: StoredTable, cells: Sequence[Cell], context: AuditContext) -> tuple[WorstCase, ...]:
     """Return what each defence withstands of all that was aimed at it: an image counts where no attack misleads it.
 
     Args:
@@ -154,16 +155,14 @@ def worst_cases(predictions: pd.DataFrame, cells: Sequence[Cell], context: Audit
     """
     aimed = [cell for cell in cells if cell.condition.family.aimed]
     groups = grouped(aimed, lambda cell: (cell.defence, cell.condition.knowledge))
-    right = predictions.assign(right=predictions["label"] == predictions["predicted"])
-    by_condition = dict(iter(right.groupby(["attack", "strength", "knowledge", "defence"], sort=False)))
-    return tuple(worst_case(own, by_condition, context) for own in track(groups, "Worst cases with intervals"))
+    return tuple(worst_case(own, predictions, context) for own in track(groups, "Worst cases with intervals"))
 
 
-def worst_case(cells: Sequence[Cell], known: Mapping[Any, pd.DataFrame], context: AuditContext) -> WorstCase:
+def worst_case(cells: Sequence[Cell], predictions: StoredTable, context: AuditContext) -> WorstCase:
     """Return the worst case of one defence over the conditions of one degree of knowledge."""
     most = max(accuracy(cell).n for cell in cells)
     counted = [cell for cell in cells if SHARE * accuracy(cell).n >= most]
-    frames = [known[place(cell)].set_index("image_id") for cell in counted]
+    frames = [read_right(predictions, cell) for cell in counted]
     shared = sorted(set.intersection(*(set(frame.index) for frame in frames)))
     patients = frames[0].loc[shared, "patient_id"].tolist()
     kept = np.logical_and.reduce([frame.loc[shared, "right"].to_numpy() for frame in frames])
@@ -175,10 +174,10 @@ def worst_case(cells: Sequence[Cell], known: Mapping[Any, pd.DataFrame], context
         accuracy=proportion(kept, patients=patients, draws=context.plan.bootstrap, seed=context.plan.seed))
 
 
-def place(cell: Cell) -> tuple[str, float, str, str]:
-    """Return where a cell's rows are among the predictions."""
-    what = cell.condition
-    return what.attack, what.strength, str(what.knowledge), cell.defence
+def read_right(predictions: StoredTable, cell: Cell) -> pd.DataFrame:
+    """Return the patient of each image that a cell counts, and whether it was read ``right``, by image."""
+    rows = predictions.at(cell.condition, ("image_id", "patient_id", "label", "predicted"), defence=cell.defence)
+    return rows.assign(right=rows["label"] == rows["predicted"]).set_index("image_id")[["patient_id", "right"]]
 
 
 def summarise_outcomes(outcomes: pd.DataFrame, context: AuditContext) -> tuple[OutcomeSummary, ...]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
-from functools import partial
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 
@@ -27,13 +27,13 @@ from radversary.audit.summarise.detection import Thresholds, calibrate, summaris
 from radversary.audit.summarise.gallery import render_gallery
 from radversary.audit.summarise.predictions import summarise_predictions
 from radversary.audit.summarise.visibility import summarise_visibility
-from radversary.audit.tables import AuditTables, assemble
+from radversary.audit.tables import TABLES, AuditTables, Measurements, write_tables
 from radversary.audit.units import FORMAT, WorkUnit, defended_hashes, work_units
 from radversary.core.types import AttackerKnowledge
 from radversary.execution.progress import reporting, track
 from radversary.execution.work import Progress
 from radversary.execution.workers import check_workers, in_workers
-from radversary.storage.files import read_json, sha256_file, sha256_json, write_json, write_text, write_whole
+from radversary.storage.files import read_json, sha256_file, sha256_json, write_json, write_text
 from radversary.storage.hashes import component_hash
 from radversary.storage.locks import locked
 from radversary.storage.plans import plan_text
@@ -41,9 +41,6 @@ from radversary.storage.results import ResultCache
 
 KEY, COSTS = "audit.json", "costs.json"
 MEASURING = "Attacking, defending, detecting"
-
-TABLES = ("predictions", "detections", "outcomes")
-"""Names of the tables in a run folder."""
 
 
 def run_audit(plan: AuditPlan, inputs: AuditInputs, out: Path, *, workers: int = 1,
@@ -81,8 +78,6 @@ def run_audit(plan: AuditPlan, inputs: AuditInputs, out: Path, *, workers: int =
         clear_other(out, key)
         write_text(out / "plan.yaml", inputs.document or plan_text(plan))
         tables, spent = measured(context, rows, out, job, workers=workers)
-        for name, frame in tables.named():
-            write_whole(out / f"{name}.parquet", partial(frame.to_parquet, index=False))
         write_json(out / KEY, {"key": key, "seconds": spent})
         result = summarised(context, inputs, rows, tables, out, {"attack, defend and detect": spent})
         write_json(out / "environment.json", environment())
@@ -98,13 +93,15 @@ def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tab
         context: What was run.
         inputs: What is audited.
         rows: The test rows.
-        tables: What was measured.
+        tables: What was measured; a condition is read at a time.
         out: The run folder, which gets the gallery.
         seconds: What the steps so far took.
     """
     started, plan = perf_counter(), context.plan
     thresholds, key = calibration(context), audit_key(plan, inputs)
-    cells, outcomes = summarise_predictions(tables.predictions, context), summarise_outcomes(tables.outcomes, context)
+    cells = summarise_predictions(tables.predictions, context)
+    outcomes = tuple(chain.from_iterable(summarise_outcomes(tables.outcomes.at(condition), context)
+                                         for condition in context.conditions))
     result = AuditResult(
         name=plan.name, classes=inputs.images.classes, model=inputs.classifiers["victim"].card.as_text(),
         cells=cells, outcomes=outcomes, worst_cases=worst_cases(tables.predictions, cells, context),
@@ -159,7 +156,7 @@ def pairs(plan: AuditPlan, known: Mapping[str, Sequence[str]]) -> tuple[str, ...
 
 def measured(context: AuditContext, rows: np.ndarray, out: Path, job: AuditJob | None = None, *,
              workers: int = 1) -> tuple[AuditTables, float]:
-    """Measure what is not known yet, and return the tables and the seconds that all of it took.
+    """Measure what is not known yet, write the tables, and return them and the seconds that all of it took.
 
     Images are taken batch by batch and each batch goes through all units, so that an attack which keeps its
     stylisations for the next model finds them.
@@ -172,37 +169,37 @@ def measured(context: AuditContext, rows: np.ndarray, out: Path, job: AuditJob |
         workers: How many of them.
     """
     cache, units, identities = ResultCache(out / UNITS), work_units(context, rows), defended_hashes(context)
-    known = {unit.key: cache.read(unit.key) for unit in units}
+    known = {unit.key: measured_items(cache.read(unit.key)) for unit in units}
     pieces = missing(context, units, known, rows, identities)
     if job is None:
         done = ((piece, measure_piece(context, units, cache, piece)) for piece in track(pieces, MEASURING))
     else:
         done = in_workers(job, pieces, MEASURING, workers=workers)
     with closing(done):
-        for piece, frame in done:
-            known[piece.key] = pd.concat([known[piece.key], frame], ignore_index=True)
-    spent = sum(float(frame["seconds"].sum()) for frame in known.values())
-    return assemble(context, units, known, identities), spent
+        for _ in done:  # what a piece measured is in the cache
+            pass
+    measurements = Measurements(context, cache)
+    tables = write_tables(context, units, measurements, identities, out)
+    return tables, sum(measurements.seconds.values())
 
 
-def missing(context: AuditContext, units: Sequence[WorkUnit], known: Mapping[str, pd.DataFrame], rows: np.ndarray,
-            identities: Mapping[str, str]) -> list[Piece]:
+def missing(context: AuditContext, units: Sequence[WorkUnit], known: Mapping[str, Mapping[str, Collection[str]]],
+            rows: np.ndarray, identities: Mapping[str, str]) -> list[Piece]:
     """List what remains to be measured: a unit, some of its rows, and the defences that have not read them.
 
     Args:
         context: What is run.
         units: Its units of work.
-        known: What each unit's key has.
+        known: Which images each reader has read, by the unit's key and the reader's identity.
         rows: The test rows.
         identities: Defence label to its identity.
     """
-    there = {unit.key: measured_items(known[unit.key]) for unit in units}
     todo = []
     for batch in np.array_split(rows, range(context.plan.batch_size, len(rows), context.plan.batch_size)):
         items = dict(zip(batch.tolist(), image_hashes(context.images, batch), strict=True))
         for place, unit in enumerate(units):
             own = [row for row in batch.tolist() if row in unit.members]
-            unread = {label: [row for row in own if items[row] not in there[unit.key].get(identities[label], ())]
+            unread = {label: [row for row in own if items[row] not in known[unit.key].get(identities[label], ())]
                       for label in unit.defences}
             labels = tuple(label for label, lacking in unread.items() if lacking)
             lacking = sorted({row for label in labels for row in unread[label]})

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -13,55 +16,141 @@ from radversary.audit.identity import image_hashes
 from radversary.audit.measure import COSTS
 from radversary.audit.setup import AuditContext
 from radversary.audit.units import CLEAN, WorkUnit
+from radversary.execution.progress import track
+from radversary.storage.results import ResultCache
+from radversary.storage.tables import written_in_parts
+
+TABLES: Final = ("predictions", "detections", "outcomes")
+"""Names of the tables in a run folder."""
 
 VISIBILITY = ("similarity", "edge_retention")
 """Columns of how much of an attack shows, beside those of the detectors."""
 
 
 @dataclass(frozen=True)
-class AuditTables:
-    """What an audit measured.
+class StoredTable:
+    """A table of a run folder, of which a condition is read at a time.
 
     Attributes:
-        predictions: One row an image × condition × defence.
-        detections: One row an image × condition, of the images made against no defence.
-        outcomes: One row an image × condition × target: success, distance and costs of the attack.
+        path: The file.
     """
 
-    predictions: pd.DataFrame
-    detections: pd.DataFrame
-    outcomes: pd.DataFrame
+    path: Path
 
-    def named(self) -> Iterator[tuple[str, pd.DataFrame]]:
-        """Yield each table with its name."""
-        for item in fields(self):
-            yield item.name, getattr(self, item.name)
+    def at(self, condition: Condition, columns: Sequence[str] | None = None, **where: str) -> pd.DataFrame:
+        """Return the rows of one condition, in their order; see :meth:`read`."""
+        return self.read(columns, attack=condition.attack, strength=condition.strength,
+                         knowledge=str(condition.knowledge), **where)
+
+    def read(self, columns: Sequence[str] | None = None, **where: Any) -> pd.DataFrame:  # noqa: ANN401
+        """Return some rows, in their order.
+
+        Args:
+            columns: Which columns; all where None.
+            where: Column to the value that the rows have there.
+        """
+        return pd.read_parquet(self.path, columns=None if columns is None else list(columns),
+                               filters=[(name, "==", value) for name, value in where.items()] or None)
 
 
-def assemble(context: AuditContext, units: Sequence[WorkUnit], measured: Mapping[str, pd.DataFrame],
-             identities: Mapping[str, str]) -> AuditTables:
-    """Put the tables together: condition by condition, then defence by defence, rows in the order of the images.
+@dataclass(frozen=True)
+class AuditTables:
+    """What an audit measured, as it lies in a run folder.
+
+    Attributes:
+        folder: The run folder.
+    """
+
+    folder: Path
+
+    @property
+    def predictions(self) -> StoredTable:
+        """One row an image × condition × defence."""
+        return StoredTable(self.folder / "predictions.parquet")
+
+    @property
+    def detections(self) -> StoredTable:
+        """One row an image × condition, of the images made against no defence."""
+        return StoredTable(self.folder / "detections.parquet")
+
+    @property
+    def outcomes(self) -> StoredTable:
+        """One row an image × condition × target: success, distance and costs of the attack."""
+        return StoredTable(self.folder / "outcomes.parquet")
+
+
+class Measurements:
+    """What units measured, read from the cache as it is asked for; the units of one attack are held at a time.
+
+    Args:
+        context: What was run.
+        cache: Finished work.
+
+    Attributes:
+        seconds: Key to the time that a unit took, of those that were asked for.
+    """
+
+    def __init__(self, context: AuditContext, cache: ResultCache) -> None:
+        self._context, self._cache, self._label = context, cache, ""
+        self._known: dict[str, tuple[dict[tuple[float, str], pd.DataFrame], list[str]]] = {}
+        self.seconds: dict[str, float] = {}
+
+    def columns(self, unit: WorkUnit, strength: float, identity: str) -> dict[str, np.ndarray]:
+        """Return by column what one reader read of a unit's images at one strength, in the order of its rows."""
+        if unit.label != self._label:
+            self._label, self._known = unit.label, {}
+        if unit.key not in self._known:
+            rows = self._cache.read(unit.key)
+            self.seconds[unit.key] = float(rows["seconds"].sum())
+            self._known[unit.key] = by_condition(rows), image_hashes(self._context.images, unit.rows)
+        known, items = self._known[unit.key]
+        return columns_of(known[strength, identity], items)
+
+
+def write_tables(context: AuditContext, units: Sequence[WorkUnit], measured: Measurements,
+                 identities: Mapping[str, str], folder: Path) -> AuditTables:
+    """Write the tables, of which a row group and the rows of one attack are held at a time.
 
     Args:
         context: What was run.
         units: Its units of work.
-        measured: The rows that each unit's key has.
+        measured: What they measured.
         identities: Defence label to its identity.
+        folder: The run folder.
+
+    Raises:
+        StorageError: The disk refused.
     """
-    known = {unit.key: by_condition(measured[unit.key]) for unit in units}
-    items = {unit.key: image_hashes(context.images, unit.rows) for unit in units}
-    predictions, detections, outcomes = [], [], []
-    for condition in context.conditions:
+    with ExitStack() as stack:
+        add = {name: stack.enter_context(written_in_parts(folder / f"{name}.parquet")) for name in TABLES}
+        for name, rows in assembled(context, units, measured, identities):
+            add[name](rows)
+    return AuditTables(folder)
+
+
+def assembled(context: AuditContext, units: Sequence[WorkUnit], measured: Measurements,
+              identities: Mapping[str, str]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the tables part by part: condition by condition, then defence by defence, rows in the order of the images.
+
+    Args:
+        context: What was run.
+        units: Its units of work.
+        measured: What they measured.
+        identities: Defence label to its identity.
+
+    Yields:
+        The name of a table and further rows of it.
+    """
+    for condition in track(context.conditions, "Writing tables"):
         for defence in context.defences_for(condition.attack):
             unit = reading_unit(units, condition, defence)
-            rows = columns_of(known[unit.key][condition.strength, identities[defence]], items[unit.key])
-            predictions.append(prediction_rows(context, unit.rows, condition, defence, rows))
+            rows = measured.columns(unit, condition.strength, identities[defence])
+            yield "predictions", prediction_rows(context, unit.rows, condition, defence, rows)
             if defence == "none":
                 scores = {name: rows[name] for name in (*context.detectors, *VISIBILITY)}
-                detections.append(pd.DataFrame({**about(context, unit.rows, condition), **scores}))
+                yield "detections", pd.DataFrame({**about(context, unit.rows, condition), **scores})
             if defence == defences_of(unit, condition)[0] and condition.attack != CLEAN:
-                outcomes.append(outcome_rows(context, unit, condition, defence, rows))
-    return AuditTables(*(pd.concat(parts, ignore_index=True) for parts in (predictions, detections, outcomes)))
+                yield "outcomes", outcome_rows(context, unit, condition, defence, rows)
 
 
 def by_condition(rows: pd.DataFrame) -> dict[tuple[float, str], pd.DataFrame]:

@@ -65,18 +65,35 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
         >>> write_whole(folder / "a.txt", lambda part: part.write_text("hello")).read_text()
         'hello'
     """
+    with whole(path) as part:
+        write(part)
+    return path
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Have a file written through a temporary neighbour, for as long as the block lasts; see :func:`write_whole`.
+
+    Args:
+        path: Where the file shall be; folders are made.
+
+    Yields:
+        The temporary path, where the content goes.
+
+    Raises:
+        StorageError: The disk refused; nothing is left behind.
+    """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         part = Path(name)
         try:
-            write(part)
+            yield part
             part.chmod(0o644)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
-    return path
 
 
 def write_text(path: Path, text: str) -> Path:

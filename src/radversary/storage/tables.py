@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+import pyarrow
 import pyarrow.parquet
 
 from radversary.core.errors import DataError
 from radversary.core.text import FAULT, quoted, sentence
 from radversary.storage.arrays import ask_memory
-from radversary.storage.files import sha256_file
+from radversary.storage.files import sha256_file, whole
 
 CELLS = 500_000_000
 """Cells of a table at most: what a file of a few bytes may claim to hold is asked before it is read."""
+
+ROWS = 2**20
+"""Rows of a row group of a file, as pandas and pyarrow write them."""
 
 
 def read_table(path: Path, *, columns: Sequence[str] = (), remedy: str = "") -> pd.DataFrame:
@@ -44,6 +49,75 @@ def read_table(path: Path, *, columns: Sequence[str] = (), remedy: str = "") -> 
     if lacking := [name for name in columns if name not in frame]:
         raise DataError(f"{path} has no column {quoted(lacking[0])}{way_out}")
     return frame
+
+
+@contextmanager
+def written_in_parts(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Write a table part by part; the file has the bytes that it would have if it were written at once.
+
+    Of the table :data:`ROWS` rows are held, and the part that is being added.
+
+    Args:
+        path: The file, whole or absent.
+
+    Yields:
+        Adds rows below those before; all parts have the same columns, of the types of the first.
+
+    Raises:
+        StorageError: The disk refused.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.parquet"
+        >>> with written_in_parts(path) as add:
+        ...     add(pd.DataFrame({"a": [1]}))
+        ...     add(pd.DataFrame({"a": [2, 3]}))
+        >>> pd.read_parquet(path)["a"].tolist()
+        [1, 2, 3]
+    """
+    with whole(path) as part:
+        groups = _RowGroups(part)
+        try:
+            yield groups.add
+            groups.write(least=1)
+        finally:
+            groups.close()
+
+
+class _RowGroups:
+    """Gathers rows and writes them in groups of one size.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._waiting = path, list[pyarrow.Table]()
+        self._writer: pyarrow.parquet.ParquetWriter | None = None
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Take rows; write those that fill a group."""
+        schema = None if self._writer is None else self._writer.schema
+        table = pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=False)
+        if self._writer is None:
+            self._writer = pyarrow.parquet.ParquetWriter(self._path, table.schema, compression="snappy")
+        self._waiting.append(table)
+        self.write(least=ROWS)
+
+    def write(self, *, least: int) -> None:
+        """Write groups as long as so many rows wait."""
+        if sum(map(len, self._waiting)) < least or self._writer is None:
+            return
+        rows = pyarrow.concat_tables(self._waiting).combine_chunks()  # a column in one piece has the same pages as ever
+        while len(rows) >= least:
+            self._writer.write_table(rows.slice(0, ROWS), row_group_size=ROWS)
+            rows = rows.slice(ROWS)
+        self._waiting = [rows]
+
+    def close(self) -> None:
+        """Write the end of the file."""
+        if self._writer is not None:
+            self._writer.close()
 
 
 def refuse_changed(folder: Path, known: Mapping[str, str], *, remedy: str) -> None:

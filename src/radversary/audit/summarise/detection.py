@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from radversary.audit.cells import Condition
 from radversary.audit.detection import Curve, Detection, Histogram
 from radversary.audit.setup import AuditContext
-from radversary.audit.summarise.predictions import at
+from radversary.audit.tables import StoredTable
 from radversary.calibration.thresholds import calibrated_threshold, images_needed
 from radversary.execution.progress import track
 from radversary.metrics.classification import proportion
@@ -53,12 +53,12 @@ def calibrate(scores: Sequence[dict[str, np.ndarray]], *, false_alarms: float) -
     return Thresholds(single=single, rules=rules)
 
 
-def summarise_detections(frame: pd.DataFrame, context: AuditContext, thresholds: Thresholds | None) -> tuple[Detection,
-                                                                                                             ...]:
+def summarise_detections(table: StoredTable, context: AuditContext,
+                         thresholds: Thresholds | None) -> tuple[Detection, ...]:
     """Return one entry a condition × detector; the clean images they are told from were re-encoded like all others.
 
     Args:
-        frame: The detector scores.
+        table: The detector scores.
         context: What was run.
         thresholds: Calibrated thresholds; without them nothing can be said of alarms.
 
@@ -68,12 +68,12 @@ def summarise_detections(frame: pd.DataFrame, context: AuditContext, thresholds:
     if thresholds is None:
         return ()
     patient = dict(zip(context.images.image_ids, context.images.patients, strict=True))
-    everyone = frame[frame["attack"] == "clean"].set_index("image_id", drop=False)
+    everyone = table.read(attack="clean").set_index("image_id", drop=False)
     entries = []
     # No defence stands between detector and image: whoever knows the classifier and whoever knows all are one.
     conditions = [item for item in context.conditions[1:] if item.knowledge in context.judged(item.attack)]
     for condition in track(conditions, "Detection with intervals"):
-        suspect = at(frame, condition)
+        suspect = table.at(condition)
         clean, people = everyone.loc[suspect["image_id"]], [patient[name] for name in suspect["image_id"]]
         entries += [scored(condition, measure, clean, suspect, people, context, thresholds)
                     for measure in context.detectors]

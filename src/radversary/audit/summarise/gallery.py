@@ -12,7 +12,7 @@ from radversary.audit.measure import attacked_batches
 from radversary.audit.result import GalleryImage
 from radversary.audit.setup import AuditContext
 from radversary.audit.summarise.predictions import at
-from radversary.audit.tables import reading_unit
+from radversary.audit.tables import StoredTable, reading_unit
 from radversary.audit.units import work_units
 from radversary.core.types import Images
 from radversary.data.prepared import PreparedImages
@@ -25,7 +25,7 @@ from radversary.storage.files import write_whole
 FOLDER = Path("figures") / "gallery"
 
 
-def render_gallery(context: AuditContext, rows: np.ndarray, predictions: pd.DataFrame,
+def render_gallery(context: AuditContext, rows: np.ndarray, table: StoredTable,
                    out: Path) -> tuple[GalleryImage, ...]:
     """Draw the gallery of a run.
 
@@ -35,7 +35,7 @@ def render_gallery(context: AuditContext, rows: np.ndarray, predictions: pd.Data
     Args:
         context: What was run.
         rows: The test rows.
-        predictions: The table of predictions.
+        table: The predictions.
         out: The run folder.
 
     Returns:
@@ -47,6 +47,7 @@ def render_gallery(context: AuditContext, rows: np.ndarray, predictions: pd.Data
     for label, rank in track(chosen, "Drawing the gallery"):
         strength = max(context.attacks[label].strengths)
         condition = next(item for item in context.conditions if (item.attack, item.strength) == (label, strength))
+        predictions = pd.concat([table.at(Condition(attack="clean", strength=0.0)), table.at(condition)])
         row = pick(context.images, predictions, condition, rank)
         attacked = attacked_batches(context, reading_unit(units, condition, "none"), np.array([row]), [strength])
         gallery.append(render_image(context, row, condition, next(attacked).images, predictions, out))

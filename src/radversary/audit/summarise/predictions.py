@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from radversary.audit.cells import Cell, Condition
 from radversary.audit.setup import AuditContext
-from radversary.core.types import AttackerKnowledge
+from radversary.audit.tables import StoredTable
 from radversary.execution.progress import track
 from radversary.metrics.classification import performance, proportion
 from radversary.metrics.paired import paired_test
@@ -24,41 +23,46 @@ def at(frame: pd.DataFrame, condition: Condition) -> pd.DataFrame:
                  & (frame["knowledge"] == condition.knowledge)]
 
 
-def summarise_predictions(frame: pd.DataFrame, context: AuditContext) -> tuple[Cell, ...]:
+def summarise_predictions(table: StoredTable, context: AuditContext) -> tuple[Cell, ...]:
     """Return one cell a condition × defence, clean images first.
 
     Args:
-        frame: The predictions.
+        table: The predictions.
         context: What was run.
 
     Returns:
         The cells.
     """
-    frame = frame.assign(right=frame["label"] == frame["predicted"])
-    groups = dict(iter(frame.groupby(["attack", "strength", "knowledge", "defence"], sort=False)))
-    clean = {defence: groups["clean", 0.0, AttackerKnowledge.OBLIVIOUS,
-                             defence] for defence in context.defended_classifiers}
+    clean = by_defence(table, Condition(attack="clean", strength=0.0))
     known: dict[Hashable, Cell] = {}
-    return tuple(cell(groups, condition, defence, clean[defence], context, known)
-                 for condition in track(context.conditions, "Figures with intervals")
-                 for defence in context.defences_for(condition.attack))
+    cells = list[Cell]()
+    for condition in track(context.conditions, "Figures with intervals"):
+        groups = by_defence(table, condition)
+        cells += [cell(groups, condition, defence, clean[defence], context, known)
+                  for defence in context.defences_for(condition.attack)]
+    return tuple(cells)
 
 
-def cell(groups: Mapping[Any, pd.DataFrame], condition: Condition, defence: str, clean: pd.DataFrame,
-         context: AuditContext,
-         known: dict[Hashable, Cell]) -> Cell:
+def by_defence(table: StoredTable, condition: Condition) -> dict[str, pd.DataFrame]:
+    """Return the predictions under one condition by defence, with whether each is ``right``."""
+    frame = table.at(condition)
+    groups = frame.assign(right=frame["label"] == frame["predicted"]).groupby("defence", sort=False)
+    return {str(defence): rows for defence, rows in groups}
+
+
+def cell(groups: Mapping[str, pd.DataFrame], condition: Condition, defence: str, clean: pd.DataFrame,
+         context: AuditContext, known: dict[Hashable, Cell]) -> Cell:
     """Return the figures of one condition × defence.
 
     Args:
-        groups: Predictions by (attack, strength, knowledge level, defence).
+        groups: Predictions under the condition by defence.
         condition: What was done.
         defence: The defence.
         clean: The same defence's predictions of clean images.
         context: What was run.
         known: Cells by what they are computed from: two attackers who attack the same model agree.
     """
-    place = (condition.attack, condition.strength, condition.knowledge)
-    rows, alone = groups[*place, defence], groups[*place, "none"]
+    rows, alone = groups[defence], groups["none"]
     mark = hash_rows(rows), hash_rows(alone), condition.attack, defence
     if mark not in known:
         known[mark] = fresh_cell(rows, alone, clean, condition, defence, context)

@@ -6,13 +6,14 @@ import pandas as pd
 
 from radversary.audit.cells import VisibilityCell
 from radversary.audit.setup import AuditContext
+from radversary.audit.tables import VISIBILITY, StoredTable
 from radversary.audit.threat_model import SHARED
 from radversary.core.types import AttackerKnowledge
 from radversary.execution.progress import track
 from radversary.metrics.visibility import BIN_NAMES, accuracy_by_visibility, visibility_bin
 
 
-def summarise_visibility(predictions: pd.DataFrame, scores: pd.DataFrame,
+def summarise_visibility(predictions: StoredTable, scores: StoredTable,
                          context: AuditContext) -> tuple[VisibilityCell, ...]:
     """Return one entry an attack × knowledge × defence, all strengths together.
 
@@ -24,12 +25,15 @@ def summarise_visibility(predictions: pd.DataFrame, scores: pd.DataFrame,
         context: What was run.
     """
     keys = ["image_id", "attack", "strength", "knowledge"]
-    joined = predictions.merge(scores[[*keys, "similarity", "edge_retention"]], on=keys)
-    wanted = [(label, knowledge, defence) for label in context.attacks for knowledge in context.judged(label)
-              for defence in (context.defences_for(label) if knowledge in SHARED else ("none",))]
-    groups = dict(iter(joined.groupby(["attack", "knowledge", "defence"], sort=False)))
-    return tuple(entry(groups[label, str(knowledge), defence], label, knowledge, defence, context)
-                 for label, knowledge, defence in track(wanted, "Accuracy by visibility"))
+    wanted = [(label, knowledge) for label in context.attacks for knowledge in context.judged(label)]
+    entries = list[VisibilityCell]()
+    for label, knowledge in track(wanted, "Accuracy by visibility"):
+        what = {"attack": label, "knowledge": str(knowledge)}
+        shown = scores.read((*keys, *VISIBILITY), **what)
+        for defence in context.defences_for(label) if knowledge in SHARED else ("none",):
+            read = predictions.read((*keys, "patient_id", "label", "predicted"), **what, defence=defence)
+            entries.append(entry(read.merge(shown, on=keys), label, knowledge, defence, context))
+    return tuple(entries)
 
 
 def entry(rows: pd.DataFrame, label: str, knowledge: AttackerKnowledge, defence: str,
