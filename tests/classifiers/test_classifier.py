@@ -156,3 +156,21 @@ def test_what_cannot_be_wrapped_is_one_sentence():
         wrap(compiled, name="m", **fields)
     with pytest.raises(ModelError, match="two classes at least, got Pneumonia"):
         wrap(nn.Linear(1, 1), classes=("Pneumonia",), size=8)
+
+
+class Faint(TorchClassifier):
+    """The same decisions, with logits that single precision tells apart and their probabilities it does not."""
+
+    def logits(self, images):
+        return super().logits(images) * 1e-12
+
+
+def test_decisions_are_taken_of_the_logits_where_probabilities_are_equal():
+    plain = small()
+    faint = Faint(plain.module, plain.card)
+    found, many = faint.answers(images(9), batch=4), images(9)
+    assert torch.equal(found.decisions, plain.predict(many))
+    assert torch.equal(found.decisions, faint.predict(many))
+    assert torch.equal(found.probabilities, faint.scores(many))
+    assert not torch.equal(found.decisions, found.probabilities.argmax(1))
+    assert [part.shape for part in faint.answers(images(0))] == [(0,), (0, 3)]

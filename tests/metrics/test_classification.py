@@ -25,6 +25,11 @@ def predictions(n: int, seed: int = 0, k: int = 3) -> tuple[np.ndarray, np.ndarr
     return labels, probabilities / probabilities.sum(1, keepdims=True), [f"p{index}" for index in rng.integers(0, n, n)]
 
 
+def judged(labels, scores, **options) -> Performance:
+    """Figures of a classifier that decides for the first of the highest probabilities."""
+    return performance(labels, scores, decisions=np.asarray(scores).argmax(1), **options)
+
+
 def estimates(found: Performance) -> list:
     per_class = [figure for entry in found.classes for figure in (entry.precision, entry.recall, entry.f1)]
     return [found.accuracy, found.precision, found.recall, found.f1, found.auroc, *per_class]
@@ -35,7 +40,7 @@ def estimates(found: Performance) -> list:
 def test_figures_equal_scikit_learn(n: int, k: int, seed: int) -> None:
     labels, probabilities, patients = predictions(n, seed, k)
     names = [f"class {index}" for index in range(k)]
-    found = performance(labels, probabilities, classes=names, patients=patients, draws=50)
+    found = judged(labels, probabilities, classes=names, patients=patients, draws=50)
     report = classification_report(labels, probabilities.argmax(1), labels=range(k), target_names=names,
                                    output_dict=True, zero_division=0)
     assert found.accuracy.value == pytest.approx((labels == probabilities.argmax(1)).mean())
@@ -53,17 +58,17 @@ def test_area_equals_scikit_learn_with_and_without_ties(decimals: int) -> None:
     labels, probabilities, patients = predictions(200)
     rounded = probabilities.round(decimals)
     rounded[:, -1] = 1.0 - rounded[:, :-1].sum(1)
-    found = performance(labels, rounded, classes=CLASSES, patients=patients, draws=50)
+    found = judged(labels, rounded, classes=CLASSES, patients=patients, draws=50)
     assert found.auroc is not None
     assert found.auroc.value == pytest.approx(roc_auc_score(labels, rounded, multi_class="ovr", average="macro"))
-    binary = performance(labels == 1, rounded[:, :2], classes=CLASSES[:2], patients=patients, draws=50)
+    binary = judged(labels == 1, rounded[:, :2], classes=CLASSES[:2], patients=patients, draws=50)
     assert binary.auroc is not None
 
 
 @pytest.mark.slow
 def test_intervals_equal_a_plain_patient_bootstrap() -> None:
     labels, probabilities, patients = predictions(120)
-    found = performance(labels, probabilities, classes=CLASSES, patients=patients, draws=2000)
+    found = judged(labels, probabilities, classes=CLASSES, patients=patients, draws=2000)
     names, rng = np.unique(patients), np.random.default_rng(5)
     rows = {name: np.flatnonzero(np.asarray(patients) == name) for name in names}
     figures = []
@@ -80,8 +85,8 @@ def test_intervals_equal_a_plain_patient_bootstrap() -> None:
 def test_permuting_images_changes_nothing() -> None:
     labels, probabilities, patients = predictions(80)
     order = np.random.default_rng(1).permutation(80)
-    one = performance(labels, probabilities, classes=CLASSES, patients=patients, draws=300)
-    two = performance(labels[order], probabilities[order], classes=CLASSES, patients=[patients[i] for i in order],
+    one = judged(labels, probabilities, classes=CLASSES, patients=patients, draws=300)
+    two = judged(labels[order], probabilities[order], classes=CLASSES, patients=[patients[i] for i in order],
                       draws=300)
     for a, b in zip(estimates(one), estimates(two), strict=True):
         assert (a.value, a.low, a.high, a.n) == pytest.approx((b.value, b.low, b.high, b.n), abs=1e-12)
@@ -94,7 +99,7 @@ def test_every_interval_holds_its_value_and_has_a_width() -> None:
         ([0, 1, 2] * 5, np.eye(3)[[0, 1, 1] * 5], ["only"] * 15),
         ([0], np.eye(3)[[0]], ["a"]),
     ]:
-        found = performance(labels, scores, classes=CLASSES, patients=patients, draws=100)
+        found = judged(labels, scores, classes=CLASSES, patients=patients, draws=100)
         for figure in estimates(found):
             if figure is not None:
                 assert 0.0 <= figure.low <= figure.value <= figure.high <= 1.0
@@ -102,7 +107,7 @@ def test_every_interval_holds_its_value_and_has_a_width() -> None:
 
 
 def test_an_absent_class_has_no_area_and_an_open_interval() -> None:
-    found = performance([0, 1, 0], np.eye(3)[[0, 1, 1]], classes=CLASSES, patients=list("abc"), draws=50)
+    found = judged([0, 1, 0], np.eye(3)[[0, 1, 1]], classes=CLASSES, patients=list("abc"), draws=50)
     absent = found.classes[2]
     assert found.auroc is None
     assert absent.support == 0
@@ -110,7 +115,7 @@ def test_an_absent_class_has_no_area_and_an_open_interval() -> None:
 
 
 def test_a_perfect_reading_keeps_an_honest_lower_end() -> None:
-    found = performance([0, 1] * 10, np.eye(2)[[0, 1] * 10], classes=CLASSES[:2],
+    found = judged([0, 1] * 10, np.eye(2)[[0, 1] * 10], classes=CLASSES[:2],
                         patients=[str(index) for index in range(20)])
     assert found.accuracy.high == 1.0
     assert found.accuracy.low == pytest.approx(0.025 ** (1 / 20))
@@ -119,8 +124,8 @@ def test_a_perfect_reading_keeps_an_honest_lower_end() -> None:
 
 def test_tensors_are_taken_as_they_are() -> None:
     labels, probabilities, patients = predictions(30)
-    one = performance(labels, probabilities, classes=CLASSES, patients=patients, draws=20)
-    two = performance(torch.from_numpy(labels), torch.from_numpy(probabilities), classes=CLASSES, patients=patients,
+    one = judged(labels, probabilities, classes=CLASSES, patients=patients, draws=20)
+    two = judged(torch.from_numpy(labels), torch.from_numpy(probabilities), classes=CLASSES, patients=patients,
                       draws=20)
     assert one == two
 
@@ -128,7 +133,7 @@ def test_tensors_are_taken_as_they_are() -> None:
 def test_a_thousand_images_take_less_than_two_seconds() -> None:
     labels, probabilities, patients = predictions(1000)
     start = time.process_time()
-    performance(labels, probabilities, classes=CLASSES, patients=patients, draws=2000)
+    judged(labels, probabilities, classes=CLASSES, patients=patients, draws=2000)
     assert time.process_time() - start < 2.0
 
 
@@ -142,7 +147,7 @@ def test_a_thousand_images_take_less_than_two_seconds() -> None:
 ])
 def test_bad_predictions_are_refused(labels, scores, patients, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
-        performance(labels, scores, classes=CLASSES, patients=patients)
+        judged(labels, scores, classes=CLASSES, patients=patients)
 
 
 def test_shares_and_means() -> None:

@@ -24,6 +24,15 @@ def test_one_look_gives_every_detector_s_own_score_and_the_classifier_s_answer(g
     assert np.allclose(look.probabilities, victim.scores(clean[:7]).numpy(), atol=1e-6)
 
 
+def test_a_verdict_says_what_the_classifier_decides_where_probabilities_are_equal(guard, victim, clean, monkeypatch):
+    forward = type(victim).logits
+    monkeypatch.setattr(type(victim), "logits", lambda self, images: (0.5 - forward(self, images)) * 1e-20)
+    look = guard.look(clean[:9])
+    assert look.decisions.tolist() == victim.predict(clean[:9]).tolist()
+    assert look.probabilities.std() == 0
+    assert look.decisions.all()
+
+
 def test_the_classifier_is_asked_once(guard, victim, clean, monkeypatch):
     calls = []
     forward = type(victim).logits

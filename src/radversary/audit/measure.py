@@ -122,13 +122,10 @@ def read(classifier: Classifier, images: Images) -> dict[str, NDArray[Any]]:
 
     Probabilities are not-a-number where it answers with labels alone.
     """
-    if classifier.access < Access.SCORES:
-        nothing = np.full((len(images), len(classifier.card.classes)), np.nan, dtype=np.float32)
-        decisions, probabilities = classifier.predict(images).cpu().numpy(), nothing
-    else:
-        scores = classifier.scores(images).float().cpu()
-        decisions, probabilities = scores.argmax(1).numpy(), scores.numpy()
-    return {"decision": decisions, **{f"p{index}": probabilities[:, index] for index in range(probabilities.shape[1])}}
+    answers = classifier.answers(images)
+    probabilities = answers.probabilities.float().cpu().numpy()
+    return {"decision": answers.decisions.cpu().numpy(),
+            **{f"p{index}": probabilities[:, index] for index in range(probabilities.shape[1])}}
 
 
 def looks(context: AuditContext, unit: WorkUnit, rows: np.ndarray, images: Images) -> dict[str, NDArray[np.float64]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -29,6 +29,18 @@ class Features:
     logits: Tensor
     maps: tuple[Tensor, ...]
     embedding: Tensor
+
+
+class Answers(NamedTuple):
+    """What a classifier says of images, from one pass.
+
+    Attributes:
+        decisions: What it decides of each, int64 (N,).
+        probabilities: What its logits stand for, float32 (N, K); not-a-number where it answers with labels alone.
+    """
+
+    decisions: Labels
+    probabilities: Tensor
 
 
 class Classifier:
@@ -134,6 +146,26 @@ class Classifier:
         if not len(images):
             return images.new_zeros(0, len(self.card.classes))
         return torch.cat([self.probabilities(part) for part in torch.split(images, batch)])
+
+    @torch.no_grad()
+    def answers(self, images: Images, batch: int = 32) -> Answers:
+        """Return decisions and probabilities of any number of images, without gradients.
+
+        Both are of the same pass, so that they agree where a transform before the model draws at random. Decisions are
+        taken of the logits: probabilities of logits that lie closer together than single precision tells apart are
+        equal.
+
+        Args:
+            images: (N, C, H, W) in [0, 1].
+            batch: Images that go through the model at once.
+        """
+        shape = (len(images), len(self.card.classes))
+        if self.access < Access.SCORES:
+            return Answers(self.predict(images, batch), images.new_full(shape, torch.nan))
+        if not len(images):
+            return Answers(self.predict(images), images.new_zeros(shape))
+        logits = torch.cat([self.logits(part) for part in torch.split(images, batch)])
+        return Answers(decisions_of(logits, self.card.task), probabilities_of(logits, self.card.task))
 
     def predict(self, images: Images, batch: int = 32) -> Labels:
         """Return :meth:`decide` of any number of images, int64 (N,)."""

@@ -50,9 +50,8 @@ def figures(confusion: Floats) -> Figures:
                    _ratio(right, support), _ratio(2.0 * right, predicted + support))
 
 
-def performance(labels: ArrayLike, probabilities: ArrayLike | None, *, classes: Sequence[str],
-                patients: Sequence[str], decisions: ArrayLike | None = None, draws: int = 2000,
-                seed: int = 0) -> Performance:
+def performance(labels: ArrayLike, probabilities: ArrayLike | None, *, decisions: ArrayLike, classes: Sequence[str],
+                patients: Sequence[str], draws: int = 2000, seed: int = 0) -> Performance:
     """Judge predictions on one set of images.
 
     The figures equal scikit-learn's ``classification_report(zero_division=0)`` and
@@ -62,9 +61,9 @@ def performance(labels: ArrayLike, probabilities: ArrayLike | None, *, classes: 
     Args:
         labels: (N,) true class indices.
         probabilities: (N, K), higher means more likely; None where only decisions are known, and no area is then.
+        decisions: (N,) class indices that the classifier decides for; only it knows how.
         classes: The K class names.
         patients: The patient of each image.
-        decisions: (N,) class indices decided for; by default the first of the highest probabilities.
         draws: Bootstrap draws.
         seed: Seed of the draws.
 
@@ -170,7 +169,7 @@ def mean_estimate(values: ArrayLike, *, patients: Sequence[str], draws: int = 20
     return Estimate(value, min(low, value), max(high, value), len(numbers))
 
 
-def _checked(labels: ArrayLike, probabilities: ArrayLike | None, decisions: ArrayLike | None,
+def _checked(labels: ArrayLike, probabilities: ArrayLike | None, decisions: ArrayLike,
              classes: int) -> tuple[NDArray[np.intp], Floats | None, NDArray[np.intp]]:
     """Return labels, probabilities and decisions as arrays that fit each other and the classes."""
     truth = np.asarray(labels).astype(np.intp)
@@ -180,10 +179,7 @@ def _checked(labels: ArrayLike, probabilities: ArrayLike | None, decisions: Arra
                          f"got {truth.shape} and {None if scores is None else scores.shape}")
     if scores is not None and not np.isfinite(scores).all():
         raise InputError("probabilities must be finite numbers")
-    if decisions is None and scores is None:
-        raise InputError("probabilities or decisions are needed, got neither")
-    likeliest = np.empty(0) if scores is None else scores.argmax(axis=1)
-    decided: NDArray[np.intp] = np.asarray(likeliest if decisions is None else decisions).astype(np.intp)
+    decided: NDArray[np.intp] = np.asarray(decisions).astype(np.intp)
     if decided.shape != truth.shape:
         raise InputError(f"decisions must be one an image ({len(truth)}), got {decided.shape}")
     for name, found in (("labels", truth), ("decisions", decided)):

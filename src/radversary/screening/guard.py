@@ -16,8 +16,9 @@ from radversary.calibration.combining import known_rule
 from radversary.calibration.fusion import Fusion, fuse
 from radversary.calibration.thresholds import images_needed
 from radversary.classifiers.base import Classifier, Features
+from radversary.classifiers.tasks import decisions_of, probabilities_of
 from radversary.core.errors import InputError
-from radversary.core.types import Access, Images
+from radversary.core.types import Access, Images, Task
 from radversary.data.batches import tracked_batches
 from radversary.defenses.base import Transform
 from radversary.detectors.reference_free import ReferenceFreeDetector
@@ -44,13 +45,19 @@ class Look:
     probabilities: NDArray[np.float64]
 
     @classmethod
-    def of(cls, scores: Tensor, answers: Tensor) -> Look:
-        """Return what is seen: scores (N, D), and logits (N, K) or, of a classifier of labels alone, labels (N,)."""
+    def of(cls, scores: Tensor, answers: Tensor, task: Task) -> Look:
+        """Return what is seen.
+
+        Args:
+            scores: (N, D).
+            answers: Logits (N, K) or, of a classifier that gives labels alone, labels (N,).
+            task: The task of the classifier's card.
+        """
         seen = scores.double().cpu().numpy()
         if answers.ndim == 1:
             return cls(seen, answers.cpu().numpy(), np.empty((len(seen), 0)))
-        probabilities = answers.double().softmax(1).cpu().numpy()
-        return cls(seen, probabilities.argmax(1), probabilities)
+        return cls(seen, decisions_of(answers, task).cpu().numpy(),
+                   probabilities_of(answers.double(), task).cpu().numpy())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,9 +133,10 @@ class Guard:
         with torch.no_grad():
             seen = [self._seen(part.to(image_device(self.classifier.device)))
                     for part in (tracked_batches(images, title) if title else batches(images))]
+        card = self.classifier.card
         if not seen:
-            return Look.of(torch.zeros(0, len(self.detectors)), torch.zeros(0, len(self.classifier.card.classes)))
-        return Look.of(torch.cat([item[0] for item in seen]), torch.cat([item[1] for item in seen]))
+            return Look.of(torch.zeros(0, len(self.detectors)), torch.zeros(0, len(card.classes)), card.task)
+        return Look.of(torch.cat([item[0] for item in seen]), torch.cat([item[1] for item in seen]), card.task)
 
     def anomaly_score(self, images: Images) -> tuple[Tensor, Tensor]:
         """Return scores (N, D) and logits (N, K), differentiable where gradients are on.
