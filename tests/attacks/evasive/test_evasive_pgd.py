@@ -7,7 +7,8 @@ from linear_toy import Linear, labels_of, streams
 from scipy.optimize import linprog
 
 from radversary.attacks.base import Batch, run_attack
-from radversary.attacks.evasive.pgd import EvasivePGD, rank, unit
+from radversary.attacks.directions import by_mean_magnitude
+from radversary.attacks.evasive.pgd import EvasivePGD, rank
 from radversary.attacks.goal import margin
 from radversary.attacks.gradient.pgd import PGD
 from radversary.core.errors import AccessError, PlanError
@@ -102,7 +103,7 @@ def test_a_victim_that_no_detector_suspects_is_attacked_as_by_anyone(images):
 
 def test_a_slope_that_is_no_number_stops_nothing():
     gradient = torch.tensor([[[[float("nan"), 2.0, float("inf"), -2.0]]], [[[0.0, 0.0, 0.0, 0.0]]]])
-    assert unit(gradient).flatten().tolist() == [0, 2, 0, -2, 0, 0, 0, 0]
+    assert by_mean_magnitude(gradient).flatten().tolist() == [0, 2, 0, -2, 0, 0, 0, 0]
 
 
 def test_misleading_comes_first_and_hiding_second():

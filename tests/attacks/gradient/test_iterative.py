@@ -58,6 +58,16 @@ def test_momentum_does_not_depend_on_how_sure_the_victim_is(gap, victim, images,
     assert ((sure - unsure).abs() < 1e-6).float().mean() > 0.995  # the rest: directions that all but cancel
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-4, 1e30, 1e37])
+def test_momentum_does_not_depend_on_the_scale_of_the_logits(scale, victim, images, labels, streams):
+    scaled = wrap(torch.nn.Module(), classes=("a", "b", "c"), size=16)
+    scaled.module.forward = lambda inputs: victim.module(inputs) * scale
+    attack = MomentumFGSM(epsilon=EPSILON)
+    expected = attack.perturb(victim, images, labels, streams())
+    found = attack.perturb(scaled, images, labels, streams())
+    assert ((found - expected).abs() < 1e-6).float().mean() > 0.995  # the rest: directions that all but cancel
+
+
 def test_no_gradient_at_all_leaves_the_image(images, labels, streams, victim):
     flat = wrap(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(768, 3)), classes=("a", "b", "c"), size=16)
     torch.nn.init.zeros_(flat.module[1].weight)

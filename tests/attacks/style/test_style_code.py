@@ -6,6 +6,7 @@ import torch
 from radversary.attacks.base import blend
 from radversary.attacks.goal import margin
 from radversary.attacks.style.code import StyleCodeAttack, code_space, within
+from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
 from radversary.imaging.intensity import to_grey
@@ -48,6 +49,15 @@ def test_it_climbs_and_keeps_the_best_step(victim, opacity):
     # Huge steps overshoot; what is kept is never worse than the start.
     wild = margin(victim.logits(attacked(victim, images, steps=3, opacity=opacity, learning_rate=100.0)), LABELS)
     assert (wild >= reached[0] - 1e-4).all()
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_it_climbs_alike_at_every_scale_of_the_logits(victim, scale):
+    images = smooth_images(3)
+    scaled = wrap(torch.nn.Module(), classes=victim.card.classes, size=victim.card.size)
+    scaled.module.forward = lambda inputs: victim.module(inputs) * scale
+    expected, found = (attacked(who, images, steps=3, learning_rate=0.5) for who in (victim, scaled))
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
 
 
 def test_codes_stay_in_the_ball(victim, monkeypatch):

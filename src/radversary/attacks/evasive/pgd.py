@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from radversary.attacks.base import within_levels
+from radversary.attacks.directions import by_mean_magnitude
 from radversary.attacks.goal import goal_of
-from radversary.attacks.gradient.iterative import TINY
 from radversary.attacks.gradient.linf import check_epsilon
 from radversary.attacks.gradient.pgd import PGD
 from radversary.attacks.guarded_victim import Evasive, GuardedVictim
@@ -113,7 +113,8 @@ class EvasivePGD(Evasive, PGD):
     def direction(self, seen: Step, weight: Tensor) -> Tensor:
         """Return where the next step goes, (N, C, H, W), with the descent's weights (N,)."""
         climbs, weights = ((seen.margin < self.confidence).reshape(-1, 1, 1, 1), weight.reshape(-1, 1, 1, 1))
-        return climbs * unit(self.shared(seen.mislead)) - weights * unit(self.shared(seen.expose))
+        mislead, expose = (by_mean_magnitude(self.shared(slope)) for slope in (seen.mislead, seen.expose))
+        return climbs * mislead - weights * expose
 
 
 def rank(margins: Tensor, excess: Tensor) -> Tensor:
@@ -136,9 +137,3 @@ def one_look(victim: GuardedVictim, images: Images, labels: Labels) -> Step:
         (mislead,) = torch.autograd.grad(goal.loss(logits, labels).sum(), at, retain_graph=True)
         (expose,) = torch.autograd.grad(excess.sum(), at)
     return Step(goal.margin(logits.detach(), labels), excess.detach(), mislead, expose)
-
-
-def unit(gradient: Tensor) -> Tensor:
-    """Return each image's gradient divided by its mean magnitude; 0 where a statistic has no slope, as in black."""
-    finite = gradient.nan_to_num(0.0, posinf=0.0, neginf=0.0)
-    return finite / finite.abs().mean((1, 2, 3), keepdim=True).clamp(min=TINY)

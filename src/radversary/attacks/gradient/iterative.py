@@ -8,16 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from radversary.attacks.directions import by_mean_magnitude
 from radversary.attacks.goal import goal_of
 from radversary.attacks.gradient.linf import LinfAttack
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
 from radversary.core.types import Images, Labels
-
-TINY = torch.finfo(torch.float32).tiny
-"""Keeps the momentum of an image without any gradient finite; no larger, or a sure classifier's gradients would not
-be normalised."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +82,7 @@ class MomentumFGSM(IterativeFGSM):
 
     def follow(self, gradient: Tensor, direction: Tensor) -> Tensor:
         """Add the normalised gradient to what was kept of the last direction."""
-        size = gradient.abs().mean((1, 2, 3), keepdim=True).clamp(min=TINY)
-        return self.momentum * direction + gradient / size
+        return self.momentum * direction + by_mean_magnitude(gradient)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from radversary.attacks.base import Attack, blend, check_strength
+from radversary.attacks.directions import TINY, to_unit_range
 from radversary.attacks.goal import goal_of
 from radversary.attacks.style.transfer import opened_bank
 from radversary.classifiers.base import Classifier
@@ -31,9 +32,6 @@ from radversary.stylization.network import CODE, shipped_stylizer
 
 JITTER = 1e-6
 """Added to the covariance's diagonal, so that a bank of equal styles has one that can be factored."""
-
-TINY = 1e-30
-"""Length below which a gradient has no direction; where a model is sure, gradients are short but still point."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +174,8 @@ class StyleCodeAttack(Attack):
             if step < self.steps:
                 (slope,) = torch.autograd.grad(loss.sum(), points)
                 length = self.learning_rate * (1 - step / self.steps)
-                points = within(points.detach() + length * functional.normalize(slope, eps=TINY), self.radius)
+                step_along = length * functional.normalize(to_unit_range(slope), eps=TINY)
+                points = within(points.detach() + step_along, self.radius)
                 points.requires_grad_()
         return best
 
