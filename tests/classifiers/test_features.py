@@ -11,7 +11,7 @@ from radversary.classifiers.card import ModelCard
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.recording import keep_embedding, keep_maps
 from radversary.classifiers.torch_module import TorchClassifier, network_input, wrap
-from radversary.core.errors import AccessError
+from radversary.core.errors import AccessError, ModelError
 from radversary.core.types import Access
 from random_parts import smooth_images
 from threads import at_once
@@ -171,7 +171,7 @@ def test_a_pass_that_fails_leaves_nothing_behind():
 
     module = Failing()
     model = victim(module)
-    with pytest.raises(RuntimeError, match="no"):
+    with pytest.raises(ModelError, match="model 'Failing' fails on 6 images .*: no"):
         model.features(IMAGES)
     part = module.stage
     keep_maps(part, (), torch.zeros(1, 1, 4, 4))  # outside of a pass the hooks do nothing

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from radversary.classifiers.base import Classifier
+from radversary.classifiers.own_faults import gradient_of
 from radversary.core.types import Images, Labels, Task
 
 
@@ -102,7 +103,7 @@ def goal_of(task: Task) -> Goal:
 
 
 def image_gradient(classifier: Classifier, images: Images, labels: Labels) -> Tensor:
-    """Return the gradient of each image's loss with respect to that image, (N, C, H, W).
+    """Return the gradient of each image's loss with respect to that image, (N, C, H, W); zero where there is none.
 
     No gradient of a weight is computed. The model's mode and its parameters are left as they are.
 
@@ -114,5 +115,4 @@ def image_gradient(classifier: Classifier, images: Images, labels: Labels) -> Te
     loss = goal_of(classifier.card.task).loss
     with torch.enable_grad():
         at = images.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(loss(classifier.logits(at), labels).sum(), at)
-    return gradient
+        return gradient_of(loss(classifier.logits(at), labels).sum(), at, classifier.card)

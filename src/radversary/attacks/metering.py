@@ -51,6 +51,20 @@ class Meter:
         self.zero_gradients += int((steepest == 0).sum())
 
 
+def followed(answer: Tensor, images: Images) -> Tensor:
+    """Return an answer as one that is followed: where the victim lets no gradient through, one that is zero.
+
+    It changes no figure, and lets the meter count a gradient that is not there among those that are zero.
+
+    Args:
+        answer: What the victim answered, (N, ...).
+        images: What it was asked about.
+    """
+    if answer.requires_grad or not (images.requires_grad and torch.is_grad_enabled()):
+        return answer
+    return answer + 0.0 * images.flatten(1).sum(1).reshape(-1, *[1] * (answer.ndim - 1))
+
+
 class Ledger:
     """Counts of what the strengths of one attack asked, one meter a strength, until each is settled.
 
@@ -113,7 +127,7 @@ class MeteredClassifier(Classifier):
 
     def logits(self, images: Images) -> Tensor:
         """Return the victim's logits, (N, K)."""
-        return self.classifier.logits(self.meter.listen(images))
+        return followed(self.classifier.logits(self.meter.listen(images)), images)
 
     def decide(self, images: Images) -> Labels:
         """Return what the victim decides, (N,)."""
@@ -129,11 +143,12 @@ class MeteredGuardedVictim(MeteredClassifier):
 
     def excess(self, images: Images) -> Tensor:
         """Return the victim's excess, (N,)."""
-        return self.guarded.excess(self.meter.listen(images))
+        return followed(self.guarded.excess(self.meter.listen(images)), images)
 
     def judged(self, images: Images) -> tuple[Tensor, Tensor]:
         """Return the victim's logits (N, K) and excess (N,)."""
-        return self.guarded.judged(self.meter.listen(images))
+        logits, excess = self.guarded.judged(self.meter.listen(images))
+        return followed(logits, images), followed(excess, images)
 
 
 def metered(classifier: Classifier, ledger: Ledger) -> Classifier:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from radversary.attacks.base import AttackOutcome, Batch, run_attack
 from radversary.attacks.metering import Meter
 from radversary.audit.identity import image_hashes
+from radversary.audit.naming import naming_films
 from radversary.audit.setup import AuditContext
 from radversary.audit.units import WorkUnit
 from radversary.classifiers.base import Classifier
@@ -106,13 +107,15 @@ def measure_unit(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
         the time that all took.
     """
     started, frames, items = perf_counter(), list[pd.DataFrame](), image_hashes(context.images, rows)
-    for outcome in attacked_batches(context, unit, rows):
-        about: dict[str, Any] = {"item": items, "strength": outcome.strength,
-                                 **(looks(context, unit, rows, outcome.images) if unit.looked_at else {}),
-                                 **costs_of(outcome, len(rows))}
-        frames += [pd.DataFrame({**about, "identity": identity,
-                                 **read(context.defended_classifiers[label], outcome.images)})
-                   for label, identity in identities.items()]
+    asked = [unit.aim.core, *(context.defended_classifiers[label] for label in identities)]
+    with naming_films(context.images.tensor(rows), [context.images.image_ids[row] for row in rows], asked, unit.label):
+        for outcome in attacked_batches(context, unit, rows):
+            about: dict[str, Any] = {"item": items, "strength": outcome.strength,
+                                     **(looks(context, unit, rows, outcome.images) if unit.looked_at else {}),
+                                     **costs_of(outcome, len(rows))}
+            frames += [pd.DataFrame({**about, "identity": identity,
+                                     **read(context.defended_classifiers[label], outcome.images)})
+                       for label, identity in identities.items()]
     joined = pd.concat(frames, ignore_index=True)
     return joined.assign(seconds=(perf_counter() - started) / len(joined))
 

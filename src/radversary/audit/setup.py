@@ -16,9 +16,9 @@ from radversary.audit.cells import Condition
 from radversary.audit.plan import AttackPlan, AuditPlan
 from radversary.audit.threat_model import SHARED, aims, with_eot
 from radversary.classifiers.base import Classifier, check_fits
-from radversary.classifiers.probe import check_answers
+from radversary.classifiers.probe import check_answers, check_gradients
 from radversary.core.errors import PlanError, UnknownNameError
-from radversary.core.types import AttackerKnowledge, Colour
+from radversary.core.types import Access, AttackerKnowledge, Colour
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
 from radversary.data.splits import some_rows
@@ -188,7 +188,8 @@ def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
         ModelError: A classifier does not answer as one must, or its classes differ from the data's.
         InputError: The images were prepared by another rule than a classifier's.
         PlanError: A surrogate is the victim, or an attack is too weak to survive saving.
-        AccessError: An attack that evades detectors, of which an audit has none.
+        AccessError: An attack that evades detectors, of which an audit has none, or follows gradients that a model
+            does not give.
         UnknownNameError: A defence, an attack or the plan names a model, transform or detector that is not there.
     """
     for classifier in inputs.classifiers.values():
@@ -206,13 +207,34 @@ def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
     attacks = {attack.label: planned_attack(attack, inputs, rows, seed=plan.seed) for attack in plan.attacks}
     for item in attacks.values():
         refuse_evasive(item.attack, defended_classifiers["none"])
-    return AuditContext(plan=plan, defended_classifiers=defended_classifiers, attacks=attacks, images=inputs.images,
-                        detectors=plan.build_detectors())
+    context = AuditContext(plan=plan, defended_classifiers=defended_classifiers, attacks=attacks, images=inputs.images,
+                           detectors=plan.build_detectors())
+    refuse_without_gradients(context)
+    return context
 
 
 def without_transforms(classifier: Classifier) -> Classifier:
     """Return the model behind all transforms, which may draw at random where a model may not."""
     return without_transforms(classifier.classifier) if isinstance(classifier, Defended) else classifier
+
+
+def refuse_without_gradients(context: AuditContext) -> None:
+    """Refuse models that give no gradient to an attack that follows gradients.
+
+    Raises:
+        AccessError: There is one.
+        ModelError: One fails as a gradient is asked of it.
+    """
+    models: dict[int, tuple[str, Classifier]] = {}
+    for label, planned in context.attacks.items():
+        if planned.attack.needs == Access.GRADIENTS:
+            who = f"attack {type(planned.attack).__name__}"
+            for aim in (aim for knowledge in planned.knowledge
+                        for aim in aims(knowledge, context.defences_for(label), planned.surrogate)):
+                model = without_transforms(aim.core)
+                models.setdefault(id(model), (who, model))
+    for who, model in models.values():
+        check_gradients(model, who)
 
 
 def refuse_evasive(attack: Attack, victim: Classifier) -> None:

@@ -17,9 +17,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radversary.classifiers.answers import checked_decisions, checked_logits
-from radversary.classifiers.base import Classifier
+from radversary.classifiers.base import Classifier, require_access
 from radversary.classifiers.card import ModelCard
-from radversary.core.errors import ModelError, RadversaryError
+from radversary.classifiers.own_faults import asked_about, blamed_on, slope_of
+from radversary.core.errors import AccessError, ModelError
 from radversary.core.seeds import numpy_generator
 from radversary.core.types import Access, Images
 
@@ -203,6 +204,30 @@ expected logits: remove its last softmax
     return found
 
 
+def check_gradients(classifier: Classifier, who: str) -> None:
+    """Refuse a model that lets no gradient through to its images, or fails where one is asked for.
+
+    A gradient that is there and zero is not refused: attacks count those, and an audit says how many there were.
+
+    Args:
+        classifier: The model.
+        who: Who follows gradients, such as an attack's name.
+
+    Raises:
+        AccessError: It offers less access than gradients, or none comes back.
+        ModelError: It fails.
+    """
+    require_access(classifier, Access.GRADIENTS, who)
+    images, card = probe_images(classifier.card).requires_grad_(), classifier.card
+    with torch.enable_grad():
+        with blamed_on(card, asked_about(card, len(images))):
+            logits = classifier.logits(images)
+        slope = slope_of(logits.sum(), images, card)
+    if slope is None:
+        raise AccessError(f"{who} follows gradients, and model {card.name!r} lets none through to its images: it "
+                          "detaches them, rounds them to whole numbers, or runs under torch.no_grad or inference_mode")
+
+
 def allowed(tolerance: tuple[float, float], found: ProbeResult) -> float:
     """Return the difference that a tolerance allows, on the scale of a model's logits."""
     share, more = tolerance
@@ -217,14 +242,8 @@ def answered(classifier: Classifier, images: Images) -> Tensor:
         ModelError: It answers with something else, or fails.
     """
     labels_alone = classifier.access < Access.SCORES
-    try:
+    with blamed_on(classifier.card, asked_about(classifier.card, len(images))):
         answer = classifier.decide(images) if labels_alone else classifier.logits(images)
-    except RadversaryError:
-        raise
-    except Exception as error:  # a network of a stranger may raise anything
-        reason = next(iter(str(error).splitlines()), "")
-        raise ModelError(f"model {classifier.card.name!r} fails on {len(images)} images of {classifier.card.size} x "
-                         f"{classifier.card.size} pixels: {type(error).__name__}: {reason}") from error
     if labels_alone:
         decisions = checked_decisions(answer, classifier.card, len(images))
         return 2.0 * F.one_hot(decisions, len(classifier.card.classes)).float() - 1.0

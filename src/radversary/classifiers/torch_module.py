@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from radversary.classifiers.answers import checked_logits
 from radversary.classifiers.base import Classifier, Features
 from radversary.classifiers.card import IMAGENET_MEAN, IMAGENET_STD, ModelCard, make_card
+from radversary.classifiers.own_faults import asked_about, blamed_on
 from radversary.classifiers.recording import passing, recording
 from radversary.core.errors import ModelError, TensorError
 from radversary.core.types import Access, Images, check_images
@@ -128,15 +129,15 @@ class TorchClassifier(Classifier):
 
         Raises:
             TensorError: Images outside the pixel contract, or of another size than the card's.
-            ModelError: The module does not give one finite float32 logit for each class of the card.
+            ModelError: The module fails, or does not give one finite float32 logit for each class of the card.
         """
         check_images(images)
         if self.module.training:
             self.module.eval()
-        with passing(self.module):
-            answer = self.module(network_input(images.to(self.device), self.card))
+        inputs = network_input(images.to(self.device), self.card)
+        with passing(self.module), blamed_on(self.card, asked_about(self.card, len(images))):
+            answer = self.module(inputs)
         return checked_logits(answer, self.card, len(images)).to(images.device)
-
 
     def features(self, images: Images) -> Features:
         """Return logits, early maps and embedding from one pass, on the device of ``images``.

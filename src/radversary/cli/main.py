@@ -22,7 +22,7 @@ from radversary.cli.listing import list_parts
 from radversary.cli.report import report
 from radversary.cli.run import demo, run_plan
 from radversary.cli.screen import screen
-from radversary.core.errors import RadversaryError
+from radversary.core.errors import RadversaryError, lacks_memory
 from radversary.core.text import FAULT, shortened
 
 REFUSED, NO_MEMORY, INTERNAL, STOPPED = 2, 3, 70, 130
@@ -116,12 +116,6 @@ def misused(error: Any) -> int:  # noqa: ANN401
             say(" ".join(error.ctx.get_usage().split()))
         complain("error", error.format_message())
     return int(error.exit_code)
-
-
-def lacks_memory(error: Exception) -> bool:
-    """Tell whether an error says that memory ran out; PyTorch says so in an error of another kind."""
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(
-        words in str(error) for words in ("allocate memory", "out of memory")))
 
 
 def note_warning(message: Warning | str, *_where: Any) -> None:  # noqa: ANN401

@@ -154,3 +154,9 @@ class WorkerError(RadversaryError):
 
 class StorageError(RadversaryError):
     """The disk refused to store a result."""
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Tell whether an error says that memory ran out; PyTorch says so in an error of another kind."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(
+        words in str(error) for words in ("allocate memory", "out of memory")))

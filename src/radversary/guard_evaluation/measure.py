@@ -13,6 +13,7 @@ import torch
 
 from radversary.attacks.base import Batch, run_attack
 from radversary.audit.measure import COSTS, costs_of, handled
+from radversary.audit.naming import naming_films
 from radversary.core.types import Images
 from radversary.guard_evaluation.setup import CLEAN, IDENTITY, GuardEvaluationContext, guard_sha256
 from radversary.guard_evaluation.units import labels_of, measured_units, unit_key
@@ -114,17 +115,19 @@ def judged(context: GuardEvaluationContext, label: str, rows: np.ndarray) -> pd.
         detector's score, the file's plain facts, prediction and alarm without the re-encoding, and the attack's
         :data:`COSTS`.
     """
-    frames = []
-    for strength, sent, images, costs in attacked_batches(context, label, rows):
-        frame = _looked_at(context, label, strength, rows, images)
-        if label in context.attacks:  # an attacker may find a way on which nothing is re-encoded
-            look = context.guard.look(sent)
-            frame["predicted_direct"] = [context.images.classes[number] for number in look.decisions]
-            frame["alarm_direct"] = context.guard.calibrated().alarms(look.scores, context.groups_of(rows))
-        else:
-            frame = frame.assign(predicted_direct=frame["predicted"], alarm_direct=frame["alarm"])
-        frames.append(pd.concat([frame, costs], axis=1))
-    return pd.concat(frames, ignore_index=True)
+    names = [context.images.image_ids[row] for row in rows]
+    with naming_films(context.images.tensor(rows), names, [context.guard.classifier], label):
+        return pd.concat([pd.concat([_judged(context, label, rows, sent), sent.costs], axis=1)
+                          for sent in attacked_batches(context, label, rows)], ignore_index=True)
+
+
+def _judged(context: GuardEvaluationContext, label: str, rows: np.ndarray, sent: Sent) -> pd.DataFrame:
+    frame = _looked_at(context, label, sent.strength, rows, sent.reencoded)
+    if label not in context.attacks:
+        return frame.assign(predicted_direct=frame["predicted"], alarm_direct=frame["alarm"])
+    look = context.guard.look(sent.images)  # an attacker may find a way on which nothing is re-encoded
+    return frame.assign(predicted_direct=[context.images.classes[number] for number in look.decisions],
+                        alarm_direct=context.guard.calibrated().alarms(look.scores, context.groups_of(rows)))
 
 
 def _looked_at(context: GuardEvaluationContext, label: str, strength: float, rows: np.ndarray,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -19,9 +19,9 @@ from radversary.audit.identity import classifier_hash
 from radversary.audit.plan import AttackPlan
 from radversary.audit.setup import PlannedAttack, check_strengths, condition_of, refuse_evasive, sized_by
 from radversary.classifiers.base import Classifier, check_fits
-from radversary.classifiers.probe import check_answers, probe_images
+from radversary.classifiers.probe import check_answers, check_gradients, probe_images
 from radversary.core.errors import InputError
-from radversary.core.types import AttackerKnowledge
+from radversary.core.types import Access, AttackerKnowledge
 from radversary.data.prepared import PreparedImages
 from radversary.data.splits import some_rows
 from radversary.guard_evaluation.guarded import GuardedClassifier
@@ -127,7 +127,19 @@ def prepare_guard_evaluation(plan: GuardEvaluationPlan, guard: Guard, images: Pr
         attacks[attack.label] = planned_attack(attack, images, rows, seed=plan.seed)
         if knowledge_of(attack) == AttackerKnowledge.OBLIVIOUS:
             refuse_evasive(attacks[attack.label].attack, guard.classifier)
+    refuse_without_gradients(attacks.values(), guard.classifier)
     return GuardEvaluationContext(plan=plan, guard=guard, images=images, rows=rows, attacks=attacks)
+
+
+def refuse_without_gradients(attacks: Iterable[PlannedAttack], classifier: Classifier) -> None:
+    """Refuse a classifier that gives no gradient to an attack that follows gradients.
+
+    Raises:
+        AccessError: It gives none.
+        ModelError: It fails as a gradient is asked of it.
+    """
+    for kind in dict.fromkeys(type(item.attack) for item in attacks if item.attack.needs == Access.GRADIENTS):
+        check_gradients(classifier, f"attack {kind.__name__}")
 
 
 def refuse_ungrouped(context: GuardEvaluationContext) -> None:

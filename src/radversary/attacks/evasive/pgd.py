@@ -16,6 +16,7 @@ from radversary.attacks.gradient.linf import check_epsilon
 from radversary.attacks.gradient.pgd import PGD
 from radversary.attacks.guarded_victim import Evasive, GuardedVictim
 from radversary.classifiers.base import Classifier
+from radversary.classifiers.own_faults import gradient_of
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
 from radversary.core.types import Images, Labels
@@ -134,6 +135,6 @@ def one_look(victim: GuardedVictim, images: Images, labels: Labels) -> Step:
     with torch.enable_grad():
         at = images.detach().requires_grad_()
         logits, excess = victim.judged(at)
-        (mislead,) = torch.autograd.grad(goal.loss(logits, labels).sum(), at, retain_graph=True)
-        (expose,) = torch.autograd.grad(excess.sum(), at)
+        mislead = gradient_of(goal.loss(logits, labels).sum(), at, victim.card, again=True)
+        expose = gradient_of(excess.sum(), at, victim.card)
     return Step(goal.margin(logits.detach(), labels), excess.detach(), mislead, expose)

@@ -12,6 +12,7 @@ from radversary.attacks.directions import by_mean_magnitude
 from radversary.attacks.goal import goal_of
 from radversary.attacks.gradient.linf import LinfAttack
 from radversary.classifiers.base import Classifier
+from radversary.classifiers.own_faults import gradient_of
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
 from radversary.core.types import Images, Labels
@@ -115,8 +116,7 @@ class DiverseFGSM(MomentumFGSM):
                 at = images.detach().requires_grad_()
                 pairs = zip(torch.split(at, 1), draws, strict=True)
                 copies = torch.cat([self.resized(image, draw) for image, draw in pairs])
-                (gradient,) = torch.autograd.grad(loss(classifier.logits(copies), labels).sum(), at)
-            total = total + gradient
+                total += gradient_of(loss(classifier.logits(copies), labels).sum(), at, classifier.card)
         return total / self.eot
 
     def resized(self, image: Images, draw: Tensor) -> Images:

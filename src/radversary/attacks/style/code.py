@@ -22,6 +22,7 @@ from radversary.attacks.directions import TINY, to_unit_range
 from radversary.attacks.goal import goal_of
 from radversary.attacks.style.transfer import opened_bank
 from radversary.classifiers.base import Classifier
+from radversary.classifiers.own_faults import gradient_of
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
 from radversary.core.types import Access, AttackFamily, Images, Labels
@@ -172,7 +173,7 @@ class StyleCodeAttack(Attack):
             best = torch.where(higher.reshape(-1, 1, 1, 1), attacked.detach(), best)
             highest = torch.where(higher, reached, highest)
             if step < self.steps:
-                (slope,) = torch.autograd.grad(loss.sum(), points)
+                slope = gradient_of(loss.sum(), points, classifier.card)
                 length = self.learning_rate * (1 - step / self.steps)
                 step_along = length * functional.normalize(to_unit_range(slope), eps=TINY)
                 points = within(points.detach() + step_along, self.radius)

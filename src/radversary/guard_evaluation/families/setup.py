@@ -27,7 +27,12 @@ from radversary.data.prepared import PreparedImages
 from radversary.data.splits import some_rows
 from radversary.detectors.learned import LearnedDetector
 from radversary.guard_evaluation.plan import GuardEvaluationPlan, knowledge_of
-from radversary.guard_evaluation.setup import IDENTITY, GuardEvaluationContext, planned_attack
+from radversary.guard_evaluation.setup import (
+    IDENTITY,
+    GuardEvaluationContext,
+    planned_attack,
+    refuse_without_gradients,
+)
 from radversary.imaging.image import check_rule
 from radversary.screening.guard import Guard
 from radversary.storage.files import sha256_json
@@ -181,6 +186,7 @@ def prepare_families(plan: GuardEvaluationPlan, classifier: Classifier, images: 
     for attack in plan.attacks:
         attacks[attack.label] = planned_attack(attack, images, rows, seed=plan.seed)
         refuse_evasive(attacks[attack.label].attack, classifier)
+    refuse_without_gradients(attacks.values(), classifier)
     evaluation = GuardEvaluationContext(plan=plan, guard=Guard(classifier=classifier, detectors={}), images=images,
                                         rows=rows, attacks=attacks)
     learned = some_rows(images.rows("train"), images, limit=train_images, seed=plan.seed)
