@@ -171,7 +171,7 @@ def test_a_pass_that_fails_leaves_nothing_behind():
 
     module = Failing()
     model = victim(module)
-    with pytest.raises(ModelError, match="model 'Failing' fails on 6 images .*: no"):
+    with pytest.raises(ModelError, match=r"model 'Failing' fails on 6 images .*: no"):
         model.features(IMAGES)
     part = module.stage
     keep_maps(part, (), torch.zeros(1, 1, 4, 4))  # outside of a pass the hooks do nothing
