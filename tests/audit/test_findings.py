@@ -10,7 +10,7 @@ from tiny_audit import make_plan, with_models
 from torch import nn
 
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.cells import Cell
+from radversary.audit.cells import Cell, OutcomeSummary
 from radversary.audit.findings import findings_of
 from radversary.audit.result import FindingKind
 from radversary.audit.run import run_audit
@@ -115,6 +115,47 @@ def test_gradients_of_zero_are_counted_and_said(inputs, tmp_path):
     found = [item for item in result.findings if item.kind == FindingKind.ZERO_GRADIENTS]
     assert [(item.value, item.defence) for item in found] == [(1.0, "none")]
     assert "100.0 % of the gradients of pgd, ε 8/255 against no defence were exactly zero" in found[0].sentence
+
+
+class Turned(nn.Module):
+    """A classifier whose gradient has the wrong sign."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, inputs):
+        answer = self.inner(inputs)
+        return 2 * answer.detach() - answer
+
+
+@pytest.mark.slow
+def test_gradients_that_mislead_are_counted_and_said(inputs, tmp_path):
+    victim = inputs.classifiers["victim"]
+    masked = wrap(Turned(victim.module), classes=victim.card.classes, size=victim.card.size, name="masked")
+    plan = make_plan(attacks=[PGD], defences=[], gallery=0)
+    result = run_audit(plan, with_models(inputs, victim=masked), tmp_path)
+    (found,) = (item for item in result.findings if item.kind == FindingKind.MISLEADING_GRADIENTS)
+    (outcome,) = (item for item in result.outcomes if item.condition == found.condition)
+    assert (found.value, found.defence, outcome.outdone.value) == (1.0, "none", 1.0)
+    assert "pgd, ε 8/255 against no defence fails on 100.0 % of the images read rightly before" in found.sentence
+    table = pd.read_parquet(tmp_path / "outcomes.parquet")
+    clean = pd.read_parquet(tmp_path / "predictions.parquet").query("attack == 'clean'")
+    right = set(clean.loc[clean["label"] == clean["predicted"], "image_id"])
+    counted = table[(table["attack"] == "pgd") & (table["knowledge"] == "oblivious")].dropna(subset="outdone")
+    assert set(counted["image_id"]) == right
+    assert table.loc[table["attack"] == "identity", "outdone"].isna().all()
+
+
+@pytest.mark.parametrize(("value", "low", "said"), [(0.5, 0.05, False), (0.3, 0.2, False), (0.5, 0.2, True)])
+def test_misleading_gradients_are_said_beyond_doubt(value, low, said):
+    shares = {"pgd": Estimate(value, low, 0.8, 20), "fgsm": None}
+    outcomes = [OutcomeSummary(condition=condition_of(name, ATTACKS.create(name), AttackerKnowledge.ADAPTIVE),
+                               target="jpeg", success=None, linf=0.1, l2=1.0, queries=1.0, gradients=1.0,
+                               zero_gradients=0.0, outdone=share) for name, share in shares.items()]
+    found = findings_of([], outcomes)
+    assert [(item.kind, item.defence, item.value) for item in found] == (
+        [(FindingKind.MISLEADING_GRADIENTS, "jpeg", 0.5)] if said else [])
 
 
 @pytest.mark.slow

@@ -111,6 +111,9 @@ class OutcomeSummary(Record):
         queries: Mean answers an image at this strength; never more than the condition's.
         gradients: Mean gradients an image.
         zero_gradients: Share of the gradients that were zero or not finite at every pixel.
+        outdone: Of the images that the target reads rightly before, the share that it still does and that a random
+            change of the same size, or none, brings nearer to an error (:func:`radversary.attacks.chance.outdone`);
+            None where the attack follows no gradient or keeps no bound.
     """
 
     condition: Condition
@@ -121,6 +124,7 @@ class OutcomeSummary(Record):
     queries: float
     gradients: float
     zero_gradients: float
+    outdone: Estimate | None = None
 
 
 class WorstCase(Record):

@@ -23,6 +23,15 @@ SOURCE: Final = "Carlini et al. 2019, arXiv:1902.06705"
 ZERO_SHARE: Final = 0.01
 """Share of gradients that were exactly zero from which on it is said."""
 
+OUTDONE_SHARE, OUTDONE_LOW = 1 / 3, 0.1
+"""Share of images on which chance outdid an attack, and lower end of its interval, from which on it is said.
+
+Five compete with the attack, four random changes and none, so that one that knows nothing is outdone on five images of
+six. Against trained and untrained networks and behind JPEG, attacks that follow true gradients were outdone on none at 1
+to 32 grey levels; behind a random defence whose draws outweigh one grey level, on up to 28 %. Of few patients a share is
+uncertain.
+"""
+
 SHARE: Final = 2
 """A worst case is taken over attacks on at least one ``SHARE``-th of the images that the most complete was run on."""
 
@@ -37,7 +46,7 @@ def findings_of(cells: Sequence[Cell], outcomes: Sequence[OutcomeSummary] = ()) 
     Returns:
         One finding for each sign and defence, the widest of its kind.
     """
-    return (*zero_gradients(outcomes), *helpful_attacks(cells), *weak_attackers(cells))
+    return (*zero_gradients(outcomes), *misleading_gradients(outcomes), *helpful_attacks(cells), *weak_attackers(cells))
 
 
 def zero_gradients(outcomes: Sequence[OutcomeSummary]) -> Iterator[Finding]:
@@ -55,6 +64,24 @@ def zero_gradients(outcomes: Sequence[OutcomeSummary]) -> Iterator[Finding]:
                 sentence=f"{100 * worst.zero_gradients:.1f} % of the gradients of {worst.condition.title} against "
                          f"{named(worst.target)} were exactly zero: the attack had nothing to follow there, and what "
                          f"it leaves right is no sign of robustness ({SOURCE}).")
+
+
+def misleading_gradients(outcomes: Sequence[OutcomeSummary]) -> Iterator[Finding]:
+    """Yield each attack and target on which following gradients does no better than chance: they are masked, not zero.
+
+    Source: Carlini et al. 2019, arXiv:1902.06705, section 4.3; Athalye et al. 2018, arXiv:1802.00420, section 3.1.
+    """
+    misled = [(item, item.outdone) for item in outcomes if item.outdone is not None
+              and item.outdone.value >= OUTDONE_SHARE and item.outdone.low > OUTDONE_LOW]
+    for own in grouped(misled, lambda pair: (pair[0].condition.attack, pair[0].target)):
+        worst, share = max(own, key=lambda pair: pair[1].value)
+        yield Finding(
+            kind=FindingKind.MISLEADING_GRADIENTS, defence=worst.target, condition=worst.condition, value=share.value,
+            threshold=OUTDONE_SHARE, others=len(own) - 1,
+            sentence=f"{worst.condition.title} against {named(worst.target)} fails on {100 * share.value:.1f} % of the "
+                     "images read rightly before and comes less near to an error there than random changes of the same "
+                     "size, or none: its gradients mislead, and what it leaves right is no sign of robustness "
+                     f"({SOURCE}).")
 
 
 def helpful_attacks(cells: Sequence[Cell]) -> Iterator[Finding]:
@@ -208,9 +235,13 @@ def outcome(condition: Condition, target: str, rows: pd.DataFrame, people: Seque
         seed: Seed of the draws.
     """
     success, gradients = rows["success"], float(rows["gradients"].sum())
+    judged = rows["outdone"].notna().to_numpy()
     return OutcomeSummary(
         condition=condition, target=target, linf=float(rows["linf"].median()), l2=float(rows["l2"].median()),
         success=None if success.isna().any() else proportion(
             success.to_numpy() > 0, patients=people, draws=draws, seed=seed),
         queries=float(rows["queries"].mean()), gradients=float(rows["gradients"].mean()),
-        zero_gradients=float(rows["zero_gradients"].sum()) / gradients if gradients else 0.0)
+        zero_gradients=float(rows["zero_gradients"].sum()) / gradients if gradients else 0.0,
+        outdone=None if not judged.any() else proportion(
+            rows["outdone"].to_numpy()[judged] > 0, draws=draws, seed=seed,
+            patients=[name for name, counted in zip(people, judged, strict=True) if counted]))

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from radversary.attacks.base import AttackOutcome, Batch, run_attack
+from radversary.attacks.chance import outdone
 from radversary.attacks.metering import Meter
 from radversary.audit.identity import image_hashes
 from radversary.audit.naming import naming_films
@@ -21,12 +22,13 @@ from radversary.audit.units import WorkUnit
 from radversary.classifiers.base import Classifier
 from radversary.core.seeds import derive_seed
 from radversary.core.types import Access, Images
+from radversary.data.prepared import PreparedImages
 from radversary.detectors.base import Detector
 from radversary.imaging.png import png_round_trip
 from radversary.imaging.reencoding import HANDLINGS
 from radversary.metrics.visibility import visibility
 
-COSTS = ("success", "linf", "l2", "queries", "gradients", "zero_gradients")
+COSTS = ("success", "linf", "l2", "queries", "gradients", "zero_gradients", "outdone")
 """What an attack reached and cost, one column each: means of the batch where a batch was counted together."""
 
 
@@ -45,19 +47,23 @@ def attacked_batches(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
     Yields:
         One outcome a strength.
     """
-    images, bits = context.images.tensor(rows), context.images.depths(rows)
-    batch = Batch(images=images, labels=context.images.labels[rows], bits=bits,
-                  image_ids=tuple(context.images.image_ids[row] for row in rows))
+    batch = batch_of(context.images, rows)
     if unit.attack is None:
-        yield untouched(images)
+        yield untouched(batch.images)
         return
     # Who sees scores only asks the defence itself; only gradients need the approximation that passes them.
     target = unit.aim.target if unit.attack.needs > Access.SCORES else unit.aim.core
     for outcome in run_attack(unit.attack, target, batch, seed=context.plan.seed, step=unit.label,
                               strengths=strengths or unit.strengths):
         # Pillow stores no 16-bit colour; the colour threat model is a viewer's export, which has 8.
-        depth = bits if outcome.images.shape[1] == 1 else 8
+        depth = batch.bits if outcome.images.shape[1] == 1 else 8
         yield replace(outcome, images=png_round_trip(outcome.images, depth))
+
+
+def batch_of(images: PreparedImages, rows: np.ndarray) -> Batch:
+    """Return some prepared images as they are attacked."""
+    return Batch(images=images.tensor(rows), labels=images.labels[rows], bits=images.depths(rows),
+                 image_ids=tuple(images.image_ids[row] for row in rows))
 
 
 def handled(images: Images, image_ids: Sequence[str], *, attack: str) -> Images:
@@ -112,7 +118,7 @@ def measure_unit(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
         for outcome in attacked_batches(context, unit, rows):
             about: dict[str, Any] = {"item": items, "strength": outcome.strength,
                                      **(looks(context, unit, rows, outcome.images) if unit.looked_at else {}),
-                                     **costs_of(outcome, len(rows))}
+                                     **costs_of(outcome, len(rows)), "outdone": beaten(context, unit, rows, outcome)}
             frames += [pd.DataFrame({**about, "identity": identity,
                                      **read(context.defended_classifiers[label], outcome.images)})
                        for label, identity in identities.items()]
@@ -139,8 +145,16 @@ def looks(context: AuditContext, unit: WorkUnit, rows: np.ndarray, images: Image
             "similarity": ssim.numpy(), "edge_retention": edges.numpy()}
 
 
+def beaten(context: AuditContext, unit: WorkUnit, rows: np.ndarray, outcome: AttackOutcome) -> Any:  # noqa: ANN401
+    """Return :func:`radversary.attacks.chance.outdone` of an outcome, (N,); not-a-number where it does not apply."""
+    found = None if unit.attack is None else outdone(
+        unit.attack.at(outcome.strength), unit.aim.core, batch_of(context.images, rows), outcome.images,
+        seed=context.plan.seed, step=unit.label)
+    return np.nan if found is None else found.numpy()
+
+
 def costs_of(outcome: AttackOutcome, count: int) -> dict[str, Any]:
-    """Return success, distance and costs by column; what was counted for a batch is shared out evenly."""
+    """Return success, distance and costs by column, but ``outdone``; what a batch was counted is shared out evenly."""
     cost = outcome.cost
     return {"success": np.nan if outcome.success is None else outcome.success.double().cpu().numpy(),
             "linf": outcome.linf.cpu().numpy(), "l2": outcome.l2.cpu().numpy(), "queries": cost.queries / count,

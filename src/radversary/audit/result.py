@@ -83,6 +83,7 @@ class FindingKind(StrEnum):
     """What is wrong with a measurement."""
 
     ZERO_GRADIENTS = "zero gradients"
+    MISLEADING_GRADIENTS = "misleading gradients"
     HELPFUL_ATTACK = "attack raises accuracy"
     WEAK_ATTACKER = "adaptive attacker too weak"
 

@@ -18,7 +18,7 @@ from radversary.core.types import AttackerKnowledge
 from radversary.storage.files import sha256_json
 from radversary.storage.hashes import component_hash
 
-FORMAT = 5
+FORMAT = 6
 """Raised whenever what is measured of an attacked image changes: older measurements are not taken for new ones."""
 
 CLEAN, IDENTITY = "clean", "identity"

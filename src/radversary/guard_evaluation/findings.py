@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from radversary.audit.cells import Condition, OutcomeSummary
-from radversary.audit.findings import Change, outcome, raised_accuracies, zero_gradients
+from radversary.audit.findings import Change, misleading_gradients, outcome, raised_accuracies, zero_gradients
 from radversary.audit.result import Finding
 from radversary.audit.summarise.predictions import at
 from radversary.core.types import AttackerKnowledge
@@ -45,7 +45,7 @@ def findings_of(context: GuardEvaluationContext, frame: pd.DataFrame,
         frame: What the guard said.
         outcomes: What the attacks reached and cost.
     """
-    return (*zero_gradients(outcomes), *raised_accuracies(changes(context, frame)))
+    return (*zero_gradients(outcomes), *misleading_gradients(outcomes), *raised_accuracies(changes(context, frame)))
 
 
 def changes(context: GuardEvaluationContext, frame: pd.DataFrame) -> list[Change]:

@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from radversary.attacks.base import Batch, run_attack
-from radversary.audit.measure import COSTS, costs_of, handled
+from radversary.attacks.base import AttackOutcome, run_attack
+from radversary.attacks.chance import outdone
+from radversary.audit.measure import COSTS, batch_of, costs_of, handled
 from radversary.audit.naming import naming_films
+from radversary.classifiers.base import Classifier
 from radversary.core.types import Images
 from radversary.guard_evaluation.setup import CLEAN, IDENTITY, GuardEvaluationContext, guard_sha256
 from radversary.guard_evaluation.units import labels_of, measured_units, unit_key
@@ -62,19 +64,29 @@ def attacked(context: GuardEvaluationContext, label: str, rows: np.ndarray,
     Yields:
         Strength, images, and what the attack reached and cost, one row an image.
     """
-    own, parts = context.images, []
-    for target, places in context.targets(label, rows):
-        batch = Batch(images=own.tensor(rows[places]), labels=own.labels[rows[places]],
-                      bits=own.depths(rows[places]), image_ids=tuple(own.image_ids[row] for row in rows[places]))
-        parts.append(run_attack(context.attacks[label].attack, target, batch, seed=context.plan.seed, step=label,
-                                strengths=strengths))
+    parts = [attacked_target(context, label, target, rows[places], strengths)
+             for target, places in context.targets(label, rows)]
     order = np.argsort(np.concatenate([places for _, places in context.targets(label, rows)]))
     for made in zip(*parts, strict=True):
-        images = torch.cat([outcome.images for outcome in made])[order]
+        images = torch.cat([outcome.images for outcome, _ in made])[order]
         # Pillow stores no 16-bit colour; the colour threat model is a viewer's export, which has 8.
-        costs = pd.concat([pd.DataFrame(costs_of(outcome, len(outcome.images))) for outcome in made]).iloc[order]
-        yield (made[0].strength, png_round_trip(images, own.depths(rows) if images.shape[1] == 1 else 8),
-               costs.reset_index(drop=True))
+        yield (made[0][0].strength,
+               png_round_trip(images, context.images.depths(rows) if images.shape[1] == 1 else 8),
+               pd.concat([costs for _, costs in made]).iloc[order].reset_index(drop=True))
+
+
+def attacked_target(context: GuardEvaluationContext, label: str, target: Classifier, rows: np.ndarray,
+                    strengths: tuple[float, ...]) -> Iterator[tuple[AttackOutcome, pd.DataFrame]]:
+    """Attack some test images on one target.
+
+    Yields:
+        The outcome at each strength, and the columns :data:`COSTS` of it.
+    """
+    attack, seed, batch = context.attacks[label].attack, context.plan.seed, batch_of(context.images, rows)
+    for outcome in run_attack(attack, target, batch, seed=seed, step=label, strengths=strengths):
+        chance = outdone(attack.at(outcome.strength), target, batch, outcome.images, seed=seed, step=label)
+        beaten = np.nan if chance is None else chance.numpy()
+        yield outcome, pd.DataFrame({**costs_of(outcome, len(rows)), "outdone": beaten}, columns=list(COSTS))
 
 
 def attacked_batches(context: GuardEvaluationContext, label: str, rows: np.ndarray,

@@ -22,7 +22,7 @@ from radversary.storage.files import sha256_json
 from radversary.storage.hashes import component_hash
 from radversary.storage.results import ResultCache
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """Raised whenever what is measured of an image changes: older measurements are not taken for new ones."""
 
 
