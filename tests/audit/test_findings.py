@@ -14,7 +14,7 @@ from radversary.audit.cells import Cell, OutcomeSummary
 from radversary.audit.findings import findings_of
 from radversary.audit.result import FindingKind
 from radversary.audit.run import run_audit
-from radversary.audit.setup import condition_of
+from radversary.audit.setup import condition_of, prepare_context
 from radversary.classifiers.torch_module import wrap
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.metrics.performance import PairedTest, Performance
@@ -145,6 +145,23 @@ def test_gradients_that_mislead_are_counted_and_said(inputs, tmp_path):
     counted = table[(table["attack"] == "pgd") & (table["knowledge"] == "oblivious")].dropna(subset="outdone")
     assert set(counted["image_id"]) == right
     assert table.loc[table["attack"] == "identity", "outdone"].isna().all()
+
+
+def test_a_model_whose_answers_may_be_no_logits_is_named_once():
+    (found,) = findings_of([], [], {"none": "All answers lie.", "jpeg": "All answers lie."})
+    assert (found.kind, found.defence, found.others) == (FindingKind.DOUBTFUL_LOGITS, "none", 1)
+    assert (found.condition.attack, found.sentence) == ("clean", "All answers lie.")
+
+
+def test_a_sigmoid_at_the_end_of_a_model_is_found_before_anything_runs(inputs):
+    victim = inputs.classifiers["victim"]
+    doubtful = wrap(nn.Sequential(victim.module, nn.Sigmoid()), classes=victim.card.classes, size=victim.card.size,
+                    name="doubtful")
+    plan = make_plan(defences=[{"label": "jpeg", "transforms": ["jpeg"]}])
+    context = prepare_context(plan, with_models(inputs, victim=doubtful))
+    assert set(context.suspicions) == {"none", "jpeg"}
+    assert "model 'doubtful'" in context.suspicions["none"]
+    assert not prepare_context(plan, inputs).suspicions
 
 
 @pytest.mark.parametrize(("value", "low", "said"), [(0.5, 0.05, False), (0.3, 0.2, False), (0.5, 0.2, True)])

@@ -130,13 +130,37 @@ def test_a_batch_norm_that_needs_a_batch_fails_by_name():
 
 @pytest.mark.parametrize("change", [lambda logits: logits, lambda logits: 1e-4 * logits, lambda logits: 1e4 * logits,
                                     lambda logits: logits.log_softmax(1), lambda logits: 0 * logits,
-                                    lambda logits: logits.sigmoid()],
-                         ids=["plain", "small", "large", "log softmax", "zero", "sigmoid"])
+                                    lambda logits: 100 * logits.relu(), lambda logits: logits.softmax(1) - 0.4],
+                         ids=["plain", "small", "large", "log softmax", "zero", "relu", "below zero"])
 def test_logits_of_any_scale_are_taken(change):
     found = check_answers(model(change))
     assert found.repeat_difference == 0
     assert found.batch_difference <= 1e-3 * found.largest + 1e-4
     assert not found.probabilities
+    assert found.suspicion("mine") == ""
+
+
+HALF = {
+    "bfloat16": lambda logits: (5 * logits).bfloat16().softmax(1).float(),
+    "float16": lambda logits: (5 * logits).half().softmax(1).float(),
+    "three decimals": lambda logits: (5 * logits).softmax(1).mul(1000).round() / 1000,
+}
+
+
+@pytest.mark.parametrize("kind", HALF)
+def test_probabilities_rounded_to_half_precision_are_refused(kind):
+    rows = HALF[kind](model().logits(probe_images(model().card))).sum(1)
+    assert ((rows - 1).abs() > 1e-4).any()
+    with pytest.raises(ModelError, match=r"model 'mine' gives probabilities .* remove its last softmax"):
+        check_answers(model(HALF[kind]))
+
+
+@pytest.mark.parametrize("change", [torch.sigmoid, torch.relu,
+                                    lambda logits: torch.cat([logits, logits[:, :1]], 1).softmax(1)[:, :3]],
+                         ids=["sigmoid", "small behind a relu", "a class left out"])
+def test_answers_that_all_lie_between_0_and_1_are_suspicious(change):
+    found = check_answers(model(change))
+    assert found.suspicion("mine").startswith("All answers of model 'mine' to 4 generated images lie between 0 and 1")
 
 
 @pytest.mark.parametrize("name", ["resnet18", "densenet121", "vgg"])

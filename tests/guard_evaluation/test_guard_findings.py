@@ -67,7 +67,7 @@ def test_gradients_of_zero_are_counted_and_said(images, masked):
 
 def test_an_attack_that_raises_the_accuracy_is_named(images, masked):
     context = prepare_guard_evaluation(make_plan(attacks=[PGD]), masked, images)
-    kept = SimpleNamespace(plan=context.plan, conditions=context.conditions)
+    kept = SimpleNamespace(plan=context.plan, conditions=context.conditions, suspicion="")
     one = pd.DataFrame({"image_id": [f"i{n}" for n in range(40)], "patient_id": [f"p{n}" for n in range(40)],
                         "label": "sick", "knowledge": "oblivious"})
     half = np.where(np.arange(40) < 20, "sick", "well")

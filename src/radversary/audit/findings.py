@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -26,27 +27,43 @@ ZERO_SHARE: Final = 0.01
 OUTDONE_SHARE, OUTDONE_LOW = 1 / 3, 0.1
 """Share of images on which chance outdid an attack, and lower end of its interval, from which on it is said.
 
-Five compete with the attack, four random changes and none, so that one that knows nothing is outdone on five images of
-six. Against trained and untrained networks and behind JPEG, attacks that follow true gradients were outdone on none at 1
-to 32 grey levels; behind a random defence whose draws outweigh one grey level, on up to 28 %. Of few patients a share is
-uncertain.
+Five compete with the attack, four random changes and none, so that one that knows nothing is outdone on five images
+of six. Against trained and untrained networks and behind JPEG, attacks that follow true gradients were outdone on none
+at 1 to 32 grey levels; behind a random defence whose draws outweigh one grey level, on up to 28 %. Of few patients a
+share is uncertain.
 """
 
 SHARE: Final = 2
 """A worst case is taken over attacks on at least one ``SHARE``-th of the images that the most complete was run on."""
 
 
-def findings_of(cells: Sequence[Cell], outcomes: Sequence[OutcomeSummary] = ()) -> tuple[Finding, ...]:
+def findings_of(cells: Sequence[Cell], outcomes: Sequence[OutcomeSummary] = (),
+                suspicions: Mapping[str, str] = MappingProxyType({})) -> tuple[Finding, ...]:
     """Return what a reader must know before any figure of robustness is believed.
 
     Args:
         cells: The audit's figures.
         outcomes: What its attacks reached and cost.
+        suspicions: Defence label to why the answers of its model may be no logits.
 
     Returns:
         One finding for each sign and defence, the widest of its kind.
     """
-    return (*zero_gradients(outcomes), *misleading_gradients(outcomes), *helpful_attacks(cells), *weak_attackers(cells))
+    return (*doubtful_logits(suspicions), *zero_gradients(outcomes), *misleading_gradients(outcomes),
+            *helpful_attacks(cells), *weak_attackers(cells))
+
+
+def doubtful_logits(suspicions: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield each model whose answers may be no logits, once, with the first defence that stands before it.
+
+    Args:
+        suspicions: Defence label to the sentence.
+    """
+    for own in grouped(suspicions.items(), lambda item: item[1]):
+        defence, sentence = own[0]
+        clean = Condition(attack="clean", strength=0.0)
+        yield Finding(kind=FindingKind.DOUBTFUL_LOGITS, defence=defence, condition=clean, value=1.0, threshold=1.0,
+                      others=len(own) - 1, sentence=sentence)
 
 
 def zero_gradients(outcomes: Sequence[OutcomeSummary]) -> Iterator[Finding]:

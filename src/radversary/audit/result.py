@@ -86,15 +86,16 @@ class FindingKind(StrEnum):
     MISLEADING_GRADIENTS = "misleading gradients"
     HELPFUL_ATTACK = "attack raises accuracy"
     WEAK_ATTACKER = "adaptive attacker too weak"
+    DOUBTFUL_LOGITS = "answers look like probabilities"
 
 
 class Finding(Record):
-    """A sign that an attack was too weak, so that a figure may flatter a defence.
+    """A sign that an attack was too weak or a model misread, so that a figure may flatter a defence.
 
     Attributes:
         kind: What is wrong.
         defence: The defence that the figure is of.
-        condition: The attack that shows it most.
+        condition: The attack that shows it most; clean images where none does.
         lower: The attack of less knowledge that it is compared with, if any.
         value: By how much.
         threshold: From which value on it is said.

@@ -105,7 +105,7 @@ def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tab
     result = AuditResult(
         name=plan.name, classes=inputs.images.classes, model=inputs.classifiers["victim"].card.as_text(),
         cells=cells, outcomes=outcomes, worst_cases=worst_cases(tables.predictions, cells, context),
-        findings=findings_of(cells, outcomes),
+        findings=findings_of(cells, outcomes, context.suspicions),
         detections=summarise_detections(tables.detections, context, thresholds),
         gallery=render_gallery(context, rows, tables.predictions, out),
         data=summarise_data(inputs.images, inputs.report, inputs.source, rows, thresholds),

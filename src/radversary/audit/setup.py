@@ -115,6 +115,7 @@ class AuditContext:
         attacks: Attack label to what is done, in the plan's order.
         images: The prepared images.
         detectors: Name to the detector that compares attacked images with their originals.
+        suspicions: Defence label to why the answers of its model may be no logits; none where they look like logits.
     """
 
     plan: AuditPlan
@@ -122,6 +123,7 @@ class AuditContext:
     attacks: Mapping[str, PlannedAttack]
     images: PreparedImages
     detectors: Mapping[str, Detector]
+    suspicions: Mapping[str, str] = field(default_factory=dict)
 
     def defences_for(self, label: str) -> dict[str, Classifier]:
         """Return the defences that meet an attack, ``none`` among them; all meet clean images."""
@@ -192,8 +194,8 @@ def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
             does not give.
         UnknownNameError: A defence, an attack or the plan names a model, transform or detector that is not there.
     """
-    for classifier in inputs.classifiers.values():
-        check_answers(without_transforms(classifier))
+    doubts = {name: doubt for name, classifier in inputs.classifiers.items()
+              if (doubt := check_answers(without_transforms(classifier)).suspicion(classifier.card.name))}
     defended_classifiers: dict[str, Classifier] = {"none": inputs.classifiers["victim"]}
     for defence in plan.defences:
         if defence.model not in inputs.classifiers:
@@ -208,7 +210,10 @@ def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
     for item in attacks.values():
         refuse_evasive(item.attack, defended_classifiers["none"])
     context = AuditContext(plan=plan, defended_classifiers=defended_classifiers, attacks=attacks, images=inputs.images,
-                           detectors=plan.build_detectors())
+                           detectors=plan.build_detectors(), suspicions={
+                               label: doubts[model] for label, model in [
+                                   ("none", "victim"), *((item.label, item.model) for item in plan.defences)]
+                               if model in doubts})
     refuse_without_gradients(context)
     return context
 

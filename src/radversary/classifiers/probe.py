@@ -30,8 +30,9 @@ COUNT = 4
 ALONE = 2
 """Of these, images that are also asked about one at a time."""
 
-SUM = 1e-4
-"""How far from 1 the sum of a row of probabilities may lie."""
+SUM = 2.0**-8
+"""How far from 1 the sum of a row of probabilities may lie: the last digit of a bfloat16 just below 1, as a softmax
+may be taken in half precision, or rounded to three decimals."""
 
 REPEAT = (1e-5, 1e-6)
 """How far two equal calls may lie apart: a share of the largest logit and a constant; graphics cards round anew."""
@@ -52,6 +53,7 @@ class ProbeResult:
         repeat_difference: Largest difference between two equal calls.
         batch_difference: Largest difference between an image alone and in a batch.
         probabilities: Whether every row lies in [0, 1] and sums to 1.
+        unit_range: Whether all answers lie in [0, 1], and not all are 0.
     """
 
     answers_sha256: str
@@ -59,6 +61,21 @@ class ProbeResult:
     repeat_difference: float
     batch_difference: float
     probabilities: bool
+    unit_range: bool
+
+    def suspicion(self, name: str) -> str:
+        """Say why answers that are taken for logits may be none; nothing where they look like logits.
+
+        No network is refused for it: one that ends in a ReLU, or was never trained, may give small positive logits.
+
+        Args:
+            name: The model's name.
+        """
+        if not self.unit_range or self.probabilities:
+            return ""
+        return (f"All answers of model {name!r} to {COUNT} generated images lie between 0 and 1, as those of a sigmoid "
+                "or of a softmax that lacks a class do. If they are probabilities, a softmax is taken of them again, "
+                "and areas under curves and scores of detectors are wrong: have it return logits.")
 
 
 def noise(size: int, channel: int) -> Plane:
@@ -160,11 +177,13 @@ def probe(classifier: Classifier) -> ProbeResult:
     images = probe_images(classifier.card)
     first, second = answered(classifier, images), answered(classifier, images)
     alone = torch.cat([answered(classifier, image) for image in torch.split(images[:ALONE], 1)])
+    within = bool(((first >= 0) & (first <= 1)).all())
     return ProbeResult(
         answers_sha256=hashed(first), largest=float(first.abs().max()),
         repeat_difference=float((second - first).abs().max()),
         batch_difference=float((alone - first[:ALONE]).abs().max()),
-        probabilities=bool(((first >= 0) & (first <= 1)).all() and ((first.sum(1) - 1).abs() < SUM).all()))
+        probabilities=within and bool(((first.sum(1) - 1).abs() < SUM).all()),
+        unit_range=within and bool(first.any()))
 
 
 def check_answers(classifier: Classifier) -> ProbeResult:

@@ -61,7 +61,8 @@ def fit(
     names, views = tuple(use) if use else preset_named(preset), named_views(view or ())
     make_detectors(names, views, attacked=bool(attacked))
     classifier = check_keepable(load(model, device=select_device(device)))
-    check_answers(classifier)
+    if suspicion := check_answers(classifier).suspicion(classifier.card.name):
+        say(f"warning: {suspicion}")
     with locked(out):  # before anything long, so that a second one is told at once
         films = read_films(clean, classifier.card, part=part, clean=True)
         report_left_out(films.left_out)

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 import pandas as pd
 
 from radversary.audit.cells import Condition, OutcomeSummary
-from radversary.audit.findings import Change, misleading_gradients, outcome, raised_accuracies, zero_gradients
+from radversary.audit.findings import (
+    Change,
+    doubtful_logits,
+    misleading_gradients,
+    outcome,
+    raised_accuracies,
+    zero_gradients,
+)
 from radversary.audit.result import Finding
 from radversary.audit.summarise.predictions import at
 from radversary.core.types import AttackerKnowledge
@@ -38,14 +45,16 @@ def outcomes_of(context: GuardEvaluationContext, frame: pd.DataFrame) -> tuple[O
 
 def findings_of(context: GuardEvaluationContext, frame: pd.DataFrame,
                 outcomes: Sequence[OutcomeSummary]) -> tuple[Finding, ...]:
-    """Return attacks of whose gradients a share was zero, and attacks that raise the classifier's accuracy.
+    """Return signs that the classifier's answers are no logits or that an attack on it or its guard was too weak.
 
     Args:
         context: What was run.
         frame: What the guard said.
         outcomes: What the attacks reached and cost.
     """
-    return (*zero_gradients(outcomes), *misleading_gradients(outcomes), *raised_accuracies(changes(context, frame)))
+    suspicions = {"the classifier": context.suspicion} if context.suspicion else {}
+    return (*doubtful_logits(suspicions), *zero_gradients(outcomes), *misleading_gradients(outcomes),
+            *raised_accuracies(changes(context, frame)))
 
 
 def changes(context: GuardEvaluationContext, frame: pd.DataFrame) -> list[Change]:

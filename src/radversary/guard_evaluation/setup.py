@@ -47,6 +47,7 @@ class GuardEvaluationContext:
         images: The prepared images.
         rows: The test rows.
         attacks: Attack label to what is done, the identity attack first.
+        suspicion: Why the classifier's answers may be no logits; empty where they look like logits.
     """
 
     plan: GuardEvaluationPlan
@@ -54,6 +55,7 @@ class GuardEvaluationContext:
     images: PreparedImages
     rows: np.ndarray
     attacks: Mapping[str, PlannedAttack]
+    suspicion: str = ""
 
     @cached_property
     def facts(self) -> pd.DataFrame:
@@ -116,7 +118,7 @@ def prepare_guard_evaluation(plan: GuardEvaluationPlan, guard: Guard, images: Pr
         UnknownNameError: No such attack.
     """
     guard.calibrated()
-    check_answers(guard.classifier)
+    suspicion = check_answers(guard.classifier).suspicion(guard.classifier.card.name)
     check_fits(guard.classifier, images.classes)
     check_rule(images.rule, guard.classifier.card, model=guard.classifier.card.name)
     rows = images.rows("test")
@@ -128,7 +130,8 @@ def prepare_guard_evaluation(plan: GuardEvaluationPlan, guard: Guard, images: Pr
         if knowledge_of(attack) == AttackerKnowledge.OBLIVIOUS:
             refuse_evasive(attacks[attack.label].attack, guard.classifier)
     refuse_without_gradients(attacks.values(), guard.classifier)
-    return GuardEvaluationContext(plan=plan, guard=guard, images=images, rows=rows, attacks=attacks)
+    return GuardEvaluationContext(plan=plan, guard=guard, images=images, rows=rows, attacks=attacks,
+                                  suspicion=suspicion)
 
 
 def refuse_without_gradients(attacks: Iterable[PlannedAttack], classifier: Classifier) -> None:
