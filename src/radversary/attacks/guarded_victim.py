@@ -70,6 +70,27 @@ class Evasive:
         return require_guarded(classifier, f"attack {type(self).__name__}")
 
 
+TYPICAL = 5.0
+"""Logits by which a trained model reads an image rightly, in round numbers; what margins are brought to."""
+
+
+def scale_free(margins: Tensor, own: Tensor) -> Tensor:
+    """Return margins as of a model that reads each image by :data:`TYPICAL` logits, whatever the scale of its logits.
+
+    The margins of a model whose logits are multiplied by a constant are multiplied by it too, while the excess, which
+    an attacker weighs them against, is not.
+
+    Args:
+        margins: (N,).
+        own: Margins of the same images before the attack, (N,).
+
+    Example:
+        >>> scale_free(torch.tensor([20.0, -1e-9]), torch.tensor([-100.0, -1e-8])).tolist()
+        [1.0, -0.5]
+    """
+    return margins / own.abs().clamp(min=torch.finfo(own.dtype).tiny) * TYPICAL
+
+
 @torch.no_grad()
 def standing(victim: GuardedVictim, images: Images, labels: Labels, answers: int) -> tuple[Tensor, Tensor]:
     """Return margin and excess of images, both (N,), without gradients.

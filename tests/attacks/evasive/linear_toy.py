@@ -25,12 +25,12 @@ class Linear(Classifier):
         coarse = torch.nn.functional.avg_pool2d(noise, blurred, 1, blurred // 2)
         self.aim, other = coarse.flatten(1)
         self.cue = 0.7 * self.aim + other
-        self.passes = 0
+        self.passes, self.scale = 0, 1.0
 
     def logits(self, images):
         self.passes += 1
         score = (images.mean(1).flatten(1) - 0.5) @ self.aim
-        return torch.stack([-score / 2, score / 2], 1)
+        return self.scale * torch.stack([-score / 2, score / 2], 1)
 
     def excess(self, images):
         return (images.mean(1).flatten(1) - 0.5) @ self.cue

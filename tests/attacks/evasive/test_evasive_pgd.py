@@ -52,6 +52,12 @@ def test_who_knows_the_detector_evades_it_more_often_than_who_does_not(linear, i
     assert misled.float().mean() > aware.float().mean()  # the oblivious one misleads more often; it is seen
 
 
+@pytest.mark.parametrize("scale", [2.0**-20, 2.0**20])
+def test_it_does_not_depend_on_the_scale_of_the_logits(linear, images, scale):
+    expected, linear.scale = attacked(EvasivePGD(epsilon=EPSILON), linear, images), scale
+    assert torch.equal(attacked(EvasivePGD(epsilon=EPSILON), linear, images), expected)
+
+
 def test_the_descent_is_what_evades(linear, images):
     on, off = (linear.evaded(stored(EvasivePGD(epsilon=EPSILON, weight=weight), linear, images)).sum()
                for weight in (1.0, 0.0))

@@ -39,15 +39,17 @@ def attacked(attack, victim, images):
     return quantise(attack.perturb(victim, images, labels_of(images), streams()), 8)
 
 
-def value(victim, images):
-    return torch.maximum(-margin(victim.logits(images), labels_of(images)), victim.excess(images))
+def value(victim, changed, images):
+    """What is least where an image misleads and passes: the margin as of a model that reads the image by 5 logits."""
+    margins, own = (margin(victim.logits(item), labels_of(item)) for item in (changed, images))
+    return torch.maximum(-5 * margins / own.abs(), victim.excess(changed))
 
 
 def test_trying_all_styles_finds_the_least_maximum_by_brute_force(linear, images):
     single = StyleTransferAttack(**{name: option for name, option in STYLES.items() if name != "k"})
     every = [single.in_styles(images, torch.full((len(images),), style)) for style in range(6)]
-    each = torch.stack([value(linear, quantise(images + 0.5 * (full - images), 8)) for full in every])
-    found = value(linear, attacked(EvasiveStyleAttack(opacity=0.5, **STYLES), linear, images))
+    each = torch.stack([value(linear, quantise(images + 0.5 * (full - images), 8), images) for full in every])
+    found = value(linear, attacked(EvasiveStyleAttack(opacity=0.5, **STYLES), linear, images), images)
     torch.testing.assert_close(found, each.min(0).values, atol=1e-4, rtol=0)
     assert (found < each.median(0).values).any()
 
@@ -62,7 +64,7 @@ def test_who_knows_the_detector_evades_it_more_often_than_who_does_not(linear, i
 
 
 def test_tuning_never_loses_what_was_found_without(linear, images):
-    plain, tuned = (value(linear, attacked(EvasiveStyleAttack(tuned=tuned, **STYLES), linear, images))
+    plain, tuned = (value(linear, attacked(EvasiveStyleAttack(tuned=tuned, **STYLES), linear, images), images)
                     for tuned in ("no", "yes"))
     assert (tuned <= plain + 1e-5).all()
     assert (tuned < plain - 1e-2).any()
@@ -74,7 +76,7 @@ def test_halving_ends_just_below_the_alarm(linear, images, monkeypatch):
         seen.append(stored), (-torch.ones(len(stored)), victim.excess(stored)))[1])
     white = torch.where(linear.cue > 0, 1.0, 0.0).reshape(1, 1, *images.shape[-2:]).expand_as(images)
     EvasiveStyleAttack(tuned="yes", **STYLES).try_style(
-        linear, images, white, labels_of(images), torch.ones(len(images)),
+        linear, images, white, labels_of(images), torch.ones(len(images)), torch.ones(len(images)),
         style_file.Best(images, torch.full((len(images),), torch.inf)))
     assert len(seen) == 1 + style_file.ROUNDS
     excess = torch.stack([linear.excess(stored) for stored in seen])
@@ -85,11 +87,18 @@ def test_halving_ends_just_below_the_alarm(linear, images, monkeypatch):
     assert (greatest >= share - 0.03).all()
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_the_choice_does_not_depend_on_the_scale_of_the_logits(linear, images, scale):
+    attack = EvasiveStyleAttack(opacity=0.5, **STYLES)
+    expected, linear.scale = attacked(attack, linear, images), scale
+    assert torch.equal(attacked(attack, linear, images), expected)
+
+
 def test_a_style_that_passes_whole_is_not_searched(linear, images):
     linear.passes = 0
     linear.cue = torch.zeros_like(linear.cue)
     attacked(EvasiveStyleAttack(tuned="yes", **STYLES), linear, images)
-    assert linear.passes == 6
+    assert linear.passes == 1 + 6
 
 
 def test_tuned_and_untuned_share_their_drawings(linear, images, monkeypatch):

@@ -14,7 +14,7 @@ from radversary.attacks.directions import by_mean_magnitude
 from radversary.attacks.goal import goal_of
 from radversary.attacks.gradient.linf import check_epsilon
 from radversary.attacks.gradient.pgd import PGD
-from radversary.attacks.guarded_victim import Evasive, GuardedVictim
+from radversary.attacks.guarded_victim import Evasive, GuardedVictim, scale_free
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.own_faults import gradient_of
 from radversary.core.errors import PlanError
@@ -59,7 +59,8 @@ class EvasivePGD(Evasive, PGD):
     Attributes:
         steps: Number of steps.
         weight: Of the descent at the start; 0 knows the detectors only when it chooses the step to keep.
-        confidence: Margin, in logits, from which on the classifier counts as safely misled.
+        confidence: Margin from which on the classifier counts as safely misled, in logits of a model that reads the
+            image by :data:`radversary.attacks.guarded_victim.TYPICAL` at the first look.
         bits: Bits a pixel of the stored files: each step looks at what would be stored.
 
     Raises:
@@ -92,16 +93,17 @@ class EvasivePGD(Evasive, PGD):
     def climb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
         """Take the steps and return the best of them."""
         victim, attacked = self.guarded(classifier), self.start(images, streams)
-        weight = torch.full((len(images),), self.weight, device=images.device)
+        weight, own = torch.full((len(images),), self.weight, device=images.device), torch.zeros(0)
         kept, best = attacked, torch.full((2, len(images)), -torch.inf, device=images.device)
         for number in range(self.steps + 1):
             seen = self.look(victim, attacked, images, labels)
+            own = own if number else seen.margin
             reached = rank(seen.margin, seen.excess).to(best)
             better = (reached[0] > best[0]) | ((reached[0] == best[0]) & (reached[1] > best[1]))
             kept = torch.where(better.reshape(-1, 1, 1, 1), attacked, kept)
             best = torch.where(better, reached, best)
             length = 2 * self.step_size * (1 - (number + 0.5) / (self.steps + 1))
-            attacked = self.inside(attacked + length * self.direction(seen, weight).sign(), images)
+            attacked = self.inside(attacked + length * self.direction(seen, weight, own).sign(), images)
             weight = torch.where(seen.excess > 0, weight * GROWTH, weight / GROWTH)
         return kept
 
@@ -111,9 +113,16 @@ class EvasivePGD(Evasive, PGD):
         steps = [one_look(victim, stored, labels) for _ in range(self.eot)]
         return Step(*(torch.stack(parts).mean(0) for parts in zip(*steps, strict=True)))
 
-    def direction(self, seen: Step, weight: Tensor) -> Tensor:
-        """Return where the next step goes, (N, C, H, W), with the descent's weights (N,)."""
-        climbs, weights = ((seen.margin < self.confidence).reshape(-1, 1, 1, 1), weight.reshape(-1, 1, 1, 1))
+    def direction(self, seen: Step, weight: Tensor, own: Tensor) -> Tensor:
+        """Return where the next step goes, (N, C, H, W).
+
+        Args:
+            seen: What the last look showed.
+            weight: The descent's weights, (N,).
+            own: Margins at the first look, (N,).
+        """
+        unsure = scale_free(seen.margin, own) < self.confidence
+        climbs, weights = unsure.reshape(-1, 1, 1, 1), weight.reshape(-1, 1, 1, 1)
         mislead, expose = (by_mean_magnitude(self.shared(slope)) for slope in (seen.mislead, seen.expose))
         return climbs * mislead - weights * expose
 

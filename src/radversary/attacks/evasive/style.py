@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from radversary.attacks.base import check_strength
-from radversary.attacks.guarded_victim import Evasive, GuardedVictim, standing
+from radversary.attacks.guarded_victim import Evasive, GuardedVictim, scale_free, standing
 from radversary.attacks.metering import charged_to
 from radversary.attacks.style.bounded import BITS, mixed
 from radversary.attacks.style.worst import WorstStyleAttack
@@ -50,7 +50,8 @@ class Best:
 class EvasiveStyleAttack(Evasive, WorstStyleAttack):
     """Of ``k`` random styles an image the one with the least ``max(-margin, excess)``.
 
-    The margin is the classifier's, positive where it is misled; the excess is the detectors', positive where they
+    The margin is the classifier's, positive where it is misled, on the scale of the image's own before the attack
+    (:func:`radversary.attacks.guarded_victim.scale_free`); the excess is the detectors', positive where they
     raise an alarm. So a style that misleads and passes beats all that only do one of both. Scores are enough: of the
     prediction, and of the anomaly score.
 
@@ -76,8 +77,8 @@ class EvasiveStyleAttack(Evasive, WorstStyleAttack):
 
     @property
     def budget(self) -> Budget:
-        """As many answers as styles are tried, times the opacities looked at, times those that are averaged."""
-        return Budget(queries=self.k * self.eot * (1 + (ROUNDS if self.tuned == "yes" else 0)))
+        """As many answers as styles are tried, times the opacities looked at, and one; times those averaged."""
+        return Budget(queries=self.eot * (1 + self.k * (1 + (ROUNDS if self.tuned == "yes" else 0))))
 
     def ladder(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams,
                strengths: Sequence[float]) -> Iterator[tuple[float, Images]]:
@@ -87,14 +88,16 @@ class EvasiveStyleAttack(Evasive, WorstStyleAttack):
             check_strength("opacity", opacity)
         worst = torch.full((len(images),), torch.inf, device=images.device)
         held = {opacity: Best(images, worst) for opacity in strengths if opacity}
+        own = standing(charged_to(victim, next(iter(held))), images, labels, self.eot)[0] if held else worst
         for stylised, limit in self.drawn(images, streams) if held else ():
             for opacity, best in held.items():
-                self.try_style(charged_to(victim, opacity), images, stylised, labels, limit.clamp(max=opacity), best)
+                self.try_style(charged_to(victim, opacity), images, stylised, labels, own, limit.clamp(max=opacity),
+                               best)
         for opacity in strengths:
             yield opacity, self.kept(images, held[opacity].images) if opacity else images.clone()
 
-    def try_style(self, victim: GuardedVictim, images: Images, stylised: Images, labels: Labels, most: Tensor,
-                  best: Best) -> None:
+    def try_style(self, victim: GuardedVictim, images: Images, stylised: Images, labels: Labels, own: Tensor,
+                  most: Tensor, best: Best) -> None:
         """Look at one style, at the greatest opacity and, where tuned, at those below that halving leads to.
 
         Args:
@@ -102,6 +105,7 @@ class EvasiveStyleAttack(Evasive, WorstStyleAttack):
             images: (N, C, H, W) in [0, 1].
             stylised: The same at full opacity.
             labels: True classes (N,).
+            own: Margins of the images before the attack, (N,).
             most: Greatest opacity of each image, (N,).
             best: What is held so far; better images take their place there.
         """
@@ -109,7 +113,7 @@ class EvasiveStyleAttack(Evasive, WorstStyleAttack):
         for turn in range(1 + (ROUNDS if self.tuned == "yes" else 0)):
             attacked = mixed(images, stylised, tried)
             margins, excess = standing(victim, quantise(attacked, BITS), labels, self.eot)
-            best.take(attacked, torch.maximum(-margins, excess.to(margins)))
+            best.take(attacked, torch.maximum(-scale_free(margins, own), excess.to(margins)))
             passes = excess <= 0
             if not turn and bool(passes.all()):
                 return
