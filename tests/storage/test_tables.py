@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import os
+
 import pandas as pd
 import pytest
 
 from radversary.core.errors import DataError
 from radversary.storage import tables
 from radversary.storage.files import is_sealed, sha256_file
-from radversary.storage.tables import drop_table, keep_table, read_table, refuse_changed
+from radversary.storage.tables import drop_table, keep_table, read_table, refuse_changed, write_table
 
 FRAME = pd.DataFrame({"name": ["a", "b"], "score": [0.5, 0.25]})
 
@@ -50,3 +52,11 @@ def test_a_table_changed_by_hand_is_nobody_s_own(path):
 def test_a_table_is_dropped_with_its_hash(path):
     drop_table(path)
     assert not list(path.parent.iterdir())
+
+
+def test_a_table_in_a_folder_whose_name_is_not_utf8_is_written_and_read(tmp_path):
+    frame = pd.DataFrame({"film": ["a", "b"], "score": [0.5, 1.0]})
+    path = tmp_path / os.fsdecode(b"run\xfe") / "t.parquet"
+    pd.testing.assert_frame_equal(read_table(keep_table(path, frame)), frame)
+    plain = write_table(tmp_path / "t.parquet", frame)
+    assert plain.read_bytes() == path.read_bytes()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -32,11 +31,12 @@ from radversary.core.types import AttackerKnowledge
 from radversary.execution.progress import reporting, track
 from radversary.execution.work import Progress
 from radversary.execution.workers import check_workers, in_workers
-from radversary.storage.files import read_json, sha256_file, sha256_json, write_json, write_text, write_whole
+from radversary.storage.files import read_json, sha256_file, sha256_json, write_json, write_text
 from radversary.storage.hashes import component_hash
 from radversary.storage.locks import locked
 from radversary.storage.plans import plan_text
 from radversary.storage.results import ResultCache
+from radversary.storage.tables import write_table
 
 KEY, COSTS = "audit.json", "costs.json"
 MEASURING = "Attacking, defending, detecting"
@@ -81,7 +81,7 @@ def run_audit(plan: AuditPlan, inputs: AuditInputs, out: Path, *, workers: int =
         write_text(out / "plan.yaml", inputs.document or plan_text(plan))
         tables, spent = measured(context, rows, out, job, workers=workers)
         for name, frame in tables.named():
-            write_whole(out / f"{name}.parquet", partial(frame.to_parquet, index=False))
+            write_table(out / f"{name}.parquet", frame)
         write_json(out / KEY, {"key": key, "seconds": spent})
         result = summarised(context, inputs, rows, tables, out, {"attack, defend and detect": spent})
         write_json(out / "environment.json", environment())

@@ -18,8 +18,8 @@ from radversary.guard_evaluation.setup import CLEAN, IDENTITY, GuardEvaluationCo
 from radversary.imaging.intensity import quantise
 from radversary.imaging.png import decode_png, encode_png, png_round_trip
 from radversary.imaging.reencoding import HARMLESS, STORED
-from radversary.storage.files import is_sealed, write_whole
-from radversary.storage.tables import drop_table, keep_table, read_table
+from radversary.storage.files import is_sealed
+from radversary.storage.tables import drop_table, keep_table, read_table, write_table
 
 SCORE = "score_"
 """How the columns of the detectors' own scores begin."""
@@ -146,5 +146,5 @@ def measured(context: GuardEvaluationContext, out: Path) -> pd.DataFrame:
     order = {label: place for place, label in enumerate((CLEAN, *HARMLESS, *context.attacks))}
     joined = joined.assign(_place=joined["attack"].map(order)).sort_values(["_place", "strength", "row"])
     joined = joined.drop(columns="_place").reset_index(drop=True)
-    write_whole(out / "scores.parquet", lambda part: joined.drop(columns="row").to_parquet(part, index=False))
+    write_table(out / "scores.parquet", joined.drop(columns="row"))
     return joined

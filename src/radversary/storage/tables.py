@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 import pyarrow.parquet
@@ -33,8 +34,10 @@ def read_table(path: Path, *, columns: Sequence[str] = (), remedy: str = "") -> 
     """
     way_out = f"; {remedy}" if remedy else ""
     try:
-        _refuse_huge(path)
-        table = pyarrow.parquet.read_table(path)
+        with path.open("rb") as file:  # Arrow opens no path that is not UTF-8
+            _refuse_huge(file)
+            file.seek(0)
+            table = pyarrow.parquet.read_table(file)
         table.validate(full=True)  # texts are looked at now, not where they are first used
         frame: pd.DataFrame = table.to_pandas()
     except FileNotFoundError as problem:
@@ -64,6 +67,20 @@ def refuse_changed(folder: Path, known: Mapping[str, str], *, remedy: str) -> No
                             f"trusted; {remedy}")
 
 
+def write_table(path: Path, frame: pd.DataFrame) -> Path:
+    """Write a table as Parquet, whole or not at all, without its index.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+
+    def write(part: Path) -> None:
+        with part.open("wb") as file:  # Arrow opens no path that is not UTF-8
+            frame.to_parquet(file, index=False)
+
+    return write_whole(path, write)
+
+
 def keep_table(path: Path, frame: pd.DataFrame) -> Path:
     """Keep a table for later, sealed, so that :func:`radversary.storage.files.is_sealed` knows it for one's own.
 
@@ -71,7 +88,7 @@ def keep_table(path: Path, frame: pd.DataFrame) -> Path:
         StorageError: The disk refused.
     """
     seal_of(path).unlink(missing_ok=True)
-    write_whole(path, lambda part: frame.to_parquet(part, index=False))
+    write_table(path, frame)
     seal(path)
     return path
 
@@ -82,9 +99,9 @@ def drop_table(path: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _refuse_huge(path: Path) -> None:
-    with pyarrow.parquet.ParquetFile(path) as file:
-        rows, width = file.metadata.num_rows, len(file.schema_arrow)
+def _refuse_huge(file: BinaryIO) -> None:
+    whole = pyarrow.parquet.ParquetFile(file)
+    rows, width = whole.metadata.num_rows, len(whole.schema_arrow)
     if rows * max(width, 1) > CELLS:
         raise ValueError(f"it claims {rows} rows of {width} columns")
     ask_memory(8 * rows * width, what="it", error=ValueError)
