@@ -45,13 +45,13 @@ def characteristics(frame: pd.DataFrame) -> pd.DataFrame:
         >>> characteristics(pd.DataFrame([row])).iloc[0].tolist()
         ['PA', 'unknown', '40-59', 'DX', 'x', '9x8', 'jpeg 8 bit grey']
     """
-    modality = frame["modality"] if "modality" in frame else pd.Series("", index=frame.index)
+    nothing = pd.Series("", index=frame.index)
+    modality, colour = (frame.get(name, nothing) for name in ("modality", "colour"))
     age = pd.cut(frame["age"].astype("float64"), bins=list(_BANDS), right=False, labels=list(_BAND_NAMES))
     columns = {"view": frame["view"], "sex": frame["sex"], "age": age.astype(object), "modality": modality,
                "source": frame["source"],
                "image size": frame["width"].astype(str) + "x" + frame["height"].astype(str),
-               "file kind": frame["kind"].str.lower() + " " + frame["stored_bits"].astype(str) + " bit "
-               + frame["colour"]}
+               "file kind": frame["kind"].str.lower() + " " + frame["stored_bits"].astype(str) + " bit " + colour}
     text = pd.DataFrame({name: columns[name].astype(object) for name in METADATA})
     return text.where(text.notna() & (text != ""), "unknown").astype(str)
 

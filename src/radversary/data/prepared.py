@@ -26,7 +26,7 @@ from radversary.storage.files import sha256_file, sha256_json
 RECORD: Final = "prepared.json"
 IMAGES: Final = "images.npy"
 FILES: Final = (IMAGES, "table.csv", "left_out.csv")
-FACTS: Final = ("kind", "colour", "width", "height", "stored_bits", "bits", "file_sha256", "pixels_sha256")
+FACTS: Final = ("kind", "width", "height", "stored_bits", "bits", "file_sha256", "pixels_sha256")
 """Columns that preparing adds to a table."""
 FORMAT: Final = 4
 """Raised whenever the same files would give other bytes, so that old folders are made anew."""
