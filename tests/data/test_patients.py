@@ -76,7 +76,7 @@ def test_contradicted_patients_are_not_said_to_be_proved_to_lie_in_one_part(tmp_
     report = check_data(prepare_images(table.with_split(parts), size=32, folder=tmp_path / "out"))
     assert not any("patient" in sentence for sentence in report.proved)
     assert report.unproved == (
-        "whether a patient is in two parts: table and DICOM headers name different patients for 4 of 8 images and "
+        "whether a patient is in two parts: table and DICOM headers name different patients for 4 of 8 images; "
         f"{MIXED}those of 4 images from a table, those of 4 images from DICOM headers",)
     assert any(warning.startswith(MIXED) for warning in report.warnings)
 

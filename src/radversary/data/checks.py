@@ -116,7 +116,7 @@ def _doubts(prepared: PreparedImages) -> Iterator[tuple[str, str]]:
     without = int((frame["split"] == "").sum())
     unsplit = f"{without} of {len(frame)} images are in no part" if without else ""
     unsplit = unsplit or ("all images are in one part" if len(prepared.parts) < 2 else "")
-    if why := unsplit or " and ".join(doubts_on_patients(frame)):
+    if why := unsplit or "; ".join(doubts_on_patients(frame)):
         yield "patient", why
     if unsplit:
         yield "film", unsplit
