@@ -29,6 +29,13 @@ def folder(tmp_path, clean):
     return tmp_path
 
 
+def test_a_film_that_several_rows_name_is_learned_from_once(folder):
+    (folder / "films.csv").write_text("file,view\nf0.png,AP\n./f0.png,PA\nf1.png,PA\nf0.png,AP\n")
+    films = read_films(folder / "films.csv", CARD)
+    assert films.names == ("f0.png", "f1.png")
+    assert films.groups("view") == ["AP", "PA"]
+
+
 def test_a_folder_s_films_come_sorted_at_the_classifier_s_size(folder, clean):
     (folder / "notes.txt").write_text("not a film")
     films = read_films(folder, CARD)

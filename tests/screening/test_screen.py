@@ -80,13 +80,26 @@ def test_films_themselves_may_be_given(telling, studies, tmp_path):
     assert [path.name.removesuffix(".heat.png")[-7:] for path in paths] == ["A_1.png", "B_1.png"]
 
 
-def test_rows_of_one_file_in_a_table_do_not_overwrite_each_other(telling, studies, tmp_path):
+def test_rows_of_one_file_in_a_table_are_one_film(guard, studies, tmp_path):
     table = tmp_path / "films.csv"
-    rows = pd.DataFrame({"file": ["A/1.png", "A/1.png", "B/../A/1.png"], "view": ["AP", "PA", "AP"]})
+    rows = pd.DataFrame({"file": ["A/1.png", "A/1.png", "./A/1.png", "B/../A/1.png", "A/2.png"],
+                         "view": ["AP", "PA", "AP", "AP", "PA"]})
     rows.to_csv(table, index=False)
-    maps = HeatMaps(telling, tmp_path / "heat")
-    paths = [maps.draw(item) for item in screen_places(telling, [table])]
-    assert len({path.name.casefold() for path in paths}) == 3
+    found = [item.verdict for item in screen_places(guard, [table])]
+    assert [verdict.image for verdict in found] == ["A/1.png", "A/2.png"]
+
+
+def test_a_film_that_several_places_lead_to_is_screened_once(guard, studies, tmp_path):
+    first, second = studies
+    (tmp_path / "link").symlink_to(second)
+    (tmp_path / "link.png").symlink_to(first / "1.png")
+    (tmp_path / "films.csv").write_text("file\nA/1.png\nB/2.png\nabsent.png\n")
+    for places, count in (([tmp_path, first], 4), ([first, tmp_path], 4), ([first / "1.png", first], 2),
+                          ([second, tmp_path / "link"], 2), ([tmp_path / "link.png", first / "1.png"], 1),
+                          ([tmp_path / "films.csv", first, second], 5)):
+        found = [item.verdict for item in screen_places(guard, places)]
+        assert len(found) == count
+        assert found[0].place == str(places[0])
 
 
 @pytest.mark.parametrize("names", [("a/b.png", "a_b.png"), ("Film.png", "film.png"), ("a b.png", "a/b.png"),

@@ -24,10 +24,14 @@ def attack(
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.")] = 42,
     device: DeviceOption = "auto",
 ) -> None:
-    """Attack images at one or more strengths; no model is needed for attacks that look at none."""
+    """Attack images at one or more strengths; no model is needed for attacks that look at none.
+
+    No film is overwritten: the folder of the attacked images is none of those that films are taken from, and a picture
+    of another film or another attack that lies there stays. The same command may be repeated.
+    """
     from radversary.attacks.registry import ATTACKS
     from radversary.cli.data import source_options
-    from radversary.cli.pictures import attack_file, image_files, note_attacked
+    from radversary.cli.pictures import attack_file, image_files, note_attacked, refuse_among_inputs
     from radversary.core.errors import DataError, UnreadableImageError
     from radversary.execution.devices import select_device
     from radversary.imaging.image import rule_of
@@ -35,20 +39,24 @@ def attack(
     chosen = ATTACKS.create(name, **source_options(name, None, None, option))
     place = select_device(device)
     rule = rule_of(size=size, resize=resize, interpolation=interpolation)
-    files, left_out = image_files(images), []
+    files, strengths = image_files(images), strength or [1.0]
+    refuse_among_inputs(files, images, out, strengths)
     made: list[Path] = []
-    for path, film in files.items():
-        try:
-            written = attack_file(chosen, path, film, out, rule=rule, seed=seed, strengths=strength or [1.0],
-                                  device=place)
-        except UnreadableImageError as error:
-            say(f"left out: {error}")
-            left_out.append(error)
-            continue
-        made += written
-        for target in written:
-            tell_result(str(target))
-    note_attacked(made, out)
+    left_out: list[UnreadableImageError] = []
+    try:
+        for path, film in files.items():
+            if film != path.stem:
+                say(f"{path} is called {film} in {out}")
+            try:
+                for target in attack_file(chosen, path, film, out, rule=rule, seed=seed, strengths=strengths,
+                                          device=place):
+                    made.append(target)
+                    tell_result(str(target))
+            except UnreadableImageError as error:
+                say(f"left out: {error}")
+                left_out.append(error)
+    finally:
+        note_attacked(made, out)
     if len(left_out) == len(files):
         raise DataError(f"none of {len(files)} files could be attacked; the first: {left_out[0]}")
     say(f"{len(files) - len(left_out)} of {len(files)} images attacked with {chosen!r}")

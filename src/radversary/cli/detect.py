@@ -32,7 +32,10 @@ def detect(
     from radversary.imaging.image import check_side
     from radversary.imaging.intensity import resize
     from radversary.imaging.similarity import WINDOW
+    from radversary.storage.files import refuse_inputs
 
+    if evidence is not None:
+        refuse_inputs([evidence], [original, suspect])
     rule = ThesisRule(edge_threshold=edge_threshold, ssim_threshold=ssim_threshold)
     place = image_device(select_device(device))
     clean, doubt = (own_size(read_film(film)).to(place) for film in (original, suspect))

@@ -11,7 +11,8 @@ import numpy as np
 
 from radversary.core.errors import MissingPartError, UnreadableImageError
 from radversary.data.dicom_greys import shown
-from radversary.data.dicom_tags import TAGS, padding_of, spacing_of, tags_of, text, whole
+from radversary.data.dicom_tables import STRAY
+from radversary.data.dicom_tags import TAGS, code_range, copied, padding_of, spacing_of, tags_of, text, whole
 from radversary.imaging.image import Image
 from radversary.imaging.intensity import DEEPEST
 
@@ -56,8 +57,10 @@ def image_of(film: Dataset, name: str, *, largest: int) -> Image:
     The VOI table goes before windows, and the first window that shows more than one grey level before the next. Without
     either, an 8-bit film keeps its full range, and a deeper one is stretched from its own darkest to its own brightest
     pixel, padding left out: detectors rarely fill the bits that they declare. What a tag declares gives way where the
-    data contradict it: a table whose entries take fewer or more bits than its descriptor says, samples beyond Bits
-    Stored, a window or table that leaves one single level.
+    data contradict it: a table whose entries are far from the range that its descriptor says
+    (:meth:`radversary.data.dicom_tables.Table.white`), many samples beyond Bits Stored (single ones are cut off), a
+    rescale, window or table that leaves one single level. A Rescale Slope alone has the Intercept 0, an Intercept alone
+    the Slope 1.
 
     Args:
         film: The data set; not changed.
@@ -143,7 +146,7 @@ def _completed(film: Dataset) -> Dataset:
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian
 
-    film = _copied(film)
+    film = copied(film)
     photometric = text(film, "PhotometricInterpretation").upper().replace("CHROME ", "CHROME")
     stored, allocated = whole(film, "BitsStored"), whole(film, "BitsAllocated")
     if photometric:
@@ -160,16 +163,6 @@ def _completed(film: Dataset) -> Dataset:
         film.file_meta = FileMetaDataset()
         film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return film
-
-
-def _copied(film: Dataset) -> Dataset:
-    """Return a data set to which elements may be added, or put in another's place; the given one keeps its own."""
-    from pydicom import Dataset
-
-    made = Dataset()
-    made.update(film)
-    made.file_meta = getattr(film, "file_meta", None)
-    return made
 
 
 _NEEDED = (("BitsStored", "(0028,0101) Bits Stored"), ("BitsAllocated", "(0028,0100) Bits Allocated"),
@@ -202,15 +195,13 @@ def _samples(film: Dataset) -> tuple[np.ndarray, int]:
     stored, allocated, syntax = int(film.BitsStored), int(film.BitsAllocated), film.file_meta.TransferSyntaxUID
     native = syntax.is_transfer_syntax and not syntax.is_compressed
     if not native or stored >= allocated:
-        samples = film.pixel_array
-        return samples, max(stored, _bits_taken(samples, film))
+        return _settled(film.pixel_array, film, stored)
     # pydicom blanks the bits above Bits Stored: right where they hold an overlay, and wrong where they hold the film.
-    unmasked = _copied(film)
+    unmasked = copied(film)
     unmasked.add_new("BitsStored", "US", allocated)
     unmasked.add_new("HighBit", "US", allocated - 1)
     samples = unmasked.pixel_array
-    taken = _bits_taken(samples, film)
-    if taken <= stored:
+    if _bits_taken(samples, film) <= stored:
         return samples, stored
     shift = whole(film, "HighBit") + 1 - stored
     if 0 < shift <= allocated - stored and not (samples & ((1 << shift) - 1)).any():
@@ -218,7 +209,23 @@ def _samples(film: Dataset) -> tuple[np.ndarray, int]:
     extended = film.PixelRepresentation == 1 and samples.min() >= 0 and int(samples.max()).bit_length() <= stored
     if extended or _has_embedded_overlay(film):
         return film.pixel_array, stored
-    return samples, taken
+    return _settled(samples, film, stored)
+
+
+def _settled(samples: np.ndarray, film: Dataset, stored: int) -> tuple[np.ndarray, int]:
+    """Return samples and their bits: Bits Stored where nearly all keep to it, else as many as they take.
+
+    PS3.5 8.1.1 leaves the bits beyond Bits Stored out of a sample's value. Where one sample in :data:`STRAY` at most
+    goes beyond (a hot pixel, an overshoot), these are set to the end of the range; where more do, Bits Stored is wrong.
+    """
+    taken = _bits_taken(samples, film)
+    if taken <= stored:
+        return samples, stored
+    kept, padding = np.clip(samples, *code_range(film, stored)), padding_of(film)
+    if padding is not None:
+        kept = np.where(samples == padding, samples, kept)
+    few = STRAY * np.count_nonzero(kept != samples) <= samples.size
+    return (kept, stored) if few else (samples, taken)
 
 
 def _misfit(samples: np.ndarray, film: Dataset, bits: int) -> str:

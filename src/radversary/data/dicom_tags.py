@@ -47,10 +47,30 @@ def numbers(film: Dataset, word: str) -> tuple[float, ...]:
     return tuple(values) if all(map(math.isfinite, values)) else ()
 
 
+def number(film: Dataset, word: str, default: float) -> float:
+    """Return the one number that a tag holds, ``default`` where it holds none or several."""
+    values = numbers(film, word)
+    return values[0] if len(values) == 1 else default
+
+
 def whole(film: Dataset, word: str, default: int = 0) -> int:
     """Return the one whole number that a tag holds, ``default`` where it holds none or several."""
-    values = numbers(film, word)
-    return int(values[0]) if len(values) == 1 else default
+    return int(number(film, word, default))
+
+
+def code_range(film: Dataset, bits: int) -> tuple[int, int]:
+    """Return the smallest and the largest sample value of some bits, signed where the film's samples are."""
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if film.PixelRepresentation else (0, (1 << bits) - 1)
+
+
+def copied(film: Dataset) -> Dataset:
+    """Return a data set to which elements may be added, or put in another's place; the given one keeps its own."""
+    from pydicom import Dataset
+
+    made = Dataset()
+    made.update(film)
+    made.file_meta = getattr(film, "file_meta", None)
+    return made
 
 
 def text(film: Dataset, word: str) -> str:

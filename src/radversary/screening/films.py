@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -167,8 +168,27 @@ def films_at(place: Path) -> list[Film]:
     return [Film(place, written(place.name))]
 
 
+def unseen(films: Iterable[Film], seen: set[str]) -> list[Film]:
+    """Return the films that are not among those seen before, each file once whatever names and links lead to it.
+
+    Args:
+        films: Films, in order; of several that are one file the first is kept.
+        seen: Real paths of films seen before; those returned are added.
+    """
+    kept = list[Film]()
+    for film in films:
+        try:
+            real = os.path.realpath(film.path)
+        except ValueError:  # a name that no file can have
+            real = str(film.path)
+        if real not in seen:
+            seen.add(real)
+            kept.append(film)
+    return kept
+
+
 def in_table(path: Path) -> list[Film]:
-    """List the films of a CSV table; its paths start from its own folder.
+    """List the films of a CSV table, each once, by its first row; its paths start from its own folder.
 
     Raises:
         MissingColumnError: No column for the file.
@@ -181,9 +201,9 @@ def in_table(path: Path) -> list[Film]:
     patients = frame["patient_id"] if "patient_id" in frame else pd.Series("", index=frame.index)
     known = [name for name in GROUPS if name in frame]
     rows = zip(frame["path"], patients, frame.to_dict("records"), strict=True)
-    found = [Film(located(path.parent, name), written_path(name), patient,
-                  tuple((key, str(facts[key])) for key in known))
-             for name, patient, facts in rows if written_path(name)]
+    found = unseen((Film(located(path.parent, name), written_path(name), patient,
+                         tuple((key, str(facts[key])) for key in known))
+                    for name, patient, facts in rows if written_path(name)), set())
     if not found:
         raise DataError(f"{path} names no file")
     return found

@@ -13,7 +13,7 @@ from radversary.core.errors import RadversaryError
 from radversary.core.types import Images
 from radversary.data.prepared import PreparedImages
 from radversary.imaging.source import BATCH, source_of
-from radversary.screening.films import Film, Films, decoded, films_at, gathered, of_run, prepared_in
+from radversary.screening.films import Film, Films, decoded, films_at, gathered, of_run, prepared_in, unseen
 from radversary.screening.guard import Guard
 from radversary.screening.verdicts import Verdict, refused
 
@@ -47,7 +47,8 @@ def screen_places(guard: Guard, places: Sequence[Path], *, part: str = "test") -
 
     Args:
         guard: A calibrated guard.
-        places: Images, folders of images, CSV tables, or runs' folders; one that is given twice is screened once.
+        places: Images, folders of images, CSV tables, or runs' folders. A place that is given twice, and a film that
+            several places or rows lead to, is screened once, where it comes first.
         part: Which part of a run's images.
 
     Yields:
@@ -60,7 +61,8 @@ def screen_places(guard: Guard, places: Sequence[Path], *, part: str = "test") -
     """
     guard.calibrated()
     different = {place.resolve(): place for place in reversed(places)}
-    sources = [(place, _source(place, guard.classifier.card, part)) for place in reversed(different.values())]
+    seen: set[str] = set()
+    sources = [(place, _source(place, guard.classifier.card, part, seen)) for place in reversed(different.values())]
     for place, source in sources:
         for read in _chunks(source, guard):
             yield from (replace(item, verdict=replace(item.verdict, place=str(place))) for item in _judged(guard, read))
@@ -76,9 +78,10 @@ class _Read:
     reason: str = ""
 
 
-def _source(place: Path, card: ModelCard, part: str) -> Films | list[Film]:
+def _source(place: Path, card: ModelCard, part: str, seen: set[str]) -> Films | list[Film]:
+    """Return the films at a place but for those seen at another."""
     prepared = prepared_in(place)
-    return films_at(place) if prepared is None else of_run(PreparedImages.load(prepared), card, part)
+    return unseen(films_at(place), seen) if prepared is None else of_run(PreparedImages.load(prepared), card, part)
 
 
 def _chunks(source: Films | list[Film], guard: Guard) -> Iterator[list[_Read]]:

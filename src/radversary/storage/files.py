@@ -8,12 +8,12 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from radversary.core.errors import StorageError
+from radversary.core.errors import InputError, StorageError
 from radversary.core.text import page, quoted, shortened
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
@@ -185,6 +185,30 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):
         return False
+
+
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse to write over a file that is read, by whatever name or link.
+
+    Args:
+        outputs: Where files shall be written.
+        inputs: Files that are read.
+
+    Raises:
+        InputError: An output is one of the inputs.
+    """
+    known: dict[tuple[int, int] | None, Path] = {file: path for path in inputs if (file := _identity(path)) is not None}
+    for path in outputs:
+        if (file := _identity(path)) in known:
+            raise InputError(f"{path} would overwrite {known[file]}, which is read; choose another place for it")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def seal(path: Path) -> Path:
