@@ -13,7 +13,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 from test_dicom import CODES, shown, table, write
 
 from radversary.core.errors import UnreadableImageError
-from radversary.data.reading import read_image
+from radversary.data.reading import read_image, read_tags
 
 FULL = CODES / 4095.0
 SQUARES = [code * code // 4095 for code in range(4096)]  # a table that is not the identity, up to 4095
@@ -221,11 +221,30 @@ def test_implicit_encoding_with_ambiguous_tables_reads_the_same(tmp_path) -> Non
     np.testing.assert_array_equal(shown(tmp_path / "b.dcm"), shown(path))
 
 
-def test_a_deflated_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch) -> None:
-    path = write(tmp_path / "a.dcm")
+def deflated(path: Path) -> Path:
     film = dcmread(path)
     film.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     film.save_as(path)
+    return path
+
+
+def test_the_header_of_a_deflated_film_is_read_and_no_bomb_is_unpacked(tmp_path, monkeypatch) -> None:
+    path = deflated(write(tmp_path / "a.dcm", PatientID="P7", ViewPosition="AP", Modality="CR"))
+    assert (read_tags(path)["PatientID"], read_tags(path)["ViewPosition"]) == ("P7", "AP")
+    assert read_tags(path).items() <= read_image(path).tags.items()
+    monkeypatch.setattr("radversary.data.dicom._HEADER", 1000)
+    assert read_tags(path)["PatientID"] == "P7"
+    head = path.read_bytes()
+    start = 144 + int.from_bytes(head[140:144], "little")
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    path.write_bytes(head[:start] + deflate.compress(b"\0" * 10**6) + deflate.flush())
+    assert read_tags(path) == {}
+    path.write_bytes(head[:start] + b"no deflated data")
+    assert read_tags(path) == {}
+
+
+def test_a_deflated_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch) -> None:
+    path = deflated(write(tmp_path / "a.dcm"))
     np.testing.assert_allclose(shown(path), FULL, atol=1e-6)
     monkeypatch.setattr("radversary.data.reading.LARGEST", 100)
     deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)

@@ -198,7 +198,7 @@ def headed(root: Path, rows: list[tuple[str, dict[str, object]]], **more: object
     for name, tags in rows:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         samples = rng.integers(0, 256, (64, 64), dtype=np.uint8)
-        write_dicom(root / name, samples, Modality="CR", **{**more, **tags})
+        write_dicom(root / name, samples, **{"Modality": "CR", **more, **tags})
     return root
 
 

@@ -13,6 +13,7 @@ from radversary.core.types import Estimate
 from radversary.data.cells import bare, spelt_apart
 from radversary.data.confounds import METADATA, characteristics, floors
 from radversary.data.duplicates import Duplicate, find_duplicates
+from radversary.data.patients import doubts_on_patients, mixed_sources
 from radversary.data.prepared import PreparedImages
 from radversary.data.table import PARTS, UNKNOWN_PATIENT
 from radversary.storage.documents import read_document
@@ -115,9 +116,7 @@ def _doubts(prepared: PreparedImages) -> Iterator[tuple[str, str]]:
     without = int((frame["split"] == "").sum())
     unsplit = f"{without} of {len(frame)} images are in no part" if without else ""
     unsplit = unsplit or ("all images are in one part" if len(prepared.parts) < 2 else "")
-    stand_in = int(frame["patient_id"].str.startswith(UNKNOWN_PATIENT).sum())
-    unknown = f"the patients of {stand_in} of {len(frame)} images are not known" if stand_in else ""
-    if why := unsplit or unknown:
+    if why := unsplit or "; ".join(doubts_on_patients(frame)):
         yield "patient", why
     if unsplit:
         yield "film", unsplit
@@ -146,6 +145,8 @@ def _table_warnings(prepared: PreparedImages) -> Iterator[str]:
     if not prepared.table.patients_known:
         yield ("the patients of some images are not known: each such image counts as its own patient, so that films of "
                "one person may lie in training and test, and the intervals are too narrow")
+    if mixed := mixed_sources(frame):
+        yield mixed
     if prepared.left_out:
         yield f"files left out because they cannot be read: {len(prepared.left_out)} (left_out.csv names them)"
     yield from spelling(frame, prepared.classes)

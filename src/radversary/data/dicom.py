@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
+_HEADER = 16 * 2**20  # bytes of a deflated data set in which the tags are looked for
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
@@ -83,7 +84,8 @@ def image_of(film: Dataset, name: str, *, largest: int) -> Image:
     try:
         samples, bits = _samples(film)
         if not (refusal := _misfit(samples, film, bits)):
-            return Image(_looked_up(samples, film, bits), max(8, bits), spacing_of(film), tags_of(film))
+            tags = {**tags_of(film), "colour": film.PhotometricInterpretation.lower(), "stored_bits": str(bits)}
+            return Image(_looked_up(samples, film, bits), max(8, bits), spacing_of(film), tags)
     except Exception as error:  # pydicom and its decoders raise any kind on damaged files
         raise UnreadableImageError(name, _reason(film, error)) from error
     raise UnreadableImageError(name, refusal)
@@ -100,9 +102,10 @@ def read_header_tags(path: Path) -> dict[str, str]:
 
     try:
         with path.open("rb") as file:
-            if _DEFLATED in file.read(1024):
-                return {}  # it would be unpacked whole, pixels and all
-        return tags_of(dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS)))
+            start = _deflated_from(file.read(1024))
+            file.seek(start)
+            source = BytesIO(_unpacked(file.read(_HEADER), limit=_HEADER)) if start else path
+        return tags_of(dcmread(source, stop_before_pixels=True, specific_tags=list(TAGS), force=bool(start)))
     except Exception:  # a damaged header raises any kind; reading the film says why
         return {}
 
@@ -116,16 +119,26 @@ def _need_pydicom(name: str) -> None:
 
 def _refuse_inflated(data: bytes, name: str, *, limit: int) -> None:
     """Refuse a deflated data set that unpacks to more than any film takes."""
-    head = data[128:1024]
-    if _DEFLATED not in head or head[4:8] != b"\x02\0\0\0":
+    if not (start := _deflated_from(data[:1024])):
         return
-    start = 144 + int.from_bytes(data[140:144], "little")  # the length of the file meta information comes first
     try:
-        unpacked = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[start:], limit + 1)
+        unpacked = _unpacked(data[start:], limit=limit + 1)
     except zlib.error as error:
         raise UnreadableImageError(name, f"damaged or truncated ({error})") from error
     if len(unpacked) > limit:
         raise UnreadableImageError(name, f"it unpacks to more than the {limit} bytes allowed")
+
+
+def _deflated_from(start: bytes) -> int:
+    """Return the place at which a file's deflated data set begins, 0 where it is not deflated."""
+    head = start[128:]
+    if _DEFLATED not in head or head[4:8] != b"\x02\0\0\0":
+        return 0
+    return 144 + int.from_bytes(head[12:16], "little")  # the length of the file meta information comes first
+
+
+def _unpacked(data: bytes, *, limit: int) -> bytes:
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, limit)
 
 
 def _completed(film: Dataset) -> Dataset:
