@@ -43,7 +43,7 @@ def read_dicom(data: bytes, name: str, *, largest: int) -> Image:
 
     _refuse_inflated(data, name, limit=4 * 3 * largest)
     try:
-        film = dcmread(BytesIO(data))
+        film = dcmread(BytesIO(data), force=True)  # a preamble may be absent
     except Exception as error:  # a damaged header raises any kind
         raise UnreadableImageError(name, f"damaged DICOM header ({_first(error)})") from error
     return image_of(film, name, largest=largest)
@@ -99,7 +99,7 @@ def read_header_tags(path: Path) -> dict[str, str]:
         with path.open("rb") as file:
             if _DEFLATED in file.read(1024):
                 return {}  # it would be unpacked whole, pixels and all
-        return tags_of(dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS)))
+        return tags_of(dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS), force=True))
     except Exception:  # a damaged header raises any kind; reading the film says why
         return {}
 
@@ -113,10 +113,11 @@ def _need_pydicom(name: str) -> None:
 
 def _refuse_inflated(data: bytes, name: str, *, limit: int) -> None:
     """Refuse a deflated data set that unpacks to more than any film takes."""
-    head = data[128:1024]
-    if _DEFLATED not in head or head[4:8] != b"\x02\0\0\0":
+    begin = 132 if data[128:132] == b"DICM" else 0
+    head = data[begin:1024]
+    if _DEFLATED not in head or head[:4] != b"\x02\0\0\0":
         return
-    start = 144 + int.from_bytes(data[140:144], "little")  # the length of the file meta information comes first
+    start = begin + 12 + int.from_bytes(head[8:12], "little")  # the length of the file meta information comes first
     try:
         unpacked = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[start:], limit + 1)
     except zlib.error as error:
