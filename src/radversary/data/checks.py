@@ -13,6 +13,7 @@ from radversary.core.types import Estimate
 from radversary.data.cells import bare, spelt_apart
 from radversary.data.confounds import METADATA, characteristics, floors
 from radversary.data.duplicates import Duplicate, find_duplicates
+from radversary.data.film_folders import LISTED
 from radversary.data.prepared import PreparedImages
 from radversary.data.table import PARTS, UNKNOWN_PATIENT
 from radversary.storage.documents import read_document
@@ -117,10 +118,12 @@ def _doubts(prepared: PreparedImages) -> Iterator[tuple[str, str]]:
     unsplit = unsplit or ("all images are in one part" if len(prepared.parts) < 2 else "")
     stand_in = int(frame["patient_id"].str.startswith(UNKNOWN_PATIENT).sum())
     unknown = f"the patients of {stand_in} of {len(frame)} images are not known" if stand_in else ""
-    if why := unsplit or unknown:
+    twice = int((frame[LISTED].fillna("") != "").sum()) if LISTED in frame else 0
+    listed = f"links list {twice} of {len(frame)} images in two parts or classes" if twice else ""
+    if why := unsplit or listed or unknown:
         yield "patient", why
-    if unsplit:
-        yield "film", unsplit
+    if why := unsplit or listed:
+        yield "film", why
 
 
 def _counts(frame: pd.DataFrame, part: pd.Series[str]) -> dict[str, dict[str, dict[str, int]]]:
