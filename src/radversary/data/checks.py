@@ -13,6 +13,7 @@ from radversary.core.types import Estimate
 from radversary.data.cells import bare, spelt_apart
 from radversary.data.confounds import METADATA, characteristics, floors
 from radversary.data.duplicates import Duplicate, find_duplicates
+from radversary.data.film_folders import LISTED
 from radversary.data.patients import doubts_on_patients, mixed_sources
 from radversary.data.prepared import PreparedImages
 from radversary.data.table import PARTS, UNKNOWN_PATIENT
@@ -116,10 +117,12 @@ def _doubts(prepared: PreparedImages) -> Iterator[tuple[str, str]]:
     without = int((frame["split"] == "").sum())
     unsplit = f"{without} of {len(frame)} images are in no part" if without else ""
     unsplit = unsplit or ("all images are in one part" if len(prepared.parts) < 2 else "")
-    if why := unsplit or "; ".join(doubts_on_patients(frame)):
+    twice = int((frame[LISTED].fillna("") != "").sum()) if LISTED in frame else 0
+    listed = f"links list {twice} of {len(frame)} images in two parts or classes" if twice else ""
+    if why := unsplit or listed or "; ".join(doubts_on_patients(frame)):
         yield "patient", why
-    if unsplit:
-        yield "film", unsplit
+    if why := unsplit or listed:
+        yield "film", why
 
 
 def _counts(frame: pd.DataFrame, part: pd.Series[str]) -> dict[str, dict[str, dict[str, int]]]:

@@ -45,7 +45,7 @@ def read_dicom(data: bytes, name: str, *, largest: int) -> Image:
 
     _refuse_inflated(data, name, limit=4 * 3 * largest)
     try:
-        film = dcmread(BytesIO(data))
+        film = dcmread(BytesIO(data), force=True)  # a preamble may be absent
     except Exception as error:  # a damaged header raises any kind
         raise UnreadableImageError(name, f"damaged DICOM header ({_first(error)})") from error
     return image_of(film, name, largest=largest)
@@ -105,7 +105,7 @@ def read_header_tags(path: Path) -> dict[str, str]:
             start = _deflated_from(file.read(1024))
             file.seek(start)
             source = BytesIO(_unpacked(file.read(_HEADER), limit=_HEADER)) if start else path
-        return tags_of(dcmread(source, stop_before_pixels=True, specific_tags=list(TAGS), force=bool(start)))
+        return tags_of(dcmread(source, stop_before_pixels=True, specific_tags=list(TAGS), force=True))
     except Exception:  # a damaged header raises any kind; reading the film says why
         return {}
 
@@ -131,10 +131,11 @@ def _refuse_inflated(data: bytes, name: str, *, limit: int) -> None:
 
 def _deflated_from(start: bytes) -> int:
     """Return the place at which a file's deflated data set begins, 0 where it is not deflated."""
-    head = start[128:]
-    if _DEFLATED not in head or head[4:8] != b"\x02\0\0\0":
+    begin = 132 if start[128:132] == b"DICM" else 0
+    head = start[begin:]
+    if _DEFLATED not in head or head[:4] != b"\x02\0\0\0":
         return 0
-    return 144 + int.from_bytes(head[12:16], "little")  # the length of the file meta information comes first
+    return begin + 12 + int.from_bytes(head[8:12], "little")  # the length of the file meta information comes first
 
 
 def _unpacked(data: bytes, *, limit: int) -> bytes:

@@ -6,14 +6,16 @@ import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 
 from radversary.core.errors import DataError, PlanError
-from radversary.data.class_folders import films_in_classes
+from radversary.data.class_folders import Level
 from radversary.data.columns import FACTS, ours
 from radversary.data.csv_files import read_csv
+from radversary.data.film_folders import films_in_classes
 from radversary.data.headers import with_headers
 from radversary.data.joining import join
 from radversary.data.names import written
@@ -25,7 +27,8 @@ class ClassFolders:
     r"""One sub-folder a class: ``root/Normal/a.png``, ``root/Pneumonia/b.png``; one called ``masks`` is none.
 
     Folders called train, val(idation) and test with class folders below them are a split, and so are such folders in
-    every class folder. Symbolic links are followed, and a film that is reached twice counts once.
+    every class folder. Symbolic links are followed, and a film that is reached twice counts once. Folders of masks
+    beside images are passed over.
 
     What is known of the films, a split included, comes from ``labels.csv`` where there is one: any of the columns of
     :data:`radversary.data.columns.ALIASES`, joined by the file's relative path, or by its name together with the class
@@ -38,13 +41,18 @@ class ClassFolders:
             ``r"(\d+)_\d+"`` for NIH's ``00011097_002.png`` (patient 11097); used where neither table nor header knows
             the patient.
             None: such an image is its own patient, and a warning says so.
+        classes: Which folders are the classes where each of the first ones holds the same folders: ``outer`` (the
+            first ones) or ``inner`` (those below, whatever the first ones stand for). None refuses such a folder.
     """
 
     root: str | Path
     labels: str | Path | None = None
     patient_pattern: str | None = None
+    classes: Level | None = None
 
     def __post_init__(self) -> None:
+        if self.classes not in (None, *get_args(Level)):
+            raise PlanError(f"classes must be {' or '.join(get_args(Level))}, got {self.classes!r}")
         try:
             groups = re.compile(self.patient_pattern or "()").groups
         except re.error as error:
@@ -67,14 +75,14 @@ class ClassFolders:
             MissingPartError: There are DICOM files and pydicom is not installed.
         """
         root = Path(self.root)
-        frame, left_out = films_in_classes(root)
+        frame, left_out, seen = films_in_classes(root, self.classes)
         labels, notes = Path(self.labels) if self.labels else root / "labels.csv", tuple[str, ...]()
         if self.labels or labels.exists():
             frame, missing, notes = _joined(frame, labels)
             left_out += missing
         frame, contradictions = with_headers(frame)
         table = ImageTable(self._with_patients(frame).drop(columns="key"), left_out=tuple(left_out),
-                           notes=(*notes, *contradictions))
+                           notes=(*seen, *notes, *contradictions))
         if not table.patients_known:
             warnings.warn(f"the patients of {root} are not (all) known: such an image counts as its own patient, and "
                           "two films of one person may fall into training and test", UserWarning, stacklevel=2)

@@ -16,7 +16,7 @@ from radversary.data.csv_files import read_csv
 from radversary.data.files import films_under
 from radversary.data.names import written
 from radversary.data.table import ImageTable
-from radversary.storage.files import sha256_file
+from radversary.storage.files import is_file, sha256_file
 
 Policy = Literal["exactly-one", "alone", "any"]
 NO_FINDING = "No Finding"
@@ -144,6 +144,7 @@ def _one_file(paths: list[Path]) -> str:
     Raises:
         DataError: There are several, and their bytes differ.
     """
+    paths = [path for path in paths if is_file(path)] or paths
     if len(paths) > 1 and len(set(map(sha256_file, paths))) > 1:
         raise DataError(f"{' and '.join(written(str(path)) for path in paths[:3])} have one name and differ: the table "
                         "cannot tell which it names, so leave one of them out of the folder")

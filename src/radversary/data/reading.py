@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 import numpy as np
 
 from radversary.core.errors import UnreadableImageError
+from radversary.data.endings import kind_by_name
 from radversary.data.names import written
 from radversary.data.pictures import read_picture
 from radversary.imaging.image import Image
@@ -91,16 +94,48 @@ def read_file(path: Path) -> bytes:
         path: The file.
 
     Raises:
-        UnreadableImageError: No such file, no regular one, an empty one, or over ``LARGEST_FILE`` bytes.
+        UnreadableImageError: No such file, no regular one, an empty one, one of another kind, or over ``LARGEST_FILE``
+            bytes.
+    """
+    with _film_at(path) as file:
+        return file.read()
+
+
+def why_unread(path: Path) -> str:
+    """Return the sentence in which a file or folder is refused by its first bytes; empty where it may be a film.
+
+    Args:
+        path: The file or folder; no more than ``START`` bytes of it are read.
+    """
+    try:
+        with _film_at(path):
+            return ""
+    except UnreadableImageError as error:
+        return str(error)
+
+
+@contextmanager
+def _film_at(path: Path) -> Iterator[BinaryIO]:
+    """Open a file whose first bytes are those of a film.
+
+    Raises:
+        UnreadableImageError: As :func:`read_file`.
     """
     name = written(str(path))
     try:
         state = path.stat()
+        if stat.S_ISDIR(state.st_mode):
+            os.scandir(path).close()  # where it may not be listed, that is the reason
         if not stat.S_ISREG(state.st_mode):  # a pipe would be waited for without end
             raise UnreadableImageError(name, "is a directory" if path.is_dir() else "it is no regular file")
         if state.st_size > LARGEST_FILE:
             raise UnreadableImageError(name, f"its {state.st_size} bytes are more than the {LARGEST_FILE} allowed")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            start = file.read(START)
+            if kind_of(start) is None:
+                raise UnreadableImageError(name, _no_kind(start, name))
+            file.seek(0)
+            yield file
     except OSError as error:
         raise UnreadableImageError(name, (error.strerror or "it cannot be opened").lower()) from error
     except (MemoryError, ValueError) as error:  # a name with a null byte is a ValueError
@@ -118,7 +153,25 @@ def kind_of(start: bytes) -> Kind | None:
         return "PNG"
     if start.startswith(b"\xff\xd8\xff"):
         return "JPEG"
-    return "DICOM" if start[128:132] == b"DICM" else None
+    return "DICOM" if start[128:132] == b"DICM" or _begins_bare(start) else None
+
+
+def _begins_bare(start: bytes) -> bool:
+    """Tell whether bytes begin a DICOM file without preamble: a tag of group 0002 or 0008, and a later one behind it.
+
+    In little endian, with explicit types (two letters before the length) or implicit ones (PS3.5 7.1).
+    """
+    if start[:2] not in (b"\x02\0", b"\x08\0"):
+        return False
+    length = start[6:8] if start[4:6].isalpha() and start[4:6].isupper() else start[4:8]
+    after = 8 + int.from_bytes(length, "little")
+    following = start[after:after + 4]
+    return len(following) == 4 and after % 2 == 0 and _tag(start) < _tag(following) < (0x7FE0, 0x0010)
+
+
+def _tag(start: bytes) -> tuple[int, int]:
+    """Return group and element of the tag that the first four bytes hold."""
+    return int.from_bytes(start[:2], "little"), int.from_bytes(start[2:4], "little")
 
 
 def _decoded(source: bytes | Dataset, name: str) -> Image:
@@ -139,8 +192,8 @@ def _decoded(source: bytes | Dataset, name: str) -> Image:
 def _no_kind(data: bytes, name: str) -> str:
     if not data:
         return "the file is empty"
-    if name.lower().endswith((".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")):
-        return "it is a volume by its name; one film a file is expected: PNG, JPEG or DICOM"
+    if kind := kind_by_name(name):
+        return f"it is {kind} by its name; one film a file is expected: PNG, JPEG or DICOM"
     return "by its content it is neither PNG, JPEG nor DICOM"
 
 
