@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from radversary.core.text import quoted
 from radversary.core.types import Estimate
-from radversary.data.cells import bare, spelt_apart
+from radversary.data.cells import names_somebody
 from radversary.data.confounds import METADATA, characteristics, floors
-from radversary.data.duplicates import Duplicate, find_duplicates
+from radversary.data.duplicates import Contradiction, Duplicate, find_contradictions, find_duplicates
 from radversary.data.prepared import PreparedImages
+from radversary.data.spelling import is_rounded, spelt_apart
 from radversary.data.table import PARTS, UNKNOWN_PATIENT
 from radversary.storage.documents import read_document
 from radversary.storage.files import write_text
@@ -38,6 +40,7 @@ class DataReport(BaseModel):
         shared_patients: Patients who are in more than one part.
         duplicates: Films in more than one part, the most alike first, at most ``SHOWN``.
         duplicate_pairs: How many such pairs there are in all.
+        contradictions: Films that are in two classes at once, at most ``SHOWN``.
         estimates: Balanced accuracy of classifiers that see no finding.
         chance: 1 / K.
         errors: One sentence a leak; empty for sound data. Sentences reach reports that are passed on, so neither these
@@ -54,6 +57,7 @@ class DataReport(BaseModel):
     shared_patients: tuple[str, ...]
     duplicates: tuple[Duplicate, ...]
     duplicate_pairs: int
+    contradictions: tuple[Contradiction, ...]
     estimates: dict[str, Estimate]
     chance: float
     errors: tuple[str, ...]
@@ -95,14 +99,14 @@ def check_data(prepared: PreparedImages, *, seed: int = 42) -> DataReport:
     part = frame["split"].replace("", UNSPLIT)
     spread = part.groupby(frame["patient_id"]).nunique()
     shared = tuple(sorted(map(str, spread[spread > 1].index)))
-    duplicates = find_duplicates(prepared)
+    duplicates, contradictions = find_duplicates(prepared), find_contradictions(prepared)
     estimates, chance = floors(prepared, seed=seed), 1 / len(prepared.classes)
     doubts = dict(_doubts(prepared))
     return DataReport(
         patients={str(name): int(count) for name, count in frame.groupby(part)["patient_id"].nunique().items()},
         counts=_counts(frame, part), shared_patients=shared, duplicates=duplicates[:SHOWN],
-        duplicate_pairs=len(duplicates), estimates=estimates, chance=chance,
-        errors=(*_patient_leaks(shared), *_film_leaks(duplicates)),
+        duplicate_pairs=len(duplicates), contradictions=contradictions[:SHOWN], estimates=estimates, chance=chance,
+        errors=(*_patient_leaks(shared), *_film_leaks(duplicates), *_in_two_classes(contradictions)),
         warnings=(*prepared.notes, *_table_warnings(prepared), *_floor_warnings(estimates, chance)),
         proved=tuple(f"no {what} is in two parts" for what, found in zip(LOOKED_FOR, (shared, duplicates), strict=True)
                      if not found and what not in doubts),
@@ -117,7 +121,7 @@ def _doubts(prepared: PreparedImages) -> Iterator[tuple[str, str]]:
     unsplit = unsplit or ("all images are in one part" if len(prepared.parts) < 2 else "")
     stand_in = int(frame["patient_id"].str.startswith(UNKNOWN_PATIENT).sum())
     unknown = f"the patients of {stand_in} of {len(frame)} images are not known" if stand_in else ""
-    if why := unsplit or unknown:
+    if why := unsplit or unknown or "; ".join(_unsure_patients(_known_patients(frame))):
         yield "patient", why
     if unsplit:
         yield "film", unsplit
@@ -141,34 +145,56 @@ def _film_leaks(duplicates: tuple[Duplicate, ...]) -> Iterator[str]:
         yield f"{len(duplicates)} pairs of films in different parts show the same film ({turned} of them turned)"
 
 
+def _in_two_classes(contradictions: tuple[Contradiction, ...]) -> Iterator[str]:
+    if contradictions:
+        yield f"{len(contradictions)} film{'s are' if len(contradictions) > 1 else ' is'} in two classes at once"
+
+
 def _table_warnings(prepared: PreparedImages) -> Iterator[str]:
     frame = prepared.table.frame
     if not prepared.table.patients_known:
         yield ("the patients of some images are not known: each such image counts as its own patient, so that films of "
                "one person may lie in training and test, and the intervals are too narrow")
     if prepared.left_out:
-        yield f"files left out because they cannot be read: {len(prepared.left_out)} (left_out.csv names them)"
-    yield from spelling(frame, prepared.classes)
+        yield (f"files and rows left out because they cannot be read or used: {len(prepared.left_out)} (left_out.csv "
+               "names them)")
+    yield from spelling(_known_patients(frame), prepared.classes)
     if (frame["split"] == "").any():
         yield "the table is not (wholly) split: leaks between parts were not looked for in rows without a part"
         return
     yield from small_classes(frame, prepared.classes)
 
 
-def spelling(frame: pd.DataFrame, classes: Sequence[str]) -> Iterator[str]:
-    """Yield a sentence where ids or classes are told apart by leading zeros or case alone.
+def spelling(patients: Iterable[str], classes: Sequence[str] = ()) -> Iterator[str]:
+    """Yield a sentence where it is in doubt whether patients or classes are one or several.
 
     Args:
-        frame: Rows of a table of images.
+        patients: Patient ids, those of unknown patients left out.
         classes: Class names.
     """
-    ids = {str(name) for name in frame["patient_id"] if not str(name).startswith(UNKNOWN_PATIENT)}
-    if alike := spelt_apart(ids, bare):
-        yield (f"{alike} patient ids differ from another only by leading zeros or by case: they count as different "
-               "patients; where they are not, write them one way")
-    if alike := spelt_apart(classes, bare):
-        yield (f"{alike} classes differ from another only by leading zeros or by case: they count as different "
-               "classes; where they are not, write them one way")
+    for doubt in _unsure_patients(patients):
+        yield f"{doubt}: they count as different patients; where they are not, write them one way"
+    if alike := spelt_apart(classes):
+        pairs = "; ".join(" and ".join(map(quoted, group)) for group in alike[:SHOWN])
+        yield (f"{sum(map(len, alike))} classes differ from another only in how they are written ({pairs}): they count "
+               "as different classes; where they are not, write them one way")
+    if odd := [name for name in classes if not names_somebody(name)]:
+        yield (f"the class {' and '.join(map(quoted, odd))} may stand for a label that is not known; where it does, "
+               "leave its cell empty")
+
+
+def _unsure_patients(patients: Iterable[str]) -> Iterator[str]:
+    """Yield what is in doubt of patient ids."""
+    names = set(patients)
+    if alike := sum(map(len, spelt_apart(names))):
+        yield (f"{alike} patient ids differ from another only in how they are written (case, leading zeros, marks, "
+               "number format)")
+    if rounded := sum(map(is_rounded, names)):
+        yield f"{rounded} patient ids are numbers that a spreadsheet may have rounded (such as 1.2E+11)"
+
+
+def _known_patients(frame: pd.DataFrame) -> set[str]:
+    return {str(name) for name in frame["patient_id"] if not str(name).startswith(UNKNOWN_PATIENT)}
 
 
 def small_classes(frame: pd.DataFrame, classes: Sequence[str]) -> Iterator[str]:

@@ -10,9 +10,10 @@ from typing import Final, NamedTuple
 import pandas as pd
 
 from radversary.core.errors import DataError
-from radversary.data.cells import identity, plain
+from radversary.data.cells import plain
 from radversary.data.files import files_under, is_film, once
 from radversary.data.names import image_ids, written
+from radversary.data.spelling import identity
 
 MASKS: Final = "masks"
 """Name of the folder in which ``radversary data phantoms`` keeps the masks of its pathologies; it is no class."""
@@ -71,14 +72,14 @@ def _places(paths: list[tuple[str, ...]], root: Path) -> list[Place]:
         raise DataError(f"{root} holds {parts_named}, by name a part of a split, beside {others}: give class folders "
                         "alone, or train, validation and test with class folders below each")
     if split:
-        places = [Place(identity(written(parts[1])), part_of(parts[0])) if len(parts) > 2 else Place("")
+        places = [Place(written(identity(parts[1])), part_of(parts[0])) if len(parts) > 2 else Place("")
                   for parts in paths]
         if not any(place.label for place in places):
             raise DataError(f"{root} holds {parts_named} with no class folders below; expected such as "
                             f"{root.name}/{written(min(split))}/Normal/a.png")
         return places
     divided = all(len(parts) > 2 and part_of(parts[1]) for parts in paths if len(parts) > 1)
-    return [Place(identity(written(parts[0])), part_of(parts[1]) if divided else "") if len(parts) > 1 else Place("")
+    return [Place(written(identity(parts[0])), part_of(parts[1]) if divided else "") if len(parts) > 1 else Place("")
             for parts in paths]
 
 

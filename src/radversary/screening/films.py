@@ -180,10 +180,9 @@ def in_table(path: Path) -> list[Film]:
         raise MissingColumnError(path, "path", map(str, raw.columns))
     patients = frame["patient_id"] if "patient_id" in frame else pd.Series("", index=frame.index)
     known = [name for name in GROUPS if name in frame]
-    rows = zip(frame["path"], patients, frame.to_dict("records"), strict=True)
-    found = [Film(located(path.parent, name), written_path(name), patient,
-                  tuple((key, str(facts[key])) for key in known))
-             for name, patient, facts in rows if written_path(name)]
+    rows = zip(located(path.parent, frame["path"]), frame["path"], patients, frame.to_dict("records"), strict=True)
+    found = [Film(file, written_path(name), patient, tuple((key, str(facts[key])) for key in known))
+             for file, name, patient, facts in rows if written_path(name)]
     if not found:
         raise DataError(f"{path} names no file")
     return found
