@@ -11,10 +11,11 @@ from PIL import Image
 
 from radversary.cli.data import check
 from radversary.core.errors import DataError
-from radversary.data.checks import check_data, spelling
+from radversary.data.checks import check_data
 from radversary.data.columns import facts_of
 from radversary.data.csv_files import read_csv
 from radversary.data.csv_table import CsvTable
+from radversary.data.doubts import spelling
 from radversary.data.duplicates import find_contradictions
 from radversary.data.folders import ClassFolders
 from radversary.data.prepare_folder import prepare_images
@@ -187,4 +188,4 @@ def test_a_film_in_two_classes_fails_the_check(tmp_path, make_table, capsys) -> 
     assert (report.errors, report.duplicates) == (("1 film is in two classes at once",), ())
     with pytest.raises(DataError, match=r"^1 film is in two classes at once"):
         check(prepared.folder)
-    assert "same film: Normal_0_0 (Normal) and Pneumonia_0_0 (Pneumonia)" in capsys.readouterr().out
+    assert "same film: Normal_0_0 (Normal) and Pneumonia_0_0 (Pneumonia)" in capsys.readouterr().err

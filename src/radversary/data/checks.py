@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from radversary.core.text import quoted
 from radversary.core.types import Estimate
-from radversary.data.cells import names_somebody
 from radversary.data.confounds import METADATA, characteristics, floors
+from radversary.data.doubts import spelling, unsure_patients
 from radversary.data.duplicates import Contradiction, Duplicate, find_contradictions, find_duplicates
 from radversary.data.prepared import PreparedImages
-from radversary.data.spelling import is_rounded, spelt_apart
 from radversary.data.table import PARTS, UNKNOWN_PATIENT
 from radversary.storage.documents import read_document
 from radversary.storage.files import write_text
@@ -121,7 +119,7 @@ def _doubts(prepared: PreparedImages) -> Iterator[tuple[str, str]]:
     unsplit = unsplit or ("all images are in one part" if len(prepared.parts) < 2 else "")
     stand_in = int(frame["patient_id"].str.startswith(UNKNOWN_PATIENT).sum())
     unknown = f"the patients of {stand_in} of {len(frame)} images are not known" if stand_in else ""
-    if why := unsplit or unknown or "; ".join(_unsure_patients(_known_patients(frame))):
+    if why := unsplit or unknown or "; ".join(unsure_patients(_known_patients(frame))):
         yield "patient", why
     if unsplit:
         yield "film", unsplit
@@ -163,34 +161,6 @@ def _table_warnings(prepared: PreparedImages) -> Iterator[str]:
         yield "the table is not (wholly) split: leaks between parts were not looked for in rows without a part"
         return
     yield from small_classes(frame, prepared.classes)
-
-
-def spelling(patients: Iterable[str], classes: Sequence[str] = ()) -> Iterator[str]:
-    """Yield a sentence where it is in doubt whether patients or classes are one or several.
-
-    Args:
-        patients: Patient ids, those of unknown patients left out.
-        classes: Class names.
-    """
-    for doubt in _unsure_patients(patients):
-        yield f"{doubt}: they count as different patients; where they are not, write them one way"
-    if alike := spelt_apart(classes):
-        pairs = "; ".join(" and ".join(map(quoted, group)) for group in alike[:SHOWN])
-        yield (f"{sum(map(len, alike))} classes differ from another only in how they are written ({pairs}): they count "
-               "as different classes; where they are not, write them one way")
-    if odd := [name for name in classes if not names_somebody(name)]:
-        yield (f"the class {' and '.join(map(quoted, odd))} may stand for a label that is not known; where it does, "
-               "leave its cell empty")
-
-
-def _unsure_patients(patients: Iterable[str]) -> Iterator[str]:
-    """Yield what is in doubt of patient ids."""
-    names = set(patients)
-    if alike := sum(map(len, spelt_apart(names))):
-        yield (f"{alike} patient ids differ from another only in how they are written (case, leading zeros, marks, "
-               "number format)")
-    if rounded := sum(map(is_rounded, names)):
-        yield f"{rounded} patient ids are numbers that a spreadsheet may have rounded (such as 1.2E+11)"
 
 
 def _known_patients(frame: pd.DataFrame) -> set[str]:
