@@ -15,7 +15,7 @@ _CODES: Final = (r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1
 _UNSEEN = re.compile(f"[{_CODES}]+")
 _EDGES = re.compile(rf"^[\s\u2800{_CODES}]+|[\s\u2800{_CODES}]+\Z")
 _BLANKS = re.compile(r"[\s\u2800]+")
-_AS_TEXT = re.compile(r"=\"(.*)\"|'(?=\d)(.*)")
+_AS_TEXT = re.compile(r"=\"(.*)\"|'(?=\d)(.*?)'?")
 _WHOLE = re.compile(r"\+?(-?\d+)(?:\.0*)?")
 _SCIENTIFIC = re.compile(r"([1-9])(?:[.,](\d+))?E\+(\d{2})", re.IGNORECASE)
 _EXPONENT = re.compile(r"[+-]?(\d+)(?:[.,](\d+))?e\+?(\d{1,2})")
@@ -66,7 +66,7 @@ def identity(cell: str) -> str:
     """
     text = tidy(cell)
     if marked := _AS_TEXT.fullmatch(text):
-        text = marked[1] or marked[2] or ""
+        text = tidy(marked[1] or marked[2] or "")
     if whole := _WHOLE.fullmatch(text):
         return whole[1]
     number = _SCIENTIFIC.fullmatch(text)
