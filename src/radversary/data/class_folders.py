@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from radversary.core.errors import DataError
-from radversary.data.cells import identity, plain
+from radversary.data.cells import plain
 from radversary.data.names import written
+from radversary.data.spelling import identity
 
 Level = Literal["outer", "inner"]
 """Which folders are the classes, where the folders below the root hold the same folders."""
@@ -53,7 +54,7 @@ class Layout(NamedTuple):
 
     def label(self, names: Sequence[str]) -> str:
         """Return the class that a path below the root names."""
-        return identity(written(names[self.classes]))
+        return written(identity(names[self.classes]))
 
 
 def layout_of(paths: Sequence[Sequence[str]], root: Path, level: Level | None) -> Layout:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from radversary.data.cells import bare
 from radversary.data.columns import FACTS, facts_of
 from radversary.data.patients import PATIENT_FROM, known_patients, named_by
 from radversary.data.preparing import parallel
 from radversary.data.reading import read_tags
+from radversary.data.spelling import bare
 from radversary.execution.progress import track
 
 YEARS_APART = 1.0
