@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
+_MARKS = 4  # values that one or two planes of marks take
 _HEADER = 16 * 2**20  # bytes of a deflated data set in which the tags are looked for
+_ROWS = 0x00280010
+_PIXELS = 0x7FE00010
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
@@ -41,11 +44,18 @@ def read_dicom(data: bytes, name: str, *, largest: int) -> Image:
         MissingPartError: pydicom is not installed.
     """
     _need_pydicom(name)
-    from pydicom import dcmread
+    from pydicom.filereader import read_partial
 
     _refuse_inflated(data, name, limit=4 * 3 * largest)
+    passed = {0}
+
+    def is_behind_pixels(tag: int, _: str | None, __: int) -> bool:
+        behind = _PIXELS in passed
+        passed.add(tag)
+        return behind
+
     try:
-        film = dcmread(BytesIO(data))
+        film = read_partial(BytesIO(data), stop_when=is_behind_pixels)
     except Exception as error:  # a damaged header raises any kind
         raise UnreadableImageError(name, f"damaged DICOM header ({_first(error)})") from error
     return image_of(film, name, largest=largest)
@@ -75,8 +85,9 @@ def image_of(film: Dataset, name: str, *, largest: int) -> Image:
             compressed in a way that no installed decoder reads.
     """
     try:
+        refusal = _cut_short(film)
         film = _completed(film)
-        refusal = _refusal(film, largest)
+        refusal = refusal or _refusal(film, largest)
     except Exception as error:  # a damaged header raises any kind
         raise UnreadableImageError(name, f"damaged DICOM header ({_first(error)})") from error
     if refusal:
@@ -190,6 +201,15 @@ def _refusal(film: Dataset, largest: int) -> str:
     ) if wrong), "")
 
 
+def _cut_short(film: Dataset) -> str:
+    """Return that a data set ends before its image, where it is of an image or of nothing; else an empty string."""
+    from pydicom.uid import UID
+
+    kind = text(film, "SOPClassUID") or text(getattr(film, "file_meta", None) or film, "MediaStorageSOPClassUID")
+    cut = max(film.keys(), default=0) <= _ROWS and (not kind or "Image Storage" in UID(kind).name)
+    return "damaged or truncated (it ends before its image)" if cut else ""
+
+
 def _samples(film: Dataset) -> tuple[np.ndarray, int]:
     """Return the stored samples, and the bits that they take: those declared unless the samples go beyond."""
     stored, allocated, syntax = int(film.BitsStored), int(film.BitsAllocated), film.file_meta.TransferSyntaxUID
@@ -216,16 +236,21 @@ def _settled(samples: np.ndarray, film: Dataset, stored: int) -> tuple[np.ndarra
     """Return samples and their bits: Bits Stored where nearly all keep to it, else as many as they take.
 
     PS3.5 8.1.1 leaves the bits beyond Bits Stored out of a sample's value. Where one sample in :data:`STRAY` at most
-    goes beyond (a hot pixel, an overshoot), these are set to the end of the range; where more do, Bits Stored is wrong.
+    goes beyond (a hot pixel, an overshoot), these are set to the end of the range; where more do, Bits Stored is wrong,
+    unless the bits beyond it are marks.
     """
     taken = _bits_taken(samples, film)
     if taken <= stored:
         return samples, stored
-    kept, padding = np.clip(samples, *code_range(film, stored)), padding_of(film)
+    kept, padding = np.clip(samples, *code_range(film, stored)), padding_of(samples, film)
     if padding is not None:
-        kept = np.where(samples == padding, samples, kept)
-    few = STRAY * np.count_nonzero(kept != samples) <= samples.size
-    return (kept, stored) if few else (samples, taken)
+        kept = np.where(padding, samples, kept)
+    if STRAY * np.count_nonzero(kept != samples) <= samples.size:
+        return kept, stored
+    above, below = samples >> stored, samples & ((1 << stored) - 1)
+    if not _are_marks(above, below, stored):
+        return samples, taken
+    return below - (below >> stored - 1 << stored) * film.PixelRepresentation, stored
 
 
 def _misfit(samples: np.ndarray, film: Dataset, bits: int) -> str:
@@ -240,8 +265,8 @@ def _misfit(samples: np.ndarray, film: Dataset, bits: int) -> str:
 
 def _bits_taken(samples: np.ndarray, film: Dataset) -> int:
     """Return the bits that samples need, padding left out."""
-    padding = padding_of(film)
-    kept = samples if padding is None else samples[samples != padding]
+    padding = padding_of(samples, film)
+    kept = samples if padding is None else samples[~padding]
     if not kept.size:
         return 0
     low, high = int(kept.min()), int(kept.max())
@@ -252,6 +277,19 @@ def _bits_taken(samples: np.ndarray, film: Dataset) -> int:
 
 def _has_embedded_overlay(film: Dataset) -> bool:
     return any((0x6000 + 2 * place, 0x0102) in film and film[0x6000 + 2 * place, 0x0102].value for place in range(16))
+
+
+def _are_marks(above: np.ndarray, below: np.ndarray, stored: int) -> bool:
+    """Tell whether the bits beyond Bits Stored are marks laid over a film, such as an overlay without its group.
+
+    Where a film needs the bits above, those below start again from their other end wherever those above change from one
+    pixel to the next. Where those below go on as if nothing were, those above are no part of the sample.
+    """
+    if below.min() == below.max() or len(np.unique(above)) > _MARKS:
+        return False
+    below = below.astype(np.int32)
+    steps = np.concatenate([np.abs(np.diff(below, axis=axis))[np.diff(above, axis=axis) != 0] for axis in (0, 1)])
+    return not steps.size or float(np.median(steps)) < 2**stored / 8
 
 
 def _looked_up(samples: np.ndarray, film: Dataset, bits: int) -> np.ndarray:
