@@ -23,7 +23,7 @@ def reported(images: PreparedImages) -> DataReport:
     """What a check of the images would report, without what takes it long: duplicates and confounds."""
     return DataReport(patients={part: images.table.frame.iloc[images.rows(part)]["patient_id"].nunique()
                                 for part in ("train", "validation", "test")},
-                      counts={}, shared_patients=(), duplicates=(), duplicate_pairs=0, estimates={},
+                      counts={}, shared_patients=(), duplicates=(), duplicate_pairs=0, contradictions=(), estimates={},
                       chance=1 / len(images.classes), errors=(), warnings=())
 
 

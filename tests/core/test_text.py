@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from radversary.core.errors import DataError, UnknownNameError
-from radversary.core.text import HIDDEN, SENTENCE, printable, quoted, sentence, shortened
+from radversary.core.text import HIDDEN, SENTENCE, marked_file_name, printable, quoted, sentence, shortened
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
@@ -51,3 +51,12 @@ def test_every_error_is_one_sentence_of_a_sane_length():
     assert str(DataError("a\x1b[31m\nb")) == "a\\x1b[31m\\nb"
     long = UnknownNameError("column", "x" * 70_000, [f"column {number}" for number in range(10_000)])
     assert len(str(long)) <= SENTENCE
+
+
+def test_no_two_texts_have_one_marked_file_name():
+    texts = ["N 1.png", "N_1.png", "n_1.png", "N/1.png", "../N 1.png", "9" * 300, "8" + "9" * 299, "", "..", "\udcff"]
+    names = {marked_file_name(text).casefold() for text in texts}
+    assert len(names) == len(texts)
+    for name in names:
+        assert len(name.encode()) <= 90
+        assert not set(name) & set("/\\ \0")

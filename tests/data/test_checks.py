@@ -209,7 +209,7 @@ def test_what_is_unknown_is_said(make_table, tmp_path) -> None:
     report = check_data(prepared)
     text = " ".join(report.warnings)
     assert "patients of some images are not known" in text
-    assert "files left out because they cannot be read: 1 (" in text
+    assert "files and rows left out because they cannot be read or used: 1 (" in text
     assert "not (wholly) split" in text
     assert report.patients == {"all": 5}
     assert report.floors == {"chance": pytest.approx(1 / 3)}

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import BasicTextSRStorage, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 from test_dicom import CODES, shown, table, write
 
 from radversary.core.errors import UnreadableImageError
-from radversary.data.reading import read_image
+from radversary.data.reading import read_image, read_tags
 
 FULL = CODES / 4095.0
 SQUARES = [code * code // 4095 for code in range(4096)]  # a table that is not the identity, up to 4095
@@ -221,11 +221,30 @@ def test_implicit_encoding_with_ambiguous_tables_reads_the_same(tmp_path) -> Non
     np.testing.assert_array_equal(shown(tmp_path / "b.dcm"), shown(path))
 
 
-def test_a_deflated_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch) -> None:
-    path = write(tmp_path / "a.dcm")
+def deflated(path: Path) -> Path:
     film = dcmread(path)
     film.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     film.save_as(path)
+    return path
+
+
+def test_the_header_of_a_deflated_film_is_read_and_no_bomb_is_unpacked(tmp_path, monkeypatch) -> None:
+    path = deflated(write(tmp_path / "a.dcm", PatientID="P7", ViewPosition="AP", Modality="CR"))
+    assert (read_tags(path)["PatientID"], read_tags(path)["ViewPosition"]) == ("P7", "AP")
+    assert read_tags(path).items() <= read_image(path).tags.items()
+    monkeypatch.setattr("radversary.data.dicom._HEADER", 1000)
+    assert read_tags(path)["PatientID"] == "P7"
+    head = path.read_bytes()
+    start = 144 + int.from_bytes(head[140:144], "little")
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    path.write_bytes(head[:start] + deflate.compress(b"\0" * 10**6) + deflate.flush())
+    assert read_tags(path) == {}
+    path.write_bytes(head[:start] + b"no deflated data")
+    assert read_tags(path) == {}
+
+
+def test_a_deflated_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch) -> None:
+    path = deflated(write(tmp_path / "a.dcm"))
     np.testing.assert_allclose(shown(path), FULL, atol=1e-6)
     monkeypatch.setattr("radversary.data.reading.LARGEST", 100)
     deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
@@ -254,3 +273,79 @@ def test_whatever_a_header_says_pixels_keep_their_contract_or_are_refused(tmp_pa
     assert pixels.shape == (1, 8, 8)
     assert np.isfinite(pixels).all()
     assert 0 <= pixels.min() <= pixels.max() <= 1
+
+
+def smooth(top: int, side: int = 48) -> np.ndarray:
+    """A film without edges, from 0 to ``top``."""
+    rows, columns = np.mgrid[:side, :side] / side
+    hill = np.sin(2.5 * rows) * np.cos(3 * columns - 1) + 0.2 * rows
+    return np.rint(top * (hill - hill.min()) / np.ptp(hill)).astype(np.uint16)
+
+
+def test_a_range_of_padding_is_left_out_of_the_range_that_is_shown(tmp_path) -> None:
+    film = smooth(1000)
+    border = film.copy()
+    border[:4], border[-4:] = 4090, 4095
+    path = write(tmp_path / "a.dcm", border, PixelPaddingValue=4090, PixelPaddingRangeLimit=4095)
+    np.testing.assert_allclose(shown(path)[4:-4], shown(write(tmp_path / "b.dcm", film[4:-4])), atol=1e-6)
+    turned = write(tmp_path / "c.dcm", border, PixelPaddingValue=4095, PixelPaddingRangeLimit=4090)
+    np.testing.assert_array_equal(shown(turned), shown(path))
+    beyond = border.copy()
+    beyond[:4] = 0xF000  # padding beyond Bits Stored is none of its bits
+    path = write(tmp_path / "d.dcm", beyond, PixelPaddingValue=0xF000, PixelPaddingRangeLimit=4090)
+    assert read_image(path).bits == 12
+
+
+@pytest.mark.parametrize("marks", [
+    np.tile([0, 0x1000], (48, 24)), np.tile([0, 0x8000], (48, 24)), np.full((48, 48), 0x4000),
+    np.pad(np.full((6, 10), 0x1000), ((20, 22), (3, 35))), np.tile([0, 0x1000, 0x2000, 0x3000], (48, 12))])
+def test_marks_beyond_bits_stored_are_no_part_of_the_film_though_their_overlay_group_is_gone(tmp_path, marks) -> None:
+    film = smooth(4095)
+    path = write(tmp_path / "a.dcm", film | marks.astype(np.uint16))
+    np.testing.assert_allclose(shown(path), film / 4095, atol=1e-6)
+    assert read_image(path).bits == 12
+
+
+@pytest.mark.parametrize("bits", [13, 14, 15, 16])
+def test_a_film_of_more_bits_than_stored_keeps_them(tmp_path, bits) -> None:
+    for film in (smooth(2**bits - 1), np.random.default_rng(0).integers(0, 2**bits, (48, 48), dtype=np.uint16)):
+        image = read_image(write(tmp_path / "a.dcm", film))
+        assert image.bits == bits
+        span = film.max() - film.min().astype(float)
+        np.testing.assert_allclose(image.pixels[0], (film - film.min()) / span, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value")
+@pytest.mark.parametrize(("centre", "width"), [
+    (b"2000\\30 ", b"1000\\"), (b"2000\\30 ", b"1000\\abc"), (b"abc\\2000", b"7\\1000"), (b"nan\\2000", b"500\\1000"),
+    (b"\\2000 ", b"4\\1000"), (b"2000 ", b"1000\\1e999")])
+def test_a_window_that_is_garbage_leaves_the_others(tmp_path, centre, width) -> None:
+    centre, width = (text + b" " * (len(text) % 2) for text in (centre, width))
+    path = write(tmp_path / "a.dcm", WindowCenter="1" * len(centre), WindowWidth="2" * len(width))
+    content = path.read_bytes()
+    for tag, new in ((b"\x28\x00\x50\x10DS", centre), (b"\x28\x00\x51\x10DS", width)):
+        place = content.index(tag) + 8
+        content = content[:place] + new + content[place + len(new):]
+    path.write_bytes(content)
+    np.testing.assert_array_equal(shown(path), shown(write(tmp_path / "b.dcm", WindowCenter=2000, WindowWidth=1000)))
+
+
+@pytest.mark.parametrize("length", [140, 200, 300, 400, 500])
+def test_a_film_cut_before_its_image_is_damaged_and_a_document_is_no_image(tmp_path, length) -> None:
+    path = write(tmp_path / "a.dcm", PatientID="7")
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(UnreadableImageError, match="damaged or truncated"):
+        read_image(path)
+    document = Dataset()
+    document.SOPClassUID, document.Modality = BasicTextSRStorage, "SR"
+    document.file_meta = dcmread(write(path)).file_meta
+    with pytest.raises(UnreadableImageError, match="it is DICOM without an image"):
+        read_image(document)
+
+
+@pytest.mark.parametrize("tail", [b"\xff" * 1000, b"\0" * 1000, b"7" * 999, b"\xff", b"\xe0\x7f\x10\0OW"])
+def test_bytes_behind_the_pixels_are_passed_over(tmp_path, tail) -> None:
+    path = write(tmp_path / "a.dcm", PatientID="7")
+    path.write_bytes(path.read_bytes() + tail)
+    np.testing.assert_allclose(shown(path), FULL, atol=1e-6)
+    assert read_image(path).tags["PatientID"] == "7"

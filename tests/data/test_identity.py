@@ -77,7 +77,7 @@ def test_rows_that_say_different_things_of_one_film_are_refused_and_equal_ones_a
     (tmp_path / "labels.csv").write_text("file,class,patient_id\n1.png,Normal,7\n1.png,Normal,7.0\n2.png,Pneumonia,8\n")
     assert ClassFolders(root=tmp_path).table(tmp_path).frame["patient_id"].tolist() == ["7", "8"]
     (tmp_path / "labels.csv").write_text("file,class,patient_id\n1.png,Normal,7\nNormal/1.png,Normal,9\n")
-    with pytest.raises(DataError, match=r"speaks of 'Normal/1.png' in rows 1 and 2, which differ"):
+    with pytest.raises(DataError, match=r"speaks of 'Normal/1.png' in rows 2 and 3, which differ"):
         ClassFolders(root=tmp_path).table(tmp_path)
 
 
@@ -189,8 +189,8 @@ def test_leading_zeros_and_case_are_warned_of_not_merged(tmp_path) -> None:
     table = CsvTable(path=tmp_path / "t.csv").table(tmp_path)
     assert table.frame["patient_id"].nunique() == 5
     warned = " ".join(check_data(prepare_images(table, size=32, folder=tmp_path / "out")).warnings)
-    assert "4 patient ids differ from another only by leading zeros or by case" in warned
-    assert "2 classes differ from another only by leading zeros or by case" in warned
+    assert "4 patient ids differ from another only in how they are written" in warned
+    assert "2 classes differ from another only in how they are written ('Normal' and 'normal')" in warned
 
 
 def headed(root: Path, rows: list[tuple[str, dict[str, object]]], **more: object) -> Path:
@@ -198,7 +198,7 @@ def headed(root: Path, rows: list[tuple[str, dict[str, object]]], **more: object
     for name, tags in rows:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         samples = rng.integers(0, 256, (64, 64), dtype=np.uint8)
-        write_dicom(root / name, samples, Modality="CR", **{**more, **tags})
+        write_dicom(root / name, samples, **{"Modality": "CR", **more, **tags})
     return root
 
 

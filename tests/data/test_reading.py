@@ -11,18 +11,27 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from radversary.core.errors import UnreadableImageError
-from radversary.data import reading
+from radversary.data import pictures, reading
 from radversary.data.reading import LARGEST, read_image
 
 GREY = (np.arange(48).reshape(6, 8) * 5).astype(np.uint8)
 
 
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def raw_png(samples: np.ndarray, depth: int, *extra: bytes, colour: int = 0) -> bytes:
+    """A PNG of samples (H, W) or (H, W, C) with further chunks, which Pillow would not write."""
+    bits = np.unpackbits(samples.reshape(len(samples), -1, 1).astype(">u2").view(np.uint8), axis=-1)[..., -depth:]
+    rows = [b"\0" + np.packbits(row).tobytes() for row in bits.reshape(len(samples), -1)]
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", samples.shape[1], samples.shape[0], depth, colour, 0, 0, 0))
+    return (b"\x89PNG\r\n\x1a\n" + header + b"".join(extra) + chunk(b"IDAT", zlib.compress(b"".join(rows)))
+            + chunk(b"IEND", b""))
+
+
 def png_header_only(width: int, height: int, depth: int = 8, colour: int = 0) -> bytes:
     """A PNG that promises ``width × height`` pixels in a few bytes."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
 
@@ -39,7 +48,8 @@ def test_png_is_read_to_the_last_bit(tmp_path, samples, bits) -> None:
     np.testing.assert_array_equal(codes, expected)
     assert picture.pixels.min() >= 0
     assert picture.pixels.max() <= 1
-    assert picture.tags == {"kind": "PNG", "width": "8", "height": "6"}
+    assert picture.tags == {"kind": "PNG", "width": "8", "height": "6", "stored_bits": str(bits),
+                            "colour": "grey" if samples.ndim == 2 else "rgb"}
     for source in (str(path), path.read_bytes()):
         np.testing.assert_array_equal(read_image(source).pixels, picture.pixels)
 
@@ -71,6 +81,38 @@ def test_palette_alpha_and_one_bit(tmp_path) -> None:
     Image.fromarray(GREY > 100).save(path)
     np.testing.assert_array_equal(read_image(path).pixels, (GREY > 100).astype(np.float32)[None])
     assert read_image(path).bits == 8
+
+
+SIDEWAYS = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"  # an EXIF block: orientation 6
+
+
+def test_a_deep_png_is_turned_and_its_transparent_value_is_black() -> None:
+    for samples, depth in ((GREY.astype(int), 8), (GREY.astype(int) * 257, 16)):
+        clear = chunk(b"tRNS", struct.pack(">H", samples[5, 7]))
+        image = read_image(raw_png(samples, depth, chunk(b"eXIf", SIDEWAYS), clear))
+        expected = np.rot90(np.where(samples == samples[5, 7], 0, samples), -1)
+        np.testing.assert_array_equal(np.rint(image.pixels[0] * (2**depth - 1)), expected)
+        assert image.tags["colour"] == "grey with a transparent value"
+
+
+def test_a_png_of_twelve_significant_bits_is_as_bright_as_they_say() -> None:
+    samples = GREY.astype(int) * 17
+    image = read_image(raw_png(samples, 16, chunk(b"sBIT", b"\x0c")))
+    np.testing.assert_allclose(image.pixels[0], samples / 4095, atol=1e-7)
+    assert (image.bits, image.tags["stored_bits"]) == (12, "16")
+    for stated in (b"\x0c", b"\0", b"\x63", b"\x0c\x0c"):  # samples beyond, or no number of bits
+        image = read_image(raw_png(samples * 16, 16, chunk(b"sBIT", stated)))
+        np.testing.assert_allclose(image.pixels[0], samples * 16 / 65535, atol=1e-7)
+        assert image.bits == 16
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("garbage", [b"garbage", b"", b"II*\0\xff\xff\xff\xff", SIDEWAYS[:12],
+                                     b"MM\0*\0\0\0\x08\xff\xff\1"])
+def test_garbage_for_exif_is_passed_over(garbage) -> None:
+    for samples, depth in ((GREY, 8), (GREY.astype(int) * 257, 16)):
+        pixels = read_image(raw_png(samples, depth, chunk(b"eXIf", garbage))).pixels
+        np.testing.assert_array_equal(np.rint(pixels[0] * 255), GREY)
 
 
 @pytest.mark.parametrize(("content", "says"), [
@@ -160,7 +202,7 @@ def test_memory_that_is_not_there_is_one_sentence(tmp_path, monkeypatch) -> None
         raise MemoryError
 
     Image.fromarray(GREY).save(tmp_path / "film.png")
-    monkeypatch.setattr(reading, "_scaled", none_left)
+    monkeypatch.setattr(pictures, "_scaled", none_left)
     with pytest.raises(UnreadableImageError, match="need more memory than there is"):
         read_image(tmp_path / "film.png")
 
@@ -170,7 +212,7 @@ def test_memory_that_is_not_there_is_one_sentence(tmp_path, monkeypatch) -> None
     np.zeros((8, 4, 4), np.float32), np.zeros((1, 4, 4)), np.zeros((4, 4), np.float32), np.zeros((1, 0, 4), np.float32),
     np.where(np.eye(4), np.inf, 0)[None].astype(np.float32)])
 def test_pixels_outside_the_contract_never_leave_the_reader(tmp_path, monkeypatch, pixels) -> None:
-    monkeypatch.setattr(reading, "_from_pillow", lambda _: reading.Image(pixels))
+    monkeypatch.setattr(reading, "read_picture", lambda *_, **__: reading.Image(pixels))
     Image.fromarray(GREY).save(tmp_path / "film.png")
     with pytest.raises(UnreadableImageError, match="its pixels come out"):
         read_image(tmp_path / "film.png")

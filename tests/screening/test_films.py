@@ -57,6 +57,14 @@ def test_a_table_knows_patients_views_and_age_bands(folder):
         films.groups("sex")
 
 
+def test_a_table_of_clean_films_says_where_patients_are_in_doubt_and_counts_a_row_once(folder):
+    table = folder / "films.csv"
+    table.write_text("file,patient_id\nf0.png,0104\nf1.png,104\nf2.png,105\u2009\nf3.png,105\nf3.png,105.0\n", "utf-8")
+    with pytest.warns(UserWarning, match="2 patient ids differ from another only in how they are written"):
+        films = read_films(table, CARD, clean=True)
+    assert films.patients == ("0104", "104", "105", "105")
+
+
 def test_what_cannot_be_read_is_left_out_and_named(folder, guard):
     (folder / "f1.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
     films = read_films(folder, CARD)

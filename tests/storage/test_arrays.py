@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
 from radversary.core.errors import DataError, ModelError
 from radversary.storage.arrays import open_array, read_tensors
@@ -94,3 +95,14 @@ def test_tensors_that_are_not_numbers_are_refused(tensors):
     save_file({"weight": torch.tensor([1.0, float("nan")])}, tensors)
     with pytest.raises(ModelError, match=r"not a number, in 'weight'; train anew"):
         read_tensors(tensors, error=ModelError, remedy="train anew")
+
+
+def test_tensors_in_a_folder_whose_name_is_not_utf8_are_read(tmp_path):
+    folder = tmp_path / os.fsdecode(b"model\xfe")
+    folder.mkdir()
+    (folder / "w.safetensors").write_bytes(save({"a": torch.arange(6.0).reshape(2, 3)}))
+    read = read_tensors(folder / "w.safetensors", error=ModelError)
+    assert read["a"].tolist() == [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]
+    (folder / "w.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0nonsense")
+    with pytest.raises(ModelError, match="is not a readable safetensors file"):
+        read_tensors(folder / "w.safetensors", error=ModelError)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pandas as pd
 import pyarrow
@@ -7,8 +9,8 @@ import pytest
 
 from radversary.core.errors import DataError
 from radversary.storage import tables
-from radversary.storage.files import sha256_file, write_whole
-from radversary.storage.tables import read_table, refuse_changed, written_in_parts
+from radversary.storage.files import sha256_file
+from radversary.storage.tables import read_table, refuse_changed, write_table, written_in_parts
 
 FRAME = pd.DataFrame({"name": ["a", "b"], "score": [0.5, 0.25]})
 
@@ -34,12 +36,14 @@ def test_a_table_written_in_parts_has_the_bytes_of_one_that_is_written_at_once(t
 
 def test_of_a_table_written_in_parts_a_row_group_is_held(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "ROWS", 100)
-    groups, frame = tables._RowGroups(tmp_path / "t.parquet"), wide(30)
-    for _ in range(40):
-        groups.add(frame)
-        assert sum(map(len, groups._waiting)) < 100
-    groups.write(least=1)
-    groups.close()
+    frame = wide(30)
+    with (tmp_path / "t.parquet").open("wb") as file:
+        groups = tables._RowGroups(file)
+        for _ in range(40):
+            groups.add(frame)
+            assert sum(map(len, groups._waiting)) < 100
+        groups.write(least=1)
+        groups.close()
     assert len(read_table(tmp_path / "t.parquet")) == 1200
 
 
@@ -51,7 +55,7 @@ def test_a_table_that_is_not_finished_is_absent(tmp_path):
 
 @pytest.fixture
 def path(tmp_path):
-    return write_whole(tmp_path / "t.parquet", lambda part: FRAME.to_parquet(part, index=False))
+    return write_table(tmp_path / "t.parquet", FRAME)
 
 
 def test_a_whole_table_is_read(path):
@@ -80,3 +84,14 @@ def test_a_table_changed_by_hand_is_nobody_s_own(path):
     with pytest.raises(DataError, match=r"t\.parquet was changed after the result beside it"):
         refuse_changed(path.parent, {"t.parquet": sha256}, remedy="audit again")
     refuse_changed(path.parent, {"t.parquet": sha256_file(path), "none.parquet": sha256}, remedy="audit again")
+
+
+def test_a_table_in_a_folder_whose_name_is_not_utf8_is_written_and_read(tmp_path):
+    frame = pd.DataFrame({"film": ["a", "b"], "score": [0.5, 1.0]})
+    path = tmp_path / os.fsdecode(b"run\xfe") / "t.parquet"
+    pd.testing.assert_frame_equal(read_table(write_table(path, frame)), frame)
+    plain = write_table(tmp_path / "t.parquet", frame)
+    assert plain.read_bytes() == path.read_bytes()
+    with written_in_parts(path.with_name("parts.parquet")) as add:
+        add(frame)
+    assert path.with_name("parts.parquet").read_bytes() == plain.read_bytes()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +11,16 @@ from tiny_study import make_study, training
 
 import radversary.study.prepare as prepare_file
 from radversary.classifiers.files import load_classifier
-from radversary.core.errors import DataError, InputError, PlanError
+from radversary.core.errors import DataError, InputError, ModelError, PlanError
 from radversary.data.checks import DataReport
 from radversary.data.phantoms import Phantoms, write_phantoms
 from radversary.data.reading import read_image
-from radversary.data.table import PARTS
+from radversary.data.table import PARTS, ImageTable
 from radversary.imaging.image import InputRule, to_model_input
 from radversary.screening.films import of_run, read_films
 from radversary.study.models import make_model
 from radversary.study.plan import DataPlan
-from radversary.study.prepare import prepare, source_text
+from radversary.study.prepare import in_order, prepare, source_text
 
 CLASSES = ("Normal", "Pneumonia", "Pneumothorax")
 
@@ -37,6 +38,16 @@ def plan_of(films: Path, table: Path, parts: list[str] | None = None, **changes:
     (frame if parts is None else frame.assign(split=parts)).to_csv(table, index=False)
     options = {"path": str(table), "root": str(films)}
     return DataPlan.model_validate({"source": {"name": "csv", "options": options}, "size": 32, **changes})
+
+
+def test_a_model_may_write_its_classes_in_another_form_of_unicode() -> None:
+    table = ImageTable(pd.DataFrame({"image_id": ["a", "b"], "path": ["a", "b"], "label": ["Entzündung", "Normal"]}))
+    model = ("Normal", unicodedata.normalize("NFD", "Entzündung"))
+    ordered = in_order(table, model)
+    assert (ordered.classes, ordered.frame["label"].tolist()) == (model, [model[1], "Normal"])
+    assert ordered.labels.tolist() == [1, 0]
+    with pytest.raises(ModelError, match="the model knows 2 classes"):
+        in_order(table, ("Normal", "Entzuendung"))
 
 
 @pytest.mark.slow

@@ -49,8 +49,9 @@ class StoredTable:
             columns: Which columns; all where None.
             where: Column to the value that the rows have there.
         """
-        return pd.read_parquet(self.path, columns=None if columns is None else list(columns),
-                               filters=[(name, "==", value) for name, value in where.items()] or None)
+        with self.path.open("rb") as file:  # Arrow opens no path that is not UTF-8
+            return pd.read_parquet(file, columns=None if columns is None else list(columns),
+                                   filters=[(name, "==", value) for name, value in where.items()] or None)
 
 
 @dataclass(frozen=True)

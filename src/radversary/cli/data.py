@@ -94,7 +94,8 @@ def check(folder: Annotated[Path, typer.Argument(help="A folder of prepared imag
     report = check_data(PreparedImages.load(found))
     print_report(report)
     if report.errors:
-        raise DataError(f"the data leaks: {report.errors[0]}")
+        said = report.errors[0]
+        raise DataError(f"the data leaks: {said}" if report.shared_patients or report.duplicates else said)
     tell_proof(report)
 
 
@@ -132,5 +133,7 @@ def print_report(report: Any) -> None:  # noqa: ANN401
         tell_result(f"a classifier that sees only {name}: balanced accuracy {estimate} (chance {report.chance:.1%})")
     for pair in report.duplicates:
         say(f"same film: {pair.first} ({pair.parts[0]}) and {pair.second} ({pair.parts[1]}), turned by {pair.turn:g}°")
+    for film in report.contradictions:
+        say(f"same film: {film.first} ({film.classes[0]}) and {film.second} ({film.classes[1]})")
     for line in (*report.errors, *report.warnings):
         say(f"note: {line}")

@@ -78,8 +78,7 @@ def image_files(places: Sequence[Path]) -> dict[Path, str]:
         found.update((path, head + path.relative_to(folder).as_posix()) for path in inside)
     if not found:
         raise DataError(f"no image in {', '.join(map(str, places))}")
-    kept = set(once(list(found)))
-    files = [path for path in found if path in kept]
+    files = once(found)
     return dict(zip(files, output_names([found[path] for path in files]), strict=True))
 
 

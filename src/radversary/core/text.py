@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 import unicodedata
+from hashlib import sha256
 
 from pydantic import ValidationError
 
@@ -11,6 +13,8 @@ SENTENCE = 2_000
 """Characters of a sentence at most; longer ones are cut in the middle."""
 FAULT = 300
 """Characters at most that say what is wrong with a file."""
+NAME = 80
+"""Bytes at most of a file's name that is made from a text, before its ending; file systems take 255."""
 VALUE = 80
 """Characters of a value that a sentence quotes, at most."""
 
@@ -107,6 +111,37 @@ def quoted(value: object, limit: int = VALUE) -> str:
         return shortened(printable(_QUOTES.repr(value)), limit)
     except ValueError:  # an integer with more digits than Python writes
         return f"a number of {type(value).__name__} beyond all range"
+
+
+def plain_file_name(text: str) -> str:
+    """Return text as one file name: what is no letter, digit or harmless mark becomes ``_``. Texts may share a name.
+
+    Args:
+        text: Any text, such as a path.
+
+    Example:
+        >>> plain_file_name("../ward 1/film.png"), plain_file_name("..")
+        ('ward_1_film.png', 'film')
+    """
+    return re.sub(r"[^\w.@+=-]+", "_", text).strip("._-") or "film"
+
+
+def marked_file_name(text: str, limit: int = NAME) -> str:
+    """Return text as a file name that no other text has, not even where upper and lower case are one.
+
+    Args:
+        text: Any text.
+        limit: Bytes at most of what follows the mark; the end of a longer text is kept.
+
+    Returns:
+        Eight digits of the text's SHA-256, and :func:`plain_file_name`.
+
+    Example:
+        >>> marked_file_name("N 1.png"), marked_file_name("N_1.png")
+        ('1f482a90-N_1.png', '940702d5-N_1.png')
+    """
+    mark = sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return f"{mark}-{plain_file_name(text).encode()[-limit:].decode(errors='ignore')}"
 
 
 def _escaped(mark: str) -> str:

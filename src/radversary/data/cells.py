@@ -1,35 +1,43 @@
-"""The cells of tables that people wrote: blanks, number formats and trailing commas taken for what they are."""
+"""The cells of tables that people wrote: separators, trailing commas and what stands for nothing known."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable
 from io import StringIO
 from typing import Final
 
 import pandas as pd
 
-NO_PATIENT: Final = frozenset({"", "-", "nan", "na", "n/a", "none", "null", "unknown", "anonymous", "anonymized",
-                               "anonymised", "anon"})
-"""What stands for a patient who is not known, in lower case."""
+from radversary.data.spelling import blank, identity, tidy
 
-_INTEGRAL = re.compile(r"([+-]?\d+)\.0*")
-_LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
-_BLANKS = " \t\r\n\v\f\0\xa0\u200b\u2007\u202f\u3000\ufeff"
+MISSING: Final = frozenset({"", "nan", "-nan", "na", "n/a", "n.a.", "#na", "#n/a", "#n/a n/a", "<na>", "nat", "null",
+                            "#null!", "(null)", "<null>", "#value!", "#ref!", "#name?", "#div/0!", "#num!", "1.#ind",
+                            "-1.#ind", "1.#qnan", "-1.#qnan", "?"})
+"""What programs and spreadsheets write where they know no value, in lower case."""
+
+NOBODY: Final = frozenset({"none", "<none>", "(none)", "unknown", "anonymous", "anonymized", "anonymised", "anon",
+                           "missing", "undefined", "unspecified", "not available", "not applicable"})
+"""Words that stand for a patient who is not known, in lower case; such a word may well be a class."""
+
+SEPARATORS: Final = ",;\t|"
+"""What stands between the cells of a table: that which makes most columns of its header, the first of equals."""
+
+_DECLARED = re.compile(r"\"?sep=([,;\t|])[\"\s,;|]*?(?:\r\n|\r|\n)", re.IGNORECASE)
 
 
 def parse_csv(text: str) -> pd.DataFrame:
     r"""Return a CSV table with every cell as text.
 
-    Blank cells beyond the header's, as a comma at each row's end makes them, are no cells; rows without any cell are no
-    rows; a row that is too short is filled up with empty cells.
+    Cells are separated by comma, semicolon, tab or ``|``, as the header shows or a first line ``sep=;`` says. Blank
+    cells beyond the header's, as a comma at each row's end makes them, are no cells; rows without any cell are no rows;
+    a row that is too short is filled up with empty cells.
 
     Args:
         text: The table, its first row the header.
 
     Returns:
-        The rows; an empty cell is an empty string.
+        The rows; an empty cell is an empty string. The index is the row's number in the table, its header being 1.
 
     Raises:
         ValueError: No header, a quotation mark that is not closed, or more cells in a row than in the header.
@@ -38,7 +46,11 @@ def parse_csv(text: str) -> pd.DataFrame:
         >>> parse_csv("file,patient\na.png,7,\nb.png,8,\n").to_dict("list")
         {'file': ['a.png', 'b.png'], 'patient': ['7', '8']}
     """
-    rows = [(number, row) for number, row in enumerate(_rows(text), start=1) if any(map(blank, row))]
+    declared = _DECLARED.match(text)
+    text = text[declared.end():] if declared else text
+    separator = declared[1] if declared else _separator(text)
+    every = enumerate(_rows(text, separator), start=2 if declared else 1)
+    rows = [(number, row) for number, row in every if any(map(blank, row))]
     if not rows:
         raise ValueError("it has no header")
     header = rows[0][1]
@@ -49,76 +61,62 @@ def parse_csv(text: str) -> pd.DataFrame:
             raise ValueError(f"row {number} has {len(row)} cells, the header {len(header)}: the first too many is "
                              f"{next(cell for cell in row[len(header):] if blank(cell))!r}")
     cells = [[*row[:len(header)], *[""] * (len(header) - len(row))] for _, row in rows[1:]]
-    return pd.DataFrame(cells, columns=_once_each(header), dtype=str)
+    return pd.DataFrame(cells, columns=_once_each(header), index=[number for number, _ in rows[1:]], dtype=str)
 
 
-def blank(cell: str) -> str:
-    r"""Return a cell without the blanks around it, and without quotation marks that stood behind a blank.
-
-    Example:
-        >>> blank(' "Normal" '), blank("P 7\xa0")
-        ('Normal', 'P 7')
-    """
-    text = cell.strip(_BLANKS)
-    return text[1:-1].strip(_BLANKS) if len(text) > 1 and text[0] == text[-1] == '"' else text
-
-
-def identity(cell: str) -> str:
-    """Return an id or a label as it is meant: without blanks around it, and a whole number without ``.0``.
-
-    Leading zeros stay: ``007`` and ``7`` may be two people.
+def label(cell: str) -> str:
+    """Return a label as it is meant, empty where the cell stands for none.
 
     Example:
-        >>> identity(" 104.0"), identity("007"), identity("1.5")
-        ('104', '007', '1.5')
+        >>> label("Normal "), label("NaN"), label("None")
+        ('Normal', '', 'None')
     """
-    text = blank(cell)
-    whole = _INTEGRAL.fullmatch(text)
-    return whole[1] if whole else text
+    text = identity(cell)
+    return "" if text.casefold() in MISSING else text
 
 
 def patient(cell: str) -> str:
     """Return a patient's id as it is meant, empty where the cell stands for nobody.
 
     Example:
-        >>> patient("104.0 "), patient("NaN"), patient("Anonymous")
-        ('104', '', '')
+        >>> patient("104.0 "), patient("NaN"), patient("Anonymous"), patient("--")
+        ('104', '', '', '')
     """
-    text = identity(cell)
-    return "" if text.casefold() in NO_PATIENT else text
+    text = label(cell)
+    return text if names_somebody(text) else ""
+
+
+def names_somebody(text: str) -> bool:
+    """Tell whether a text may be an id: it holds a letter or a digit and is no word for what is not known."""
+    return any(map(str.isalnum, text)) and text.casefold() not in NOBODY
 
 
 def plain(name: str) -> str:
-    """Return a column's name, a class or a part as it is compared: without blanks around it, in lower case."""
-    return blank(name).casefold()
+    """Return a column's name, a class or a part as it is compared: :func:`tidy`, in lower case."""
+    return tidy(name).casefold()
 
 
-def bare(name: str) -> str:
-    """Return an id as it is compared where leading zeros and case are in doubt.
+def _separator(text: str) -> str:
+    """Return what separates the cells of a table's first line that is not blank."""
+    header = next((line for line in text.splitlines() if blank(line)), "")
 
-    Example:
-        >>> bare("P007"), bare("007"), bare("0"), bare("100")
-        ('p7', '7', '0', '100')
-    """
-    return _LEADING_ZEROS.sub("", plain(name))
+    def columns(separator: str) -> int:
+        try:
+            return sum(bool(blank(cell)) for row in csv.reader([header], delimiter=separator) for cell in row)
+        except csv.Error:  # a cell beyond all length; the rows say so
+            return 0
 
-
-def spelt_apart(names: Iterable[str], key: Callable[[str], str]) -> int:
-    """Return how many of the names are spelt unlike another that compares equal by ``key``."""
-    groups: dict[str, set[str]] = {}
-    for name in names:
-        groups.setdefault(key(name), set()).add(name)
-    return sum(len(group) for group in groups.values() if len(group) > 1)
+    return max(SEPARATORS, key=columns)
 
 
-def _rows(text: str) -> list[list[str]]:
+def _rows(text: str, separator: str) -> list[list[str]]:
     try:
-        return list(csv.reader(StringIO(text, newline=""), strict=True))
+        return list(csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
         if text.count('"') % 2:
             raise ValueError(f"a quotation mark is not closed ({error})") from error
     try:
-        return list(csv.reader(StringIO(text, newline="")))
+        return list(csv.reader(StringIO(text, newline=""), delimiter=separator))
     except csv.Error as error:
         raise ValueError(str(error)) from error
 

@@ -10,9 +10,11 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from radversary.core.types import Estimate
-from radversary.data.cells import bare, spelt_apart
 from radversary.data.confounds import METADATA, characteristics, floors
-from radversary.data.duplicates import Duplicate, find_duplicates
+from radversary.data.doubts import spelling, unsure_patients
+from radversary.data.duplicates import Contradiction, Duplicate, find_contradictions, find_duplicates
+from radversary.data.film_folders import LISTED
+from radversary.data.patients import doubts_on_patients, mixed_sources
 from radversary.data.prepared import PreparedImages
 from radversary.data.table import PARTS, UNKNOWN_PATIENT
 from radversary.storage.documents import read_document
@@ -38,6 +40,7 @@ class DataReport(BaseModel):
         shared_patients: Patients who are in more than one part.
         duplicates: Films in more than one part, the most alike first, at most ``SHOWN``.
         duplicate_pairs: How many such pairs there are in all.
+        contradictions: Films that are in two classes at once, at most ``SHOWN``.
         estimates: Balanced accuracy of classifiers that see no finding.
         chance: 1 / K.
         errors: One sentence a leak; empty for sound data. Sentences reach reports that are passed on, so neither these
@@ -54,6 +57,7 @@ class DataReport(BaseModel):
     shared_patients: tuple[str, ...]
     duplicates: tuple[Duplicate, ...]
     duplicate_pairs: int
+    contradictions: tuple[Contradiction, ...]
     estimates: dict[str, Estimate]
     chance: float
     errors: tuple[str, ...]
@@ -95,14 +99,14 @@ def check_data(prepared: PreparedImages, *, seed: int = 42) -> DataReport:
     part = frame["split"].replace("", UNSPLIT)
     spread = part.groupby(frame["patient_id"]).nunique()
     shared = tuple(sorted(map(str, spread[spread > 1].index)))
-    duplicates = find_duplicates(prepared)
+    duplicates, contradictions = find_duplicates(prepared), find_contradictions(prepared)
     estimates, chance = floors(prepared, seed=seed), 1 / len(prepared.classes)
     doubts = dict(_doubts(prepared))
     return DataReport(
         patients={str(name): int(count) for name, count in frame.groupby(part)["patient_id"].nunique().items()},
         counts=_counts(frame, part), shared_patients=shared, duplicates=duplicates[:SHOWN],
-        duplicate_pairs=len(duplicates), estimates=estimates, chance=chance,
-        errors=(*_patient_leaks(shared), *_film_leaks(duplicates)),
+        duplicate_pairs=len(duplicates), contradictions=contradictions[:SHOWN], estimates=estimates, chance=chance,
+        errors=(*_patient_leaks(shared), *_film_leaks(duplicates), *_in_two_classes(contradictions)),
         warnings=(*prepared.notes, *_table_warnings(prepared), *_floor_warnings(estimates, chance)),
         proved=tuple(f"no {what} is in two parts" for what, found in zip(LOOKED_FOR, (shared, duplicates), strict=True)
                      if not found and what not in doubts),
@@ -115,12 +119,13 @@ def _doubts(prepared: PreparedImages) -> Iterator[tuple[str, str]]:
     without = int((frame["split"] == "").sum())
     unsplit = f"{without} of {len(frame)} images are in no part" if without else ""
     unsplit = unsplit or ("all images are in one part" if len(prepared.parts) < 2 else "")
-    stand_in = int(frame["patient_id"].str.startswith(UNKNOWN_PATIENT).sum())
-    unknown = f"the patients of {stand_in} of {len(frame)} images are not known" if stand_in else ""
-    if why := unsplit or unknown:
+    twice = int((frame[LISTED].fillna("") != "").sum()) if LISTED in frame else 0
+    listed = f"links list {twice} of {len(frame)} images in two parts or classes" if twice else ""
+    unsure = [*doubts_on_patients(frame), *unsure_patients(_known_patients(frame))]
+    if why := unsplit or listed or "; ".join(unsure):
         yield "patient", why
-    if unsplit:
-        yield "film", unsplit
+    if why := unsplit or listed:
+        yield "film", why
 
 
 def _counts(frame: pd.DataFrame, part: pd.Series[str]) -> dict[str, dict[str, dict[str, int]]]:
@@ -141,34 +146,30 @@ def _film_leaks(duplicates: tuple[Duplicate, ...]) -> Iterator[str]:
         yield f"{len(duplicates)} pairs of films in different parts show the same film ({turned} of them turned)"
 
 
+def _in_two_classes(contradictions: tuple[Contradiction, ...]) -> Iterator[str]:
+    if contradictions:
+        yield f"{len(contradictions)} film{'s are' if len(contradictions) > 1 else ' is'} in two classes at once"
+
+
 def _table_warnings(prepared: PreparedImages) -> Iterator[str]:
     frame = prepared.table.frame
     if not prepared.table.patients_known:
         yield ("the patients of some images are not known: each such image counts as its own patient, so that films of "
                "one person may lie in training and test, and the intervals are too narrow")
+    if mixed := mixed_sources(frame):
+        yield mixed
     if prepared.left_out:
-        yield f"files left out because they cannot be read: {len(prepared.left_out)} (left_out.csv names them)"
-    yield from spelling(frame, prepared.classes)
+        yield (f"files and rows left out because they cannot be read or used: {len(prepared.left_out)} (left_out.csv "
+               "names them)")
+    yield from spelling(_known_patients(frame), prepared.classes)
     if (frame["split"] == "").any():
         yield "the table is not (wholly) split: leaks between parts were not looked for in rows without a part"
         return
     yield from small_classes(frame, prepared.classes)
 
 
-def spelling(frame: pd.DataFrame, classes: Sequence[str]) -> Iterator[str]:
-    """Yield a sentence where ids or classes are told apart by leading zeros or case alone.
-
-    Args:
-        frame: Rows of a table of images.
-        classes: Class names.
-    """
-    ids = {str(name) for name in frame["patient_id"] if not str(name).startswith(UNKNOWN_PATIENT)}
-    if alike := spelt_apart(ids, bare):
-        yield (f"{alike} patient ids differ from another only by leading zeros or by case: they count as different "
-               "patients; where they are not, write them one way")
-    if alike := spelt_apart(classes, bare):
-        yield (f"{alike} classes differ from another only by leading zeros or by case: they count as different "
-               "classes; where they are not, write them one way")
+def _known_patients(frame: pd.DataFrame) -> set[str]:
+    return {str(name) for name in frame["patient_id"] if not str(name).startswith(UNKNOWN_PATIENT)}
 
 
 def small_classes(frame: pd.DataFrame, classes: Sequence[str]) -> Iterator[str]:

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from radversary.core.errors import MissingColumnError, UnknownNameError
-from radversary.data.cells import blank, identity, patient, plain
+from radversary.data.cells import MISSING, label, patient, plain
+from radversary.data.spelling import blank, tidy
 
 ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "image_id": ("image_id", "Image Index", "image", "ImageID"),
@@ -69,7 +70,7 @@ def ours(frame: pd.DataFrame, *, table: object, columns: Mapping[str, str] | Non
 def normalised(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the table with its cells written one way; what is not understood becomes unknown.
 
-    Ids and labels lose blanks around them and the ``.0`` of a whole number; paths stay as they are.
+    Ids and labels are written one way (:func:`radversary.data.spelling.identity`); what names files stays as it is.
 
     Args:
         frame: Columns under our names, cells as text.
@@ -77,13 +78,8 @@ def normalised(frame: pd.DataFrame) -> pd.DataFrame:
     Returns:
         A new table.
     """
-    write = {"image_id": blank, "label": identity, "patient_id": patient, "source": blank,
-             "view": lambda cell: VIEWS.get(blank(cell).upper(), ""),
-             "sex": lambda cell: SEXES.get(blank(cell).upper(), ""),
-             "age": years,
-             "split": lambda cell: PARTS_WRITTEN.get(plain(cell), plain(cell)),
-             "modality": lambda cell: blank(cell).upper(),
-             "rotation": blank}
+    write = {"image_id": blank, "label": label, "patient_id": patient, "source": tidy, "view": _view, "sex": _sex,
+             "age": years, "split": _part, "modality": _upper, "rotation": blank}
     return frame.assign(**{name: frame[name].map(function) for name, function in write.items() if name in frame})
 
 
@@ -109,10 +105,10 @@ def facts_of(tags: Mapping[str, str]) -> dict[str, str]:
     """
     age = years(tags.get("PatientAge", ""))
     known = {"patient_id": patient(tags.get("PatientID", "")),
-             "view": VIEWS.get(blank(tags.get("ViewPosition", "")).upper(), ""),
-             "sex": SEXES.get(blank(tags.get("PatientSex", "")).upper(), ""),
+             "view": _view(tags.get("ViewPosition", "")),
+             "sex": _sex(tags.get("PatientSex", "")),
              "age": "" if np.isnan(age) else str(age),
-             "modality": blank(tags.get("Modality", "")).upper()}
+             "modality": _upper(tags.get("Modality", ""))}
     return {name: text for name, text in known.items() if text}
 
 
@@ -131,11 +127,28 @@ def years(cell: str) -> float:
         >>> years("058Y"), years("006M"), years("414")
         (58.0, 0.5, nan)
     """
-    match = _AGE.match(blank(str(cell)))
+    match = _AGE.match(tidy(str(cell)))
     if match is None:
         return float("nan")
     age = float(match[1]) * _YEARS[match[2].upper()]
     return age if age <= OLDEST else float(np.nan)
+
+
+def _upper(cell: str) -> str:
+    return tidy(cell).upper()
+
+
+def _view(cell: str) -> str:
+    return VIEWS.get(_upper(cell), "")
+
+
+def _sex(cell: str) -> str:
+    return SEXES.get(_upper(cell), "")
+
+
+def _part(cell: str) -> str:
+    name = plain(cell)
+    return "" if name in MISSING else PARTS_WRITTEN.get(name, name)
 
 
 def _theirs(name: str, frame: pd.DataFrame, columns: Mapping[str, str], table: object) -> str | None:

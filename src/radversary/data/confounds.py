@@ -17,7 +17,7 @@ from radversary.core.types import Estimate
 from radversary.data.duplicates import thumbnails
 from radversary.data.prepared import PreparedImages
 
-METADATA: Final = ("view", "sex", "age", "source", "image size", "file kind")
+METADATA: Final = ("view", "sex", "age", "modality", "source", "image size", "file kind")
 FOLDS: Final = 5
 DRAWS: Final = 1000
 MOST: Final = 10_000
@@ -41,13 +41,17 @@ def characteristics(frame: pd.DataFrame) -> pd.DataFrame:
 
     Example:
         >>> row = {"view": "PA", "sex": "", "age": 41.0, "source": "x", "width": 9, "height": 8, "stored_bits": 8}
-        >>> characteristics(pd.DataFrame([{**row, "kind": "JPEG"}])).iloc[0].tolist()
-        ['PA', 'unknown', '40-59', 'x', '9x8', 'jpeg 8 bit']
+        >>> row |= {"modality": "DX", "kind": "JPEG", "colour": "grey"}
+        >>> characteristics(pd.DataFrame([row])).iloc[0].tolist()
+        ['PA', 'unknown', '40-59', 'DX', 'x', '9x8', 'jpeg 8 bit grey']
     """
+    nothing = pd.Series("", index=frame.index)
+    modality, colour = (frame.get(name, nothing) for name in ("modality", "colour"))
     age = pd.cut(frame["age"].astype("float64"), bins=list(_BANDS), right=False, labels=list(_BAND_NAMES))
-    columns = {"view": frame["view"], "sex": frame["sex"], "age": age.astype(object), "source": frame["source"],
+    columns = {"view": frame["view"], "sex": frame["sex"], "age": age.astype(object), "modality": modality,
+               "source": frame["source"],
                "image size": frame["width"].astype(str) + "x" + frame["height"].astype(str),
-               "file kind": frame["kind"].str.lower() + " " + frame["stored_bits"].astype(str) + " bit"}
+               "file kind": frame["kind"].str.lower() + " " + frame["stored_bits"].astype(str) + " bit " + colour}
     text = pd.DataFrame({name: columns[name].astype(object) for name in METADATA})
     return text.where(text.notna() & (text != ""), "unknown").astype(str)
 

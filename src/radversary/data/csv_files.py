@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ import pandas as pd
 from radversary.core.errors import DataError
 from radversary.core.text import FAULT, quoted, sentence
 from radversary.data.cells import parse_csv
-from radversary.storage.files import read_text, write_whole
+from radversary.storage.files import read_bytes, write_whole
 
 ESCAPED: Final = "backslashreplace"
 """How bytes of a file's name that are not UTF-8 are written down."""
@@ -24,7 +25,8 @@ def read_csv(path: Path) -> pd.DataFrame:
     """Read a CSV file with every cell as text.
 
     Args:
-        path: UTF-8 CSV with a header line.
+        path: A table with a header line, in UTF-8, or in UTF-16 that begins with its byte order mark; see
+            :func:`radversary.data.cells.parse_csv` for what separates its cells.
 
     Returns:
         The rows; an empty cell is an empty string.
@@ -33,7 +35,7 @@ def read_csv(path: Path) -> pd.DataFrame:
         DataError: The file is absent, empty or no CSV.
     """
     try:
-        return parse_csv(_without_nul(read_text(path, limit=LIMIT).removeprefix("\ufeff")))
+        return parse_csv(_decoded(read_bytes(path, limit=LIMIT)))
     except FileNotFoundError as error:
         raise DataError(f"there is no table {path}") from error
     except (OSError, ValueError) as error:  # pandas' errors of parsing are values
@@ -41,9 +43,15 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} is not a readable CSV table: {reason}") from error
 
 
-def _without_nul(text: str) -> str:
+def _decoded(content: bytes) -> str:
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        name = encoding.removesuffix("-sig").upper()
+        raise ValueError(f"byte {error.start} is no {name}; save the table as UTF-8") from error
     if "\0" in text:
-        raise ValueError(f"character {text.index(chr(0))} is a NUL, which no table holds")
+        raise ValueError(f"character {text.index(chr(0))} is a NUL, which no table holds; save the table as UTF-8")
     return text
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from radversary.core.errors import MissingPartError, UnreadableImageError
 from radversary.data.dicom_greys import shown
-from radversary.data.dicom_tables import STRAY
-from radversary.data.dicom_tags import TAGS, code_range, copied, padding_of, spacing_of, tags_of, text, whole
+from radversary.data.dicom_samples import samples_of
+from radversary.data.dicom_tags import TAGS, copied, spacing_of, tags_of, text, whole
 from radversary.imaging.image import Image
 from radversary.imaging.intensity import DEEPEST
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
+_HEADER = 16 * 2**20  # bytes of a deflated data set in which the tags are looked for
+_ROWS = 0x00280010
+_PIXELS = 0x7FE00010
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
@@ -40,11 +43,18 @@ def read_dicom(data: bytes, name: str, *, largest: int) -> Image:
         MissingPartError: pydicom is not installed.
     """
     _need_pydicom(name)
-    from pydicom import dcmread
+    from pydicom.filereader import read_partial
 
     _refuse_inflated(data, name, limit=4 * 3 * largest)
+    passed = {0}
+
+    def is_behind_pixels(tag: int, _: str | None, __: int) -> bool:
+        behind = _PIXELS in passed
+        passed.add(tag)
+        return behind
+
     try:
-        film = dcmread(BytesIO(data))
+        film = read_partial(BytesIO(data), stop_when=is_behind_pixels, force=True)  # a preamble may be absent
     except Exception as error:  # a damaged header raises any kind
         raise UnreadableImageError(name, f"damaged DICOM header ({_first(error)})") from error
     return image_of(film, name, largest=largest)
@@ -74,16 +84,18 @@ def image_of(film: Dataset, name: str, *, largest: int) -> Image:
             compressed in a way that no installed decoder reads.
     """
     try:
+        refusal = _cut_short(film)
         film = _completed(film)
-        refusal = _refusal(film, largest)
+        refusal = refusal or _refusal(film, largest)
     except Exception as error:  # a damaged header raises any kind
         raise UnreadableImageError(name, f"damaged DICOM header ({_first(error)})") from error
     if refusal:
         raise UnreadableImageError(name, refusal)
     try:
-        samples, bits = _samples(film)
+        samples, bits = samples_of(film)
         if not (refusal := _misfit(samples, film, bits)):
-            return Image(_looked_up(samples, film, bits), max(8, bits), spacing_of(film), tags_of(film))
+            tags = {**tags_of(film), "colour": film.PhotometricInterpretation.lower(), "stored_bits": str(bits)}
+            return Image(_looked_up(samples, film, bits), max(8, bits), spacing_of(film), tags)
     except Exception as error:  # pydicom and its decoders raise any kind on damaged files
         raise UnreadableImageError(name, _reason(film, error)) from error
     raise UnreadableImageError(name, refusal)
@@ -100,9 +112,10 @@ def read_header_tags(path: Path) -> dict[str, str]:
 
     try:
         with path.open("rb") as file:
-            if _DEFLATED in file.read(1024):
-                return {}  # it would be unpacked whole, pixels and all
-        return tags_of(dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS)))
+            start = _deflated_from(file.read(1024))
+            file.seek(start)
+            source = BytesIO(_unpacked(file.read(_HEADER), limit=_HEADER)) if start else path
+        return tags_of(dcmread(source, stop_before_pixels=True, specific_tags=list(TAGS), force=True))
     except Exception:  # a damaged header raises any kind; reading the film says why
         return {}
 
@@ -116,16 +129,27 @@ def _need_pydicom(name: str) -> None:
 
 def _refuse_inflated(data: bytes, name: str, *, limit: int) -> None:
     """Refuse a deflated data set that unpacks to more than any film takes."""
-    head = data[128:1024]
-    if _DEFLATED not in head or head[4:8] != b"\x02\0\0\0":
+    if not (start := _deflated_from(data[:1024])):
         return
-    start = 144 + int.from_bytes(data[140:144], "little")  # the length of the file meta information comes first
     try:
-        unpacked = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[start:], limit + 1)
+        unpacked = _unpacked(data[start:], limit=limit + 1)
     except zlib.error as error:
         raise UnreadableImageError(name, f"damaged or truncated ({error})") from error
     if len(unpacked) > limit:
         raise UnreadableImageError(name, f"it unpacks to more than the {limit} bytes allowed")
+
+
+def _deflated_from(start: bytes) -> int:
+    """Return the place at which a file's deflated data set begins, 0 where it is not deflated."""
+    begin = 132 if start[128:132] == b"DICM" else 0
+    head = start[begin:]
+    if _DEFLATED not in head or head[:4] != b"\x02\0\0\0":
+        return 0
+    return begin + 12 + int.from_bytes(head[8:12], "little")  # the length of the file meta information comes first
+
+
+def _unpacked(data: bytes, *, limit: int) -> bytes:
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, limit)
 
 
 def _completed(film: Dataset) -> Dataset:
@@ -177,42 +201,13 @@ def _refusal(film: Dataset, largest: int) -> str:
     ) if wrong), "")
 
 
-def _samples(film: Dataset) -> tuple[np.ndarray, int]:
-    """Return the stored samples, and the bits that they take: those declared unless the samples go beyond."""
-    stored, allocated, syntax = int(film.BitsStored), int(film.BitsAllocated), film.file_meta.TransferSyntaxUID
-    native = syntax.is_transfer_syntax and not syntax.is_compressed
-    if not native or stored >= allocated:
-        return _settled(film.pixel_array, film, stored)
-    # pydicom blanks the bits above Bits Stored: right where they hold an overlay, and wrong where they hold the film.
-    unmasked = copied(film)
-    unmasked.add_new("BitsStored", "US", allocated)
-    unmasked.add_new("HighBit", "US", allocated - 1)
-    samples = unmasked.pixel_array
-    if _bits_taken(samples, film) <= stored:
-        return samples, stored
-    shift = whole(film, "HighBit") + 1 - stored
-    if 0 < shift <= allocated - stored and not (samples & ((1 << shift) - 1)).any():
-        return samples >> shift, stored  # they lie in the upper bits, as High Bit says
-    extended = film.PixelRepresentation == 1 and samples.min() >= 0 and int(samples.max()).bit_length() <= stored
-    if extended or _has_embedded_overlay(film):
-        return film.pixel_array, stored
-    return _settled(samples, film, stored)
+def _cut_short(film: Dataset) -> str:
+    """Return that a data set ends before its image, where it is of an image or of nothing; else an empty string."""
+    from pydicom.uid import UID
 
-
-def _settled(samples: np.ndarray, film: Dataset, stored: int) -> tuple[np.ndarray, int]:
-    """Return samples and their bits: Bits Stored where nearly all keep to it, else as many as they take.
-
-    PS3.5 8.1.1 leaves the bits beyond Bits Stored out of a sample's value. Where one sample in :data:`STRAY` at most
-    goes beyond (a hot pixel, an overshoot), these are set to the end of the range; where more do, Bits Stored is wrong.
-    """
-    taken = _bits_taken(samples, film)
-    if taken <= stored:
-        return samples, stored
-    kept, padding = np.clip(samples, *code_range(film, stored)), padding_of(film)
-    if padding is not None:
-        kept = np.where(samples == padding, samples, kept)
-    few = STRAY * np.count_nonzero(kept != samples) <= samples.size
-    return (kept, stored) if few else (samples, taken)
+    kind = text(film, "SOPClassUID") or text(getattr(film, "file_meta", None) or film, "MediaStorageSOPClassUID")
+    cut = max(film.keys(), default=0) <= _ROWS and (not kind or "Image Storage" in UID(kind).name)
+    return "damaged or truncated (it ends before its image)" if cut else ""
 
 
 def _misfit(samples: np.ndarray, film: Dataset, bits: int) -> str:
@@ -223,22 +218,6 @@ def _misfit(samples: np.ndarray, film: Dataset, bits: int) -> str:
     if bits > DEEPEST or int(samples.max()) - int(samples.min()) > 2**DEEPEST:
         return f"its samples take more than the {DEEPEST} bits that are read"
     return ""
-
-
-def _bits_taken(samples: np.ndarray, film: Dataset) -> int:
-    """Return the bits that samples need, padding left out."""
-    padding = padding_of(film)
-    kept = samples if padding is None else samples[samples != padding]
-    if not kept.size:
-        return 0
-    low, high = int(kept.min()), int(kept.max())
-    if film.PixelRepresentation == 1:
-        return max(high.bit_length(), (-1 - low).bit_length()) + 1
-    return high.bit_length()
-
-
-def _has_embedded_overlay(film: Dataset) -> bool:
-    return any((0x6000 + 2 * place, 0x0102) in film and film[0x6000 + 2 * place, 0x0102].value for place in range(16))
 
 
 def _looked_up(samples: np.ndarray, film: Dataset, bits: int) -> np.ndarray:

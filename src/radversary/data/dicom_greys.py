@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from radversary.data.dicom_tables import table_of
-from radversary.data.dicom_tags import code_range, copied, number, numbers, padding_of, text
+from radversary.data.dicom_tags import code_range, copied, number, padding_of, text, windows_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -85,12 +85,11 @@ def _windows(values: np.ndarray, film: Dataset) -> list[np.ndarray]:
     """
     from pydicom.pixels import apply_windowing
 
-    centres, widths = numbers(film, "WindowCenter"), numbers(film, "WindowWidth")
     function = text(film, "VOILUTFunction").upper()
     function = function if function in ("LINEAR_EXACT", "SIGMOID") else "LINEAR"
     with np.errstate(all="ignore"):
         return [np.clip(apply_windowing(values, _window(centre, width, function)), 0.0, 1.0)
-                for centre, width in zip(centres, widths, strict=False) if width > 0]
+                for centre, width in windows_of(film) if width > 0]
 
 
 def _window(centre: float, width: float, function: str) -> Dataset:
@@ -110,7 +109,7 @@ def _range(codes: np.ndarray, values: np.ndarray, seen: np.ndarray, film: Datase
     if bits <= 8 and table_of(film, "ModalityLUTSequence") is None:
         ends = _modality(np.array(code_range(film, bits)), film)
         return float(min(ends)), float(max(ends))
-    padding = padding_of(film)
-    kept = values[seen] if padding is None else values[seen & (codes != padding)]
+    padding = padding_of(codes, film)
+    kept = values[seen] if padding is None else values[seen & ~padding]
     kept = kept if kept.size else values[seen]
     return float(kept.min()), float(kept.max())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 if TYPE_CHECKING:
     from pydicom import Dataset
 
@@ -31,10 +33,47 @@ def spacing_of(film: Dataset) -> tuple[float, float] | None:
     return None
 
 
-def padding_of(film: Dataset) -> int | None:
-    """Return the code of pixels that belong to no film, None where the header names none."""
-    values = numbers(film, "PixelPaddingValue")
-    return int(values[0]) if values else None
+def padding_of(samples: np.ndarray, film: Dataset) -> np.ndarray | None:
+    """Tell which samples are of pixels that belong to no film, None where the header names no such.
+
+    Those are the samples of Pixel Padding Value, or from it to Pixel Padding Range Limit (PS3.3 C.7.5.1.1.2).
+
+    Args:
+        samples: Whole numbers of any shape.
+        film: The header.
+
+    Returns:
+        bool of that shape.
+    """
+    if not (values := numbers(film, "PixelPaddingValue")[:1]):
+        return None
+    ends = (*values, *numbers(film, "PixelPaddingRangeLimit")[:1])
+    found: np.ndarray = (samples >= min(ends)) & (samples <= max(ends))
+    return found
+
+
+def windows_of(film: Dataset) -> list[tuple[float, float]]:
+    """Return centre and width of each window in the file's order; one with a number that is garbage is left out."""
+    pairs = zip(_each(film, "WindowCenter"), _each(film, "WindowWidth"), strict=False)
+    return [pair for pair in pairs if all(map(math.isfinite, pair))]
+
+
+def _each(film: Dataset, word: str) -> list[float]:
+    """Return the numbers that a tag of text holds, not-a-number in the place of garbage."""
+    try:
+        value: Any = film.get_item(word).value  # pydicom refuses all of them where one is garbage
+        text = value.decode("latin-1") if isinstance(value, bytes) else value
+        items = text.split("\\") if isinstance(text, str) else text if hasattr(text, "__iter__") else [text]
+        return [_number(item) for item in items]
+    except Exception:  # a tag that is absent, or garbage of any kind
+        return []
+
+
+def _number(item: Any) -> float:  # noqa: ANN401
+    try:
+        return float(item)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def numbers(film: Dataset, word: str) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""The same film in two parts of a split: byte for byte, or turned, re-exposed and re-compressed."""
+"""The same film in two parts of a split, byte for byte or turned, re-exposed and re-compressed; or in two classes."""
 
 from __future__ import annotations
 
@@ -53,6 +53,39 @@ class Duplicate(BaseModel):
     parts: tuple[str, str]
     turn: float
     correlation: float
+
+
+class Contradiction(BaseModel):
+    """Two rows of equal pixels, in two classes.
+
+    Attributes:
+        first: Image id.
+        second: Image id.
+        classes: The two classes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    first: str
+    second: str
+    classes: tuple[str, str]
+
+
+def find_contradictions(prepared: PreparedImages) -> tuple[Contradiction, ...]:
+    """Find films that are in two classes at once, in whatever parts: equal in every pixel.
+
+    Args:
+        prepared: Prepared images.
+
+    Returns:
+        One entry a film and further class, each with the first row of it.
+    """
+    frame = prepared.table.frame
+    several = frame[frame.groupby("pixels_sha256")["label"].transform("nunique") > 1]
+    films = several.drop_duplicates(["pixels_sha256", "label"]).groupby("pixels_sha256", sort=False)
+    return tuple(Contradiction(first=str(ids[0]), second=str(other), classes=(str(labels[0]), str(label)))
+                 for ids, labels in ((rows["image_id"].to_list(), rows["label"].to_list()) for _, rows in films)
+                 for other, label in zip(ids[1:], labels[1:], strict=True))
 
 
 def find_duplicates(prepared: PreparedImages) -> tuple[Duplicate, ...]:

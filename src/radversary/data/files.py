@@ -3,106 +3,173 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import stat
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Literal
 
 from radversary.core.errors import DataError
+from radversary.data.endings import FILMS, UNREAD, ending_of, is_litter, is_sidecar
 from radversary.data.reading import START, kind_of
 
-ENDINGS: Final = frozenset({
-    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".dcm", ".dicom", ".dic", ".ima",
-    ".bmp", ".tif", ".tiff", ".gif", ".webp", ".jp2", ".heic", ".nii", ".nii.gz", ".nrrd", ".mha", ".mhd"})
-"""Endings of images: such a file counts as a film, and where it cannot be read it is left out by name."""
+Standing = Literal["film", "unread", "none"]
 
-LITTER: Final = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "dicomdir", "__macosx", "$recycle.bin"})
-"""Names of files and folders that operating systems and archives leave behind, in lower case."""
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies below a folder, hidden files and what systems leave behind not counted. Paths begin with the folder.
+
+    Attributes:
+        films: Files with the ending of a kind that is read, or with its first bytes: sorted, each once, by its own name
+            rather than by a link's.
+        unread: What may be or hold films and cannot be read: images, volumes, arrays and archives of other kinds, links
+            that lead nowhere, files and folders that may not be looked into.
+        copies: Links to films that count by another path, each with that path.
+        doors: Links to folders that count by another path, and folders below such links, each with that path. Links
+            to a folder that holds the link are loops and not listed.
+        folders: The folders that were looked into.
+    """
+
+    films: list[Path] = field(default_factory=list)
+    unread: list[Path] = field(default_factory=list)
+    copies: list[tuple[Path, Path]] = field(default_factory=list)
+    doors: list[tuple[Path, Path]] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
 
 
 def films_under(folder: Path) -> list[Path]:
-    """Return the films below a folder, sorted; symbolic links are followed, and a file reached twice counts once.
-
-    A film is a file with the ending of an image, or with an image's first bytes. Hidden files, what operating systems
-    leave behind, and other files (tables, JSON beside an image) are none. A link that leads nowhere counts as a film
-    where its ending is an image's, so that it is missed by name.
+    """Return the films below a folder, and what may be or hold films and cannot be read, so that it is missed by name.
 
     Args:
         folder: The folder.
 
     Returns:
-        Paths that begin with ``folder``.
+        ``films`` and ``unread`` of :func:`list_films`, sorted together.
+
+    Raises:
+        DataError: The folder cannot be listed.
     """
-    return once(path for path in files_under(folder) if is_film(path))
+    listing = list_films(folder)
+    return sorted([*listing.films, *listing.unread])
 
 
-def files_under(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, hidden ones left out, through symbolic links too; each folder is entered once.
+def list_films(folder: Path) -> Listing:
+    """Find the films below a folder, symbolic links followed.
 
-    Folders are entered by their own name before any link to them is looked at, and a link to a folder that holds this
-    one is a loop.
+    Folders are entered by their own name before any link to them is looked at, and each once.
 
     Args:
         folder: The folder.
 
-    Yields:
-        Paths that begin with ``folder``, links to files that do not exist among them.
+    Returns:
+        What was found.
 
     Raises:
-        DataError: A folder cannot be listed.
+        DataError: The folder itself cannot be listed; one below it is ``unread``.
     """
-    entered, waiting, links = set[str](), [folder], list[Path]()
-    while waiting or links:
-        place = waiting.pop() if waiting else links.pop(0)
-        real = os.path.realpath(place)
-        if real in entered or (place != folder and _holds(real, os.path.realpath(folder))):
-            continue
-        entered.add(real)
-        try:
-            inside = sorted(place.iterdir())
-        except OSError as error:
-            raise DataError(f"cannot list the folder {place}: {(error.strerror or str(error)).lower()}") from error
-        for path in inside:
-            if path.name.startswith(".") or path.name.lower() in LITTER:
-                continue
-            if not path.is_dir():
-                yield path
-            elif path.is_symlink():
-                links.append(path)
-            else:
-                waiting.append(path)
+    listing = Listing()
+    films = list[tuple[bool, Path]]()
+    for path, linked in _files_below(folder, listing):
+        standing = standing_of(path)
+        if standing == "film":
+            films.append((linked, path))
+        elif standing == "unread":
+            listing.unread.append(path)
+    known = dict[str, Path]()
+    for _, path in sorted(films):
+        film = known.setdefault(os.path.realpath(path), path)
+        if film != path:
+            listing.copies.append((path, film))
+    listing.films.extend(sorted(known.values()))
+    listing.unread.sort()
+    return listing
 
 
-def once(paths: Iterator[Path] | Sequence[Path]) -> list[Path]:
-    """Return paths sorted, each file once however many links lead to it, by its own name rather than by a link's."""
-    known: dict[str, Path] = {}
-    for path in sorted(paths, key=lambda path: (_is_linked(path), path)):
-        known.setdefault(os.path.realpath(path), path)
-    return sorted(known.values())
+def once(paths: Iterable[Path]) -> list[Path]:
+    """Return each file once however many links lead to it, by the first of its paths; links to nowhere stay."""
+    known = dict[str, Path]()
+    for path in paths:
+        known.setdefault(os.path.realpath(path) if _surely(path.exists) else str(path), path)
+    return list(known.values())
 
 
-def is_film(path: Path) -> bool:
-    """Tell whether a file counts as a film: by its ending, else by its first bytes.
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is a folder; False where that may not be known, where ``Path.is_dir`` raises."""
+    return _surely(path.is_dir)
+
+
+def standing_of(path: Path) -> Standing:
+    """Tell what a file or a link that leads nowhere stands for: by the ending of its name, else by its first bytes.
 
     Args:
-        path: The file.
+        path: No folder.
+
+    Returns:
+        ``film``; ``unread`` where it may be or hold films and is of another kind or cannot be opened; else ``none``.
     """
-    name = path.name.lower()
-    if name.startswith(".") or name in LITTER:
-        return False
-    if any(name.endswith(ending) for ending in ENDINGS):
-        return True
+    beside, lost = is_sidecar(path.name), _surely(path.is_symlink) and not _surely(path.exists)
+    if ending_of(path.name) in FILMS and not lost:
+        return "film"
     try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return kind_of(file.read(START)) is not None
-    except OSError:
+        if stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for without end
+            with path.open("rb") as file:
+                if kind_of(file.read(START)) is not None:
+                    return "film"
+    except (OSError, ValueError):
+        return "none" if beside else "unread"
+    return "unread" if ending_of(path.name) in UNREAD and not beside else "none"
+
+
+def _files_below(folder: Path, listing: Listing) -> Iterator[tuple[Path, bool]]:
+    """Yield the files below a folder, each with whether a link leads there, and note folders in the listing.
+
+    Raises:
+        DataError: The folder itself cannot be listed.
+    """
+    root, entered = os.path.realpath(folder), dict[str, Path]()
+    waiting, links = deque([(folder, False)]), deque[tuple[Path, bool]]()
+    while waiting or links:
+        place, linked = (waiting or links).popleft()
+        real = os.path.realpath(place)
+        if real in entered or (place != folder and _holds(real, root)):
+            if real in entered and not _holds(real, os.path.realpath(place.parent)):
+                listing.doors.append((place, entered[real]))
+            continue
+        entered[real] = place
+        for path in _inside(place, folder, listing):
+            link = _surely(path.is_symlink)
+            if is_folder(path):
+                (links if link else waiting).append((path, linked or link))
+            else:
+                yield path, linked or link
+
+
+def _inside(place: Path, folder: Path, listing: Listing) -> list[Path]:
+    """Return what lies in a place and counts, sorted; a place that cannot be listed is noted.
+
+    Raises:
+        DataError: The place is the folder itself and cannot be listed.
+    """
+    try:
+        inside = sorted(place.iterdir())
+    except OSError as error:
+        if place == folder:
+            raise DataError(f"cannot list the folder {place}: {(error.strerror or str(error)).lower()}") from error
+        listing.unread.append(place)
+        return []
+    listing.folders.append(place)
+    return [path for path in inside if not is_litter(path.name)]
+
+
+def _surely(asked: Callable[[], bool]) -> bool:
+    """Return an answer of a path, False where it cannot be had: no permission, or a name that no file can have."""
+    try:
+        return asked()
+    except (OSError, ValueError):
         return False
 
 
 def _holds(outer: str, inner: str) -> bool:
     return inner == outer or inner.startswith(outer.rstrip(os.sep) + os.sep)
-
-
-def _is_linked(path: Path) -> bool:
-    return os.path.realpath(path) != str(path.absolute())

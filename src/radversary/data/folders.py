@@ -1,4 +1,4 @@
-"""A folder of class folders, with or without a labels.csv beside them."""
+"""A folder of class folders, with or without a table beside them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,31 @@ import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Final, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
 
 from radversary.core.errors import DataError, PlanError
-from radversary.data.class_folders import films_in_classes
+from radversary.data.cells import patient
+from radversary.data.class_folders import Level
 from radversary.data.columns import FACTS, ours
 from radversary.data.csv_files import read_csv
+from radversary.data.film_folders import films_in_classes
 from radversary.data.headers import with_headers
 from radversary.data.joining import join
 from radversary.data.names import written
+from radversary.data.spelling import blank
 from radversary.data.table import ImageTable
+from radversary.data.table_rows import once_each
+from radversary.storage.files import is_file
+
+LABELS: Final = "labels.csv"
+TABLES: Final = (".csv", ".tsv")
+"""Endings of tables that are looked for beside class folders."""
+
+_Said: TypeAlias = tuple[pd.DataFrame, list[tuple[str, str]], tuple[str, ...]]
+"""Rows with what a table adds; what it names and cannot be joined, each with the reason; and sentences on the whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +38,8 @@ class ClassFolders:
     r"""One sub-folder a class: ``root/Normal/a.png``, ``root/Pneumonia/b.png``; one called ``masks`` is none.
 
     Folders called train, val(idation) and test with class folders below them are a split, and so are such folders in
-    every class folder. Symbolic links are followed, and a film that is reached twice counts once.
+    every class folder. Symbolic links are followed, and a film that is reached twice counts once. Folders of masks
+    beside images are passed over.
 
     What is known of the films, a split included, comes from ``labels.csv`` where there is one: any of the columns of
     :data:`radversary.data.columns.ALIASES`, joined by the file's relative path, or by its name together with the class
@@ -33,18 +47,24 @@ class ClassFolders:
 
     Args:
         root: The folder.
-        labels: The CSV table; ``root/labels.csv`` where None and present.
+        labels: The CSV table; where None, ``root/labels.csv`` if present, else the only table in ``root`` if it names
+            the films. Tables that are not used are counted in a note.
         patient_pattern: Regular expression whose first group is the patient in a file's name, such as
             ``r"(\d+)_\d+"`` for NIH's ``00011097_002.png`` (patient 11097); used where neither table nor header knows
             the patient.
             None: such an image is its own patient, and a warning says so.
+        classes: Which folders are the classes where each of the first ones holds the same folders: ``outer`` (the
+            first ones) or ``inner`` (those below, whatever the first ones stand for). None refuses such a folder.
     """
 
     root: str | Path
     labels: str | Path | None = None
     patient_pattern: str | None = None
+    classes: Level | None = None
 
     def __post_init__(self) -> None:
+        if self.classes not in (None, *get_args(Level)):
+            raise PlanError(f"classes must be {' or '.join(get_args(Level))}, got {self.classes!r}")
         try:
             groups = re.compile(self.patient_pattern or "()").groups
         except re.error as error:
@@ -67,14 +87,12 @@ class ClassFolders:
             MissingPartError: There are DICOM files and pydicom is not installed.
         """
         root = Path(self.root)
-        frame, left_out = films_in_classes(root)
-        labels, notes = Path(self.labels) if self.labels else root / "labels.csv", tuple[str, ...]()
-        if self.labels or labels.exists():
-            frame, missing, notes = _joined(frame, labels)
-            left_out += missing
+        frame, left_out, seen = films_in_classes(root, self.classes)
+        frame, missing, notes = _with_table(frame, root, Path(self.labels) if self.labels else None)
+        left_out += missing
         frame, contradictions = with_headers(frame)
         table = ImageTable(self._with_patients(frame).drop(columns="key"), left_out=tuple(left_out),
-                           notes=(*notes, *contradictions))
+                           notes=(*seen, *notes, *contradictions))
         if not table.patients_known:
             warnings.warn(f"the patients of {root} are not (all) known: such an image counts as its own patient, and "
                           "two films of one person may fall into training and test", UserWarning, stacklevel=2)
@@ -83,7 +101,8 @@ class ClassFolders:
     def _with_patients(self, frame: pd.DataFrame) -> pd.DataFrame:
         if self.patient_pattern is None:
             return frame
-        named = frame["key"].map(lambda key: written(patient_in(PurePosixPath(key).name, str(self.patient_pattern))))
+        pattern = str(self.patient_pattern)
+        named = frame["key"].map(lambda key: written(patient(patient_in(PurePosixPath(key).name, pattern))))
         known = frame["patient_id"].fillna("") if "patient_id" in frame else pd.Series("", index=frame.index)
         return frame.assign(patient_id=known.where(known != "", named))
 
@@ -103,28 +122,55 @@ def patient_in(name: str, pattern: str) -> str:
         '11097'
     """
     match = re.search(pattern, name)
-    patient = match[1] or "" if match else ""
-    return str(int(patient)) if patient.isdecimal() else patient
+    found = match[1] or "" if match else ""
+    return str(int(found)) if found.isdecimal() else found
 
 
-def _joined(frame: pd.DataFrame, labels: Path) -> tuple[pd.DataFrame, list[tuple[str, str]], tuple[str, ...]]:
-    known = ours(read_csv(labels), table=labels)
-    by = "path" if "path" in known else "image_id"
-    if by not in known:
+def _with_table(frame: pd.DataFrame, root: Path, labels: Path | None) -> _Said:
+    """Add what a table says: the one given, else ``labels.csv`` whatever its case, else the only one in the folder."""
+    beside = [path for path in sorted(root.iterdir()) if path.suffix.lower() in TABLES
+              and not path.name.startswith(".") and is_file(path)]
+    named = [path for path in beside if path.name.lower() == LABELS]
+    chosen = labels or (root / LABELS if root / LABELS in named else next(iter(named), None))
+    said: _Said = (frame, [], ())
+    if chosen:
+        said = _joined(frame, chosen)
+    elif len(beside) == 1:
+        chosen, said = _tried(frame, beside[0])
+    unused = len([path for path in beside if chosen is None or path.name != chosen.name])
+    if not unused:
+        return said
+    note = (f"tables (.csv or .tsv) beside the class folders that were not used: {unused}; give one that speaks of the "
+            "films as the option 'labels'")
+    return said[0], said[1], (*said[2], note)
+
+
+def _tried(frame: pd.DataFrame, table: Path) -> tuple[Path | None, _Said]:
+    """Join a table that nobody named, where it speaks of the films."""
+    try:
+        joined, missing, notes = _joined(frame, table)
+    except DataError:
+        return None, (frame, [], ())
+    note = "what is known of the films comes from the only table beside the class folders, though not called labels.csv"
+    return table, (joined, missing, (*notes, note))
+
+
+def _joined(frame: pd.DataFrame, labels: Path) -> _Said:
+    known, repeated = once_each(ours(read_csv(labels), table=labels))
+    by = next((name for name in ("path", "image_id") if name in known and (known[name].map(blank) != "").any()), None)
+    if by is None:
         raise DataError(f"{labels} says of no row which file it is about; expected a column 'file' or 'image_id'")
     facts = [{"label": label, "split": split} for label, split in zip(frame["label"], frame["split"], strict=True)]
     found = join(list(frame["key"]), facts, known, by=by, name=labels)
     if all(row is None for row in found.rows):
         raise DataError(f"{labels} names none of the files in the class folders, such as {frame['key'].iloc[0]!r}")
-    rows = known.reindex([-1 if row is None else row for row in found.rows])
+    rows = known.reset_index(drop=True).reindex([-1 if row is None else row for row in found.rows])
     matched = np.array([row is not None for row in found.rows])
     said = {name: rows[name].to_numpy() for name in FACTS if name in rows}
     for name in ("source", "split"):
         if name in rows:
             told = rows[name].fillna("").to_numpy()
             said[name] = np.where(matched & (told != ""), told, frame[name].to_numpy())
-    missing = [(cell, f"cannot read {cell}: {labels.name} names it, and there is no such file in its class folder")
-               for cell in found.missing]
     note = (f"the table's class differs from the folder's for {found.unlike} of {int(matched.sum())} films; the "
             "folder's was taken")
-    return frame.assign(**said), missing, (note,) if found.unlike else ()
+    return frame.assign(**said), list(found.missing), (*repeated, *((note,) if found.unlike else ()))

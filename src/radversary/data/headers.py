@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from radversary.data.cells import bare
 from radversary.data.columns import FACTS, facts_of
+from radversary.data.patients import PATIENT_FROM, known_patients, named_by
 from radversary.data.preparing import parallel
 from radversary.data.reading import read_tags
+from radversary.data.spelling import bare
 from radversary.execution.progress import track
 
 YEARS_APART = 1.0
@@ -21,13 +22,14 @@ def with_headers(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return a table of images with what the DICOM headers of its files add to it.
 
     Patient, view, sex, age and modality are taken from the header where the table is silent; where both speak the table
-    wins.
+    wins. Patient ids that stand for nobody count as silence (:func:`~radversary.data.patients.known_patients`).
 
     Args:
         frame: Rows with a ``path``, under our columns' names.
 
     Returns:
-        The table, and one sentence on each fact in which table and headers contradict each other, with counts.
+        The table, with the column :data:`~radversary.data.patients.PATIENT_FROM` where table and headers do not both
+        name all patients alike, and one sentence on each fact in which they contradict each other, with counts.
 
     Raises:
         MissingPartError: There are DICOM files and pydicom is not installed.
@@ -36,20 +38,29 @@ def with_headers(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     found, notes = [facts_of(said) for said in tags], list[str]()
     for name in FACTS:
         said = pd.Series([facts.get(name, "") for facts in found], index=frame.index, dtype=object)
-        if not (said != "").any():
-            continue
         own = _as_text(frame[name]) if name in frame else pd.Series("", index=frame.index)
-        notes += _contradictions(name, own, said)
+        if name == "patient_id":
+            own, said = known_patients(own), known_patients(said)
+        elif not (said != "").any():
+            continue
+        unlike = _unlike(name, own, said)
+        notes += _contradictions(name, unlike, (own != "") & (said != ""))
         frame = frame.assign(**{name: own.where(own != "", said)})
+        if name == "patient_id":
+            source = named_by(own, said, unlike)
+            frame = frame.assign(**{PATIENT_FROM: source} if source.nunique() > 1 or unlike.any() else {})
     return frame, tuple(notes)
 
 
-def _contradictions(name: str, own: pd.Series[str], said: pd.Series[str]) -> Iterator[str]:
-    both = (own != "") & (said != "")
-    unlike = sum(not _same(name, one, other) for one, other in zip(own[both], said[both], strict=True))
-    if unlike:
-        yield (f"table and DICOM headers contradict each other on {name.removesuffix('_id')} for {unlike} of "
-               f"{int(both.sum())} films of which both say it; the table was believed")
+def _unlike(name: str, own: pd.Series[str], said: pd.Series[str]) -> pd.Series[bool]:
+    pairs = zip(own, said, strict=True)
+    return pd.Series([bool(one and other) and not _same(name, one, other) for one, other in pairs], index=own.index)
+
+
+def _contradictions(name: str, unlike: pd.Series[bool], both: pd.Series[bool]) -> Iterator[str]:
+    if unlike.any():
+        yield (f"table and DICOM headers contradict each other on {name.removesuffix('_id')} for {int(unlike.sum())} "
+               f"of {int(both.sum())} films of which both say it; the table was believed")
 
 
 def _same(name: str, one: str, other: str) -> bool:

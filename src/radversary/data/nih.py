@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, get_args
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import pandas as pd
 
 from radversary.core.errors import DataError, MissingColumnError, PlanError
 from radversary.core.seeds import derive_seed
+from radversary.core.text import quoted
 from radversary.data.columns import column, ours
 from radversary.data.csv_files import read_csv
 from radversary.data.files import films_under
+from radversary.data.joining import NamedFiles, written_path
 from radversary.data.names import written
+from radversary.data.spelling import bare, tidy
 from radversary.data.table import ImageTable
-from radversary.storage.files import sha256_file
+from radversary.data.table_rows import complete, once_each
+from radversary.storage.files import is_file, sha256_file
 
 Policy = Literal["exactly-one", "alone", "any"]
 NO_FINDING = "No Finding"
 NORMAL = "Normal"
+FINDINGS: Final = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema", "Fibrosis",
+                   "Hernia", "Infiltration", "Mass", "Nodule", "Pleural_Thickening", "Pneumonia", "Pneumothorax")
+"""What NIH's table calls the findings."""
+
+_SEPARATED = re.compile("[;,/&+]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +38,8 @@ class NihChestXray14:
     """NIH ChestX-ray14 (Wang et al., CVPR 2017, arXiv:1705.02315): a table, and images in any folders below the root.
 
     The classes are ``Normal`` (No Finding) and the findings in ``precedence``. Rows whose file is absent are left out
-    and listed, so that a partial download works.
+    and listed, so that a partial download works, and so are rows that hold no finding that NIH knows; films that the
+    policy gives no class are counted in a note.
 
     Args:
         root: Folder of the download.
@@ -73,11 +84,17 @@ class NihChestXray14:
         for name in ("Image Index", "Finding Labels", "Patient ID"):
             if column(raw, name) is None:
                 raise MissingColumnError(path, name, map(str, raw.columns))
-        findings = raw[str(column(raw, "Finding Labels"))]
-        labels = findings.map(lambda cell: class_of(cell, self.policy, self.precedence))
+        findings = raw[str(column(raw, "Finding Labels"))].map(lambda cell: findings_in(cell, self.precedence))
+        labels = findings.map(lambda found: _class_of(found, self.policy, self.precedence))
         frame = ours(raw, table=path).drop(columns="path", errors="ignore").assign(label=labels)
-        frame, missing = _with_files(frame[labels != ""], root, path.name)
-        return ImageTable(self._limited(frame), left_out=tuple(missing))
+        frame, unnamed = complete(frame, {"image_id": "film"}, table=path.name)
+        chosen = labels[frame.index] != ""
+        without, notes = _without_class(frame[~chosen], findings, path.name)
+        odd = _odd(findings[frame.index[chosen]])
+        frame, missing = _with_files(frame[chosen], root, path.name)
+        frame, repeated = once_each(frame)
+        return ImageTable(self._limited(frame), left_out=(*unnamed, *without, *missing),
+                          notes=(*notes, *odd, *repeated))
 
     def _limited(self, frame: pd.DataFrame) -> pd.DataFrame:
         if self.limit_per_class is None:
@@ -102,11 +119,66 @@ def class_of(findings: str, policy: Policy, precedence: Sequence[str]) -> str:
         >>> [class_of("Pneumonia|Effusion", policy, ("Pneumonia",)) for policy in ("exactly-one", "alone", "any")]
         ['Pneumonia', '', 'Pneumonia']
     """
-    present = {finding.strip() for finding in findings.split("|")}
-    named = [finding for finding in (*precedence, NO_FINDING) if finding in present]
-    if not named or (policy == "exactly-one" and len(named) > 1) or (policy == "alone" and len(present) > 1):
+    return _class_of(findings_in(findings, precedence), policy, precedence)
+
+
+class Found(NamedTuple):
+    """What a cell of ``Finding Labels`` says.
+
+    Attributes:
+        known: The findings that NIH or the plan knows, as these spell them.
+        others: Words that are none.
+    """
+
+    known: frozenset[str]
+    others: tuple[str, ...]
+
+
+def findings_in(cell: str, precedence: Sequence[str] = ()) -> Found:
+    """Return the findings in a cell, whatever their case, blanks and underscores.
+
+    NIH separates them by ``|``; where what it separates is no finding, a semicolon, comma, slash, ``&`` or ``+`` does.
+
+    Args:
+        cell: NIH's ``Finding Labels``.
+        precedence: Findings known beside :data:`FINDINGS`.
+
+    Example:
+        >>> sorted(findings_in("NO_FINDING").known), findings_in("Pneumonia;Foo").others
+        (['No Finding'], ('Foo',))
+    """
+    spelt = {bare(name): name for name in (*FINDINGS, NO_FINDING, *precedence)}
+    words = [word for part in cell.split("|") for word in ([part] if bare(part) in spelt else _SEPARATED.split(part))]
+    return Found(frozenset(spelt[bare(word)] for word in words if bare(word) in spelt),
+                 tuple(tidy(word) for word in words if tidy(word) and bare(word) not in spelt))
+
+
+def _class_of(found: Found, policy: Policy, precedence: Sequence[str]) -> str:
+    named = [name for name in (*precedence, NO_FINDING) if name in found.known]
+    count = len(found.known | set(found.others))
+    if not named or (policy == "exactly-one" and len(named) > 1) or (policy == "alone" and count > 1):
         return ""
     return NORMAL if named[0] == NO_FINDING else named[0]
+
+
+def _without_class(frame: pd.DataFrame, findings: pd.Series[Any], table: str) -> tuple[
+        list[tuple[str, str]], tuple[str, ...]]:
+    """Return the films that hold no known finding, each with the reason; and how many others the policy passes over."""
+    left_out, passed_over = list[tuple[str, str]](), 0
+    for number, name, found in zip(frame.index, frame["image_id"], findings[frame.index], strict=True):
+        film = written(name)
+        if found.known:
+            passed_over += 1
+            continue
+        says = f"says {quoted(found.others[0])} of it, which is no finding" if found.others else "says no finding of it"
+        left_out.append((film, f"cannot use {film}: row {number} of {table} {says}"))
+    note = f"rows of the table that the policy gives no class, their findings being others or several: {passed_over}"
+    return left_out, (note,) if passed_over else ()
+
+
+def _odd(findings: pd.Series[Any]) -> tuple[str, ...]:
+    count = sum(bool(found.others) for found in findings)
+    return (f"rows with words beside their class that are no finding that NIH knows: {count}",) if count else ()
 
 
 def _labels_in(root: Path) -> Path:
@@ -125,17 +197,21 @@ def _with_files(frame: pd.DataFrame, root: Path, table: str) -> tuple[pd.DataFra
     Raises:
         DataError: No file is there, or two that differ have one name.
     """
-    places: dict[str, list[Path]] = {}
-    for path in films_under(root):
-        places.setdefault(path.name, []).append(path)
-    paths = frame["image_id"].map(lambda name: _one_file(places.get(name, [])))
+    found = films_under(root)
+    files = NamedFiles([path.relative_to(root).as_posix() for path in found])
+    paths = frame["image_id"].map(lambda name: _one_file([found[place] for place in _called(files, name)]))
     present = frame.assign(path=paths)[paths != ""]
     if present.empty:
         raise DataError(f"none of the {len(frame)} images that the table and the policy name is a file below {root}")
     missing = [(name, f"cannot read {name}: {table} names it, and no file below the folder is called so")
                for name in map(written, frame["image_id"][paths == ""])]
     source = present.get("source", "NIH ChestX-ray14")
-    return present.assign(image_id=present["image_id"].map(lambda name: Path(name).stem), source=source), missing
+    return present.assign(image_id=present["path"].map(lambda path: written(Path(path).stem)), source=source), missing
+
+
+def _called(files: NamedFiles, name: str) -> list[int]:
+    """Return the files that a cell means: NIH's names are unique, so that the folder it gives need not be there."""
+    return files.called(name) or files.called(PurePosixPath(written_path(name)).name)
 
 
 def _one_file(paths: list[Path]) -> str:
@@ -144,6 +220,7 @@ def _one_file(paths: list[Path]) -> str:
     Raises:
         DataError: There are several, and their bytes differ.
     """
+    paths = [path for path in paths if is_file(path)] or paths
     if len(paths) > 1 and len(set(map(sha256_file, paths))) > 1:
         raise DataError(f"{' and '.join(written(str(path)) for path in paths[:3])} have one name and differ: the table "
                         "cannot tell which it names, so leave one of them out of the folder")

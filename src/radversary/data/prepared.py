@@ -26,9 +26,9 @@ from radversary.storage.files import sha256_file, sha256_json
 RECORD: Final = "prepared.json"
 IMAGES: Final = "images.npy"
 FILES: Final = (IMAGES, "table.csv", "left_out.csv")
-FACTS: Final = ("width", "height", "stored_bits", "bits", "file_sha256", "pixels_sha256")
+FACTS: Final = ("kind", "width", "height", "stored_bits", "bits", "file_sha256", "pixels_sha256")
 """Columns that preparing adds to a table."""
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Raised whenever the same files would give other bytes, so that old folders are made anew."""
 
 
@@ -76,8 +76,8 @@ class PreparedImages:
     Attributes:
         folder: The folder.
         table: One row an image, in the order of ``images``; beside the table's own columns ``width``, ``height``,
-            ``kind`` (PNG, JPEG or DICOM, by content) and ``stored_bits`` of the file, ``bits`` of the prepared codes,
-            ``file_sha256``, and ``pixels_sha256`` of the prepared codes.
+            ``kind`` (PNG, JPEG or DICOM, by content), ``colour`` and ``stored_bits`` of the file, ``bits`` of the
+            prepared codes, ``file_sha256``, and ``pixels_sha256`` of the prepared codes.
         images: Memory-mapped codes, uint8 or, where an image has more than 8 bits, uint16 (N, C, S, S);
             ``code / (2**bits - 1)`` is the pixel, ``bits`` being the image's own.
         rule: Size, channels, resize and interpolation that the images were prepared by.

@@ -109,7 +109,8 @@ def prepare_one(path: Path, degrees: float, rule: InputRule) -> Prepared | Faile
     codes = (to_model_input(image, rule)[0] * float(2**bits - 1)).round().numpy()
     codes = codes.astype(np.uint8 if bits <= 8 else np.uint16)
     height, width = image.pixels.shape[1:]
-    facts = {"width": width, "height": height, "kind": image.tags["kind"], "stored_bits": image.bits, "bits": bits,
+    facts = {"width": width, "height": height, "kind": image.tags["kind"], "colour": image.tags["colour"],
+             "stored_bits": int(image.tags["stored_bits"]), "bits": bits,
              "file_sha256": sha256(data).hexdigest(), "pixels_sha256": sha256(codes.tobytes()).hexdigest()}
     return Prepared(codes, facts)
 

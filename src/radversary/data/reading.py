@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import io
+import os
 import stat
-import struct
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 import numpy as np
-import PIL.Image
-from PIL import ImageOps
 
 from radversary.core.errors import UnreadableImageError
+from radversary.data.endings import kind_by_name
 from radversary.data.names import written
+from radversary.data.pictures import read_picture
 from radversary.imaging.image import Image
 
 if TYPE_CHECKING:
@@ -33,25 +31,13 @@ LARGEST_FILE: Final = 2**30
 START: Final = 132
 """Bytes at a file's beginning that tell its kind."""
 
-_DEFLATE: Final = 1032
-"""Bytes that one byte of deflated data can stand for at most."""
-
-_JPEG: Final = 2048
-"""Pixels that one byte of a JPEG file can stand for at most: blocks of one bit in a progressive one take 512."""
-
-_PNG_SAMPLES: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""PNG's colour type to samples a pixel."""
-
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, PIL.Image.DecompressionBombError)
-
 
 def read_image(source: Path | str | bytes | Dataset, *, name: str = "") -> Image:
     """Read a PNG (8 or 16 bits), JPEG or DICOM radiograph.
 
-    The kind is told by the first bytes, not the name. Transparent pixels are laid on black, palettes resolved, EXIF
-    orientation applied, 1-bit pictures widened to 8. Pillow reads 16-bit colour PNG as 8-bit. DICOM is shown as
-    :func:`radversary.data.dicom.image_of` says. Nothing is decoded before its declared size is known to be allowed and
-    possible in a file of that length.
+    The kind is told by the first bytes, not the name. PNG and JPEG are read as
+    :func:`radversary.data.pictures.read_picture` says, DICOM is shown as :func:`radversary.data.dicom.image_of` says.
+    Nothing is decoded before its declared size is known to be allowed and possible in a file of that length.
 
     Args:
         source: The file, its bytes, or a data set of pydicom.
@@ -108,16 +94,48 @@ def read_file(path: Path) -> bytes:
         path: The file.
 
     Raises:
-        UnreadableImageError: No such file, no regular one, an empty one, or over ``LARGEST_FILE`` bytes.
+        UnreadableImageError: No such file, no regular one, an empty one, one of another kind, or over ``LARGEST_FILE``
+            bytes.
+    """
+    with _film_at(path) as file:
+        return file.read()
+
+
+def why_unread(path: Path) -> str:
+    """Return the sentence in which a file or folder is refused by its first bytes; empty where it may be a film.
+
+    Args:
+        path: The file or folder; no more than ``START`` bytes of it are read.
+    """
+    try:
+        with _film_at(path):
+            return ""
+    except UnreadableImageError as error:
+        return str(error)
+
+
+@contextmanager
+def _film_at(path: Path) -> Iterator[BinaryIO]:
+    """Open a file whose first bytes are those of a film.
+
+    Raises:
+        UnreadableImageError: As :func:`read_file`.
     """
     name = written(str(path))
     try:
         state = path.stat()
+        if stat.S_ISDIR(state.st_mode):
+            os.scandir(path).close()  # where it may not be listed, that is the reason
         if not stat.S_ISREG(state.st_mode):  # a pipe would be waited for without end
             raise UnreadableImageError(name, "is a directory" if path.is_dir() else "it is no regular file")
         if state.st_size > LARGEST_FILE:
             raise UnreadableImageError(name, f"its {state.st_size} bytes are more than the {LARGEST_FILE} allowed")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            start = file.read(START)
+            if kind_of(start) is None:
+                raise UnreadableImageError(name, _no_kind(start, name))
+            file.seek(0)
+            yield file
     except OSError as error:
         raise UnreadableImageError(name, (error.strerror or "it cannot be opened").lower()) from error
     except (MemoryError, ValueError) as error:  # a name with a null byte is a ValueError
@@ -135,7 +153,25 @@ def kind_of(start: bytes) -> Kind | None:
         return "PNG"
     if start.startswith(b"\xff\xd8\xff"):
         return "JPEG"
-    return "DICOM" if start[128:132] == b"DICM" else None
+    return "DICOM" if start[128:132] == b"DICM" or _begins_bare(start) else None
+
+
+def _begins_bare(start: bytes) -> bool:
+    """Tell whether bytes begin a DICOM file without preamble: a tag of group 0002 or 0008, and a later one behind it.
+
+    In little endian, with explicit types (two letters before the length) or implicit ones (PS3.5 7.1).
+    """
+    if start[:2] not in (b"\x02\0", b"\x08\0"):
+        return False
+    length = start[6:8] if start[4:6].isalpha() and start[4:6].isupper() else start[4:8]
+    after = 8 + int.from_bytes(length, "little")
+    following = start[after:after + 4]
+    return len(following) == 4 and after % 2 == 0 and _tag(start) < _tag(following) < (0x7FE0, 0x0010)
+
+
+def _tag(start: bytes) -> tuple[int, int]:
+    """Return group and element of the tag that the first four bytes hold."""
+    return int.from_bytes(start[:2], "little"), int.from_bytes(start[2:4], "little")
 
 
 def _decoded(source: bytes | Dataset, name: str) -> Image:
@@ -150,15 +186,14 @@ def _decoded(source: bytes | Dataset, name: str) -> Image:
         from radversary.data.dicom import read_dicom
 
         return _tagged(read_dicom(source, name, largest=LARGEST), kind)
-    with _opened(source, name) as picture:
-        return _tagged(_from_pillow(picture), kind)
+    return _tagged(read_picture(source, name, largest=LARGEST), kind)
 
 
 def _no_kind(data: bytes, name: str) -> str:
     if not data:
         return "the file is empty"
-    if name.lower().endswith((".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")):
-        return "it is a volume by its name; one film a file is expected: PNG, JPEG or DICOM"
+    if kind := kind_by_name(name):
+        return f"it is {kind} by its name; one film a file is expected: PNG, JPEG or DICOM"
     return "by its content it is neither PNG, JPEG nor DICOM"
 
 
@@ -181,52 +216,3 @@ def _check_contract(image: Image, name: str) -> None:
     low, high = float(pixels.min()), float(pixels.max())  # not a number, where one pixel is
     if not (low >= 0.0 and high <= 1.0):
         raise UnreadableImageError(name, f"its pixels come out from {low:.4g} to {high:.4g}, outside 0 to 1")
-
-
-@contextmanager
-def _opened(data: bytes, name: str) -> Iterator[PIL.Image.Image]:
-    try:
-        with PIL.Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
-            _check_header(picture, name, data)
-            yield picture
-    except _BROKEN as error:
-        reason = (str(error).strip() or type(error).__name__).replace("\n", " ")
-        raise UnreadableImageError(name, f"damaged or truncated ({reason})") from error
-
-
-def _check_header(picture: PIL.Image.Image, name: str, data: bytes) -> None:
-    width, height = picture.size
-    if width * height > LARGEST:
-        raise UnreadableImageError(name, f"{width}x{height} pixels are more than the {LARGEST} allowed")
-    # A JPEG may carry a thumbnail or a second view as a further frame (MPO); the first one is the picture.
-    if picture.format == "PNG" and getattr(picture, "n_frames", 1) > 1:
-        raise UnreadableImageError(name, "it holds several frames; one film a file is expected")
-    # A PNG says bits a sample and kind of colour in the bytes after its size.
-    needs = (width * height * data[24] * _PNG_SAMPLES.get(data[25], 1) / 8 / _DEFLATE if picture.format == "PNG"
-             else width * height / _JPEG)
-    if needs > len(data):
-        raise UnreadableImageError(name, f"damaged or truncated ({len(data)} bytes cannot hold the {width}x{height} "
-                                         "pixels that it declares)")
-
-
-def _from_pillow(picture: PIL.Image.Image) -> Image:
-    if picture.mode.startswith("I"):
-        return Image(_scaled(np.asarray(picture), 65535), 16)
-    picture = ImageOps.exif_transpose(picture)
-    return Image(_scaled(np.asarray(_on_black(picture)), 255), 8)
-
-
-def _scaled(samples: np.ndarray, top: int) -> np.ndarray:
-    """Return samples (H, W) or (H, W, 3) as float32 (C, H, W), without a copy of the whole beside it."""
-    planes = samples[None] if samples.ndim == 2 else samples.transpose(2, 0, 1)
-    pixels = np.empty(planes.shape, dtype=np.float32)
-    np.divide(planes, np.float32(top), out=pixels, dtype=np.float32, casting="same_kind")
-    return pixels
-
-
-def _on_black(picture: PIL.Image.Image) -> PIL.Image.Image:
-    grey = picture.mode in ("1", "L", "LA", "La")
-    if picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
-        seen = picture.convert("RGBA")
-        picture = PIL.Image.alpha_composite(PIL.Image.new("RGBA", seen.size, (0, 0, 0, 255)), seen)
-    return picture.convert("L" if grey else "RGB")

@@ -82,6 +82,9 @@ def _checked(fractions: Sequence[float]) -> np.ndarray:
 
 
 def _check_patients(counts: pd.DataFrame, parts: Sequence[str]) -> None:
+    if len(counts) == 1 and int(counts.to_numpy().sum()) > 1:
+        raise DataError(f"all {int(counts.to_numpy().sum())} images have one and the same patient id, as a placeholder "
+                        "is; where it is one, leave it empty")
     for name in counts:
         patients = int((counts[name] > 0).sum())
         if patients < len(parts):

@@ -19,6 +19,8 @@ COLUMNS: Final = ("image_id", "path", "label", "patient_id", "view", "sex", "age
 REQUIRED: Final = ("image_id", "path", "label")
 
 PARTS: Final = ("train", "validation", "test")
+FULL_TURN: Final = 360
+"""Degrees of a rotation at most."""
 UNKNOWN_PATIENT: Final = "image:"
 """Prefix of the patient id of an image whose patient is not known; the rest is the image's own id."""
 
@@ -40,7 +42,7 @@ class ImageTable:
 
     Raises:
         MissingColumnError: No ``image_id``, ``path`` or ``label``.
-        DataError: No row, an id twice, a row without id or label, or one class only.
+        DataError: No row, an id twice, a row without id or label, a rotation beyond a full turn, or one class only.
 
     Example:
         >>> rows = {"image_id": ["a", "b"], "path": ["a.png", "b.png"], "label": ["Normal", "Pneumonia"]}
@@ -198,6 +200,10 @@ def _check_rows(frame: pd.DataFrame) -> None:
     if len(twice):
         raise DataError(f"the image id {twice.iloc[0]!r} occurs {(frame['image_id'] == twice.iloc[0]).sum()} times; "
                         "ids must be unique")
+    beyond = frame["rotation"][frame["rotation"].abs() > FULL_TURN]
+    if len(beyond):
+        raise DataError(f"row {beyond.index[0]} of the table of images has the rotation {beyond.iloc[0]:g}; expected "
+                        f"degrees from -{FULL_TURN} to {FULL_TURN}")
     for part in sorted(set(frame["split"]) - {"", *PARTS}):
         raise UnknownNameError("part of a split", part, PARTS)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from radversary.audit.cells import Condition
-from radversary.audit.summarise.gallery import plain
+from radversary.core.text import marked_file_name
 from radversary.core.types import Images
 from radversary.execution.progress import track
 from radversary.guard_evaluation.figures import Judge
@@ -66,13 +66,13 @@ def render_mistake(context: GuardEvaluationContext, row: pd.Series, said: str, o
     place = np.array([row["row"]])
     strengths = (condition.strength,) if row["kind"] != CLEAN else None
     seen = filed(next(attacked_batches(context, row["attack"], place, strengths)).reencoded)[0]
-    stem = plain(f"{row['image_id']}-{condition.attack}-{condition.strength:g}")
+    stem = marked_file_name(f"{row['image_id']}/{condition.attack}/{condition.strength}")
     heat = heat_maps(context.guard, seen)
     over = None if heat is None else overlay(seen, heat)[..., seen.shape[-1]:]  # it lies beside the film itself
     return GuardGalleryImage(
         missed=row["kind"] != CLEAN, image_id=row["image_id"], label=row["label"], condition=condition, said=said,
         p_value=float(row["p_value"]), cue=cue(context, row), said_now=row["predicted"],
-        original=_save(context.images.tensor(place), out, f"{plain(row['image_id'])}-original"),
+        original=_save(context.images.tensor(place), out, f"{marked_file_name(row['image_id'])}-original"),
         shown=_save(seen, out, f"{stem}-shown"), heat=None if over is None else _save(over, out, f"{stem}-heat"))
 
 

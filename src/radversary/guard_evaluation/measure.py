@@ -22,7 +22,7 @@ from radversary.guard_evaluation.units import labels_of, measured_units, unit_ke
 from radversary.imaging.intensity import quantise
 from radversary.imaging.png import decode_png, encode_png, png_round_trip
 from radversary.imaging.reencoding import HARMLESS, STORED
-from radversary.storage.files import write_whole
+from radversary.storage.tables import write_table
 
 SCORE = "score_"
 """How the columns of the detectors' own scores begin."""
@@ -177,6 +177,5 @@ def measured(context: GuardEvaluationContext, out: Path) -> pd.DataFrame:
     keys = {label: unit_key(context, sha256, label) for label in labels_of(context)}
     joined = measured_units(context, keys, out / ".guard-evaluation", lambda label, rows: judged(context, label, rows),
                             description="Attacking and screening")
-    write_whole(out / "scores.parquet",
-                lambda part: joined.drop(columns=["row", *COSTS]).to_parquet(part, index=False))
+    write_table(out / "scores.parquet", joined.drop(columns=["row", *COSTS]))
     return joined

@@ -33,8 +33,9 @@ class Image:
         bits: Bits a sample in the file, 8 to 16; ``pixels * (2**bits - 1)`` are whole numbers unless a DICOM look-up
             table or window came between.
         spacing: Distance of rows and of columns in mm; None where the file does not say it.
-        tags: What the file says of itself, as text: ``kind`` (PNG, JPEG or DICOM), ``width``, ``height``, and DICOM's
-            keywords such as ``PatientID`` and ``ViewPosition``. They may name a person: keep them out of logs.
+        tags: What the file says of itself, as text: ``kind`` (PNG, JPEG or DICOM), ``colour`` (such as ``grey``,
+            ``rgb``, ``palette``), ``stored_bits`` (bits a sample in the file, 1 to 16), ``width``, ``height``, and
+            DICOM's keywords such as ``PatientID`` and ``ViewPosition``. They may name a person: keep them out of logs.
     """
 
     pixels: np.ndarray

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +16,14 @@ from radversary.core.errors import DataError, InputError, MissingColumnError, Un
 from radversary.core.types import Images
 from radversary.data.columns import facts_of, ours
 from radversary.data.csv_files import read_csv
+from radversary.data.doubts import spelling
 from radversary.data.files import films_under
 from radversary.data.joining import located, written_path
 from radversary.data.names import written
 from radversary.data.prepared import RECORD, PreparedImages
 from radversary.data.reading import read_image
 from radversary.data.stored import StoredTensors
+from radversary.data.table_rows import once_each
 from radversary.execution.progress import track
 from radversary.imaging.image import check_rule, depth_for, to_model_input
 from radversary.imaging.source import ChosenSource, ImageSource
@@ -105,7 +108,8 @@ def read_films(place: Path, card: ModelCard, *, part: str = "", clean: bool = Fa
         clean: They are meant to be clean: those known to be attacked are refused.
 
     Returns:
-        The films; files that cannot be read are in ``left_out``.
+        The films; files that cannot be read are in ``left_out``. Where clean films' patients are written in ways that
+        leave it in doubt whether they are one or several, a warning says so.
 
     Raises:
         DataError: There is nothing there, nothing that can be read, or an attacked image among clean ones.
@@ -124,6 +128,8 @@ def read_films(place: Path, card: ModelCard, *, part: str = "", clean: bool = Fa
         images.add(image, bits=bits)
     if not kept:
         raise DataError(f"none of {len(listed)} files at {place} could be read; the first: {left_out[0]}")
+    for doubt in spelling({film.patient for film in kept} - {film.name for film in kept}) if clean else ():
+        warnings.warn(doubt, UserWarning, stacklevel=2)
     return gathered(kept, images, left_out)
 
 
@@ -195,15 +201,14 @@ def in_table(path: Path) -> list[Film]:
         DataError: No readable table, or an empty one.
     """
     raw = read_csv(path)
-    frame = ours(raw, table=path)
+    frame, _ = once_each(ours(raw, table=path))
     if "path" not in frame:
         raise MissingColumnError(path, "path", map(str, raw.columns))
     patients = frame["patient_id"] if "patient_id" in frame else pd.Series("", index=frame.index)
     known = [name for name in GROUPS if name in frame]
-    rows = zip(frame["path"], patients, frame.to_dict("records"), strict=True)
-    found = unseen((Film(located(path.parent, name), written_path(name), patient,
-                         tuple((key, str(facts[key])) for key in known))
-                    for name, patient, facts in rows if written_path(name)), set())
+    rows = zip(located(path.parent, frame["path"]), frame["path"], patients, frame.to_dict("records"), strict=True)
+    found = unseen((Film(file, written_path(name), patient, tuple((key, str(facts[key])) for key in known))
+                    for file, name, patient, facts in rows if written_path(name)), set())
     if not found:
         raise DataError(f"{path} names no file")
     return found

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from hashlib import sha256
 from itertools import chain, count
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from matplotlib import colormaps
 from torch import Tensor
 from torch.nn import functional
 
+from radversary.core.text import marked_file_name, plain_file_name
 from radversary.core.types import Images
 from radversary.imaging.png import encode_png
 from radversary.screening.guard import Guard
@@ -106,8 +105,5 @@ def file_name(verdict: Verdict) -> str:
     """
     own = Path(verdict.place).name == verdict.image  # the place is the film itself
     full = verdict.place if own else f"{verdict.place}/{verdict.image}"
-    name = re.sub(r"[^\w.@+=-]+", "_", full).strip("._-") or "film"
-    if len(name.encode()) <= LONGEST:
-        return name
-    mark = sha256(full.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    return f"{mark}-{name.encode()[-LONGEST:].decode(errors='ignore')}"
+    name = plain_file_name(full)
+    return name if len(name.encode()) <= LONGEST else marked_file_name(full, LONGEST)

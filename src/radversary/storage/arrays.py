@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.lib import format as npy
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 from torch import Tensor
 
 from radversary.core.errors import DataError, InputError
@@ -119,7 +119,8 @@ def read_tensors(path: Path, *, error: type[Exception], remedy: str = "") -> dic
     way_out = f"; {remedy}" if remedy else ""
     try:
         _check_tensors(path)
-        tensors: dict[str, Tensor] = load_file(path)
+        # safetensors opens no path that is not UTF-8
+        tensors: dict[str, Tensor] = load_file(path) if _is_utf8(path) else load(path.read_bytes())
     except OSError as problem:
         raise error(f"{path} cannot be read: {problem.strerror or problem}{way_out}") from problem
     except (SafetensorError, ValueError, LookupError, TypeError, RuntimeError, AttributeError) as problem:
@@ -129,6 +130,14 @@ def read_tensors(path: Path, *, error: type[Exception], remedy: str = "") -> dic
         if tensor.is_floating_point() and bool(torch.isnan(tensor).any()):
             raise error(f"{path} holds values that are not a number, in {quoted(name)}{way_out}")
     return tensors
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_tensors(path: Path) -> None:

@@ -111,6 +111,26 @@ def write_json(path: Path, content: Any) -> Path:  # noqa: ANN401
     return write_text(path, json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
+def read_bytes(path: Path, *, limit: int = LIMIT) -> bytes:
+    """Read a regular file.
+
+    Args:
+        path: The file.
+        limit: Bytes at most.
+
+    Raises:
+        OSError: It is absent, no regular file, or may not be read.
+        ValueError: It is longer than the limit.
+    """
+    if path.exists() and not is_file(path):  # a pipe would be waited for without end
+        raise OSError(errno.EINVAL, "it is no regular file")
+    with path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"it is longer than {limit} bytes")
+    return content
+
+
 def read_text(path: Path, *, limit: int = LIMIT) -> str:
     """Read a regular file of UTF-8 text.
 
@@ -122,14 +142,8 @@ def read_text(path: Path, *, limit: int = LIMIT) -> str:
         OSError: It is absent, no regular file, or may not be read.
         ValueError: It is longer than the limit, or no UTF-8.
     """
-    if path.exists() and not is_file(path):  # a pipe would be waited for without end
-        raise OSError(errno.EINVAL, "it is no regular file")
-    with path.open("rb") as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise ValueError(f"it is longer than {limit} bytes")
     try:
-        return content.decode("utf-8")
+        return read_bytes(path, limit=limit).decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"byte {error.start} is no UTF-8") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 import pyarrow
@@ -13,7 +14,7 @@ import pyarrow.parquet
 from radversary.core.errors import DataError
 from radversary.core.text import FAULT, quoted, sentence
 from radversary.storage.arrays import ask_memory
-from radversary.storage.files import sha256_file, whole
+from radversary.storage.files import sha256_file, whole, write_whole
 
 CELLS = 500_000_000
 """Cells of a table at most: what a file of a few bytes may claim to hold is asked before it is read."""
@@ -38,8 +39,10 @@ def read_table(path: Path, *, columns: Sequence[str] = (), remedy: str = "") -> 
     """
     way_out = f"; {remedy}" if remedy else ""
     try:
-        _refuse_huge(path)
-        table = pyarrow.parquet.read_table(path)
+        with path.open("rb") as file:  # Arrow opens no path that is not UTF-8
+            _refuse_huge(file)
+            file.seek(0)
+            table = pyarrow.parquet.read_table(file)
         table.validate(full=True)  # texts are looked at now, not where they are first used
         frame: pd.DataFrame = table.to_pandas()
     except FileNotFoundError as problem:
@@ -75,8 +78,8 @@ def written_in_parts(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
         >>> pd.read_parquet(path)["a"].tolist()
         [1, 2, 3]
     """
-    with whole(path) as part:
-        groups = _RowGroups(part)
+    with whole(path) as part, part.open("wb") as file:  # Arrow opens no path that is not UTF-8
+        groups = _RowGroups(file)
         try:
             yield groups.add
             groups.write(least=1)
@@ -88,11 +91,11 @@ class _RowGroups:
     """Gathers rows and writes them in groups of one size.
 
     Args:
-        path: The file.
+        file: Where they go.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._waiting = path, list[pyarrow.Table]()
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._waiting = file, list[pyarrow.Table]()
         self._writer: pyarrow.parquet.ParquetWriter | None = None
 
     def add(self, frame: pd.DataFrame) -> None:
@@ -100,7 +103,7 @@ class _RowGroups:
         schema = None if self._writer is None else self._writer.schema
         table = pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=False)
         if self._writer is None:
-            self._writer = pyarrow.parquet.ParquetWriter(self._path, table.schema, compression="snappy")
+            self._writer = pyarrow.parquet.ParquetWriter(self._file, table.schema, compression="snappy")
         self._waiting.append(table)
         self.write(least=ROWS)
 
@@ -138,9 +141,23 @@ def refuse_changed(folder: Path, known: Mapping[str, str], *, remedy: str) -> No
                             f"trusted; {remedy}")
 
 
-def _refuse_huge(path: Path) -> None:
-    with pyarrow.parquet.ParquetFile(path) as file:
-        rows, width = file.metadata.num_rows, len(file.schema_arrow)
+def write_table(path: Path, frame: pd.DataFrame) -> Path:
+    """Write a table as Parquet, whole or not at all, without its index.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+
+    def write(part: Path) -> None:
+        with part.open("wb") as file:  # Arrow opens no path that is not UTF-8
+            frame.to_parquet(file, index=False)
+
+    return write_whole(path, write)
+
+
+def _refuse_huge(file: BinaryIO) -> None:
+    whole_file = pyarrow.parquet.ParquetFile(file)
+    rows, width = whole_file.metadata.num_rows, len(whole_file.schema_arrow)
     if rows * max(width, 1) > CELLS:
         raise ValueError(f"it claims {rows} rows of {width} columns")
     ask_memory(8 * rows * width, what="it", error=ValueError)

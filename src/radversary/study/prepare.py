@@ -12,6 +12,7 @@ from radversary.data.checks import DataReport, check_data
 from radversary.data.prepare_folder import prepare_images
 from radversary.data.prepared import PreparedImages
 from radversary.data.registry import DATASETS
+from radversary.data.spelling import identity
 from radversary.data.splits import split_by_image, split_by_patient
 from radversary.data.table import ImageTable
 from radversary.storage.locks import locked
@@ -54,10 +55,12 @@ def in_order(table: ImageTable, classes: tuple[str, ...] | None) -> ImageTable:
     """
     if classes is None:
         return table
-    if set(classes) != set(table.classes):
-        raise ModelError(f"the model knows {len(classes)} classes ({', '.join(classes)}), the data has "
-                         f"{len(table.classes)} ({', '.join(table.classes)})")
-    return replace(table, classes=classes)
+    spelt = {identity(name): name for name in classes}  # a model may write them in another form of Unicode
+    if len(spelt) == len(classes) and sorted(spelt) == sorted(map(identity, table.classes)):
+        labels = table.frame["label"].map({name: spelt[identity(name)] for name in table.classes})
+        return replace(table, frame=table.frame.assign(label=labels), classes=classes)
+    raise ModelError(f"the model knows {len(classes)} classes ({', '.join(classes)}), the data has "
+                     f"{len(table.classes)} ({', '.join(table.classes)})")
 
 
 def divide(table: ImageTable, plan: DataPlan, *, seed: int) -> ImageTable:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from importlib.resources import as_file, files
+from importlib.resources import files
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import nn
 from torch.nn import functional
 
@@ -125,6 +125,5 @@ def shipped_stylizer(device: torch.device | str = "cpu") -> Stylizer:
 @cache
 def _shipped_on(device: torch.device) -> Stylizer:
     network = Stylizer()
-    with as_file(WEIGHTS) as path:
-        network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    network.load_state_dict({name: value.float() for name, value in load(WEIGHTS.read_bytes()).items()})
     return network.eval().requires_grad_(requires_grad=False).to(device)

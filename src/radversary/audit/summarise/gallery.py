@@ -14,6 +14,7 @@ from radversary.audit.setup import AuditContext
 from radversary.audit.summarise.predictions import at
 from radversary.audit.tables import StoredTable, reading_unit
 from radversary.audit.units import work_units
+from radversary.core.text import marked_file_name
 from radversary.core.types import Images
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.defended import Defended
@@ -70,9 +71,10 @@ def render_image(context: AuditContext, row: int, condition: Condition, attacked
          out: Path) -> GalleryImage:
     """Draw one gallery image, a prepared image and what an attack made of it, into the run folder."""
     name, original = context.images.image_ids[row], context.images.tensor([row])
-    stem = plain(f"{name}-{condition.attack}-{condition.strength:g}")
+    full = f"{name}/{condition.attack}/{condition.strength}"
+    stem = marked_file_name(full)
     difference = ((attacked - original) / 2 + 0.5).clamp(0, 1)
-    restored = {label: save(defended.transform(attacked), out, f"{stem}-{plain(label)}")
+    restored = {label: save(defended.transform(attacked), out, marked_file_name(f"{full}/{label}"))
                 for label, defended in context.defended_classifiers.items() if isinstance(defended, Defended)}
     evidence = FOLDER / f"{stem}-evidence.png"
     draw_evidence(original[0], attacked[0], out / evidence)
@@ -82,11 +84,6 @@ def render_image(context: AuditContext, row: int, condition: Condition, attacked
         difference=save(difference, out, f"{stem}-difference"), evidence=str(evidence),
         defended=next(iter(restored.values()), None), restored=restored,
         predictions=readings(predictions[predictions["image_id"] == name], condition))
-
-
-def plain(text: str) -> str:
-    """Return text as part of a file's name."""
-    return text.replace("/", "_").replace(" ", "_")
 
 
 def save(images: Images, out: Path, stem: str) -> str:
