@@ -76,8 +76,8 @@ def test_halving_ends_just_below_the_alarm(linear, images, monkeypatch):
         seen.append(stored), (-torch.ones(len(stored)), victim.excess(stored)))[1])
     white = torch.where(linear.cue > 0, 1.0, 0.0).reshape(1, 1, *images.shape[-2:]).expand_as(images)
     EvasiveStyleAttack(tuned="yes", **STYLES).try_style(
-        linear, images, white, labels_of(images), torch.ones(len(images)), torch.ones(len(images)),
-        style_file.Best(images, torch.full((len(images),), torch.inf)))
+        linear, images, white, labels_of(images), torch.ones(len(images)),
+        style_file.Best(images, torch.full((len(images),), torch.inf), torch.ones(len(images))))
     assert len(seen) == 1 + style_file.ROUNDS
     excess = torch.stack([linear.excess(stored) for stored in seen])
     share = -linear.excess(images) / (linear.excess(white) - linear.excess(images))  # linear: where the alarm begins

@@ -34,10 +34,12 @@ class Best:
     Attributes:
         images: The best of each image, (N, C or 3, H, W).
         value: Its ``max(-margin, excess)``, (N,); below 0 it misleads and is not flagged.
+        own: The images' margins before the attack, (N,).
     """
 
     images: Images
     value: Tensor
+    own: Tensor
 
     def take(self, images: Images, value: Tensor) -> None:
         """Keep those images that are better than what is held."""
@@ -87,17 +89,16 @@ class EvasiveStyleAttack(Evasive, WorstStyleAttack):
         for opacity in strengths:
             check_strength("opacity", opacity)
         worst = torch.full((len(images),), torch.inf, device=images.device)
-        held = {opacity: Best(images, worst) for opacity in strengths if opacity}
-        own = standing(charged_to(victim, next(iter(held))), images, labels, self.eot)[0] if held else worst
+        held = {opacity: Best(images, worst, standing(charged_to(victim, opacity), images, labels, self.eot)[0])
+                for opacity in strengths if opacity}
         for stylised, limit in self.drawn(images, streams) if held else ():
             for opacity, best in held.items():
-                self.try_style(charged_to(victim, opacity), images, stylised, labels, own, limit.clamp(max=opacity),
-                               best)
+                self.try_style(charged_to(victim, opacity), images, stylised, labels, limit.clamp(max=opacity), best)
         for opacity in strengths:
             yield opacity, self.kept(images, held[opacity].images) if opacity else images.clone()
 
-    def try_style(self, victim: GuardedVictim, images: Images, stylised: Images, labels: Labels, own: Tensor,
-                  most: Tensor, best: Best) -> None:
+    def try_style(self, victim: GuardedVictim, images: Images, stylised: Images, labels: Labels, most: Tensor,
+                  best: Best) -> None:
         """Look at one style, at the greatest opacity and, where tuned, at those below that halving leads to.
 
         Args:
@@ -105,7 +106,6 @@ class EvasiveStyleAttack(Evasive, WorstStyleAttack):
             images: (N, C, H, W) in [0, 1].
             stylised: The same at full opacity.
             labels: True classes (N,).
-            own: Margins of the images before the attack, (N,).
             most: Greatest opacity of each image, (N,).
             best: What is held so far; better images take their place there.
         """
@@ -113,7 +113,7 @@ class EvasiveStyleAttack(Evasive, WorstStyleAttack):
         for turn in range(1 + (ROUNDS if self.tuned == "yes" else 0)):
             attacked = mixed(images, stylised, tried)
             margins, excess = standing(victim, quantise(attacked, BITS), labels, self.eot)
-            best.take(attacked, torch.maximum(-scale_free(margins, own), excess.to(margins)))
+            best.take(attacked, torch.maximum(-scale_free(margins, best.own), excess.to(margins)))
             passes = excess <= 0
             if not turn and bool(passes.all()):
                 return
