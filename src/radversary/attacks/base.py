@@ -150,7 +150,7 @@ class AttackOutcome:
     Attributes:
         strength: The strength.
         images: (N, C or 3, H, W) in [0, 1] on the grid of the stored bit depth.
-        success: Whether the attacked classifier reads each image as it is stored wrongly, bool (N,); None where the
+        success: Whether the attacked classifier reads each image as it is stored incorrectly, bool (N,); None where the
             attack looks at no classifier, so that none was asked.
         linf: The most that a pixel changed, (N,).
         l2: Euclidean norm of the change over all channels, (N,).

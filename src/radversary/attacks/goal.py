@@ -56,7 +56,7 @@ def margin(logits: Tensor, labels: Labels) -> Tensor:
 
 
 def fooled(decisions: Labels, labels: Labels) -> Tensor:
-    """Return whether each image is read wrongly, bool (N,).
+    """Return whether each image is read incorrectly, bool (N,).
 
     Args:
         decisions: What the classifier decides of the images, (N,).
@@ -85,7 +85,7 @@ class Goal:
 
 
 def goal_of(task: Task) -> Goal:
-    """Return what an untargeted attack wants of a classifier: that it reads the image wrongly.
+    """Return what an untargeted attack wants of a classifier: that it reads the image incorrectly.
 
     Args:
         task: The task of the classifier's card.

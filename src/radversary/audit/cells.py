@@ -60,13 +60,13 @@ class Condition(Record):
 
 
 class Cell(Record):
-    """One attack × defence on the sealed test images.
+    """One attack × defence on the held-out test images.
 
     Attributes:
         condition: What was done to the images.
         defence: The defence's label; ``none`` for the undefended classifier.
         performance: Figures with intervals.
-        success: Share of images the same defence read rightly when clean and wrongly now; None for clean images.
+        success: Share of images the same defence read correctly when clean and incorrectly now; None for clean images.
         against_clean: The same defence on clean images, then here (paired); None for clean images.
         against_none: No defence here, then this defence (paired); None where the defence is ``none``.
     """
@@ -80,7 +80,7 @@ class Cell(Record):
 
 
 class VisibilityCell(Record):
-    """How often a defence reads rightly what an attack changed this much: all strengths of one attack together.
+    """How often a defence reads correctly what an attack changed this much: all strengths of one attack together.
 
     Attributes:
         attack: The attack's label.
@@ -105,7 +105,7 @@ class OutcomeSummary(Record):
     Attributes:
         condition: The attack.
         target: Defence whose classifier it was made on; the first, where several share it.
-        success: Share of images as they are stored that the target reads wrongly; None where the attack asks no model.
+        success: Share of images as stored that the target reads incorrectly; None where the attack asks no model.
         linf: Median of the most that a pixel changed, in units of the full grey range.
         l2: Median Euclidean norm of the change.
         queries: Mean answers an image at this strength; never more than the condition's.

@@ -91,17 +91,17 @@ def anomaly_scores(detectors: Mapping[str, Detector], images: Images, originals:
 
 def measure_unit(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
                  identities: Mapping[str, str]) -> pd.DataFrame:
-    """Attack some images and have them read through some defences.
+    """Attack some images and predict them with some defended classifiers.
 
     Args:
         context: What is run.
         unit: The attack and its target.
         rows: Rows of the prepared images.
-        identities: Labels of the defences that read them, to what identifies each.
+        identities: Labels of the defended classifiers, each with its hash.
 
     Returns:
-        One row an image × strength × defence: ``item`` (the image's hash), ``strength``, ``defended`` (the defence's
-        identity), ``decision``, probabilities ``p0`` and on; then, the same for all defences of an image, scores of
+        One row an image × strength × defence: ``item`` (the image's hash), ``strength``, ``identity`` (of the defended
+        classifier), ``decision``, probabilities ``p0`` and on; then, the same for all defences of an image, scores of
         detectors and visibility where detectors look at the unit's images, and :data:`COSTS`; ``seconds``, whose sum is
         the time that all took.
     """

@@ -28,13 +28,13 @@ class Piece:
         unit: The unit's place in :func:`radversary.audit.units.work_units`.
         key: Its key, under which the measurements are kept.
         rows: Rows of the prepared images.
-        readers: Labels of the defences that read them, each with its identity.
+        defences: Labels of the defended classifiers that predict them, each with its hash.
     """
 
     unit: int
     key: str
     rows: tuple[int, ...]
-    readers: tuple[tuple[str, str], ...]
+    defences: tuple[tuple[str, str], ...]
 
 
 def measure_piece(context: AuditContext, units: Sequence[WorkUnit], cache: ResultCache, piece: Piece) -> pd.DataFrame:
@@ -46,7 +46,7 @@ def measure_piece(context: AuditContext, units: Sequence[WorkUnit], cache: Resul
         cache: Where finished work goes.
         piece: What to measure.
     """
-    frame = measure_unit(context, units[piece.unit], np.array(piece.rows), dict(piece.readers))
+    frame = measure_unit(context, units[piece.unit], np.array(piece.rows), dict(piece.defences))
     cache.add(piece.key, frame)
     return frame
 

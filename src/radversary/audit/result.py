@@ -122,7 +122,7 @@ class DataSummary(Record):
         left_out: Files refused, each with the reason.
         floors: What classifiers reach that see no finding: name to balanced accuracy (``chance`` included).
         warnings: Sentences a reader must see: leaks, confounds, small samples.
-        sha256: Hash of the sealed test set.
+        sha256: Hash of the held-out test set.
     """
 
     source: str

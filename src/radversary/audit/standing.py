@@ -76,7 +76,7 @@ class Standing(Record):
     Attributes:
         headline: Key of the condition that a headline speaks of; None where no attack was run.
         passed_over: What it was not chosen from, in words; empty where nothing was passed over.
-        before: Of the images of the headline's condition those that the undefended classifier reads rightly when they
+        before: Of the images of the headline's condition those that the undefended classifier reads correctly when they
             are clean, and all of them; None where nothing was paired.
         ranking: The real defences with figures under the headline's condition, the best first.
         oracle: The oracle that is shown beside them, the ceiling of the headline's attack before others; None without.
@@ -211,7 +211,7 @@ def normal_class(classes: Sequence[str]) -> str | None:
 
 
 def right_before(cell: Cell) -> tuple[int, int] | None:
-    """Count, among the very images of a cell, those that the same defence reads rightly when they are clean.
+    """Count, among the very images of a cell, those that the same defence reads correctly when they are clean.
 
     The audit pairs each attacked image with its clean one, so the count follows from what was lost and won.
 

@@ -75,7 +75,7 @@ class CleanCheck:
     p_value: float
 
     def drifted(self, delta: float = 0.01) -> bool:
-        """Return whether the images differ from the calibration's, wrongly with a probability of delta at most."""
+        """Return whether the images differ from the calibration's, incorrectly with a probability of delta at most."""
         return self.p_value <= delta
 
 

@@ -54,7 +54,7 @@ def note_attacked(made: Sequence[Path], out: Path) -> None:
 
     Raises:
         DataError: The folder has such a list, and it is damaged.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     if made:
         write_json(out / ATTACKED, sorted(read_attacked(out) | {sha256_file(path) for path in made}))

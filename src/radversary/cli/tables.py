@@ -20,7 +20,7 @@ def accuracy_table(result: AuditResult) -> Table:
     A figure that rests on other images than the title says tells its own n; an oracle is marked as one.
     """
     n, view, knowledge_levels = result.cells[0].performance.accuracy.n, ResultView(result), has_knowledge(result)
-    table = Table(title=f"Accuracy, % [95 % interval], n = {n} sealed test images")
+    table = Table(title=f"Accuracy, % [95 % interval], n = {n} held-out test images")
     for name in ("attack", "knowledge") if knowledge_levels else ("attack",):
         table.add_column(name)
     table.add_column("strength", justify="right")

@@ -16,7 +16,7 @@ RadversaryError
 ├── MissingPartError         an optional library or a weights file is not installed
 ├── CancelledError           it was asked to stop (exit code 130)
 ├── WorkerError              a process that took part in the work ended before it was done
-└── StorageError             the disk refused
+└── StorageError             a file could not be written
 """
 
 from __future__ import annotations
@@ -153,4 +153,4 @@ class WorkerError(RadversaryError):
 
 
 class StorageError(RadversaryError):
-    """The disk refused to store a result."""
+    """A file could not be written."""

@@ -59,7 +59,7 @@ def write_csv(path: Path, frame: pd.DataFrame) -> Path:
     """Write a table as CSV, whole or not at all; what is not UTF-8 in it is written as an escape.
 
     Raises:
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     text = frame.to_csv(index=False, lineterminator="\n")
     return write_whole(path, lambda part: part.write_bytes(text.encode(errors=ESCAPED)))

@@ -41,7 +41,7 @@ class PhantomSource:
 
         Raises:
             DataError: What was drawn is no table of images, such as one class only.
-            StorageError: The disk refused.
+            StorageError: Writing failed.
         """
         folder = workspace / f"phantoms-{sha256_json(repr(self))[:12]}"
         done = folder / "phantoms.json"

@@ -59,7 +59,7 @@ class StoredTensors:
             bits: Their depth, 1 to 16; None to keep every digit.
 
         Raises:
-            StorageError: The disk refused.
+            StorageError: Writing failed.
         """
         pixels = images.detach().cpu()
         codes = pixels if bits is None else (pixels * levels(bits)).round()

@@ -139,7 +139,7 @@ class ImageTable:
             ``path``.
 
         Raises:
-            StorageError: The disk refused.
+            StorageError: Writing failed.
         """
         return write_csv(path, self.frame)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from radversary.core.errors import PlanError
 from radversary.core.types import Images
 from radversary.defenses.base import Transform
-from radversary.imaging.jpeg import jpeg, jpeg_differentiable
+from radversary.imaging.jpeg import differentiable_jpeg, jpeg
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,4 +33,4 @@ class JpegCompression(Transform):
 
     def bpda(self, images: Images) -> Images:
         """Go through a codec that passes gradients."""
-        return jpeg_differentiable(images, quality=self.quality)
+        return differentiable_jpeg(images, quality=self.quality)

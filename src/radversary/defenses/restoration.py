@@ -204,7 +204,7 @@ def save_restoration(restoration: Restoration, folder: Path) -> Restoration:
 
     Raises:
         UnknownNameError: The card's architecture is not registered.
-        StorageError: The disk refused; the folder then has no card.
+        StorageError: Writing failed; the folder then has no card.
     """
     RESTORERS.get(restoration.card.architecture)
     (folder / CARD).unlink(missing_ok=True)

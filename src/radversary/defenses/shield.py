@@ -15,7 +15,7 @@ from radversary.core.errors import PlanError
 from radversary.core.seeds import generator
 from radversary.core.types import Images
 from radversary.defenses.base import Transform
-from radversary.imaging.jpeg import jpeg, jpeg_differentiable
+from radversary.imaging.jpeg import differentiable_jpeg, jpeg
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class Shield(Transform):
         (EOT: Athalye et al. 2018, arXiv 1802.00420): exact for the transform, because each region is drawn for itself
         and all copies are made anyway. One call does what many samples would.
         """
-        copies = self._copies(images, jpeg_differentiable)
+        copies = self._copies(images, differentiable_jpeg)
         expected = copies.mean(0)
         return expected + (self._picked(copies, self._draws(images)) - expected).detach()
 

@@ -38,9 +38,9 @@ class Outcome(Record):
     """How images end where classifier and guard are one system; the three shares sum to 1.
 
     Attributes:
-        correct_accepted: Read rightly, no alarm.
+        correct_accepted: Read correctly, no alarm.
         flagged: An alarm: a person looks, whatever was read.
-        wrong_accepted: Read wrongly, no alarm: the harm.
+        wrong_accepted: Read incorrectly, no alarm: the harm.
     """
 
     correct_accepted: Estimate

@@ -48,7 +48,7 @@ def evaluate_guard(plan: GuardEvaluationPlan, guard: Guard, images: PreparedImag
         guard: A calibrated guard; its patients must not be among the test patients.
         images: The prepared images, with a test part.
         out: The folder.
-        progress: Who is told how far it is, and may stop it.
+        progress: Receives the progress of the work, and can cancel it.
 
     Returns:
         The result, also in ``guard-evaluation.json``.
@@ -57,7 +57,7 @@ def evaluate_guard(plan: GuardEvaluationPlan, guard: Guard, images: PreparedImag
         CancelledError: It was stopped; run again, it goes on.
         InputError: Plan, guard and images do not fit each other.
         BusyError: Another process writes the folder.
-        StorageError: The disk refused; run again to go on.
+        StorageError: Writing failed; run again to go on.
     """
     context = prepare_guard_evaluation(plan, guard, images)
     refuse_ungrouped(context)

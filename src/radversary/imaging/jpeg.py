@@ -36,7 +36,7 @@ def jpeg(images: Images, *, quality: int = 75) -> Images:
     return torch.stack([_through_file(image, quality) for image in images]).to(images)
 
 
-def jpeg_differentiable(images: Images, *, quality: int = 75) -> Images:
+def differentiable_jpeg(images: Images, *, quality: int = 75) -> Images:
     """Compress and decompress by kornia's differentiable codec, close to :func:`jpeg` and with a gradient.
 
     Source: Reich et al., "Differentiable JPEG: the devil is in the details", WACV 2024, arXiv:2309.06978.

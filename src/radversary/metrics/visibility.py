@@ -73,7 +73,7 @@ def accuracy_by_visibility(ssim: ArrayLike, right: ArrayLike, patients: Sequence
 
     Args:
         ssim: (N,) similarity of each attacked image to its original.
-        right: (N,) of bool: read rightly.
+        right: (N,) of bool: read correctly.
         patients: The patient of each image.
         draws: Bootstrap draws.
         seed: Seed of the draws.

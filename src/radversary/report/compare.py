@@ -141,7 +141,7 @@ def row_name(row: Row) -> str:
 
 
 def different_sets(results: Mapping[str, AuditResult]) -> bool:
-    """Tell whether the runs were not all measured on the same sealed test images."""
+    """Tell whether the runs were not all measured on the same held-out test images."""
     return len({result.data.sha256 for result in results.values()}) > 1
 
 

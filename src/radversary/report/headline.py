@@ -53,7 +53,7 @@ def _start(view: ResultView, clean: Cell, count: int) -> Markup:
     of_patients = Markup(" of {} patients").format(patients) if patients else ""
     start = Markup("On {} test images{} the classifier ").format(count, of_patients)
     if view.worst is None:
-        return start + Markup("reads {} rightly; no attack was run").format(figure(clean.performance.accuracy, count))
+        return start + Markup("reads {} correctly; no attack was run").format(figure(clean.performance.accuracy, count))
     return start
 
 
@@ -68,7 +68,7 @@ def _fall(view: ResultView, clean: Cell, count: int) -> Markup:
         before, after = (figure(c.performance.accuracy, shown) for c in (clean, cell))
         return _change(cell, clean, before, after, Markup(" under ") + condition_name(worst))
     change = _change(cell, clean, Markup("{} of {}").format(*known), figure(cell.performance.accuracy, count))
-    return Markup("reads {} rightly; under {}, which was run on {} of them, it {}").format(
+    return Markup("reads {} correctly; under {}, which was run on {} of them, it {}").format(
         figure(clean.performance.accuracy, count), condition_name(worst), known[1], change)
 
 

@@ -30,7 +30,7 @@ def accuracy_table(result: AuditResult) -> str:
         result: What an audit found.
 
     Returns:
-        The table, with a caption that gives n and the hash of the sealed test set.
+        The table, with a caption that gives n and the hash of the held-out test set.
     """
     view, first = ResultView(result), result.cells[0].performance.accuracy
     heads = ["no defence" if label == NONE else marked(view, label) for label in view.defences]

@@ -96,7 +96,7 @@ def save_guard(guard: Guard, folder: Path) -> Path:
         ModelError: Its classifier could not be loaded again
             (:func:`radversary.screening.kept_model.check_keepable`).
         BusyError: Another process writes the folder.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     check_keepable(guard.classifier)
     with locked(folder):

@@ -91,7 +91,7 @@ def fit_guard(classifier: Classifier, clean: ImagesOrSource, *, names: Sequence[
         views: Further ways in which the consistency detector has the classifier look, by name
             (:func:`radversary.screening.views.named_views`).
         record: Facts for people.
-        progress: Who is told how far it is, and may stop it.
+        progress: Receives the progress of the work, and can cancel it.
 
     Returns:
         The guard, not yet calibrated.

@@ -54,7 +54,7 @@ def screen_places(guard: Guard, places: Sequence[Path], *, part: str = "test",
         places: Images, folders of images, CSV tables, or runs' folders. A place that is given twice, and a film that
             several places or rows lead to, is screened once, where it comes first.
         part: Which part of a run's images.
-        progress: Who is told how many films are judged, and may stop it before the next.
+        progress: Receives the number of films judged, and can cancel before the next.
 
     Yields:
         Each film with its verdict, in order.

@@ -32,7 +32,7 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises:
         BusyError: Another process, or another thread of this one, writes there.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
 
     Example:
         >>> import tempfile

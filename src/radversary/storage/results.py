@@ -45,7 +45,7 @@ class ResultCache:
         """Store further rows under a key.
 
         Raises:
-            StorageError: The disk refused; nothing half-written is left.
+            StorageError: Writing failed; nothing half-written is left.
         """
         file = io.BytesIO()
         rows.to_parquet(file, index=False)

@@ -67,7 +67,7 @@ def written_in_parts(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
         Adds rows below those before; all parts have the same columns, of the types of the first.
 
     Raises:
-        StorageError: The disk refused.
+        StorageError: Writing failed.
 
     Example:
         >>> import tempfile
@@ -145,7 +145,7 @@ def write_table(path: Path, frame: pd.DataFrame) -> Path:
     """Write a table as Parquet, whole or not at all, without its index.
 
     Raises:
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
 
     def write(part: Path) -> None:

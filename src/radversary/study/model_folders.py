@@ -73,7 +73,7 @@ def claim(folder: Path, key: str) -> None:
 
     Raises:
         PlanError: It holds files that no study wrote.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     known = known_key(folder)
     if known == key:

@@ -15,7 +15,7 @@ from radversary.defenses.base import Stack
 from radversary.defenses.registry import TRANSFORMS
 from radversary.storage.plans import Part, Plan
 from radversary.training.classifier.plan import Objective, RobustPlan, TrainingPlan
-from radversary.training.data.attacked_copies import check_bites
+from radversary.training.data.attacked_copies import check_strength_above_zero
 from radversary.training.data.augmentation import AUGMENTATIONS, Augmentation
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -44,7 +44,7 @@ class TrainingAttack(Part):
             PlanError: A hyper-parameter it refuses, or a strength of 0.
         """
         attack = ATTACKS.create(self.name, **self.options)
-        check_bites(attack)
+        check_strength_above_zero(attack)
         return attack
 
 

@@ -37,7 +37,7 @@ def note_input(plan: ModelPlan, folder: Path) -> None:
     """Write into a model's folder what stands before its network, or that nothing does.
 
     Raises:
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     if plan.input:
         write_json(folder / INPUT, [part.model_dump(mode="json") for part in plan.input])

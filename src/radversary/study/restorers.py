@@ -54,7 +54,7 @@ def make_restorer(plan: StudyPlan, name: str, images: PreparedImages, made: Mapp
     Raises:
         InputError: Plan and images do not fit, or ``folder`` holds files that no study wrote.
         BusyError: Another process trains in the folder.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     with locked(folder):
         return _made(Making(plan, name, images, made, folder, device))
@@ -153,7 +153,7 @@ def claim(folder: Path, key: str) -> None:
 
     Raises:
         PlanError: It holds files that no study wrote.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     known = known_key(folder)
     if known == key:

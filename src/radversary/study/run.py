@@ -112,7 +112,7 @@ def run_study(plan: StudyPlan, out: Path, *, device: str = "auto", workers: int 
         out: The run folder.
         device: ``auto`` or a torch device, for training and audit.
         workers: Processes that attack, defend and detect; 1 does it in this one.
-        progress: Who is told of the steps and how far they are, and may stop them.
+        progress: Receives the steps and their progress, and can cancel them.
 
     Returns:
         The audit's result; ``out/report.html`` is written.
@@ -121,7 +121,7 @@ def run_study(plan: StudyPlan, out: Path, *, device: str = "auto", workers: int 
         InputError: Plan and data do not fit.
         BusyError: Another process writes the run folder.
         MissingPartError: Weights or an optional library are missing.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     check_workers(workers)
     with locked(out), reporting(progress):

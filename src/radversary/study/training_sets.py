@@ -16,7 +16,7 @@ from radversary.defenses.defended import Defended
 from radversary.study.model_folders import ATTACKED_COPIES
 from radversary.study.model_plan import AdversarialPlan, ModelPlan, TrainingAttack
 from radversary.study.plan import DataPlan, StudyPlan
-from radversary.training.data.attacked_copies import make_attacked_copies
+from radversary.training.data.attacked_copies import COPIES, make_attacked_copies
 from radversary.training.data.datasets import MixedTrainingSet, TrainingSet
 from radversary.training.data.views import AugmentedSet, ChangedSet, TransformedSet, ViewedTrainingSet
 
@@ -112,5 +112,5 @@ def attacked_copies_of(attacks: Sequence[TrainingAttack], clean: TrainingSet, im
                                                             copies=given.copies,
                                                             seed=seed,
                                                             path=stem.with_name(f"{stem.name}{given.label}.npy"),
-                                                            step=f"twin {given.label}")
+                                                            step=f"{COPIES} {given.label}")
     return attacked_copies

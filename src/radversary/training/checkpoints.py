@@ -25,7 +25,7 @@ class WholeCheckpoints(TorchCheckpointIO):  # type: ignore[misc]
         """Write ``checkpoint`` to ``path``.
 
         Raises:
-            StorageError: The disk refused.
+            StorageError: Writing failed.
         """
         write_state(Path(path), checkpoint)
 
@@ -36,7 +36,7 @@ def write_state(path: Path, state: dict[str, Any]) -> Path:
     Through bytes, because ``torch.save`` reports a full disk as an error of its own kind.
 
     Raises:
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)

@@ -24,7 +24,7 @@ from radversary.imaging.intensity import to_grey
 from radversary.imaging.png import png_round_trip
 from radversary.imaging.source import ChosenSource, JoinedSource
 from radversary.storage.arrays import read_tensors
-from radversary.storage.files import is_sealed, seal, write_whole
+from radversary.storage.files import checksum_matches, write_checksum, write_whole
 
 
 class TaughtAttack(NamedTuple):
@@ -125,14 +125,14 @@ def teach(detector: LearnedDetector, training: DetectorTraining, paths: Mapping[
 
     Raises:
         InputError: Too few training images.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
-    missing = {name: path for name, path in paths.items() if not is_sealed(path)}
+    missing = {name: path for name, path in paths.items() if not checksum_matches(path)}
     if missing:
         clean, copies = ChosenSource(training.images, training.rows.tolist()), training.copies()
         for name, path in missing.items():
             attacked = JoinedSource([images for family, images in copies.items() if family != name])
             content = save(dict(replace(detector).fit_on(clean, attacked).learned))
             write_whole(path, lambda part, content=content: part.write_bytes(content))  # type: ignore[misc]
-            seal(path)
+            write_checksum(path)
     return {name: replace(detector).restore(read_tensors(path, error=DataError)) for name, path in paths.items()}

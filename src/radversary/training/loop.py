@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader, Dataset
 
 from radversary.execution.devices import training_precision
-from radversary.training.callbacks import EpochOrder, Told
+from radversary.training.callbacks import EpochOrder, ProgressCallback
 from radversary.training.checkpoints import WholeCheckpoints
 
 
@@ -36,7 +36,7 @@ def make_trainer(*, epochs: int, precision: str, device: torch.device, callbacks
         accelerator={"cuda": "gpu"}.get(device.type, device.type),
         devices=[device.index or 0] if device.type == "cuda" else 1,
         max_epochs=epochs, max_steps=steps, precision=training_precision(precision, device),
-        callbacks=[*callbacks, Told()],
+        callbacks=[*callbacks, ProgressCallback()],
         plugins=[WholeCheckpoints()], default_root_dir=folder, logger=False, enable_progress_bar=False,
         # Otherwise Lightning adds checkpoints of its own, frozen VGG-19 and all.
         enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),

@@ -97,6 +97,6 @@ def fresh_cell(rows: pd.DataFrame, alone: pd.DataFrame, clean: pd.DataFrame, con
 
 
 def paired(frame: pd.DataFrame, rows: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return whether the images of ``rows`` are read rightly in ``frame``, in the order of ``rows``."""
+    """Return whether the images of ``rows`` are read correctly in ``frame``, in the order of ``rows``."""
     right: NDArray[np.bool_] = frame.set_index("image_id")["right"].loc[rows["image_id"]].to_numpy()
     return right

@@ -56,7 +56,7 @@ def write_phantoms(phantoms: Phantoms, folder: Path) -> Path:
 
     Raises:
         DataError: The folder holds files that are no phantoms.
-        StorageError: The disk refused; no file is half-written, and the same call resumes.
+        StorageError: Writing failed; no file is half-written, and the same call resumes.
     """
     if is_written(phantoms, folder):
         return folder

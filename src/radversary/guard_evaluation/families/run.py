@@ -55,7 +55,7 @@ def leave_one_family_out(plan: GuardEvaluationPlan, classifier: Classifier, imag
         train_images: Training images at most, patients drawn at random; each attack is made on all of them, at a
             strength drawn for each.
         detector: The detector to teach; by default with the plan's seed.
-        progress: Who is told how far it is, and may stop it.
+        progress: Receives the progress of the work, and can cancel it.
 
     Returns:
         The result, also in ``families.json``.
@@ -64,7 +64,7 @@ def leave_one_family_out(plan: GuardEvaluationPlan, classifier: Classifier, imag
         CancelledError: It was stopped; run again, it goes on.
         InputError: Plan, classifier and images do not fit each other, or teach too little; see
             :func:`radversary.guard_evaluation.families.setup.prepare_families`.
-        StorageError: The disk refused; run again to go on.
+        StorageError: Writing failed; run again to go on.
     """
     context = prepare_families(plan, classifier, images, train_images=train_images,
                                detector=detector or LearnedDetector(seed=plan.seed))

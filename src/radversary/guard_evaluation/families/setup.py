@@ -145,7 +145,7 @@ class FamiliesContext:
 
         Raises:
             InputError: Too few training images.
-            StorageError: The disk refused.
+            StorageError: Writing failed.
         """
         paths = {name: work / f"{self.key(name)[:24]}.safetensors" for name in (ALL, *self.members)}
         return teach(self.detector, self.training, paths)

@@ -118,7 +118,7 @@ def write_guard_evaluation(folder: Path) -> Path:
     Raises:
         InputError: The folder has no such result.
         DataError: It cannot be read, or the table that it was made from was changed since.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     if (path := find_result(folder)) is None:
         raise InputError(f"{folder} has no {RESULT}; evaluate a guard there first")

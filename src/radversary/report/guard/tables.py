@@ -16,7 +16,7 @@ DETECTION = ("attack", "strength", "attacker", "n", "AUROC", "TPR at 1 % FPR", "
            "changed, no alarm", "the same, not re-encoded")
 """Heads of :func:`detection_rows`; shares are in percent of all images."""
 
-HARMLESS = ("clean films", "n", "alarms", "read rightly, no alarm")
+HARMLESS = ("clean films", "n", "alarms", "read correctly, no alarm")
 """Heads of :func:`harmless_rows`."""
 
 KEPT = ("films as they are stored", "patients", "alarms", "bound")

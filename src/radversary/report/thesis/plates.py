@@ -74,7 +74,7 @@ def write_thesis(folder: Path, out: Path) -> tuple[tuple[Plate, ...], Path]:
 
     Raises:
         InputError: The folder has no result, or one that cannot be read.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     run = RunFolder.open(folder)
     made = plates(run)
@@ -135,7 +135,7 @@ def at_opacity(run: RunFolder, name: str, title: str, *, opacity: float) -> Draw
     cells = [cell for cell in run.result.cells if cell.defence == NONE and cell.condition.strength == opacity
              and (cell.condition.attack, cell.condition.knowledge) == (image.condition.attack,
                                                                        image.condition.knowledge)]
-    right = f" At this opacity the undefended classifier reads {said(cells[0])} rightly." if cells else ""
+    right = f" At this opacity the undefended classifier reads {said(cells[0])} correctly." if cells else ""
     return panels(name, title, [("raw", original), (f"opacity {opacity:.0%}", pixels)]), (
         f"n = 1 image, {image.image_id} ({image.label}), attack {image.condition.attack}; {how}.{right}")
 
@@ -217,13 +217,13 @@ def moment_cells(run: RunFolder, moment: str) -> tuple[list[tuple[str, Cell]], s
     """
     view, worst = run.view, run.view.worst
     if moment == "baseline":
-        return [("", view.clean(NONE) or missing("no figures of clean images"))], "clean sealed test images"
+        return [("", view.clean(NONE) or missing("no figures of clean images"))], "clean held-out test images"
     if moment == "before":
         same = next((c for c in view.conditions if c.attack == IDENTITY), None)
         cell = (view.cell(same, NONE) if same else None) or view.clean(NONE)
         return [("", cell or missing("no figures of clean images"))], (
-            "the same sealed test images, saved and loaded as attacked ones are; the thesis counts its training images "
-            "too")
+            "the same held-out test images, saved and loaded as attacked ones are; the thesis counts its training "
+                        "images too")
     if worst is None:
         raise Absent("no attack was run")
     if moment == "after":

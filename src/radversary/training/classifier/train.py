@@ -66,7 +66,7 @@ def train(network: nn.Module, *, plan: TrainingPlan, training: Dataset[Any], val
         ModelError: The network does not fit the card or the plan.
         TensorError: The images are not of the card's size.
         BusyError: Another process trains in the folder.
-        StorageError: The disk refused; started again, it resumes.
+        StorageError: Writing failed; started again, it resumes.
     """
     plan = plan.seeded()
     _check(plan, training, validation, card)

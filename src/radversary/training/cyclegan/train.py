@@ -109,7 +109,7 @@ def train_cyclegan(plan: CycleGanPlan, attacked: Dataset[Any], clean: Dataset[An
         DataError: Fewer images than a batch, or images too small.
         PlanError: ``out`` holds another training, or a loss diverged.
         BusyError: Another process trains in the folder.
-        StorageError: The disk refused; started again, it resumes.
+        StorageError: Writing failed; started again, it resumes.
     """
     plan = plan.seeded()
     images = Unpaired(attacked, clean, seed=cast("int", plan.seed), limit=plan.images)

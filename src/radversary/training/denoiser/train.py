@@ -73,7 +73,7 @@ def train_denoiser(plan: DenoiserPlan, classifier: TorchClassifier, training: Da
         ModelError: The classifier has no features that could guide.
         TensorError: The images are not of the classifier's size.
         BusyError: Another process trains in the folder.
-        StorageError: The disk refused; started again, it resumes.
+        StorageError: Writing failed; started again, it resumes.
     """
     plan = plan.seeded()
     sizes = [len(cast("Sized", part)) for part in (training, validation)]
@@ -132,7 +132,7 @@ def claim(out: Path, wanted: dict[str, Any]) -> None:
 
     Raises:
         PlanError: The folder is of another training; the text names what differs.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     if not (out / PLAN).is_file():
         write_json(out / PLAN, wanted)
