@@ -1,4 +1,4 @@
-"""The face of every attack, and the one sealed path on which attacks are run."""
+"""The interface of every attack, and the function that runs attacks."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from radversary.execution.devices import image_device
 from radversary.imaging.intensity import levels, quantise
 
 GRID = 1e-4
-"""Share of a grey level by which a bound written in decimals may miss the level it means."""
+"""Tolerance, as a share of a grey level, for bounds written in decimals."""
 
 
 class Attack(ABC):
-    """What an adversary does to images; a frozen dataclass of hyper-parameters.
+    """An attack on images; a frozen dataclass of hyper-parameters.
 
     Attributes:
         needs: How much of the classifier it sees.
@@ -145,7 +145,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class AttackOutcome:
-    """What an attack at one strength did to a batch.
+    """Attacked images of a batch at one strength, with success, distance and cost.
 
     Attributes:
         strength: The strength.
@@ -216,7 +216,7 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
 
 
 def reached(classifier: Classifier, images: Images, labels: Labels) -> Tensor:
-    """Return whether a classifier reads images as their attacker wants, bool (N,)."""
+    """Return whether a classifier's decisions on images are what the attacker wants, bool (N,)."""
     return goal_of(classifier.card.task).reached(classifier.predict(images), labels)
 
 

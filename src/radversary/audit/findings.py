@@ -1,4 +1,4 @@
-"""What the figures of an audit say together: signs that an attack was too weak, and each defence's worst case."""
+"""Findings across an audit's figures: signs that an attack was too weak, and each defence's worst case."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Item = TypeVar("Item")
 NONE: Final = "none"
 SOURCE: Final = "Carlini et al. 2019, arXiv:1902.06705"
 ZERO_SHARE: Final = 0.01
-"""Share of gradients that were exactly zero from which on it is said."""
+"""Share of exactly zero gradients from which on a finding is made."""
 
 SHARE: Final = 2
 """A worst case is taken over attacks on at least one ``SHARE``-th of the images that the most complete was run on."""
 
 
 def findings_of(cells: Sequence[Cell], outcomes: Sequence[OutcomeSummary] = ()) -> tuple[Finding, ...]:
-    """Return what a reader must know before any figure of robustness is believed.
+    """Return the signs that an attack was too weak for its robustness figure to be trusted.
 
     Args:
         cells: The audit's figures.
@@ -41,7 +41,7 @@ def findings_of(cells: Sequence[Cell], outcomes: Sequence[OutcomeSummary] = ()) 
 
 
 def zero_gradients(outcomes: Sequence[OutcomeSummary]) -> Iterator[Finding]:
-    """Yield each attack and target of whose gradients a share was exactly zero; who follows them stands still.
+    """Yield each attack and target of whose gradients a share was exactly zero (gradient masking).
 
     Source: Carlini et al. 2019, section 4.3 (gradient masking); Athalye et al. 2018, arXiv:1802.00420.
     """
@@ -58,7 +58,7 @@ def zero_gradients(outcomes: Sequence[OutcomeSummary]) -> Iterator[Finding]:
 
 
 def helpful_attacks(cells: Sequence[Cell]) -> Iterator[Finding]:
-    """Yield each defence that an aimed attack makes right more often than the same images clean, beyond doubt."""
+    """Yield each defence whose accuracy an aimed attack raises, beyond the interval."""
     return raised_accuracies([Change(cell.condition, cell.defence, cell.against_clean.difference)
                               for cell in cells if cell.against_clean is not None])
 
@@ -78,7 +78,7 @@ class Change(NamedTuple):
 
 
 def raised_accuracies(changes: Sequence[Change]) -> Iterator[Finding]:
-    """Yield each attack and defence whose accuracy an aimed attack raises beyond doubt: the interval is above 0."""
+    """Yield each attack and defence whose accuracy is raised: the interval of the change is above 0."""
     raised = [item for item in changes if item.condition.family.aimed and item.difference.low > 0]
     for own in grouped(raised, lambda item: (item.condition.attack, item.defence)):
         most = max(own, key=lambda item: item.difference.value)
@@ -92,7 +92,7 @@ def raised_accuracies(changes: Sequence[Change]) -> Iterator[Finding]:
 
 
 def weak_attackers(cells: Sequence[Cell]) -> Iterator[Finding]:
-    """Yield each attack and defence that an adaptive attacker hurts less than one who knows less, beyond the intervals.
+    """Yield each attack and defence where the adaptive attack is weaker than one with less knowledge.
 
     Whoever knows the whole defence can do all that the others can, so an adaptive attack that leaves more images right
     was not strong enough (Carlini et al. 2019). Both accuracies must lie outside each other's interval; a paired test
@@ -143,7 +143,7 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Hashable]) -> list[list
 
 
 def worst_cases(predictions: StoredTable, cells: Sequence[Cell], context: AuditContext) -> tuple[WorstCase, ...]:
-    """Return what each defence withstands of all that was aimed at it: an image counts where no attack misleads it.
+    """Return the worst case of each defence: an image counts as right where no aimed attack misleads it.
 
     Args:
         predictions: One row an image × condition × defence.
@@ -181,7 +181,7 @@ def read_right(predictions: StoredTable, cell: Cell) -> pd.DataFrame:
 
 
 def summarise_outcomes(outcomes: pd.DataFrame, context: AuditContext) -> tuple[OutcomeSummary, ...]:
-    """Return what each attack reached and cost, one entry a condition × target.
+    """Return success, distance and costs of each attack, one entry a condition × target.
 
     Args:
         outcomes: One row an image × condition × target.
@@ -197,11 +197,11 @@ def summarise_outcomes(outcomes: pd.DataFrame, context: AuditContext) -> tuple[O
 
 def outcome(condition: Condition, target: str, rows: pd.DataFrame, people: Sequence[str], *, draws: int,
             seed: int) -> OutcomeSummary:
-    """Return what one attack reached and cost against one target.
+    """Return success, distance and costs of one attack against one target.
 
     Args:
         condition: The attack.
-        target: Whom it was made on.
+        target: The defence that it was made on.
         rows: One row an image, with the columns of :data:`radversary.audit.measure.COSTS`.
         people: The patient of each.
         draws: Bootstrap draws.

@@ -1,4 +1,4 @@
-"""One unit of work on some images: attacked, read through each defence, looked at by detectors."""
+"""Measures one unit of work on some images: attack, predictions of each defence, detector scores."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from radversary.imaging.reencoding import HANDLINGS
 from radversary.metrics.visibility import visibility
 
 COSTS = ("success", "linf", "l2", "queries", "gradients", "zero_gradients")
-"""What an attack reached and cost, one column each: means of the batch where a batch was counted together."""
+"""Columns of an attack's success, distance and costs; means of the batch where a batch was counted together."""
 
 
 def attacked_batches(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
                      strengths: Sequence[float] | None = None) -> Iterator[AttackOutcome]:
-    """Attack some images as every audit does, save them as PNG and load them again, as any file would be.
+    """Attack some images, save them as PNG and load them again.
 
     Clean images come as they are.
 
@@ -50,7 +50,7 @@ def attacked_batches(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
     if unit.attack is None:
         yield untouched(images)
         return
-    # Who sees scores only asks the defence itself; only gradients need the approximation that passes them.
+    # An attack on scores asks the defence itself; only gradients need the differentiable approximation.
     target = unit.aim.target if unit.attack.needs > Access.SCORES else unit.aim.core
     for outcome in run_attack(unit.attack, target, batch, seed=context.plan.seed, step=unit.label,
                               strengths=strengths or unit.strengths):
@@ -60,10 +60,11 @@ def attacked_batches(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
 
 
 def handled(images: Images, image_ids: Sequence[str], *, attack: str) -> Images:
-    """Re-encode each image in one harmless way drawn anew for each attack: what a PACS may do before anyone compares.
+    """Re-encode each image in one harmless way drawn for each image and attack, as a PACS may do.
 
-    Attacked and clean images both go through it, so that no detector can live on the traces of encoding. Leaving 8-bit
-    films as they are would be one way too, but it scores exactly zero and would flatter every detector.
+    Attacked and clean images both go through it, so that no detector is measured on traces of
+    encoding. Leaving 8-bit films unchanged is not among the ways: it scores exactly zero, which would overstate every
+    detector.
 
     Args:
         images: (N, C, H, W) in [0, 1].
@@ -118,7 +119,7 @@ def measure_unit(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
 
 
 def read(classifier: Classifier, images: Images) -> dict[str, NDArray[Any]]:
-    """Return what a classifier says of images: ``decision`` (a class index) and the probability of each class.
+    """Return a classifier's ``decision`` (a class index) and the probability of each class.
 
     Probabilities are not-a-number where it answers with labels alone.
     """
@@ -132,7 +133,7 @@ def read(classifier: Classifier, images: Images) -> dict[str, NDArray[Any]]:
 
 
 def looks(context: AuditContext, unit: WorkUnit, rows: np.ndarray, images: Images) -> dict[str, NDArray[np.float64]]:
-    """Return what detectors that have the original say of attacked images, and how much of the attack shows."""
+    """Return the scores of detectors that have the original, and the visibility of the attack."""
     originals, names = context.images.tensor(rows), [context.images.image_ids[row] for row in rows]
     ssim, edges = visibility(originals, images)
     return {**anomaly_scores(context.detectors, images, originals, names, attack=unit.label),

@@ -24,7 +24,7 @@ TABLES: Final = ("predictions", "detections", "outcomes")
 """Names of the tables in a run folder."""
 
 VISIBILITY = ("similarity", "edge_retention")
-"""Columns of how much of an attack shows, beside those of the detectors."""
+"""Columns of an attack's visibility, beside those of the detectors."""
 
 
 @dataclass(frozen=True)

@@ -82,9 +82,9 @@ def standing_table(run: str, result: AuditResult) -> Table:
 
 
 def detection_table(result: AuditResult) -> Table:
-    """Return how often each detector noticed each attack at its weakest and strongest, original at hand."""
-    table = Table(title="Noticed with the original at hand, % [95 % interval]")
-    for name in ("attack", "strength", "detector", "AUROC", "attacks noticed", "false alarms"):
+    """Return how often each detector detected each attack at its weakest and strongest, original at hand."""
+    table = Table(title="Detected with the original at hand, % [95 % interval]")
+    for name in ("attack", "strength", "detector", "AUROC", "attacks detected", "false alarms"):
         table.add_column(name, justify="left" if name in ("attack", "detector") else "right")
     strengths: dict[str, list[float]] = {}
     for found in result.detections:
@@ -103,8 +103,8 @@ def detection_table(result: AuditResult) -> Table:
 
 
 def time_table(seconds: Mapping[str, float]) -> Table:
-    """Return where the time went."""
-    table = Table(title="Where the time went")
+    """Return the seconds of each step."""
+    table = Table(title="Time of each step")
     table.add_column("step")
     table.add_column("seconds", justify="right")
     for name, spent in seconds.items():

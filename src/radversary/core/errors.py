@@ -145,7 +145,7 @@ class MissingPartError(RadversaryError):
 
 
 class CancelledError(RadversaryError):
-    """Work was asked to stop, and stopped with nothing half-written."""
+    """Work was cancelled; no file is half-written."""
 
 
 class WorkerError(RadversaryError):

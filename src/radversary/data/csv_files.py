@@ -1,4 +1,4 @@
-"""CSV files that are read without guessing: every value is text until somebody asks for a number."""
+"""CSV files read as text; numbers are parsed on request."""
 
 from __future__ import annotations
 

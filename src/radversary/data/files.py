@@ -1,4 +1,4 @@
-"""Which files of a folder are films: the one place that decides."""
+"""Finding the films below a folder."""
 
 from __future__ import annotations
 

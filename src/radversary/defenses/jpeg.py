@@ -28,9 +28,9 @@ class JpegCompression(Transform):
             raise PlanError(f"JPEG quality must lie in 1..100, got {self.quality}")
 
     def __call__(self, images: Images) -> Images:
-        """Go through the real codec."""
+        """Compress with libjpeg."""
         return jpeg(images, quality=self.quality)
 
     def bpda(self, images: Images) -> Images:
-        """Go through a codec that passes gradients."""
+        """Compress with differentiable JPEG."""
         return differentiable_jpeg(images, quality=self.quality)

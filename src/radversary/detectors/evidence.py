@@ -1,4 +1,4 @@
-"""One picture that shows what a manipulation did: edge maps, SSIM map and spectra (the thesis' Figures 15-17)."""
+"""A figure of what a manipulation changed: edge maps, SSIM map and spectra (the thesis' Figures 15-17)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gallery of a guard's mistakes: attacks that it missed, and clean films that it stopped."""
+"""The gallery of a guard's mistakes: missed attacks and false alarms."""
 
 from __future__ import annotations
 

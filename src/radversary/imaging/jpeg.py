@@ -1,4 +1,4 @@
-"""JPEG compression: the real codec, and an approximation with gradients for adaptive attacks (BPDA)."""
+"""JPEG compression: libjpeg's codec, and differentiable JPEG for adaptive attacks (BPDA)."""
 
 from __future__ import annotations
 

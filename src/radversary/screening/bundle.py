@@ -1,4 +1,4 @@
-"""A guard as a folder: its model or the way to it, what the detectors learned, thresholds; nothing in it runs code."""
+"""A guard as a folder: its model or a reference to it, fitted detectors, thresholds; nothing in it runs code."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ DEFAULT = ("integrity", "shallow", "neighbours")
 PRESETS: Mapping[str, tuple[str, ...]] = MappingProxyType({"quick": DEFAULT, "thorough": (
     "integrity", "shallow", "shift", "grain")})
 """Sets of detectors by name: ``quick`` for a reading room, ``thorough`` with three further passes, which bounded
-attacks of a few grey levels take to be noticed. More detectors of a kind notice less: each adds its own noise."""
+attacks of a few grey levels need to be detected. More detectors of a kind detect less: each adds its own noise."""
 
 
 def preset_named(name: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Films in, verdicts out, a few at a time: what the command line and a service call alike."""
+"""Screening of films in batches; called by the command line and by a service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finished work on disk: rows of tables under the key of all that they depend on."""
+"""Cached results on disk: table rows under a key that hashes all that they depend on."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from radversary.storage.arrays import ask_memory
 from radversary.storage.files import sha256_file, whole, write_whole
 
 CELLS = 500_000_000
-"""Cells of a table at most: what a file of a few bytes may claim to hold is asked before it is read."""
+"""Cells of a table at most; checked against the file's metadata before it is read."""
 
 ROWS = 2**20
 """Rows of a row group of a file, as pandas and pyarrow write them."""

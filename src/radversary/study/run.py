@@ -65,7 +65,7 @@ class Step:
 
 @dataclass
 class Clock:
-    """Where the time of a run went, over all its attempts.
+    """Seconds of each step of a run, over all its attempts.
 
     Attributes:
         folder: The run folder; ``timings.json`` in it.
@@ -83,14 +83,14 @@ class Clock:
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
-        """Announce a step and note what it took, also where it is stopped."""
+        """Announce a step and record its seconds, also where it is stopped."""
         current().announce(f"{name} …")
         started, step = perf_counter(), Step()
         try:
             with working(name):
                 yield step
         except RadversaryError:
-            step.worked = False  # what was refused leaves nothing behind, no time either
+            step.worked = False  # a refused study leaves no file, no timings either
             raise
         finally:
             if step.worked:
@@ -163,7 +163,7 @@ def plan_hash(plan: StudyPlan) -> str:
 def prepared(plan: StudyPlan, out: Path, clock: Clock, *, device: str) -> tuple[PreparedImages, DataReport]:
     """Check the plan, write it down, and prepare its images.
 
-    What an earlier, different plan concluded is removed first, so that the folder never says two things.
+    Results of an earlier, different plan are removed first.
     """
     check_study(plan, device)
     document = out / "plan.yaml"

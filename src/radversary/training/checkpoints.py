@@ -19,7 +19,7 @@ LAST, BEST = "last.ckpt", "best.ckpt"
 
 
 class WholeCheckpoints(TorchCheckpointIO):  # type: ignore[misc]
-    """Writes checkpoints whole or not at all; a full disk is one sentence."""
+    """Writes checkpoints whole or not at all; a full disk raises one error with one sentence."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:  # noqa: ANN401, ARG002
         """Write ``checkpoint`` to ``path``.

@@ -1,4 +1,4 @@
-"""Learning curves: what was measured at each epoch, kept and drawn."""
+"""Learning curves: metrics of each epoch, saved and drawn."""
 
 from __future__ import annotations
 

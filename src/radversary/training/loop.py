@@ -1,4 +1,4 @@
-"""Lightning, silent, and set up so that a stopped training goes on as if it had never stopped."""
+"""Lightning trainers and loaders, without output, and resumable with equal results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from radversary.training.checkpoints import WholeCheckpoints
 
 def make_trainer(*, epochs: int, precision: str, device: torch.device, callbacks: Sequence[Callback],
                  folder: Path, steps: int = -1) -> Trainer:
-    """Return a Lightning trainer on one device that says nothing itself and tells of its steps.
+    """Return a Lightning trainer on one device that prints nothing and reports its steps.
 
     Args:
         epochs: At most so many passes.
@@ -56,7 +56,7 @@ def make_loader(dataset: Dataset[Any], *, batch_size: int, order: EpochOrder | N
 
 @contextmanager
 def calm() -> Iterator[None]:
-    """Keep Lightning's talk and this process' global random state to themselves, and Ctrl-C a ``KeyboardInterrupt``.
+    """Suppress Lightning's messages, restore the global random state, and raise ``KeyboardInterrupt`` on Ctrl-C.
 
     Yields:
         Nothing.

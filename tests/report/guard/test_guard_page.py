@@ -127,13 +127,13 @@ def test_findings_stand_first_on_page_and_in_markdown(tmp_path):
 def test_the_headline_names_the_worst_of_each_attacker_and_the_promise(page):
     lead = words(page[:page.index('class="cards"')])
     for attacker, said in (("does not know", "style at opacity 0.1: area under the curve 0.860"),
-                           ("knows", "aware-style at opacity 0.1: 25.0 % [20.0, 30.0] changed the reading")):
+                           ("knows", "aware-style at opacity 0.1: 25.0 % [20.0, 30.0] changed the prediction")):
         assert f"who {attacker} the detectors, the worst attack here is {said}" in lead
     assert "true-positive rate (TPR) at a false-positive rate (FPR) of 1 % 66.0 % [61.0, 71.0]" in lead
     assert "4.4 % [0.0, 9.4]" in lead
     assert "bound 8.7 %" in lead
     cards = words(page[page.index('class="cards"'):page.index('class="cards"') + 4000])
-    assert "25.0 % changed the reading and raised no alarm" in cards
+    assert "25.0 % changed the prediction and raised no alarm" in cards
     assert "the larger of re-encoded 21.0 % and as the attacker made it 25.0 %" in cards
 
 

@@ -53,7 +53,7 @@ class Plate:
 
 
 class Absent(Exception):  # noqa: N818 - no mistake: a run that lacks something
-    """A run holds nothing for a figure; the text says what is missing."""
+    """Raised where a run lacks the data of a figure; the text says what is missing."""
 
 
 Drawn: TypeAlias = tuple[Drawing, str]
@@ -181,7 +181,7 @@ def baseline_curve(run: RunFolder, name: str, title: str, *, after: bool) -> Dra
 
 
 def defended(run: RunFolder, name: str, title: str, *, kind: str) -> Drawn:
-    """Figures 21 and 22: what a restoring defence makes of an attacked image."""
+    """Figures 21 and 22: an attacked image after a restoring defence."""
     if not (labels := run.defences_like(kind)):
         raise Absent(f"the run has no {kind} defence")
     image, pictures = run.restored(labels) or missing(
@@ -197,7 +197,7 @@ def metrics(run: RunFolder, name: str, title: str, *, moment: str) -> Drawn:
 
 
 def confusion(run: RunFolder, name: str, title: str, *, moment: str) -> Drawn:
-    """Figures 20, 26, 29, 31 and 33: who becomes what."""
+    """Figures 20, 26, 29, 31 and 33: confusion matrices."""
     cells, note = moment_cells(run, moment)
     return confusion_maps(name, title, [(head, cell.performance) for head, cell in cells], run.result.classes,
                           run.view.normal), caption(cells, note)
@@ -210,7 +210,7 @@ def recalls(run: RunFolder, name: str, title: str) -> Drawn:
 
 
 def moment_cells(run: RunFolder, moment: str) -> tuple[list[tuple[str, Cell]], str]:
-    """Return the figures of one moment of the thesis' story with a heading each, and what is to be said of them.
+    """Return the figures of one stage of the thesis' experiment with a heading each, and a caption.
 
     Raises:
         Absent: The run has none.

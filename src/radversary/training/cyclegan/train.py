@@ -1,8 +1,7 @@
-"""Training a CycleGAN that gives attacked images a clean look back, resumable at every epoch.
+"""Training a CycleGAN that restores attacked images, resumable at every epoch.
 
-Unpaired by design: it never learns which clean image is behind an attacked one. That is the thesis' way; where pairs
-are at hand, as they are for every attack made here, a paired denoiser (:mod:`radversary.training.denoiser.train`) knows
-more.
+Unpaired, as in the thesis: it never uses which clean image an attacked one was made from. Where pairs are available, as
+for every attack made here, a paired denoiser (:mod:`radversary.training.denoiser.train`) uses more information.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from radversary.training.loop import calm, make_loader, make_trainer
 CURVES, FIT = "curves.json", "cyclegan"
 
 SMALLEST = 24
-"""Side in pixels below which a discriminator's last layers have nothing left to normalise."""
+"""Least side in pixels, for which a discriminator's last layers still have several pixels to normalise."""
 
 
 class Unpaired(Dataset[tuple[Images, Images]]):
@@ -70,7 +69,7 @@ class Unpaired(Dataset[tuple[Images, Images]]):
         return attacked, clean
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the epoch's images; the sources are told, too, where they can be told."""
+        """Draw the epoch's images, and set the epoch of the sources that have one."""
         self.drawn = {kind: self._shuffled(kind, epoch) for kind in self.sources}
         for source in self.sources.values():
             if callable(tell := getattr(source, "set_epoch", None)):
