@@ -11,7 +11,7 @@ from radversary.storage.documents import Seed
 from radversary.storage.plans import Plan
 
 DEFAULT_SEED = 42
-"""Seed of a training that nobody gave one."""
+"""Seed of a training without one in its plan."""
 
 
 class Phase(Plan):

@@ -89,7 +89,7 @@ def train_cyclegan(plan: CycleGanPlan, attacked: Dataset[Any], clean: Dataset[An
     Stopped at any moment and started again with the same arguments, it goes on at the last whole epoch and ends with
     the same bytes; a folder that holds the finished generator is only loaded. ``out`` gets ``model.safetensors``,
     ``card.json``, ``curves.json`` (each loss, one value an epoch) and a folder with the last checkpoint. The weights of
-    the last epoch are kept: unpaired images have no validation loss worth the name.
+    the last epoch are kept: unpaired images have no useful validation loss.
 
     Args:
         plan: What to do; without a seed it takes :data:`~radversary.training.classifier.plan.DEFAULT_SEED`.
