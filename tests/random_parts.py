@@ -87,7 +87,7 @@ def tiny_classifier(classes: tuple[str, ...] = ("a", "b", "c"), size: int = 32, 
     return wrap(network, classes=classes, size=size, name="tiny")
 
 
-class Watching(TorchClassifier):
+class TinyGuarded(TorchClassifier):
     """A classifier beside which one detector measures how rough an image is."""
 
     def excess(self, images: torch.Tensor) -> torch.Tensor:
@@ -98,10 +98,10 @@ class Watching(TorchClassifier):
         return self.logits(images), self.excess(images)
 
 
-def guarded_classifier() -> Watching:
+def guarded_classifier() -> TinyGuarded:
     """The tiny classifier with a detector beside it."""
     tiny = tiny_classifier()
-    return Watching(tiny.module, tiny.card)
+    return TinyGuarded(tiny.module, tiny.card)
 
 
 def random_restoration(width: int = 4, seed: int = 0) -> Restoration:

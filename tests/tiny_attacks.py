@@ -16,7 +16,7 @@ ROUNDS = 7
 
 @dataclass(frozen=True, kw_only=True)
 class SmallestDarkening(Attack):
-    """Darkens each image by the least share, found by halving, that the classifier reads wrongly."""
+    """Darkens each image by the least share, found by halving, that the classifier reads incorrectly."""
 
     needs: ClassVar[Access] = Access.LABELS
     strength: ClassVar[str] = "reach"

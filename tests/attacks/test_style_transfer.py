@@ -32,8 +32,8 @@ def test_one_stylisation_serves_all_opacities(monkeypatch):
     counted, calls = count_calls(StyleTransferAttack.stylise)
     monkeypatch.setattr(StyleTransferAttack, "stylise", lambda self, *given: counted(self, *given))
     attack, images = StyleTransferAttack(**QUICK), smooth_images(2)
-    knowledge_levels = list(attack.ladder(tiny_classifier(), images, LABELS, streams(), [0.1, 0.3, 0.5, 1.0]))
-    assert (len(knowledge_levels), len(calls)) == (4, 1)
+    attacked = list(attack.ladder(tiny_classifier(), images, LABELS, streams(), [0.1, 0.3, 0.5, 1.0]))
+    assert (len(attacked), len(calls)) == (4, 1)
     list(attack.ladder(tiny_classifier(), images, LABELS, streams(), [0.0]))
     assert len(calls) == 1
 

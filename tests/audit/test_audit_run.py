@@ -27,7 +27,7 @@ from radversary.storage.plans import read_plan
 from random_parts import tiny_classifier
 
 CONDITIONS = [("clean", 0.0), ("identity", 0.0), ("style", 0.3), ("style", 1.0), ("noise", 0.1)]
-READERS = ["none", "jpeg", "other"]
+DEFENCES = ["none", "jpeg", "other"]
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +43,9 @@ def test_one_row_an_image_condition_and_defence(inputs, predictions):
     ids = np.array(inputs.images.image_ids)[inputs.images.rows("test")].tolist()
     own = ["image_id", "attack", "strength", "knowledge", "patient_id", "defence", "label", "predicted"]
     assert list(predictions.columns) == [*own, *(f"p_{name}" for name in inputs.images.classes)]
-    assert len(predictions) == len(ids) * len(CONDITIONS) * len(READERS)
+    assert len(predictions) == len(ids) * len(CONDITIONS) * len(DEFENCES)
     for attack, strength in CONDITIONS:
-        for defence in READERS:
+        for defence in DEFENCES:
             assert part(predictions, attack, strength, defence)["image_id"].tolist() == ids
     assert not predictions.duplicated(["image_id", "attack", "strength", "defence"]).any()
 
@@ -58,7 +58,7 @@ def test_probabilities_sum_to_one_and_their_largest_is_the_prediction(inputs, pr
 
 def test_the_identity_attack_changes_nothing_behind_any_defence(predictions):
     columns = [name for name in predictions if name.startswith("p_")]
-    for defence in READERS:
+    for defence in DEFENCES:
         clean, identity = part(predictions, "clean", 0.0, defence), part(predictions, "identity", 0.0, defence)
         assert np.array_equal(clean[columns].to_numpy(), identity[columns].to_numpy())
 

@@ -38,7 +38,7 @@ ALL = [JPEG, OTHER, BOTH]
 
 
 def pictures(context, knowledge):
-    """Defence label to the images it meets, first test rows, one strength."""
+    """Defence label to the images it is given, first test rows, one strength."""
     found, rows = {}, context.images.rows("test")[:4]
     for unit in work_units(context, rows):
         for known, defences in unit.views if unit.label == "fgsm" else ():
@@ -182,10 +182,10 @@ def test_costs_and_visibility_are_part_of_the_result(finished):
     ({"label": "n", "name": "noise", "knowledge": ["adaptive"]}, "looks at no model"),
     ({**FGSM_PLAN, "defences": ["other"]}, "names defence 'other', which is not among"),
     ({**FGSM_PLAN, "surrogate": "victim"}, "is the victim itself"),
-    ({**FGSM_PLAN, "surrogate": "twin"}, "is the victim itself"),
+    ({**FGSM_PLAN, "surrogate": "same"}, "is the victim itself"),
     ({**FGSM_PLAN, "options": {"epsilon": 0.4 / 255}}, "below the quantisation step")])
 def test_what_makes_no_sense_is_refused_in_a_sentence(inputs, tmp_path, attack, problem):
-    models = with_models(inputs, twin=inputs.classifiers["victim"])
+    models = with_models(inputs, same=inputs.classifiers["victim"])
     with pytest.raises((PlanError, ValueError), match=problem):  # a plan's own checks are pydantic's until it is read
         run_audit(make_plan(attacks=[attack], defences=[]), models, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -63,10 +63,10 @@ def test_gradient_reaches_the_images_and_only_them():
     classifier.logits(picture)[:, 0].sum().backward()
     assert picture.grad.abs().sum() > 0
     assert all(weights.grad is None for weights in classifier.module.parameters())
-    twin = images().requires_grad_()
+    leaf = images().requires_grad_()
     mean, std = (torch.tensor(figures).reshape(1, 3, 1, 1) for figures in (IMAGENET_MEAN, IMAGENET_STD))
-    classifier.module((twin - mean) / std)[:, 0].sum().backward()
-    torch.testing.assert_close(picture.grad, twin.grad)
+    classifier.module((leaf - mean) / std)[:, 0].sum().backward()
+    torch.testing.assert_close(picture.grad, leaf.grad)
     assert not classifier.logits(images()).requires_grad
 
 

@@ -84,7 +84,7 @@ def test_calibrate_names_what_is_wrong_before_it_reads(radversary, nowhere, fitt
     ({"name": "pgd", "label": "x", "knowledge": ["transfer"]}, "names no surrogate"),
 ])
 def test_a_plan_is_read_before_a_guard_or_an_image(radversary, nowhere, tmp_path, verb, attack, said):
-    plan, beside = tmp_path / "watch.yaml", [{"name": "fgsm", "label": "y"}, {"name": "noise", "label": "z"}]
+    plan, beside = tmp_path / "evaluation.yaml", [{"name": "fgsm", "label": "y"}, {"name": "noise", "label": "z"}]
     plan.write_text(yaml.safe_dump({"attacks": [attack, *beside]}))
     model = ("--model" if verb == "families" else "--detector", nowhere)
     outcome = radversary("detector", verb, tmp_path / "run", *model, "--plan", plan)
@@ -94,7 +94,7 @@ def test_a_plan_is_read_before_a_guard_or_an_image(radversary, nowhere, tmp_path
 
 def test_families_are_counted_and_a_guard_s_thresholds_missed_before_an_image_is_read(radversary, nowhere, tmp_path,
                                                                                      fitted, make_model):
-    plan = tmp_path / "watch.yaml"
+    plan = tmp_path / "evaluation.yaml"
     plan.write_text(yaml.safe_dump({"attacks": [{"name": "noise", "label": "x"}]}))
     one = radversary("detector", "families", tmp_path / "run", "--model", make_model("a", "b"), "--plan", plan)
     assert (one.code, "two families at least" in one.err) == (2, True)

@@ -146,9 +146,9 @@ def test_another_model_is_refused(radversary, bundle, films, make_model):
 @pytest.mark.slow
 def test_a_guard_is_evaluated_on_a_run_s_images(radversary, bundle, films, phantoms):
     assert radversary("data", "prepare", "folder", "--root", phantoms, "--out", films / "run", "--size", 48).code == 0
-    plan = films / "watch.yaml"
+    plan = films / "evaluation.yaml"
     plan.write_text(yaml.safe_dump({"bootstrap": 100, "gallery": 1, "attacks": [{"label": "noise", "name": "noise"}]}))
-    words = ("detector", "evaluate", films / "run", "--detector", bundle, "--plan", plan, "--out", films / "watch")
+    words = ("detector", "evaluate", films / "run", "--detector", bundle, "--plan", plan, "--out", films / "evaluation")
     refused = radversary(*words)
     assert refused.code == 2  # the guard's model knows two classes, the run's films three
     assert "classes" in refused.err
@@ -165,7 +165,7 @@ def test_findings_of_an_evaluation_are_said_in_the_terminal(radversary, bundle, 
         found := guard_evaluation_result(films, findings=(finding,), gallery=(), provenance={}),
         found.save(out / "guard-evaluation.json"))[0])
     assert radversary("data", "prepare", "folder", "--root", phantoms, "--out", films / "run", "--size", 48).code == 0
-    told = radversary("detector", "evaluate", films / "run", "--detector", bundle, "--out", films / "watch")
+    told = radversary("detector", "evaluate", films / "run", "--detector", bundle, "--out", films / "evaluation")
     assert told.code == 0
     assert "warning: Nothing to follow." in told.err
 
@@ -221,12 +221,12 @@ def test_places_with_films_of_equal_names_are_told_apart(radversary, films, make
 
 @pytest.mark.slow
 def test_what_an_evaluation_found_is_told_in_tables_and_kept(radversary, films, make_model, phantoms):
-    run, out = films / "run", films / "watch"
+    run, out = films / "run", films / "evaluation"
     assert radversary("data", "prepare", "folder", "--root", phantoms, "--out", run, "--size", 48).code == 0
     model = make_model(*sorted(path.name for path in phantoms.iterdir() if path.is_dir() and path.name != "masks"))
     assert radversary("detector", "fit", run, "--model", model, "--out", films / "guard", *USE).code == 0
     assert radversary("detector", "calibrate", run, "--detector", films / "guard", "--alpha", 0.5).code == 0
-    plan = films / "watch.yaml"
+    plan = films / "evaluation.yaml"
     plan.write_text(yaml.safe_dump({"bootstrap": 100, "gallery": 1, "attacks": [
         {"label": "noise", "name": "noise", "strengths": [0.2]},
         {"label": "aware", "name": "evasive-pgd", "strengths": [0.05], "options": {"steps": 2}}]}))
@@ -271,20 +271,20 @@ def test_attacked_films_teach_a_supervised_detector_alone(radversary, films, mak
 def test_the_learned_detector_is_measured_on_families_left_out(radversary, films, make_model, phantoms, monkeypatch):
     monkeypatch.setattr("radversary.guard_evaluation.families.run.LearnedDetector", OneEpoch)
     assert radversary("data", "prepare", "folder", "--root", phantoms, "--out", films / "run", "--size", 48).code == 0
-    plan = films / "watch.yaml"
+    plan = films / "evaluation.yaml"
     plan.write_text(yaml.safe_dump({"bootstrap": 100, "attacks": [
         {"label": "grain", "name": "noise", "strengths": [0.1]}, {"label": "step", "name": "fgsm", "strengths": [0.05]},
         {"label": "aware", "name": "evasive-pgd"}]}))
     model = make_model(*sorted(path.name for path in phantoms.iterdir() if path.is_dir() and path.name != "masks"))
-    words = ("detector", "families", films / "run", "--model", model, "--plan", plan, "--out", films / "watch",
+    words = ("detector", "families", films / "run", "--model", model, "--plan", plan, "--out", films / "evaluation",
              "--train-images", 8)
     outcome = radversary(*words)
     assert outcome.code == 0
     assert "AUROC out-of-family" in outcome.out
     assert "gradient" in outcome.out
     assert "1 of the plan's attacks know the detectors" in outcome.err
-    assert "out-of-family" in (films / "watch" / "families.md").read_text()
-    found = json.loads((films / "watch" / "families.json").read_text())
+    assert "out-of-family" in (films / "evaluation" / "families.md").read_text()
+    found = json.loads((films / "evaluation" / "families.json").read_text())
     assert found["taught_attacked"] == {"noise": 8, "gradient": 8}
     missing = radversary("detector", "families", films / "new", "--model", model)
     assert missing.code == 2

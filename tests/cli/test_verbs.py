@@ -277,7 +277,7 @@ def test_a_study_runs_from_its_plan(radversary, make_model, phantoms, tmp_path):
     assert "victim: " in trained.err
     outcome = radversary("run", plan, "--out", tmp_path / "run", "--device", "cpu")
     assert outcome.code == 0
-    assert "Where the time went" in outcome.out
+    assert "Time of each step" in outcome.out
     assert (tmp_path / "run" / "report.html").is_file()
 
 

@@ -58,7 +58,7 @@ def attack(request, _weights) -> Attack:
 
 @pytest.fixture(scope="module")
 def victim():
-    return guarded_classifier()  # as open as tiny_classifier, and watched for the attacks that evade detectors
+    return guarded_classifier()  # tiny_classifier with a detector, for the attacks that evade detectors
 
 
 def labels_of(names):
@@ -107,7 +107,7 @@ def promises_nothing(attack, outcome, images):
 
 def keeps_its_contract(attack, victim, images):
     """Run an attack at several strengths and check what it promises of its change and of its queries."""
-    labels = (victim.predict(images) + torch.tensor([0, 0, 1])) % 3  # two are read rightly, the last one is not
+    labels = (victim.predict(images) + torch.tensor([0, 0, 1])) % 3  # two are read correctly, the last one is not
     outcomes = outcomes_of(attack, victim, images, strengths=(0.05, 0.7), labels=labels)
     for outcome in outcomes:
         match attack.contract:
@@ -166,12 +166,12 @@ def test_zero_strength_is_the_identity(attack, victim):
     assert torch.equal(perturbed(attack, victim, images, strength=0.0), images.expand_as(images))
 
 
-def test_the_ladder_equals_one_attack_a_rung(attack, victim):
-    images, knowledge_levels = smooth_images(3), (1.0, 0.0, 0.4)
+def test_one_run_at_several_strengths_equals_one_run_each(attack, victim):
+    images, strengths = smooth_images(3), (1.0, 0.0, 0.4)
     streams = Streams.for_images(NAMES, seed=7, step="contract")
-    climbed = list(attack.ladder(victim, images, labels_of(NAMES), streams, knowledge_levels))
-    assert [strength for strength, _ in climbed] == list(knowledge_levels)
-    for strength, attacked in climbed:
+    found = list(attack.ladder(victim, images, labels_of(NAMES), streams, strengths))
+    assert [strength for strength, _ in found] == list(strengths)
+    for strength, attacked in found:
         torch.testing.assert_close(attacked, perturbed(attack, victim, images, strength=strength), atol=1e-6, rtol=0)
 
 
@@ -190,7 +190,7 @@ def test_an_attack_that_looks_for_the_smallest_change_keeps_its_contract(victim)
 
 
 @pytest.mark.parametrize("bits", [8, 12])
-def test_the_sealed_path_ends_on_the_stored_grid(attack, victim, bits):
+def test_attacked_images_lie_on_the_stored_grid(attack, victim, bits):
     ((_, attacked),) = on_the_path(attack, victim, smooth_images(3), bits=bits)
     codes = attacked * (2**bits - 1)
     assert (codes - codes.round()).abs().max() < 1e-3

@@ -92,7 +92,7 @@ def close(found, expected):
 @pytest.mark.parametrize(("name", "options"), CASES, ids=lambda case: str(case)[:60])
 class TestAttack:
     @pytest.mark.slow
-    def test_the_sealed_path_works_at_the_classifier_and_answers_at_the_images(self, name, options, guarded):
+    def test_an_attack_works_at_the_classifier_and_answers_at_the_images(self, name, options, guarded):
         batch = Batch(images=smooth_images(3), labels=LABELS, image_ids=NAMES, bits=torch.tensor([8, 12, 16]))
 
         def outcomes():

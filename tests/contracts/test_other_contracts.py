@@ -100,12 +100,12 @@ class TestTransform:
             assert 0 <= changed.min() <= changed.max() <= 1
             assert torch.equal(images, before)
 
-    def test_the_twin_is_near_and_passes_gradients(self, transform, channels):
+    def test_bpda_is_near_and_passes_gradients(self, transform, channels):
         images = smooth_images(2, 32, channels).requires_grad_()
-        twin, real = transform.bpda(images), transform(images.detach())
-        assert (twin - real).abs().mean() < 0.02
+        approximation, real = transform.bpda(images), transform(images.detach())
+        assert (approximation - real).abs().mean() < 0.02
         weights = smooth_images(2, 32, channels, seed=9)
-        (slope,) = torch.autograd.grad((twin * weights).sum(), images)
+        (slope,) = torch.autograd.grad((approximation * weights).sum(), images)
         assert torch.isfinite(slope).all()
         assert (slope.flatten(1).norm(dim=1) > 0.01).all()
 

@@ -107,10 +107,10 @@ def test_colour_is_read_as_three_channels(tmp_path) -> None:
     np.testing.assert_allclose(read_image(path).pixels, samples.transpose(2, 0, 1) / 255, atol=1e-6)
 
 
-def test_a_real_film_and_its_monochrome1_twin(shared_data) -> None:
-    """Same pixel data, opposite headers: the twin shows the negative, exactly."""
-    plain, twin = sorted((shared_data / "modality" / "cxr_dicom").iterdir())
-    film, negative = read_image(plain), read_image(twin)
+def test_a_real_film_and_its_monochrome1_copy(shared_data) -> None:
+    """Same pixel data, opposite headers: the copy shows the negative, exactly."""
+    plain, inverse = sorted((shared_data / "modality" / "cxr_dicom").iterdir())
+    film, negative = read_image(plain), read_image(inverse)
     np.testing.assert_allclose(film.pixels, 1 - negative.pixels, atol=1e-6)
     np.testing.assert_allclose(film.pixels[0] * 255, dcmread(plain).pixel_array, atol=1e-4)
     assert (film.bits, film.pixels.shape) == (8, (1, 1024, 1024))

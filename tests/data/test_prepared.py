@@ -162,7 +162,7 @@ def test_rotation_of_a_row_is_applied(make_table, tmp_path) -> None:
     torch.testing.assert_close(prepared.tensor([0]) * 255, expected, rtol=0, atol=1e-4)
 
 
-def test_seal_ignores_order_and_place_but_not_pixels(make_table, tmp_path) -> None:
+def test_the_hash_of_a_part_ignores_order_and_place_but_not_pixels(make_table, tmp_path) -> None:
     table = split_by_patient(make_table())
     backwards = ImageTable(table.frame.iloc[::-1], table.classes)
     one = prepare_images(table, size=16, folder=tmp_path / "a")

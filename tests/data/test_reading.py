@@ -39,7 +39,7 @@ def png_header_only(width: int, height: int, depth: int = 8, colour: int = 0) ->
 @pytest.mark.parametrize(("samples", "bits"), [(GREY, 8), (GREY.astype(np.uint16) * 1234, 16),
                                               (np.dstack([GREY, GREY // 2, 255 - GREY]), 8)])
 def test_png_is_read_to_the_last_bit(tmp_path, samples, bits) -> None:
-    path = tmp_path / "film.jpg"  # named wrongly on purpose: the content decides
+    path = tmp_path / "film.jpg"  # named wrong on purpose: the content decides
     Image.fromarray(samples).save(path, format="PNG")
     picture = read_image(path)
     assert (picture.bits, picture.pixels.dtype) == (bits, np.float32)

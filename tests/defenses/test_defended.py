@@ -60,8 +60,8 @@ def test_access_is_that_of_what_an_attacker_sees():
 
 def test_the_adaptive_victim_is_near_the_real_one():
     victim, jpeg = tiny_classifier(), JpegCompression(quality=75)
-    real, twin = Defended(victim, jpeg).scores(IMAGES), Defended(victim, jpeg, adaptive=True).scores(IMAGES)
-    torch.testing.assert_close(real, twin, atol=0.05, rtol=0)
+    real, adaptive = Defended(victim, jpeg).scores(IMAGES), Defended(victim, jpeg, adaptive=True).scores(IMAGES)
+    torch.testing.assert_close(real, adaptive, atol=0.05, rtol=0)
 
 
 def test_a_stack_goes_in_order_and_an_empty_one_is_the_identity():

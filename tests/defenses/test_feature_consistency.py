@@ -60,9 +60,9 @@ def test_an_image_comes_out_the_same_in_any_batch(defence, monkeypatch):
 def test_backwards_it_is_the_grey_projection(defence, channels):
     images = smooth_images(2, channels=channels).requires_grad_()
     weights = smooth_images(2, channels=channels, seed=9)
-    twin = defence.bpda(images)
-    torch.testing.assert_close(twin.detach(), defence(images.detach()))
-    (slope,) = torch.autograd.grad((twin * weights).sum(), images)
+    approximation = defence.bpda(images)
+    torch.testing.assert_close(approximation.detach(), defence(images.detach()))
+    (slope,) = torch.autograd.grad((approximation * weights).sum(), images)
     luma = torch.tensor([0.299, 0.587, 0.114] if channels == 3 else [1.0]).view(1, -1, 1, 1)
     torch.testing.assert_close(slope, weights.sum(1, keepdim=True) * luma)
 

@@ -74,9 +74,9 @@ def test_it_predicts_in_evaluation_mode_in_parts_and_without_gradients():
     together = restoration(images)
     assert not restoration.network.training
     torch.testing.assert_close(together, torch.cat([restoration(part) for part in images.split(7)]), atol=1e-6, rtol=0)
-    watched = images[:2].clone().requires_grad_()
-    assert not restoration(watched).requires_grad
-    assert torch.equal(restoration.bpda(watched), restoration(watched))
+    leaf = images[:2].clone().requires_grad_()
+    assert not restoration(leaf).requires_grad
+    assert torch.equal(restoration.bpda(leaf), restoration(leaf))
     assert restoration(images[:0]).shape == (0, 1, 16, 16)
 
 

@@ -53,15 +53,15 @@ def test_a_change_too_small_for_the_codec_changes_the_draw():
     assert (Shield()(nudged) - Shield()(IMAGES)).abs().max() > 0.01
 
 
-def test_the_twin_takes_the_same_regions_from_copies_of_its_own():
-    twin = Shield(qualities=(10, 90)).bpda(IMAGES)
+def test_bpda_takes_the_same_regions_from_differentiable_copies():
+    approximation = Shield(qualities=(10, 90)).bpda(IMAGES)
     copies = [JpegCompression(quality=quality).bpda(IMAGES) for quality in (10, 90)]
     coarse = regions(Shield(qualities=(10, 90))(IMAGES), COARSE)
     pixels = coarse.float().repeat_interleave(8, 2).repeat_interleave(8, 3)
-    torch.testing.assert_close(twin, torch.lerp(copies[1], copies[0], pixels), atol=1e-6, rtol=0)
+    torch.testing.assert_close(approximation, torch.lerp(copies[1], copies[0], pixels), atol=1e-6, rtol=0)
 
 
-def test_the_gradient_of_the_twin_is_the_mean_over_the_draws():
+def test_the_gradient_of_bpda_is_the_mean_over_the_draws():
     images, weights = IMAGES.clone().requires_grad_(), smooth_images(3, 40, seed=9)
     (found,) = torch.autograd.grad((Shield(qualities=(30, 80)).bpda(images) * weights).sum(), images)
     each = [torch.autograd.grad((JpegCompression(quality=quality).bpda(images) * weights).sum(), images)[0]

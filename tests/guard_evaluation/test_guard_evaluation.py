@@ -29,7 +29,7 @@ AWARE = {"label": "aware", "name": "evasive-pgd", "strengths": [8 / 255], "optio
 @pytest.fixture(scope="session")
 def images(tmp_path_factory):
     torch.set_num_threads(1)
-    return make_images(tmp_path_factory.mktemp("watched"))
+    return make_images(tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def guard(images) -> Guard:
 @pytest.fixture(scope="session")
 def finished(images, guard, tmp_path_factory):
     """An evaluation that nobody stopped: its result and its folder; do not write there."""
-    folder = tmp_path_factory.mktemp("watch")
+    folder = tmp_path_factory.mktemp("evaluation")
     return evaluate_guard(make_plan(), guard, images, folder), folder
 
 
@@ -316,12 +316,12 @@ def test_pieces_that_were_damaged_or_changed_by_hand_are_measured_anew(images, g
 
 @pytest.mark.slow
 def test_scores_changed_by_hand_are_not_taken_for_the_evaluation_s_own(finished, tmp_path):
-    shutil.copytree(finished[1], tmp_path / "watch")
-    write_guard_evaluation(tmp_path / "watch")
-    path = tmp_path / "watch" / "scores.parquet"
+    shutil.copytree(finished[1], tmp_path / "evaluation")
+    write_guard_evaluation(tmp_path / "evaluation")
+    path = tmp_path / "evaluation" / "scores.parquet"
     pd.read_parquet(path).assign(alarm=True).to_parquet(path, index=False)
     with pytest.raises(DataError, match=r"scores\.parquet was changed after .* evaluate the guard again"):
-        write_guard_evaluation(tmp_path / "watch")
+        write_guard_evaluation(tmp_path / "evaluation")
 
 
 def test_groups_that_the_guard_cannot_judge_are_said_before_anything_is_attacked(images, guard, tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ COLUMNS = {"score_rough": "anomaly_score"}
 
 @dataclass(frozen=True)
 class AuditContext:
-    """All that a judge asks of a bench."""
+    """The parts of a context that a judge uses."""
 
     plan: object = field(default_factory=lambda: SimpleNamespace(bootstrap=200, seed=1, prevalence=0.02, studies=500))
     guard: object = field(default_factory=lambda: SimpleNamespace(detectors={"rough": None}))

@@ -76,14 +76,14 @@ def test_the_line_lies_on_the_count_or_above(reference):
     assert line[scores > reference.max()].numpy() == pytest.approx(counted[scores > reference.max()])
 
 
-def test_every_rule_of_fusion_has_its_twin(guard):
+def test_every_rule_of_fusion_has_a_differentiable_form(guard):
     assert set(RULES) == set(combining.RULES)
     values, kinds = np.random.default_rng(0).uniform(0.01, 9, size=(50, 4)), ["a", "b", "a", "a"]
     for name, rule in RULES.items():
         assert np.allclose(rule(torch.from_numpy(values), kinds).numpy(), combining.RULES[name](values, kinds))
 
 
-def test_it_is_the_classifier_and_is_watched(guarded, guard, clean):
+def test_it_answers_as_the_classifier_and_gives_the_excess(guarded, guard, clean):
     victim = guard.classifier
     assert isinstance(guarded, GuardedVictim)
     assert (guarded.card, guarded.access) == (victim.card, Access.GRADIENTS)

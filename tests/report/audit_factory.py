@@ -232,8 +232,8 @@ def table_cells(classes: tuple[str, ...]) -> tuple[Cell, ...]:
         against = paired(clean["none"], clean[name])
         made.append(made[0].model_copy(update={"defence": name, "performance": clean[name], "against_none": against}))
         made.append(made[1].model_copy(update={"defence": name, "performance": clean[name], "against_none": against}))
-    for attack, (measure, strengths, knowledge_levels, cost) in TABLE.items():
-        for knowledge in knowledge_levels:
+    for attack, (measure, strengths, known, cost) in TABLE.items():
+        for knowledge in known:
             for level, strength in enumerate(strengths, start=1):
                 like = ("stm",) if attack == "equal noise" else ()
                 condition = condition_of(attack, made_attack(attack, strength), knowledge, like=like)

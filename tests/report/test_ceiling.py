@@ -105,7 +105,7 @@ def test_curves_dash_the_ceiling_alone(result):
     assert drawn[OWN].svg.count("stroke-dasharray") > drawn["stm"].svg.count("stroke-dasharray")
 
 
-def test_who_was_trained_on_the_attack_itself_is_more_than_familiar(result):
+def test_an_oracle_is_not_marked_with_training_overlap(result):
     both = result.model_copy(update={"training_overlap": (f"{OWN}/{ORACLE}", f"{OWN}/cyclegan")})
     assert not overlaps_training(both, OWN, ORACLE, AttackerKnowledge.OBLIVIOUS)
     assert overlaps_training(both, OWN, "cyclegan", AttackerKnowledge.ADAPTIVE)

@@ -27,7 +27,7 @@ ALL = 1000
 
 
 def performance(right: int, n: int) -> Performance:
-    """Figures of ``n`` images, half of each class, ``right`` of them read rightly."""
+    """Figures of ``n`` images, half of each class, ``right`` of them read correctly."""
     hits = (right - right // 2, right // 2)
     confusion = ((hits[0], n // 2 - hits[0]), (n // 2 - hits[1], hits[1]))
     share = wilson(right / n, n)

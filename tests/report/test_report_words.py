@@ -35,7 +35,7 @@ def test_one_sentence_with_all_three_findings(result):
     text = words(result)
     assert text.startswith("On 300 test images of 120 patients the classifier falls from 94.3")
     assert "behind adversarial training it keeps" in text
-    assert "with the original at hand, edges or ssim notices the attack in 98.0" in text
+    assert "with the original at hand, edges or ssim detects the attack in 98.0" in text
     assert text.endswith("of the clean images.")
 
 

@@ -98,11 +98,11 @@ def test_pixel_detectors_guard_it(guarded, clean):
     assert guarded.classifier.calls == before + 1  # for the prediction, and never for features
 
 
-def test_its_guarded_twin_says_the_same(guarded, clean):
-    twin = GuardedClassifier(guarded)
-    assert twin.access == Access.SCORES
-    assert not twin.alarms(clean)[twin.excess(clean) <= 0].any()
-    assert len(twin.fingerprint()) == 64
+def test_its_guarded_classifier_says_the_same(guarded, clean):
+    classifier = GuardedClassifier(guarded)
+    assert classifier.access == Access.SCORES
+    assert not classifier.alarms(clean)[classifier.excess(clean) <= 0].any()
+    assert len(classifier.fingerprint()) == 64
 
 
 def test_a_detector_that_looks_at_features_is_refused_by_name(clean):
@@ -131,12 +131,12 @@ def test_a_model_of_labels_alone_is_guarded_and_its_verdict_has_no_probabilities
     assert guarded_labels.look(clean[:0]).decisions.shape == (0,)
 
 
-def test_its_guarded_twin_decides_too(guarded_labels, clean):
-    twin = GuardedClassifier(guarded_labels)
-    assert torch.equal(twin.predict(clean), guarded_labels.classifier.predict(clean))
-    assert twin.alarms(clean).shape == (len(clean),)
+def test_its_guarded_classifier_decides_too(guarded_labels, clean):
+    classifier = GuardedClassifier(guarded_labels)
+    assert torch.equal(classifier.predict(clean), guarded_labels.classifier.predict(clean))
+    assert classifier.alarms(clean).shape == (len(clean),)
     with pytest.raises(AccessError, match="answers with labels alone"):
-        twin.excess(clean)
+        classifier.excess(clean)
 
 
 def test_a_verdict_with_probabilities_shows_them(guarded, clean):

@@ -106,7 +106,7 @@ def test_missing_parts_are_named(saved, tmp_path):
         load_guard(saved)
 
 
-def resealed(folder, change):
+def rehashed(folder, change):
     """Change guard.json and make its hashes right again, as someone who means harm would."""
     facts = json.loads((folder / GUARD).read_text())
     change(facts)
@@ -142,7 +142,7 @@ def resealed(folder, change):
     (lambda facts: facts.update(thresholds=None), "promises something else"),
 ])
 def test_a_record_that_contradicts_itself_is_one_sentence_although_its_hash_is_right(saved, change, words):
-    resealed(saved, change)
+    rehashed(saved, change)
     with pytest.raises(InputError, match=words) as refused:
         load_guard(saved)
     assert len(str(refused.value)) < 1000
@@ -168,7 +168,7 @@ def test_what_no_detector_learns_is_refused_when_the_guard_is_loaded(saved, chan
     state = load_file(saved / LEARNED)
     change(state)
     save_file(state, saved / LEARNED)
-    resealed(saved, lambda facts: None)
+    rehashed(saved, lambda facts: None)
     with pytest.raises(ModelError, match=words):
         load_guard(saved)
 
@@ -209,7 +209,7 @@ def test_a_detector_whose_code_changed_is_refused_and_another_processor_s_roundi
 
 
 def test_a_bundle_of_an_earlier_version_notes_no_looks_and_is_loaded(guard, saved, clean):
-    resealed(saved, lambda facts: facts.pop("looks"))
+    rehashed(saved, lambda facts: facts.pop("looks"))
     assert load_guard(saved).screen(clean) == guard.screen(clean)
 
 
@@ -217,6 +217,6 @@ def test_a_bundle_of_an_earlier_version_notes_no_looks_and_is_loaded(guard, save
                                     lambda looks: looks["scores"][0].append(1.0),
                                     lambda looks: looks["answers"][0].__setitem__(0, 1e308)])
 def test_looks_of_another_shape_are_refused(saved, change):
-    resealed(saved, lambda facts: change(facts["looks"]))
+    rehashed(saved, lambda facts: change(facts["looks"]))
     with pytest.raises(ModelError, match=r"otherwise than when the guard was saved|looks"):
         load_guard(saved)

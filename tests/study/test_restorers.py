@@ -97,7 +97,7 @@ def test_all_knowledge_of_every_defence_is_there(whole):
 
 
 @pytest.mark.slow
-def test_oracles_and_familiar_generators_are_named(whole):
+def test_oracles_and_training_overlap_are_named(whole):
     result = whole[0]
     assert result.oracles == ("oracle",)
     assert set(result.training_overlap) == {"style/cleaner", "style/cycle", "style/oracle", "fgsm@transfer/cleaner"}

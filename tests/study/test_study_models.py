@@ -96,7 +96,7 @@ def test_each_attack_has_its_copies_its_strength_and_its_model(tmp_path, monkeyp
     made = {"victim": tiny_classifier(), "surrogate": tiny_classifier(seed=1)}
     entries = training_set(plan, plan.models["hardened"], images, made, tmp_path)
     assert isinstance(entries, ViewedTrainingSet)
-    assert [attacked_copies.shape[:2] for attacked_copies in entries.families] == [(9, 2), (9, 1)]
+    assert [copies.shape[:2] for copies in entries.families] == [(9, 2), (9, 1)]
     assert {path.name for path in tmp_path.iterdir()} == {f"attacked-copies-{label}.{suffix}"
                                                           for label in ("styles", "climb")
                                                           for suffix in ("npy", "json")}

@@ -222,10 +222,10 @@ class TestExisting:
 
     @pytest.mark.slow
     def test_a_defence_may_be_another_saved_model(self, model, tmp_path):
-        attacked_copy = DefencePlan(label="twin", model=str(model))
-        plan = make_study(defences=[]).audit_part().model_copy(update={"defences": (attacked_copy,)})
+        same = DefencePlan(label="same", model=str(model))
+        plan = make_study(defences=[]).audit_part().model_copy(update={"defences": (same,)})
         result = audit_model(plan, model, self.SOURCE, tmp_path / "audit")
-        assert result.cell("clean", 0.0, "twin").against_none.difference.value == 0
+        assert result.cell("clean", 0.0, "same").against_none.difference.value == 0
 
     @pytest.mark.slow
     def test_models_that_cannot_be_used_are_one_sentence(self, model, tmp_path):

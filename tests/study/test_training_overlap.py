@@ -20,7 +20,7 @@ def trained(name, model="victim", **options):
     return TrainingAttack(label="t", name=name, model=model, options=options)
 
 
-def test_kinship_is_of_generators_and_of_surrogates():
+def test_training_overlap_is_of_generators_and_of_surrogates():
     found = training_overlap_of(parse_plan(StudyPlan, full(), source="test"))
     assert found["cleaner"] == ["style", "fgsm@transfer"]
     assert found["friend"] == []

@@ -1,1 +1,1 @@
-"""What an adversary does to an image."""
+"""Attacks on images."""

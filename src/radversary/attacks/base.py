@@ -1,4 +1,4 @@
-"""The face of every attack, and the one sealed path on which attacks are run."""
+"""The interface of every attack, and the function that runs attacks."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from radversary.execution.devices import image_device
 from radversary.imaging.intensity import levels, quantise
 
 GRID = 1e-4
-"""Share of a grey level by which a bound written in decimals may miss the level it means."""
+"""Tolerance, as a share of a grey level, for bounds written in decimals."""
 
 
 class Attack(ABC):
-    """What an adversary does to images; a frozen dataclass of hyper-parameters.
+    """An attack on images; a frozen dataclass of hyper-parameters.
 
     Attributes:
         needs: How much of the classifier it sees.
@@ -145,12 +145,12 @@ class Batch:
 
 @dataclass(frozen=True)
 class AttackOutcome:
-    """What an attack at one strength did to a batch.
+    """Attacked images of a batch at one strength, with success, distance and cost.
 
     Attributes:
         strength: The strength.
         images: (N, C or 3, H, W) in [0, 1] on the grid of the stored bit depth.
-        success: Whether the attacked classifier reads each image as it is stored wrongly, bool (N,); None where the
+        success: Whether the attacked classifier reads each image as it is stored incorrectly, bool (N,); None where the
             attack looks at no classifier, so that none was asked.
         linf: The most that a pixel changed, (N,).
         l2: Euclidean norm of the change over all channels, (N,).
@@ -216,7 +216,7 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
 
 
 def reached(classifier: Classifier, images: Images, labels: Labels) -> Tensor:
-    """Return whether a classifier reads images as their attacker wants, bool (N,)."""
+    """Return whether a classifier's decisions on images are what the attacker wants, bool (N,)."""
     return goal_of(classifier.card.task).reached(classifier.predict(images), labels)
 
 

@@ -1,4 +1,4 @@
-"""A random perturbation as large as another attack's: how much of its effect is size, and how much is aim?"""
+"""Random noise with the norm of another attack's change: the control for the attack's size."""
 
 from __future__ import annotations
 

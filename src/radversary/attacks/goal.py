@@ -1,4 +1,4 @@
-"""What an attack wants: the loss it climbs and what counts as success, in one place for all of them.
+"""Goals of attacks: the loss to maximise and the criterion of success.
 
 Tasks are told apart here, by :func:`goal_of`, and nowhere else among the attacks.
 """
@@ -18,10 +18,10 @@ from radversary.core.types import Images, Labels, Task
 
 
 def attack_loss(logits: Tensor, labels: Labels) -> Tensor:
-    """Return the loss that an untargeted attack climbs: each image's margin, as Carlini and Wagner 2017 take it.
+    """Return the loss that an untargeted attack maximises: each image's margin (Carlini and Wagner 2017).
 
     A model whose logits are multiplied by a constant decides alike, but its cross-entropy saturates: the gradient
-    underflows to zero, an attack that follows it stands still, and a failed attack reads as robustness. The margin's
+    underflows to zero, an attack that follows it does not move, and a failed attack looks like robustness. The margin's
     gradient is multiplied by that constant and nothing else, so attacks that follow its sign or direction do not depend
     on the scale of the logits. Of two classes it has the direction of the cross-entropy's gradient. Source:
     arXiv:1608.04644, f6 without the bound.
@@ -57,7 +57,7 @@ def margin(logits: Tensor, labels: Labels) -> Tensor:
 
 
 def fooled(decisions: Labels, labels: Labels) -> Tensor:
-    """Return whether each image is read wrongly, bool (N,).
+    """Return whether each image is classified incorrectly, bool (N,).
 
     Args:
         decisions: What the classifier decides of the images, (N,).
@@ -72,10 +72,10 @@ def fooled(decisions: Labels, labels: Labels) -> Tensor:
 
 @dataclass(frozen=True)
 class Goal:
-    """What an attacker wants of a classifier.
+    """The goal of an attacker: loss, margin and criterion of success.
 
     Attributes:
-        loss: What gradients climb, (N,), of logits (N, K) and labels (N,).
+        loss: What gradient steps maximise, (N,), of logits (N, K) and labels (N,).
         margin: By how much the goal is reached, (N,), of the same; above 0 it is.
         reached: Whether decisions (N,) are what the attacker wants, bool (N,), given the labels (N,).
     """
@@ -86,7 +86,7 @@ class Goal:
 
 
 def goal_of(task: Task) -> Goal:
-    """Return what an untargeted attack wants of a classifier: that it reads the image wrongly.
+    """Return the goal of an untargeted attack: a wrong decision.
 
     Args:
         task: The task of the classifier's card.

@@ -1,4 +1,4 @@
-"""A classifier with detectors beside it, as an attacker sees it who knows of them.
+"""The interface of a classifier with detectors, for attackers who know the detectors.
 
 Attacks know no detectors. Whoever puts detectors beside a classifier offers what is asked for here, and attacks that
 evade them run on it as on any other victim.

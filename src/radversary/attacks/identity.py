@@ -1,7 +1,6 @@
 """The attack that changes nothing.
 
-It goes the whole way that other attacks go, through saving and loading, and must leave every prediction as it was: the
-control experiment of each audit.
+It is saved and loaded as other attacks are, and must leave every prediction unchanged: the control of each audit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an attack asked of its victim: answers, gradients, and how many of these were zero."""
+"""Counts of an attack's queries and gradients, and of the gradients that were zero."""
 
 from __future__ import annotations
 

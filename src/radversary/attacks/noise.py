@@ -1,4 +1,4 @@
-"""Random noise: what a perturbation of this size does when nobody aims it."""
+"""Random noise: the control for a perturbation's size."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ KNOWLEDGE = tuple(AttackerKnowledge)
 
 @dataclass(frozen=True)
 class CellTable:
-    """Figures, looked up.
+    """Lookup of figures by condition and defence.
 
     Attributes:
         cells: The figures in any order.
@@ -46,7 +46,7 @@ class CellTable:
 
     @cached_property
     def aimed(self) -> tuple[Condition, ...]:
-        """The conditions of attacks that someone aims; identity and noise are floors."""
+        """The conditions of aimed attacks; identity and noise are controls."""
         return tuple(c for c in self.attacked if c.family.aimed)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The figures of an audit: what was done to the images, and how a defence, or the worst case, reads them."""
+"""The figures of an audit: conditions, and the figures of each defence under each condition."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from radversary.metrics.performance import PairedTest, Performance
 
 
 class Condition(Record):
-    """What was done to the images before they were read.
+    """What was done to the images before they were classified.
 
     Attributes:
-        attack: The attack's label in the plan; ``clean`` for untouched images, ``identity`` for the attack that
-            changes nothing but goes the whole way.
+        attack: The attack's label in the plan; ``clean`` for untouched images, ``identity`` for the attack that changes
+            nothing.
         strength: Opacity or another strength in [0, 1]; 0 for clean and identity.
         knowledge: What the attacker knew; see :class:`radversary.core.types.AttackerKnowledge`.
         measure: Name of the strength, such as ``opacity`` or ``epsilon``; empty for clean and identity.
@@ -60,13 +60,13 @@ class Condition(Record):
 
 
 class Cell(Record):
-    """One attack × defence on the sealed test images.
+    """One attack × defence on the held-out test images.
 
     Attributes:
         condition: What was done to the images.
         defence: The defence's label; ``none`` for the undefended classifier.
         performance: Figures with intervals.
-        success: Share of images the same defence read rightly when clean and wrongly now; None for clean images.
+        success: Share of images the same defence read correctly when clean and incorrectly now; None for clean images.
         against_clean: The same defence on clean images, then here (paired); None for clean images.
         against_none: No defence here, then this defence (paired); None where the defence is ``none``.
     """
@@ -80,11 +80,11 @@ class Cell(Record):
 
 
 class VisibilityCell(Record):
-    """How often a defence reads rightly what an attack changed this much: all strengths of one attack together.
+    """Accuracy of a defence by visibility of the change, all strengths of one attack together.
 
     Attributes:
         attack: The attack's label.
-        knowledge: What the attacker knew; only knowledge levels on which all defences meet the same images.
+        knowledge: What the attacker knew; only levels at which all defences get the same images.
         defence: The defence's label.
         bins: Names of the bins of SSIM between original and attacked image, least visible first.
         accuracy: One estimate a bin; None where no image fell into it.
@@ -100,12 +100,12 @@ class VisibilityCell(Record):
 
 
 class OutcomeSummary(Record):
-    """What one attack reached and cost against one target.
+    """Success, distance and costs of one attack against one target.
 
     Attributes:
         condition: The attack.
         target: Defence whose classifier it was made on; the first, where several share it.
-        success: Share of images as they are stored that the target reads wrongly; None where the attack asks no model.
+        success: Share of images as stored that the target reads incorrectly; None where the attack asks no model.
         linf: Median of the most that a pixel changed, in units of the full grey range.
         l2: Median Euclidean norm of the change.
         queries: Mean answers an image at this strength; never more than the condition's.
@@ -128,14 +128,14 @@ class OutcomeSummary(Record):
 
 
 class WorstCase(Record):
-    """What one defence withstands of all that was aimed at it with one degree of knowledge.
+    """Worst case of one defence over all aimed attacks of one knowledge level.
 
     Attributes:
         defence: Its label.
         knowledge: What the attackers knew.
         accuracy: Share of images that no attack at any strength misleads.
         least: Key of the condition under which it is right least often.
-        conditions: Conditions that are counted.
+        conditions: Number of conditions counted.
         left_out: Conditions on too few images to be counted.
     """
 

@@ -1,4 +1,4 @@
-"""How well detectors notice attacks, as an audit's result keeps it."""
+"""Detection figures of an audit's result."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Histogram(Record):
 
 
 class Detection(Record):
-    """How well one detector notices one attack.
+    """Detection figures of one detector for one attack.
 
     Attributes:
         condition: The attack.

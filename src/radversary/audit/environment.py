@@ -1,4 +1,4 @@
-"""On what a run was made."""
+"""Software versions and machine of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the figures of an audit say together: signs that an attack was too weak, and each defence's worst case."""
+"""Findings across an audit's figures: signs that an attack was too weak, and each defence's worst case."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Item = TypeVar("Item")
 NONE: Final = "none"
 SOURCE: Final = "Carlini et al. 2019, arXiv:1902.06705"
 ZERO_SHARE: Final = 0.01
-"""Share of gradients that were exactly zero from which on it is said."""
+"""Share of exactly zero gradients from which on a finding is made."""
 
 OUTDONE_SHARE, OUTDONE_LOW = 1 / 3, 0.1
 """Share of images on which chance outdid an attack, and lower end of its interval, from which on it is said.
@@ -39,7 +39,7 @@ SHARE: Final = 2
 
 def findings_of(cells: Sequence[Cell], outcomes: Sequence[OutcomeSummary] = (),
                 suspicions: Mapping[str, str] = MappingProxyType({})) -> tuple[Finding, ...]:
-    """Return what a reader must know before any figure of robustness is believed.
+    """Return the signs that an attack was too weak, or a model misread, for its robustness figure to be trusted.
 
     Args:
         cells: The audit's figures.
@@ -67,7 +67,7 @@ def doubtful_logits(suspicions: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def zero_gradients(outcomes: Sequence[OutcomeSummary]) -> Iterator[Finding]:
-    """Yield each attack and target of whose gradients a share was exactly zero; who follows them stands still.
+    """Yield each attack and target of whose gradients a share was exactly zero (gradient masking).
 
     Source: Carlini et al. 2019, section 4.3 (gradient masking); Athalye et al. 2018, arXiv:1802.00420.
     """
@@ -102,7 +102,7 @@ def misleading_gradients(outcomes: Sequence[OutcomeSummary]) -> Iterator[Finding
 
 
 def helpful_attacks(cells: Sequence[Cell]) -> Iterator[Finding]:
-    """Yield each defence that an aimed attack makes right more often than the same images clean, beyond doubt."""
+    """Yield each defence whose accuracy an aimed attack raises, beyond the interval."""
     return raised_accuracies([Change(cell.condition, cell.defence, cell.against_clean.difference)
                               for cell in cells if cell.against_clean is not None])
 
@@ -122,7 +122,7 @@ class Change(NamedTuple):
 
 
 def raised_accuracies(changes: Sequence[Change]) -> Iterator[Finding]:
-    """Yield each attack and defence whose accuracy an aimed attack raises beyond doubt: the interval is above 0."""
+    """Yield each attack and defence whose accuracy is raised: the interval of the change is above 0."""
     raised = [item for item in changes if item.condition.family.aimed and item.difference.low > 0]
     for own in grouped(raised, lambda item: (item.condition.attack, item.defence)):
         most = max(own, key=lambda item: item.difference.value)
@@ -136,7 +136,7 @@ def raised_accuracies(changes: Sequence[Change]) -> Iterator[Finding]:
 
 
 def weak_attackers(cells: Sequence[Cell]) -> Iterator[Finding]:
-    """Yield each attack and defence that an adaptive attacker hurts less than one who knows less, beyond the intervals.
+    """Yield each attack and defence where the adaptive attack is weaker than one with less knowledge.
 
     Whoever knows the whole defence can do all that the others can, so an adaptive attack that leaves more images right
     was not strong enough (Carlini et al. 2019). Both accuracies must lie outside each other's interval; a paired test
@@ -187,7 +187,7 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Hashable]) -> list[list
 
 
 def worst_cases(predictions: StoredTable, cells: Sequence[Cell], context: AuditContext) -> tuple[WorstCase, ...]:
-    """Return what each defence withstands of all that was aimed at it: an image counts where no attack misleads it.
+    """Return the worst case of each defence: an image counts as right where no aimed attack misleads it.
 
     Args:
         predictions: One row an image × condition × defence.
@@ -225,7 +225,7 @@ def read_right(predictions: StoredTable, cell: Cell) -> pd.DataFrame:
 
 
 def summarise_outcomes(outcomes: pd.DataFrame, context: AuditContext) -> tuple[OutcomeSummary, ...]:
-    """Return what each attack reached and cost, one entry a condition × target.
+    """Return success, distance and costs of each attack, one entry a condition × target.
 
     Args:
         outcomes: One row an image × condition × target.
@@ -241,11 +241,11 @@ def summarise_outcomes(outcomes: pd.DataFrame, context: AuditContext) -> tuple[O
 
 def outcome(condition: Condition, target: str, rows: pd.DataFrame, people: Sequence[str], *, draws: int,
             seed: int) -> OutcomeSummary:
-    """Return what one attack reached and cost against one target.
+    """Return success, distance and costs of one attack against one target.
 
     Args:
         condition: The attack.
-        target: Whom it was made on.
+        target: The defence that it was made on.
         rows: One row an image, with the columns of :data:`radversary.audit.measure.COSTS`.
         people: The patient of each.
         draws: Bootstrap draws.

@@ -1,4 +1,4 @@
-"""Hashes of what a figure depends on: models by what they answer, images by their pixels."""
+"""Hashes of what a figure depends on: models by their answers, images by their pixels."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from radversary.storage.hashes import code_hash
 def classifier_hash(classifier: Classifier) -> str:
     """Return a hash of all that a classifier's answers depend on.
 
-    Its weights and card alone would not tell of changed code, another file behind an adapter or a changed constant, so
-    what it answers on generated images is part of it. Behind a defence that draws at random that would tell nothing:
-    there the code of the defence counts and what the classifier behind it answers.
+    Weights and card alone would miss changed code, another file behind an adapter or a changed constant, so its answers
+    to generated images are part of it. For a defence that draws at random, the code of the defence is hashed, and the
+    answers of the classifier behind it.
 
     Args:
         classifier: A classifier, behind a defence or not.

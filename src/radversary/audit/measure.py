@@ -1,4 +1,4 @@
-"""One unit of work on some images: attacked, read through each defence, looked at by detectors."""
+"""Measures one unit of work on some images: attack, predictions of each defence, detector scores."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from radversary.imaging.reencoding import HANDLINGS
 from radversary.metrics.visibility import visibility
 
 COSTS = ("success", "linf", "l2", "queries", "gradients", "zero_gradients", "outdone")
-"""What an attack reached and cost, one column each: means of the batch where a batch was counted together."""
+"""Columns of an attack's success, distance and costs; means of the batch where a batch was counted together."""
 
 
 def attacked_batches(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
                      strengths: Sequence[float] | None = None) -> Iterator[AttackOutcome]:
-    """Attack some images as every audit does, save them as PNG and load them again, as any file would be.
+    """Attack some images, save them as PNG and load them again.
 
     Clean images come as they are.
 
@@ -51,7 +51,7 @@ def attacked_batches(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
     if unit.attack is None:
         yield untouched(batch.images)
         return
-    # Who sees scores only asks the defence itself; only gradients need the approximation that passes them.
+    # An attack on scores asks the defence itself; only gradients need the differentiable approximation.
     target = unit.aim.target if unit.attack.needs > Access.SCORES else unit.aim.core
     for outcome in run_attack(unit.attack, target, batch, seed=context.plan.seed, step=unit.label,
                               strengths=strengths or unit.strengths):
@@ -67,10 +67,11 @@ def batch_of(images: PreparedImages, rows: np.ndarray) -> Batch:
 
 
 def handled(images: Images, image_ids: Sequence[str], *, attack: str) -> Images:
-    """Re-encode each image in one harmless way drawn anew for each attack: what a PACS may do before anyone compares.
+    """Re-encode each image in one harmless way drawn for each image and attack, as a PACS may do.
 
-    Attacked and clean images both go through it, so that no detector can live on the traces of encoding. Leaving 8-bit
-    films as they are would be one way too, but it scores exactly zero and would flatter every detector.
+    Attacked and clean images both go through it, so that no detector is measured on traces of
+    encoding. Leaving 8-bit films unchanged is not among the ways: it scores exactly zero, which would overstate every
+    detector.
 
     Args:
         images: (N, C, H, W) in [0, 1].
@@ -98,17 +99,17 @@ def anomaly_scores(detectors: Mapping[str, Detector], images: Images, originals:
 
 def measure_unit(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
                  identities: Mapping[str, str]) -> pd.DataFrame:
-    """Attack some images and have them read through some defences.
+    """Attack some images and predict them with some defended classifiers.
 
     Args:
         context: What is run.
         unit: The attack and its target.
         rows: Rows of the prepared images.
-        identities: Labels of the defences that read them, to what identifies each.
+        identities: Labels of the defended classifiers, each with its hash.
 
     Returns:
-        One row an image × strength × defence: ``item`` (the image's hash), ``strength``, ``defended`` (the defence's
-        identity), ``decision``, probabilities ``p0`` and on; then, the same for all defences of an image, scores of
+        One row an image × strength × defence: ``item`` (the image's hash), ``strength``, ``identity`` (of the defended
+        classifier), ``decision``, probabilities ``p0`` and on; then, the same for all defences of an image, scores of
         detectors and visibility where detectors look at the unit's images, and :data:`COSTS`; ``seconds``, whose sum is
         the time that all took.
     """
@@ -127,7 +128,7 @@ def measure_unit(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
 
 
 def read(classifier: Classifier, images: Images) -> dict[str, NDArray[Any]]:
-    """Return what a classifier says of images: ``decision`` (a class index) and the probability of each class.
+    """Return a classifier's ``decision`` (a class index) and the probability of each class.
 
     Probabilities are not-a-number where it answers with labels alone.
     """
@@ -138,7 +139,7 @@ def read(classifier: Classifier, images: Images) -> dict[str, NDArray[Any]]:
 
 
 def looks(context: AuditContext, unit: WorkUnit, rows: np.ndarray, images: Images) -> dict[str, NDArray[np.float64]]:
-    """Return what detectors that have the original say of attacked images, and how much of the attack shows."""
+    """Return the scores of detectors that have the original, and the visibility of the attack."""
     originals, names = context.images.tensor(rows), [context.images.image_ids[row] for row in rows]
     ssim, edges = visibility(originals, images)
     return {**anomaly_scores(context.detectors, images, originals, names, attack=unit.label),

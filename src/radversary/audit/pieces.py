@@ -1,4 +1,4 @@
-"""A unit of work on some rows, as any process can do it: from picklable values to rows in the cache."""
+"""Pieces of units of work, picklable, so that any process can measure them into the cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from radversary.core.errors import InputError, PlanError
 from radversary.storage.results import ResultCache
 
 UNITS = "units"
-"""Folder of finished work in a run folder."""
+"""Folder of cached measurements in a run folder."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Piece:
         unit: The unit's place in :func:`radversary.audit.units.work_units`.
         key: Its key, under which the measurements are kept.
         rows: Rows of the prepared images.
-        readers: Labels of the defences that read them, each with its identity.
+        defences: Labels of the defended classifiers that predict them, each with its hash.
     """
 
     unit: int
     key: str
     rows: tuple[int, ...]
-    readers: tuple[tuple[str, str], ...]
+    defences: tuple[tuple[str, str], ...]
 
 
 def measure_piece(context: AuditContext, units: Sequence[WorkUnit], cache: ResultCache, piece: Piece) -> pd.DataFrame:
@@ -43,10 +43,10 @@ def measure_piece(context: AuditContext, units: Sequence[WorkUnit], cache: Resul
     Args:
         context: What is run.
         units: Its units of work.
-        cache: Where finished work goes.
+        cache: Where measurements are kept.
         piece: What to measure.
     """
-    frame = measure_unit(context, units[piece.unit], np.array(piece.rows), dict(piece.readers))
+    frame = measure_unit(context, units[piece.unit], np.array(piece.rows), dict(piece.defences))
     cache.add(piece.key, frame)
     return frame
 
@@ -55,7 +55,7 @@ def measure_piece(context: AuditContext, units: Sequence[WorkUnit], cache: Resul
 class AuditJob:
     """All that another process needs to measure pieces of an audit: picklable, if ``rebuild`` is.
 
-    It writes into the run folder's cache alone, and takes no lock: who hands out the pieces holds it.
+    It writes only into the run folder's cache and takes no lock; the process that hands out the pieces holds it.
 
     Attributes:
         plan: What to do.
@@ -76,7 +76,7 @@ class AuditJob:
         """Describe an audit for other processes.
 
         Raises:
-            PlanError: Its classifiers live in this process alone.
+            PlanError: A classifier exists in this process only.
         """
         if inputs.rebuild is None:
             names = ", ".join(sorted({classifier.card.name for classifier in inputs.classifiers.values()}))

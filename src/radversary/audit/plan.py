@@ -1,4 +1,4 @@
-"""What an audit shall do."""
+"""The plan of an audit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class AttackPlan(Part):
         knowledge: What the attacker knows; None takes all that make sense for the attack.
         surrogate: The model that a transfer attack is made on.
         images: At most so many test images, patients drawn at random; None takes all. For attacks that take long.
-        defences: Labels of the defences that meet it, beside none; None takes all. For attacks that take long, too.
+        defences: Labels of the defences it is run against, beside none; None takes all. For attacks that take long,
+            too.
     """
 
     renamed: ClassVar[Mapping[str, str]] = MappingProxyType({"rungs": "knowledge"})
@@ -136,7 +137,7 @@ class AuditPlan(Plan):
         name: The run's name.
         seed: Of everything random.
         attacks: What is done to the images; the identity attack is always added.
-        defences: What stands against it; no defence is always added.
+        defences: What is evaluated; no defence is always added.
         detectors: What compares attacked images with their originals; a name alone stands for one without options.
         false_alarms: Rate the detectors are calibrated to on re-encoded clean images.
         bootstrap: Draws of the patient-level bootstrap.
@@ -197,7 +198,7 @@ def parts_of(given: Any) -> Any:  # noqa: ANN401
 
 
 def refuse_repeats(kind: str, labels: Iterable[str], reserved: tuple[str, ...]) -> None:
-    """Refuse labels that occur twice or are taken.
+    """Refuse labels that occur twice or are reserved.
 
     Raises:
         ValueError: One does.

@@ -1,4 +1,4 @@
-"""What an audit found, as one typed document: result.json of a run folder.
+"""The result of an audit, as one typed document: result.json of a run folder.
 
 The report draws this and computes nothing.
 """
@@ -31,8 +31,8 @@ class GalleryImage(Record):
         defended: What the classifier saw behind the first defence with transforms; None where there is none.
         restored: The same for every defence with transforms: label to PNG.
         evidence: Edge maps, SSIM map and spectra (the thesis' Figures 15-17), or None.
-        predictions: What each reading says: such as ``{"clean": "Normal", "attacked": "Pneumonia"}``; keys are
-            ``clean``, ``attacked`` and each defence's label.
+        predictions: Predicted class of each prediction, such as ``{"clean": "Normal", "attacked": "Pneumonia"}``; keys
+            are ``clean``, ``attacked`` and each defence's label.
     """
 
     image_id: str
@@ -67,9 +67,9 @@ class DefenceSummary(Record):
     Attributes:
         description: All of it in one line, for people.
         model: Name of the model behind it, by which the learning curves know it too; ``victim`` is the undefended one.
-        transforms: Names of the transforms before the model, in the order in which images meet them.
+        transforms: Names of the transforms before the model, in the order of their application.
         restorers: Architecture of each trained one among them, such as ``unet`` (HGD, de-styling) or ``cyclegan``.
-        adversarial: Whether the model was trained on attacked images; None where nobody can tell.
+        adversarial: Whether the model was trained on attacked images; None where unknown.
     """
 
     description: str
@@ -80,7 +80,7 @@ class DefenceSummary(Record):
 
 
 class FindingKind(StrEnum):
-    """What is wrong with a measurement."""
+    """Kind of a finding."""
 
     ZERO_GRADIENTS = "zero gradients"
     MISLEADING_GRADIENTS = "misleading gradients"
@@ -90,15 +90,15 @@ class FindingKind(StrEnum):
 
 
 class Finding(Record):
-    """A sign that an attack was too weak or a model misread, so that a figure may flatter a defence.
+    """A sign that an attack was too weak or a model misread, so that a figure may overstate a defence.
 
     Attributes:
-        kind: What is wrong.
+        kind: Kind of the finding.
         defence: The defence that the figure is of.
         condition: The attack that shows it most; clean images where none does.
         lower: The attack of less knowledge that it is compared with, if any.
         value: By how much.
-        threshold: From which value on it is said.
+        threshold: Value from which on it is a finding.
         others: Further conditions of the same attack that show it.
         sentence: All of it for people.
     """
@@ -122,9 +122,9 @@ class DataSummary(Record):
         patients: Patients by part.
         characteristics: Test images by characteristic and value, such as ``{"view": {"PA": 30, "AP": 10}}``.
         left_out: Files refused, each with the reason.
-        floors: What classifiers reach that see no finding: name to balanced accuracy (``chance`` included).
+        floors: Balanced accuracy of classifiers that do not see the finding, by name (``chance`` included).
         warnings: Sentences a reader must see: leaks, confounds, small samples.
-        sha256: Hash of the sealed test set.
+        sha256: Hash of the held-out test set.
     """
 
     source: str
@@ -149,20 +149,20 @@ class AuditResult(ResultDocument):
         gallery: The gallery.
         data: The data page.
         defences: Label to what the defence is made of; ``none`` among them.
-        seconds: Where the time went: step to seconds.
+        seconds: Seconds of each step.
         provenance: Hashes, versions, machine, command: name to value.
         curves: Learning curves: model label to metric name to one value an epoch.
-        oracles: Defences that saw the audited attack in training: the ceiling, not competitors.
+        oracles: Defences trained on the audited attack: ceilings, not competitors.
         ceilings: ``attack/defence`` pairs in which the defence is an oracle that was trained on that very attack.
         training_overlap: ``attack/defence`` pairs, or ``attack@knowledge/defence`` where it holds for that knowledge
             alone, in which the defence was trained on the attack's own generator or on the model it is made on, though
             never on its styles or patients.
         costs: Defence label to its costs.
-        visibility: Accuracy against how much can be seen.
-        outcomes: What each attack reached and cost.
-        worst_cases: What each defence withstands of all that was aimed at it.
+        visibility: Accuracy by visibility of the change.
+        outcomes: Success, distance and costs of each attack.
+        worst_cases: Worst case of each defence over all aimed attacks.
         findings: Signs that a measurement was too weak; empty for a sound one.
-        standing: Where each defence stands: what a headline speaks of, who is best there, the worst of each attacker.
+        standing: Headline condition, ranking of the defences, worst condition of each attacker.
     """
 
     kind: ClassVar[str] = "an audit result"

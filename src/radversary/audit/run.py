@@ -45,19 +45,19 @@ MEASURING = "Attacking, defending, detecting"
 
 def run_audit(plan: AuditPlan, inputs: AuditInputs, out: Path, *, workers: int = 1,
               progress: Progress | None = None) -> AuditResult:
-    """Attack, read, detect and compare on the sealed test images; write the run folder.
+    """Attack, predict, detect and compare on the held-out test images; write the run folder.
 
     The folder gets ``plan.yaml``, ``environment.json``, ``predictions.parquet``, ``detections.parquet``,
     ``outcomes.parquet``, ``result.json`` and the gallery images under ``figures/``. Each unit of work, an attack on a
     target over some rows, is kept under ``units/`` by a hash of all that it depends on: a stopped audit goes on where
-    it was, and one with a further attack, other images or another batch size repeats nothing that is known.
+    it was, and one with a further attack, other images or another batch size repeats no finished work.
 
     Args:
         plan: What to do.
         inputs: What is audited.
         out: The run folder.
         workers: Processes that measure; 1 measures in this one. More need inputs that can be rebuilt.
-        progress: Who is told how far it is, and may stop it.
+        progress: Receives the progress of the work, and can cancel it.
 
     Returns:
         The result.
@@ -66,7 +66,7 @@ def run_audit(plan: AuditPlan, inputs: AuditInputs, out: Path, *, workers: int =
         CancelledError: It was stopped; run again, it goes on.
         InputError: Plan, models and data do not fit each other.
         BusyError: Another process writes the run folder.
-        StorageError: The disk refused; run again to go on.
+        StorageError: Writing failed; run again to go on.
         WorkerError: A worker died; run again, it goes on.
     """
     check_workers(workers)
@@ -136,14 +136,14 @@ def audit_key(plan: AuditPlan, inputs: AuditInputs) -> str:
 
 
 def clear_other(out: Path, key: str) -> None:
-    """Take away the results of another audit in the same folder, so that no two are ever mixed up."""
+    """Remove the results of another audit from the same folder."""
     if final_key(out) != key:
         for name in (KEY, *(f"{table}.parquet" for table in TABLES), "result.json", "report.html"):
             (out / name).unlink(missing_ok=True)
 
 
 def pairs(plan: AuditPlan, known: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Return the pairs ``attack/defence`` in which a part of the defence is said to know the attack.
+    """Return the pairs ``attack/defence`` in which a part of the defence is listed with the attack.
 
     Where it holds for one knowledge alone (``attack@knowledge``), the pair is ``attack@knowledge/defence``.
     """
@@ -158,8 +158,8 @@ def measured(context: AuditContext, rows: np.ndarray, out: Path, job: AuditJob |
              workers: int = 1) -> tuple[AuditTables, float]:
     """Measure what is not known yet, write the tables, and return them and the seconds that all of it took.
 
-    Images are taken batch by batch and each batch goes through all units, so that an attack which keeps its
-    stylisations for the next model finds them.
+    Images are taken batch by batch and each batch goes through all units, so that stylisations which an attack
+    keeps for the next model are used again.
 
     Args:
         context: What is run.
@@ -185,12 +185,12 @@ def measured(context: AuditContext, rows: np.ndarray, out: Path, job: AuditJob |
 
 def missing(context: AuditContext, units: Sequence[WorkUnit], known: Mapping[str, Mapping[str, Collection[str]]],
             rows: np.ndarray, identities: Mapping[str, str]) -> list[Piece]:
-    """List what remains to be measured: a unit, some of its rows, and the defences that have not read them.
+    """List what remains to be measured: a unit, some of its rows, and the defences that have not predicted them.
 
     Args:
         context: What is run.
         units: Its units of work.
-        known: Which images each reader has read, by the unit's key and the reader's identity.
+        known: Images that each defended classifier has predicted, by the unit's key and the classifier's identity.
         rows: The test rows.
         identities: Defence label to its identity.
     """
@@ -209,7 +209,7 @@ def missing(context: AuditContext, units: Sequence[WorkUnit], known: Mapping[str
 
 
 def measured_items(rows: pd.DataFrame) -> dict[str, set[str]]:
-    """Return which images each reader has read, by the reader's identity."""
+    """Return the images that each defended classifier has predicted, by its identity."""
     return {} if rows.empty else {str(identity): set(own["item"]) for identity, own in rows.groupby("identity")}
 
 

@@ -1,4 +1,4 @@
-"""All that the test images of an audit are put through, built and checked before anything runs."""
+"""Attacks, defended classifiers and detectors of an audit, built and checked before anything runs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class AuditInputs:
         images: The prepared images, split.
         report: What the data check found.
         source: Where the images come from, in words.
-        transforms: Trained transforms by the name that defences know them by.
+        transforms: Trained transforms by the name that defences use.
         curves: Learning curves by model, if they were trained here.
         provenance: Further facts for the reproducibility page.
         seconds: Time that earlier steps took, such as ``train victim``.
@@ -46,8 +46,8 @@ class AuditInputs:
         training_overlap: Model or transform to the labels of the attacks whose generator it was trained with,
             ``label@knowledge`` where it was trained with the model that one knowledge level attacks.
         ceilings: Oracle to the labels of the attacks that it was trained on.
-        adversarial: Model to whether it was trained on attacked images; of others nobody can tell.
-        rebuild: Makes equal inputs in another process, and is picklable; None where a model lives in this one alone.
+        adversarial: Model to whether it was trained on attacked images; absent where unknown.
+        rebuild: Picklable function that makes equal inputs in another process; None where a model cannot be rebuilt.
     """
 
     classifiers: Mapping[str, Classifier]
@@ -76,7 +76,7 @@ class PlannedAttack:
         knowledge: What the attacker knows, each in turn.
         surrogate: The model of a transfer attack, if it has one.
         rows: The test rows it is run on; a set, for asking.
-        defences: Labels of the defences that meet it, beside none; None for all.
+        defences: Labels of the defences it is run against, beside none; None for all.
     """
 
     attack: Attack
@@ -107,7 +107,7 @@ class PlannedAttack:
 
 @dataclass(frozen=True)
 class AuditContext:
-    """All that a batch is put through.
+    """Attacks, defended classifiers, images and detectors of an audit.
 
     Attributes:
         plan: The audit's plan.
@@ -126,15 +126,16 @@ class AuditContext:
     suspicions: Mapping[str, str] = field(default_factory=dict)
 
     def defences_for(self, label: str) -> dict[str, Classifier]:
-        """Return the defences that meet an attack, ``none`` among them; all meet clean images."""
+        """Return the defences that an attack is run against, ``none`` among them; all of them for clean images."""
         chosen = self.attacks[label].defences if label in self.attacks else None
         return {name: defended for name, defended in self.defended_classifiers.items()
                 if chosen is None or name == "none" or name in chosen}
 
     def judged(self, label: str) -> tuple[AttackerKnowledge, ...]:
-        """Return for which knowledge an attack's own images are examined: where all defences share them, or the first.
+        """Return the knowledge at which an attack's images are examined: where all defences share them, or the first.
 
-        With other knowledge each defence meets images of its own, which differ from those made against no defence.
+        At other knowledge each defence is attacked with its own images, which differ from those made against no
+        defence.
         """
         given = self.attacks[label].knowledge if label in self.attacks else (AttackerKnowledge.OBLIVIOUS,)
         return tuple(knowledge for knowledge in given if knowledge in SHARED) or given[:1]
@@ -274,7 +275,7 @@ def check_strengths(plan: AttackPlan, images: PreparedImages, rows: np.ndarray) 
     Args:
         plan: The attack.
         images: The prepared images.
-        rows: Those that it meets.
+        rows: Rows of the images that it is run on.
 
     Raises:
         PlanError: A strength vanishes in the depth of the shallowest of them.
@@ -291,7 +292,7 @@ def surrogate_of(plan: AttackPlan, inputs: AuditInputs) -> Classifier | None:
     """Return the model of an attack's transfer, None where it has none.
 
     Raises:
-        InputError: It reads images by another rule than they were prepared by.
+        InputError: Its input rule differs from that of the prepared images.
         PlanError: It is the victim.
         UnknownNameError: It is not there.
     """

@@ -1,6 +1,6 @@
-"""Where each defence stands: what a headline speaks of, who is best there, the worst of each attacker, who was missed.
+"""Standing of each defence: headline condition, ranking, worst condition of each attacker, missed diseases.
 
-Decided once by the audit, and stored; for a result of an earlier version when it is read.
+Computed once by the audit and stored; for a result of an earlier version when it is read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SHARE = 2
 """A headline's attack was run on at least one ``SHARE``-th of the images that the most complete attack was run on."""
 OPACITY = "opacity"
 NORMAL_NAMES = frozenset({"normal", "no finding", "healthy", "negative", "no disease", "benign"})
-"""Names of a class that means no disease."""
+"""Names of classes that mean no disease."""
 
 
 class CalledNormal(Record):
@@ -52,13 +52,13 @@ class Missed(Record):
 
 
 class DefenceStanding(Record):
-    """Where one defence stands.
+    """Standing of one defence.
 
     Attributes:
         worst: What an attacker knew to the key of the condition under which the defence is least often right, of the
             aimed ones with that knowledge that were run against it.
         worst_of_all: The same of all of them; None where nothing was aimed at it.
-        identity_equal: Whether the attack that changes nothing left every count and every single image as it was; None
+        identity_equal: Whether the identity attack left every count and every image's correctness unchanged; None
             where it was not run.
         missed: Key of a condition to the diseased images that were called free of disease: on clean images, under the
             headline's condition and under ``worst_of_all``; empty where no class is known to mean no disease.
@@ -71,18 +71,18 @@ class DefenceStanding(Record):
 
 
 class Standing(Record):
-    """What the figures of an audit say of its defences.
+    """Standing of all defences of an audit.
 
     Attributes:
-        headline: Key of the condition that a headline speaks of; None where no attack was run.
-        passed_over: What it was not chosen from, in words; empty where nothing was passed over.
-        before: Of the images of the headline's condition those that the undefended classifier reads rightly when they
-            are clean, and all of them; None where nothing was paired.
+        headline: Key of the headline's condition; None where no attack was run.
+        passed_over: Conditions that it was not chosen from, in words; empty where there are none.
+        before: Images of the headline's condition that the undefended classifier predicts correctly when clean, and all
+            of them; None where nothing was paired.
         ranking: The real defences with figures under the headline's condition, the best first.
         oracle: The oracle that is shown beside them, the ceiling of the headline's attack before others; None without.
-        detector: The detector that tells the headline's condition best from clean images: alarms less false alarms.
+        detector: The detector with the largest detection rate less false-alarm rate under the headline's condition.
         normal: The class that means no disease, by its name; None where no name says so.
-        defences: Label to where the defence stands; ``none`` and oracles among them.
+        defences: Standing by label; ``none`` and oracles among them.
     """
 
     headline: str | None = None
@@ -97,10 +97,10 @@ class Standing(Record):
 
 @dataclass(frozen=True)
 class Choice:
-    """What a headline is chosen from.
+    """Conditions that a headline is chosen from.
 
     Attributes:
-        eligible: The conditions that it may speak of.
+        eligible: The conditions that may be chosen.
         passed_over: The others in words; empty where there are none.
     """
 
@@ -110,7 +110,7 @@ class Choice:
 
 def standing_of(cells: Sequence[Cell], detections: Sequence[Detection], *, classes: Sequence[str],
                 oracles: Collection[str], ceilings: Collection[str]) -> Standing:
-    """Return where each defence stands.
+    """Return the standing of each defence.
 
     Args:
         cells: The audit's figures.
@@ -133,7 +133,7 @@ def standing_of(cells: Sequence[Cell], detections: Sequence[Detection], *, class
 
 
 def choose(table: CellTable) -> Choice:
-    """Leave out what would mislead in a headline.
+    """Leave out conditions that would mislead as a headline.
 
     A radiograph has no colour, so attacks in colour count only if no other was run. The least of many accuracies over
     a few images is mostly chance, so each has at least half as many images as the one with most.
@@ -148,10 +148,10 @@ def choose(table: CellTable) -> Choice:
 
 
 def headline(table: CellTable, eligible: Sequence[Condition]) -> Condition | None:
-    """Return of the eligible conditions the one that the undefended classifier withstands least.
+    """Return the eligible condition with the lowest accuracy of the undefended classifier.
 
-    Oblivious attackers by opacity where there are any, which is what the words of a report speak of; else oblivious
-    ones; else any. A gradient attack on the undefended classifier would otherwise always stand there.
+    Oblivious attackers with an opacity are preferred, then oblivious ones, then any: a gradient attack on the
+    undefended classifier would otherwise always be chosen.
     """
     oblivious = [c for c in eligible if c.knowledge == AttackerKnowledge.OBLIVIOUS]
     pools = ([c for c in oblivious if c.measure == OPACITY], oblivious, eligible, table.aimed, table.attacked)
@@ -166,7 +166,7 @@ def ranking(table: CellTable, condition: Condition | None, oracles: Collection[s
 
 
 def best_detector(detections: Sequence[Detection], condition: Condition | None) -> str | None:
-    """Return the detector with most alarms less false alarms under a condition; None where none was tried."""
+    """Return the detector with the largest detection rate less false-alarm rate; None where none was run."""
     found = [item for item in detections if condition and item.condition.key == condition.key]
     best = max(found, key=lambda item: item.alarms.value - item.false_alarms.value, default=None)
     return best.detector if best else None
@@ -174,7 +174,7 @@ def best_detector(detections: Sequence[Detection], condition: Condition | None) 
 
 def defence_standing(table: CellTable, defence: str, chosen: Condition | None, classes: Sequence[str],
                      normal: str | None) -> DefenceStanding:
-    """Return where one defence stands; ``chosen`` is the headline's condition."""
+    """Return the standing of one defence; ``chosen`` is the headline's condition."""
     worst = {knowledge: found.key for knowledge in KNOWLEDGE
              if (found := table.least([c for c in table.aimed if c.knowledge == knowledge], defence))}
     of_all, clean, identity = table.least(table.aimed, defence), table.clean(defence), table.identity(defence)
@@ -186,7 +186,7 @@ def defence_standing(table: CellTable, defence: str, chosen: Condition | None, c
 
 
 def changed_nothing(clean: Cell, identity: Cell) -> bool:
-    """Tell whether every count agrees and no single image changed sides."""
+    """Return whether all counts are equal and no image changed between right and wrong."""
     test = identity.against_clean
     same = clean.performance.confusion == identity.performance.confusion
     return same and (test is None or test.lost == test.won == 0)
@@ -211,9 +211,9 @@ def normal_class(classes: Sequence[str]) -> str | None:
 
 
 def right_before(cell: Cell) -> tuple[int, int] | None:
-    """Count, among the very images of a cell, those that the same defence reads rightly when they are clean.
+    """Count the images of a cell that the same defence predicts correctly when clean.
 
-    The audit pairs each attacked image with its clean one, so the count follows from what was lost and won.
+    The audit pairs each attacked image with its clean one, so the count follows from the images lost and won.
 
     Args:
         cell: Figures of one attack and defence.

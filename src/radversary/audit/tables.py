@@ -24,7 +24,7 @@ TABLES: Final = ("predictions", "detections", "outcomes")
 """Names of the tables in a run folder."""
 
 VISIBILITY = ("similarity", "edge_retention")
-"""Columns of how much of an attack shows, beside those of the detectors."""
+"""Columns of an attack's visibility, beside those of the detectors."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class AuditTables:
 
 
 class Measurements:
-    """What units measured, read from the cache as it is asked for; the units of one attack are held at a time.
+    """Measurements of units, read from the cache on demand; those of one attack are held at a time.
 
     Args:
         context: What was run.
@@ -97,7 +97,7 @@ class Measurements:
         self.seconds: dict[str, float] = {}
 
     def columns(self, unit: WorkUnit, strength: float, identity: str) -> dict[str, np.ndarray]:
-        """Return by column what one reader read of a unit's images at one strength, in the order of its rows."""
+        """Return by column what one defended classifier predicted of a unit's images at one strength, in row order."""
         if unit.label != self._label:
             self._label, self._known = unit.label, {}
         if unit.key not in self._known:
@@ -120,7 +120,7 @@ def write_tables(context: AuditContext, units: Sequence[WorkUnit], measured: Mea
         folder: The run folder.
 
     Raises:
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     with ExitStack() as stack:
         add = {name: stack.enter_context(written_in_parts(folder / f"{name}.parquet")) for name in TABLES}
@@ -144,7 +144,7 @@ def assembled(context: AuditContext, units: Sequence[WorkUnit], measured: Measur
     """
     for condition in track(context.conditions, "Writing tables"):
         for defence in context.defences_for(condition.attack):
-            unit = reading_unit(units, condition, defence)
+            unit = unit_for(units, condition, defence)
             rows = measured.columns(unit, condition.strength, identities[defence])
             yield "predictions", prediction_rows(context, unit.rows, condition, defence, rows)
             if defence == "none":
@@ -155,7 +155,7 @@ def assembled(context: AuditContext, units: Sequence[WorkUnit], measured: Measur
 
 
 def by_condition(rows: pd.DataFrame) -> dict[tuple[float, str], pd.DataFrame]:
-    """Return measurements by strength and identity of what read it, one row an image, indexed by ``item``."""
+    """Return measurements by strength and identity of the defended classifier, indexed by the image's ``item``."""
     once = rows.drop_duplicates(["strength", "identity", "item"])
     return {(float(strength), str(identity)): own.set_index("item")  # type: ignore[arg-type]
             for (strength, identity), own in once.groupby(["strength", "identity"], sort=False)}
@@ -168,14 +168,14 @@ def columns_of(known: pd.DataFrame, items: Sequence[str]) -> dict[str, np.ndarra
 
 
 def defences_of(unit: WorkUnit, condition: Condition) -> tuple[str, ...]:
-    """Return the defences that read a unit's images under a condition; none where it is another's."""
+    """Return the defences that predict a unit's images under a condition; none where it is another unit's."""
     if unit.label != condition.attack:
         return ()
     return next((labels for knowledge, labels in unit.views if knowledge == condition.knowledge), ())
 
 
-def reading_unit(units: Sequence[WorkUnit], condition: Condition, defence: str) -> WorkUnit:
-    """Return the unit whose images one defence reads under one condition."""
+def unit_for(units: Sequence[WorkUnit], condition: Condition, defence: str) -> WorkUnit:
+    """Return the unit whose images one defended classifier predicts under one condition."""
     return next(unit for unit in units if defence in defences_of(unit, condition))
 
 
@@ -187,7 +187,7 @@ def about(context: AuditContext, rows: np.ndarray, condition: Condition) -> dict
 
 def prediction_rows(context: AuditContext, rows: np.ndarray, condition: Condition, defence: str,
                     known: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Return one row an image: who, what was done, what was read."""
+    """Return one row an image: image and patient, condition, label and prediction."""
     classes = context.images.classes
     probabilities = np.stack([known[f"p{index}"] for index in range(len(classes))], axis=1)
     frame = pd.DataFrame({
@@ -199,6 +199,6 @@ def prediction_rows(context: AuditContext, rows: np.ndarray, condition: Conditio
 
 def outcome_rows(context: AuditContext, unit: WorkUnit, condition: Condition, defence: str,
                  known: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Return one row an image: what an attack reached and cost; ``target`` is the first defence that reads it."""
+    """Return one row an image: what an attack reached and cost; ``target`` is its first defence."""
     return pd.DataFrame({**about(context, unit.rows, condition), "target": defence,
                          **{name: known[name] for name in COSTS}})

@@ -20,17 +20,17 @@ EXPECTATION = 10
 
 
 SHARED = (AttackerKnowledge.OBLIVIOUS, AttackerKnowledge.TRANSFER)
-"""Knowledge with which every defence meets the same images."""
+"""Knowledge at which all defences get the same images."""
 
 
 @dataclass(frozen=True)
 class Aim:
-    """One model to attack, and the defences that meet the result.
+    """One model to attack, and the defences that the attacked images are evaluated with.
 
     Attributes:
         core: The classifier that is attacked.
         target: The same as this attacker sees it.
-        defences: Labels of the defences that read the attacked images.
+        defences: Labels of the defences that predict the attacked images.
         random: Whether the target answers the same image differently.
     """
 
@@ -41,12 +41,12 @@ class Aim:
 
     @classmethod
     def at(cls, core: Classifier, defences: Iterable[str]) -> Aim:
-        """Aim at a classifier, opened up."""
+        """Return the aim at a classifier in its white-box view."""
         return cls(core=core, target=white_box_view(core), defences=tuple(defences), random=is_random(core))
 
 
 def possible_knowledge(attack: Attack, *, surrogate: bool) -> tuple[AttackerKnowledge, ...]:
-    """Return the knowledge that makes sense for an attack: one that looks at no model is oblivious and nothing else.
+    """Return the knowledge levels that apply to an attack: one that uses no model is oblivious only.
 
     Args:
         attack: The attack.
@@ -100,7 +100,7 @@ def base_classifier(defended: Classifier) -> Classifier:
 
 
 def white_box_view(defended: Classifier) -> Classifier:
-    """Return a classifier as one who knows all of it rebuilds it at home: gradients reach through each transform."""
+    """Return a classifier with gradients through each transform (BPDA), as a white-box attacker sees it."""
     if not isinstance(defended, Defended):
         return defended
     return Defended(white_box_view(defended.classifier), defended.transform, adaptive=True, inherent=defended.inherent)

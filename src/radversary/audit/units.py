@@ -1,4 +1,4 @@
-"""What an audit has to do, as units of work: one attack on one model, over rows of test images."""
+"""The units of work of an audit: one attack on one model, over rows of test images."""
 
 from __future__ import annotations
 
@@ -19,24 +19,23 @@ from radversary.storage.files import sha256_json
 from radversary.storage.hashes import component_hash
 
 FORMAT = 6
-"""Raised whenever what is measured of an attacked image changes: older measurements are not taken for new ones."""
+"""Version of the measurements; raised when they change, so that older ones are not used."""
 
 CLEAN, IDENTITY = "clean", "identity"
 
 
 @dataclass(frozen=True, eq=False)
 class WorkUnit:
-    """One attack on one target, read through the defences that meet it.
+    """One attack on one target, with the defences that predict its images.
 
-    What two degrees of knowledge share, such as the victim itself for whoever knows nothing of the defences and for
-    whoever knows all of no defence, is one unit.
+    A target that two knowledge levels share, such as the undefended victim, is one unit.
 
     Attributes:
         label: The attack's label; ``clean`` for untouched images.
         attack: The attack as this target calls for it; None leaves images as they are.
         aim: What it is made on.
         strengths: At which it is run.
-        views: What the attacker knows, with the labels of the defences that meet the images then.
+        views: Knowledge levels, each with the labels of the defences that predict the images.
         rows: The test rows.
         key: Hash of all that its measurements depend on, rows and defences aside.
     """
@@ -51,7 +50,7 @@ class WorkUnit:
 
     @property
     def defences(self) -> tuple[str, ...]:
-        """Labels of the defences that read its images, each once."""
+        """Labels of the defences that predict its images, each once."""
         return tuple(dict.fromkeys(label for _, labels in self.views for label in labels))
 
     @cached_property
@@ -66,7 +65,7 @@ class WorkUnit:
 
 
 Views = tuple[tuple[AttackerKnowledge, tuple[str, ...]], ...]
-"""What the attacker knows, with the defences that meet the images then."""
+"""Knowledge levels, each with the defences that predict the images."""
 
 
 def work_units(context: AuditContext, rows: np.ndarray) -> tuple[WorkUnit, ...]:
@@ -96,7 +95,7 @@ def work_units(context: AuditContext, rows: np.ndarray) -> tuple[WorkUnit, ...]:
 
 
 def targets(context: AuditContext, label: str, planned: PlannedAttack) -> Iterator[tuple[Aim, Views]]:
-    """Yield each model that an attack is made on, with who reads the result on which knowledge level."""
+    """Yield each model that an attack is made on, with the defences that predict the images, by knowledge level."""
     found: dict[int, list[tuple[AttackerKnowledge, Aim]]] = {}
     for knowledge in planned.knowledge:
         for aim in aims(knowledge, context.defences_for(label), planned.surrogate):
@@ -107,7 +106,7 @@ def targets(context: AuditContext, label: str, planned: PlannedAttack) -> Iterat
 
 def unit_key(context: AuditContext, label: str, attack: Attack | None, strengths: Sequence[float], target: str,
              views: Views) -> str:
-    """Return the hash of all that the measurements of a unit depend on, rows and the defences that read it aside.
+    """Return the hash of all that the measurements of a unit depend on, except rows and defences.
 
     Args:
         context: What is run.
@@ -115,7 +114,7 @@ def unit_key(context: AuditContext, label: str, attack: Attack | None, strengths
         attack: The attack.
         strengths: At which it is run.
         target: Identity of the model that it is made on.
-        views: Who reads the result; detectors look at what is made against no defence.
+        views: Defences that predict the images; detectors score what is made against no defence.
     """
     looking = [[name, component_hash(detector)] for name, detector in context.detectors.items()]
     return sha256_json({

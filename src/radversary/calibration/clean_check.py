@@ -1,4 +1,4 @@
-"""Does a calibration still hold? False-alarm rates on fresh clean images, and a test of drift."""
+"""Check of a calibration: false-alarm rates on fresh clean images, and a test of drift."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from radversary.metrics.bootstrap import checked_patients
 from radversary.metrics.classification import proportion
 
 FEW = 30
-"""Patients below which a rate is not worth stating."""
+"""Patients below which a rate is marked as too few."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CleanRate:
-    """How often clean images raised an alarm, beside what was promised.
+    """False-alarm rate on clean images, with its calibrated bound.
 
     Attributes:
         name: What the images have in common, such as ``PA``.
@@ -57,7 +57,7 @@ class CleanRate:
 
 @dataclass(frozen=True, kw_only=True)
 class CleanCheck:
-    """What fresh clean images say of a calibration.
+    """Result of checking a calibration on fresh clean images.
 
     Attributes:
         overall: All images.
@@ -75,14 +75,14 @@ class CleanCheck:
     p_value: float
 
     def drifted(self, delta: float = 0.01) -> bool:
-        """Return whether the images differ from the calibration's, wrongly with a probability of delta at most."""
+        """Return whether the images differ from the calibration's; false with a probability of delta at most."""
         return self.p_value <= delta
 
 
 def check_clean(calibration: Calibration, scores: ArrayLike, patients: Sequence[str],
                 groups: Sequence[str] | None = None, *, subgroups: Mapping[str, Sequence[str]] | None = None,
                 draws: int = 2000, seed: int = 0) -> CleanCheck:
-    """Check a calibration on fresh clean images of patients that it never saw.
+    """Check a calibration on fresh clean images of patients that are not in it.
 
     Args:
         calibration: What is checked.
@@ -116,7 +116,7 @@ def check_clean(calibration: Calibration, scores: ArrayLike, patients: Sequence[
         return tuple(rate(value, values == value) for value in np.unique(values).tolist())
 
     rng = numpy_generator(seed, "order and ties of a check")
-    order = rng.permutation(chosen)  # whoever sorts the images by score must not make a drift of it
+    order = rng.permutation(chosen)  # images sorted by score must not look like drift
     online = online_p_values(bags_of(calibration), asked[order], names[order].tolist(), 1.0 - rng.random(len(order)))
     distance = kstest(online, "uniform")
     return CleanCheck(overall=rate("all", np.ones(len(asked), dtype=bool)), groups=rates(names),

@@ -23,7 +23,7 @@ Rule = Callable[[Floats, Sequence[str]], Floats]
 def harmonic(neg_log_p: Floats, kinds: Sequence[str] = ()) -> Floats:  # noqa: ARG001
     """Return the logarithm of one over the harmonic mean of p-values, given as ``-log p`` (N, D), (N,).
 
-    A single small p-value is enough. Source: Wilson 2019, PNAS 116(4), doi:10.1073/pnas.1814092116.
+    One small p-value suffices. Source: Wilson 2019, PNAS 116(4), doi:10.1073/pnas.1814092116.
 
     Example:
         >>> np.exp(harmonic(-np.log([[0.5, 0.5], [0.01, 1.0]]))).round(6).tolist()

@@ -1,10 +1,10 @@
 """P-values with a promised false-alarm rate: split conformal calibration by patient and by group.
 
-What is promised, and to whom: a clean image of a new patient, drawn as the calibration's were, gets a p-value of alpha
-or less with a probability of alpha at most. Two images of one patient are no two observations, so one image a patient
-calibrates. Weighting every image by 1/m would keep that average promise too (Lee, Barber and Willett 2023,
-arXiv:2306.06342), but only with one image a patient are the scores independent, and only then does the rate that *this*
-calibration will show follow a known law (:func:`training_conditional_bound`).
+The guarantee: a clean image of a new patient, drawn as the calibration's were, gets a p-value of alpha
+or less with a probability of alpha at most. Images of one patient are dependent, so one image a patient calibrates.
+Weighting every image by 1/m would keep that average promise too (Lee, Barber and Willett 2023, arXiv:2306.06342), but
+only with one image a patient are the scores independent, and only then does the rate that *this* calibration will show
+follow a known law (:func:`training_conditional_bound`).
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def calibrate(scores: ArrayLike, patients: Sequence[str], groups: Sequence[str] 
     Args:
         scores: (N,) anomaly score of each clean image.
         patients: The patient of each image; one image of each is used.
-        groups: What is to keep the promise by itself, such as view position or modality, one an image.
+        groups: Group of each image that is calibrated by itself, such as view position or modality.
         alpha: The promised false-alarm rate, in (0, 1).
         minimum: Patients from which on a group is judged by itself; :func:`patients_for_group` where None.
         seed: Seed that chooses each patient's image.

@@ -1,7 +1,7 @@
-"""Does the promise still hold, day after day? A monitor of drift that may run for ever.
+"""Monitor of drift on a stream of images: a conformal test martingale.
 
-It judges online p-values (:mod:`radversary.calibration.martingale`). The price: after a change the stream itself slowly
-becomes the comparison, so a change is noticed within about as many images as came before it, or not at all.
+It uses online p-values (:mod:`radversary.calibration.martingale`). Limit: after a change, the changed images join the
+reference, so that a change is detected within about as many images as came before it, or not at all.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class MonitorState(Document):
 
 
 class DriftMonitor:
-    """Watches a stream of clean-by-default images for ever; alarms when it has left the calibration.
+    """Monitors a stream of mostly clean images without end; raises an alarm when it differs from the calibration.
 
     A conformal test martingale: it starts at 1 and bets against the online p-values being uniform. While the stream is
     exchangeable with the calibration, it ever reaches 1/delta with a probability of delta at most (Ville 1939), however
-    long it runs and however often one looks. Sources: Vovk, Nouretdinov and Gammerman, ICML 2003; Vovk et al. 2021,
+    long it runs and however often it is checked. Sources: Vovk, Nouretdinov and Gammerman, ICML 2003; Vovk et al. 2021,
     arXiv:2102.10439. One image a patient is counted, the first; patients of the calibration must not be in the stream.
     An alarm stays: calibrate anew on images of today and start another monitor.
 
@@ -118,14 +118,14 @@ class DriftMonitor:
         return self.alarm
 
     def state(self) -> dict[str, Any]:
-        """Return all there is to it as a JSON-able dictionary, for :meth:`resume`; no patient's name is in it."""
+        """Return its state as a JSON-able dictionary, for :meth:`resume`; no patient's name is in it."""
         return {"calibration": asdict(self.calibration), "delta": self.delta, "seed": self.seed, "steps": self.steps,
                 "peak": self.peak, "alarmed_at": self.alarmed_at, "capital": self._capital.tolist(),
                 "seen": sorted(self._seen), "bags": {group: list(bag) for group, bag in self._bags.items()}}
 
     @classmethod
     def resume(cls, state: Mapping[str, Any]) -> Self:
-        """Go on where :meth:`state` left off, as if there had been no pause.
+        """Resume from a :meth:`state`.
 
         Raises:
             InputError: It is no such state, or contradicts itself.

@@ -1,4 +1,4 @@
-"""Several detectors, one p-value that still keeps its promise.
+"""Fusion of several detectors into one conformal p-value.
 
 Each detector's score becomes ``-log p`` on one half of the calibration patients; an image's ``-log p`` are
 combined; the combination is itself calibrated on the other half. Given the first half, it is one fixed score like
@@ -72,7 +72,7 @@ class FusionFacts(Document):
 
 @dataclass(frozen=True, kw_only=True)
 class Fusion:
-    """Combines the scores of several detectors; it knows numbers only, neither images nor networks.
+    """Combines the scores of several detectors.
 
     Attributes:
         firsts: One calibration a detector, on the first half of the patients.
@@ -100,7 +100,7 @@ class Fusion:
                 raise InputError("the calibrations of a fusion know other groups than each other")
 
     def detector_p_values(self, scores: ArrayLike, groups: Sequence[str] | None = None) -> Floats:
-        """Return each detector's own p-value, by which the strongest cue is known.
+        """Return each detector's own p-value; the least is the strongest cue.
 
         Args:
             scores: (N, D), one column a detector.

@@ -21,7 +21,7 @@ from radversary.calibration.conformal import (
 from radversary.metrics.bootstrap import Floats
 
 SLOPES = (-0.9, -0.5, 0.5, 0.9)
-"""How hard the monitor bets on a shift and on a spread of the p-values."""
+"""Strengths of the bets on a shift and on a spread of the p-values."""
 
 STAKES = 2 * len(SLOPES) + 2
 """Bets that the monitor holds at once."""
@@ -89,8 +89,7 @@ def bet(capital: Floats, p_values: ArrayLike, step: int, alpha: float) -> Floats
     """Return the logarithm of each bet's capital after one more p-value.
 
     Of a capital of 1, half is bet from the start and a further ``1 / ((step + 1)(step + 2))`` from each step on, so
-    that a change late in a long stream still finds money that earlier steps have not lost: a mixture of test
-    martingales over the time of the change.
+    that capital remains for a change late in a long stream: a mixture of test martingales over the time of the change.
 
     Args:
         capital: (..., STAKES) logarithms before the step; :func:`opening` at first.

@@ -1,4 +1,4 @@
-"""Victims: what reads the radiographs, its card, its weights and its adapters."""
+"""Classifiers of radiographs (the victims): cards, weights and adapters."""
 
 from radversary.classifiers.files import load_classifier, save_classifier
 from radversary.classifiers.torch_module import wrap

@@ -1,4 +1,4 @@
-"""What every victim offers, whatever runs it."""
+"""The interface of every classifier."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from radversary.core.types import Access, Images, Labels
 
 @dataclass(frozen=True)
 class Features:
-    """What one pass of a classifier shows of images.
+    """Logits and internal features of images from one pass of a classifier.
 
     Attributes:
         logits: float32 (N, K).
@@ -44,7 +44,7 @@ class Answers(NamedTuple):
 
 
 class Classifier:
-    """A model that reads radiographs.
+    """A classifier of radiographs.
 
     A subclass writes :meth:`logits`; one that answers with labels alone (access ``LABELS``) writes :meth:`decide`.
     Any number of threads may ask one classifier at the same time; while they do, none may move it to another device.
@@ -65,11 +65,11 @@ class Classifier:
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes, so that work on many images can be done there too; the CPU unless it says else."""
+        """The device that the model computes on; the CPU by default."""
         return torch.device("cpu")
 
     def to(self, device: torch.device | str) -> Self:  # noqa: ARG002
-        """Move the model to a device; one that runs nothing of ours, such as a service, stays where it is.
+        """Move the model to a device; a remote model, such as a service, is left unchanged.
 
         Returns:
             This classifier.
@@ -218,15 +218,15 @@ def check_fits(classifier: Classifier, classes: Sequence[str]) -> None:
 
 
 def require_access(classifier: Classifier, needed: Access, who: str) -> None:
-    """Check that a model shows as much of itself as someone needs.
+    """Check that a model offers the access that a user of it needs.
 
     Args:
         classifier: The model.
         needed: The least access that will do.
-        who: Who needs it, such as an attack's name.
+        who: What needs it, such as an attack's name.
 
     Raises:
-        AccessError: The model shows less.
+        AccessError: The model offers less.
     """
     if classifier.access < needed:
         raise AccessError(f"{who} needs {needed.name.lower()} but model {classifier.card.name!r} "
@@ -234,14 +234,14 @@ def require_access(classifier: Classifier, needed: Access, who: str) -> None:
 
 
 def require_features(classifier: Classifier, who: str) -> None:
-    """Check that a model shows features, without asking it for any.
+    """Check that a model has :meth:`features`, without computing any.
 
     Args:
         classifier: The model.
-        who: Who looks at them, such as a detector.
+        who: What uses them, such as a detector.
 
     Raises:
-        AccessError: It shows none, or less access than gradients.
+        AccessError: It has none, or offers less access than gradients.
     """
     require_access(classifier, Access.GRADIENTS, who)
     if type(classifier).features is Classifier.features:

@@ -1,4 +1,4 @@
-"""What is known of a model, beside its weights."""
+"""Model cards: the facts about a model beside its weights."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def save_classifier(classifier: TorchClassifier, folder: Path) -> TorchClassifie
 
     Raises:
         UnknownNameError: The card's architecture is not registered.
-        StorageError: The disk refused; the folder then has no card.
+        StorageError: Writing failed; the folder then has no card.
     """
     NETWORKS.get(classifier.card.architecture)
     state = {key: value.detach().cpu().contiguous() for key, value in classifier.module.state_dict().items()}

@@ -25,7 +25,7 @@ HUB_FILE = "model.safetensors"
 """Their name in each repository."""
 
 COUNTER = "num_batches_tracked"
-"""BatchNorm's step counter, which many files leave out and inference never reads."""
+"""BatchNorm's step counter, which many files leave out and inference does not use."""
 
 
 @dataclass(frozen=True)

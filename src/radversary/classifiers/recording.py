@@ -1,4 +1,4 @@
-"""Hooks that record what a module's layers see: hung once, never removed, silent outside a recording.
+"""Forward hooks that record layer inputs and maps: registered once, inactive outside a recording.
 
 Each pass records into a context of its own, so that several threads may share one module. A module whose features are
 never asked for gets no hooks.
@@ -15,12 +15,12 @@ from threading import Lock
 from torch import Tensor, nn
 
 EARLY = 3
-"""Stages whose maps are kept: style lives in the shallow ones, and what is deeper is the finding's."""
+"""Number of stages whose maps are kept: the shallow ones carry style, deeper ones the finding."""
 
 
 @dataclass(eq=False)
 class Recording:
-    """What one pass of a module has shown so far.
+    """Maps and embedding recorded so far in one pass of a module.
 
     Attributes:
         module: Whose pass it is; the parts of other modules are not recorded.
@@ -76,9 +76,9 @@ def dense_of(module: nn.Module) -> list[nn.Module]:
 
 
 def hang_hooks(module: nn.Module) -> None:
-    """Hang the hooks on those of a module's parts that have none: all at first, later what was put in their place.
+    """Register the hooks on those of a module's parts that have none.
 
-    A pass that another thread has under way takes no harm: PyTorch runs through a snapshot of each part's hooks.
+    A pass of another thread is not affected: PyTorch iterates over a snapshot of each part's hooks.
 
     Args:
         module: The module; a copy of one that had hooks has them too.

@@ -1,4 +1,4 @@
-"""The kinds of models that a reference may lead to, and the one function that loads any of them."""
+"""The registry of model kinds, and the function that loads a model of any kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a classifier's logits mean, by the task on its card: the one place where tasks are told apart for victims."""
+"""Probabilities and decisions from logits, by the task on the classifier's card."""
 
 from __future__ import annotations
 

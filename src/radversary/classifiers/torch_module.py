@@ -72,10 +72,10 @@ def frozen(module: nn.Module, name: str) -> nn.Module:
 
 
 class TorchClassifier(Classifier):
-    """A PyTorch module as a classifier: always in evaluation mode, always float32, open to gradients.
+    """A PyTorch module as a classifier with gradient access: always in evaluation mode, always float32.
 
     The module's parameters are frozen in place, so that an attack pays for the gradient of the images only. The
-    first call of :meth:`features` hangs hooks on its parts, which do nothing in any other pass.
+    first call of :meth:`features` registers hooks on its parts, which do nothing in any other pass.
 
     Args:
         module: Maps (N, len(card.mean), S, S) to logits (N, K).

@@ -1,1 +1,1 @@
-"""The command line: one verb, one file, one call of a lower folder."""
+"""The command line: one file a verb."""

@@ -1,4 +1,4 @@
-"""``radversary attack``: manipulate images and keep them."""
+"""``radversary attack``: attack images and save them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def attack(
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.")] = 42,
     device: DeviceOption = "auto",
 ) -> None:
-    """Attack images at one or more strengths; no model is needed for attacks that look at none.
+    """Attack images at one or more strengths; a model is needed only by attacks that use one.
 
     No film is overwritten: the folder of the attacked images is none of those that films are taken from, and a picture
     of another film or another attack that lies there stays. The same command may be repeated.

@@ -1,6 +1,6 @@
-"""The one place that prints: notes on standard error, results on standard output, plain when piped.
+"""All printing: notes to standard error, results to standard output, plain when piped.
 
-Names and reasons come from files of strangers. Whatever is printed goes through here and is cleaned: control
+Names and reasons come from untrusted files, so all output is cleaned here: control
 characters, bidirectional overrides and bytes that are no text are written as escapes, long sentences are cut in the
 middle, and no text is read as Rich's markup.
 """
@@ -20,16 +20,16 @@ from radversary.core.text import FAULT, page, sentence
 from radversary.execution.progress import current
 
 UNBOUNDED = 10_000
-"""Columns that no table reaches."""
+"""Width in columns that tables are printed at without folding."""
 PIPE_CLOSED = 141
-"""Exit code where whoever read the output has gone, as a shell says it of a process that SIGPIPE ended."""
+"""Exit code where the reader of the output has closed it, as after SIGPIPE in a shell."""
 
 
 class OpenConsole(Console):
-    """A console that ends the program quietly, and not as an alarm, where its reader has gone."""
+    """A console that ends the program without an error message where the reader of a pipe has closed it."""
 
     def on_broken_pipe(self) -> None:
-        """Leave; what is still to be written goes nowhere.
+        """Exit; remaining output is discarded.
 
         Raises:
             SystemExit: Always.
@@ -74,7 +74,7 @@ def cell(text: str | Text) -> Text:
 
 
 def put(console: Console, text: Text | Table | str, **options: Any) -> None:  # noqa: ANN401
-    """Print, with whatever bars are drawn out of the way."""
+    """Print while progress bars are hidden."""
     with current().aside():
         console.print(text, **options)
 

@@ -82,7 +82,7 @@ def prepare(
 @app.command()
 def check(folder: Annotated[Path, typer.Argument(help="A folder of prepared images (data prepare, or a run folder).")],
           ) -> None:
-    """Look for patients and films in two parts; say what was proved and what was not, and what tells classes apart."""
+    """Check for patients and films in two parts, and for facts beside the finding that predict the class."""
     from radversary.core.errors import DataError
     from radversary.data.checks import check_data
     from radversary.data.prepared import PreparedImages
@@ -114,7 +114,7 @@ def phantoms(
 
 
 def tell_proof(report: DataReport) -> None:
-    """Print what a check without errors proved, and what it could not look at."""
+    """Print what a check without errors proved and what it could not check."""
     proved = [PATIENTS_AND_FILMS] if len(report.proved) > 1 else report.proved
     for sentence in proved:
         tell_result(sentence)

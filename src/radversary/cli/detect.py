@@ -1,4 +1,4 @@
-"""``radversary detect``: was a file changed, given its original?"""
+"""``radversary detect``: compare a file with its original."""
 
 from __future__ import annotations
 

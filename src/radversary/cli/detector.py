@@ -63,7 +63,7 @@ def fit(
     classifier = check_keepable(load(model, device=select_device(device)))
     if suspicion := check_answers(classifier).suspicion(classifier.card.name):
         say(f"warning: {suspicion}")
-    with locked(out):  # before anything long, so that a second one is told at once
+    with locked(out):  # before any long work, so that a second process is refused at once
         films = read_films(clean, classifier.card, part=part, clean=True)
         report_left_out(films.left_out)
         shown = [read_films(folder, classifier.card) for folder in attacked or ()]
@@ -195,7 +195,7 @@ def evaluate(
         "runs/guard-evaluation"),
     device: DeviceOption = "auto",
 ) -> None:
-    """Measure how much a guard notices, what it costs, and what remains of it when the attacker knows it."""
+    """Measure a guard: detection of attacks, false alarms, and detection of attackers who know the detectors."""
     from radversary.cli.detector_tables import detection_table, harmless_table
     from radversary.core.errors import DataError
     from radversary.data.prepared import PreparedImages
@@ -236,7 +236,7 @@ def families(
                                                                      "copies an attack.")] = 300,
     device: DeviceOption = "auto",
 ) -> None:
-    """Measure the learned detector on attack families that it was shown, and on each that it was not."""
+    """Measure the learned detector on attack families it was trained on, and on each that was left out."""
     from radversary.classifiers.registry import load
     from radversary.cli.detector_tables import families_table
     from radversary.core.errors import DataError

@@ -1,4 +1,4 @@
-"""What a detector promises, keeps, and says of films, as tables for a terminal."""
+"""Calibrations, checks and verdicts of a guard as tables for a terminal."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def rates_table(found: CleanCheck) -> Table:
 
 
 def verdict_on(rate: CleanRate) -> str:
-    """Say in a word whether a rate keeps its bound."""
+    """Return a word for whether a rate is within its bound."""
     if not rate.assessable:
         return "too few to say"
     return "kept" if rate.inside else "ABOVE its bound" if rate.broken else "above its bound, within chance"
@@ -80,7 +80,7 @@ def verdict_cells(item: Verdict) -> tuple[str | Text, str, str, str]:
 
 
 def families_table(result: FamiliesResult) -> Table:
-    """Return how the learned detector does on families that it was shown and on each that it was not."""
+    """Return the learned detector's figures on families it was trained on and on each that was left out."""
     table = plain_table("Learned detector, taught with the attack's family and without it [95 % interval]", FAMILIES,
                         family_rows(result), left=2)
     table.add_row("", "identity", "", str(result.identity.n), region(result.identity), "", "", "")
@@ -88,8 +88,8 @@ def families_table(result: FamiliesResult) -> Table:
 
 
 def detection_table(result: GuardEvaluationResult) -> Table:
-    """Return what a guard notices of each attack and what gets past it."""
-    return plain_table("Noticed without the original, % [95 % interval]", DETECTION, detection_rows(result))
+    """Return detection and undetected success of each attack against a guard."""
+    return plain_table("Detected without the original, % [95 % interval]", DETECTION, detection_rows(result))
 
 
 def harmless_table(result: GuardEvaluationResult) -> Table:

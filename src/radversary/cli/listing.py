@@ -1,4 +1,4 @@
-"""``radversary list``: what there is, by name."""
+"""``radversary list``: registered parts by name."""
 
 from __future__ import annotations
 

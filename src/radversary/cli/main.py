@@ -1,4 +1,4 @@
-"""The command line's front door: verbs, help, and errors in one sentence."""
+"""Entry point of the command line: verbs, help, and errors in one sentence."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REFUSED, NO_MEMORY, INTERNAL, STOPPED = 2, 3, 70, 130
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", add_completion=False, pretty_exceptions_enable=False,
     help="Adversarial validation for medical-imaging AI: how does an attack break a classifier of radiographs, is it "
-         "noticed, and what restores it?\n\nStart with `radversary demo`. Not a medical device.")
+             "detected, and what restores it?\n\nStart with `radversary demo`. Not a medical device.")
 app.command("demo")(demo)
 app.command("run")(run_plan)
 app.command("audit")(audit)
@@ -55,7 +55,7 @@ def front(version: bool = typer.Option(default=False, help="Print the version an
 
 
 def run() -> None:
-    """Run the command line and leave; whatever is wrong becomes one sentence and an exit code (docs/cli.md)."""
+    """Run the command line and exit; errors become one sentence and an exit code (docs/cli.md)."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal of another encoding shows what it lacks as escapes
             stream.reconfigure(errors="backslashreplace")
@@ -70,7 +70,7 @@ def outcome() -> int | None:
     """Run the verb that the command line names and return the exit code; None for 0.
 
     Raises:
-        SystemExit: Nobody reads the output any more.
+        SystemExit: The reader of the output has closed it.
     """
     try:
         with warnings.catch_warnings():

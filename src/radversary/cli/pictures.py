@@ -25,7 +25,7 @@ from radversary.storage.files import is_file, refuse_inputs, sha256_file, write_
 
 
 class Unseen(Classifier):
-    """Stands in for a victim where an attack looks at none; offers no access and answers nothing.
+    """A placeholder for the victim where an attack uses none; offers no access and no answers.
 
     Args:
         device: Where the attack shall work.
@@ -50,11 +50,11 @@ class Unseen(Classifier):
 
 
 def note_attacked(made: Sequence[Path], out: Path) -> None:
-    """List the hashes of attacked files in their folder, so that nothing ever takes them for clean ones.
+    """List the hashes of attacked files in their folder, so that they are never taken for clean ones.
 
     Raises:
         DataError: The folder has such a list, and it is damaged.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     if made:
         write_json(out / ATTACKED, sorted(read_attacked(out) | {sha256_file(path) for path in made}))

@@ -1,4 +1,4 @@
-"""``radversary screen``: is a film manipulated? No original needed."""
+"""``radversary screen``: test films for manipulation, without their originals."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def accuracy_table(result: AuditResult) -> Table:
     A figure that rests on other images than the title says tells its own n; an oracle is marked as one.
     """
     n, view, knowledge_levels = result.cells[0].performance.accuracy.n, ResultView(result), has_knowledge(result)
-    table = Table(title=f"Accuracy, % [95 % interval], n = {n} sealed test images")
+    table = Table(title=f"Accuracy, % [95 % interval], n = {n} held-out test images")
     for name in ("attack", "knowledge") if knowledge_levels else ("attack",):
         table.add_column(name)
     table.add_column("strength", justify="right")
@@ -82,9 +82,9 @@ def standing_table(run: str, result: AuditResult) -> Table:
 
 
 def detection_table(result: AuditResult) -> Table:
-    """Return how often each detector noticed each attack at its weakest and strongest, original at hand."""
-    table = Table(title="Noticed with the original at hand, % [95 % interval]")
-    for name in ("attack", "strength", "detector", "AUROC", "attacks noticed", "false alarms"):
+    """Return how often each detector detected each attack at its weakest and strongest, original at hand."""
+    table = Table(title="Detected with the original at hand, % [95 % interval]")
+    for name in ("attack", "strength", "detector", "AUROC", "attacks detected", "false alarms"):
         table.add_column(name, justify="left" if name in ("attack", "detector") else "right")
     strengths: dict[str, list[float]] = {}
     for found in result.detections:
@@ -103,8 +103,8 @@ def detection_table(result: AuditResult) -> Table:
 
 
 def time_table(seconds: Mapping[str, float]) -> Table:
-    """Return where the time went."""
-    table = Table(title="Where the time went")
+    """Return the seconds of each step."""
+    table = Table(title="Time of each step")
     table.add_column("step")
     table.add_column("seconds", justify="right")
     for name, spent in seconds.items():

@@ -1,1 +1,1 @@
-"""What every other folder agrees on: types, errors, registries, seeds and safe files."""
+"""Types, errors, registries, seeds and text cleaning that all other folders use."""

@@ -16,7 +16,7 @@ RadversaryError
 ├── MissingPartError         an optional library or a weights file is not installed
 ├── CancelledError           it was asked to stop (exit code 130)
 ├── WorkerError              a process that took part in the work ended before it was done
-└── StorageError             the disk refused
+└── StorageError             a file could not be written
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class MissingPartError(RadversaryError):
 
 
 class CancelledError(RadversaryError):
-    """Work was asked to stop, and stopped with nothing half-written."""
+    """Work was cancelled; no file is half-written."""
 
 
 class WorkerError(RadversaryError):
@@ -153,10 +153,10 @@ class WorkerError(RadversaryError):
 
 
 class StorageError(RadversaryError):
-    """The disk refused to store a result."""
+    """A file could not be written."""
 
 
 def lacks_memory(error: Exception) -> bool:
-    """Tell whether an error says that memory ran out; PyTorch says so in an error of another kind."""
+    """Return whether an error says that memory ran out; PyTorch says so in an error of another kind."""
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(
         words in str(error) for words in ("allocate memory", "out of memory")))

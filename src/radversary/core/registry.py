@@ -1,4 +1,4 @@
-"""Written tables from a name to the class that bears it, imported on use.
+"""Tables from a name to a class, which is imported on use.
 
 Names never derive from class names, importing one part does not import all, and third parties join
 through entry points of the same group.
@@ -23,7 +23,7 @@ LARGEST = 1_000_000
 """The largest number among a part's hyper-parameters, seeds apart."""
 
 PLACE: Final = re.compile(r"[\w.]+:\w+")
-"""Where a part is written."""
+"""Where a part is defined."""
 
 Part = TypeVar("Part")
 
@@ -47,7 +47,7 @@ class Registry(Generic[Part]):
         self._own = dict(entries)
 
     def table(self) -> dict[str, str]:
-        """Return all names with the place each is written in, those of other packages included."""
+        """Return all names with the place where each is defined, those of other packages included."""
         added = {point.name: point.value for point in entry_points(group=self.group)}
         return {**added, **self._own}
 
@@ -58,7 +58,7 @@ class Registry(Generic[Part]):
 
         Args:
             name: The new name.
-            part: A class that stands at the head of its module, or ``"module:attribute"``, imported when it is first
+            part: A class defined at the top level of its module, or ``"module:attribute"``, imported when it is first
                 used.
 
         Raises:
@@ -84,7 +84,7 @@ class Registry(Generic[Part]):
             name: A registered name.
 
         Returns:
-            The class (or factory) behind it.
+            The class or factory.
 
         Raises:
             UnknownNameError: No such name; the text gives the nearest.
@@ -132,7 +132,7 @@ class Registry(Generic[Part]):
 def out_of_range(name: str, value: object) -> str:
     """Say why a number is none that a part can have; nothing where it can.
 
-    Numbers of steps, images or pixels beyond :data:`LARGEST` would only ask for time and memory that nobody has.
+    Numbers of steps, images or pixels beyond :data:`LARGEST` are refused, as they only take time and memory.
 
     Args:
         name: The parameter's name; one that ends with ``seed`` is a seed.

@@ -1,4 +1,4 @@
-"""Text that came from outside, made fit to be shown: nothing in it that a terminal obeys, and a sane length."""
+"""Text from outside made safe to print: control characters escaped, length limited."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _QUOTES.maxlevel, _QUOTES.maxlist, _QUOTES.maxtuple, _QUOTES.maxdict = 3, 4, 4, 
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    r"""Return text with every character that a terminal obeys or does not show written as an escape.
+    r"""Return text with control and invisible characters written as escapes.
 
     Args:
         text: Any text, such as a file's name.
@@ -50,7 +50,7 @@ def printable(text: str, *, keep: str = "") -> str:
 
 
 def page(text: str) -> str:
-    r"""Return a document of many lines, such as a page, with what a terminal obeys or hides written as escapes.
+    r"""Return a document of many lines, such as a page, with control and invisible characters written as escapes.
 
     Args:
         text: The document; its line ends, tabs and zero-width spaces stay.
@@ -83,7 +83,7 @@ def shortened(text: str, limit: int = SENTENCE) -> str:
 
 
 def sentence(text: str, limit: int = SENTENCE) -> str:
-    r"""Return text as one sentence fit to be shown: :func:`printable`, then :func:`shortened`.
+    r"""Return text as one printable sentence: :func:`printable`, then :func:`shortened`.
 
     Args:
         text: Any text.

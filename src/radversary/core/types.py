@@ -1,4 +1,4 @@
-"""The words that every folder shares, and the one pixel contract."""
+"""Types that every folder uses, and the pixel contract."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Colour(StrEnum):
 
 
 class AttackFamily(StrEnum):
-    """What an attack does to images, broadly; nobody aims a control or noise."""
+    """The kind of change that an attack makes; controls and noise are not aimed."""
 
     CONTROL = "control"
     NOISE = "noise"
@@ -50,7 +50,7 @@ class AttackFamily(StrEnum):
 
     @property
     def aimed(self) -> bool:
-        """Whether someone aims it."""
+        """Whether the attack is aimed at a wrong answer."""
         return self not in (AttackFamily.CONTROL, AttackFamily.NOISE)
 
 

@@ -68,7 +68,7 @@ def balance(
 def rotate_before_split(
     table: ImageTable, *, per_class: int | None = None, degrees: float = 5.0, seed: int = 42
 ) -> ImageTable:
-    """Make rotated copies rows of the table BEFORE it is split: the thesis' leak, for measuring what it is worth.
+    """Add rotated copies to the table BEFORE it is split: the thesis' leak, for measuring its effect.
 
     Follow it with :func:`radversary.data.splits.split_by_image`: copies of one film then lie in several parts, and
     :func:`radversary.data.checks.check_data` says so. The copies keep their patient; their files are turned when

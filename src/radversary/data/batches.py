@@ -1,4 +1,4 @@
-"""Passes over many images that tell how far they are."""
+"""Batches of images with progress."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from radversary.imaging.source import BATCH, ImagesOrSource, batches
 
 
 def tracked_batches(images: ImagesOrSource, description: str, *, name: str = "images") -> Iterator[Images]:
-    """Yield images in order, a few at a time, and tell how many batches are done.
+    """Yield images in order, in batches, and report how many batches are done.
 
     Args:
         images: Images or a source of them.

@@ -1,4 +1,4 @@
-"""The cells of tables that people wrote: separators, trailing commas and what stands for nothing known."""
+"""Cells of hand-written tables: separators, trailing commas and markers of missing values."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from radversary.data.spelling import blank, identity, tidy
 MISSING: Final = frozenset({"", "nan", "-nan", "na", "n/a", "n.a.", "#na", "#n/a", "#n/a n/a", "<na>", "nat", "null",
                             "#null!", "(null)", "<null>", "#value!", "#ref!", "#name?", "#div/0!", "#num!", "1.#ind",
                             "-1.#ind", "1.#qnan", "-1.#qnan", "?"})
-"""What programs and spreadsheets write where they know no value, in lower case."""
+"""Markers of missing values of programs and spreadsheets, in lower case."""
 
 NOBODY: Final = frozenset({"none", "<none>", "(none)", "unknown", "anonymous", "anonymized", "anonymised", "anon",
                            "missing", "undefined", "unspecified", "not available", "not applicable"})
 """Words that stand for a patient who is not known, in lower case; such a word may well be a class."""
 
 SEPARATORS: Final = ",;\t|"
-"""What stands between the cells of a table: that which makes most columns of its header, the first of equals."""
+"""Separators of cells: the one that makes most columns of the header is taken, the first of equals."""
 
 _DECLARED = re.compile(r"\"?sep=([,;\t|])[\"\s,;|]*?(?:\r\n|\r|\n)", re.IGNORECASE)
 

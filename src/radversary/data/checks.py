@@ -1,4 +1,4 @@
-"""What must be known of the data before any figure is believed: leaks, counts, confounds."""
+"""Checks of the data: leaks between parts, counts, confounds."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ SHOWN: Final = 20
 """Duplicates listed one by one; all of them are counted."""
 
 LOOKED_FOR: Final = ("patient", "film")
-"""What shall not be in two parts."""
+"""Columns whose values must not be in two parts."""
 
 FEW: Final = 30
-"""Test images of a class below which a warning says how wide its recall is."""
+"""Test images of a class below which a warning gives the width of its recall's interval."""
 
 
 class DataReport(BaseModel):
@@ -41,11 +41,11 @@ class DataReport(BaseModel):
         duplicates: Films in more than one part, the most alike first, at most ``SHOWN``.
         duplicate_pairs: How many such pairs there are in all.
         contradictions: Films that are in two classes at once, at most ``SHOWN``.
-        estimates: Balanced accuracy of classifiers that see no finding.
+        estimates: Balanced accuracy of classifiers that do not see the finding.
         chance: 1 / K.
         errors: One sentence a leak; empty for sound data. Sentences reach reports that are passed on, so neither these
             nor the warnings name a patient, a film or a file: ids of NIH's films begin with the patient's.
-        warnings: One sentence on each thing that a reader of the figures must know.
+        warnings: One sentence on each limitation of the data.
         proved: What was looked at in every image and found sound, in words.
         unproved: What could not be looked at, in words, with the reason.
     """

@@ -1,4 +1,4 @@
-"""Folders that say what films are: a class, and a part of a split where folders are called so."""
+"""Class folders: the class, and the part of a split, from the names of folders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Level = Literal["outer", "inner"]
 """Which folders are the classes, where the folders below the root hold the same folders."""
 
 MANY: Final = 30
-"""Different sub-folders beyond which they are no classes: patients, rather."""
+"""Number of different sub-folders beyond which they are taken for patients, not classes."""
 
 _PART = re.compile(r"(?:\d|split|set|part|fold|data|images?|[ ._-])*"
                    r"(train|training|trn|tr|val|valid|validation|va|dev|test|testing|tst|te)"

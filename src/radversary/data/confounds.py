@@ -1,4 +1,4 @@
-"""What can be told of a film's class without seeing a finding: the floors under every accuracy."""
+"""Balanced accuracy without the finding (metadata, brightness, thumbnails): floors for every accuracy."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def floors(prepared: PreparedImages, *, seed: int = 42) -> dict[str, Estimate]:
 def balanced_accuracy(labels: np.ndarray, predictions: np.ndarray, patients: np.ndarray, *, seed: int = 42) -> Estimate:
     """Return the mean recall over the classes with its 95 % percentile interval over resampled patients.
 
-    Where all draws agree, as at 0 or 100 %, resampling has nothing to say; the interval is Clopper and Pearson's
-    (Biometrika 26(4), 1934) on the number of patients then, so none has zero width.
+    Where all draws agree, as at 0 or 100 %, the bootstrap interval has zero width; the interval is Clopper and
+    Pearson's (Biometrika 26(4), 1934) on the number of patients then, so none has zero width.
 
     Args:
         labels: True class indices, (N,).

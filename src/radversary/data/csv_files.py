@@ -1,4 +1,4 @@
-"""CSV files that are read without guessing: every value is text until somebody asks for a number."""
+"""CSV files read as text; numbers are parsed on request."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def write_csv(path: Path, frame: pd.DataFrame) -> Path:
     """Write a table as CSV, whole or not at all; what is not UTF-8 in it is written as an escape.
 
     Raises:
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     text = frame.to_csv(index=False, lineterminator="\n")
     return write_whole(path, lambda part: part.write_bytes(text.encode(errors=ESCAPED)))

@@ -1,4 +1,4 @@
-"""Any CSV table with named columns."""
+"""A CSV table with named columns as a data source."""
 
 from __future__ import annotations
 

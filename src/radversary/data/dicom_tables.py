@@ -1,4 +1,4 @@
-"""Look-up tables of a DICOM header (PS3.3 C.11.1.1.1 and C.11.2.1.1), read by what is there."""
+"""Look-up tables of a DICOM header (PS3.3 C.11.1.1.1 and C.11.2.1.1)."""
 
 from __future__ import annotations
 

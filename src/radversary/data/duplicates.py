@@ -93,8 +93,8 @@ def find_duplicates(prepared: PreparedImages) -> tuple[Duplicate, ...]:
 
     Equal pixels are found by hash. The rest in two steps: a 64-bit perceptual hash of the central square (the signs of
     its lowest cosine coefficients: Zauner, "Implementation and benchmarking of perceptual image hash functions", 2010)
-    proposes, and the correlation of local contrast decides; chest films are so alike that hashes alone fire on
-    hundreds of pairs of strangers. Films without contrast match nothing but their exact copies. Two blocks of films are
+    proposes, and the correlation of local contrast decides; chest films are so alike that hashes alone match hundreds
+    of pairs of different patients. Films without contrast match nothing but their exact copies. Two blocks of films are
     compared at a time; what is held of every film is 4 kB.
 
     Args:

@@ -1,4 +1,4 @@
-"""Which files of a folder are films: the one place that decides."""
+"""Finding the films below a folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Listing:
         unread: What may be or hold films and cannot be read: images, volumes, arrays and archives of other kinds, links
             that lead nowhere, files and folders that may not be looked into.
         copies: Links to films that count by another path, each with that path.
-        doors: Links to folders that count by another path, and folders below such links, each with that path. Links
+        folder_links: Links to folders that count by another path, and folders below such links, with that path. Links
             to a folder that holds the link are loops and not listed.
         folders: The folders that were looked into.
     """
@@ -35,7 +35,7 @@ class Listing:
     films: list[Path] = field(default_factory=list)
     unread: list[Path] = field(default_factory=list)
     copies: list[tuple[Path, Path]] = field(default_factory=list)
-    doors: list[tuple[Path, Path]] = field(default_factory=list)
+    folder_links: list[tuple[Path, Path]] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
 
 
@@ -135,7 +135,7 @@ def _files_below(folder: Path, listing: Listing) -> Iterator[tuple[Path, bool]]:
         real = os.path.realpath(place)
         if real in entered or (place != folder and _holds(real, root)):
             if real in entered and not _holds(real, os.path.realpath(place.parent)):
-                listing.doors.append((place, entered[real]))
+                listing.folder_links.append((place, entered[real]))
             continue
         entered[real] = place
         for path in _inside(place, folder, listing):

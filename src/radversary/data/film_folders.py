@@ -84,7 +84,7 @@ def _without_masks(listing: Listing, root: Path) -> tuple[Listing, list[str]]:
 
     found = Listing(list(filter(counts, listing.films)), list(filter(counts, listing.unread)),
                     [(path, film) for path, film in listing.copies if counts(path) and counts(film)],
-                    [(path, folder) for path, folder in listing.doors if counts(path) and counts(folder)],
+                    [(path, folder) for path, folder in listing.folder_links if counts(path) and counts(folder)],
                     list(filter(counts, listing.folders)))
     said = sum(lies_in(path.relative_to(root).parts, masks - {(MASKS,)}) for path in files)
     note = f"{said} file{'s lie' if said > 1 else ' lies'} in folders of masks beside images: such a file is no film"
@@ -126,7 +126,7 @@ def _copies(films: list[_Film]) -> Iterator[tuple[str, str]]:
 
 def _doors(tree: _Tree, films: list[_Film]) -> Iterator[tuple[str, str]]:
     inside = _Inside(films)
-    for path, folder in tree.listing.doors:
+    for path, folder in tree.listing.folder_links:
         if count := len(inside.below(folder)):
             name = written(str(path))
             yield name, (f"cannot use {name}: it leads to {written(str(folder))}, whose {count} "
@@ -152,7 +152,7 @@ def _listed(tree: _Tree, films: list[_Film]) -> dict[Path, str]:
     own, inside = {film.path: film.place for film in films}, _Inside(films)
     ways = [(tree.place(path), film.path) for film in films for path in film.others]
     ways += [(tree.layout.place((*door.relative_to(tree.root).parts, *names)), path)
-             for door, folder in tree.listing.doors for names, path in inside.below(folder)]
+             for door, folder in tree.listing.folder_links for names, path in inside.below(folder)]
     found: dict[Path, set[str]] = {}
     for place, path in ways:
         if place.label and place != own[path]:
@@ -170,7 +170,7 @@ def _empty(tree: _Tree, films: list[_Film]) -> Iterator[str]:
     """Say which folders on the level of classes hold no film that counts."""
     layout, known = tree.layout, {film.place.label for film in films}
     listing = tree.listing
-    folders = [*listing.folders, *(path for path, _ in listing.doors), *filter(is_folder, listing.unread)]
+    folders = [*listing.folders, *(path for path, _ in listing.folder_links), *filter(is_folder, listing.unread)]
     names = [parts for parts in (path.relative_to(tree.root).parts for path in folders)
              if len(parts) == layout.classes + 1 and parts != (MASKS,) and (layout.parts != 0 or part_of(parts[0]))]
     if labels := {layout.label(parts) for parts in names} - known:

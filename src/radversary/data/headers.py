@@ -1,4 +1,4 @@
-"""What the films' own headers say of patient and examination, added where no table says it."""
+"""Patient and examination from DICOM headers, added where no table gives them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ YEARS_APART = 1.0
 def with_headers(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return a table of images with what the DICOM headers of its files add to it.
 
-    Patient, view, sex, age and modality are taken from the header where the table is silent; where both speak the table
-    wins. Patient ids that stand for nobody count as silence (:func:`~radversary.data.patients.known_patients`).
+    Patient, view, sex, age and modality are taken from the header where the table has none; where both have a value the
+    table's is taken. Patient ids that stand for nobody count as silence
+    (:func:`~radversary.data.patients.known_patients`).
 
     Args:
         frame: Rows with a ``path``, under our columns' names.

@@ -1,4 +1,4 @@
-"""Rows of a table to files: by path, or by a name that class and part settle; what stays ambiguous is refused."""
+"""Joins rows of a table to files by path, or by name with class and part; ambiguous joins are refused."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class NamedFiles:
 
 @dataclass(frozen=True)
 class _Taken:
-    """The rows that speak of files, taken up one by one."""
+    """The rows joined to files so far."""
 
     keys: Sequence[str]
     facts: Sequence[Mapping[str, str]]

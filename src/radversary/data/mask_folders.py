@@ -1,4 +1,4 @@
-"""Folders of masks: pictures of where lung or finding lie, kept beside films and no films themselves."""
+"""Folders of segmentation masks, which lie beside films and are not films."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose films they are: ids that stand for nobody, and what ids of several sources leave in doubt."""
+"""Patient ids: placeholders for unknown patients, and doubts where several sources give ids."""
 
 from __future__ import annotations
 

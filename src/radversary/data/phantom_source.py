@@ -1,4 +1,4 @@
-"""Synthetic radiographs as a data source, for people with no data."""
+"""Synthetic radiographs (phantoms) as a data source."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PhantomSource:
 
         Raises:
             DataError: What was drawn is no table of images, such as one class only.
-            StorageError: The disk refused.
+            StorageError: Writing failed.
         """
         folder = workspace / f"phantoms-{sha256_json(repr(self))[:12]}"
         done = folder / "phantoms.json"
@@ -51,7 +51,7 @@ class PhantomSource:
         return CsvTable(path=folder / "labels.csv").table(workspace)
 
     def _write(self, folder: Path) -> None:
-        # The generator is imported where it is needed: a person with films of their own never pays for it.
+        # The generator is imported only where it is used.
         from radversary.data.phantoms import Phantoms, write_phantoms
 
         write_phantoms(Phantoms(count=self.count, size=self.size, seed=self.seed), folder)

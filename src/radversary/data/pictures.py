@@ -1,4 +1,4 @@
-"""PNG and JPEG films: decoded by Pillow, once what they declare is known to be possible."""
+"""Decodes PNG and JPEG films with Pillow, after their declared size is checked."""
 
 from __future__ import annotations
 

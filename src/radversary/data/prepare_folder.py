@@ -40,7 +40,7 @@ def prepare_images(table: ImageTable, *, size: int, channels: int = 1, resize: R
         resize: ``stretch``, ``pad`` or ``centre-crop``; see :class:`~radversary.imaging.image.InputRule`.
         interpolation: ``bilinear``, ``bicubic``, ``nearest`` or ``area``.
         folder: Where the four files go; each is whole or absent, and ``prepared.json`` is the last.
-        progress: Who is told how far it is, and may stop it.
+        progress: Receives the progress of the work, and can cancel it.
 
     Returns:
         The prepared images.
@@ -52,7 +52,7 @@ def prepare_images(table: ImageTable, *, size: int, channels: int = 1, resize: R
         DataError: No image can be read, or only those of one class.
         MissingPartError: There are DICOM files and pydicom is not installed.
         BusyError: Another process prepares images in the folder.
-        StorageError: The disk refused; nothing half-written is left.
+        StorageError: Writing failed; nothing half-written is left.
     """
     rule = rule_of(size=size, channels=channels, resize=resize, interpolation=interpolation)
     inputs = _fingerprint(table, rule)

@@ -1,4 +1,4 @@
-"""Images read once, at one size, in one file: what training, attacks and audits work on."""
+"""Prepared images: one array of one size, with a table; the input of training, attacks and audits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FILES: Final = (IMAGES, "table.csv", "left_out.csv")
 FACTS: Final = ("kind", "width", "height", "stored_bits", "bits", "file_sha256", "pixels_sha256")
 """Columns that preparing adds to a table."""
 FORMAT: Final = 4
-"""Raised whenever the same files would give other bytes, so that old folders are made anew."""
+"""Version of the format; raised when the same files would give other bytes, so that old folders are made again."""
 
 
 class PreparedRecord(Document):

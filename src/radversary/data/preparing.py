@@ -1,4 +1,4 @@
-"""The reading behind :mod:`radversary.data.prepare_folder`: file after file, into one growing array on disk."""
+"""Reads and writes for :mod:`radversary.data.prepare_folder`: files in order, into one growing array on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one reader: a file, its bytes or a DICOM data set to one image; what cannot be read is refused by name."""
+"""Reads a file, its bytes or a DICOM data set as one image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Kind = Literal["PNG", "JPEG", "DICOM"]
 
 LARGEST: Final = 80_000_000
-"""Pixels of the largest picture that is decoded: several times the largest X-ray detector, well below a bomb."""
+"""Pixels of the largest picture decoded: several times the largest X-ray detector, below decompression bombs."""
 
 LARGEST_FILE: Final = 2**30
 """Bytes of the largest file that is read: more than ``LARGEST`` pixels of colour take uncompressed."""
@@ -126,7 +126,7 @@ def _film_at(path: Path) -> Iterator[BinaryIO]:
         state = path.stat()
         if stat.S_ISDIR(state.st_mode):
             os.scandir(path).close()  # where it may not be listed, that is the reason
-        if not stat.S_ISREG(state.st_mode):  # a pipe would be waited for without end
+        if not stat.S_ISREG(state.st_mode):  # opening a pipe would block for ever
             raise UnreadableImageError(name, "is a directory" if path.is_dir() else "it is no regular file")
         if state.st_size > LARGEST_FILE:
             raise UnreadableImageError(name, f"its {state.st_size} bytes are more than the {LARGEST_FILE} allowed")

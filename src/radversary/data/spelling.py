@@ -1,4 +1,4 @@
-"""One thing written in two ways: what is taken for the same, and what only may be the same."""
+"""Spellings of ids and labels: what is normalised, and what is only reported as similar."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 _CODES: Final = (r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
                  r"\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\ufff0-\ufffb\uffa0"
                  r"\U000e0000-\U000e0fff")
-"""Characters that nobody sees: control and format characters, fillers, variation selectors."""
+"""Invisible characters: control and format characters, fillers, variation selectors."""
 
 _UNSEEN = re.compile(f"[{_CODES}]+")
 _EDGES = re.compile(rf"^[\s\u2800{_CODES}]+|[\s\u2800{_CODES}]+\Z")
@@ -30,7 +30,7 @@ _BETWEEN = re.compile(rf"(?<=[^\W\d_]){_MARKS}(?=[^\W_])|(?<=\d){_MARKS}(?=[^\W\
 def blank(cell: str) -> str:
     r"""Return a cell without the blanks around it, and without quotation marks that stood behind a blank.
 
-    Characters that nobody sees, such as a zero-width space, are blanks too.
+    Invisible characters, such as a zero-width space, are blanks too.
 
     Example:
         >>> blank(' "Normal" '), blank("P 7\xa0"), blank("P7\u200d")
@@ -41,9 +41,9 @@ def blank(cell: str) -> str:
 
 
 def tidy(cell: str) -> str:
-    r"""Return a text as it is read by eye: blanks around it gone, those within it one, characters written one way.
+    r"""Return a text in one normal form: blanks around it gone, those within it one, characters written one way.
 
-    Unicode's form NFKC: an umlaut is one character, full-width digits are digits. What nobody sees is left out.
+    Unicode's form NFKC: an umlaut is one character, full-width digits are digits. Invisible characters are removed.
 
     Example:
         >>> tidy(" No\xa0 Finding"), tidy("u\u0308"), tidy("P\u200d\uff17")

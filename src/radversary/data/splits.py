@@ -48,7 +48,7 @@ def split_by_patient(
 
 
 def split_by_image(table: ImageTable, *, seed: int = 42) -> ImageTable:
-    """Split images at random, heedless of patients: LEAKY, for showing what the leak is worth and for nothing else.
+    """Split images at random, ignoring patients: LEAKY, only for measuring the effect of the leak.
 
     The thesis' protocol: scikit-learn's ``train_test_split`` with 20 % for testing, then 25 % of the rest for
     validation, both with the seed. Two films of one person, or rotated copies of one film

@@ -1,4 +1,4 @@
-"""Images, or what is measured of them, put aside on disk exactly as they are and read back a few at a time."""
+"""Tensors, such as images or measurements, stored losslessly in a temporary file and read back in batches."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ class StoredTensors:
         return len(self._places)
 
     def add(self, images: Tensor, *, bits: int | None = None) -> None:
-        """Put tensors aside.
+        """Store tensors.
 
         Args:
             images: (N, ...), N tensors; in [0, 1] and on the grid of ``bits`` where that is given.
             bits: Their depth, 1 to 16; None to keep every digit.
 
         Raises:
-            StorageError: The disk refused.
+            StorageError: Writing failed.
         """
         pixels = images.detach().cpu()
         codes = pixels if bits is None else (pixels * levels(bits)).round()

@@ -1,4 +1,4 @@
-"""The table of images that everything downstream starts from: one row an image."""
+"""The table of images: one row an image."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ImageTable:
         frame: The rows; copied.
         classes: Class names in the order of the logits; sorted labels where empty.
         left_out: Files that are no row though a folder or a table names them, each with the reason.
-        notes: One sentence on each thing about the whole that a reader must know; it names no person and no file.
+        notes: One sentence on each remarkable fact about the whole; it names no person and no file.
 
     Raises:
         MissingColumnError: No ``image_id``, ``path`` or ``label``.
@@ -139,7 +139,7 @@ class ImageTable:
             ``path``.
 
         Raises:
-            StorageError: The disk refused.
+            StorageError: Writing failed.
         """
         return write_csv(path, self.frame)
 

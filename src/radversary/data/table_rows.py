@@ -1,4 +1,4 @@
-"""Rows of a table that cannot be used, or that say what another row has said."""
+"""Leaves out rows of a table that are incomplete or repeated."""
 
 from __future__ import annotations
 

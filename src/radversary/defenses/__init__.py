@@ -1,1 +1,1 @@
-"""What stands before a classifier. Defences that change its training live in training/recipes."""
+"""Defences before a classifier: transforms of its input. Defences in training are in ``training/classifier``."""

@@ -1,4 +1,4 @@
-"""What stands before a classifier."""
+"""The interface of transforms before a classifier."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from radversary.core.types import Images
 
 
 class Transform(ABC):
-    """Images in, images out, with a differentiable approximation for attackers who know of it.
+    """A map from images to images, with a differentiable approximation for adaptive attacks.
 
     Attributes:
         random: The outcome is drawn at random, so that an attacker who knows of it averages over many (EOT).
@@ -28,10 +28,10 @@ class Transform(ABC):
 
     @abstractmethod
     def bpda(self, images: Images) -> Images:
-        """Do the same, or its best approximation, so that gradients pass (BPDA: Athalye et al. 2018, 1802.00420)."""
+        """Transform images, exactly or approximately, with gradients (BPDA: Athalye et al. 2018, 1802.00420)."""
 
     def content_hashes(self) -> tuple[str, ...]:
-        """Return hashes of what it acts with and its repr does not show, such as a denoiser's weights; none here."""
+        """Return hashes of data that the repr does not show, such as a denoiser's weights; none here."""
         return ()
 
 
@@ -40,13 +40,13 @@ class Stack(Transform):
     """Transforms one after the other.
 
     Attributes:
-        transforms: In the order in which images meet them; none is the identity.
+        transforms: In the order of application; none is the identity.
     """
 
     transforms: Sequence[Transform]
 
     def __post_init__(self) -> None:
-        # Shadows the class's own: a stack is as random as what it holds.
+        # Shadows the class attribute: a stack is random where a member is.
         object.__setattr__(self, "random", any(transform.random for transform in self.transforms))
         object.__setattr__(self, "exact", all(transform.exact for transform in self.transforms if transform.random))
 

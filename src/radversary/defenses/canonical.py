@@ -1,4 +1,4 @@
-"""Every film on one intensity scale: what brightness, contrast, tone and colour did to it is undone."""
+"""Canonical intensities: normalises brightness, contrast, tone and colour of every film."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A classifier behind a transform is a classifier: every attack runs on it unchanged, adaptive ones included."""
+"""A classifier behind a transform, itself a classifier that every attack can be run on."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from radversary.storage.hashes import component_hash
 
 
 class Defended(Classifier):
-    """Reads images through a transform.
+    """Classifies transformed images.
 
     Args:
         classifier: The victim behind the defence.
         transform: What every image goes through first.
-        adaptive: Use the transform's differentiable approximation, so that gradients reach the images; this is the
-            victim an adaptive attacker builds at home. Predictions to be scored use the real transform.
+        adaptive: Use the transform's differentiable approximation, so that gradients reach the images; the victim of an
+            adaptive attacker. Predictions to be scored use the real transform.
         inherent: The transform belongs to the model, which was trained with it, so that whoever knows the classifier
             knows the transform too.
 

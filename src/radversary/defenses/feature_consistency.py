@@ -1,4 +1,4 @@
-"""The thesis' feature consistency: a suspect image is given the style of a trusted clean one before it is read."""
+"""The thesis' feature consistency: an image is given the style of a trusted clean one before classification."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class FeatureConsistency(Transform):
         if self.steps < 0 or self.style_weight < 0:
             raise PlanError("feature-consistency needs steps and style_weight ≥ 0, "
                             f"got {self.steps} and {self.style_weight}")
-        # Looked for at once: an audit shall not find out after an hour that a part is missing.
+        # Looked for at once, so that an audit is refused before it starts.
         trusted_film(self.film())
         find_weights(self.vgg)
 
@@ -76,7 +76,7 @@ class FeatureConsistency(Transform):
     def bpda(self, images: Images) -> Images:
         """Do the same, with the gradient of the grey projection alone (BPDA: Athalye et al. 2018, arXiv 1802.00420).
 
-        A hundred steps of Adam have no gradient worth the name, but the result is near its input: identity stands in.
+        A hundred steps of Adam have no useful gradient, but the result is near its input: the identity replaces them.
         """
         grey = to_grey(images).expand_as(images)
         return grey + (self(images) - grey).detach()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from radversary.core.errors import PlanError
 from radversary.core.types import Images
 from radversary.defenses.base import Transform
-from radversary.imaging.jpeg import jpeg, jpeg_differentiable
+from radversary.imaging.jpeg import differentiable_jpeg, jpeg
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +28,9 @@ class JpegCompression(Transform):
             raise PlanError(f"JPEG quality must lie in 1..100, got {self.quality}")
 
     def __call__(self, images: Images) -> Images:
-        """Go through the real codec."""
+        """Compress with libjpeg."""
         return jpeg(images, quality=self.quality)
 
     def bpda(self, images: Images) -> Images:
-        """Go through a codec that passes gradients."""
-        return jpeg_differentiable(images, quality=self.quality)
+        """Compress with differentiable JPEG."""
+        return differentiable_jpeg(images, quality=self.quality)

@@ -1,4 +1,4 @@
-"""Trained transforms: a network that gives an attacked image its clean look back, with a card, saved as safetensors."""
+"""Trained transforms: a network that restores attacked images, with a card, saved as safetensors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from radversary.storage.documents import Document, read_document
 from radversary.storage.files import sha256_file, sha256_json, write_json, write_whole
 
 WIDEST = 1024
-"""No option of a restorer, such as its width, is a larger number."""
+"""Largest value of a restorer's numeric options, such as its width."""
 
 BATCH = 32
 """Images that go through a network at once."""
@@ -45,7 +45,7 @@ RESTORERS: Registry[nn.Module] = Registry("restorer", {
 
 
 class RestorerCard(Document):
-    """What is known of a trained transform, beside its weights.
+    """The card of a trained transform: the facts beside its weights.
 
     Attributes:
         name: What people call it.
@@ -70,7 +70,7 @@ class RestorerCard(Document):
     @field_validator("options")
     @classmethod
     def _can_be_built(cls, options: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        # Networks are built before their weights are compared, so that a number of layers is memory asked for.
+        # Networks are built before their weights are compared, so options decide how much memory is taken.
         if large := [name for name, value in options.items() if isinstance(value, int | float) and abs(value) > WIDEST]:
             raise ValueError(f"{quoted(large[0])} is beyond {WIDEST}")
         return options
@@ -79,8 +79,8 @@ class RestorerCard(Document):
 class Restoration(Transform):
     """A trained network before the classifier: always in evaluation mode, always grey, always float32.
 
-    The network's parameters are frozen in place. It works where the images are, by a copy of the network on each
-    device that it meets; the network itself is never moved.
+    The network's parameters are frozen in place. It works where the images are, by a copy of the network on each of
+    their devices; the network itself is never moved.
 
     Args:
         network: What a factory in :data:`RESTORERS` returns.
@@ -151,7 +151,7 @@ class Restore(Transform):
     folder: Path
 
     def __post_init__(self) -> None:
-        # Read at once: an audit shall not find out after an hour that a defence was never trained.
+        # Read at once, so that an audit is refused before it starts where a defence was never trained.
         _ = self.restoration
 
     @cached_property
@@ -204,7 +204,7 @@ def save_restoration(restoration: Restoration, folder: Path) -> Restoration:
 
     Raises:
         UnknownNameError: The card's architecture is not registered.
-        StorageError: The disk refused; the folder then has no card.
+        StorageError: Writing failed; the folder then has no card.
     """
     RESTORERS.get(restoration.card.architecture)
     (folder / CARD).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""JPEG at a quality that changes from region to region, so that an attacker cannot know which one meets which pixel."""
+"""JPEG at a random quality for each region of an image (SHIELD)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from radversary.core.errors import PlanError
 from radversary.core.seeds import generator
 from radversary.core.types import Images
 from radversary.defenses.base import Transform
-from radversary.imaging.jpeg import jpeg, jpeg_differentiable
+from radversary.imaging.jpeg import differentiable_jpeg, jpeg
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shield(Transform):
     """Takes each region from one of several compressed copies (SHIELD: Das et al., KDD 2018, arXiv 1802.06816).
 
-    The draw follows from the seed and the image's own content: the same image always meets the same regions, whatever
-    its batch mates, and a changed image meets others.
+    The draw follows from the seed and the image's own content: the same image always gets the same regions, whatever
+    the batch, and a changed image gets others.
 
     Attributes:
         qualities: JPEG qualities, each 1 to 100, all equally likely.
@@ -49,18 +49,18 @@ class Shield(Transform):
 
     @torch.no_grad()
     def __call__(self, images: Images) -> Images:
-        """Go through the real codec."""
+        """Compress with libjpeg."""
         return self._picked(self._copies(images, jpeg), self._draws(images))
 
     def bpda(self, images: Images) -> Images:
-        """Go through a codec that passes gradients.
+        """Compress with differentiable JPEG.
 
         The draw is made anew whenever the images change, which they do at each step of an attack; nothing is counted or
-        remembered. So the same images always meet the same draw, and the gradient is therefore the mean over all draws
+        remembered. So the same images always get the same draw, and the gradient is therefore the mean over all draws
         (EOT: Athalye et al. 2018, arXiv 1802.00420): exact for the transform, because each region is drawn for itself
-        and all copies are made anyway. One call does what many samples would.
+        and all copies are made anyway. One call replaces many samples.
         """
-        copies = self._copies(images, jpeg_differentiable)
+        copies = self._copies(images, differentiable_jpeg)
         expected = copies.mean(0)
         return expected + (self._picked(copies, self._draws(images)) - expected).detach()
 

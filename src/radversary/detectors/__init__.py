@@ -1,1 +1,1 @@
-"""Whether a manipulation is noticed, with the original or without."""
+"""Detectors of manipulation, with the original image or without it."""

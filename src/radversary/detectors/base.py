@@ -1,4 +1,4 @@
-"""The face of every detector: how suspicious is an image?"""
+"""The interface of every detector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sure the classifier is: the field's two simplest scores, from its logits alone.
+"""Confidence scores from the logits alone: maximum softmax probability and energy.
 
 Both are baselines. A manipulation that makes the classifier wrong but certain passes under them.
 """
@@ -56,7 +56,7 @@ def energy(logits: Tensor, temperature: float = 1.0) -> Tensor:
 
 
 class _LogitDetector(ReferenceFreeDetector):
-    """Looks at the logits as they are and learns nothing."""
+    """Detector on the logits that needs no fitting."""
 
     reads: ClassVar[bool] = True
 

@@ -1,7 +1,7 @@
-"""Does the classifier say the same of an image seen otherwise?
+"""Consistency of predictions over views of an image, such as smoothed or coarsened ones.
 
-What a radiograph shows survives a little smoothing and a coarser grey scale; what was put there to mislead a network
-often does not. Each further view costs a further pass of the classifier.
+The class of a radiograph survives a little smoothing and a coarser grey scale; adversarial changes often do not. Each
+further view costs a further pass of the classifier.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.imaging.intensity import DEEPEST, quantise
 
 View = Callable[[Images], Images]
-"""Another way to see images; each result depends on its own image only."""
+"""A view: a map of images (N, C, H, W) to such images; each result depends on its own image only."""
 
 
 def smoothed(images: Images, window: int) -> Images:
@@ -49,8 +49,8 @@ def smoothed(images: Images, window: int) -> Images:
 def coarsened(images: Images, bits: int) -> Images:
     """Return images at a coarser bit depth; the gradient passes as if nothing had been rounded.
 
-    Rounding has no gradient of its own, and none would blind an attacker to the detector without making the detector
-    any better; so it is approximated backwards by the identity (Athalye et al. 2018, arXiv:1802.00420).
+    Rounding has no useful gradient, so backwards it is approximated by the identity (Athalye et al. 2018,
+    arXiv:1802.00420): without it, adaptive attacks would fail for lack of a gradient only.
 
     Args:
         images: (N, C, H, W) in [0, 1].
@@ -93,7 +93,7 @@ def divergence(beliefs: Tensor) -> Tensor:
 
 
 class _ViewDetector(ReferenceFreeDetector):
-    """Has the classifier look at an image as it is and otherwise, and keeps the logits of each time."""
+    """Measures the logits of an image and of its views."""
 
     reads: ClassVar[bool] = True
     kind: ClassVar[str] = "perturbation"
@@ -119,7 +119,7 @@ class _ViewDetector(ReferenceFreeDetector):
         return torch.cat([features.logits, *further], dim=1)
 
     def _beliefs(self, measured: Tensor) -> Tensor:
-        """Return log-probabilities (N, 1 + views, K), in double precision: certainties differ in the last digits."""
+        """Return log-probabilities (N, 1 + views, K), in double precision, for confident predictions."""
         return measured.double().reshape(len(measured), 1 + len(self.looks()), -1).log_softmax(dim=2)
 
 

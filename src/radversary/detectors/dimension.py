@@ -1,7 +1,7 @@
-"""In how many directions the clean images about an image lie, where the classifier's last features see them.
+"""Local intrinsic dimensionality of an image's last features among those of clean images.
 
-Clean images lie on thin sheets; a manipulated one lies off them, and from there neighbours are found at nearly equal
-distances in many directions: the local intrinsic dimensionality is high.
+Clean images lie near a low-dimensional manifold; from a manipulated image off it, neighbours lie at nearly equal
+distances in many directions, so that the local intrinsic dimensionality is high.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One picture that shows what a manipulation did: edge maps, SSIM map and spectra (the thesis' Figures 15-17)."""
+"""A figure of what a manipulation changed: edge maps, SSIM map and spectra (the thesis' Figures 15-17)."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def draw_evidence(original: torch.Tensor, suspect: torch.Tensor, path: Path) -> 
 
     Raises:
         InputError: More than one image, or sizes that differ.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     suspects, originals = in_same_channels(_single(suspect), _single(original))
     figure = Figure(figsize=FIGURE_SIZE, dpi=100, facecolor=PAPER)

@@ -1,7 +1,4 @@
-"""Clean images as a Gaussian cloud of measurements: how many deviations away an image lies, whatever the direction.
-
-What several detectors share is here: the cloud (:func:`fit_gaussian`), the distance to it (:func:`distance`).
-"""
+"""Gaussians of clean images' measurements, and the Mahalanobis distance to them; shared by several detectors."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ ROWS = 1024
 
 
 def fit_gaussian(features: ImagesOrSource) -> dict[str, Tensor]:
-    """Fit a Gaussian whose covariance is shrunk, so that few images and many measurements will do.
+    """Fit a Gaussian with shrunk covariance, for few images and many measurements.
 
     Measurements are standardised first, which makes the shrinkage independent of their units; one that never varies
     keeps its own unit. Rows are gone through three times, :data:`ROWS` at a time.

@@ -1,7 +1,7 @@
-"""A small network taught to tell films from the same films with something faint laid over them.
+"""A small network trained to tell films from the same films with faint random grain added.
 
-It is shown no attack. Whatever covers a film with more or other grain than an acquisition leaves there, it is to
-notice: what is laid over while it learns is drawn at random, in strength and fineness, and computed on no classifier.
+It is trained on no attack. It is meant to detect more or other grain than an acquisition leaves: the grain of its
+training is drawn at random, in strength and fineness, and computed on no classifier.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BLOCKS: Final = (1, 2)
 
 
 def grained(grey: Images, stream: torch.Generator) -> Images:
-    """Lay grain of random strength and fineness over images.
+    """Add grain of random strength and fineness to images.
 
     The sign of noise filtered by three by three random numbers: each image has another pattern, as coarse or as fine
     and as oriented as it falls, and one amplitude.
@@ -66,7 +66,7 @@ def _one(image: Images, stream: torch.Generator) -> Images:
 
 @dataclass(frozen=True, kw_only=True)
 class GrainDetector(LearnedDetector):
-    """The learned detector's network, taught by clean images and the same with random grain over them.
+    """The learned detector's network, trained on clean images and the same with random grain added.
 
     It needs no attacked image and is no supervised detector: bounded attacks leave grain because they change each pixel
     as far as they may, whichever classifier they are made on. Ours; the idea of synthetic anomalies is Li et al., CVPR
@@ -97,7 +97,7 @@ class GrainDetector(LearnedDetector):
         return self._taught_by(clean, clean, "clean")
 
     def fit_on(self, clean: ImagesOrSource, attacked: ImagesOrSource) -> Self:  # noqa: ARG002
-        """Refuse: it lays its own grain over clean images.
+        """Refuse attacked images: the detector adds its own grain to clean ones.
 
         Raises:
             InputError: Always.

@@ -1,4 +1,4 @@
-"""Traces that a manipulation leaves in the pixels themselves, measured without any network."""
+"""Pixel statistics that manipulations change, measured without a network."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ class IntegrityDetector(ReferenceFreeDetector):
 
     Needs no network. Clean images are learned as they are, at 8 bits, after JPEG at 95, 90 and 80 and after
     resampling, each as a Gaussian by itself and all together as one more; the nearest counts, so that handling of the
-    kinds it knows is no alarm. The price: an attacker who resamples a faint attack hides part of it.
+    kinds it knows is no alarm. Limit: an attacker who resamples a faint attack hides part of it.
 
     Attributes:
-        chroma: ``with`` to count disagreement of the colour channels too. An attack in grey has none, and one in
-            colour is given away by it alone; report both.
+        chroma: ``with`` to count disagreement of the colour channels too. An attack in grey has none, and one in colour
+            is detected by it alone; report both.
 
     Raises:
         UnknownNameError: Neither of the two.

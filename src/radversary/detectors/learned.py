@@ -1,7 +1,7 @@
-"""A small network taught to tell manipulated films from clean ones by what lies beneath the anatomy.
+"""A small network trained to tell manipulated films from clean ones by residual and spectrum.
 
-It is the only detector here that is shown attacks, so its figures on attacks it was shown say little: they are to be
-read beside those on families that it never saw (:func:`radversary.guard_evaluation.families.run.leave_one_family_out`).
+It is the only detector here that is trained on attacks, so its figures on those attacks are optimistic: compare them
+with those on families left out of its training (:func:`radversary.guard_evaluation.families.run.leave_one_family_out`).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from radversary.imaging.source import ChangedSource, ImagesOrSource, ImageSource
 
 
 def varied(grey: Images, stream: torch.Generator, *, crop: int) -> Images:
-    """Return images as files may come: each in one of the :data:`ORDINARY` ways, at 8 bits, mirrored or not, cut out.
+    """Return augmented images: each in one of the :data:`ORDINARY` handlings, at 8 bits, mirrored or not, cropped.
 
-    Clean and attacked images both go through it, so that saving is nothing to tell them apart by.
+    Clean and attacked images both go through it, so that traces of saving do not separate them.
 
     Args:
         grey: (N, 1, H, W) in [0, 1].
@@ -61,9 +61,9 @@ def in_grey(images: ImagesOrSource) -> ImageSource:
 
 @dataclass(frozen=True, kw_only=True)
 class LearnedDetector(ReferenceFreeDetector):
-    """A small network on residual and spectrum, taught by clean and attacked images: supervised, and reported as such.
+    """A small network on residual and spectrum, trained on clean and attacked images: supervised, and reported as such.
 
-    It knows the attacks it was shown and what resembles them; how far that goes must be measured on families left out.
+    It detects the attacks of its training and similar ones; how far that goes must be measured on families left out.
     Clean and attacked images are handled harmlessly alike while it learns, and weigh alike however many there are. Any
     size is read. Source of the idea: Bayar and Stamm, IH&MMSec 2016 (residuals before a network, against
     manipulations); the network is ours.
@@ -106,7 +106,7 @@ class LearnedDetector(ReferenceFreeDetector):
                             f"{self.learning_rate} and {self.weight_decay}")
 
     def fit(self, clean: ImagesOrSource) -> Self:  # noqa: ARG002
-        """Refuse: clean images alone teach it nothing.
+        """Refuse: it cannot be trained on clean images alone.
 
         Raises:
             InputError: Always.
@@ -161,7 +161,7 @@ class LearnedDetector(ReferenceFreeDetector):
         return logit
 
     def judge(self, measured: Tensor) -> Tensor:
-        """Return the logit, (N,): above 0 where it rather holds the image for manipulated."""
+        """Return the logit, (N,): above 0 where manipulated is the likelier class."""
         return measured[:, 0]
 
     @torch.enable_grad()
@@ -182,7 +182,7 @@ class LearnedDetector(ReferenceFreeDetector):
         return self._settled(network, grey, targets)
 
     def _settled(self, network: ResidualNetwork, grey: ImageSource, targets: Tensor) -> ResidualNetwork:
-        """Take the means and deviations inside the network anew: running ones lag behind the weights."""
+        """Recompute BatchNorm's means and deviations, as the running ones lag behind the weights."""
         norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d)]
         for norm in norms:
             norm.reset_running_stats()
@@ -204,5 +204,5 @@ class LearnedDetector(ReferenceFreeDetector):
             yield self._shown(grey.tensor(rows.tolist()), targets[rows], stream), targets[rows]
 
     def _shown(self, images: Images, targets: Tensor, stream: torch.Generator) -> Images:  # noqa: ARG002
-        """Return a batch as the network is to see it; ``targets`` (n, 1) says which images are not clean."""
+        """Return an augmented batch of network inputs; ``targets`` (n, 1) says which images are not clean."""
         return varied(images, stream, crop=self.crop)

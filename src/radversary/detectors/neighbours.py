@@ -1,6 +1,6 @@
-"""How far an image lies from the clean images nearest to it, where the classifier's last features see them.
+"""Distance of an image's last features to the nearest clean ones.
 
-A manipulated image may be called by a wrong class with full certainty and still lie where no clean image does.
+A manipulated image may get a wrong class with full confidence and still lie far from every clean image.
 """
 
 from __future__ import annotations

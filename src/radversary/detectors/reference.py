@@ -1,7 +1,7 @@
 """Detection with the original at hand: one class over three measures of change.
 
-Where the original is at hand, comparing the bytes already tells that something changed; these measures say how much
-of what a reader sees did: contours (edges), local structure (SSIM), texture and periodicity (spectrum).
+Comparing bytes already tells that something changed; these measures say how much: contours (edges), local structure
+(SSIM), texture and periodicity (spectrum).
 """
 
 from __future__ import annotations

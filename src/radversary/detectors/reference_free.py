@@ -1,4 +1,4 @@
-"""Detectors that need no original: what they share, how they are saved, how they are asked."""
+"""The interface of detectors that need no original."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def learned_from(images: ImagesOrSource, *, who: object, kind: str = "clean") ->
 
 
 def one_below_another(parts: Iterable[Tensor], *, count: int) -> Tensor:
-    """Return parts as one tensor, whose room is taken as soon as the first is there.
+    """Return parts as one tensor, allocated when the first part is there.
 
     Args:
         parts: Tensors (n, ...) of one shape but for n; one is held at a time.
@@ -69,17 +69,17 @@ class ReferenceFreeDetector(Detector):
 
     A subclass is a dataclass of its hyper-parameters. It writes :meth:`measure`, what it measures of each image, and
     :meth:`judge`, how suspicious such measurements are; :meth:`learn` where clean images teach it something. What it
-    learned lives in :attr:`learned`, tensors by name, and travels as safetensors. Both methods are differentiable where
-    they can be, so that an attacker who knows the detector is given an honest chance. Once it is bound and fitted, any
-    number of threads may ask it at the same time.
+    learned is in :attr:`learned`, tensors by name, saved as safetensors. Both methods are differentiable where
+    possible, for adaptive attacks. Once it is bound and fitted, any number of threads may use it at the same time.
 
     Attributes:
         needs_original: Never.
-        reads: Whether it looks at the classifier's features (maps, embedding or logits); then it must be bound to one
+        reads: Whether it needs the classifier's features (maps, embedding or logits); then it must be bound to one
             (:meth:`bind`).
-        supervised: Whether attacked images teach it as well (:meth:`fit_on`); most learn from clean images alone.
-        kind: What it is made to see: ``style``, a changed look, or ``perturbation``, faint changes that steer the
-            classifier. Detectors of a kind add up, kinds do not
+        supervised: Whether it is fitted on attacked images as well (:meth:`fit_on`); most are fitted on clean ones
+            alone.
+        kind: What it is made to detect: ``style``, a changed look, or ``perturbation``, faint changes that mislead the
+            classifier. Scores are summed within a kind, not across kinds
             (:func:`radversary.calibration.combining.fisher_within_tippett_across`).
         learned: What was learned, by name; empty before :meth:`fit`.
     """
@@ -92,15 +92,15 @@ class ReferenceFreeDetector(Detector):
 
     @property
     def learned(self) -> dict[str, Tensor]:
-        """What clean images taught it, by name."""
+        """What was learned in fitting, by name."""
         found: dict[str, Tensor] = self.__dict__.setdefault("_learned", {})
         return found
 
     def bind(self, classifier: Classifier) -> Self:
-        """Say whose features it looks at and return the detector itself.
+        """Bind the detector to the classifier whose features it uses, and return the detector.
 
         Raises:
-            AccessError: It looks at features, and the classifier shows none.
+            AccessError: It needs features, and the classifier gives none.
         """
         if self.reads:
             require_features(classifier, repr(self))
@@ -183,7 +183,7 @@ class ReferenceFreeDetector(Detector):
         raise InputError(f"{self!r} learns from clean images alone and takes no attacked ones")
 
     def restore(self, learned: Mapping[str, Tensor]) -> Self:
-        """Take over what an equal detector learned before, and return the detector itself."""
+        """Restore what an equal detector learned, and return the detector."""
         self._keep(dict(learned))
         return self
 

@@ -27,4 +27,4 @@ REFERENCE_FREE: Registry[ReferenceFreeDetector] = Registry("reference-free detec
     "grain": "radversary.detectors.grain:GrainDetector",
     "learned": "radversary.detectors.learned:LearnedDetector",
 }, group="radversary.reference_free_detectors")
-"""Name to where the detector is written; those that read are bound to a classifier afterwards."""
+"""Name to where the detector is defined; those that need features are bound to a classifier afterwards."""

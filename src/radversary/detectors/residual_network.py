@@ -20,7 +20,7 @@ Source of the last: Ker and Böhme, SPIE 6819, 2008; all three open the networks
 IEEE TIFS 7(3), 2012)."""
 
 REACH: Final = 8.0 * GREY
-"""Residual beyond which more hardly counts, so that a few strong edges do not outweigh faint texture everywhere."""
+"""Scale of the soft limit on residuals, so that a few strong edges do not outweigh faint texture everywhere."""
 
 
 def residuals(grey: Images) -> Tensor:

@@ -1,8 +1,8 @@
-"""The texture of an image as the classifier's early maps see it, against the texture of clean images.
+"""Texture statistics of the classifier's early maps, compared with those of clean images.
 
-Which channels answer together and how strongly is what style transfer rewrites by construction (Gatys, Ecker and Bethge
-2016). Means and deviations over a whole map tell of the anatomy first, though, and that varies more between patients
-than a faint style does; differences between neighbouring places leave the anatomy out.
+Style transfer changes channel correlations and strengths by construction (Gatys, Ecker and Bethge 2016). Means and
+deviations over a whole map mostly depend on the anatomy, which varies more between patients than a faint style does;
+differences between neighbouring places remove the anatomy.
 """
 
 from __future__ import annotations
@@ -88,14 +88,15 @@ class ShallowDetector(ReferenceFreeDetector):
     """Distance of the texture of an image's early maps from that of clean images.
 
     Each stage is a Gaussian with a shrunk covariance; the distances, each divided by the number of its measurements,
-    are added. It learns from clean images as they are and sees no attack; early maps hardly notice harmless handling.
+    are added. It learns from clean images as they are and sees no attack; early maps hardly change under harmless
+    handling.
     Sources: Lee et al., NeurIPS 2018, arXiv:1807.03888 (Mahalanobis in early layers); Sastry and Oore, ICML 2020,
     arXiv:1912.12510 (Gram matrices); Defard et al. 2021, arXiv:2011.08785 (heat maps by place).
 
     Attributes:
         rank: Mixtures of channels whose Gram matrix is looked at too. None by default: on the project's phantoms, 500
-            of them, it added more spread among clean images than sight (at rank 8 the AUROC fell from 0.86 to 0.83 at
-            an opacity of 10 % and hardly elsewhere), but a network with fewer channels may need it.
+            of them, it added spread among clean images rather than detection (at rank 8 the AUROC fell from 0.86 to
+            0.83 at an opacity of 10 % and hardly elsewhere), but a network with fewer channels may need it.
 
     Raises:
         PlanError: ``rank`` below 0.

@@ -1,9 +1,9 @@
-"""How far do the logits move when an image is smoothed a little, and in which direction?
+"""The change of the logits under light smoothing of an image, its size and direction.
 
-A finding survives light smoothing, so the logits of a clean film move little and in ways that clean films teach. A
-perturbation that was computed on the classifier is undone by it in part, and the logits fall back towards the truth
-though the prediction itself may stay. Probabilities hide that move where the classifier is certain, on either side of
-the attack; logits do not.
+A finding survives light smoothing, so the logits of a clean film change little and in directions that clean films
+show. Smoothing undoes part of a perturbation that was computed on the classifier, and the logits move towards the
+true class though the prediction may stay. Probabilities hide that change where the classifier is confident; logits
+do not.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from radversary.imaging.reencoding import ORDINARY
 from radversary.imaging.source import ChangedSource, ChosenSource, ImagesOrSource, source_of
 
 ENOUGH = 700
-"""Clean images that a Gaussian of a few numbers is learned from; more cost passes and change nothing."""
+"""Clean images that the Gaussian is fitted on at most; more cost passes without changing it."""
 
 
 def recompressed(images: Images, quality: int) -> Images:
-    """Return images after JPEG; the gradient passes as if nothing had been compressed.
+    """Return images after JPEG; backwards it is the identity.
 
     What JPEG does has no useful gradient, and an attacker would approximate it in the same way (Athalye et al. 2018,
     arXiv:1802.00420).
@@ -86,7 +86,7 @@ class ShiftDetector(ReferenceFreeDetector):
             raise PlanError(f"quality must be 1 to 100, got {self.quality}")
 
     def views(self) -> tuple[View, ...]:
-        """Return the ways in which an image is seen once more."""
+        """Return the views of an image."""
         broad = (2.0 * self.sigma,) * 2
         return (lambda images: gaussian_blur2d(images, 5, (self.sigma,) * 2, border_type="replicate"),
                 lambda images: bilateral_blur(images, 5, 0.1, broad, border_type="replicate"),

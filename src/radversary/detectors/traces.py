@@ -1,8 +1,8 @@
 """Traces of processing in a film: statistics of its pixels, blocks, spectrum and noise.
 
-A radiograph is smooth anatomy under the noise of its acquisition, and what a painted texture fills first are the smooth
-regions. Averages of energy hide that, since a few sharp edges outweigh all the rest; averages of its logarithm do not.
-Whatever lies below one grey level is counted as one, because files round it and viewers rescale it.
+A radiograph is smooth anatomy with acquisition noise, and an added texture shows first in the smooth regions. Averages
+of energy hide that, since a few sharp edges outweigh all the rest; averages of its logarithm do not. Whatever lies
+below one grey level is counted as one, because files round it and viewers rescale it.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Where work runs and how it shows that it runs: devices, threads, progress."""
+"""Devices, worker processes, progress and cancellation."""

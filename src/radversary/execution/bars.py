@@ -15,10 +15,10 @@ from radversary.execution.work import Progress, Work
 
 
 class Bars(Progress):
-    """One bar for each piece of work under way, on standard error; they go when it is done.
+    """One bar for each running work on standard error, removed when it is done.
 
     Args:
-        cancellation: By which the work is stopped.
+        cancellation: Token that cancels the work.
         console: Where they are drawn; standard error by default.
     """
 
@@ -40,18 +40,18 @@ class Bars(Progress):
         self._bars.start()
 
     def advance(self, work: Work) -> None:
-        """Fill it further."""
+        """Update the bar."""
         self._bars.update(self._tasks[id(work)], completed=work.done)
 
     def end(self, work: Work) -> None:
-        """Take it away."""
+        """Remove the bar."""
         self._bars.remove_task(self._tasks.pop(id(work)))
         if not self._tasks:
             self._bars.stop()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Take the bars away, and draw them again below what was printed."""
+        """Remove the bars while something is printed, and draw them again below it."""
         if not (self._tasks and self.console.is_interactive):  # elsewhere nothing is drawn before the end
             yield
             return

@@ -8,7 +8,7 @@ from radversary.core.errors import CancelledError
 
 
 class Cancellation:
-    """A token by which one thread asks another's work to stop.
+    """A token by which one thread cancels another's work.
 
     Example:
         >>> token = Cancellation()
@@ -21,19 +21,19 @@ class Cancellation:
         self._event = threading.Event()
 
     def cancel(self) -> None:
-        """Ask the work to stop; it does so before its next item."""
+        """Request cancellation; the work stops before its next item."""
         self._event.set()
 
     @property
     def cancelled(self) -> bool:
-        """Whether it was asked to."""
+        """Whether cancellation was requested."""
         return self._event.is_set()
 
     def check(self) -> None:
-        """Stop the work that calls this, where it was asked to.
+        """Raise an error where cancellation was requested.
 
         Raises:
-            CancelledError: It was.
+            CancelledError: It was requested.
         """
         if self.cancelled:
             raise CancelledError("stopped on request; the same call goes on where this one was")

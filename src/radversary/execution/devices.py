@@ -39,7 +39,7 @@ def select_device(name: str = "auto") -> torch.device:
 
 
 def repeatable() -> None:
-    """Have CUDA compute alike each time, in float32 as the CPU does; for the whole process."""
+    """Set CUDA to deterministic kernels and full float32 for the whole process."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
 

@@ -1,7 +1,7 @@
-"""How long work says how far it is, and how it learns that it shall stop.
+"""Progress reporting and cancellation of long work.
 
-Work goes through :func:`track` or :func:`working`; whoever starts it chooses with :func:`reporting` who is told: bars
-in a terminal, plain lines where there is none, a service's own function. Work itself prints nothing.
+Work goes through :func:`track` or :func:`working`; the caller chooses with :func:`reporting` where
+progress goes: bars in a terminal, plain lines elsewhere, or a service's own function. Work itself prints nothing.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _current: ContextVar[Progress | None] = ContextVar("progress", default=None)
 
 
 def current() -> Progress:
-    """Return who is told of work that begins now: who :func:`reporting` named, else the terminal or plain lines."""
+    """Return the active :class:`Progress`: that of :func:`reporting`, else bars or plain lines."""
     chosen = _current.get()
     return console_progress() if chosen is None else chosen
 
 
 @contextmanager
 def reporting(progress: Progress | None) -> Iterator[Progress]:
-    """Have the work inside tell ``progress``; None leaves it to who was told before.
+    """Report the progress of the work inside to ``progress``; None keeps the active one.
 
     Yields:
-        Who is told.
+        The active progress.
     """
     chosen = current() if progress is None else progress
     token = _current.set(chosen)
@@ -42,11 +42,11 @@ def reporting(progress: Progress | None) -> Iterator[Progress]:
 
 
 def reported(items: Generator[Item, None, None], progress: Progress | None) -> Iterator[Item]:
-    """Yield items whose making tells ``progress``; what is done with them in between tells whom it told before.
+    """Yield items whose making reports to ``progress``; the work of the caller in between reports as before.
 
     Args:
         items: What makes them.
-        progress: Who is told; None leaves it to who was told before.
+        progress: Where progress goes; None keeps the active one.
 
     Yields:
         The items.
@@ -63,14 +63,14 @@ def reported(items: Generator[Item, None, None], progress: Progress | None) -> I
 
 @contextmanager
 def working(description: str, *, total: int | None = None) -> Iterator[Callable[[], None]]:
-    """Tell of work that is no loop.
+    """Report the progress of work that is not a loop.
 
     Args:
         description: What is being done, in a few words.
         total: Items, where they are known.
 
     Yields:
-        What to call after each item, and often enough that a request to stop is heard.
+        A function to call after each item; it also checks for cancellation.
 
     Raises:
         CancelledError: It was asked to stop.
@@ -91,7 +91,7 @@ def working(description: str, *, total: int | None = None) -> Iterator[Callable[
 
 
 def track(items: Iterable[Item], description: str, *, total: int | None = None) -> Iterator[Item]:
-    """Yield items and tell how many are done.
+    """Yield items and report how many are done.
 
     Args:
         items: What to go through.
@@ -116,10 +116,10 @@ def track(items: Iterable[Item], description: str, *, total: int | None = None) 
 
 
 def check_cancelled() -> None:
-    """Stop here where the work was asked to stop.
+    """Raise an error where cancellation was requested.
 
     Raises:
-        CancelledError: It was.
+        CancelledError: It was requested.
     """
     chosen = _current.get()
     if chosen is not None:

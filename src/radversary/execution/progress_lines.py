@@ -1,4 +1,4 @@
-"""Progress as plain lines, where there is no terminal: at the start, at the end, and every few seconds between."""
+"""Progress as plain lines for pipes and logs: at the start, at the end, and every few seconds between."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from radversary.execution.cancellation import Cancellation
 from radversary.execution.work import Progress, Work
 
 PATIENCE: Final = 10.0
-"""Seconds without a word after which a plain line is written."""
+"""Seconds without output after which a line is written."""
 
 
 class Lines(Progress):
@@ -20,8 +20,8 @@ class Lines(Progress):
 
     Args:
         stream: Where they go; standard error by default.
-        cancellation: By which the work is stopped.
-        patience: Seconds without a word after which one is written.
+        cancellation: Token that cancels the work.
+        patience: Seconds without output after which a line is written.
     """
 
     def __init__(self, stream: IO[str] | None = None, cancellation: Cancellation | None = None, *,
@@ -37,7 +37,7 @@ class Lines(Progress):
             self._say(line)
 
     def begin(self, work: Work) -> None:
-        """Watch the work; a thread speaks for it while it is silent."""
+        """Add a work and start the thread that writes lines while there is no other output."""
         with self._lock:
             self._works.append(work)
             if len(self._works) == 1:
@@ -45,7 +45,7 @@ class Lines(Progress):
                 threading.Thread(target=self._watch, args=(self._ended,), daemon=True).start()
 
     def end(self, work: Work) -> None:
-        """Watch it no longer."""
+        """Remove the work; the thread ends with the last one."""
         with self._lock:
             self._works = [other for other in self._works if other is not work]
             if not self._works:

@@ -1,4 +1,4 @@
-"""One piece of work under way, and the one who is told of it."""
+"""A running work and the receivers of its progress."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from radversary.execution.cancellation import Cancellation
 
 @dataclass
 class Work:
-    """One piece of work under way.
+    """A running work.
 
     Attributes:
         description: What is being done, in a few words.
-        total: Items in all; None where nobody knows.
+        total: Items in all; None where unknown.
         done: Items done.
         started: When it began, by :func:`time.monotonic`.
     """
@@ -33,42 +33,42 @@ class Work:
 
     @property
     def left(self) -> float | None:
-        """Seconds that are left at the pace so far; None where nothing is known of it."""
+        """Estimated seconds left at the average rate so far; None where unknown."""
         if not self.total or not self.done:
             return None
         return self.elapsed / self.done * (self.total - self.done)
 
 
 class Progress:
-    """Who is told of work; this one tells nobody.
+    """Receives the progress of work; this base class ignores it.
 
     Args:
-        cancellation: By which the work is stopped.
+        cancellation: Token that cancels the work.
     """
 
     def __init__(self, cancellation: Cancellation | None = None) -> None:
         self.cancellation = cancellation or Cancellation()
 
     def announce(self, line: str) -> None:
-        """Say that a step begins."""
+        """Receive the start of a step."""
 
     def begin(self, work: Work) -> None:
-        """Take note of work that begins."""
+        """Receive the start of a work."""
 
     def advance(self, work: Work) -> None:
-        """Take note of an item done."""
+        """Receive that an item is done."""
 
     def end(self, work: Work) -> None:
-        """Take note of work that has ended or was left."""
+        """Receive the end of a work, finished or not."""
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Keep out of the way while something else is printed."""
+        """Suspend output while something else is printed."""
         yield
 
 
 class Relay(Progress):
-    """Hands each change to a function, such as a service's.
+    """Calls a function at each change, such as a service's.
 
     Args:
         tell: Called with the work at its beginning, after each item and at its end.

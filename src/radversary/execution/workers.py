@@ -1,4 +1,4 @@
-"""Tasks shared out among processes of this machine, with progress, cancellation and one sentence where one dies."""
+"""A pool of worker processes with progress, cancellation, and one sentence where a worker dies."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Given = TypeVar("Given", contravariant=True)
 Made = TypeVar("Made", covariant=True)
 
 PATIENCE: Final = 0.2
-"""Seconds after which a request to stop is heard while workers are busy."""
+"""Seconds between checks for cancellation while workers are busy."""
 
 
 class Job(Protocol[Given, Made]):
-    """What any process can take part in: picklable, and opened once in each."""
+    """A job that worker processes can open: picklable, opened once in each."""
 
     def open(self) -> Callable[[Given], Made]:
         """Build what the tasks need and return the function that does one."""
@@ -43,7 +43,7 @@ def cores() -> int:
 
 
 def check_workers(workers: int) -> None:
-    """Refuse a number of workers that cannot be.
+    """Refuse a number of workers below 1.
 
     Raises:
         PlanError: Below 1.
@@ -95,7 +95,7 @@ def in_workers(job: Job[Task, Result], tasks: Sequence[Task], description: str, 
 
 
 def _as_they_end(waiting: set[Future[Any]]) -> Iterator[Future[Any]]:
-    """Yield futures as they end, and hear a request to stop meanwhile."""
+    """Yield futures as they end, checking for cancellation meanwhile."""
     while waiting:
         ended, waiting = wait(waiting, timeout=PATIENCE, return_when=FIRST_COMPLETED)
         current().cancellation.check()
@@ -113,7 +113,7 @@ def _one_sentence() -> Iterator[None]:
 
 
 class _Asked(Cancellation):
-    """Hears in a worker what the process that started it was asked.
+    """Checks for cancellation in a worker process.
 
     Args:
         stop: Set when the work shall stop.
@@ -135,7 +135,7 @@ _PROGRESS = Progress()
 
 
 def _start(job: Job[Any, Any], stop: Event, threads: int) -> None:
-    """Make a process a worker; the job is opened by its first task, whose error reaches whoever waits for it."""
+    """Initialise a worker process; its first task opens the job, so that errors reach the caller."""
     global _JOB, _PROGRESS
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; who started this asks it to stop
     threading.Thread(target=_end_with_parent, daemon=True).start()

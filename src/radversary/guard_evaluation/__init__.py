@@ -1,1 +1,1 @@
-"""How well a guard notices attacks, what it costs, and what remains when the attacker knows it."""
+"""Evaluation of a guard: detection of attacks, false alarms, and attackers who know the detectors."""

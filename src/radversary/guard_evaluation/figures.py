@@ -1,4 +1,4 @@
-"""From what a guard said to figures: each with n and a patient-level interval."""
+"""From a guard's scores and verdicts to figures, each with n and a patient-level interval."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BINS = 24
 
 def tpr_draws(clean: Floats, suspect: Floats, clean_weights: Floats, suspect_weights: Floats,
                   false_alarms: Sequence[float]) -> Floats:
-    """Return the share of suspect images noticed at some false-alarm rates, under each weighting of the images.
+    """Return detection rates at some false-alarm rates, under each weighting of the images.
 
     The threshold is read off the clean images anew under each weighting, as
     :func:`radversary.metrics.detection.detection_rate` reads it off all of them, so that its chance is in the interval.
@@ -93,7 +93,7 @@ class Judge:
                               seed=self.context.plan.seed)
 
     def tpr_at_fpr(self, suspect: pd.DataFrame, false_alarms: Sequence[float]) -> list[Estimate]:
-        """Estimate the share noticed at some false-alarm rates, patients on both sides drawn on both together."""
+        """Estimate detection rates at some false-alarm rates; a patient on both sides is drawn on both together."""
         low, high = self.clean["anomaly_score"].to_numpy(), suspect["anomaly_score"].to_numpy()
         drawn = patient_draws([*self.clean["patient_id"], *suspect["patient_id"]], draws=self.context.plan.bootstrap,
                               seed=self.context.plan.seed)
@@ -103,7 +103,7 @@ class Judge:
         return [share(float(rate[0]), rate[1:], n=len(high), patients=people) for rate in found.T]
 
     def outcome(self, rows: pd.DataFrame) -> Outcome:
-        """Return how images end."""
+        """Return the shares of accepted and flagged images."""
         alarm, right = rows["alarm"].to_numpy(), (rows["predicted"] == rows["label"]).to_numpy()
         return Outcome(correct_accepted=self.share(right & ~alarm, rows), flagged=self.share(alarm, rows),
                        wrong_accepted=self.share(~right & ~alarm, rows))
@@ -130,15 +130,15 @@ class Judge:
             alerts=self.alerts(suspect), histogram=self.histogram(suspect))
 
     def flipped(self, suspect: pd.DataFrame) -> NDArray[np.bool_]:
-        """Return which images are read otherwise than the same image clean and re-encoded."""
+        """Return which images get another prediction than the same image clean and re-encoded."""
         return np.asarray(suspect["predicted"].to_numpy() != _before(self.clean, suspect))
 
     def flipped_direct(self, suspect: pd.DataFrame) -> NDArray[np.bool_]:
-        """Return which images, not re-encoded, are read otherwise than the same image as it is stored."""
+        """Return which images, not re-encoded, get another prediction than the same image as stored."""
         return np.asarray(suspect["predicted_direct"].to_numpy() != _before(self.stored, suspect))
 
     def alerts(self, suspect: pd.DataFrame) -> Alerts:
-        """Return what a day brings at the plan's prevalence."""
+        """Return the expected alarms of a day at the plan's prevalence."""
         return alerts(self.share(suspect["alarm"], suspect), self.share(self.clean["alarm"], self.clean),
                       prevalence=self.context.plan.prevalence, studies=self.context.plan.studies)
 
@@ -154,7 +154,7 @@ class Judge:
 
 
 def _before(clean: pd.DataFrame, suspect: pd.DataFrame) -> NDArray[np.object_]:
-    """Return what was read in the clean images of suspect ones."""
+    """Return the predictions of the clean images of suspect ones."""
     return np.asarray(clean.set_index("image_id")["predicted"].loc[suspect["image_id"]].to_numpy(), dtype=object)
 
 

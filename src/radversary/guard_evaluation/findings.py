@@ -23,13 +23,13 @@ from radversary.metrics.paired import paired_test
 
 
 def target_of(condition: Condition) -> str:
-    """Return whom an attack is made on, in words."""
+    """Return the target of an attack in words."""
     adaptive = condition.knowledge == AttackerKnowledge.ADAPTIVE
     return "the classifier and its detectors" if adaptive else "the classifier"
 
 
 def outcomes_of(context: GuardEvaluationContext, frame: pd.DataFrame) -> tuple[OutcomeSummary, ...]:
-    """Return what each attack reached and cost, in the order of the conditions.
+    """Return success, distance and costs of each attack, in the order of the conditions.
 
     Args:
         context: What was run.

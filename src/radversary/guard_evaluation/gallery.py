@@ -1,4 +1,4 @@
-"""The gallery of a guard's mistakes: attacks that it missed, and clean films that it stopped."""
+"""The gallery of a guard's mistakes: missed attacks and false alarms."""
 
 from __future__ import annotations
 
@@ -28,9 +28,8 @@ FOLDER = Path("figures") / "guard-evaluation"
 def render_mistakes(context: GuardEvaluationContext, frame: pd.DataFrame, out: Path) -> tuple[GuardGalleryImage, ...]:
     """Draw the gallery: missed attacks, then false alarms, as many of each as the plan asks for.
 
-    Attacks take turns; each shows what evaded detection most easily, of the images that it made be read wrongly where
-    there are any, at its greatest strength. False alarms are those on re-encoded clean images, the most
-    suspicious first.
+    Attacks take turns; each shows the images that evaded detection by the widest margin at its greatest strength,
+    misclassified ones first. False alarms are those on re-encoded clean images, the most suspicious first.
     """
     judge = Judge.of(context, frame)
     missed = [row for turn in zip_longest(*_missed(judge, frame)) for row in turn if row is not None]

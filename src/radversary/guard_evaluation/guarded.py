@@ -1,7 +1,7 @@
-"""A guarded classifier as a victim: what an attacker who knows the detectors can follow by gradient.
+"""A guarded classifier as a victim, with gradients through the detectors.
 
-The guard's verdict counts clean scores, so it has no slope. Here each count is drawn as a line that never lies below
-it, and the lines are combined as the guard combines p-values.
+The guard's p-values count clean scores and have no gradient. Here each count is interpolated by a line that never
+lies below it, and the lines are combined as the guard combines p-values.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from radversary.screening.guard import Guard
 from radversary.storage.files import sha256_json
 
 HAIR = 1e-9
-"""What is added to each excess, so that rounding turns no alarm into a pass."""
+"""Added to each excess, so that rounding turns no alarm into a pass."""
 
 
 def fisher_within_tippett_across(neg_log_p: Tensor, kinds: Sequence[str]) -> Tensor:
@@ -89,7 +89,7 @@ class NegLogP:
 
 
 class GuardedClassifier(Classifier):
-    """A classifier with its guard, to be attacked by who knows both.
+    """A classifier with its guard, for adaptive attacks.
 
     It satisfies :class:`radversary.attacks.guarded_victim.GuardedVictim`. An excess of 0 or less means no alarm,
     without exception; a positive one may still pass by less than one clean score of each detector.
@@ -136,7 +136,7 @@ class GuardedClassifier(Classifier):
 
     @property
     def device(self) -> torch.device:
-        """Where the classifier computes; detectors do where the images are."""
+        """The classifier's device; detectors compute where the images are."""
         return self.guard.classifier.device
 
     def logits(self, images: Images) -> Tensor:

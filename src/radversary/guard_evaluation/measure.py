@@ -1,4 +1,4 @@
-"""What a guard says of each test image: clean, harmlessly changed, attacked; kept on disk as it goes."""
+"""A guard's scores and verdicts of each test image, clean, harmlessly changed or attacked, cached on disk."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Sent(NamedTuple):
     Attributes:
         strength: The strength; 0 where the label is no attack's.
         images: As they are sent, (N, C or 3, H, W).
-        reencoded: As the guard meets them before they are saved.
+        reencoded: After the harmless re-encoding, before they are saved.
         costs: What the attack reached and cost, one row an image with the columns :data:`COSTS`; all missing where the
             label is no attack's.
     """
@@ -91,7 +91,7 @@ def attacked_target(context: GuardEvaluationContext, label: str, target: Classif
 
 def attacked_batches(context: GuardEvaluationContext, label: str, rows: np.ndarray,
                      strengths: tuple[float, ...] | None = None) -> Iterator[Sent]:
-    """Yield some test images as they are sent under one label, and as the guard meets them before they are saved.
+    """Yield some test images under one label, as sent and re-encoded, before they are saved.
 
     Clean and attacked images are re-encoded in a way drawn for each image and label; harmless changes are not, for
     they are such ways themselves.
@@ -120,7 +120,7 @@ def attacked_batches(context: GuardEvaluationContext, label: str, rows: np.ndarr
 
 
 def judged(context: GuardEvaluationContext, label: str, rows: np.ndarray) -> pd.DataFrame:
-    """Show the guard some test images under one label.
+    """Measure some test images under one label with the guard.
 
     Returns:
         One row an image and strength: what it is, the prediction, the anomaly score, its p-value, the alarm, each
@@ -144,7 +144,7 @@ def _judged(context: GuardEvaluationContext, label: str, rows: np.ndarray, sent:
 
 def _looked_at(context: GuardEvaluationContext, label: str, strength: float, rows: np.ndarray,
                images: Images) -> pd.DataFrame:
-    # Re-encoding leaves 8 bits on either side; what was promised for films as they are stored is checked on those.
+    # Re-encoding leaves 8 bits; the promise holds for films as stored and is checked on those.
     seen, sizes = filed(images, context.images.depths(rows) if label == STORED else 8)
     look, groups, classes = context.guard.look(seen), context.groups_of(rows), context.images.classes
     fusion, own = context.guard.calibrated(), context.images
@@ -167,7 +167,7 @@ def kind_of(label: str) -> str:
 
 
 def measured(context: GuardEvaluationContext, out: Path) -> pd.DataFrame:
-    """Return what the guard says of everything, from disk as far as it is known.
+    """Return the guard's scores and verdicts of all test images, from disk where cached.
 
     Each label is a unit of work in a hidden folder, named by what it depends on (see
     :mod:`radversary.guard_evaluation.units`). ``scores.parquet`` holds all of them but for what attacks cost, which is

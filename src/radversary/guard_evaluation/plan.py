@@ -1,4 +1,4 @@
-"""What an evaluation of a guard shall do."""
+"""The plan of a guard evaluation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from radversary.storage.documents import Seed
 from radversary.storage.plans import Plan
 
 EVASIVE: Final = "evasive-"
-"""How the names of attacks begin that look at the detectors as well as at the classifier."""
+"""Prefix of the names of attacks that use the detectors as well as the classifier."""
 
 KNOWLEDGE: Final = (AttackerKnowledge.OBLIVIOUS, AttackerKnowledge.ADAPTIVE)
 """What an attacker of a guard may know: the classifier at most, or the detectors too."""
@@ -76,7 +76,7 @@ def knowledge_of(attack: AttackPlan) -> AttackerKnowledge:
 
 
 def _refuse_misfit(attack: AttackPlan) -> None:
-    """Refuse what only an audit of defences has.
+    """Refuse keys that only an audit of defences has.
 
     Raises:
         ValueError: A surrogate, defences, or knowledge that an attacker of a guard cannot have.

@@ -1,4 +1,4 @@
-"""Whether the promise was kept on clean test images, and what a reader of the figures must be told."""
+"""False-alarm rates on clean test images beside their bounds, and warnings on the figures."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _promise(kind: str, rate: CleanRate) -> Promise:
 
 
 def levels(context: GuardEvaluationContext, frame: pd.DataFrame) -> Levels:
-    """Return how the p-values of clean test images are spread: none too small, or the promise is broken."""
+    """Return the distribution of the p-values of clean test images."""
     rows = frame[frame["attack"] == STORED]
     one = rows.iloc[one_image_a_patient(rows["anomaly_score"].to_numpy(), rows["patient_id"].tolist(),
                                         seed=context.plan.seed)]

@@ -1,7 +1,4 @@
-"""What an evaluation of a guard found, as one typed document: guard-evaluation.json.
-
-The page draws it and computes nothing.
-"""
+"""The result of a guard evaluation, as one typed document: guard-evaluation.json."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ def find_result(folder: Path) -> Path | None:
 
 
 class GuardEvaluationResult(ResultDocument):
-    """Everything an evaluation of a guard found.
+    """The result of a guard evaluation.
 
     Attributes:
         name: The run's name.
@@ -50,7 +47,7 @@ class GuardEvaluationResult(ResultDocument):
         gallery: The gallery.
         warnings: Sentences a reader must see.
         provenance: Hashes and versions.
-        outcomes: What each attack reached and cost; empty in results of earlier versions.
+        outcomes: Success, distance and costs of each attack; empty in results of earlier versions.
         findings: Signs that an attack was too weak; empty where there is none, and in results of earlier versions.
     """
 

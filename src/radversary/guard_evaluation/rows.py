@@ -35,12 +35,12 @@ class Band(Record):
 
 
 class Outcome(Record):
-    """How images end where classifier and guard are one system; the three shares sum to 1.
+    """Shares of images by outcome, with classifier and guard as one system; they sum to 1.
 
     Attributes:
-        correct_accepted: Read rightly, no alarm.
-        flagged: An alarm: a person looks, whatever was read.
-        wrong_accepted: Read wrongly, no alarm: the harm.
+        correct_accepted: Predicted correctly, no alarm.
+        flagged: An alarm, whatever the prediction: for review by a person.
+        wrong_accepted: Predicted incorrectly, no alarm: the harm.
     """
 
     correct_accepted: Estimate
@@ -49,7 +49,7 @@ class Outcome(Record):
 
 
 class Alerts(Record):
-    """What a day brings at an assumed prevalence.
+    """Expected alarms of a day at an assumed prevalence.
 
     Attributes:
         true: Alarms on attacked studies a day.
@@ -66,13 +66,13 @@ class Alerts(Record):
 
 
 class GuardEvaluationRow(Record):
-    """One attack at one strength, met by the guard.
+    """One attack at one strength, measured with the guard.
 
     Attributes:
         condition: The attack; its knowledge level says whether it knows the detectors.
         auroc: Area under the curve of the anomaly score against re-encoded clean images.
         detectors: The same for each detector alone.
-        floors: The same for plain facts of the file; far from 0.5 on either side, that fact alone tells.
+        floors: The same for plain facts of the file; far from 0.5, that fact alone separates the images.
         tpr_at_fpr_1: True-positive rate at a false-positive rate of 1 % on the clean test images, read off the curve.
         tpr_at_fpr_5: The same at 5 %.
         alarms: Share that raises an alarm at the guard's calibrated threshold.
@@ -83,8 +83,8 @@ class GuardEvaluationRow(Record):
         undetected_success_rate: Share of all images that are flipped and raise no alarm.
         undetected_success_rate_direct: The same where the attacked image reaches the guard as it was made, not
             re-encoded: what an attacker near the guard gets, who knows that no one re-encodes.
-        outcome: How the images end.
-        alerts: What a day brings.
+        outcome: Shares of the images by outcome.
+        alerts: Expected alarms of a day.
         curve: The curve of the anomaly score.
         histogram: Clean and attacked images by minus the decimal logarithm of the p-value.
     """
@@ -114,7 +114,7 @@ class HarmlessRow(Record):
     Attributes:
         name: The change; ``clean`` is the re-encoding that attacked images went through as well.
         alarms: Share that raises an alarm: false alarms all.
-        outcome: How they end.
+        outcome: Their shares by outcome.
     """
 
     name: str
@@ -123,7 +123,7 @@ class HarmlessRow(Record):
 
 
 class Promise(Record):
-    """A false-alarm rate as promised and as it came, on clean test images as they are stored.
+    """A false-alarm rate on clean test images as stored, with its bound.
 
     Attributes:
         kind: ``all``, ``group`` (calibrated by itself or pooled) or what the subgroup is of, such as ``sex``: those
@@ -147,7 +147,7 @@ class Promise(Record):
 
 
 class Levels(Record):
-    """How p-values of clean test images are spread, one image a patient.
+    """Distribution of the p-values of clean test images, one image a patient.
 
     Attributes:
         expected: Levels, rising.
@@ -174,8 +174,8 @@ class GuardGalleryImage(Record):
         condition: What was done to it; ``clean`` for a false alarm.
         p_value: The guard's.
         cue: The detector that suspected most, and what that means.
-        said: What was read in the clean image.
-        said_now: What was read in this one.
+        said: Prediction of the clean image.
+        said_now: Prediction of this one.
         original: PNG of the clean image, path relative to the folder; likewise the others.
         shown: What the guard saw.
         heat: The same under the heat map of the detector that can tell where; None where none can.

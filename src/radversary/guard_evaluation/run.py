@@ -1,7 +1,7 @@
 """Evaluates a guard on attacked, harmlessly changed and clean test images, without the originals of any.
 
-Clean and attacked images alike are re-encoded in a harmless way drawn for each, saved as PNG and loaded; what tells
-them apart then is the attack. Stopped at any moment, it goes on where it was and ends with the same bytes.
+Clean and attacked images alike are re-encoded in a harmless way drawn for each, saved as PNG and loaded; so that they
+differ by the attack only. Stopped at any moment, it goes on where it was and ends with the same bytes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from radversary.storage.plans import plan_text
 
 def evaluate_guard(plan: GuardEvaluationPlan, guard: Guard, images: PreparedImages, out: Path, *,
                    progress: Progress | None = None) -> GuardEvaluationResult:
-    """Attack the test images, show them to the guard and say how well it detects them.
+    """Attack the test images and measure how well the guard detects them.
 
     The folder gets ``guard-evaluation-plan.yaml``, ``scores.parquet`` (one row an image × condition),
     ``guard-evaluation.json`` and the gallery under ``figures/guard-evaluation/``; what is measured is kept in
@@ -48,7 +48,7 @@ def evaluate_guard(plan: GuardEvaluationPlan, guard: Guard, images: PreparedImag
         guard: A calibrated guard; its patients must not be among the test patients.
         images: The prepared images, with a test part.
         out: The folder.
-        progress: Who is told how far it is, and may stop it.
+        progress: Receives the progress of the work, and can cancel it.
 
     Returns:
         The result, also in ``guard-evaluation.json``.
@@ -57,7 +57,7 @@ def evaluate_guard(plan: GuardEvaluationPlan, guard: Guard, images: PreparedImag
         CancelledError: It was stopped; run again, it goes on.
         InputError: Plan, guard and images do not fit each other.
         BusyError: Another process writes the folder.
-        StorageError: The disk refused; run again to go on.
+        StorageError: Writing failed; run again to go on.
     """
     context = prepare_guard_evaluation(plan, guard, images)
     refuse_ungrouped(context)

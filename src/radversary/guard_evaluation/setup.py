@@ -1,4 +1,4 @@
-"""All that a guard is shown, built and checked before anything runs."""
+"""Guard, attacks and test images of an evaluation, built and checked before anything runs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CLEAN, IDENTITY = "clean", "identity"
 
 @dataclass(frozen=True, eq=False)
 class GuardEvaluationContext:
-    """A guard and all that it is shown.
+    """A guard, and the attacks and test images of its evaluation.
 
     Attributes:
         plan: What to do.

@@ -1,4 +1,4 @@
-"""What is measured of test images under one label, kept on disk image by image.
+"""Measurements of test images under one label, cached on disk image by image.
 
 A unit is a label on a guard: rows of images are added to it as they are measured, so that other attacks in the plan,
 more images or another batch size repeat nothing that is known. Nothing that an earlier plan measured is removed.
@@ -23,7 +23,7 @@ from radversary.storage.hashes import component_hash
 from radversary.storage.results import ResultCache
 
 FORMAT: Final = 5
-"""Raised whenever what is measured of an image changes: older measurements are not taken for new ones."""
+"""Version of the measurements; raised when they change, so that older ones are not used."""
 
 
 def unit_key(context: GuardEvaluationContext, judge: str, label: str) -> str:
@@ -33,7 +33,7 @@ def unit_key(context: GuardEvaluationContext, judge: str, label: str) -> str:
 
     Args:
         context: What is run.
-        judge: Hash of who looks at the images, such as :func:`radversary.guard_evaluation.setup.guard_sha256`.
+        judge: Hash of what scores the images, such as :func:`radversary.guard_evaluation.setup.guard_sha256`.
         label: An attack's label, ``clean`` or the name of a harmless change; with the seed it fixes random choices.
     """
     planned = context.attacks.get(label)
@@ -50,14 +50,14 @@ def item_hashes(context: GuardEvaluationContext, rows: np.ndarray) -> list[str]:
 
 def measured_units(context: GuardEvaluationContext, keys: Mapping[str, str], folder: Path,
                    measure: Callable[[str, np.ndarray], pd.DataFrame], *, description: str) -> pd.DataFrame:
-    """Measure what is not known yet, and return all that the plan asks for.
+    """Measure what is not cached yet, and return all that the plan asks for.
 
     Args:
         context: What is run.
         keys: Label to its :func:`unit_key`, in the order of the result.
         folder: Where finished work is kept.
         measure: Takes a label and some rows of the prepared images, and returns one row an image and strength.
-        description: What is done, for people who wait.
+        description: What is done, for the progress bar.
 
     Returns:
         What ``measure`` returned and ``row``, by label, strength and row.
@@ -72,12 +72,12 @@ def measured_units(context: GuardEvaluationContext, keys: Mapping[str, str], fol
 
 
 def labels_of(context: GuardEvaluationContext) -> tuple[str, ...]:
-    """Return what a guard is shown: clean images, harmless changes, attacks."""
+    """Return the labels that a guard is evaluated on: clean images, harmless changes, attacks."""
     return (CLEAN, *HARMLESS, *context.attacks)
 
 
 def rows_of(context: GuardEvaluationContext, label: str) -> np.ndarray:
-    """Return the rows that are shown under a label."""
+    """Return the rows that are measured under a label."""
     return context.attacks[label].rows_for(context.rows) if label in context.attacks else context.rows
 
 

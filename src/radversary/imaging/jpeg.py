@@ -1,4 +1,4 @@
-"""JPEG compression: the real codec, and an approximation with gradients for adaptive attacks (BPDA)."""
+"""JPEG compression: libjpeg's codec, and differentiable JPEG for adaptive attacks (BPDA)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def jpeg(images: Images, *, quality: int = 75) -> Images:
     return torch.stack([_through_file(image, quality) for image in images]).to(images)
 
 
-def jpeg_differentiable(images: Images, *, quality: int = 75) -> Images:
+def differentiable_jpeg(images: Images, *, quality: int = 75) -> Images:
     """Compress and decompress by kornia's differentiable codec, close to :func:`jpeg` and with a gradient.
 
     Source: Reich et al., "Differentiable JPEG: the devil is in the details", WACV 2024, arXiv:2309.06978.

@@ -1,4 +1,4 @@
-"""Harmless ways in which a film is handled before anyone looks at it: what no detector may take for an attack."""
+"""Harmless re-encodings of films (bit depth, JPEG, resampling), which no detector may take for an attack."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HANDLINGS: Final[Mapping[str, Callable[[Images], Images]]] = {
 
 
 def reencodings(images: Images) -> dict[str, Images]:
-    """Return images as harmless handling leaves them: what a detector must not take for an attack.
+    """Return images after each harmless re-encoding, which a detector must not take for an attack.
 
     Args:
         images: Clean images, (N, C, H, W) in [0, 1], sides of 2 pixels at least.
@@ -56,11 +56,11 @@ ORDINARY: Final[Mapping[str, Callable[[Images], Images]]] = {
     "untouched": lambda images: images, **HANDLINGS, "jpeg-80": lambda images: jpeg(images, quality=80), "zoom": zoomed}
 """The ways in which a clean image may come, by name: as it is, by the harmless handlings, and by two coarser ones.
 
-The coarser two are there because what lies between two handlings known is tolerated too, and what lies beyond is not.
+The coarser two widen the range that is tolerated: detectors tolerate what lies between two known handlings.
 """
 
 STORED: Final = "as stored"
-"""The change that changes nothing, not even the encoding: what a false-alarm rate was promised for."""
+"""Name of the unchanged image as stored, for which the false-alarm rate is promised."""
 
 
 def reduced(images: Images) -> Images:

@@ -1,4 +1,4 @@
-"""Images that are read a few at a time, so that nobody holds all of them: a tensor, prepared rows, files on disk."""
+"""Sources of images that are read in batches: a tensor, prepared rows, files on disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from radversary.core.types import Images, check_images
 
 BATCH = 32
-"""Images read and looked at together, so that memory does not grow with their number."""
+"""Images of a batch, so that memory does not grow with their number."""
 
 
 class ImageSource(Protocol):
@@ -35,7 +35,7 @@ class ImageSource(Protocol):
 
 
 ImagesOrSource: TypeAlias = Images | ImageSource
-"""What is learned from: images in memory, or a source of them."""
+"""Training images: in memory, or a source of them."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,9 @@
-"""Intervals by resampling patients, never images: two films of one patient are not two observations.
+"""Bootstrap intervals by resampling patients, since films of one patient are not independent.
 
 Every figure's 95 % interval is the percentile interval of the patient-level (cluster) bootstrap (Efron and Tibshirani,
 "An Introduction to the Bootstrap", 1993; Field and Welsh, JRSS B 69(3), 2007, doi:10.1111/j.1467-9868.2007.00593.x).
-Where all draws agree, as with 0 or 100 % or a single patient, the bootstrap has nothing to say; there the interval of
-a proportion is Clopper and Pearson's (Biometrika 26(4), 1934) on the number of patients, so none has zero width.
+Where all draws agree, as with 0 or 100 % or a single patient, the bootstrap interval has zero width; there the interval
+of a proportion is Clopper and Pearson's (Biometrika 26(4), 1934) on the number of patients, so none has zero width.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How well a classifier reads, each figure with a patient-level interval."""
+"""Classification metrics, each with a patient-level interval."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Figures(NamedTuple):
 
 
 def figures(confusion: Floats) -> Figures:
-    """Read accuracy, precision, recall and F1 off confusion matrices.
+    """Compute accuracy, precision, recall and F1 from confusion matrices.
 
     Args:
         confusion: (..., K, K) counts or weights; rows are true classes, columns predictions.
@@ -55,8 +55,8 @@ def performance(labels: ArrayLike, probabilities: ArrayLike | None, *, decisions
     """Judge predictions on one set of images.
 
     The figures equal scikit-learn's ``classification_report(zero_division=0)`` and
-    ``roc_auc_score(multi_class="ovr", average="macro")``. A draw that lost all images of a class says nothing of that
-    class, nor of the averages and the area, and is left out of their intervals.
+    ``roc_auc_score(multi_class="ovr", average="macro")``. A draw without images of a class is left out of the intervals
+    of that class, of the averages and of the area.
 
     Args:
         labels: (N,) true class indices.

@@ -1,4 +1,4 @@
-"""How well scores tell manipulated images from clean ones.
+"""Detection metrics of scores of clean and manipulated images.
 
 Higher means more suspicious; a score above the threshold raises an alarm, one equal to it does not.
 """
@@ -120,7 +120,7 @@ def rate_above(scores: ArrayLike, threshold: float, patients: Sequence[str], *, 
 def detection_rate(clean_scores: ArrayLike, suspect_scores: ArrayLike, *, false_alarms: float) -> float:
     """Return the share of suspect images found at a false-alarm rate on these clean images.
 
-    It reads one point off the curve; a threshold for later use is calibrated on other images
+    It is one point of the curve; a threshold for later use is calibrated on other images
     (:func:`radversary.calibration.thresholds.calibrated_threshold`).
 
     Args:

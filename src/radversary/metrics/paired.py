@@ -16,14 +16,14 @@ from radversary.metrics.performance import PairedTest
 
 def paired_test(right_before: ArrayLike, right_after: ArrayLike, *, patients: Sequence[str], draws: int = 2000,
                 seed: int = 0) -> PairedTest:
-    """Compare two readings of the same images.
+    """Compare two sets of predictions of the same images.
 
-    The interval resamples patients, both readings together. The p-value is McNemar's exact test on images
-    (Psychometrika 12(2), 1947, doi:10.1007/BF02295996); it takes images as independent, so believe the interval where
+    The interval resamples patients, both sets together. The p-value is McNemar's exact test on images
+    (Psychometrika 12(2), 1947, doi:10.1007/BF02295996); it takes images as independent, so prefer the interval where
     patients have several.
 
     Args:
-        right_before: (N,) of bool, whether the first reading is right.
+        right_before: (N,) of bool, whether the first prediction is right.
         right_after: (N,) of bool, whether the second is.
         patients: The patient of each image.
         draws: Bootstrap draws.
@@ -33,7 +33,7 @@ def paired_test(right_before: ArrayLike, right_after: ArrayLike, *, patients: Se
         The difference in accuracy (second minus first), images lost and won, and the p-value (1 if none changed).
 
     Raises:
-        InputError: No image, or not one reading of each kind and one patient an image.
+        InputError: No image, or not one prediction of each kind and one patient an image.
 
     Example:
         >>> test = paired_test([True, True, True, False], [False, True, False, False], patients=list("abcd"))
@@ -50,7 +50,7 @@ def paired_test(right_before: ArrayLike, right_after: ArrayLike, *, patients: Se
 
 
 def _difference(change: Floats, patients: Sequence[str], draws: int, seed: int) -> Estimate:
-    """Estimate the mean change; where all draws agree, widen it by what a change nobody showed could still be."""
+    """Estimate the mean change; where all draws agree, widen it by the exact interval of an unobserved change."""
     resampled = patient_draws(patients, draws=draws, seed=seed)
     value, (low, high) = float(change.mean()), interval(resampled.mean(change))
     if not high - low > FLAT:

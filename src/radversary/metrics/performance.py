@@ -1,4 +1,4 @@
-"""What is said of a classifier on one set of images."""
+"""A classifier's metrics on one set of images."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How much of a manipulation can be seen, and how well a classifier reads at each degree of it.
+"""Visibility of a manipulation, and a classifier's accuracy by visibility.
 
-Opacity says how much of a style was mixed in. How much shows depends on the image and the style; so accuracy also
-stands against structural similarity, with the share of edges kept beside it.
+The visibility at an opacity depends on image and style, so accuracy is also given by structural similarity, with the
+share of edges kept.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def accuracy_by_visibility(ssim: ArrayLike, right: ArrayLike, patients: Sequence
 
     Args:
         ssim: (N,) similarity of each attacked image to its original.
-        right: (N,) of bool: read rightly.
+        right: (N,) of bool: read correctly.
         patients: The patient of each image.
         draws: Bootstrap draws.
         seed: Seed of the draws.

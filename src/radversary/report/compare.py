@@ -93,7 +93,7 @@ def grid(readings: Mapping[str, ResultView], attack: str, knowledge: AttackerKno
 
 def row_of(label: str, readings: Mapping[str, ResultView], inside: Mapping[str, Sequence[Condition]], attack: str,
            measure: str) -> Row:
-    """Return one defence under one attack in all runs; what it is there says the first run that has it."""
+    """Return one defence under one attack in all runs; its role is that of the first run that has it."""
     known = next(view for name, view in readings.items() if inside[name] and label in view.defences)
     entries = tuple(entry(readings[name], c, label, MEASURES[measure]) for name, listed in inside.items()
                     for c in listed)
@@ -108,7 +108,7 @@ def conditions(view: ResultView, attack: str, knowledge: AttackerKnowledge) -> t
 
 
 def write(estimate: Estimate, *, training_overlap: bool) -> str:
-    """Write a figure in per cent with its interval, marked where training overlaps.
+    """Format a figure in per cent with its interval, marked where training overlaps.
 
     Example:
         >>> write(Estimate(0.5, 0.4, 0.6, 10), training_overlap=True)
@@ -118,7 +118,7 @@ def write(estimate: Estimate, *, training_overlap: bool) -> str:
 
 
 def caption(grid: Grid, measure: str) -> str:
-    """Return the line over a grid."""
+    """Return the title line of a grid."""
     strengths = f" by {grid.measure}" if grid.measure else ""
     return f"{grid.title}: {measure.replace('-', ' ')}{strengths}, % [95 % interval over patients]"
 
@@ -141,7 +141,7 @@ def row_name(row: Row) -> str:
 
 
 def different_sets(results: Mapping[str, AuditResult]) -> bool:
-    """Tell whether the runs were not all measured on the same sealed test images."""
+    """Tell whether the runs were not all measured on the same held-out test images."""
     return len({result.data.sha256 for result in results.values()}) > 1
 
 

@@ -1,4 +1,4 @@
-"""Confusion matrices as tables, the dangerous mistakes marked."""
+"""Confusion matrices as tables, with missed diseases marked."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Matrix:
 
     Attributes:
         title: What was done to the images.
-        subtitle: Behind which defence.
+        subtitle: The defence.
         rows: True classes by predictions.
         missed: Diseased images called free of disease; None where unknown.
         count: All images.

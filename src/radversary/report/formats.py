@@ -59,7 +59,7 @@ def interval(estimate: Estimate) -> str:
 
 
 def span(estimate: Estimate) -> str:
-    """Write the interval of a share for a small place, in per cent without the sign.
+    """Write the interval of a share in short form, in per cent without the sign.
 
     Example:
         >>> span(Estimate(0.914, 0.88, 0.94, 300))
@@ -141,7 +141,7 @@ def shorten(text: str, *, limit: int = 26) -> str:
 
 
 def emphasised(difference: Estimate) -> bool:
-    """Tell whether the interval of a difference stays clear of zero; only then may a report stress it.
+    """Return whether the interval of a difference excludes zero; only then a report stresses it.
 
     Example:
         >>> emphasised(Estimate(0.1, 0.02, 0.2, 90)), emphasised(Estimate(0.1, -0.02, 0.2, 90))

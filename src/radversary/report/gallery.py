@@ -13,7 +13,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 LARGEST = 32 * 2**20
 """Bytes of a picture that a page carries, at most."""
 SHOWN = 24
-"""Gallery images drawn at most: a page that no mail server carries helps no one."""
+"""Gallery images drawn at most, so that the page stays small enough for e-mail."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Verdict:
     """One prediction under a picture.
 
     Attributes:
-        reader: Who read it: empty for the undefended classifier, else the defence.
+        reader: The defended classifier: empty for the undefended one, else the defence.
         said: The predicted class.
         right: Whether it is the true class.
     """
@@ -38,9 +38,9 @@ class Picture:
     Attributes:
         title: What it shows.
         uri: A data URI, or None where the file is absent.
-        verdicts: What was read in it.
+        verdicts: Its predictions.
         note: A line in place of verdicts.
-        absent: What is said where there is no picture.
+        absent: Text where there is no picture.
     """
 
     title: str
@@ -86,8 +86,8 @@ def data_uri(folder: Path, name: str | None) -> str | None:
         name: Path relative to it.
 
     Returns:
-        The URI; None where the file is absent, too large, no PNG, or outside the folder (a result may come from a
-        stranger, and a report must not carry away other files).
+        The URI; None where the file is absent, too large, no PNG, or outside the folder (a result may be untrusted, and
+        a report must not contain other files).
     """
     path = picture_path(folder, name)
     if path is None or path.stat().st_size > LARGEST:
@@ -105,7 +105,7 @@ def picture_path(folder: Path, name: str | None) -> Path | None:
             return None
         with path.open("rb") as file:
             return path if file.read(len(PNG)) == PNG else None
-    except (OSError, ValueError, RuntimeError):  # a name that no file can have, or links that go round
+    except (OSError, ValueError, RuntimeError):  # a name that no file can have, or a loop of links
         return None
 
 

@@ -1,4 +1,4 @@
-"""Defences down, conditions across: the one table behind the report's matrices and ``radversary compare``."""
+"""Grids of defences by conditions, for the report's tables and ``radversary compare``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FOOTNOTE = f"{MARK} the defence was trained on this attack's own generator or su
 WIDTH = 14
 """Columns that a printed page carries."""
 Choice: TypeAlias = Callable[[Cell], Estimate]
-"""Picks the figure of a cell that a table shows."""
+"""Returns the figure of a cell that a table shows."""
 MEASURES: dict[str, Choice] = {
     "accuracy": lambda cell: cell.performance.accuracy,
     "macro-recall": lambda cell: cell.performance.recall,
@@ -108,7 +108,7 @@ class Grid:
 
     Attributes:
         title: What was done to the images.
-        measure: What the strengths count, such as ``opacity``; empty where columns are no strengths.
+        measure: The measure of strength, such as ``opacity``; empty where columns are no strengths.
         groups: Heads over neighbouring columns.
         rows: No defence first, oracles last, the ceiling at the very end.
     """
@@ -166,7 +166,7 @@ def parts(view: ResultView, attack: str, leading: int) -> list[list[AttackerKnow
 def equal_noise(view: ResultView, attack: str) -> list[Condition]:
     """Return the noise that takes the size of this very attack, at the strengths at which both were run.
 
-    Where it was made on several models, that of the least knowing attacker.
+    Where it was made on several models, that of the least knowledge.
     """
     return [c for c in view.attacked if attack in c.like and c.knowledge == view.knowledge_levels(c.attack)[0]]
 
@@ -224,7 +224,7 @@ def role(view: ResultView, defence: str) -> str:
 
 
 def visibility_grids(view: ResultView) -> tuple[Grid, ...]:
-    """Return accuracy by how much can be seen of an attack, one grid an attack, shared knowledge side by side."""
+    """Return accuracy by visibility, one grid an attack, shared knowledge levels side by side."""
     found = view.result.visibility
     return tuple(_visibility_grid(view, attack, [cell for cell in found if cell.attack == attack])
                  for attack in dict.fromkeys(cell.attack for cell in found))

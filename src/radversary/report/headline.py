@@ -1,4 +1,4 @@
-"""The conclusion in one sentence, put together from the figures alone."""
+"""The conclusion of a report in one sentence, built from the figures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def conclusion(view: ResultView) -> Markup:
     """Say in one sentence what the audit found, every figure with its interval.
 
     The count of images stands at the head; a figure over another count carries its own. Verbs follow the
-    paired intervals: a change whose interval holds zero is never called a fall or a gain.
+    paired intervals: a change whose interval contains zero is never called a fall or a gain.
 
     Args:
         view: The result.
@@ -53,7 +53,7 @@ def _start(view: ResultView, clean: Cell, count: int) -> Markup:
     of_patients = Markup(" of {} patients").format(patients) if patients else ""
     start = Markup("On {} test images{} the classifier ").format(count, of_patients)
     if view.worst is None:
-        return start + Markup("reads {} rightly; no attack was run").format(figure(clean.performance.accuracy, count))
+        return start + Markup("reads {} correctly; no attack was run").format(figure(clean.performance.accuracy, count))
     return start
 
 
@@ -68,7 +68,7 @@ def _fall(view: ResultView, clean: Cell, count: int) -> Markup:
         before, after = (figure(c.performance.accuracy, shown) for c in (clean, cell))
         return _change(cell, clean, before, after, Markup(" under ") + condition_name(worst))
     change = _change(cell, clean, Markup("{} of {}").format(*known), figure(cell.performance.accuracy, count))
-    return Markup("reads {} rightly; under {}, which was run on {} of them, it {}").format(
+    return Markup("reads {} correctly; under {}, which was run on {} of them, it {}").format(
         figure(clean.performance.accuracy, count), condition_name(worst), known[1], change)
 
 
@@ -104,7 +104,7 @@ def _cost(clean: Cell | None) -> Markup:
 def _detection(view: ResultView, count: int) -> Markup:
     found = view.best_detection
     if found is None:
-        return Markup("whether the attack is noticed was not measured") if view.worst else Markup("")
+        return Markup("whether the attack is detected was not measured") if view.worst else Markup("")
     needs = "with the original at hand" if found.needs_original else "without the original"
-    return Markup("{}, <em>{}</em> notices the attack in {} and raises a false alarm on {} of the clean images").format(
+    return Markup("{}, <em>{}</em> detects the attack in {} and raises a false alarm on {} of the clean images").format(
         needs, found.detector, figure(found.alarms, count), figure(found.false_alarms, count))

@@ -57,7 +57,7 @@ def write_report(folder: Path) -> Path:
 
     Raises:
         InputError: The folder has no result, or one that cannot be read.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     view = ResultView(load_result(folder))
     figures = draw_figures(view)

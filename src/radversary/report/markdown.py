@@ -1,4 +1,4 @@
-"""A result's main table as Markdown, for pages that are kept beside the code."""
+"""A result's main table as Markdown."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def accuracy_table(result: AuditResult) -> str:
         result: What an audit found.
 
     Returns:
-        The table, with a caption that gives n and the hash of the sealed test set.
+        The table, with a caption that gives n and the hash of the held-out test set.
     """
     view, first = ResultView(result), result.cells[0].performance.accuracy
     heads = ["no defence" if label == NONE else marked(view, label) for label in view.defences]
@@ -65,7 +65,7 @@ def opening(result: AuditResult, condition: Condition) -> str:
 
 
 def marked(view: ResultView, defence: str) -> str:
-    """Return a defence's name, an oracle said to be one: in a table of many attacks it is no ceiling."""
+    """Return a defence's name, an oracle marked as one: in a table of many attacks it is no ceiling."""
     return f"{defence} (oracle)" if defence in view.oracles else defence
 
 
@@ -105,7 +105,7 @@ def standing_table(result: AuditResult) -> str:
 
 
 def standing_texts(view: ResultView) -> list[list[str]]:
-    """Return where each defence stands as text: heads, then a line a defence, oracles last."""
+    """Return the standing of each defence as text: heads, then a line a defence, oracles last."""
     clean = view.clean(NONE)
     count = clean.performance.accuracy.n if clean else 0
     worst = [f"worst {knowledge}" for knowledge in listed_knowledge(view)]

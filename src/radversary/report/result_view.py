@@ -1,4 +1,4 @@
-"""An audit result looked at from the places a report needs: it looks up, and decides nothing of figures."""
+"""Look-ups in an audit's result for the report."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from radversary.audit.standing import Missed, Standing
 from radversary.core.types import AttackerKnowledge
 
 CEILING = "ceiling"
-"""What an oracle is under the very attack that it was trained on."""
+"""The mark of an oracle under the attack that it was trained on."""
 
 
 @dataclass(frozen=True)
 class IdentityCheck:
-    """Whether the attack that changes nothing changed nothing.
+    """Check that the identity attack changed no prediction.
 
     Attributes:
-        defence: The defence it ran behind.
+        defence: The defence that it was run against.
         clean: The cell of clean images.
         identity: The cell of the identity attack.
-        equal: Whether every count agrees and no single image changed sides.
+        equal: Whether all counts are equal and no image changed between right and wrong.
     """
 
     defence: str
@@ -51,7 +51,7 @@ class ResultView:
 
     @property
     def standing(self) -> Standing:
-        """What the audit decided of its figures: the headline's condition, who is best there, and the like."""
+        """The stored standing of the defences: headline's condition, ranking, and the like."""
         return self.result.standing
 
     @property
@@ -84,12 +84,12 @@ class ResultView:
 
     @property
     def defended(self) -> tuple[str, ...]:
-        """Labels of all that stands before or inside the classifier: defences, then oracles."""
+        """Labels of all defences, then oracles."""
         return (*self.competitors, *self.oracles)
 
     @cached_property
     def oracles(self) -> tuple[str, ...]:
-        """Labels of the defences that saw an audited attack in training: no competitors under any attack."""
+        """Labels of the defences trained on an audited attack: no competitors under any attack."""
         return tuple(name for name in self.defences if name in self.result.oracles)
 
     def is_ceiling(self, attack: str, defence: str) -> bool:
@@ -97,7 +97,7 @@ class ResultView:
         return f"{attack}/{defence}" in self.result.ceilings
 
     def mark(self, attack: str, defence: str) -> str:
-        """Return what is said beside a defence's name: ``ceiling`` under its own attack, else ``oracle`` or nothing."""
+        """Return the mark beside a defence's name: ``ceiling`` under its own attack, else ``oracle`` or nothing."""
         if defence not in self.oracles:
             return ""
         return CEILING if self.is_ceiling(attack, defence) else "oracle"
@@ -129,12 +129,12 @@ class ResultView:
         return tuple(knowledge for knowledge in KNOWLEDGE if self.of_attack(attack, knowledge))
 
     def first(self, attack: str) -> Condition:
-        """Return the first condition of an attack: what all of them share stands in it."""
+        """Return the first condition of an attack, for the facts that all of them share."""
         return next(c for c in self.attacked if c.attack == attack)
 
     @property
     def aimed(self) -> tuple[Condition, ...]:
-        """The conditions of attacks that someone aims; identity and noise are floors."""
+        """The conditions of aimed attacks; identity and noise are controls."""
         return self.table.aimed
 
     def count(self, condition: Condition) -> int | None:
@@ -142,13 +142,13 @@ class ResultView:
         return self.table.count(condition)
 
     def is_subset(self, condition: Condition) -> bool:
-        """Tell whether a condition was run on other images than all that were read clean."""
+        """Return whether a condition was run on fewer images than the clean ones."""
         clean = self.clean(NONE)
         return clean is not None and self.count(condition) != clean.performance.accuracy.n
 
     @property
     def worst(self) -> Condition | None:
-        """The condition that the headline speaks of."""
+        """The headline's condition."""
         return self.condition(self.standing.headline)
 
     @property
@@ -164,12 +164,12 @@ class ResultView:
 
     @property
     def best_detection(self) -> Detection | None:
-        """The detector that tells the worst condition best from clean images."""
+        """The detector with the largest detection rate less false-alarm rate under the worst condition."""
         return next((item for item in self.result.detections if item.detector == self.standing.detector
                      and item.condition.key == self.standing.headline), None)
 
     def missed(self, cell: Cell) -> Missed | None:
-        """Return who with a disease was called free of it, None where it was not counted or no class means no disease.
+        """Return the missed diseases, None where they were not counted or no class means no disease.
 
         It is counted on clean images, under the headline's condition and under the worst of each defence.
         """
@@ -210,7 +210,7 @@ class ResultView:
 
     @cached_property
     def floors(self) -> list[tuple[str, float]]:
-        """What classifiers reach that see no finding, the best first, chance left to :attr:`chance`."""
+        """Balanced accuracy of classifiers that do not see the finding, best first, without :attr:`chance`."""
         known = [(k, v) for k, v in self.result.data.floors.items() if k != "chance" and math.isfinite(v)]
         return sorted(known, key=lambda pair: -pair[1])
 

@@ -1,4 +1,4 @@
-"""What lies in a run folder beside its result: the gallery on disk, the plan, the scores of single images."""
+"""Files of a run folder beside its result: gallery, plan, scores of single images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RESTORERS = {"HGD": "unet", "CycleGAN": "cyclegan"}
 
 
 class StoredPhase(BaseModel):
-    """What is read of a phase of training.
+    """The fields that are read of a training phase.
 
     Attributes:
         epochs: Passes over the training images.
@@ -41,7 +41,7 @@ class StoredPhase(BaseModel):
 
 
 class StoredPlan(BaseModel):
-    """What is read of ``plan.yaml``; the report knows no more of plans.
+    """The fields that are read of ``plan.yaml``.
 
     Attributes:
         phases: The victim's phases of training.
@@ -135,7 +135,7 @@ class RunFolder:
         return None
 
     def scores(self, image: GalleryImage) -> str:
-        """Say what each score of one image was, and from where on it alarms; nothing where the run keeps no scores."""
+        """Return each score of one image with its alarm threshold, as text; empty where the run keeps no scores."""
         path, what = self.path / "detections.parquet", image.condition
         if not path.is_file():
             return ""
@@ -175,7 +175,7 @@ class RunFolder:
         return None
 
     def unfrozen_at(self, epochs: int) -> int | None:
-        """Return before which epoch, from 0, the victim's deeper layers were set free; None where nobody can tell.
+        """Return the epoch, from 0, before which the victim's deeper layers were unfrozen; None where unknown.
 
         Args:
             epochs: Epochs in its learning curve.

@@ -1,4 +1,4 @@
-"""Where each defence stands, as the audit decided it, beside the figures: one line a defence, and whom it confuses."""
+"""Tables of the defences' standing: one line a defence, and recall by class."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from radversary.report.result_view import ResultView
 
 @dataclass(frozen=True)
 class Worst:
-    """The condition of one knowledge level that a defence withstands least, of those that were run.
+    """The condition of one knowledge level with the lowest accuracy of a defence, of those that were run.
 
     Attributes:
         cell: Its figures.
         title: Attack and strength.
         training_overlap: Whether the defence was trained on this attack's own generator or surrogate.
-        together: Share of images that none of the attacks of this knowledge misleads; None where only one was run, or
+        together: Accuracy over all attacks of this knowledge together, the worst case; None where only one was run, or
             the result does not say.
     """
 
@@ -93,7 +93,7 @@ def standings(view: ResultView) -> tuple[DefenceLine, ...]:
 
 
 def worst_on(view: ResultView, knowledge: AttackerKnowledge, defence: str) -> Worst | None:
-    """Return the worst of a knowledge level for one defence; floors, which nobody aims, do not count."""
+    """Return the worst condition of a knowledge level for one defence; controls are not counted."""
     known = view.standing.defences.get(defence)
     condition = view.condition(known.worst.get(knowledge)) if known else None
     cell = view.cell(condition, defence) if condition else None
@@ -104,7 +104,7 @@ def worst_on(view: ResultView, knowledge: AttackerKnowledge, defence: str) -> Wo
 
 
 def together(view: ResultView, knowledge: AttackerKnowledge, defence: str) -> WorstCase | None:
-    """Return what a defence withstands of several attacks of one knowledge at once; None where it was not measured."""
+    """Return a defence's worst-case accuracy over several attacks of one knowledge; None where not measured."""
     return next((case for case in view.result.worst_cases if case.conditions > 1
                  and (case.defence, case.knowledge) == (defence, knowledge)), None)
 

@@ -1,4 +1,4 @@
-"""A guard as a folder: its model or the way to it, what the detectors learned, thresholds; nothing in it runs code."""
+"""A guard as a folder: its model or a reference to it, fitted detectors, thresholds; nothing in it runs code."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def save_guard(guard: Guard, folder: Path) -> Path:
         ModelError: Its classifier could not be loaded again
             (:func:`radversary.screening.kept_model.check_keepable`).
         BusyError: Another process writes the folder.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     check_keepable(guard.classifier)
     with locked(folder):

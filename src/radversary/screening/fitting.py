@@ -27,7 +27,7 @@ DEFAULT = ("integrity", "shallow", "neighbours")
 PRESETS: Mapping[str, tuple[str, ...]] = MappingProxyType({"quick": DEFAULT, "thorough": (
     "integrity", "shallow", "shift", "grain")})
 """Sets of detectors by name: ``quick`` for a reading room, ``thorough`` with three further passes, which bounded
-attacks of a few grey levels take to be noticed. More detectors of a kind notice less: each adds its own noise."""
+attacks of a few grey levels need to be detected. More detectors of a kind detect less: each adds its own noise."""
 
 
 def preset_named(name: str) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ def fit_guard(classifier: Classifier, clean: ImagesOrSource, *, names: Sequence[
         views: Further ways in which the consistency detector has the classifier look, by name
             (:func:`radversary.screening.views.named_views`).
         record: Facts for people.
-        progress: Who is told how far it is, and may stop it.
+        progress: Receives the progress of the work, and can cancel it.
 
     Returns:
         The guard, not yet calibrated.

@@ -178,7 +178,7 @@ class Guard:
             alpha: The promised false-alarm rate, in (0, 1).
             rule: Name of one of :data:`radversary.calibration.combining.RULES`.
             seed: Of the choice of each patient's image.
-            progress: Who is told how far it is, and may stop it.
+            progress: Receives the progress of the work, and can cancel it.
 
         Returns:
             The guard with thresholds.

@@ -77,7 +77,7 @@ class HeatMaps:
             The file; None where the film could not be read, or no detector of the guard can tell where.
 
         Raises:
-            StorageError: The disk refused.
+            StorageError: Writing failed.
         """
         heat = None if screened.image is None else heat_maps(self.guard, screened.image)
         if screened.image is None or heat is None:

@@ -50,7 +50,7 @@ def keep(classifier: Classifier, folder: Path) -> tuple[str | None, str]:
 
     Raises:
         ModelError: It could not be loaded again.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     check_keepable(classifier)
     if isinstance(classifier, TorchClassifier) and lies_whole(classifier):

@@ -1,4 +1,4 @@
-"""What a guard makes of the probe images, noted in its bundle: code that changed since then is noticed on loading."""
+"""A guard's answers to the probe images, kept in its bundle: code that changed since then is refused on loading."""
 
 from __future__ import annotations
 

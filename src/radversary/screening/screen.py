@@ -1,4 +1,4 @@
-"""Films in, verdicts out, a few at a time: what the command line and a service call alike."""
+"""Screening of films in batches; called by the command line and by a service."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def screen_places(guard: Guard, places: Sequence[Path], *, part: str = "test",
         places: Images, folders of images, CSV tables, or runs' folders. A place that is given twice, and a film that
             several places or rows lead to, is screened once, where it comes first.
         part: Which part of a run's images.
-        progress: Who is told how many films are judged, and may stop it before the next.
+        progress: Receives the number of films judged, and can cancel before the next.
 
     Yields:
         Each film with its verdict, in order.

@@ -1,4 +1,4 @@
-"""Which films a guard has seen, kept as short hashes of their pixels, so that it is never tested on its own lessons.
+"""Films that a guard was fitted or calibrated on, as short pixel hashes, so that it is never tested on them.
 
 Hashes tell neither a film's name nor its patient, and nobody can draw a film from one. Patients are not kept in any
 form: ids are short, so that whoever holds a bundle could try out all of them against any hash.

@@ -1,4 +1,4 @@
-"""What is said of one film: passed, to be reviewed, or refused because nothing can be said."""
+"""The verdict on one film: passed, to be reviewed, or refused because it cannot be judged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CUES: Mapping[str, str] = MappingProxyType({
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of one image.
+    """The verdict on one image.
 
     A film is known by its place and its name there: two folders may hold films of one name.
 

@@ -75,7 +75,7 @@ def save_views(views: Mapping[str, Transform], folder: Path) -> list[list[str]]:
 
     Raises:
         InputError: A view that is neither canonical nor a restoration, so that it could not be loaded again.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     for name, view in views.items():
         if isinstance(view, Restoration):

@@ -1,1 +1,1 @@
-"""Files that are whole or absent: plans, documents, arrays, tables, locks, hashes, finished work."""
+"""Reading and writing files: plans, documents, arrays, tables, locks, hashes, cached results."""

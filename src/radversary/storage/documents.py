@@ -1,8 +1,8 @@
 """Stored documents, read through a schema: whatever is wrong with one becomes a sentence that says what to do.
 
-A document is JSON that radversary wrote earlier: a card, a record beside images, a result. It may be damaged, of
-another version, or made by a stranger, so it is decoded strictly, within limits, and checked by a pydantic model before
-anything is taken from it.
+A document is JSON that radversary wrote earlier: a card, a record beside images, a result. It may be
+damaged, of another version, or untrusted, so it is decoded strictly, within limits, and checked by a pydantic model
+before anything is taken from it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 """A seed: every random generator takes one of these."""
 Count = Annotated[int, Field(ge=0, le=10**9)]
-"""How many there are of something."""
+"""A count: a whole number of at least 0."""
 
 
 class Document(BaseModel):

@@ -26,7 +26,7 @@ DEPTH = 64
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn the disk's refusals into one sentence.
+    """Raise one error with one sentence where writing fails.
 
     Args:
         path: What was being written.
@@ -48,7 +48,7 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
-    """Write a file through a temporary neighbour, so that no reader ever sees half of it.
+    """Write a file through a temporary file in its folder, so that it is whole or absent.
 
     Args:
         path: Where the file shall be; folders are made.
@@ -58,7 +58,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
         ``path``.
 
     Raises:
-        StorageError: The disk refused; nothing is left behind.
+        StorageError: Writing failed; nothing is left behind.
 
     Example:
         >>> folder = Path(tempfile.mkdtemp())
@@ -72,7 +72,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Have a file written through a temporary neighbour, for as long as the block lasts; see :func:`write_whole`.
+    """Yield a temporary path that becomes the file when the block ends without an error; see :func:`write_whole`.
 
     Args:
         path: Where the file shall be; folders are made.
@@ -81,7 +81,7 @@ def whole(path: Path) -> Iterator[Path]:
         The temporary path, where the content goes.
 
     Raises:
-        StorageError: The disk refused; nothing is left behind.
+        StorageError: Writing failed; nothing is left behind.
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def read_bytes(path: Path, *, limit: int = LIMIT) -> bytes:
         OSError: It is absent, no regular file, or may not be read.
         ValueError: It is longer than the limit.
     """
-    if path.exists() and not is_file(path):  # a pipe would be waited for without end
+    if path.exists() and not is_file(path):  # opening a pipe would block for ever
         raise OSError(errno.EINVAL, "it is no regular file")
     with path.open("rb") as file:
         content = file.read(limit + 1)
@@ -242,25 +242,28 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def seal(path: Path) -> Path:
-    """Keep a file's SHA-256 beside it (``.sha256``), so that :func:`is_sealed` knows the file for what was written.
+def write_checksum(path: Path) -> Path:
+    """Write a file's SHA-256 beside it (``.sha256``), for :func:`checksum_matches`.
+
+    Returns:
+        The file of the hash.
 
     Raises:
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
-    return write_text(seal_of(path), sha256_file(path))
+    return write_text(checksum_path(path), sha256_file(path))
 
 
-def is_sealed(path: Path) -> bool:
-    """Tell whether a file is there and as it was when :func:`seal` was called."""
+def checksum_matches(path: Path) -> bool:
+    """Return whether a file exists and has the SHA-256 that :func:`write_checksum` wrote."""
     try:
-        return read_text(seal_of(path)) == sha256_file(path)
+        return read_text(checksum_path(path)) == sha256_file(path)
     except (OSError, ValueError):
         return False
 
 
-def seal_of(path: Path) -> Path:
-    """Return where the SHA-256 of a file is kept."""
+def checksum_path(path: Path) -> Path:
+    """Return the path of the file that holds a file's SHA-256."""
     return path.with_name(f"{path.name}.sha256")
 
 

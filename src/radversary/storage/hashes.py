@@ -19,7 +19,7 @@ from radversary.storage.files import sha256_json
 LIBRARIES: Final = frozenset((
     *sys.stdlib_module_names, "torch", "lightning", "monai", "kornia", "torchmetrics", "torchvision", "sklearn",
     "scipy", "numpy", "pandas", "pyarrow", "PIL", "pydantic", "safetensors"))
-"""Top modules whose code is told by their version, not by their text."""
+"""Top-level modules whose code is identified by version, not by text."""
 
 
 def component_hash(part: Any) -> str:  # noqa: ANN401
@@ -77,7 +77,7 @@ def _held(item: Any) -> Iterable[Any]:  # noqa: ANN401
 
 
 def _is_library(module: str) -> bool:
-    """Return whether a module's code is told by a version."""
+    """Return whether a module's code is identified by a version."""
     return module.partition(".")[0] in LIBRARIES
 
 

@@ -1,4 +1,4 @@
-"""One writer a folder: a lock that ends with the process that holds it."""
+"""A lock that gives one process at a time the right to write a folder."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _held: ContextVar[frozenset[Path]] = ContextVar("held", default=frozenset())
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the right to write a folder; whoever holds it already may ask again.
+    """Hold the lock of a folder; reentrant within a thread.
 
-    The operating system gives the lock back when the process ends, however it ends; the file itself stays behind only
-    after a process that was killed. A folder that was made for the lock and got nothing else is taken away again.
+    The operating system releases the lock when the process ends, however it ends; the lock file remains only after a
+    process that was killed. A folder that was made for the lock and is still empty is removed.
 
     Args:
         folder: The folder, made where it is absent.
 
     Raises:
         BusyError: Another process, or another thread of this one, writes there.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
 
     Example:
         >>> import tempfile
@@ -65,7 +65,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _holder(folder: Path) -> str:
-    """Say which process holds a folder, as far as it has noted it."""
+    """Return which process holds a folder's lock, where the lock file says so."""
     try:
         number = (folder / LOCK).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):

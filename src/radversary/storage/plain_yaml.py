@@ -1,4 +1,4 @@
-"""YAML within limits: plain values alone, each key once, nothing that grows or nests without end."""
+"""YAML within limits: plain values, each key once, limited size and depth."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LARGEST = 2**63
 
 _TAG = "tag:yaml.org,2002:"
 KINDS = frozenset(f"{_TAG}{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map", "merge"))
-"""What a value may be: no dates, which stay text, no bytes, no sets, nothing of a program."""
+"""Tags of allowed values: dates stay text; no bytes, sets or Python objects."""
 
 
 def parse_yaml(text: str) -> Any:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""Plans: frozen, typed, YAML in and out; an unknown key is answered with the nearest known one."""
+"""Plans: frozen, typed, read from and written to YAML; errors on unknown keys suggest the nearest one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finished work on disk: rows of tables under the key of all that they depend on."""
+"""Cached results on disk: table rows under a key that hashes all that they depend on."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ResultCache:
         """Store further rows under a key.
 
         Raises:
-            StorageError: The disk refused; nothing half-written is left.
+            StorageError: Writing failed; nothing half-written is left.
         """
         file = io.BytesIO()
         rows.to_parquet(file, index=False)

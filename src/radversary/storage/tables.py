@@ -17,7 +17,7 @@ from radversary.storage.arrays import ask_memory
 from radversary.storage.files import sha256_file, whole, write_whole
 
 CELLS = 500_000_000
-"""Cells of a table at most: what a file of a few bytes may claim to hold is asked before it is read."""
+"""Cells of a table at most; checked against the file's metadata before it is read."""
 
 ROWS = 2**20
 """Rows of a row group of a file, as pandas and pyarrow write them."""
@@ -67,7 +67,7 @@ def written_in_parts(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
         Adds rows below those before; all parts have the same columns, of the types of the first.
 
     Raises:
-        StorageError: The disk refused.
+        StorageError: Writing failed.
 
     Example:
         >>> import tempfile
@@ -145,7 +145,7 @@ def write_table(path: Path, frame: pd.DataFrame) -> Path:
     """Write a table as Parquet, whole or not at all, without its index.
 
     Raises:
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
 
     def write(part: Path) -> None:

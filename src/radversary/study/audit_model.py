@@ -55,7 +55,7 @@ def audit_model(plan: AuditPlan, model: str | Path, source: Mapping[str, Any], o
         out: The run folder.
         device: ``auto`` or a torch device, for the models.
         workers: Processes that attack, defend and detect; 1 does it in this one.
-        progress: Who is told of the steps and how far they are, and may stop them.
+        progress: Receives the steps and their progress, and can cancel them.
 
     Returns:
         The result; ``out/report.html`` is written.

@@ -1,4 +1,4 @@
-"""What is refused before any image is read: names and values that do not exist, styles that would be seen twice."""
+"""Checks before any image is read: unknown names and values, styles that are both trained on and tested."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Styled(Protocol):
 
 
 def check_start(plan: StudyPlan, device: str) -> None:
-    """Refuse at once what would otherwise stop a study after its data was prepared.
+    """Check what would otherwise fail only after the data was prepared.
 
     Raises:
         PlanError: The device does not exist here.
@@ -72,7 +72,7 @@ def check_audit(plan: AuditPlan, promised: Iterable[str] = ()) -> None:
 
     Args:
         plan: What to do.
-        promised: Names of trained transforms that are taken on trust: they will be there.
+        promised: Names of trained transforms that the study will make.
 
     Raises:
         AccessError: An attack that evades detectors, of which an audit has none.
@@ -151,7 +151,7 @@ def check_styles(plan: StudyPlan) -> None:
 
 
 def training_attacks(plan: StudyPlan) -> dict[str, tuple[TrainingAttack, ...]]:
-    """Return who trains on which attacks, such as ``model 'robust'``."""
+    """Return the attacks by what trains on them, such as ``model 'robust'``."""
     return {**{f"model {name!r}": model.attacks() for name, model in plan.models.items()},
             **{f"restorer {name!r}": restorer.attacks for name, restorer in plan.restorers.items()}}
 

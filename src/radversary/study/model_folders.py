@@ -1,4 +1,4 @@
-"""The folder of a trained model: whose it is, what it was trained on, and how it is emptied."""
+"""The folder of a trained model: its key, its training images, and its removal."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SEEN_LIMIT = 256 * 2**20
 """Bytes of the list of a model's training images at most."""
 WRITTEN = (CARD, WEIGHTS, CURVES, PICTURE, SEEN, INPUT, f"{ATTACKED_COPIES}*.npy", f"{ATTACKED_COPIES}*.json", KEY,
            PLAN)
-"""Files of a model's folder; those that tell whose it is come last, so that a stopped removal can be finished."""
+"""Files of a model's folder; those with its key come last, so that a stopped removal can be finished."""
 
 
 class SeenImages(Document):
-    """The images that a model knows.
+    """The training images of a model.
 
     Attributes:
         file_sha256: Hash of each file.
@@ -35,7 +35,7 @@ class SeenImages(Document):
 
 
 class KnownPhase(BaseModel):
-    """What is read of a phase of training: the name of its folder of checkpoints.
+    """The field that is read of a training phase.
 
     Attributes:
         name: The name, which is a folder's.
@@ -45,7 +45,7 @@ class KnownPhase(BaseModel):
 
 
 class KnownPlan(BaseModel):
-    """What is read of a training plan, of whatever version.
+    """The field that is read of a training plan of any version.
 
     Attributes:
         phases: Its phases.
@@ -69,11 +69,11 @@ class TrainingRecord(BaseModel):
 
 
 def claim(folder: Path, key: str) -> None:
-    """Take a folder for the model of this key; what an earlier training of another key wrote there is removed.
+    """Claim a folder for the model of this key; files of an earlier training of another key are removed.
 
     Raises:
         PlanError: It holds files that no study wrote.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     known = known_key(folder)
     if known == key:
@@ -88,12 +88,12 @@ def claim(folder: Path, key: str) -> None:
 
 
 def known_key(folder: Path) -> str | None:
-    """Return the key of the model or restorer that a folder was taken for; None where it was taken for none."""
+    """Return the key that a folder was claimed for; None where there is none."""
     return find_document(folder / KEY, Sha256)
 
 
 def training_record(folder: Path) -> TrainingRecord | None:
-    """Return what a training noted when it took a folder; None where none did."""
+    """Return the record of the training that claimed a folder; None where there is none."""
     return find_document(folder / PLAN, TrainingRecord)
 
 

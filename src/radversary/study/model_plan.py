@@ -15,7 +15,7 @@ from radversary.defenses.base import Stack
 from radversary.defenses.registry import TRANSFORMS
 from radversary.storage.plans import Part, Plan
 from radversary.training.classifier.plan import Objective, RobustPlan, TrainingPlan
-from radversary.training.data.attacked_copies import check_bites
+from radversary.training.data.attacked_copies import check_strength_above_zero
 from radversary.training.data.augmentation import AUGMENTATIONS, Augmentation
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -44,7 +44,7 @@ class TrainingAttack(Part):
             PlanError: A hyper-parameter it refuses, or a strength of 0.
         """
         attack = ATTACKS.create(self.name, **self.options)
-        check_bites(attack)
+        check_strength_above_zero(attack)
         return attack
 
 
@@ -138,7 +138,7 @@ class ModelPlan(Plan):
         return None if given is None else AUGMENTATIONS.create(given.name, **given.options)
 
     def before(self) -> Stack:
-        """Return what stands before the network.
+        """Return the transforms before the network.
 
         Raises:
             UnknownNameError: No such transform or hyper-parameter.
@@ -156,7 +156,7 @@ class ModelPlan(Plan):
         return self.adversarial is not None or self.robust is not None
 
     def objective(self) -> Objective:
-        """Return what its training asks beside the right answers."""
+        """Return the objective of its training beside the cross-entropy."""
         given, own = self.adversarial, self.augment()
         weights = [plan.consistency for plan in (given, own) if plan is not None and plan.views]
         return Objective(consistency=weights[0] if weights else 0.0, norm=given.norm if given else "shared",

@@ -80,7 +80,7 @@ def make_model(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping
             no study wrote.
         MissingPartError: ImageNet weights cannot be had.
         BusyError: Another process trains in the folder.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     with locked(folder):
         return _made(plan, name, images, made, folder, device=device)

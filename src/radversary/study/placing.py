@@ -1,4 +1,4 @@
-"""Models as they are used: each behind the transforms that it was trained with, in a study and ever after."""
+"""Models behind the transforms that they were trained with."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from radversary.storage.plans import Part
 from radversary.study.model_plan import ModelPlan
 
 INPUT = "input.json"
-"""File of a model's folder that names what stands before its network; absent where nothing does."""
+"""File of a model's folder that names the transforms before its network; absent where there are none."""
 
 
 def placed(plan: ModelPlan, model: TorchClassifier) -> Classifier:
@@ -34,10 +34,10 @@ def placed(plan: ModelPlan, model: TorchClassifier) -> Classifier:
 
 
 def note_input(plan: ModelPlan, folder: Path) -> None:
-    """Write into a model's folder what stands before its network, or that nothing does.
+    """Write the transforms before a network into its model's folder, or remove the note of them.
 
     Raises:
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     if plan.input:
         write_json(folder / INPUT, [part.model_dump(mode="json") for part in plan.input])
@@ -84,7 +84,7 @@ def folder_of(reference: str | Path) -> Path | None:
 
 @dataclass(frozen=True)
 class SavedInputs:
-    """What is audited, by where it is saved: another process makes the same inputs of it.
+    """An audit's inputs by their saved files, from which another process builds equal ones.
 
     Attributes:
         models: Name to the reference of each model, such as its folder.

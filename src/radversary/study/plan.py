@@ -1,4 +1,4 @@
-"""What a study shall do: an audit, the data it needs and the models it makes first."""
+"""The plan of a study: an audit, its data and the models to train first."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DataPlan(Plan):
         interpolation: ``bilinear``, ``bicubic``, ``nearest`` or ``area``.
         classes: Class names in the order of the logits; None takes those of the data, sorted.
         split: ``patient`` divides patients; ``leaky`` is the thesis' protocol (rotated copies first, then images at
-            random), there to measure what the leak is worth.
+            random), for measuring the effect of the leak.
         fractions: Train, validation, test.
         balance: Bring every class of the training part to ``per_class`` images by rotated copies.
         per_class: Images a class; None takes the largest class.

@@ -87,7 +87,7 @@ def divide(table: ImageTable, plan: DataPlan, *, seed: int) -> ImageTable:
 
 
 def source_text(plan: DataPlan, images: PreparedImages | None = None) -> str:
-    """Say in words where the images come from and who divided them; the last part of a path is enough.
+    """Return in words where the images come from and who divided them, with the last part of a path only.
 
     Args:
         plan: Where they come from.

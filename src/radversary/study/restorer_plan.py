@@ -1,4 +1,4 @@
-"""The trained transforms a study makes: what stands before a classifier that cannot be retrained."""
+"""Plans of a study's trained transforms."""
 
 from __future__ import annotations
 

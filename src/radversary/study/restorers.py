@@ -54,7 +54,7 @@ def make_restorer(plan: StudyPlan, name: str, images: PreparedImages, made: Mapp
     Raises:
         InputError: Plan and images do not fit, or ``folder`` holds files that no study wrote.
         BusyError: Another process trains in the folder.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     with locked(folder):
         return _made(Making(plan, name, images, made, folder, device))
@@ -77,7 +77,7 @@ def _made(making: Making) -> tuple[Restoration, bool]:
 
 @dataclass(frozen=True)
 class Making:
-    """One restorer in the making; the arguments of :func:`make_restorer`."""
+    """The arguments of :func:`make_restorer`, for the training of one restorer."""
 
     plan: StudyPlan
     name: str
@@ -88,7 +88,7 @@ class Making:
 
     @property
     def trained_on(self) -> str:
-        """What it learns from, for its card."""
+        """Training data in words, for its card."""
         given = self.plan.restorers[self.name].attacks
         attacks = ", ".join(f"{attack.build()!r} on {attack.model}" for attack in given)
         return f"{self.plan.data.source.name}, split by {self.plan.data.split}; attacks: {attacks or 'none'}"
@@ -149,11 +149,11 @@ def restorer_key(plan: StudyPlan, name: str, images: PreparedImages, made: Mappi
 
 
 def claim(folder: Path, key: str) -> None:
-    """Take a folder for the restorer of this key; what an earlier plan trained there is removed whole.
+    """Claim a folder for the restorer of this key; what an earlier plan trained there is removed.
 
     Raises:
         PlanError: It holds files that no study wrote.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     known = known_key(folder)
     if known == key:

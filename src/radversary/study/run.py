@@ -65,7 +65,7 @@ class Step:
 
 @dataclass
 class Clock:
-    """Where the time of a run went, over all its attempts.
+    """Seconds of each step of a run, over all its attempts.
 
     Attributes:
         folder: The run folder; ``timings.json`` in it.
@@ -83,14 +83,14 @@ class Clock:
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
-        """Announce a step and note what it took, also where it is stopped."""
+        """Announce a step and record its seconds, also where it is stopped."""
         current().announce(f"{name} …")
         started, step = perf_counter(), Step()
         try:
             with working(name):
                 yield step
         except RadversaryError:
-            step.worked = False  # what was refused leaves nothing behind, no time either
+            step.worked = False  # a refused study leaves no file, no timings either
             raise
         finally:
             if step.worked:
@@ -112,7 +112,7 @@ def run_study(plan: StudyPlan, out: Path, *, device: str = "auto", workers: int 
         out: The run folder.
         device: ``auto`` or a torch device, for training and audit.
         workers: Processes that attack, defend and detect; 1 does it in this one.
-        progress: Who is told of the steps and how far they are, and may stop them.
+        progress: Receives the steps and their progress, and can cancel them.
 
     Returns:
         The audit's result; ``out/report.html`` is written.
@@ -121,7 +121,7 @@ def run_study(plan: StudyPlan, out: Path, *, device: str = "auto", workers: int 
         InputError: Plan and data do not fit.
         BusyError: Another process writes the run folder.
         MissingPartError: Weights or an optional library are missing.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     check_workers(workers)
     with locked(out), reporting(progress):
@@ -163,7 +163,7 @@ def plan_hash(plan: StudyPlan) -> str:
 def prepared(plan: StudyPlan, out: Path, clock: Clock, *, device: str) -> tuple[PreparedImages, DataReport]:
     """Check the plan, write it down, and prepare its images.
 
-    What an earlier, different plan concluded is removed first, so that the folder never says two things.
+    Results of an earlier, different plan are removed first.
     """
     check_study(plan, device)
     document = out / "plan.yaml"

@@ -1,4 +1,4 @@
-"""Who was trained with what of an audited attack: what a figure must say beside itself."""
+"""Overlap of a defence's training with the audited attacks: shared generators, surrogates, styles."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from radversary.study.model_plan import ModelPlan, TrainingAttack
 from radversary.study.plan import StudyPlan
 
 DESCENT: Mapping[str, str] = MappingProxyType({"distorted": "adain"})
-"""Generator to the one whose network it is, disturbed or not."""
+"""Generator to the generator whose network it shares."""
 
 
 def training_overlap_of(plan: StudyPlan) -> dict[str, list[str]]:
-    """Return who was trained with what of each audited attack: model or restorer to labels of attacks.
+    """Return the training overlap: model or restorer to the labels of audited attacks.
 
     A style attack overlaps with training where its generator, or one with the same network inside, was trained on. A
     bounded one overlaps with it for the knowledge where it is made on a model that was trained against:
@@ -75,7 +75,7 @@ def generator_of(attack: Attack) -> str | None:
 
 
 def attacked_model(audited: AttackPlan, knowledge: AttackerKnowledge) -> str | None:
-    """Return the model that an attack is made on, as far as it is known before any defence is."""
+    """Return the model that an attack is made on, where it does not depend on the defence."""
     return audited.surrogate if knowledge == AttackerKnowledge.TRANSFER else "victim"
 
 

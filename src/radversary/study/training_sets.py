@@ -1,4 +1,4 @@
-"""What the models of a study are trained on: balanced, attacked, augmented, behind their transforms."""
+"""Training sets of a study's models: balanced, attacked, augmented, transformed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from radversary.defenses.defended import Defended
 from radversary.study.model_folders import ATTACKED_COPIES
 from radversary.study.model_plan import AdversarialPlan, ModelPlan, TrainingAttack
 from radversary.study.plan import DataPlan, StudyPlan
-from radversary.training.data.attacked_copies import make_attacked_copies
+from radversary.training.data.attacked_copies import COPIES, make_attacked_copies
 from radversary.training.data.datasets import MixedTrainingSet, TrainingSet
 from radversary.training.data.views import AugmentedSet, ChangedSet, TransformedSet, ViewedTrainingSet
 
@@ -55,12 +55,12 @@ def in_place(plan: StudyPlan, made: Mapping[str, TorchClassifier]) -> dict[str, 
 
 
 def transformed(entries: TrainingSet | ChangedSet, model: ModelPlan) -> TrainingSet | ChangedSet:
-    """Return images as a model's network sees them: behind its transforms, if it has any."""
+    """Return images after a model's transforms, if it has any."""
     return TransformedSet(entries, model.before()) if model.input else entries
 
 
 def behind_input(model: ModelPlan, classifier: TorchClassifier) -> Classifier:
-    """Return a classifier behind its own transforms, open to gradients as one who made both would have it."""
+    """Return a classifier behind its own transforms, with gradients through them."""
     return Defended(classifier, model.before(), adaptive=True, inherent=True) if model.input else classifier
 
 
@@ -112,5 +112,5 @@ def attacked_copies_of(attacks: Sequence[TrainingAttack], clean: TrainingSet, im
                                                             copies=given.copies,
                                                             seed=seed,
                                                             path=stem.with_name(f"{stem.name}{given.label}.npy"),
-                                                            step=f"twin {given.label}")
+                                                            step=f"{COPIES} {given.label}")
     return attacked_copies

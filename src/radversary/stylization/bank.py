@@ -1,4 +1,4 @@
-"""The style bank: images whose style an attack lends to radiographs."""
+"""The style bank: images whose style an attack transfers to radiographs."""
 
 from __future__ import annotations
 

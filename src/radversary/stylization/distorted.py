@@ -1,8 +1,8 @@
 """Our stylizer with disturbed features: as many networks as there are styles.
 
-DeepAugment (Hendrycks et al., ICCV 2021, arXiv:2006.16241) distorts the inner workings of an image-to-image network, so
-that what it draws is unlike anything the network was trained to draw, while shapes stay. Here channels are swapped,
-rescaled and now and then negated; a defence trained on the results has met more generators than anyone ships.
+DeepAugment (Hendrycks et al., ICCV 2021, arXiv:2006.16241) distorts the features of an image-to-image network, so that
+its outputs differ from those it was trained for, while shapes stay. Here channels are swapped,
+rescaled and now and then negated; a defence is thus trained on many generators.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""VGG-19 features for style and content losses, from whatever weights file is at hand.
+"""VGG-19 features for style and content losses, from any of several weights files.
 
 Two layouts are read: torchvision's key names (``features.0.weight`` ...), whole or cut after any layer, and the
 distilled network of Wang et al. 2020 (Collaborative Distillation, arXiv 2003.08436; keys ``e5.conv11.weight`` ...).

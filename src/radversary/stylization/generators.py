@@ -1,4 +1,4 @@
-"""Style generators: content and style in, stylised image out, whatever is inside.
+"""Style generators: maps of content and style images to stylised images.
 
 ``adain`` is our own feed-forward network (weights in the wheel), ``fourier`` needs no weights, ``gatys`` optimises the
 image and needs a VGG-19 file; ``pyramid``, ``veil``, ``relief``, ``random-convolution`` and ``random-network`` are
@@ -24,7 +24,7 @@ from radversary.stylization.network import WEIGHTS, shipped_stylizer
 
 
 class StyleGenerator(ABC):
-    """Lends styles to images."""
+    """The interface of style generators."""
 
     @abstractmethod
     def stylise(self, images: Images, styles: Images) -> Images:
@@ -127,7 +127,7 @@ class Pyramid(StyleGenerator):
 
 @dataclass(frozen=True, kw_only=True)
 class Veil(StyleGenerator):
-    """The style laid over the film: is style transfer needed at all?
+    """The style laid over the film, without style transfer.
 
     Attributes:
         density: How dense the veil is, 0 to 1.

@@ -1,4 +1,4 @@
-"""MicroAST: a published style network of 0.47 million parameters, for styles that none of our own training has met.
+"""MicroAST: a published style network of 0.47 million parameters, for styles outside our own training.
 
 Source: Wang, Zhao, Zuo, Li, Chen, Xing and Lu, "MicroAST: Towards Super-Fast Ultra-Resolution Arbitrary Style
 Transfer", AAAI 2023, arXiv:2211.15313. Written after the paper's equations for the authors' published weights; equal to

@@ -1,4 +1,4 @@
-"""Procedural textures: styles for people without a style collection.
+"""Procedural textures, as styles without an image collection.
 
 Twelve families, each a function of (size, generator) alone. Six belong to the ``train`` pool and six to the ``test``
 pool, so that a defence trained on one pool has seen neither the images nor the families of the other.

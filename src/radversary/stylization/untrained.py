@@ -1,4 +1,4 @@
-"""Generators that redraw a film and were never trained: another one for each style.
+"""Untrained generators that redraw a film, another one for each style.
 
 Feed-forward style networks flatten large areas, redraw edges as relief and double contours, whatever their weights.
 Two families do this without any network's weights: band by band by hand (``relief``), and by networks of random weights

@@ -1,8 +1,8 @@
-"""Styles without a network: each lends another statistic of the style, so together they vary more than one could.
+"""Style generators without a trained network: each transfers another statistic of the style.
 
-A defence trained on one generator learns that generator. These three cost next to nothing and share no weights with
-any: contrast by frequency band (in the spirit of Heeger and Bergen, SIGGRAPH 1995), the style as a veil over the film,
-and random convolutions (Xu et al., ICLR 2021, arXiv:2007.13003) that take the style's brightness and contrast.
+A defence trained on one generator adapts to that generator. These three are cheap and share no weights with any:
+contrast by frequency band (in the spirit of Heeger and Bergen, SIGGRAPH 1995), the style as a veil over the film, and
+random convolutions (Xu et al., ICLR 2021, arXiv:2007.13003) that take the style's brightness and contrast.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def veil(images: Images, styles: Images, *, density: float = 0.6) -> Images:
 def random_convolution(images: Images, styles: Images) -> Images:
     """Send images through two random convolutions, then give them the style's brightness and contrast.
 
-    The random weights follow from the style's own pixels: one style is one filter, whoever asks and in whatever batch.
+    The random weights follow from the style's own pixels: one style is always one filter, whatever the batch.
 
     Args:
         images: Content, (N, C, H, W) in [0, 1].

@@ -1,4 +1,4 @@
-"""What goes along with a training: the order of each epoch, its seeds, its history, its progress."""
+"""Callbacks of a training: order and seeds of each epoch, history, early stopping, progress."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class EpochOrder(Sampler[int]):
 
     Args:
         size: Number of images.
-        key: What the order stands for, such as ``(42, "frozen")``.
+        key: Seed of the order, such as ``(42, "frozen")``.
 
     Example:
         >>> sorted(EpochOrder(3, (42, "frozen")))
@@ -43,9 +43,9 @@ class EpochSeeds(Callback):  # type: ignore[misc]
     """Seeds everything random at the start of each epoch: the order, the mix of attacked images and dropout.
 
     Args:
-        key: What the phase's randomness stands for, such as ``(42, "frozen")``.
+        key: Seed of the phase, such as ``(42, "frozen")``.
         order: The training images' order.
-        training: The training images; told the epoch where they can be told.
+        training: The training images; ``set_epoch`` is called where there is one.
         before: Epochs of the phases before, so that no two epochs of a training draw the same mix.
     """
 
@@ -53,7 +53,7 @@ class EpochSeeds(Callback):  # type: ignore[misc]
         self.key, self.order, self.training, self.before = key, order, training, before
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Seed the epoch that begins; dropout has no generator of its own, so the global one is set."""
+        """Seed the epoch; dropout has no generator of its own, so the global one is seeded."""
         epoch = trainer.current_epoch
         self.order.epoch = epoch
         torch.manual_seed(derive_seed(*self.key, "epoch", epoch))
@@ -62,7 +62,7 @@ class EpochSeeds(Callback):  # type: ignore[misc]
 
 
 class History(Callback):  # type: ignore[misc]
-    """Keeps the curves, through checkpoints too, and stops a training that has left the finite numbers."""
+    """Records the learning curves, in checkpoints too, and stops a training whose loss is not finite."""
 
     def __init__(self) -> None:
         self.curves: Curves = {metric: [] for metric in METRICS}
@@ -86,12 +86,12 @@ class History(Callback):  # type: ignore[misc]
         return {"curves": {metric: list(values) for metric, values in self.curves.items()}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the curves of the checkpoint up again."""
+        """Restore the curves from the checkpoint."""
         self.curves = state_dict["curves"]
 
 
 class Patience(EarlyStopping):  # type: ignore[misc]
-    """Early stopping that remembers, when a training resumes, that its patience had run out.
+    """Early stopping that stops a resumed training at once where its patience had run out before.
 
     Args:
         patience: Epochs without a better validation loss.
@@ -101,19 +101,19 @@ class Patience(EarlyStopping):  # type: ignore[misc]
         super().__init__("val_loss", patience=patience, check_on_train_epoch_end=True)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Stop at once where the checkpoint was the last."""
+        """Stop where the checkpoint had no patience left."""
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
-class Told(Callback):  # type: ignore[misc]
-    """Tells how many steps are done, and stops a training that is asked to stop."""
+class ProgressCallback(Callback):  # type: ignore[misc]
+    """Reports the number of finished steps, and cancels a training on request."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._advance: Callable[[], None] = lambda: None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Begin; steps that a stopped training has done already are not counted again."""
+        """Open the progress report; steps done before a resume are not counted again."""
         steps = trainer.estimated_stepping_batches
         left = int(steps) - trainer.global_step if steps < float("inf") else None
         self._advance = self._stack.enter_context(working("training", total=left))
@@ -127,9 +127,9 @@ class Told(Callback):  # type: ignore[misc]
         self._advance()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """End."""
+        """Close the progress report."""
         self._stack.close()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:  # noqa: ARG002
-        """End where it was left."""
+        """Close the progress report."""
         self._stack.close()

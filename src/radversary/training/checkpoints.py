@@ -19,13 +19,13 @@ LAST, BEST = "last.ckpt", "best.ckpt"
 
 
 class WholeCheckpoints(TorchCheckpointIO):  # type: ignore[misc]
-    """Writes checkpoints whole or not at all; a full disk is one sentence."""
+    """Writes checkpoints whole or not at all; a full disk raises one error with one sentence."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:  # noqa: ANN401, ARG002
         """Write ``checkpoint`` to ``path``.
 
         Raises:
-            StorageError: The disk refused.
+            StorageError: Writing failed.
         """
         write_state(Path(path), checkpoint)
 
@@ -36,7 +36,7 @@ def write_state(path: Path, state: dict[str, Any]) -> Path:
     Through bytes, because ``torch.save`` reports a full disk as an error of its own kind.
 
     Raises:
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)

@@ -1,4 +1,4 @@
-"""Learning curves: what was measured at each epoch, kept and drawn."""
+"""Learning curves: metrics of each epoch, saved and drawn."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def draw_curves(phases: Mapping[str, Curves], path: Path) -> Path:
         ``path``.
 
     Raises:
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Teaching the learned detector: clean training images against attacked copies of them, by family of attack."""
+"""Training of the learned detector: clean images against attacked copies of them, by family of attack."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from radversary.imaging.intensity import to_grey
 from radversary.imaging.png import png_round_trip
 from radversary.imaging.source import ChosenSource, JoinedSource
 from radversary.storage.arrays import read_tensors
-from radversary.storage.files import is_sealed, seal, write_whole
+from radversary.storage.files import checksum_matches, write_checksum, write_whole
 
 
 class TaughtAttack(NamedTuple):
@@ -59,10 +59,10 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class DetectorTraining:
-    """What a detector is taught with.
+    """Training data of the learned detector.
 
     Attributes:
-        classifier: Whom gradient attacks look at.
+        classifier: The target of gradient attacks.
         images: The prepared images.
         rows: The training rows.
         attacks: Label to attack.
@@ -78,7 +78,7 @@ class DetectorTraining:
     batch_size: int
 
     def pieces(self) -> list[Piece]:
-        """Share the training images out among each attack's strengths, drawn for each image, and into batches."""
+        """Divide the training images among each attack's strengths, drawn for each image, and into batches."""
         pieces, own = [], self.images
         for label, (_, _, strengths, limit) in self.attacks.items():
             rows = some_rows(self.rows, own, limit=limit or len(self.rows), seed=self.seed)
@@ -115,24 +115,24 @@ class DetectorTraining:
 
 def teach(detector: LearnedDetector, training: DetectorTraining, paths: Mapping[str, Path]) -> dict[str,
                                                                                                     LearnedDetector]:
-    """Return one detector a name, each taught on the attacked copies of all families but the one it is named after.
+    """Return one detector a name, each trained on the attacked copies of all families but the one it is named after.
 
     Args:
-        detector: The detector, untaught.
-        training: What it is taught with.
-        paths: Name to the safetensors file that the detector is kept in and taken from the next time; a name that is
+        detector: The detector, not yet fitted.
+        training: Its training data.
+        paths: Name to the safetensors file that the detector is cached in; a name that is
             no family's stands for all of them.
 
     Raises:
         InputError: Too few training images.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
-    missing = {name: path for name, path in paths.items() if not is_sealed(path)}
+    missing = {name: path for name, path in paths.items() if not checksum_matches(path)}
     if missing:
         clean, copies = ChosenSource(training.images, training.rows.tolist()), training.copies()
         for name, path in missing.items():
             attacked = JoinedSource([images for family, images in copies.items() if family != name])
             content = save(dict(replace(detector).fit_on(clean, attacked).learned))
             write_whole(path, lambda part, content=content: part.write_bytes(content))  # type: ignore[misc]
-            seal(path)
+            write_checksum(path)
     return {name: replace(detector).restore(read_tensors(path, error=DataError)) for name, path in paths.items()}

@@ -1,4 +1,4 @@
-"""Lightning, silent, and set up so that a stopped training goes on as if it had never stopped."""
+"""Lightning trainers and loaders, without output, and resumable with equal results."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader, Dataset
 
 from radversary.execution.devices import training_precision
-from radversary.training.callbacks import EpochOrder, Told
+from radversary.training.callbacks import EpochOrder, ProgressCallback
 from radversary.training.checkpoints import WholeCheckpoints
 
 
 def make_trainer(*, epochs: int, precision: str, device: torch.device, callbacks: Sequence[Callback],
                  folder: Path, steps: int = -1) -> Trainer:
-    """Return a Lightning trainer on one device that says nothing itself and tells of its steps.
+    """Return a Lightning trainer on one device that prints nothing and reports its steps.
 
     Args:
         epochs: At most so many passes.
@@ -36,7 +36,7 @@ def make_trainer(*, epochs: int, precision: str, device: torch.device, callbacks
         accelerator={"cuda": "gpu"}.get(device.type, device.type),
         devices=[device.index or 0] if device.type == "cuda" else 1,
         max_epochs=epochs, max_steps=steps, precision=training_precision(precision, device),
-        callbacks=[*callbacks, Told()],
+        callbacks=[*callbacks, ProgressCallback()],
         plugins=[WholeCheckpoints()], default_root_dir=folder, logger=False, enable_progress_bar=False,
         # Otherwise Lightning adds checkpoints of its own, frozen VGG-19 and all.
         enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
@@ -56,7 +56,7 @@ def make_loader(dataset: Dataset[Any], *, batch_size: int, order: EpochOrder | N
 
 @contextmanager
 def calm() -> Iterator[None]:
-    """Keep Lightning's talk and this process' global random state to themselves, and Ctrl-C a ``KeyboardInterrupt``.
+    """Suppress Lightning's messages, restore the global random state, and raise ``KeyboardInterrupt`` on Ctrl-C.
 
     Yields:
         Nothing.

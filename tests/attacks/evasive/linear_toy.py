@@ -48,7 +48,7 @@ def labels_of(images):
 
 
 def right_and_passed(linear):
-    """Grey images on the 8-bit grid that are read rightly and passed, at different distances from both borders."""
+    """Grey images on the 8-bit grid that are read correctly and passed, at different distances from both borders."""
     noise = 0.01 * torch.randn(COUNT, SIDE * SIDE, generator=generator(5, "images"))
     borders = torch.stack([linear.aim, linear.cue])
     wanted = -torch.stack([torch.linspace(1.0, 30.0, COUNT), torch.rand(COUNT, generator=generator(6, "cue"))], 1)
@@ -57,7 +57,7 @@ def right_and_passed(linear):
 
 
 def smooth_and_right(linear):
-    """Smooth images that are read rightly and passed."""
+    """Smooth images that are read correctly and passed."""
     many = (smooth_images(200, SIDE) * 255).round() / 255
     return many[(margin(linear.logits(many), labels_of(many)) < 0) & (linear.excess(many) < 0)][:COUNT]
 

@@ -119,7 +119,7 @@ def test_misleading_comes_first_and_hiding_second():
 
 
 @pytest.mark.parametrize("epsilon", [EPSILON, 0.0])
-def test_a_classifier_that_nothing_watches_is_refused(epsilon):
+def test_a_classifier_without_detectors_is_refused(epsilon):
     images = smooth_images(2)
     batch = Batch(images=images, labels=labels_of(images), image_ids=("a", "b"))
     with pytest.raises(AccessError, match=r"^attack EvasivePGD evades detectors, but none guard model 'tiny': [^.]*$"):

@@ -120,7 +120,7 @@ def test_scores_are_enough_and_labels_are_not(linear, images):
 
 
 @pytest.mark.parametrize("opacity", [0.5, 0.0])
-def test_a_classifier_that_nothing_watches_is_refused(opacity):
+def test_a_classifier_without_detectors_is_refused(opacity):
     images = smooth_images(2)
     batch = Batch(images=images, labels=labels_of(images), image_ids=("a", "b"))
     with pytest.raises(AccessError, match=r"^attack EvasiveStyleAttack evades detectors, but none guard model 'tiny'"):

@@ -91,8 +91,8 @@ def test_neither_batch_nor_order_matters(attack, victim, images, labels, streams
 def test_the_loss_climbs_and_accuracy_falls_as_epsilon_grows(attack, victim, streams):
     images = smooth_images(16, 16, seed=8)
     labels, names = victim.predict(images), [str(place) for place in range(16)]
-    knowledge_levels = [0.0, 4 / 255, 16 / 255, 64 / 255]
-    attacked = [made for _, made in attack.ladder(victim, images, labels, streams(names), knowledge_levels)]
+    strengths = [0.0, 4 / 255, 16 / 255, 64 / 255]
+    attacked = [made for _, made in attack.ladder(victim, images, labels, streams(names), strengths)]
     losses = [attack_loss(victim.logits(made), labels).mean().item() for made in attacked]
     right = [(victim.predict(made) == labels).float().mean().item() for made in attacked]
     assert losses == sorted(losses)

@@ -75,7 +75,7 @@ def test_the_styles_of_an_image_differ(victim, monkeypatch):
 
 @pytest.mark.parametrize("colour", ["grey", "rgb"])
 @pytest.mark.parametrize("least", [0.95, 0.8])
-def test_the_bound_holds_at_every_opacity_on_the_sealed_path(victim, least, colour):
+def test_the_bound_holds_at_every_opacity_as_run(victim, least, colour):
     images = quantise(smooth_images(4), 8)
     attack = WorstStyleAttack(k=3, least_ssim=least, colour=colour, **STYLES)
     batch = Batch(images=images, labels=LABELS, image_ids=NAMES)

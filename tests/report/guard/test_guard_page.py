@@ -70,7 +70,7 @@ def guard_evaluation_result(folder: Path, **changes) -> GuardEvaluationResult:
     shown = {"p_value": 0.2, "cue": "rough (p = 0.1): unlike clean films", "said": "Normal", "said_now": "Pneumonia",
              "original": "film.png", "shown": "film.png"}
     content = {
-        "name": "night watch", "classes": ("Normal", "Pneumonia"), "model": {"name": "tiny"},
+        "name": "night shift", "classes": ("Normal", "Pneumonia"), "model": {"name": "tiny"},
         "detectors": ("rough", "energy"), "rule": "harmonic", "alpha": 0.05, "prevalence": 0.01, "studies": 1000,
         "images": 120, "patients": 90,
         "rows": (row("style", 0.1, 0.86), row("style", 0.5, 0.97),
@@ -93,7 +93,7 @@ def guard_evaluation_result(folder: Path, **changes) -> GuardEvaluationResult:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("watch")
+    folder = tmp_path_factory.mktemp("evaluation")
     guard_evaluation_result(folder).save(folder / "guard-evaluation.json")
     return write_guard_evaluation(folder).read_text()
 
@@ -127,13 +127,13 @@ def test_findings_stand_first_on_page_and_in_markdown(tmp_path):
 def test_the_headline_names_the_worst_of_each_attacker_and_the_promise(page):
     lead = words(page[:page.index('class="cards"')])
     for attacker, said in (("does not know", "style at opacity 0.1: area under the curve 0.860"),
-                           ("knows", "aware-style at opacity 0.1: 25.0 % [20.0, 30.0] changed the reading")):
+                           ("knows", "aware-style at opacity 0.1: 25.0 % [20.0, 30.0] changed the prediction")):
         assert f"who {attacker} the detectors, the worst attack here is {said}" in lead
     assert "true-positive rate (TPR) at a false-positive rate (FPR) of 1 % 66.0 % [61.0, 71.0]" in lead
     assert "4.4 % [0.0, 9.4]" in lead
     assert "bound 8.7 %" in lead
     cards = words(page[page.index('class="cards"'):page.index('class="cards"') + 4000])
-    assert "25.0 % changed the reading and raised no alarm" in cards
+    assert "25.0 % changed the prediction and raised no alarm" in cards
     assert "the larger of re-encoded 21.0 % and as the attacker made it 25.0 %" in cards
 
 
@@ -219,7 +219,7 @@ def families_result() -> FamiliesResult:
     rows = tuple(FamilyRow(family=family, condition=Condition(attack=attack, strength=0.1, measure="opacity"),
                            in_family=figures(0.98), out_of_family=figures(area))
                  for family, attack, area in (("fourier", "swap", 0.71), ("noise", "grain", 0.64)))
-    return FamiliesResult(name="night watch", model={"name": "tiny"}, families={"fourier": ("swap",)}, taught_clean=300,
+    return FamiliesResult(name="night shift", model={"name": "tiny"}, families={"fourier": ("swap",)}, taught_clean=300,
                           taught_attacked={"fourier": 290, "noise": 280}, images=120, patients=90, rows=rows,
                           identity=estimate(0.5), warnings=("Mind the <gap>.",), provenance={})
 

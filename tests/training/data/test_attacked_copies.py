@@ -37,7 +37,7 @@ def attacked_copies_of(path, training=None, attack=ATTACK, seed=1, copies=2):
 
 
 @pytest.mark.parametrize("bits", [8, 12, 16])
-def test_a_twin_is_the_attack_on_the_entry_as_the_network_sees_it(tmp_path, bits):
+def test_a_copy_is_the_attack_on_the_entry_as_the_network_sees_it(tmp_path, bits):
     training = entries(bits)
     attacked_copies = attacked_copies_of(tmp_path, training)
     assert (attacked_copies.shape, attacked_copies.dtype) == ((COUNT, 2, 1, 32, 32), training.images.dtype)
@@ -83,7 +83,7 @@ def test_another_attack_starts_anew(tmp_path):
     assert not np.array_equal(attacked_copies_of(tmp_path, attack=Noise(deviation=0.2)), first)
 
 
-def test_colour_styles_make_colour_twins(tmp_path):
+def test_colour_styles_make_colour_copies(tmp_path):
     attack = StyleTransferAttack(generator="fourier", count=3, style_size=32, colour="rgb")
     assert attacked_copies_of(tmp_path, attack=attack).shape == (COUNT, 2, 3, 32, 32)
 

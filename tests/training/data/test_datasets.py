@@ -84,7 +84,7 @@ def test_mix_is_the_blend_that_was_drawn():
             np.testing.assert_allclose(entries[entry][0], expected, atol=1e-6)
 
 
-def test_share_opacity_and_twins_are_drawn_as_told():
+def test_share_opacity_and_copies_are_drawn_as_asked():
     entries = mixed(share=0.3, opacity=(0.5, 1.0))
     draws = []
     for epoch in range(500):
@@ -96,7 +96,7 @@ def test_share_opacity_and_twins_are_drawn_as_told():
     assert np.bincount([draw.copy for draw in draws]) / 2000 == pytest.approx([1 / 3] * 3, abs=0.05)
 
 
-def test_no_share_is_the_clean_set_and_full_opacity_the_twins():
+def test_no_share_is_the_clean_set_and_full_opacity_the_attacked_copies():
     clean, _ = TrainingSet(IMAGES, LABELS, ROWS).fetch(range(4))
     assert torch.equal(mixed(share=0.0).fetch(range(4))[0], clean)
     entries = mixed(share=1.0, opacity=(1.0, 1.0))
@@ -104,7 +104,7 @@ def test_no_share_is_the_clean_set_and_full_opacity_the_twins():
         assert torch.equal(entries[entry][0], to_unit(ATTACKED_COPIES[entry, entries.draw(entry).copy][None])[0])
 
 
-def test_colour_twins_make_every_image_colour():
+def test_colour_copies_make_every_image_colour():
     attacked_copies = np.repeat(ATTACKED_COPIES, 3, axis=2)
     images, _ = mixed(attacked_copies=attacked_copies, share=0.5).fetch(range(4))
     assert images.shape == (4, 3, 12, 12)

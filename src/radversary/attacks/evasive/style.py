@@ -29,7 +29,7 @@ ROUNDS = 6
 
 @dataclass
 class Best:
-    """What an attacker holds of one batch so far.
+    """The best attacked images of one batch so far.
 
     Attributes:
         images: The best of each image, (N, C or 3, H, W).

@@ -19,7 +19,7 @@ from radversary.core.types import Access, AttackContract, AttackFamily, Budget, 
 
 @dataclass(frozen=True, kw_only=True)
 class LinfAttack(Attack):
-    """A perturbation of at most ``epsilon`` a pixel that climbs the classifier's loss.
+    """A perturbation of at most ``epsilon`` a pixel that raises the classifier's loss.
 
     Attributes:
         epsilon: Bound in units of the full grey range; 0 is the identity.

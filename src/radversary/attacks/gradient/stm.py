@@ -1,4 +1,4 @@
-"""The other attack called STM: gradients averaged over styled copies, so that they carry over to models never seen.
+"""The Style Transfer Method (STM): gradients averaged over styled copies, for transfer to other models.
 
 Ge et al., "Improving the Transferability of Adversarial Examples with Arbitrary Style Transfer", ACM Multimedia 2023,
 arXiv:2308.10601. A step's gradient is the mean over N copies x̄ = γ·x + (1 − γ)·style(x) + noise. The x that is mixed

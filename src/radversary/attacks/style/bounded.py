@@ -1,4 +1,4 @@
-"""A style attack held to what may be seen: the greatest opacity at which an image still resembles itself."""
+"""The greatest opacity of a style at which an image keeps a least structural similarity to itself."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def within(points: Tensor, radius: float) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class StyleCodeAttack(Attack):
-    """Climbs the classifier's loss over the style code, and keeps the best step of each image.
+    """Gradient ascent on the classifier's loss over the style code; keeps the best step of each image.
 
     Starts from the style that the image's stream picks. Steps go along the gradient, with a length that falls evenly to
     zero: unlike Adam's they hardly depend on the last digits of a gradient, and so not on batch mates. Grey; the result

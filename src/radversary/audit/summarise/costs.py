@@ -14,7 +14,7 @@ from radversary.core.types import Images
 from radversary.execution.progress import track
 
 IMAGES, REPEATS, PATIENCE = 32, 3, 2.0
-"""Images a run, runs, and seconds after which two images are enough to tell."""
+"""Images a run, number of runs, and seconds beyond which two images are enough."""
 
 
 def measure_costs(context: AuditContext, seconds: Mapping[str, float]) -> dict[str, Cost]:
@@ -40,7 +40,8 @@ def measure_costs(context: AuditContext, seconds: Mapping[str, float]) -> dict[s
 def milliseconds(defended: Classifier, images: Images) -> float:
     """Return the median time an image of a few runs over a batch, after one over two images that warms up.
 
-    A defence that takes seconds for those two is not asked again: it optimises each image, and has no warmth to gain.
+    A defence that takes seconds for those two is not timed again: it optimises each image, so warming up changes
+    nothing.
     """
     started = perf_counter()
     defended.predict(images[:2])

@@ -1,4 +1,4 @@
-"""What the report says of the data behind its figures."""
+"""Summary of the data for the report."""
 
 from __future__ import annotations
 

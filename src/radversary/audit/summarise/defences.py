@@ -1,4 +1,4 @@
-"""What the defences of an audit are, as its result keeps it."""
+"""Descriptions of an audit's defences for its result."""
 
 from __future__ import annotations
 

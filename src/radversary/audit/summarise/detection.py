@@ -1,4 +1,4 @@
-"""From detector scores to figures: what each detector notices, each figure with n and an interval."""
+"""From detector scores to detection figures, each with n and an interval."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def calibrate(scores: Sequence[dict[str, np.ndarray]], *, false_alarms: float) -
 
 def summarise_detections(table: StoredTable, context: AuditContext,
                          thresholds: Thresholds | None) -> tuple[Detection, ...]:
-    """Return one entry a condition × detector; the clean images they are told from were re-encoded like all others.
+    """Return one entry a condition × detector; clean images were re-encoded like all others.
 
     Args:
         table: The detector scores.
@@ -70,7 +70,7 @@ def summarise_detections(table: StoredTable, context: AuditContext,
     patient = dict(zip(context.images.image_ids, context.images.patients, strict=True))
     everyone = table.read(attack="clean").set_index("image_id", drop=False)
     entries = []
-    # No defence stands between detector and image: whoever knows the classifier and whoever knows all are one.
+    # Detectors see images without a defence, so gray-box and adaptive attackers are the same.
     conditions = [item for item in context.conditions[1:] if item.knowledge in context.judged(item.attack)]
     for condition in track(conditions, "Detection with intervals"):
         suspect = table.at(condition)
@@ -84,7 +84,7 @@ def summarise_detections(table: StoredTable, context: AuditContext,
 
 def scored(condition: Condition, measure: str, clean: pd.DataFrame, suspect: pd.DataFrame, people: list[str],
            context: AuditContext, thresholds: Thresholds) -> Detection:
-    """Return how well one score notices one attack."""
+    """Return the detection figures of one score for one attack."""
     limit, draws, seed = thresholds.single[measure], context.plan.bootstrap, context.plan.seed
     low, high = clean[measure].to_numpy(), suspect[measure].to_numpy()
     false_alarms, detections = roc(low, high)

@@ -1,4 +1,4 @@
-"""The gallery: a few images as the classifier, the defence and the detector saw them."""
+"""The gallery: a few images with attacked and defended versions, predictions and detector evidence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from radversary.audit.measure import attacked_batches
 from radversary.audit.result import GalleryImage
 from radversary.audit.setup import AuditContext
 from radversary.audit.summarise.predictions import at
-from radversary.audit.tables import StoredTable, reading_unit
+from radversary.audit.tables import StoredTable, unit_for
 from radversary.audit.units import work_units
 from radversary.core.text import marked_file_name
 from radversary.core.types import Images
@@ -30,8 +30,8 @@ def render_gallery(context: AuditContext, rows: np.ndarray, table: StoredTable,
                    out: Path) -> tuple[GalleryImage, ...]:
     """Draw the gallery of a run.
 
-    Classes take turns; each shows the image that was read rightly and whose reading the strongest attack changed most
-    surely: a gallery of what the attack can do, while the tables count how often.
+    Classes take turns; each shows a correctly predicted image on which the strongest attack gives the wrong class its
+    highest probability.
 
     Args:
         context: What was run.
@@ -50,7 +50,7 @@ def render_gallery(context: AuditContext, rows: np.ndarray, table: StoredTable,
         condition = next(item for item in context.conditions if (item.attack, item.strength) == (label, strength))
         predictions = pd.concat([table.at(Condition(attack="clean", strength=0.0)), table.at(condition)])
         row = pick(context.images, predictions, condition, rank)
-        attacked = attacked_batches(context, reading_unit(units, condition, "none"), np.array([row]), [strength])
+        attacked = attacked_batches(context, unit_for(units, condition, "none"), np.array([row]), [strength])
         gallery.append(render_image(context, row, condition, next(attacked).images, predictions, out))
     return tuple(gallery)
 
@@ -94,7 +94,7 @@ def save(images: Images, out: Path, stem: str) -> str:
 
 
 def readings(frame: pd.DataFrame, condition: Condition) -> dict[str, str]:
-    """Return what each reading of one image says."""
+    """Return the predicted classes of one image: clean, attacked, and with each defence."""
     attacked = at(frame, condition).set_index("defence")["predicted"]
     clean = at(frame, Condition(attack="clean", strength=0.0)).set_index("defence")["predicted"]
     return {"clean": str(clean["none"]), "attacked": str(attacked["none"]),

@@ -1,4 +1,4 @@
-"""From predictions to figures: what the audit's tables say, each figure with n and an interval."""
+"""From predictions to the figures of the audit's tables, each with n and an interval."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def cell(groups: Mapping[str, pd.DataFrame], condition: Condition, defence: str,
         defence: The defence.
         clean: The same defence's predictions of clean images.
         context: What was run.
-        known: Cells by what they are computed from: two attackers who attack the same model agree.
+        known: Cells by the hash of their predictions, so that equal predictions are computed once.
     """
     rows, alone = groups[defence], groups["none"]
     mark = hash_rows(rows), hash_rows(alone), condition.attack, defence
@@ -70,7 +70,7 @@ def cell(groups: Mapping[str, pd.DataFrame], condition: Condition, defence: str,
 
 
 def hash_rows(rows: pd.DataFrame) -> str:
-    """Return a hash of what some rows say, in whatever condition."""
+    """Return a hash of some rows' predictions, independent of the condition."""
     columns = [name for name in rows if name not in ("attack", "strength", "knowledge", "defence")]
     return hashlib.sha256(pd.util.hash_pandas_object(rows[columns], index=False).to_numpy().tobytes()).hexdigest()
 
@@ -97,6 +97,6 @@ def fresh_cell(rows: pd.DataFrame, alone: pd.DataFrame, clean: pd.DataFrame, con
 
 
 def paired(frame: pd.DataFrame, rows: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return whether the images of ``rows`` are read rightly in ``frame``, in the order of ``rows``."""
+    """Return whether the images of ``rows`` are predicted correctly in ``frame``, in the order of ``rows``."""
     right: NDArray[np.bool_] = frame.set_index("image_id")["right"].loc[rows["image_id"]].to_numpy()
     return right

@@ -1,4 +1,4 @@
-"""Accuracy against how much of a manipulation can be seen: opacity says what was mixed in, not what shows."""
+"""Accuracy by visibility of the manipulation, measured by similarity to the original."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def summarise_visibility(predictions: StoredTable, scores: StoredTable,
                          context: AuditContext) -> tuple[VisibilityCell, ...]:
     """Return one entry an attack × knowledge × defence, all strengths together.
 
-    Where each defence meets images of its own, only no defence has an entry: the scores are of its images.
+    Where each defence is attacked with its own images, only ``none`` has an entry: the scores are of its images.
 
     Args:
         predictions: One row an image × condition × defence.

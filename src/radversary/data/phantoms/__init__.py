@@ -1,4 +1,4 @@
-"""Synthetic chest radiographs with ground truth, for people with no data."""
+"""Synthetic chest radiographs with ground truth."""
 
 from radversary.data.phantoms.folder import is_written, write_phantoms
 from radversary.data.phantoms.generate import CLASSES, PhantomBatch, PhantomRecord, Phantoms

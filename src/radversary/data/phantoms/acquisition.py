@@ -1,4 +1,4 @@
-"""How the film is taken: exposure, noise, collimation, and what lies on the patient. Nothing here knows the finding."""
+"""Acquisition of a phantom: exposure, noise, collimation, objects on the patient; independent of the finding."""
 
 from __future__ import annotations
 

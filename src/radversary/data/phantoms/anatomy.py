@@ -1,4 +1,4 @@
-"""A healthy chest: what one patient is made of, and how its attenuation is painted.
+"""A healthy chest: a patient's anatomy and its attenuation.
 
 Attenuation is in units of a full chest of water along the beam. The shapes are simple curves fitted by eye to
 frontal films of NIH ChestX-ray14 (Wang et al. 2017, arXiv 1705.02315); no pixel of a film is used.

@@ -1,4 +1,4 @@
-"""Smooth shapes, noise and curves on the pixel grid: the brushes that the phantoms are painted with.
+"""Smooth shapes, noise and curves on the pixel grid, of which phantoms are composed.
 
 Lengths are shares of the film's side, so that a phantom looks the same at every size. ``u`` runs from the
 patient's right (negative, left on the film) to the left, ``v`` from the top of the film to its foot.

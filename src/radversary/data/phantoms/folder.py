@@ -22,7 +22,7 @@ from radversary.storage.files import sha256_json, storage_errors, write_json, wr
 
 COLUMNS = ("image_id", "file", "label", "patient_id", "view", "sex", "age", "subtype", "source")
 PAINTER = 1
-"""Raised whenever the same plan would paint other films, so that old folders are not taken for new ones."""
+"""Version of the films; raised when the same plan would give other films, so that old folders are not used."""
 FILM = re.compile(r"s-?\d+p\d+i\d+")
 
 
@@ -56,7 +56,7 @@ def write_phantoms(phantoms: Phantoms, folder: Path) -> Path:
 
     Raises:
         DataError: The folder holds files that are no phantoms.
-        StorageError: The disk refused; no file is half-written, and the same call resumes.
+        StorageError: Writing failed; no file is half-written, and the same call resumes.
     """
     if is_written(phantoms, folder):
         return folder

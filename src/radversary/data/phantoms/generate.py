@@ -177,7 +177,7 @@ def paint_chest(anatomy: Anatomy, frame: Frame, finding: Finding) -> tuple[Field
     Args:
         anatomy: The patient, as the view shows it.
         frame: The film.
-        finding: What ails the patient.
+        finding: The patient's finding.
 
     Returns:
         Attenuation, (S, S), and the finding's mask, (S, S).

@@ -1,4 +1,4 @@
-"""What a healthy chest lays in the beam: soft tissue, spine, bones and lung vessels."""
+"""Attenuation of a healthy chest: soft tissue, spine, bones and lung vessels."""
 
 from __future__ import annotations
 

@@ -15,9 +15,7 @@ from radversary.stylization.network import CODE, WEIGHTS, shipped_stylizer
 
 
 class Restyle(nn.Module):
-    """The shipped style network towards one style code.
-
-    The code is all that is saved; the style network is that of the wheel.
+    """The package's style network with one style code. Only the code is saved; the network's weights are in the wheel.
 
     Args:
         amount: Opacity of what the network draws over the image, 0 to 1.
@@ -42,7 +40,7 @@ def restyle(*, amount: float = 0.5, stylizer: str = "") -> Restyle:
     """Build the network; :func:`radversary.training.denoiser.restyle.fit_restyle` gives it its code.
 
     The same idea as the thesis' feature consistency (AdaIN towards clean statistics: Huang and Belongie, ICCV 2017,
-    arXiv 1703.06868), differentiable, so that an attacker can be honest about it.
+    arXiv 1703.06868), differentiable, so that adaptive attacks need no approximation.
 
     Args:
         amount: Opacity of what the network draws over the image, 0 to 1.

@@ -36,7 +36,7 @@ class UNet(nn.Module):
         self.down.extend(stage(given, made, stride=2, layers=3) for given, made in pairwise(widths))
         self.up = nn.ModuleList(stage(below + skip, skip) for skip, below in pairwise(widths))
         self.out = nn.Conv2d(widths[0], 1, 1)
-        # Nothing is changed before anything is learnt: training starts at the undefended classifier, not below it.
+        # The untrained network is the identity, so training starts at the undefended classifier's accuracy.
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
 
@@ -61,7 +61,7 @@ def widened(features: Tensor) -> Tensor:
     """Return features (N, C, H, W) at twice the resolution, bilinearly."""
     wide = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
     if wide.requires_grad:
-        # What comes back through a concatenation lies in strides that the bilinear backward walks three times slower.
+        # Gradients through a concatenation have strides with which the bilinear backward is three times slower.
         wide.register_hook(_channels_last)  # type: ignore[no-untyped-call]
     return wide
 

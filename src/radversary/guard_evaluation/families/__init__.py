@@ -1,1 +1,1 @@
-"""The learned detector on attack families that it was shown and on each that it was not."""
+"""The learned detector on attack families it was trained on and on each that was left out."""

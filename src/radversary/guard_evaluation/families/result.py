@@ -1,4 +1,4 @@
-"""What the learned detector notices of attack families that it saw and of those it did not: families.json."""
+"""Result of leaving attack families out of the learned detector's training: families.json."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FAMILIES = "families.json"
 
 
 class FamilyFigures(Record):
-    """How well one detector tells one attack from clean images.
+    """Detection figures of one detector for one attack.
 
     Attributes:
         auroc: Area under the curve against re-encoded clean test images.
@@ -24,13 +24,13 @@ class FamilyFigures(Record):
 
 
 class FamilyRow(Record):
-    """One attack at one strength, met by two detectors that were taught alike but for its family.
+    """One attack at one strength, scored by two detectors whose training differs in its family only.
 
     Attributes:
         family: The attack's family.
         condition: The attack.
-        in_family: The detector that was shown all families, this one with other styles and patients.
-        out_of_family: The detector that was shown all others.
+        in_family: The detector trained on all families, this one with other styles and patients.
+        out_of_family: The detector trained on all others.
     """
 
     family: str
@@ -40,7 +40,7 @@ class FamilyRow(Record):
 
 
 class FamiliesResult(ResultDocument):
-    """Everything that leaving one family out found.
+    """Result of leaving each attack family out once.
 
     Attributes:
         name: The plan's name.
@@ -51,7 +51,7 @@ class FamiliesResult(ResultDocument):
         images: Clean test images.
         patients: Their patients.
         rows: Attacks by strength, in the plan's order.
-        identity: Area of the attack that changes nothing, by the detector that was shown all families; must be 0.5
+        identity: Area of the attack that changes nothing, by the detector trained on all families; must be 0.5
             within its interval.
         warnings: Sentences a reader must see.
         provenance: Hashes and versions.

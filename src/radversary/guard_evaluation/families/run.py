@@ -1,8 +1,8 @@
-"""Leave one family out: what the learned detector notices of attacks whose like it was never shown.
+"""Leave one family out: detection of attacks from a family that the learned detector was not trained on.
 
-A supervised detector knows what it was taught; in a reading room the next attack is another one. So each family's test
-images are scored twice, by a detector that was shown all families and by one that was shown all others, and the two
-figures stand side by side. Test patients, and the styles of test attacks, are new to both.
+A supervised detector detects best what it was trained on, and the next attack may be another one. So each family's
+test images are scored by a detector trained on all families and by one trained on all others, and both figures are
+given. Test patients, and the styles of test attacks, are new to both.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ TRAIN_IMAGES = 300
 def leave_one_family_out(plan: GuardEvaluationPlan, classifier: Classifier, images: PreparedImages, out: Path, *,
                          train_images: int = TRAIN_IMAGES, detector: LearnedDetector | None = None,
                          progress: Progress | None = None) -> FamiliesResult:
-    """Teach the learned detector on all attack families, and on all but each, and score it on every one.
+    """Train the learned detector on all attack families, and on all but each, and score it on every one.
 
     Attacks that know the detectors are left out. The folder gets ``families.json``; detectors and scores are kept in
     ``.families/`` for the next time.
 
     Args:
         plan: The attacks and their strengths; an attack's ``images`` limits its training copies as well.
-        classifier: Whom the attacks are made on.
+        classifier: The target of the attacks.
         images: The prepared images, with a training and a test part.
         out: The folder.
         train_images: Training images at most, patients drawn at random; each attack is made on all of them, at a
             strength drawn for each.
         detector: The detector to teach; by default with the plan's seed.
-        progress: Who is told how far it is, and may stop it.
+        progress: Receives the progress of the work, and can cancel it.
 
     Returns:
         The result, also in ``families.json``.
@@ -64,7 +64,7 @@ def leave_one_family_out(plan: GuardEvaluationPlan, classifier: Classifier, imag
         CancelledError: It was stopped; run again, it goes on.
         InputError: Plan, classifier and images do not fit each other, or teach too little; see
             :func:`radversary.guard_evaluation.families.setup.prepare_families`.
-        StorageError: The disk refused; run again to go on.
+        StorageError: Writing failed; run again to go on.
     """
     context = prepare_families(plan, classifier, images, train_images=train_images,
                                detector=detector or LearnedDetector(seed=plan.seed))
@@ -87,7 +87,7 @@ def taught_sha256(taught: Mapping[str, LearnedDetector]) -> str:
 
 
 def scored(context: FamiliesContext, taught: Mapping[str, LearnedDetector], work: Path) -> pd.DataFrame:
-    """Return what every detector says of all test images, from disk as far as it is known.
+    """Return every detector's scores of all test images, from disk where cached.
 
     Args:
         context: What is run.
@@ -107,7 +107,7 @@ def scored(context: FamiliesContext, taught: Mapping[str, LearnedDetector], work
 
 def scores(context: FamiliesContext, taught: Mapping[str, LearnedDetector], label: str,
            rows: np.ndarray) -> pd.DataFrame:
-    """Score some test images under one label as every guard meets them: re-encoded, saved and loaded."""
+    """Score some test images under one label, re-encoded, saved and loaded."""
     own, frames = context.evaluation.images, []
     for strength, _, images, _ in attacked_batches(context.evaluation, label, rows):
         seen, _ = filed(images)

@@ -1,6 +1,6 @@
-"""What the learned detector is taught and tested with: once all families of attacks, and once all but each.
+"""Training and test data of the learned detector: all families of attacks, and all but each.
 
-Nothing that is audited is trained here: these detectors are measured, and no guard gets them.
+The detectors trained here are only measured; no guard uses them.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ from radversary.storage.hashes import component_hash
 from radversary.training.learned_detector import DetectorTraining, TaughtAttack, teach
 
 FORMAT = 1
-"""Raised whenever the same plan would teach otherwise."""
+"""Version of the training; raised when the same plan would train another detector."""
 
 ALL: Final = "all families"
-"""What the detector is called that was shown every family."""
+"""Name of the detector that is trained on every family."""
 
 ALIKE: Final[Mapping[str, str]] = MappingProxyType({
     "distorted": "adain", "style-code": "adain", "equal-noise": "noise"})
@@ -68,7 +68,7 @@ def family_of(plan: AttackPlan) -> str:
 
 
 def in_training(plan: AttackPlan) -> AttackPlan:
-    """Return an attack as it teaches: with styles for training where it has styles, the rest as planned.
+    """Return an attack as used in training: with training styles where it has styles, the rest as planned.
 
     Raises:
         PlanError: It is to be tested on those styles, or has no strength above 0 that could teach.
@@ -110,7 +110,7 @@ def families_in(plan: GuardEvaluationPlan) -> tuple[GuardEvaluationPlan, dict[st
 
 @dataclass(frozen=True, eq=False)
 class FamiliesContext:
-    """All that the detectors are taught with and tested on.
+    """Training and test data of the detectors.
 
     Attributes:
         evaluation: Test images and the attacks on them; its guard has no detector.
@@ -143,20 +143,20 @@ class FamiliesContext:
                                 rows=self.rows, attacks=attacks, seed=plan.seed, batch_size=plan.batch_size)
 
     def taught_detectors(self, work: Path) -> dict[str, LearnedDetector]:
-        """Return the detector that was shown all families, and each that one family was kept from, by its name.
+        """Return the detector trained on all families, and each trained without one family, by that family's name.
 
         Args:
             work: Where they are kept, named by what they depend on.
 
         Raises:
             InputError: Too few training images.
-            StorageError: The disk refused.
+            StorageError: Writing failed.
         """
         paths = {name: work / f"{self.key(name)[:24]}.safetensors" for name in (ALL, *self.members)}
         return teach(self.detector, self.training, paths)
 
     def key(self, left_out: str) -> str:
-        """Return the hash of all that a detector depends on which was not shown one family."""
+        """Return the hash of all that the detector trained without one family depends on."""
         images, seed = self.evaluation.images, self.evaluation.plan.seed
         shown = [[plan.model_dump(mode="json"), component_hash(plan.build())] for label, plan in self.taught.items()
                  if self.families[label] != left_out]

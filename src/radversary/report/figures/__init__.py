@@ -1,4 +1,4 @@
-"""Figures of a report: matplotlib SVG, one small figure each, so that a phone and a printed page both read them."""
+"""Figures of a report: matplotlib SVG, one small figure each, for phones and printed pages."""
 
 from __future__ import annotations
 

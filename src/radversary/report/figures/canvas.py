@@ -1,4 +1,4 @@
-"""One look for all figures: palette, type, and SVG that a page can carry."""
+"""The style of all figures: palette, fonts, and SVG for embedding in a page."""
 
 from __future__ import annotations
 
@@ -114,6 +114,6 @@ def percent_axis(axis: Any) -> None:  # noqa: ANN401
 
 
 def _tidy(svg: str) -> str:
-    """Drop what no reader needs (metadata, path comments) and name the page's fonts."""
+    """Remove metadata and path comments, and set the page's fonts."""
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     return svg.replace("'DejaVu Sans'", FONT)

@@ -1,4 +1,4 @@
-"""How well detectors notice: receiver operating characteristics and score histograms."""
+"""Detection figures: receiver operating characteristics and score histograms."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _roc(condition: Condition, found: list[Detection], index: int) -> Drawing:
         axes.plot((0, 1), (0, 1), color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
         handles = [_roc_line(axes, detection, place) for place, detection in enumerate(found)]
         labels = [_label(detection) for detection in found]
-        axes.set(xlabel="false alarms on clean images", ylabel="attacks noticed")
+        axes.set(xlabel="false alarms on clean images", ylabel="attacks detected")
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         percent_axis(axes.xaxis)
         percent_axis(axes.yaxis)

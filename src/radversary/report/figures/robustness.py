@@ -39,8 +39,8 @@ FIGURES = {"recall": "Recall", "precision": "Precision", "f1": "F1"}
 def strength_curves(view: ResultView) -> list[Drawing]:
     """Draw accuracy against strength, one figure an attack and knowledge with several strengths, one line a defence.
 
-    Where there are many, lines are no defence, the best defences and one oracle; bands are those of no defence, the
-    best and a ceiling alone, since six bands over each other are a fog.
+    Where there are many, lines are no defence, the best defences and one oracle; bands are drawn for no defence, the
+    best and a ceiling alone, as six bands would hide each other.
     """
     drawings: list[Drawing] = []
     for index, attack in enumerate(view.attacks):

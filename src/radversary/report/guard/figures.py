@@ -68,7 +68,7 @@ def _roc(rows: Sequence[GuardEvaluationRow], index: int) -> Drawing:
                                  linestyle=DASHES[place % len(DASHES)])
             if row in (rows[0], rows[-1]):
                 axes.fill_between(curve.false_alarms, curve.low, curve.high, color=colour, alpha=0.14, linewidth=0)
-        axes.set(xlabel="false alarms on clean images", ylabel="attacks noticed", xlim=(-0.02, 1.02),
+        axes.set(xlabel="false alarms on clean images", ylabel="attacks detected", xlim=(-0.02, 1.02),
                  ylim=(-0.02, 1.02))
         percent_axis(axes.xaxis)
         percent_axis(axes.yaxis)

@@ -27,8 +27,8 @@ KNOWLEDGE: Mapping[AttackerKnowledge, str] = MappingProxyType({
 FIGURES: Mapping[str, Callable[[GuardEvaluationRow], Estimate]] = MappingProxyType({
     "Area under the curve": lambda row: row.auroc, "TPR at 1 % FPR": lambda row: row.tpr_at_fpr_1,
     "TPR at 5 % FPR": lambda row: row.tpr_at_fpr_5,
-    "Changed the reading and raised no alarm": lambda row: row.undetected_success_rate,
-    "Changed the reading and raised no alarm, not re-encoded": lambda row: row.undetected_success_rate_direct})
+    "Changed the prediction and raised no alarm": lambda row: row.undetected_success_rate,
+    "Changed the prediction and raised no alarm, not re-encoded": lambda row: row.undetected_success_rate_direct})
 """Tables of attack by strength: title to figure."""
 
 
@@ -56,7 +56,7 @@ class Table:
         is_area: Whether it is written as an area rather than in per cent.
         strengths: As they are written, rising.
         lines: One an attack, those that know the detectors among those that do not.
-        harm: Whether more is worse.
+        harm: Whether higher is worse.
     """
 
     title: str
@@ -98,7 +98,7 @@ def render_guard_evaluation(result: GuardEvaluationResult, folder: Path) -> str:
 
 
 def families_in(folder: Path) -> FamiliesResult | None:
-    """Return what leaving families out found, None where a folder has no such result.
+    """Return the result of leaving families out, None where a folder has none.
 
     Raises:
         DataError: It cannot be read.
@@ -118,7 +118,7 @@ def write_guard_evaluation(folder: Path) -> Path:
     Raises:
         InputError: The folder has no such result.
         DataError: It cannot be read, or the table that it was made from was changed since.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     if (path := find_result(folder)) is None:
         raise InputError(f"{folder} has no {RESULT}; evaluate a guard there first")
@@ -132,7 +132,7 @@ def worst(rows: Sequence[GuardEvaluationRow]) -> dict[AttackerKnowledge, GuardEv
     """Return the worst attack for each attacker.
 
     By area under the curve; for those who know the detectors and tune themselves to the threshold by the share that
-    changes the reading and raises no alarm.
+    changes the prediction and raises no alarm.
     """
     found = {knowledge: [row for row in rows if row.condition.knowledge == knowledge] for knowledge in KNOWLEDGE}
     return {knowledge: min(own, key=_aware if knowledge == AttackerKnowledge.ADAPTIVE else _oblivious) for knowledge,
@@ -148,7 +148,7 @@ def _aware(row: GuardEvaluationRow) -> tuple[float, float]:
 
 
 def passes(row: GuardEvaluationRow) -> Estimate:
-    """Return the share that changes the reading and raises no alarm: the larger of re-encoded and as it was made."""
+    """Return the share that changes the prediction and raises no alarm: the larger of re-encoded and as it was made."""
     return max(row.undetected_success_rate, row.undetected_success_rate_direct, key=lambda estimate: estimate.value)
 
 

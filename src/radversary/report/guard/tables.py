@@ -1,4 +1,4 @@
-"""What an evaluation of a guard found as rows of text, for a terminal and for pages that are kept beside the code."""
+"""A guard evaluation's result as rows of text, for a terminal and for Markdown pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DETECTION = ("attack", "strength", "attacker", "n", "AUROC", "TPR at 1 % FPR", "
            "changed, no alarm", "the same, not re-encoded")
 """Heads of :func:`detection_rows`; shares are in percent of all images."""
 
-HARMLESS = ("clean films", "n", "alarms", "read rightly, no alarm")
+HARMLESS = ("clean films", "n", "alarms", "read correctly, no alarm")
 """Heads of :func:`harmless_rows`."""
 
 KEPT = ("films as they are stored", "patients", "alarms", "bound")
@@ -58,7 +58,7 @@ def promise_rows(result: GuardEvaluationResult) -> list[list[str]]:
 
 
 def family_rows(result: FamiliesResult) -> list[list[str]]:
-    """Return one row an attack and strength: the learned detector shown its family, and shown all others."""
+    """Return one row an attack and strength: the learned detector trained on its family, and on all others."""
     return [[row.family, row.condition.attack,
              f"{measure_name(row.condition.measure)} {level(row.condition.strength, row.condition.measure)}",
              str(row.in_family.auroc.n), region(row.in_family.auroc), region(row.out_of_family.auroc),
@@ -89,7 +89,7 @@ def guard_evaluation_markdown(result: GuardEvaluationResult) -> str:
                f"patients. [95 % interval over patients]")
     parts = [opening, *(f"**{item.sentence}**" for item in result.findings),
              *(f"**{warning}**" for warning in result.warnings),
-             "What is noticed; shares in %:", markdown_table(DETECTION, detection_rows(result)),
+             "Detection; shares in %:", markdown_table(DETECTION, detection_rows(result)),
              "Changes that are no attacks; every alarm is false, %:", markdown_table(HARMLESS, harmless_rows(result)),
              "The promise, one film a patient, %:", markdown_table(KEPT, promise_rows(result))]
     return "\n\n".join(parts) + "\n"

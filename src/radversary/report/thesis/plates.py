@@ -53,7 +53,7 @@ class Plate:
 
 
 class Absent(Exception):  # noqa: N818 - no mistake: a run that lacks something
-    """A run holds nothing for a figure; the text says what is missing."""
+    """Raised where a run lacks the data of a figure; the text says what is missing."""
 
 
 Drawn: TypeAlias = tuple[Drawing, str]
@@ -74,7 +74,7 @@ def write_thesis(folder: Path, out: Path) -> tuple[tuple[Plate, ...], Path]:
 
     Raises:
         InputError: The folder has no result, or one that cannot be read.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     run = RunFolder.open(folder)
     made = plates(run)
@@ -135,7 +135,7 @@ def at_opacity(run: RunFolder, name: str, title: str, *, opacity: float) -> Draw
     cells = [cell for cell in run.result.cells if cell.defence == NONE and cell.condition.strength == opacity
              and (cell.condition.attack, cell.condition.knowledge) == (image.condition.attack,
                                                                        image.condition.knowledge)]
-    right = f" At this opacity the undefended classifier reads {said(cells[0])} rightly." if cells else ""
+    right = f" At this opacity the undefended classifier reads {said(cells[0])} correctly." if cells else ""
     return panels(name, title, [("raw", original), (f"opacity {opacity:.0%}", pixels)]), (
         f"n = 1 image, {image.image_id} ({image.label}), attack {image.condition.attack}; {how}.{right}")
 
@@ -181,7 +181,7 @@ def baseline_curve(run: RunFolder, name: str, title: str, *, after: bool) -> Dra
 
 
 def defended(run: RunFolder, name: str, title: str, *, kind: str) -> Drawn:
-    """Figures 21 and 22: what a restoring defence makes of an attacked image."""
+    """Figures 21 and 22: an attacked image after a restoring defence."""
     if not (labels := run.defences_like(kind)):
         raise Absent(f"the run has no {kind} defence")
     image, pictures = run.restored(labels) or missing(
@@ -197,7 +197,7 @@ def metrics(run: RunFolder, name: str, title: str, *, moment: str) -> Drawn:
 
 
 def confusion(run: RunFolder, name: str, title: str, *, moment: str) -> Drawn:
-    """Figures 20, 26, 29, 31 and 33: who becomes what."""
+    """Figures 20, 26, 29, 31 and 33: confusion matrices."""
     cells, note = moment_cells(run, moment)
     return confusion_maps(name, title, [(head, cell.performance) for head, cell in cells], run.result.classes,
                           run.view.normal), caption(cells, note)
@@ -210,20 +210,20 @@ def recalls(run: RunFolder, name: str, title: str) -> Drawn:
 
 
 def moment_cells(run: RunFolder, moment: str) -> tuple[list[tuple[str, Cell]], str]:
-    """Return the figures of one moment of the thesis' story with a heading each, and what is to be said of them.
+    """Return the figures of one stage of the thesis' experiment with a heading each, and a caption.
 
     Raises:
         Absent: The run has none.
     """
     view, worst = run.view, run.view.worst
     if moment == "baseline":
-        return [("", view.clean(NONE) or missing("no figures of clean images"))], "clean sealed test images"
+        return [("", view.clean(NONE) or missing("no figures of clean images"))], "clean held-out test images"
     if moment == "before":
         same = next((c for c in view.conditions if c.attack == IDENTITY), None)
         cell = (view.cell(same, NONE) if same else None) or view.clean(NONE)
         return [("", cell or missing("no figures of clean images"))], (
-            "the same sealed test images, saved and loaded as attacked ones are; the thesis counts its training images "
-            "too")
+            "the same held-out test images, saved and loaded as attacked ones are; the thesis counts its training "
+                        "images too")
     if worst is None:
         raise Absent("no attack was run")
     if moment == "after":

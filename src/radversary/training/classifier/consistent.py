@@ -1,4 +1,4 @@
-"""Learning that all views of an image deserve the same answer."""
+"""Training with a consistency loss over several views of an image."""
 
 from __future__ import annotations
 

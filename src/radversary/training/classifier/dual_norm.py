@@ -41,7 +41,7 @@ class DualNorm(nn.Module):
 
 @contextmanager
 def dual_norm(network: nn.Module, *, keep: Side) -> Iterator[None]:
-    """Give a network two sets of BatchNorm, and take one away again when the training is over.
+    """Give a network two sets of BatchNorm within the context, and keep one afterwards.
 
     Args:
         network: Changed in place.

@@ -1,4 +1,4 @@
-"""MixStyle: feature statistics of two images mixed in training, so that no answer hangs on them.
+"""MixStyle: feature statistics of two images mixed in training, so that predictions depend on them less.
 
 Zhou, Yang, Qiao and Xiang 2021, arXiv:2104.02008: means and deviations of a feature map carry an image's style. Mixing
 them between the images of a batch costs nothing and needs no style pictures.

@@ -1,4 +1,4 @@
-"""What a training shall do, as plain data: no training library is imported to read a plan."""
+"""Plans of a classifier's training, as plain data: no training library is imported to read one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from radversary.storage.documents import Seed
 from radversary.storage.plans import Plan
 
 DEFAULT_SEED = 42
-"""Seed of a training that nobody gave one."""
+"""Seed of a training without one in its plan."""
 
 
 class Phase(Plan):
-    """One stretch of training with one set of trained layers and one optimiser.
+    """One phase of training with one set of trained layers and one optimiser.
 
     Attributes:
         name: Names its folder and its mark in the curves.
@@ -125,7 +125,7 @@ class RobustPlan(Plan):
 
 
 class Objective(Plan):
-    """What a training asks of a network beside the right answer.
+    """Terms of a training's objective beside the cross-entropy.
 
     Attributes:
         consistency: Weight of the Jensen-Shannon divergence between the views of an image, where there are several.
@@ -144,5 +144,5 @@ class Objective(Plan):
 
     @property
     def norms(self) -> tuple[Literal["shared", "dual"], Literal["clean", "attacked"]]:
-        """The norm in force, that of the attacks in the step where there are any, and whose is kept."""
+        """The effective BatchNorm setting (that of the attacks in the step, if any) and which set is kept."""
         return (self.robust.norm, self.robust.keep) if self.robust else (self.norm, self.keep)

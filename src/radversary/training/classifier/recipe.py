@@ -1,4 +1,4 @@
-"""Learning from labelled images: the thesis' transfer learning, and adversarial training on mixed images alike."""
+"""Supervised training on labelled images: the thesis' transfer learning, and adversarial training."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SupervisedRecipe(LightningModule):  # type: ignore[misc]
         network: Maps normalised images to logits; needs ``.trunk`` where the phase freezes it.
         card: Says what the network sees of an image; the same function prepares it here and in prediction.
         phase: What is trained and how fast.
-        objective: What else is asked of it; this recipe asks nothing, those that are made from it do.
+        objective: Further terms of the loss; none here, subclasses add them.
 
     Raises:
         ModelError: The phase freezes a trunk that the network does not have.
@@ -84,7 +84,7 @@ class SupervisedRecipe(LightningModule):  # type: ignore[misc]
             logits: (N, K).
             labels: (N,).
             part: ``train`` or ``val``.
-            extra: What is asked beside the right answers; added to the cross-entropy.
+            extra: Further loss terms; added to the cross-entropy.
 
         Raises:
             ModelError: Not one score for each class of the card.

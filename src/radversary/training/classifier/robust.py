@@ -1,4 +1,4 @@
-"""Adversarial training against gradients, in one step: fast, and good enough for an honest white-box row.
+"""Fast adversarial training against gradient attacks, with single-step attacks.
 
 Wong, Rice and Kolter 2020, arXiv:2001.03994: one signed gradient step from a random start trains as robust a network as
 ten steps do, as long as it does not overfit to the single step (see ``docs/training.md``).
@@ -61,7 +61,7 @@ class RobustRecipe(SupervisedRecipe):
         return self.judge(torch.cat([worse, clean]), labels, "train")
 
     def attack(self, images: Images, labels: Labels, epsilon: float) -> Images:
-        """Attack images as the network stands, in evaluation mode, so that its statistics see no half-made image."""
+        """Attack images with the current weights in evaluation mode, so that BatchNorm statistics are not updated."""
         self.network.eval()
         try:
             with normalised_as(self.network, "attacked"):

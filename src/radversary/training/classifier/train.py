@@ -53,7 +53,7 @@ def train(network: nn.Module, *, plan: TrainingPlan, training: Dataset[Any], val
         validation: Such pairs; all of them, in their own order.
         card: What the model will be: its size, channels and normalisation hold in training too.
         out: Folder of the results.
-        objective: What is asked beside the right answers: consistency, robustness, feature statistics.
+        objective: Further terms of the loss: consistency, robustness, feature statistics.
         device: ``auto`` or a torch device.
 
     Returns:
@@ -66,7 +66,7 @@ def train(network: nn.Module, *, plan: TrainingPlan, training: Dataset[Any], val
         ModelError: The network does not fit the card or the plan.
         TensorError: The images are not of the card's size.
         BusyError: Another process trains in the folder.
-        StorageError: The disk refused; started again, it resumes.
+        StorageError: Writing failed; started again, it resumes.
     """
     plan = plan.seeded()
     _check(plan, training, validation, card)
@@ -87,7 +87,7 @@ def train(network: nn.Module, *, plan: TrainingPlan, training: Dataset[Any], val
 
 @contextmanager
 def _prepared(network: nn.Module, objective: Objective) -> Iterator[None]:
-    """Give a network what its training needs and its file must not have."""
+    """Add to a network what only its training needs, and remove it afterwards."""
     norm, keep = objective.norms
     with ExitStack() as stack:
         if norm == "dual":
@@ -99,7 +99,7 @@ def _prepared(network: nn.Module, objective: Objective) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Run:
-    """One training's arguments, so that its phases need not be handed all of them."""
+    """The arguments of one training, shared by its phases."""
 
     network: nn.Module
     plan: TrainingPlan
@@ -169,7 +169,7 @@ def _check(plan: TrainingPlan, training: Dataset[Any], validation: Dataset[Any],
 
 
 def _claim(out: Path, plan: TrainingPlan, card: ModelCard, objective: Objective, sizes: tuple[int, int]) -> None:
-    """Take ``out`` for this training, or refuse it where it holds another's checkpoints."""
+    """Claim ``out`` for this training, or refuse it where it holds another's checkpoints."""
     wanted = {"plan": plan.model_dump(mode="json"), "objective": objective.model_dump(mode="json"),
               "card": card.model_dump(mode="json", exclude={"sha256"}),
               "images": {"training": sizes[0], "validation": sizes[1]}}

@@ -25,7 +25,7 @@ STATE = "cyclegan"
 
 
 class ImagePool:
-    """Drawn images of the past, so that no discriminator forgets them (Shrivastava et al. 2017, arXiv 1612.07828).
+    """A pool of earlier generated images for a discriminator (Shrivastava et al. 2017, arXiv 1612.07828).
 
     Args:
         size: Images it keeps; 0 keeps none.
@@ -92,7 +92,7 @@ class CycleGanRecipe(lightning.LightningModule):  # type: ignore[misc]
         """Take one step of the generators, then one of the discriminators."""
         attacked, clean = batch
         for_generators, for_judges = self.optimizers()
-        # What an adversarial loss would leave in the discriminators on its way is neither wanted nor worth the time.
+        # The generators' step needs no gradients of the discriminators' weights.
         self.judges.requires_grad_(requires_grad=False)
         drawn = {"clean": self.restorer(attacked), "attacked": self.attacker(clean)}
         parts = self.generator_losses(attacked, clean, drawn)

@@ -1,8 +1,7 @@
-"""Training a CycleGAN that gives attacked images a clean look back, resumable at every epoch.
+"""Training a CycleGAN that restores attacked images, resumable at every epoch.
 
-Unpaired by design: it never learns which clean image is behind an attacked one. That is the thesis' way; where pairs
-are at hand, as they are for every attack made here, a paired denoiser (:mod:`radversary.training.denoiser.train`) knows
-more.
+Unpaired, as in the thesis: it never uses which clean image an attacked one was made from. Where pairs are available, as
+for every attack made here, a paired denoiser (:mod:`radversary.training.denoiser.train`) uses more information.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from radversary.training.loop import calm, make_loader, make_trainer
 CURVES, FIT = "curves.json", "cyclegan"
 
 SMALLEST = 24
-"""Side in pixels below which a discriminator's last layers have nothing left to normalise."""
+"""Least side in pixels, for which a discriminator's last layers still have several pixels to normalise."""
 
 
 class Unpaired(Dataset[tuple[Images, Images]]):
@@ -70,7 +69,7 @@ class Unpaired(Dataset[tuple[Images, Images]]):
         return attacked, clean
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the epoch's images; the sources are told, too, where they can be told."""
+        """Draw the epoch's images, and set the epoch of the sources that have one."""
         self.drawn = {kind: self._shuffled(kind, epoch) for kind in self.sources}
         for source in self.sources.values():
             if callable(tell := getattr(source, "set_epoch", None)):
@@ -90,7 +89,7 @@ def train_cyclegan(plan: CycleGanPlan, attacked: Dataset[Any], clean: Dataset[An
     Stopped at any moment and started again with the same arguments, it goes on at the last whole epoch and ends with
     the same bytes; a folder that holds the finished generator is only loaded. ``out`` gets ``model.safetensors``,
     ``card.json``, ``curves.json`` (each loss, one value an epoch) and a folder with the last checkpoint. The weights of
-    the last epoch are kept: unpaired images have no validation loss worth the name.
+    the last epoch are kept: unpaired images have no useful validation loss.
 
     Args:
         plan: What to do; without a seed it takes :data:`~radversary.training.classifier.plan.DEFAULT_SEED`.
@@ -109,7 +108,7 @@ def train_cyclegan(plan: CycleGanPlan, attacked: Dataset[Any], clean: Dataset[An
         DataError: Fewer images than a batch, or images too small.
         PlanError: ``out`` holds another training, or a loss diverged.
         BusyError: Another process trains in the folder.
-        StorageError: The disk refused; started again, it resumes.
+        StorageError: Writing failed; started again, it resumes.
     """
     plan = plan.seeded()
     images = Unpaired(attacked, clean, seed=cast("int", plan.seed), limit=plan.images)

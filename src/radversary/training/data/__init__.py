@@ -1,1 +1,1 @@
-"""What training loops draw batches from: images, attacked copies, views, augmentation."""
+"""Training data sets: images, attacked copies, views, augmentation."""

@@ -21,10 +21,12 @@ from radversary.storage.hashes import component_hash
 from radversary.training.data.datasets import TrainingSet
 
 BATCH = 32
+COPIES = "twin"
+"""Seeds the random choices of attacked copies; another word would give other copies for the same plan."""
 
 
 class AttackedCopiesRecord(Document):
-    """How far the attacked copies of a training set are.
+    """Progress of making the attacked copies of a training set.
 
     Attributes:
         key: Hash of all that they depend on.
@@ -36,7 +38,7 @@ class AttackedCopiesRecord(Document):
 
 
 def make_attacked_copies(attack: Attack, victim: Classifier, entries: TrainingSet, *, names: Sequence[str], copies: int,
-                         seed: int, path: Path, step: str = "twin") -> np.ndarray:
+                         seed: int, path: Path, step: str = COPIES) -> np.ndarray:
     """Attack every entry of a training set several times at the attack's own strength.
 
     Stopped and started again it goes on after the last whole batch.
@@ -49,16 +51,16 @@ def make_attacked_copies(attack: Attack, victim: Classifier, entries: TrainingSe
         copies: Copies an entry.
         seed: The plan's seed.
         path: Where the array goes (``.npy``); ``.json`` beside it says how far it is.
-        step: What the copies are called; two attacks of one name make the same random choices.
+        step: Name that seeds the random choices; equal names make equal choices.
 
     Returns:
         uint8 or uint16 (R, copies, C, S, S), memory-mapped.
 
     Raises:
         PlanError: The attack's strength is 0, so that a copy would be the image.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
-    check_bites(attack)
+    check_strength_above_zero(attack)
     shape = (len(entries), copies, *copy_shape(attack, victim, entries, names))
     key = sha256_json({"attack": component_hash(attack), "seed": seed, "shape": shape, "step": step,
                        "victim": victim.fingerprint() if attack.needs > Access.NONE else None, "names": list(names)})
@@ -78,7 +80,7 @@ def make_attacked_copies(attack: Attack, victim: Classifier, entries: TrainingSe
     return attacked_copies
 
 
-def check_bites(attack: Attack) -> None:
+def check_strength_above_zero(attack: Attack) -> None:
     """Refuse an attack of strength 0.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Random changes of training images, so that a network does not learn their accidents."""
+"""The interface of augmentations: random changes of training images."""
 
 from __future__ import annotations
 

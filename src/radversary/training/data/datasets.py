@@ -1,4 +1,4 @@
-"""Arrays of stored images as what a training loop draws batches from."""
+"""Arrays of stored images as PyTorch data sets."""
 
 from __future__ import annotations
 

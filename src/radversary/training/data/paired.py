@@ -1,4 +1,4 @@
-"""Pairs of an attacked image and the clean one behind it: what a denoiser learns from."""
+"""Pairs of an attacked image and its clean original, for training denoisers."""
 
 from __future__ import annotations
 

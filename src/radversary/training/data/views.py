@@ -1,4 +1,4 @@
-"""Training sets around others: several views of an image, augmentation, and what stands before the network."""
+"""Training sets that wrap others: several views of an image, augmentation, transforms before the network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from radversary.training.data.datasets import Depths, Integers, MixedTrainingSet
 
 
 class ViewedTrainingSet(MixedTrainingSet):
-    """Every image together with attacked views of it, so that a training can ask for one answer to all of them.
+    """Every image together with attacked views of it, for a consistency loss.
 
     Each view is drawn for itself: attack, copy and opacity.
 
@@ -136,7 +136,7 @@ class AugmentedSet(ChangedSet):
 
 
 class TransformedSet(ChangedSet):
-    """Puts every image through what stands before the network.
+    """Applies the transforms before the network to every image.
 
     Args:
         inner: The set behind it.

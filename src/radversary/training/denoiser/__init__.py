@@ -1,1 +1,1 @@
-"""Training what stands before a classifier from pairs of attacked and clean images."""
+"""Training of transforms before a classifier, from pairs of attacked and clean images."""

@@ -1,4 +1,4 @@
-"""What the training of a denoiser shall do, as plain data: no training library is imported to read a plan."""
+"""The plan of a denoiser's training, as plain data: no training library is imported to read it."""
 
 from __future__ import annotations
 

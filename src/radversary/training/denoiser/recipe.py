@@ -1,7 +1,7 @@
-"""Learning to undo attacks under the eyes of a frozen classifier: high-level guided denoising.
+"""High-level guided denoising (HGD): a denoiser trained on the features of a frozen classifier.
 
-Liao et al. 2018, arXiv:1712.02976. What the classifier sees of the denoised image, not only its pixels, shall be what
-it sees of the clean one.
+Liao et al. 2018, arXiv:1712.02976. Features and logits of the denoised image, not only its pixels, are drawn to those
+of the clean one.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ def seen(network: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class DenoiserRecipe(LightningModule):  # type: ignore[misc]
-    """Trains a denoiser on pairs; the classifier only looks.
+    """Trains a denoiser on pairs; the classifier is frozen.
 
     Args:
         network: The denoiser, grey (N, 1, S, S) to the same.
-        classifier: Whose eyes guide it; frozen, in evaluation mode, and no part of this module's weights.
+        classifier: Gives the features of the loss; frozen, in evaluation mode, not among this module's weights.
         plan: How.
     """
 
@@ -72,7 +72,7 @@ class DenoiserRecipe(LightningModule):  # type: ignore[misc]
         self.network, self.classifier, self.plan = network, classifier, plan
 
     def on_fit_start(self) -> None:
-        """Bring the classifier, which Lightning does not know of, to where the training is."""
+        """Move the classifier, which Lightning does not manage, to the training's device."""
         self.classifier.to(self.device).module.eval()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class DenoiserRecipe(LightningModule):  # type: ignore[misc]
         return denoised
 
     def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the classifier sees of images (N, 1, S, S) in [0, 1]: last maps and logits."""
+        """Return the classifier's last maps and logits of images (N, 1, S, S) in [0, 1]."""
         inputs = network_input(images, self.classifier.card).contiguous(memory_format=torch.channels_last)
         maps, logits = seen(self.classifier.module, inputs)
         # The errors are small differences of large numbers: they are taken in float32.

@@ -40,7 +40,7 @@ def fit_restyle(images: Images | Iterable[Images], *, name: str, out: Path, amou
         TensorError: Images outside the pixel contract.
         PlanError: An amount outside 0 to 1.
         BusyError: Another process writes the folder.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     card = RestorerCard(name=name, architecture="restyle", options={"amount": amount, "stylizer": shipped_hash()},
                         trained_on=trained_on)

@@ -45,7 +45,7 @@ Pairs = Dataset[tuple[Tensor, Tensor, Tensor]]
 
 def train_denoiser(plan: DenoiserPlan, classifier: TorchClassifier, training: Dataset[Any], validation: Dataset[Any], *,
                    name: str, out: Path, trained_on: str = "", device: str = "auto") -> Restoration:
-    """Train a U-Net to give attacked images back as the classifier sees the clean ones, and save it.
+    """Train a U-Net to restore attacked images, by the classifier's features of the clean ones, and save it.
 
     Stopped at any moment and started again with the same arguments, it goes on at the last whole epoch and ends with
     the same bytes; a folder that holds the finished denoiser is only loaded. ``out`` gets ``model.safetensors``,
@@ -73,7 +73,7 @@ def train_denoiser(plan: DenoiserPlan, classifier: TorchClassifier, training: Da
         ModelError: The classifier has no features that could guide.
         TensorError: The images are not of the classifier's size.
         BusyError: Another process trains in the folder.
-        StorageError: The disk refused; started again, it resumes.
+        StorageError: Writing failed; started again, it resumes.
     """
     plan = plan.seeded()
     sizes = [len(cast("Sized", part)) for part in (training, validation)]
@@ -124,7 +124,7 @@ def fit(recipe: DenoiserRecipe, training: Dataset[Any], validation: Dataset[Any]
 
 
 def claim(out: Path, wanted: dict[str, Any]) -> None:
-    """Take a folder for one training, or refuse it where it holds another's checkpoints.
+    """Claim a folder for one training, or refuse it where it holds another's checkpoints.
 
     Args:
         out: The folder.
@@ -132,7 +132,7 @@ def claim(out: Path, wanted: dict[str, Any]) -> None:
 
     Raises:
         PlanError: The folder is of another training; the text names what differs.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     if not (out / PLAN).is_file():
         write_json(out / PLAN, wanted)

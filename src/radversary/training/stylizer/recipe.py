@@ -152,7 +152,7 @@ class StylizerRecipe(lightning.LightningModule):  # type: ignore[misc]
 
 
 def normalised(features: torch.Tensor) -> torch.Tensor:
-    """Give each feature map zero mean and unit deviation, so that content is what no style can change."""
+    """Give each feature map zero mean and unit deviation, so that the content loss does not depend on style."""
     result: torch.Tensor = torch.nn.functional.instance_norm(features)
     return result
 

@@ -44,7 +44,7 @@ def train_stylizer(contents: ImagesOrSource, plan: StylizerPlan, out: Path, *, a
         MissingPartError: No VGG-19 weights.
         PlanError: No such device here, or the checkpoint in ``out`` is of another plan, contents or features.
         BusyError: Another process trains in the folder.
-        StorageError: The disk refused.
+        StorageError: Writing failed.
     """
     place = select_device(device)
     with locked(out):
