@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -68,11 +69,10 @@ def fit(
         shown = [read_films(folder, classifier.card) for folder in attacked or ()]
         report_left_out([reason for item in shown for reason in item.left_out])
         guard = fit_guard(classifier, films.images, names=names, views=views,
-                          attacked=JoinedSource([item.images for item in shown]) if shown else None,
-                          record={"fitted_images": len(films.names)})
+                          attacked=JoinedSource([item.images for item in shown]) if shown else None)
         save_guard(guard, out)
     beside = f" and {guard.record['attacked_images']} attacked ones" if shown else ""
-    tell_result(f"fitted on {len(films.names)} images{beside}; next: radversary detector calibrate CLEAN "
+    tell_result(f"fitted on {guard.record['fitted_images']} images{beside}; next: radversary detector calibrate CLEAN "
                 f"--detector {out}")
 
 
@@ -108,15 +108,13 @@ def calibrate(
         guard = load_guard(detector, device=select_device(device))
         films = read_films(clean, guard.classifier.card, part=part, clean=True)
         report_left_out(films.left_out)
-        noted = replace(guard, record={**guard.record, "grouped_by": by, "calibrated_images": len(films.names)})
-        with warnings.catch_warnings(record=True) as pooled:
-            warnings.simplefilter("always")
+        noted = replace(guard, record={**guard.record, "grouped_by": by})
+        with noted_warnings():
             ready = noted.calibrate(films.images, films.patients, films.groups(by), alpha=alpha, rule=rule, seed=seed)
-        for warning in pooled:
-            say(f"note: {warning.message}")
         save_guard(ready, detector)
     show(promise_table(promise(ready.calibrated())))
-    tell_result(f"calibrated on {len(films.names)} images; use it: radversary screen FILMS --detector {detector}")
+    tell_result(f"calibrated on {ready.record['calibrated_images']} images; use it: radversary screen FILMS "
+                f"--detector {detector}")
 
 
 @app.command()
@@ -128,8 +126,8 @@ def check(
 ) -> None:
     """Check on fresh clean films that the promise holds, for everyone and for each view, sex and age band.
 
-    Films that the guard was fitted or calibrated on are refused; those of a group that was never calibrated are left
-    out.
+    Films that the guard was fitted or calibrated on, re-encoded ones too, are refused; those of a group that was never
+    calibrated are left out, and copies of a film count once.
 
     Exit code 1 where the rate of false alarms is above its bound beyond doubt, or the films have drifted from those of
     the calibration.
@@ -144,8 +142,8 @@ def check(
     films = read_films(clean, guard.classifier.card, part=part, clean=True)
     report_left_out(films.left_out)
     fusion, by = guard.calibrated(), guard.record.get("grouped_by")
-    for how in ("fitted", "calibrated"):
-        guard.refuse_seen(films.images, how, "check")
+    with noted_warnings():
+        films = unseen(films, guard)
     films = of_calibrated_groups(films, by, guard)
     groups = films.groups(by)
     scores = fusion.combined(guard.look(films.images, title="Looking").scores, groups)
@@ -157,6 +155,32 @@ def check(
                 f"{found.p_value:.3g})")
     if drifted or found.overall.broken:
         raise typer.Exit(1)
+
+
+@contextmanager
+def noted_warnings() -> Iterator[None]:
+    """Say every warning as a note, also where an error follows."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            yield
+        finally:
+            for warning in told:
+                say(f"note: {warning.message}")
+
+
+def unseen(films: Films, guard: Guard) -> Films:
+    """Return films that a guard is checked on, each once; copies are counted in a warning.
+
+    Raises:
+        InputError: The guard was fitted or calibrated on them.
+    """
+    from radversary.screening.seen import distinct, marks_of
+
+    marks = marks_of(films.images)
+    guard.refuse_seen(marks, ("fitted", "calibrated"), "check")
+    rows, patients = distinct(marks, films.patients)
+    return replace(films.take(rows), patients=tuple(patients))
 
 
 def of_calibrated_groups(films: Films, by: str | None, guard: Guard) -> Films:

@@ -22,6 +22,7 @@ from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.guard import Guard
 from radversary.screening.kept_model import check_keepable, keep, load_kept, model_sha256
 from radversary.screening.looks import Looks
+from radversary.screening.seen import checked_seen
 from radversary.screening.views import add_views, load_views, save_views
 from radversary.storage.arrays import read_tensors
 from radversary.storage.documents import Document, Sha256, checked, read_document
@@ -30,7 +31,7 @@ from radversary.storage.locks import locked
 
 MODEL, LEARNED, VIEWS, GUARD = "model", "detectors.safetensors", "views", "guard.json"
 SEEN = "films seen"
-"""Under which the hashes of the films that it has seen stand beside what its detectors learned."""
+"""Under which the marks of the films that it has seen stand beside what its detectors learned."""
 
 FORMAT = 3
 RECORD, ANEW = "the record of a guard", "fit and calibrate anew"
@@ -158,7 +159,7 @@ def load_guard(folder: Path, *, device: torch.device | str = "cpu") -> Guard:
     for name, detector in detectors.items():
         detector.bind(classifier).restore(_under(name, learned))
     guard = Guard(classifier=classifier, detectors=detectors, fusion=_fusion(record, folder / GUARD), views=views,
-                  record=record.record, seen=_under(SEEN, learned))
+                  record=record.record, seen=checked_seen(_under(SEEN, learned)))
     _check_looks(guard, record.looks, folder)
     return guard
 
