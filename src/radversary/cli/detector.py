@@ -241,8 +241,8 @@ def evaluate(
     result = evaluate_guard(chosen, guard, PreparedImages.load(prepared), out)
     show_whole(detection_table(result))
     show_whole(harmless_table(result))
-    for finding in result.findings:
-        say(f"warning: {finding.sentence}")
+    for sentence in (*(finding.sentence for finding in result.findings), *result.warnings):
+        say(f"warning: {sentence}")
     tell_result(f"page: {write_guard_evaluation(out).resolve()}")
 
 

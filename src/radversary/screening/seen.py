@@ -79,7 +79,7 @@ def marks_of(*images: ImagesOrSource) -> Marks:
     return Marks(*map(torch.cat, zip(*parts, strict=True)))
 
 
-def refuse_seen(marks: Marks, seen: Mapping[str, Tensor], how: str, verb: str) -> None:
+def refuse_seen(marks: Marks, seen: Mapping[str, Tensor], how: str, verb: str, *, who: str = "this guard") -> None:
     """Refuse films that were seen before, as they were or re-encoded; warn where a few are like some.
 
     Args:
@@ -88,6 +88,7 @@ def refuse_seen(marks: Marks, seen: Mapping[str, Tensor], how: str, verb: str) -
             exact pixels alone.
         how: What was done with them: ``fitted`` or ``calibrated``.
         verb: What the films are wanted for, for the error.
+        who: Who has seen films, for the error.
 
     Raises:
         InputError: One was seen, or more than :data:`FEW` are like films that were; the text says how many.
@@ -97,12 +98,12 @@ def refuse_seen(marks: Marks, seen: Mapping[str, Tensor], how: str, verb: str) -
     if how in seen:
         count = int(torch.isin(marks.hashes, seen[how]).sum())
     if count:
-        raise InputError(f"{count} of {films} films are among those that this guard was {how} on; {remedy}")
+        raise InputError(f"{count} of {films} films are among those that {who} was {how} on; {remedy}")
     if how + ALIKE not in seen:
         return
     known = seen[how + ALIKE]
     alike = int((have_alike(marks.codes, known) | have_alike(marks.mirrored, known)).sum())
-    said = f"{alike} of {films} films look like films that this guard was {how} on (re-encoded, resized, mirrored)"
+    said = f"{alike} of {films} films look like films that {who} was {how} on (re-encoded, resized, mirrored)"
     if alike > FEW * films:
         raise InputError(f"{said}; {remedy}")
     if alike:
