@@ -11,9 +11,9 @@ from test_guard_page import guard_evaluation_result
 
 from radversary.audit.cells import Condition
 from radversary.audit.result import Finding, FindingKind
+from radversary.data.attacked import ATTACKED
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.bundle import load_guard
-from radversary.screening.films import ATTACKED
 from radversary.screening.fitting import PRESETS
 from radversary.screening.verdicts import CUES
 from tiny_learned import OneEpoch
