@@ -158,9 +158,9 @@ def test_a_bundle_leads_to_it_by_its_reference(clean, tmp_path, shows):
     assert not (folder / MODEL).exists()
     assert loaded.classifier.reference == f"service://{shows}/1"
     assert loaded.screen(clean) == load_guard(save_guard(loaded, tmp_path / "again")).screen(clean)
-    check_model(loaded, f"service://{shows}/1")
+    check_model(loaded, load(f"service://{shows}/1"))
     with pytest.raises(ModelError, match="set for model 'remote'"):
-        check_model(loaded, f"service://{shows}/2")
+        check_model(loaded, load(f"service://{shows}/2"))
 
 
 @pytest.mark.usefixtures("_services")

@@ -49,7 +49,6 @@ def fit(
     installed kind of model loads, its path or URL.
     """
     from radversary.classifiers.probe import check_answers
-    from radversary.classifiers.registry import load
     from radversary.execution.devices import select_device
     from radversary.imaging.source import JoinedSource
     from radversary.screening.bundle import save_guard
@@ -58,10 +57,11 @@ def fit(
     from radversary.screening.kept_model import check_keepable
     from radversary.screening.views import named_views
     from radversary.storage.locks import locked
+    from radversary.study.placing import load_alone
 
     names, views = tuple(use) if use else preset_named(preset), named_views(view or ())
     make_detectors(names, views, attacked=bool(attacked))
-    classifier = check_keepable(load(model, device=select_device(device)))
+    classifier = check_keepable(load_alone(model, device=select_device(device)))
     check_answers(classifier)
     with locked(out):  # before anything long, so that a second one is told at once
         films = read_films(clean, classifier.card, part=part, clean=True)
@@ -260,7 +260,6 @@ def families(
     device: DeviceOption = "auto",
 ) -> None:
     """Measure the learned detector on attack families that it was shown, and on each that it was not."""
-    from radversary.classifiers.registry import load
     from radversary.cli.detector_tables import families_table
     from radversary.core.errors import DataError
     from radversary.data.prepared import PreparedImages
@@ -274,6 +273,7 @@ def families(
     from radversary.screening.films import prepared_in
     from radversary.storage.files import write_page
     from radversary.storage.plans import parse_plan, read_plan
+    from radversary.study.placing import load_alone
 
     if (prepared := prepared_in(run)) is None:
         raise DataError(f"{run} holds no prepared images; make them with: radversary data prepare")
@@ -281,7 +281,7 @@ def families(
                                                                           source="the default plan")
     families_in(chosen)
     place = select_device(device)
-    result = leave_one_family_out(chosen, load(model, device=place), PreparedImages.load(prepared), out,
+    result = leave_one_family_out(chosen, load_alone(model, device=place), PreparedImages.load(prepared), out,
                                   train_images=train_images)
     write_page(out / "families.md", families_markdown(result))
     show_whole(families_table(result))

@@ -39,10 +39,11 @@ def screen(
     from radversary.screening.heat import HeatMaps
     from radversary.screening.screen import screen_places
     from radversary.screening.verdicts import as_json
+    from radversary.study.placing import load_alone
 
     guard = load_guard(detector, device=select_device(device))
     if model is not None:
-        check_model(guard, model)
+        check_model(guard, load_alone(model))
     maps = None if heat_maps is None else HeatMaps(guard, heat_maps)
     found: list[Verdict] = []
     for item in screen_places(guard, films, part=part):

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from radversary import __version__
 from radversary.calibration.fusion import Fusion, FusionFacts
+from radversary.classifiers.base import Classifier
 from radversary.classifiers.probe import probe_images
-from radversary.classifiers.registry import load
 from radversary.core.errors import InputError, ModelError
 from radversary.core.text import FAULT, quoted, sentence
 from radversary.detectors.registry import REFERENCE_FREE
@@ -233,17 +233,16 @@ def _check_looks(guard: Guard, noted: Looks | None, folder: Path) -> None:
         noted.check(found, model=card.name, detectors=tuple(guard.detectors))
 
 
-def check_model(guard: Guard, reference: str | Path) -> None:
-    """Refuse a guard that was made for another model than that of a reference.
+def check_model(guard: Guard, given: Classifier) -> None:
+    """Refuse a guard that was made for another model than a given one.
 
     Args:
         guard: The guard.
-        reference: The model's folder, or what else :func:`radversary.classifiers.registry.load` takes.
+        given: The model that it is believed to be made for.
 
     Raises:
-        ModelError: It was, or there is no model.
+        ModelError: It was made for another.
     """
-    given = load(reference)
     own, other = model_sha256(guard.classifier), model_sha256(given)
     if own != other:
         raise ModelError(f"the thresholds were set for model {guard.classifier.card.name!r} (sha256 {own[:12]}), not "
