@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from radversary.cli.bundles import open_guard
 from radversary.cli.console import say, show, show_whole, tell_result
 from radversary.cli.run import DeviceOption, ModelOption
 from radversary.core.errors import InputError
@@ -95,8 +96,7 @@ def calibrate(
     from radversary.calibration.thresholds import images_needed
     from radversary.cli.detector_tables import promise_table
     from radversary.core.errors import UnknownNameError
-    from radversary.execution.devices import select_device
-    from radversary.screening.bundle import load_guard, promise, save_guard
+    from radversary.screening.bundle import promise, save_guard
     from radversary.screening.films import GROUPS, read_films
     from radversary.storage.locks import locked
 
@@ -105,7 +105,7 @@ def calibrate(
     if by is not None and by not in GROUPS:
         raise UnknownNameError("group", by, GROUPS)
     with locked(detector):
-        guard = load_guard(detector, device=select_device(device))
+        guard = open_guard(detector, device)
         films = read_films(clean, guard.classifier.card, part=part, clean=True)
         report_left_out(films.left_out)
         noted = replace(guard, record={**guard.record, "grouped_by": by})
@@ -134,11 +134,9 @@ def check(
     """
     from radversary.calibration.clean_check import check_clean
     from radversary.cli.detector_tables import rates_table
-    from radversary.execution.devices import select_device
-    from radversary.screening.bundle import load_guard
     from radversary.screening.films import read_films
 
-    guard = load_guard(detector, device=select_device(device))
+    guard = open_guard(detector, device)
     films = read_films(clean, guard.classifier.card, part=part, clean=True)
     report_left_out(films.left_out)
     fusion, by = guard.calibrated(), guard.record.get("grouped_by")
@@ -222,11 +220,9 @@ def evaluate(
     from radversary.cli.detector_tables import detection_table, harmless_table
     from radversary.core.errors import DataError
     from radversary.data.prepared import PreparedImages
-    from radversary.execution.devices import select_device
     from radversary.guard_evaluation.plan import DEFAULT, GuardEvaluationPlan
     from radversary.guard_evaluation.run import evaluate_guard
     from radversary.report.guard.page import write_guard_evaluation
-    from radversary.screening.bundle import load_guard
     from radversary.screening.films import prepared_in
     from radversary.storage.plans import parse_plan, read_plan
     from radversary.study.checks import check_attacks
@@ -236,7 +232,7 @@ def evaluate(
     chosen = read_plan(GuardEvaluationPlan, plan) if plan else parse_plan(GuardEvaluationPlan, DEFAULT,
                                                                           source="the default plan")
     check_attacks(chosen.attacks)
-    guard = load_guard(detector, device=select_device(device))
+    guard = open_guard(detector, device)
     guard.calibrated()
     result = evaluate_guard(chosen, guard, PreparedImages.load(prepared), out)
     show_whole(detection_table(result))

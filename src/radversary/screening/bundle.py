@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -133,22 +133,31 @@ def promise(fusion: Fusion) -> dict[str, Any]:
             "bound_95": final.bounds(), "calibration_sha256": sha256_json(asdict(fusion))}
 
 
-def load_guard(folder: Path, *, device: torch.device | str = "cpu") -> Guard:
+def load_guard(folder: Path, *, device: torch.device | str = "cpu",
+               remote: Callable[[str], object] | None = None) -> Guard:
     """Load a guard that :func:`save_guard` saved.
+
+    A bundle may name an address (``https://…``) as its model's: whatever the guard looks at is sent there, generated
+    images as soon as it is loaded. It may name any, so that it is loaded only where ``remote`` is given.
 
     Args:
         folder: Its folder.
         device: Where its classifier shall compute, as :func:`radversary.execution.devices.select_device` returns it.
+        remote: Who is told the address of a model that lies behind one, before it is asked; an error raised there stops
+            the loading.
 
     Returns:
         The guard.
 
     Raises:
         ModelError: A part is missing or damaged, was calibrated with another model or other detectors, or the code of
-            the model or of a detector was changed since, so that it answers generated images otherwise.
+            the model or of a detector was changed since, so that it answers generated images otherwise; or its model
+            lies behind an address and ``remote`` is None.
         UnknownNameError: It names a detector that does not exist here.
     """
     record = _record(folder)
+    if record.reference is not None and "://" in record.reference:
+        _announce(record.reference, folder, remote)
     classifier = load_kept(record.reference, folder / MODEL, device=device)
     if (found := model_sha256(classifier)) != record.model_sha256:
         raise ModelError(f"the thresholds in {folder} were set for another model (sha256 {record.model_sha256[:12]}, "
@@ -162,6 +171,14 @@ def load_guard(folder: Path, *, device: torch.device | str = "cpu") -> Guard:
                   record=record.record, seen=checked_seen(_under(SEEN, learned)))
     _check_looks(guard, record.looks, folder)
     return guard
+
+
+def _announce(address: str, folder: Path, remote: Callable[[str], object] | None) -> None:
+    """Tell of the address of a model before it is asked; refuse where nobody listens."""
+    if remote is None:
+        raise ModelError(f"the guard in {folder} asks the model at {quoted(address)}, to which films would be sent; "
+                         "where you trust that address, load it with remote=print")
+    remote(address)
 
 
 def _under(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
