@@ -59,12 +59,16 @@ def test_it_is_guarded_from_fitting_to_verdicts_by_its_reference(radversary, fil
     assert ready.code == 0, ready.err
     screened = radversary("screen", films / "new", "--detector", films / "g", "--model", "threshold://one", "--json")
     assert screened.code in (0, 1)
+    asked = "note: this guard asks the model at threshold://one; the films that it looks at are sent there\n"
+    assert ready.err.startswith(asked)
+    assert screened.err.startswith(asked)
+    assert fitted.err.count("asks the model") == 0  # who names a model knows where it is
     verdicts = [json.loads(line) for line in screened.out.splitlines()]
     assert [verdict["probabilities"] for verdict in verdicts] == [{}, {}]
     assert {verdict["prediction"] for verdict in verdicts} <= {"dark", "bright"}
     assert "(label alone)" in radversary("screen", films / "new", "--detector", films / "g").out
     other = radversary("screen", films / "new", "--detector", films / "g", "--model", "threshold://two")
-    assert (other.code, other.err.count("\n")) == (2, 1)
+    assert (other.code, other.err.count("\n")) == (2, 2)
     assert "set for model 'one'" in other.err
 
 

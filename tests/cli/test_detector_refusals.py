@@ -65,6 +65,16 @@ def test_fit_looks_at_the_model_before_the_films(radversary, nowhere, monkeypatc
         assert said in outcome.err
 
 
+@pytest.mark.parametrize("verb", [("fit", "--use", "energy"), ("families",)])
+def test_a_model_that_was_trained_behind_transforms_gets_no_guard_without_them(radversary, nowhere, make_model, verb):
+    model = make_model("a", "b")
+    (model / "input.json").write_text('[{"name": "canonical", "options": {}}]')
+    outcome = radversary("detector", verb[0], nowhere.parent / "run", "--model", model, *verb[1:])
+    assert outcome.code == 2
+    assert "was trained behind transforms (" in outcome.err
+    assert "give a model without 'input'" in outcome.err
+
+
 @pytest.mark.parametrize(("words", "said"), [
     (("--alpha", 2), "must lie between 0 and 1, 1e-06 at least, got 2.0"),
     (("--alpha", 0), "must lie between 0 and 1, 1e-06 at least, got 0.0"),

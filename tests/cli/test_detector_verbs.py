@@ -11,9 +11,9 @@ from test_guard_page import guard_evaluation_result
 
 from radversary.audit.cells import Condition
 from radversary.audit.result import Finding, FindingKind
+from radversary.data.attacked import ATTACKED
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.bundle import load_guard
-from radversary.screening.films import ATTACKED
 from radversary.screening.fitting import PRESETS
 from radversary.screening.verdicts import CUES
 from tiny_learned import OneEpoch
@@ -109,6 +109,19 @@ def test_films_that_the_guard_has_seen_are_refused_with_their_number(radversary,
         outcome = radversary("detector", *words, "--detector", bundle)
         assert outcome.code == 2
         assert said in outcome.err
+
+
+def test_copies_of_films_count_once_and_are_told_beside_an_error(radversary, bundle, films):
+    for number, path in enumerate(sorted((films / "new").iterdir())[:3]):
+        for copy in range(4):
+            (films / "new" / f"again-{number}-{copy}.png").write_bytes(path.read_bytes())
+    few = radversary("detector", "calibrate", films / "new", "--detector", bundle, "--alpha", 0.2)
+    assert few.code == 2
+    assert "note: 12 of 16 films are copies of others among them" in few.err
+    assert "8 clean calibration patients at least, half of them for each step, got 4" in few.err
+    checked = radversary("detector", "check", films / "new", "--detector", bundle)
+    assert "note: 12 of 16 films are copies of others among them" in checked.err
+    assert any(row.split("│")[1:3] == [" all   ", "        4 "] for row in checked.out.splitlines()), checked.out
 
 
 @pytest.mark.slow

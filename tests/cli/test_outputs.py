@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from radversary.core.errors import InputError
+from radversary.data.attacked import read_attacked
 from radversary.data.names import folder_names, output_names
-from radversary.screening.films import read_attacked
 from radversary.storage.files import refuse_inputs, sha256_file
 
 NOISE = ("--name", "noise", "--strength", 0.1, "--size", 32)

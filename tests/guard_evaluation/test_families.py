@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from tiny_guard_evaluation import STYLE, make_images, make_plan
@@ -199,3 +200,10 @@ def test_a_model_whose_answers_are_no_logits_is_refused_before_anything_is_attac
     soft = TorchClassifier(torch.nn.Sequential(victim.module, torch.nn.Softmax(1)), victim.card)
     with pytest.raises(ModelError, match="model 'tiny' gives probabilities"):
         context_of(images, soft)
+
+
+def test_test_images_among_the_training_images_are_refused(images, victim):
+    codes = np.array(images.images)
+    codes[images.rows("test")[:2]] = codes[images.rows("train")[:2]]
+    with pytest.raises(InputError, match=r"^2 of 13 films are among those that the learned detector was taught on; "):
+        prepare_families(make_plan(**QUICK), victim, replace(images, images=codes), train_images=99, detector=DETECTOR)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from dataclasses import replace
 
 import pandas as pd
@@ -21,6 +22,7 @@ from radversary.guard_evaluation.units import item_hashes, unit_key
 from radversary.imaging.reencoding import HARMLESS
 from radversary.report.guard.page import write_guard_evaluation
 from radversary.screening.guard import Guard
+from radversary.screening.seen import marks_of
 
 QUICK = {"attacks": [NOISE], "gallery": 0}
 AWARE = {"label": "aware", "name": "evasive-pgd", "strengths": [8 / 255], "options": {"steps": 2}, "images": 4}
@@ -35,6 +37,16 @@ def images(tmp_path_factory):
 @pytest.fixture(scope="session")
 def guard(images) -> Guard:
     return make_guard(images)
+
+
+def by_view(guard, images, *, views=("AP", "PA")) -> Guard:
+    """The guard calibrated by view, on the training films of some views."""
+    shown = images.table.frame["view"]
+    rows = [row for row in images.rows("train") if shown.iloc[row] in views]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # groups are small
+        return replace(guard, record={"grouped_by": "view"}).calibrate(
+            images.tensor(rows), [images.patients[row] for row in rows], [shown.iloc[row] for row in rows], alpha=0.25)
 
 
 @pytest.fixture(scope="session")
@@ -194,11 +206,10 @@ def test_other_batches_fewer_attacks_and_more_images_repeat_nothing(images, guar
 
 
 def test_an_image_is_known_by_its_pixels_its_label_and_its_group(images, guard):
-    grouped = replace(guard, record={"grouped_by": "view"})
-    plain, by_view = (item_hashes(prepare_guard_evaluation(make_plan(**QUICK), own, images), images.rows("test"))
-                      for own in (guard, grouped))
+    plain, viewed = (item_hashes(prepare_guard_evaluation(make_plan(**QUICK), own, images), images.rows("test"))
+                     for own in (guard, by_view(guard, images)))
     assert len(set(plain)) == len(plain)
-    assert not set(plain) & set(by_view)
+    assert not set(plain) & set(viewed)
 
 
 @pytest.mark.parametrize("change", ["seed", "strength", "options", "model", "threshold", "group"])
@@ -217,7 +228,7 @@ def test_whatever_the_scores_depend_on_is_in_the_key(images, guard, change):
         "options": lambda: key(make_plan(attacks=[{**STYLE, "label": "noise"}], gallery=0), guard, images),
         "model": lambda: key(plan, make_guard(images, seed=5), images),
         "threshold": lambda: key(plan, other_threshold(guard, 9.0), images),
-        "group": lambda: key(plan, replace(guard, record={"grouped_by": "view"}), images)}
+        "group": lambda: key(plan, by_view(guard, images), images)}
     assert after[change]() != before
 
 
@@ -230,13 +241,8 @@ def test_who_knows_the_detectors_is_pointed_at_them_and_runs_on_some_images(imag
     assert not any("knows the detectors" in line for line in result.warnings)
 
 
-@pytest.mark.filterwarnings("ignore:group .* has .* calibration patients:UserWarning")
-def test_each_group_s_attacker_meets_its_own_thresholds(images, guard, tmp_path):
-    rows = images.rows("train")
-    views = images.table.frame.iloc[rows]["view"].tolist()
-    grouped = replace(guard, record={"grouped_by": "view"}).calibrate(
-        images.tensor(rows), [images.patients[row] for row in rows], views, alpha=0.25)
-    context = prepare_guard_evaluation(make_plan(attacks=[AWARE]), grouped, images)
+def test_each_group_s_attacker_meets_its_own_thresholds(images, guard):
+    context = prepare_guard_evaluation(make_plan(attacks=[AWARE]), by_view(guard, images), images)
     tests = images.rows("test")
     met = list(context.targets("aware", tests))
     assert [target.group for target, _ in met] == sorted(set(context.groups_of(tests)))
@@ -329,3 +335,34 @@ def test_groups_that_the_guard_cannot_judge_are_said_before_anything_is_attacked
     grouped = replace(guard, record={"grouped_by": "view"})
     with pytest.raises(InputError, match="test images are of view AP, PA, which was never calibrated; known: all"):
         evaluate_guard(make_plan(), grouped, images, tmp_path)
+
+
+def test_test_images_of_a_group_that_was_never_calibrated_are_left_out_and_counted(images, guard, tmp_path):
+    grouped, tests = by_view(guard, images, views=("PA",)), images.rows("test")
+    kept = [row for row in tests if images.table.frame["view"].iloc[row] == "PA"]
+    assert 0 < len(kept) < len(tests)
+    context = prepare_guard_evaluation(make_plan(attacks=[{**NOISE, "images": 2}]), grouped, images)
+    assert context.rows.tolist() == kept
+    assert context.left_out == {"AP": len(tests) - len(kept)}
+    assert context.attacks["noise"].rows <= set(kept)
+    limited = prepare_guard_evaluation(make_plan(**QUICK, limit=len(kept) - 1), grouped, images)
+    assert len(limited.rows) == len(kept) - 1
+
+
+@pytest.mark.slow
+def test_the_result_and_its_page_say_how_many_were_left_out(images, guard, tmp_path):
+    result = evaluate_guard(make_plan(**QUICK), by_view(guard, images, views=("PA",)), images, tmp_path)
+    count = sum(images.table.frame["view"].iloc[images.rows("test")] == "AP")
+    said = f"{count} test images are of a view that was never calibrated (AP) and were left out"
+    assert result.warnings[0].startswith(said)
+    assert result.images == len(images.rows("test")) - count
+    assert said in write_guard_evaluation(tmp_path).read_text()
+
+
+@pytest.mark.parametrize("change", [lambda films: films, lambda films: (films + 1 / 255).clamp(0, 1)])
+def test_a_guard_that_has_seen_the_test_images_is_not_evaluated_on_them(images, guard, tmp_path, change):
+    films = change(images.tensor(images.rows("test")))
+    for how in ("fitted", "calibrated"):
+        seen = replace(guard, seen=marks_of(films).kept(how))
+        with pytest.raises(InputError, match=f"13 of 13 films .* that this guard was {how} on.*; evaluate on films of"):
+            prepare_guard_evaluation(make_plan(**QUICK), seen, images)

@@ -154,13 +154,15 @@ def kept(reference, clean, folder):
 @pytest.mark.parametrize("shows", ["scores", "labels"])
 def test_a_bundle_leads_to_it_by_its_reference(clean, tmp_path, shows):
     folder = kept(f"service://{shows}/1", clean, tmp_path)
-    loaded = load_guard(folder)
+    told = []
+    loaded = load_guard(folder, remote=told.append)
+    assert told == [f"service://{shows}/1"]
     assert not (folder / MODEL).exists()
     assert loaded.classifier.reference == f"service://{shows}/1"
-    assert loaded.screen(clean) == load_guard(save_guard(loaded, tmp_path / "again")).screen(clean)
-    check_model(loaded, f"service://{shows}/1")
+    assert loaded.screen(clean) == load_guard(save_guard(loaded, tmp_path / "again"), remote=told.append).screen(clean)
+    check_model(loaded, load(f"service://{shows}/1"))
     with pytest.raises(ModelError, match="set for model 'remote'"):
-        check_model(loaded, f"service://{shows}/2")
+        check_model(loaded, load(f"service://{shows}/2"))
 
 
 @pytest.mark.usefixtures("_services")
@@ -169,14 +171,28 @@ def test_a_service_that_answers_otherwise_or_is_another_is_refused(clean, tmp_pa
     with monkeypatch.context() as patch:
         patch.setattr(Remote, "factor", -20.0)
         with pytest.raises(ModelError, match="the file or service behind it, was changed"):
-            load_guard(folder)
+            load_guard(folder, remote=print)
     with monkeypatch.context() as patch:
         patch.setattr(Remote, "fingerprint", lambda self: "other")
         with pytest.raises(ModelError, match="were set for another model"):
-            load_guard(folder)
+            load_guard(folder, remote=print)
     monkeypatch.delitem(CLASSIFIERS._own, "service")
     with pytest.raises(ModelError, match=r"service://scores/1 is no model of a known kind \(code, folder\)"):
+        load_guard(folder, remote=print)
+
+
+@pytest.mark.usefixtures("_services")
+def test_an_address_is_asked_only_where_somebody_is_told_of_it(clean, tmp_path, monkeypatch):
+    folder = kept("service://scores/1", clean, tmp_path)
+    monkeypatch.setattr(Services, "load", None)  # nothing is asked in either case
+    with pytest.raises(ModelError, match="asks the model at 'service://scores/1', to which films would be sent; where"):
         load_guard(folder)
+
+    def refuse(address):
+        raise ModelError(f"no films to {address}")
+
+    with pytest.raises(ModelError, match="no films to service://scores/1"):
+        load_guard(folder, remote=refuse)
 
 
 @pytest.mark.usefixtures("_services")

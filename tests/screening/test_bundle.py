@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from radversary.classifiers.files import save_classifier
 from radversary.classifiers.networks import build_network
+from radversary.classifiers.registry import load
 from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import InputError, ModelError
 from radversary.detectors.reference_free import ReferenceFreeDetector
@@ -73,9 +74,9 @@ def test_thresholds_of_another_model_are_refused(saved, tmp_path):
 
 
 def test_a_named_model_must_be_the_bundle_s(saved, tmp_path):
-    check_model(load_guard(saved), saved / MODEL)
+    check_model(load_guard(saved), load(saved / MODEL))
     with pytest.raises(ModelError, match=r"'victim'.*not for 'other'"):
-        check_model(load_guard(saved), other_model(tmp_path / "other"))
+        check_model(load_guard(saved), load(other_model(tmp_path / "other")))
 
 
 def test_what_the_detectors_learned_is_bound_to_the_thresholds(saved):

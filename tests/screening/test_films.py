@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from tiny_dicom import dicom
 
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import DataError, InputError, MissingColumnError
+from radversary.data.attacked import ATTACKED
 from radversary.data.folders import ClassFolders
 from radversary.data.prepare_folder import prepare_images
 from radversary.imaging.png import encode_png
-from radversary.screening.films import ATTACKED, films_at, read_films, refuse_attacked
+from radversary.screening.films import films_at, read_films, refuse_attacked, refuse_attacked_rows
 from radversary.screening.screen import screen_place
 from radversary.storage.files import sha256_file
 
@@ -104,6 +106,55 @@ def test_attacked_films_are_never_taken_for_clean(folder):
     assert len(read_films(folder, CARD).names) == 4
     with pytest.raises(DataError, match=r"f2\.png was attacked by radversary"):
         read_films(folder, CARD, clean=True)
+
+
+def test_links_to_attacked_films_are_never_taken_for_clean(folder):
+    (folder / ATTACKED).write_text(json.dumps([sha256_file(folder / "f2.png")]))
+    (folder / "clean").mkdir()
+    for name in ("f1.png", "f2.png"):
+        (folder / "clean" / f"x{name}").symlink_to(folder / name)
+    with pytest.raises(DataError, match=r"clean/xf2\.png was attacked by radversary \(.*attacked\.json lists it\)"):
+        read_films(folder / "clean", CARD, clean=True)
+    (folder / "clean" / "xf2.png").unlink()
+    assert read_films(folder / "clean", CARD, clean=True).names == ("xf1.png",)
+
+
+def two_classes(folder):
+    """Four films of two classes, two of which were attacked; one more of them is a link from elsewhere."""
+    for row, path in enumerate(sorted(folder.glob("f*.png"))):
+        path.rename(folder / f"{'ab'[row % 2]}-{path.name}")
+    for label in "ab":
+        (folder / "root" / label).mkdir(parents=True)
+        for path in folder.glob(f"{label}-*.png"):
+            path.rename(folder / "root" / label / path.name)
+    (folder / "elsewhere").mkdir()
+    (folder / "root" / "b" / "b-f1.png").rename(folder / "elsewhere" / "b-f1.png")
+    (folder / "root" / "b" / "b-f1.png").symlink_to(folder / "elsewhere" / "b-f1.png")
+    return folder / "root"
+
+
+def prepared_of(root, out):
+    with pytest.warns(UserWarning, match="own patient"):
+        return prepare_images(ClassFolders(root=root).table(root), size=32, folder=out)
+
+
+def test_attacked_films_are_not_prepared_and_a_run_that_has_some_teaches_no_guard(folder, tmp_path):
+    root = two_classes(folder)
+    before = prepared_of(root, tmp_path / "run")
+    assert sorted(Path(name).name for name in before.image_ids) == ["a-f0", "a-f2", "b-f1", "b-f3"]
+    (root / "a" / ATTACKED).write_text(json.dumps([sha256_file(root / "a" / "a-f2.png")]))
+    (folder / "elsewhere" / ATTACKED).write_text(json.dumps([sha256_file(folder / "elsewhere" / "b-f1.png")]))
+    split = before.table.frame.assign(split="train")
+    earlier = replace(before, table=replace(before.table, frame=split))
+    with pytest.raises(DataError, match=r"(a-f2|b-f1)\.png was attacked by radversary"):
+        refuse_attacked_rows(earlier, "train")
+    after = prepared_of(root, tmp_path / "run")  # what was prepared before the lists were there is not used again
+    assert sorted(Path(name).name for name in after.image_ids) == ["a-f0", "b-f3"]
+    assert [f"a-f2.png: it was attacked by radversary ({root / 'a' / ATTACKED} lists it)" in "".join(after.left_out),
+            "b-f1.png: it was attacked by radversary" in "".join(after.left_out)] == [True, True]
+    (root / "a" / ATTACKED).write_text("[")
+    with pytest.raises(DataError, match="not a list of attacked films, or is damaged"):
+        prepared_of(root, tmp_path / "run")
 
 
 def test_bad_places_are_one_sentence(tmp_path, guard):

@@ -131,7 +131,7 @@ def test_looking_checking_and_hashing_hold_a_batch(guard):
     films = Generated(300, 32)
     assert len(guard.screen(films)) == 300
     assert len(guard.look(films).scores) == 300
-    guard.refuse_seen(films, "fitted", "check")
+    guard.refuse_seen(films, ("fitted",), "check")
     assert len(pixels_sha256(films)) == 64
     assert films.highest <= 2 * BATCH
 

@@ -12,7 +12,7 @@ from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import ModelError
 from radversary.defenses.defended import Defended
 from radversary.study.model_plan import ModelPlan
-from radversary.study.placing import INPUT, load_model, note_input, placed
+from radversary.study.placing import INPUT, load_alone, load_model, note_input, placed
 
 
 @pytest.fixture
@@ -31,6 +31,14 @@ def test_a_saved_model_stands_behind_the_transforms_of_its_training(saved):
     assert isinstance(loaded, Defended)
     assert torch.equal(loaded.scores(images), placed(plan, model).scores(images))
     assert not torch.equal(loaded.scores(images), model.scores(images))
+
+
+def test_a_model_behind_transforms_is_not_looked_into(saved):
+    model, folder = saved
+    assert load_alone(folder).card == model.card
+    note_input(ModelPlan.model_validate({"input": [{"name": "jpeg", "options": {"quality": 20}}]}), folder)
+    with pytest.raises(ModelError, match=r"trained behind transforms \(.*JpegCompression\(quality=20.*noted in input"):
+        load_alone(folder)
 
 
 def test_a_model_without_transforms_is_loaded_as_it_is(saved):

@@ -14,7 +14,7 @@ from radversary.defenses.restoration import load_restoration
 from radversary.execution.work import Relay
 from radversary.storage.plans import parse_plan
 from radversary.study.audit_model import audit_model, restorers_of
-from radversary.study.model_folders import files_of, seen_images
+from radversary.study.model_folders import SeenImages, seen_images
 from radversary.study.plan import StudyPlan
 from radversary.study.run import run_study
 
@@ -64,7 +64,7 @@ def test_an_audit_is_warned_of_a_restorer_that_learned_from_its_test_images(whol
     _, folder, _ = whole
     images = PreparedImages.load(folder / "data" / "prepared")
     cleaner = folder / "restorers" / "cleaner"
-    assert seen_images(cleaner) == set(files_of(images, "train", "validation"))
+    assert seen_images(cleaner) == SeenImages.of(images, "train", "validation")
     part = {"name": "restore", "options": {"folder": str(cleaner)}}
     plan = make_study(defences=[{"label": "cleaned", "transforms": [part, part]}]).audit_part()
     assert restorers_of(plan) == [cleaner]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 from tiny_study import make_study
 
@@ -12,7 +13,7 @@ from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import DataError
 from radversary.storage.files import write_json
 from radversary.study import audit_model as audit_file
-from radversary.study.audit_model import audit_model
+from radversary.study.audit_model import audit_model, seen_before
 from radversary.study.model_folders import SEEN
 
 SOURCE = {"name": "phantoms", "options": {"count": 45, "size": 48, "seed": 9}}
@@ -46,6 +47,15 @@ def test_with_a_limit_what_is_tested_is_counted(tmp_path, monkeypatch):
     write_json(model / SEEN, {"file_sha256": sorted(files.iloc[tested])})
     with pytest.raises(DataError, match=f"^{len(tested)} of {len(tested)} test images were in this model's training"):
         audit_model(plan, model, SOURCE, tmp_path / "audit", device="cpu")
+
+
+def test_a_file_that_was_saved_anew_is_known_by_its_pixels(tmp_path):
+    tested = pd.DataFrame({"file_sha256": ["new", "b", "c"], "pixels_sha256": ["one", "two", "three"]})
+    write_json(tmp_path / SEEN, {"file_sha256": ["a", "b"]})
+    assert seen_before(tmp_path, tested) == ("1 of 3 test images were in this model's training",)  # as in older lists
+    write_json(tmp_path / SEEN, {"file_sha256": ["a", "b"], "pixels_sha256": ["one", "two"]})
+    with pytest.raises(DataError, match=r"^2 of 3 test images were in this model's training"):
+        seen_before(tmp_path, tested)
 
 
 def model_of(folder):

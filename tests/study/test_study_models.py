@@ -219,18 +219,19 @@ def test_the_seed_of_a_training_is_that_of_the_study_and_the_name():
     assert training_plan(own, "victim").seed == 5
 
 
-def test_a_model_tells_which_files_it_has_seen(finished_study, films, tmp_path):
-    frame = films.table.frame
-    seen = seen_images(finished_study[1] / "models" / "victim")
-    assert seen == set(frame.loc[frame["split"] != "test", "file_sha256"])
-    assert not seen & set(frame.loc[frame["split"] == "test", "file_sha256"])
+def test_a_model_tells_which_images_it_has_seen(finished_study, films, tmp_path):
+    frame, victim = films.table.frame, finished_study[1] / "models" / "victim"
+    seen, known = seen_images(victim), frame["split"] != "test"
+    assert (set(seen.file_sha256), set(seen.pixels_sha256)) == (set(frame.loc[known, "file_sha256"]),
+                                                                set(frame.loc[known, "pixels_sha256"]))
+    assert (seen.among(frame), seen.among(frame[~known])) == (known.sum(), 0)
     assert (finished_study[1] / "models" / "hardened" / "training_images.json").is_file()
     assert seen_images(tmp_path) is None
     for content in ([], {"file_sha256": "x"}):
         write_json(tmp_path / "training_images.json", content)
         with pytest.raises(ModelError, match="is damaged"):
             seen_images(tmp_path)
-    assert seen == set(read_json(finished_study[1] / "models" / "victim" / "training_images.json")["file_sha256"])
+    assert list(seen.file_sha256) == read_json(victim / "training_images.json")["file_sha256"]
 
 
 def test_the_key_follows_start_weights_and_version(films, tmp_path, monkeypatch):

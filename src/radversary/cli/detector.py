@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from radversary.cli.bundles import open_guard
 from radversary.cli.console import say, show, show_whole, tell_result
 from radversary.cli.run import DeviceOption, ModelOption
 from radversary.core.errors import InputError
@@ -48,7 +50,6 @@ def fit(
     installed kind of model loads, its path or URL.
     """
     from radversary.classifiers.probe import check_answers
-    from radversary.classifiers.registry import load
     from radversary.execution.devices import select_device
     from radversary.imaging.source import JoinedSource
     from radversary.screening.bundle import save_guard
@@ -57,10 +58,11 @@ def fit(
     from radversary.screening.kept_model import check_keepable
     from radversary.screening.views import named_views
     from radversary.storage.locks import locked
+    from radversary.study.placing import load_alone
 
     names, views = tuple(use) if use else preset_named(preset), named_views(view or ())
     make_detectors(names, views, attacked=bool(attacked))
-    classifier = check_keepable(load(model, device=select_device(device)))
+    classifier = check_keepable(load_alone(model, device=select_device(device)))
     if suspicion := check_answers(classifier).suspicion(classifier.card.name):
         say(f"warning: {suspicion}")
     with locked(out):  # before any long work, so that a second process is refused at once
@@ -69,11 +71,10 @@ def fit(
         shown = [read_films(folder, classifier.card) for folder in attacked or ()]
         report_left_out([reason for item in shown for reason in item.left_out])
         guard = fit_guard(classifier, films.images, names=names, views=views,
-                          attacked=JoinedSource([item.images for item in shown]) if shown else None,
-                          record={"fitted_images": len(films.names)})
+                          attacked=JoinedSource([item.images for item in shown]) if shown else None)
         save_guard(guard, out)
     beside = f" and {guard.record['attacked_images']} attacked ones" if shown else ""
-    tell_result(f"fitted on {len(films.names)} images{beside}; next: radversary detector calibrate CLEAN "
+    tell_result(f"fitted on {guard.record['fitted_images']} images{beside}; next: radversary detector calibrate CLEAN "
                 f"--detector {out}")
 
 
@@ -96,8 +97,7 @@ def calibrate(
     from radversary.calibration.thresholds import images_needed
     from radversary.cli.detector_tables import promise_table
     from radversary.core.errors import UnknownNameError
-    from radversary.execution.devices import select_device
-    from radversary.screening.bundle import load_guard, promise, save_guard
+    from radversary.screening.bundle import promise, save_guard
     from radversary.screening.films import GROUPS, read_films
     from radversary.storage.locks import locked
 
@@ -106,18 +106,16 @@ def calibrate(
     if by is not None and by not in GROUPS:
         raise UnknownNameError("group", by, GROUPS)
     with locked(detector):
-        guard = load_guard(detector, device=select_device(device))
+        guard = open_guard(detector, device)
         films = read_films(clean, guard.classifier.card, part=part, clean=True)
         report_left_out(films.left_out)
-        noted = replace(guard, record={**guard.record, "grouped_by": by, "calibrated_images": len(films.names)})
-        with warnings.catch_warnings(record=True) as pooled:
-            warnings.simplefilter("always")
+        noted = replace(guard, record={**guard.record, "grouped_by": by})
+        with noted_warnings():
             ready = noted.calibrate(films.images, films.patients, films.groups(by), alpha=alpha, rule=rule, seed=seed)
-        for warning in pooled:
-            say(f"note: {warning.message}")
         save_guard(ready, detector)
     show(promise_table(promise(ready.calibrated())))
-    tell_result(f"calibrated on {len(films.names)} images; use it: radversary screen FILMS --detector {detector}")
+    tell_result(f"calibrated on {ready.record['calibrated_images']} images; use it: radversary screen FILMS "
+                f"--detector {detector}")
 
 
 @app.command()
@@ -129,24 +127,22 @@ def check(
 ) -> None:
     """Check on fresh clean films that the promise holds, for everyone and for each view, sex and age band.
 
-    Films that the guard was fitted or calibrated on are refused; those of a group that was never calibrated are left
-    out.
+    Films that the guard was fitted or calibrated on, re-encoded ones too, are refused; those of a group that was never
+    calibrated are left out, and copies of a film count once.
 
     Exit code 1 where the rate of false alarms is above its bound beyond doubt, or the films have drifted from those of
     the calibration.
     """
     from radversary.calibration.clean_check import check_clean
     from radversary.cli.detector_tables import rates_table
-    from radversary.execution.devices import select_device
-    from radversary.screening.bundle import load_guard
     from radversary.screening.films import read_films
 
-    guard = load_guard(detector, device=select_device(device))
+    guard = open_guard(detector, device)
     films = read_films(clean, guard.classifier.card, part=part, clean=True)
     report_left_out(films.left_out)
     fusion, by = guard.calibrated(), guard.record.get("grouped_by")
-    for how in ("fitted", "calibrated"):
-        guard.refuse_seen(films.images, how, "check")
+    with noted_warnings():
+        films = unseen(films, guard)
     films = of_calibrated_groups(films, by, guard)
     groups = films.groups(by)
     scores = fusion.combined(guard.look(films.images, title="Looking").scores, groups)
@@ -158,6 +154,32 @@ def check(
                 f"{found.p_value:.3g})")
     if drifted or found.overall.broken:
         raise typer.Exit(1)
+
+
+@contextmanager
+def noted_warnings() -> Iterator[None]:
+    """Say every warning as a note, also where an error follows."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            yield
+        finally:
+            for warning in told:
+                say(f"note: {warning.message}")
+
+
+def unseen(films: Films, guard: Guard) -> Films:
+    """Return films that a guard is checked on, each once; copies are counted in a warning.
+
+    Raises:
+        InputError: The guard was fitted or calibrated on them.
+    """
+    from radversary.screening.seen import distinct, marks_of
+
+    marks = marks_of(films.images)
+    guard.refuse_seen(marks, ("fitted", "calibrated"), "check")
+    rows, patients = distinct(marks, films.patients)
+    return replace(films.take(rows), patients=tuple(patients))
 
 
 def of_calibrated_groups(films: Films, by: str | None, guard: Guard) -> Films:
@@ -199,11 +221,9 @@ def evaluate(
     from radversary.cli.detector_tables import detection_table, harmless_table
     from radversary.core.errors import DataError
     from radversary.data.prepared import PreparedImages
-    from radversary.execution.devices import select_device
     from radversary.guard_evaluation.plan import DEFAULT, GuardEvaluationPlan
     from radversary.guard_evaluation.run import evaluate_guard
     from radversary.report.guard.page import write_guard_evaluation
-    from radversary.screening.bundle import load_guard
     from radversary.screening.films import prepared_in
     from radversary.storage.plans import parse_plan, read_plan
     from radversary.study.checks import check_attacks
@@ -213,13 +233,13 @@ def evaluate(
     chosen = read_plan(GuardEvaluationPlan, plan) if plan else parse_plan(GuardEvaluationPlan, DEFAULT,
                                                                           source="the default plan")
     check_attacks(chosen.attacks)
-    guard = load_guard(detector, device=select_device(device))
+    guard = open_guard(detector, device)
     guard.calibrated()
     result = evaluate_guard(chosen, guard, PreparedImages.load(prepared), out)
     show_whole(detection_table(result))
     show_whole(harmless_table(result))
-    for finding in result.findings:
-        say(f"warning: {finding.sentence}")
+    for sentence in (*(finding.sentence for finding in result.findings), *result.warnings):
+        say(f"warning: {sentence}")
     tell_result(f"page: {write_guard_evaluation(out).resolve()}")
 
 
@@ -237,7 +257,6 @@ def families(
     device: DeviceOption = "auto",
 ) -> None:
     """Measure the learned detector on attack families it was trained on, and on each that was left out."""
-    from radversary.classifiers.registry import load
     from radversary.cli.detector_tables import families_table
     from radversary.core.errors import DataError
     from radversary.data.prepared import PreparedImages
@@ -251,6 +270,7 @@ def families(
     from radversary.screening.films import prepared_in
     from radversary.storage.files import write_page
     from radversary.storage.plans import parse_plan, read_plan
+    from radversary.study.placing import load_alone
 
     if (prepared := prepared_in(run)) is None:
         raise DataError(f"{run} holds no prepared images; make them with: radversary data prepare")
@@ -258,7 +278,7 @@ def families(
                                                                           source="the default plan")
     families_in(chosen)
     place = select_device(device)
-    result = leave_one_family_out(chosen, load(model, device=place), PreparedImages.load(prepared), out,
+    result = leave_one_family_out(chosen, load_alone(model, device=place), PreparedImages.load(prepared), out,
                                   train_images=train_images)
     write_page(out / "families.md", families_markdown(result))
     show_whole(families_table(result))

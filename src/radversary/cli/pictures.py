@@ -14,13 +14,13 @@ from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import DataError
 from radversary.core.types import Access, Images
+from radversary.data.attacked import ATTACKED, read_attacked
 from radversary.data.files import films_under, once
 from radversary.data.names import folder_names, output_names
 from radversary.data.reading import read_image
 from radversary.imaging.image import Image, InputRule, depth_for, to_model_input
 from radversary.imaging.intensity import quantise
 from radversary.imaging.png import encode_png
-from radversary.screening.films import ATTACKED, read_attacked
 from radversary.storage.files import is_file, refuse_inputs, sha256_file, write_json, write_whole
 
 

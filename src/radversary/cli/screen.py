@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from radversary.cli.bundles import open_guard
 from radversary.cli.console import say, show_whole, tell_lines
 from radversary.cli.run import DeviceOption
 
@@ -34,15 +35,15 @@ def screen(
     on. Exit code 0 where every film passes, 1 where one is to be reviewed or was refused: neither is a pass.
     """
     from radversary.cli.detector_tables import verdict_table
-    from radversary.execution.devices import select_device
-    from radversary.screening.bundle import check_model, load_guard
+    from radversary.screening.bundle import check_model
     from radversary.screening.heat import HeatMaps
     from radversary.screening.screen import screen_places
     from radversary.screening.verdicts import as_json
+    from radversary.study.placing import load_alone
 
-    guard = load_guard(detector, device=select_device(device))
+    guard = open_guard(detector, device)
     if model is not None:
-        check_model(guard, model)
+        check_model(guard, load_alone(model))
     maps = None if heat_maps is None else HeatMaps(guard, heat_maps)
     found: list[Verdict] = []
     for item in screen_places(guard, films, part=part):

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from radversary.core.errors import DataError, InputError
+from radversary.data.attacked import AttackedLists
 from radversary.data.csv_files import write_csv
 from radversary.data.prepared import FILES, FORMAT, IMAGES, RECORD, PreparedImages, PreparedRecord
 from radversary.data.preparing import Failed, write_images
@@ -30,8 +31,9 @@ def prepare_images(table: ImageTable, *, size: int, channels: int = 1, resize: R
 
     Each file is projected to grey (``channels=1``), turned by its row's ``rotation``, made square and rounded to the
     depth it was stored in, in colour to 8 bits. ``stretch`` does not keep the aspect ratio, as Keras'
-    ``flow_from_directory`` does in the thesis' pipeline. Files that cannot be read are left out and listed. A folder
-    made from the same rows, files (path, bytes, time of change) and settings is used again.
+    ``flow_from_directory`` does in the thesis' pipeline. Files that cannot be read are left out and listed, and so are
+    attacked films that a list beside them names (:mod:`radversary.data.attacked`). A folder made from the same rows,
+    files (path, bytes, time of change), lists and settings is used again.
 
     Args:
         table: The images.
@@ -49,27 +51,28 @@ def prepare_images(table: ImageTable, *, size: int, channels: int = 1, resize: R
         CancelledError: It was stopped; nothing half-written is left.
         PlanError: A size below 1 or channels other than 1 or 3.
         UnknownNameError: No such way to resize or to interpolate.
-        DataError: No image can be read, or only those of one class.
+        DataError: No image can be read, or only those of one class, or a list of attacked films is damaged.
         MissingPartError: There are DICOM files and pydicom is not installed.
         BusyError: Another process prepares images in the folder.
         StorageError: Writing failed; nothing half-written is left.
     """
     rule = rule_of(size=size, channels=channels, resize=resize, interpolation=interpolation)
-    inputs = _fingerprint(table, rule)
+    lists = AttackedLists.beside(map(Path, table.frame["path"]))
+    inputs = _fingerprint(table, rule, lists)
     if (known := _made_from(inputs, folder)) is not None:  # what is only read needs no lock
         return known
     with locked(folder), reporting(progress):
         if (known := _made_from(inputs, folder)) is None:  # another process may just have made it
-            _prepare(table, rule, inputs, folder)
+            _prepare(table, rule, lists, inputs, folder)
         return known or PreparedImages.load(folder)
 
 
-def _prepare(table: ImageTable, rule: InputRule, inputs: str, folder: Path) -> None:
+def _prepare(table: ImageTable, rule: InputRule, lists: AttackedLists, inputs: str, folder: Path) -> None:
     _clear(folder)
     failed: list[Failed] = []
     try:
         kept: list[dict[str, Any]] = []
-        write_whole(folder / IMAGES, lambda part: write_images(part, table, rule, kept, failed))
+        write_whole(folder / IMAGES, lambda part: write_images(part, table, rule, lists, kept, failed))
         _write_tables(table, kept, failed, folder)
         hashes = {name: sha256_file(folder / name) for name in FILES}
         write_json(folder / RECORD, {**asdict(rule), "inputs": inputs, "format": FORMAT,
@@ -103,7 +106,7 @@ def _made_from(inputs: str, folder: Path) -> PreparedImages | None:
         return None
 
 
-def _fingerprint(table: ImageTable, rule: InputRule) -> str:
+def _fingerprint(table: ImageTable, rule: InputRule, lists: AttackedLists) -> str:
     files = []
     for path in map(Path, table.frame["path"]):
         try:
@@ -111,7 +114,9 @@ def _fingerprint(table: ImageTable, rule: InputRule) -> str:
             files.append([str(path), state.st_size, state.st_mtime_ns])
         except OSError:
             files.append([str(path), -1, -1])
-    return sha256_json([FORMAT, asdict(rule), table.sha256(), table.left_out, table.notes, files])
+    attacked = [[str(folder), *sorted(hashes)] for folder, hashes in lists.hashes.items()]
+    return sha256_json([FORMAT, asdict(rule), table.sha256(), table.left_out, table.notes, files,
+                        *([attacked] if attacked else [])])  # as before where there is none
 
 
 def _clear(folder: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from radversary.core.errors import UnreadableImageError
+from radversary.data.attacked import AttackedLists
 from radversary.data.names import written
 from radversary.data.reading import read_file, read_image
 from radversary.data.table import ImageTable
@@ -28,7 +29,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Failed:
-    """A file that could not be read.
+    """A file that could not be read or used.
 
     Attributes:
         path: The file.
@@ -52,9 +53,9 @@ class Prepared:
     facts: dict[str, Any]
 
 
-def write_images(part: Path, table: ImageTable, rule: InputRule, kept: list[dict[str, Any]],
+def write_images(part: Path, table: ImageTable, rule: InputRule, lists: AttackedLists, kept: list[dict[str, Any]],
                  failed: list[Failed]) -> None:
-    """Read all images of a table and write them as one ``.npy`` array, those that fail left out.
+    """Read all images of a table and write them as one ``.npy`` array, those that fail or were attacked left out.
 
     The array is uint8 until the first image of more than 8 bits; what was written before is widened then.
 
@@ -62,14 +63,16 @@ def write_images(part: Path, table: ImageTable, rule: InputRule, kept: list[dict
         part: The file to write.
         table: The images.
         rule: Size, channels, resize and interpolation.
+        lists: Which films were attacked.
         kept: Filled with one mapping a written image, ``row`` being its row in the table.
-        failed: Filled with the files that could not be read.
+        failed: Filled with the files that could not be read or used.
     """
     rows = list(zip(table.frame["path"], table.frame["rotation"], strict=True))
     wide, shape = False, (rule.channels, rule.size, rule.size)
     with part.open("w+b") as file:
         _write_header(file, (0, *shape), wide=wide)
-        for row, result in enumerate(parallel(lambda row: prepare_one(Path(row[0]), row[1], rule),
+        for row, result in enumerate(parallel(lambda row: _unless_attacked(prepare_one(Path(row[0]), row[1], rule),
+                                                                          Path(row[0]), lists),
                                               track(rows, "reading images"))):
             if isinstance(result, Failed):
                 failed.append(result)
@@ -113,6 +116,13 @@ def prepare_one(path: Path, degrees: float, rule: InputRule) -> Prepared | Faile
              "stored_bits": int(image.tags["stored_bits"]), "bits": bits,
              "file_sha256": sha256(data).hexdigest(), "pixels_sha256": sha256(codes.tobytes()).hexdigest()}
     return Prepared(codes, facts)
+
+
+def _unless_attacked(result: Prepared | Failed, path: Path, lists: AttackedLists) -> Prepared | Failed:
+    if isinstance(result, Prepared) and (note := lists.naming(path, result.facts["file_sha256"])):
+        name = written(str(path))
+        return Failed(name, f"cannot use {name}: it was attacked by radversary ({written(str(note))} lists it)")
+    return result
 
 
 def turned(image: Image, degrees: float, channels: int) -> Image:

@@ -55,7 +55,14 @@ def warnings(context: GuardEvaluationContext, rows: Sequence[GuardEvaluationRow]
              harmless: Sequence[HarmlessRow],
              promised: Promise) -> tuple[str, ...]:
     """Return the sentences that a reader of these figures must see."""
-    return tuple(_warnings(context, rows, identity, harmless, promised))
+    return (*_left_out(context), *_warnings(context, rows, identity, harmless, promised))
+
+
+def _left_out(context: GuardEvaluationContext) -> Iterator[str]:
+    if context.left_out:
+        others, by = sum(context.left_out.values()), context.guard.record["grouped_by"]
+        yield (f"{others} test images are of a {by} that was never calibrated ({', '.join(context.left_out)}) and were "
+               "left out, as screening refuses them: no figure here speaks of such films.")
 
 
 def _warnings(context: GuardEvaluationContext, rows: Sequence[GuardEvaluationRow], identity: GuardEvaluationRow,

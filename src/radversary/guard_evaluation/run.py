@@ -27,7 +27,6 @@ from radversary.guard_evaluation.setup import (
     GuardEvaluationContext,
     guard_sha256,
     prepare_guard_evaluation,
-    refuse_ungrouped,
 )
 from radversary.screening.guard import Guard
 from radversary.storage.files import sha256_file, sha256_json, write_text
@@ -45,7 +44,7 @@ def evaluate_guard(plan: GuardEvaluationPlan, guard: Guard, images: PreparedImag
 
     Args:
         plan: What to do.
-        guard: A calibrated guard; its patients must not be among the test patients.
+        guard: A calibrated guard; its patients must not be among the test patients, which is checked by their films.
         images: The prepared images, with a test part.
         out: The folder.
         progress: Receives the progress of the work, and can cancel it.
@@ -60,13 +59,12 @@ def evaluate_guard(plan: GuardEvaluationPlan, guard: Guard, images: PreparedImag
         StorageError: Writing failed; run again to go on.
     """
     context = prepare_guard_evaluation(plan, guard, images)
-    refuse_ungrouped(context)
     with locked(out), reporting(progress):
         write_text(out / "guard-evaluation-plan.yaml", plan_text(plan))
         frame = measured(context, out)
         result = summarise(context, frame, render_mistakes(context, frame, out), {
             "radversary": __version__, "guard sha256": guard_sha256(guard),
-            "test part sha256": images.part_hash("test"),
+            "test part sha256": images.rows_hash(context.rows),
             "images sha256": images.sha256, "plan sha256": sha256_json(plan.model_dump(mode="json")),
             "scores sha256": sha256_file(out / "scores.parquet")})
         result.save(out / RESULT)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -27,7 +28,7 @@ from radversary.data.splits import some_rows
 from radversary.guard_evaluation.guarded import GuardedClassifier
 from radversary.guard_evaluation.plan import GuardEvaluationPlan, knowledge_of
 from radversary.imaging.image import check_rule
-from radversary.imaging.source import source_of
+from radversary.imaging.source import ChosenSource, source_of
 from radversary.screening.films import GROUPS, Films, bands
 from radversary.screening.guard import Guard
 from radversary.screening.views import identity
@@ -48,6 +49,7 @@ class GuardEvaluationContext:
         rows: The test rows.
         attacks: Attack label to what is done, the identity attack first.
         suspicion: Why the classifier's answers may be no logits; empty where they look like logits.
+        left_out: Group that was never calibrated to how many test images are of it, which are left out.
     """
 
     plan: GuardEvaluationPlan
@@ -56,18 +58,17 @@ class GuardEvaluationContext:
     rows: np.ndarray
     attacks: Mapping[str, PlannedAttack]
     suspicion: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def facts(self) -> pd.DataFrame:
         """What is known of each test image that it can be grouped by, such as view; its index is their rows."""
-        frame = self.images.table.frame.iloc[self.rows]
-        known = {name: frame[name].astype(str).to_numpy() for name in GROUPS if name in frame}
-        return bands(pd.DataFrame(known, index=self.rows))
+        return facts_of(self.images, self.rows)
 
     @cached_property
     def groups(self) -> dict[int, str] | None:
         """Row to the group that it is judged within; None where the guard knows no groups."""
-        names = Films(source_of(torch.empty(0)), (), (), self.facts).groups(self.guard.record.get("grouped_by"))
+        names = groups_in(self.facts, self.guard)
         return None if names is None else dict(zip(self.rows.tolist(), names, strict=True))
 
     def groups_of(self, rows: Sequence[int] | np.ndarray) -> list[str] | None:
@@ -108,11 +109,12 @@ class GuardEvaluationContext:
 
 
 def prepare_guard_evaluation(plan: GuardEvaluationPlan, guard: Guard, images: PreparedImages) -> GuardEvaluationContext:
-    """Build the attacks, refusing what does not fit.
+    """Build the attacks, refusing what does not fit; test images of a group that was never calibrated are left out.
 
     Raises:
         AccessError: An attack needs the detectors and its name does not say so, such as noise of an evasive one's size.
-        InputError: The guard is not calibrated, or the images were prepared by another rule than its classifier's.
+        InputError: The guard is not calibrated, has seen the test images, or can judge none of their groups; or they
+            were prepared by another rule than its classifier's.
         ModelError: Its classifier does not answer as one must, or its classes differ from the data's.
         PlanError: An attack is too weak to survive saving, or refuses its options.
         UnknownNameError: No such attack.
@@ -121,9 +123,10 @@ def prepare_guard_evaluation(plan: GuardEvaluationPlan, guard: Guard, images: Pr
     suspicion = check_answers(guard.classifier).suspicion(guard.classifier.card.name)
     check_fits(guard.classifier, images.classes)
     check_rule(images.rule, guard.classifier.card, model=guard.classifier.card.name)
-    rows = images.rows("test")
+    rows, left_out = of_calibrated_groups(images, images.rows("test"), guard)
     if plan.limit is not None:
         rows = some_rows(rows, images, limit=plan.limit, seed=plan.seed)
+    guard.refuse_seen(ChosenSource(images, rows.tolist()), ("fitted", "calibrated"), "evaluate")
     attacks = {IDENTITY: PlannedAttack(Identity(), (0.0,))}
     for attack in plan.attacks:
         attacks[attack.label] = planned_attack(attack, images, rows, seed=plan.seed)
@@ -131,7 +134,7 @@ def prepare_guard_evaluation(plan: GuardEvaluationPlan, guard: Guard, images: Pr
             refuse_evasive(attacks[attack.label].attack, guard.classifier)
     refuse_without_gradients(attacks.values(), guard.classifier)
     return GuardEvaluationContext(plan=plan, guard=guard, images=images, rows=rows, attacks=attacks,
-                                  suspicion=suspicion)
+                                  suspicion=suspicion, left_out=left_out)
 
 
 def refuse_without_gradients(attacks: Iterable[PlannedAttack], classifier: Classifier) -> None:
@@ -145,16 +148,36 @@ def refuse_without_gradients(attacks: Iterable[PlannedAttack], classifier: Class
         check_gradients(classifier, f"attack {kind.__name__}")
 
 
-def refuse_ungrouped(context: GuardEvaluationContext) -> None:
-    """Refuse test images whose group the guard cannot judge, before any is attacked.
+def facts_of(images: PreparedImages, rows: np.ndarray) -> pd.DataFrame:
+    """Return what is known of some images that they can be grouped by, such as view; its index is their rows."""
+    frame = images.table.frame.iloc[rows]
+    known = {name: frame[name].astype(str).to_numpy() for name in GROUPS if name in frame}
+    return bands(pd.DataFrame(known, index=rows))
+
+
+def groups_in(facts: pd.DataFrame, guard: Guard) -> list[str] | None:
+    """Return the group of each image that a guard judges it within; None where it knows no groups.
 
     Raises:
-        InputError: There are some, or nothing is known of what they are grouped by.
+        InputError: Nothing is known of what they are grouped by.
     """
-    known = context.guard.calibrated().final.scores
-    if others := sorted(set((context.groups or {}).values()) - set(known)):
-        raise InputError(f"test images are of {context.guard.record['grouped_by']} {', '.join(others)}, which was "
+    return Films(source_of(torch.empty(0)), (), (), facts).groups(guard.record.get("grouped_by"))
+
+
+def of_calibrated_groups(images: PreparedImages, rows: np.ndarray, guard: Guard) -> tuple[np.ndarray, dict[str, int]]:
+    """Return the rows of a group that was calibrated, and how many there are of each other group.
+
+    Raises:
+        InputError: None is, or nothing is known of what they are grouped by.
+    """
+    if (groups := groups_in(facts_of(images, rows), guard)) is None:
+        return rows, {}
+    known = guard.calibrated().final.scores
+    others = Counter(group for group in groups if group not in known)
+    if others.total() == len(rows):
+        raise InputError(f"test images are of {guard.record['grouped_by']} {', '.join(sorted(others))}, which was "
                          f"never calibrated; known: {', '.join(known)}")
+    return rows[[group in known for group in groups]], dict(sorted(others.items()))
 
 
 def planned_attack(plan: AttackPlan, images: PreparedImages, rows: np.ndarray, *, seed: int) -> PlannedAttack:

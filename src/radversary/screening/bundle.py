@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,15 @@ from torch import Tensor
 
 from radversary import __version__
 from radversary.calibration.fusion import Fusion, FusionFacts
+from radversary.classifiers.base import Classifier
 from radversary.classifiers.probe import probe_images
-from radversary.classifiers.registry import load
 from radversary.core.errors import InputError, ModelError
 from radversary.core.text import FAULT, quoted, sentence
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.guard import Guard
 from radversary.screening.kept_model import check_keepable, keep, load_kept, model_sha256
 from radversary.screening.looks import Looks
+from radversary.screening.seen import checked_seen
 from radversary.screening.views import add_views, load_views, save_views
 from radversary.storage.arrays import read_tensors
 from radversary.storage.documents import Document, Sha256, checked, read_document
@@ -30,7 +31,7 @@ from radversary.storage.locks import locked
 
 MODEL, LEARNED, VIEWS, GUARD = "model", "detectors.safetensors", "views", "guard.json"
 SEEN = "films seen"
-"""Under which the hashes of the films that it has seen stand beside what its detectors learned."""
+"""Under which the marks of the films that it has seen stand beside what its detectors learned."""
 
 FORMAT = 3
 RECORD, ANEW = "the record of a guard", "fit and calibrate anew"
@@ -132,22 +133,31 @@ def promise(fusion: Fusion) -> dict[str, Any]:
             "bound_95": final.bounds(), "calibration_sha256": sha256_json(asdict(fusion))}
 
 
-def load_guard(folder: Path, *, device: torch.device | str = "cpu") -> Guard:
+def load_guard(folder: Path, *, device: torch.device | str = "cpu",
+               remote: Callable[[str], object] | None = None) -> Guard:
     """Load a guard that :func:`save_guard` saved.
+
+    A bundle may name an address (``https://…``) as its model's: whatever the guard looks at is sent there, generated
+    images as soon as it is loaded. It may name any, so that it is loaded only where ``remote`` is given.
 
     Args:
         folder: Its folder.
         device: Where its classifier shall compute, as :func:`radversary.execution.devices.select_device` returns it.
+        remote: Who is told the address of a model that lies behind one, before it is asked; an error raised there stops
+            the loading.
 
     Returns:
         The guard.
 
     Raises:
         ModelError: A part is missing or damaged, was calibrated with another model or other detectors, or the code of
-            the model or of a detector was changed since, so that it answers generated images otherwise.
+            the model or of a detector was changed since, so that it answers generated images otherwise; or its model
+            lies behind an address and ``remote`` is None.
         UnknownNameError: It names a detector that does not exist here.
     """
     record = _record(folder)
+    if record.reference is not None and "://" in record.reference:
+        _announce(record.reference, folder, remote)
     classifier = load_kept(record.reference, folder / MODEL, device=device)
     if (found := model_sha256(classifier)) != record.model_sha256:
         raise ModelError(f"the thresholds in {folder} were set for another model (sha256 {record.model_sha256[:12]}, "
@@ -158,9 +168,17 @@ def load_guard(folder: Path, *, device: torch.device | str = "cpu") -> Guard:
     for name, detector in detectors.items():
         detector.bind(classifier).restore(_under(name, learned))
     guard = Guard(classifier=classifier, detectors=detectors, fusion=_fusion(record, folder / GUARD), views=views,
-                  record=record.record, seen=_under(SEEN, learned))
+                  record=record.record, seen=checked_seen(_under(SEEN, learned)))
     _check_looks(guard, record.looks, folder)
     return guard
+
+
+def _announce(address: str, folder: Path, remote: Callable[[str], object] | None) -> None:
+    """Tell of the address of a model before it is asked; refuse where nobody listens."""
+    if remote is None:
+        raise ModelError(f"the guard in {folder} asks the model at {quoted(address)}, to which films would be sent; "
+                         "where you trust that address, load it with remote=print")
+    remote(address)
 
 
 def _under(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -232,17 +250,16 @@ def _check_looks(guard: Guard, noted: Looks | None, folder: Path) -> None:
         noted.check(found, model=card.name, detectors=tuple(guard.detectors))
 
 
-def check_model(guard: Guard, reference: str | Path) -> None:
-    """Refuse a guard that was made for another model than that of a reference.
+def check_model(guard: Guard, given: Classifier) -> None:
+    """Refuse a guard that was made for another model than a given one.
 
     Args:
         guard: The guard.
-        reference: The model's folder, or what else :func:`radversary.classifiers.registry.load` takes.
+        given: The model that it is believed to be made for.
 
     Raises:
-        ModelError: It was, or there is no model.
+        ModelError: It was made for another.
     """
-    given = load(reference)
     own, other = model_sha256(guard.classifier), model_sha256(given)
     if own != other:
         raise ModelError(f"the thresholds were set for model {guard.classifier.card.name!r} (sha256 {own[:12]}), not "

@@ -14,6 +14,7 @@ import pandas as pd
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import DataError, InputError, MissingColumnError, UnreadableImageError
 from radversary.core.types import Images
+from radversary.data.attacked import AttackedLists
 from radversary.data.columns import facts_of, ours
 from radversary.data.csv_files import read_csv
 from radversary.data.doubts import spelling
@@ -27,14 +28,7 @@ from radversary.data.table_rows import once_each
 from radversary.execution.progress import track
 from radversary.imaging.image import check_rule, depth_for, to_model_input
 from radversary.imaging.source import ChosenSource, ImageSource
-from radversary.storage.documents import Sha256, read_document
 from radversary.storage.files import is_file, sha256_file
-
-ATTACKED: Final = "attacked.json"
-"""File in a folder of attacked images that lists their hashes: nothing in it is ever taken for clean."""
-
-LIMIT: Final = 256 * 2**20
-"""Bytes of such a list at most."""
 
 GROUPS: Final = ("view", "sex", "age", "source", "modality")
 """What a table or a DICOM header may know of a film that it can be grouped by."""
@@ -117,20 +111,24 @@ def read_films(place: Path, card: ModelCard, *, part: str = "", clean: bool = Fa
         StorageError: There is no room in the folder for temporary files.
     """
     if (prepared := prepared_in(place)) is not None:
-        return of_run(PreparedImages.load(prepared), card, part)
+        images = PreparedImages.load(prepared)
+        films = of_run(images, card, part)
+        if clean:
+            refuse_attacked_rows(images, part)
+        return films
     listed = films_at(place)
     if clean:
         refuse_attacked(listed)
     left_out: list[str] = []
-    kept, images = list[Film](), StoredTensors()
+    kept, pixels = list[Film](), StoredTensors()
     for film, image, bits in decoded(track(listed, "Reading films"), card, left_out):
         kept.append(film)
-        images.add(image, bits=bits)
+        pixels.add(image, bits=bits)
     if not kept:
         raise DataError(f"none of {len(listed)} files at {place} could be read; the first: {left_out[0]}")
     for doubt in spelling({film.patient for film in kept} - {film.name for film in kept}) if clean else ():
         warnings.warn(doubt, UserWarning, stacklevel=2)
-    return gathered(kept, images, left_out)
+    return gathered(kept, pixels, left_out)
 
 
 def prepared_in(place: Path) -> Path | None:
@@ -256,27 +254,32 @@ def bands(facts: pd.DataFrame) -> pd.DataFrame:
     return facts[[name for name in facts if (facts[name] != "").any()]]
 
 
-def read_attacked(folder: Path) -> set[str]:
-    """Return the hashes of the films in a folder that were attacked; none where the folder has no list.
-
-    Raises:
-        DataError: The list is damaged.
-    """
-    path = folder / ATTACKED
-    if not is_file(path):
-        return set()
-    return set(read_document(path, list[Sha256], what="a list of attacked films", limit=LIMIT,
-                             remedy="attack them again into a new folder"))
-
-
 def refuse_attacked(films: Sequence[Film]) -> None:
-    """Refuse films whose own folder says that they were attacked.
+    """Refuse films that were attacked, by the list beside them or beside the file that a link leads to.
 
     Raises:
         DataError: One was, or a folder's list of attacked films is damaged.
     """
-    notes = {folder: read_attacked(folder) for folder in {film.path.parent for film in films}}
-    for film in track([film for film in films if notes[film.path.parent]], "Looking for attacked films"):
-        if is_file(film.path) and sha256_file(film.path) in notes[film.path.parent]:
-            raise DataError(f"{film.path} was attacked by radversary ({film.path.parent / ATTACKED} lists it); a guard "
-                            "learns from clean films alone")
+    lists = AttackedLists.beside(film.path for film in films)
+    concerned = [film.path for film in films if lists.concern(film.path)]
+    for path in track(concerned, "Looking for attacked films"):
+        if is_file(path):
+            _refuse_listed(path, lists.naming(path, sha256_file(path)))
+
+
+def refuse_attacked_rows(images: PreparedImages, part: str) -> None:
+    """Refuse prepared images whose files a list beside them names, as earlier versions prepared them.
+
+    Raises:
+        DataError: One was attacked, or a folder's list of attacked films is damaged.
+    """
+    rows = images.table.frame.iloc[images.rows(part)]
+    paths = [Path(path) for path in rows["path"]]
+    lists = AttackedLists.beside(paths)
+    for path, sha256 in zip(paths, rows["file_sha256"], strict=True):
+        _refuse_listed(path, lists.naming(path, sha256))
+
+
+def _refuse_listed(path: Path, note: Path | None) -> None:
+    if note is not None:
+        raise DataError(f"{path} was attacked by radversary ({note} lists it); a guard learns from clean films alone")

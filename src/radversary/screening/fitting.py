@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-import torch
-
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import InputError, PlanError, UnknownNameError
@@ -16,9 +14,9 @@ from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.execution.progress import reporting, track
 from radversary.execution.work import Progress
-from radversary.imaging.source import ImagesOrSource
+from radversary.imaging.source import ChosenSource, ImagesOrSource, source_of
 from radversary.screening.guard import Guard, pixels_sha256
-from radversary.screening.seen import film_hashes
+from radversary.screening.seen import Marks, distinct, marks_of
 from radversary.screening.views import add_views
 
 DEFAULT = ("integrity", "shallow", "neighbours")
@@ -84,7 +82,8 @@ def fit_guard(classifier: Classifier, clean: ImagesOrSource, *, names: Sequence[
     Args:
         classifier: The victim.
         clean: (N, C, S, S) in [0, 1], training patients' images; or a source of such images, of whose pixels a few
-            batches are held at a time.
+            batches are held at a time. A film that is there several times, equal or re-encoded, is learned from once;
+            a warning says how many copies there were.
         names: Registered reference-free detectors.
         attacked: (M, C, S, S) in [0, 1] or a source, of training patients too; for supervised detectors alone, and only
             with one. Their number and the hash of their pixels are noted in the record.
@@ -94,7 +93,7 @@ def fit_guard(classifier: Classifier, clean: ImagesOrSource, *, names: Sequence[
         progress: Receives the progress of the work, and can cancel it.
 
     Returns:
-        The guard, not yet calibrated.
+        The guard, not yet calibrated; ``fitted_images`` of its record is the number of films that counted.
 
     Raises:
         CancelledError: It was stopped.
@@ -107,17 +106,22 @@ def fit_guard(classifier: Classifier, clean: ImagesOrSource, *, names: Sequence[
     """
     made = make_detectors(names, views, attacked=attacked is not None)
     check_answers(classifier)
-    detectors, shown = {name: detector.bind(classifier) for name, detector in made.items()}, [clean]
-    taught: dict[str, Any] = {}
+    detectors = {name: detector.bind(classifier) for name, detector in made.items()}
     with reporting(progress):
-        if attacked is not None:
-            shown.append(attacked)
-            taught = {"attacked_images": len(attacked), "attacked_sha256": pixels_sha256(attacked)}
+        marks = marks_of(clean) if attacked is None else marks_of(clean, attacked)
+        films = _counted(clean, marks)
         for detector in track([part for part in detectors.values() if not part.supervised], "Fitting detectors"):
-            detector.fit(clean)
+            detector.fit(films)
         for detector in detectors.values():
             if attacked is not None and detector.supervised:  # each shows a progress bar of its own
-                detector.fit_on(clean, attacked)
-        seen = torch.unique(torch.cat([film_hashes(images) for images in shown]))
-    return Guard(classifier=classifier, detectors=detectors, views=views, seen={"fitted": seen},
-                 record={"detectors": list(names), **taught, **record})
+                detector.fit_on(films, attacked)
+        taught = {} if attacked is None else {"attacked_images": len(attacked),
+                                              "attacked_sha256": pixels_sha256(attacked)}
+    return Guard(classifier=classifier, detectors=detectors, views=views, seen=marks.kept("fitted"),
+                 record={"detectors": list(names), **taught, **record, "fitted_images": len(films)})
+
+
+def _counted(clean: ImagesOrSource, marks: Marks) -> ImagesOrSource:
+    """Return clean films without their copies; their marks may be followed by those of others."""
+    rows, _ = distinct(Marks(*(part[:len(clean)] for part in marks)), [""] * len(clean))
+    return clean if len(rows) == len(clean) else ChosenSource(source_of(clean), rows)

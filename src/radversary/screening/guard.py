@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from radversary.calibration.combining import known_rule
+from radversary.calibration.conformal import group_names
 from radversary.calibration.fusion import Fusion, fuse
 from radversary.calibration.thresholds import images_needed
 from radversary.classifiers.base import Classifier, Features
@@ -26,7 +27,7 @@ from radversary.execution.devices import image_device
 from radversary.execution.progress import reporting
 from radversary.execution.work import Progress
 from radversary.imaging.source import ImagesOrSource, batches, source_of
-from radversary.screening.seen import count_seen, film_hashes
+from radversary.screening.seen import Marks, distinct, marks_of, refuse_seen
 from radversary.screening.verdicts import CUES, Verdict
 
 
@@ -71,8 +72,8 @@ class Guard:
         fusion: How their scores become one p-value; None before :meth:`calibrate`.
         record: Facts for people: what it was fitted and calibrated on.
         views: Further ways in which the consistency detector has the classifier look, by name.
-        seen: Hashes of the films that it was ``fitted`` and ``calibrated`` on (:func:`radversary.screening.seen.
-            film_hashes`).
+        seen: By what the films are known again that it was ``fitted`` and ``calibrated`` on
+            (:meth:`radversary.screening.seen.Marks.kept`).
 
     Example:
         >>> from radversary.classifiers.networks import build_network
@@ -168,8 +169,9 @@ class Guard:
                   progress: Progress | None = None) -> Guard:
         """Set the thresholds on clean images of patients that no detector was fitted on.
 
-        Images that detectors were fitted on are recognised by their pixels; that their patients are others is not
-        checked, as no patient is kept.
+        Images that detectors were fitted on are recognised by their pixels, re-encoded too; that their patients are
+        others is not checked, as no patient is kept. A film that is there several times counts once, and all patients
+        of it as one; a warning says how many copies there were.
 
         Args:
             clean: (N, C, S, S) in [0, 1], or a source of such images; a batch of them is held at a time.
@@ -181,7 +183,7 @@ class Guard:
             progress: Receives the progress of the work, and can cancel it.
 
         Returns:
-            The guard with thresholds.
+            The guard with thresholds; ``calibrated_images`` of its record is the number of films that counted.
 
         Raises:
             CancelledError: It was stopped.
@@ -192,26 +194,32 @@ class Guard:
         images_needed(alpha)  # both refuse what does not exist, before anything is looked at
         rule = known_rule(rule)
         with reporting(progress):
-            self.refuse_seen(clean, "fitted", "calibrate")
-            look, hashes = self.look(clean, title="Calibrating"), film_hashes(clean)
-        return replace(self, seen={**self.seen, "calibrated": hashes}, fusion=fuse(
-            look.scores, patients, groups, alpha=alpha, rule=rule, seed=seed,
-            kinds=[detector.kind for detector in self.detectors.values()]))
+            marks = marks_of(clean)
+            self.refuse_seen(marks, ("fitted",), "calibrate")
+            rows, people = distinct(marks, patients)
+            look, names = self.look(clean, title="Calibrating"), group_names(groups, len(clean))[rows].tolist()
+        return replace(
+            self, seen={**self.seen, **marks.kept("calibrated")},
+            record={**self.record, "calibrated_images": len(rows)},
+            fusion=fuse(look.scores[rows], people, names, alpha=alpha, rule=rule, seed=seed,
+                        kinds=[detector.kind for detector in self.detectors.values()]))
 
-    def refuse_seen(self, images: ImagesOrSource, how: str, verb: str) -> None:
-        """Refuse images that the guard has seen before, which would flatter it.
+    def refuse_seen(self, images: ImagesOrSource | Marks, how: Sequence[str], verb: str) -> None:
+        """Refuse images that the guard has seen before, as they were or re-encoded, which would flatter it.
+
+        A warning says where a few are like images that it has seen.
 
         Args:
-            images: (N, C, S, S) in [0, 1], or a source of such images.
-            how: ``fitted`` or ``calibrated``.
+            images: (N, C, S, S) in [0, 1], or a source of such images; or their marks.
+            how: ``fitted``, ``calibrated`` or both.
             verb: What they are wanted for, for the error.
 
         Raises:
-            InputError: Some were; the text says how many.
+            InputError: Some were seen (:func:`radversary.screening.seen.refuse_seen`); the text says how many.
         """
-        if count := count_seen(images, self.seen.get(how, torch.zeros(0, dtype=torch.int64))):
-            raise InputError(f"{count} of {len(images)} films are among those that this guard was {how} on; {verb} on "
-                             "films of other patients, or its false alarms are not those that it promises")
+        marks = images if isinstance(images, Marks) else marks_of(images)
+        for seen in how:
+            refuse_seen(marks, self.seen, seen, verb)
 
     def p_values(self, look: Look, groups: Sequence[str] | None = None) -> NDArray[np.float64]:
         """Return the final p-value of each image, (N,) in (0, 1].

@@ -95,7 +95,7 @@ def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mappi
     others = {defence.model for defence in plan.defences} - {"victim"}
     parts: dict[str, str | Path] = {f"defence model {name}": name for name in sorted(others)}
     parts |= {f"restorer {folder}": folder for folder in restorers_of(plan)}
-    tested = images.table.frame["file_sha256"].iloc[test_rows(plan, images)]
+    tested = images.table.frame.iloc[test_rows(plan, images)]
     seen = [*seen_before(models["victim"], tested),
             *(f"{part}: {text}" for part, reference in parts.items() for text in seen_before(reference, tested))]
     report = report.model_copy(update={"warnings": (*report.warnings, *seen)})
@@ -156,12 +156,12 @@ def restorers_of(plan: AuditPlan) -> list[Path]:
     return sorted({Path(part.options["folder"]) for part in named if "folder" in part.options})
 
 
-def seen_before(model: str | Path, tested: pd.Series[str]) -> tuple[str, ...]:
+def seen_before(model: str | Path, tested: pd.DataFrame) -> tuple[str, ...]:
     """Say whether a model, by its reference, was trained on the images it is audited on, as far as that is known.
 
     Args:
         model: Its reference: a folder, a file of weights or an address.
-        tested: SHA-256 of the file behind each image that it is audited on.
+        tested: The rows of the prepared table that it is audited on.
 
     Raises:
         DataError: More than half of the test images were in its training: such an audit says nothing.
@@ -170,7 +170,7 @@ def seen_before(model: str | Path, tested: pd.Series[str]) -> tuple[str, ...]:
     seen = None if folder is None else seen_images(folder)
     if seen is None:
         return ("it is not known which images the model was trained on; any that are here flatter it",)
-    known = int(tested.isin(seen).sum())
+    known = seen.among(tested)
     if 2 * known > len(tested):
         raise DataError(f"{known} of {len(tested)} test images were in this model's training; give images it has not "
                         "seen, or a table whose column 'split' keeps its test part apart")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, JsonValue
 
@@ -15,6 +16,9 @@ from radversary.storage.files import storage_errors, write_json
 from radversary.study.model_plan import ModelName
 from radversary.study.placing import INPUT
 from radversary.training.classifier.train import CURVES, PICTURE, PLAN
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KEY, SEEN, ATTACKED_COPIES = "inputs.json", "training_images.json", "attacked-copies-"
 SEEN_LIMIT = 256 * 2**20
@@ -29,9 +33,23 @@ class SeenImages(Document):
 
     Attributes:
         file_sha256: Hash of each file.
+        pixels_sha256: Hash of the pixels of each as they were prepared, by which a file that was saved anew without
+            loss is known; empty in lists of earlier versions.
     """
 
     file_sha256: tuple[str, ...]
+    pixels_sha256: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, images: PreparedImages, *parts: str) -> SeenImages:
+        """Return some parts of a split, sorted."""
+        frame = images.table.frame.iloc[[row for part in parts for row in images.rows(part)]]
+        return cls(file_sha256=tuple(sorted(set(frame["file_sha256"].astype(str)))),
+                   pixels_sha256=tuple(sorted(set(frame["pixels_sha256"].astype(str)))))
+
+    def among(self, rows: pd.DataFrame) -> int:
+        """Return how many rows of a prepared table are among them, by their files or their pixels."""
+        return int((rows["file_sha256"].isin(self.file_sha256) | rows["pixels_sha256"].isin(self.pixels_sha256)).sum())
 
 
 class KnownPhase(BaseModel):
@@ -108,19 +126,23 @@ def remove_training(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def files_of(images: PreparedImages, *parts: str) -> list[str]:
-    """Return the SHA-256 of each file behind some parts of a split, sorted."""
-    return sorted({str(mark) for part in parts for mark in images.table.frame["file_sha256"].iloc[images.rows(part)]})
+def note_seen(images: PreparedImages, folder: Path) -> None:
+    """Write into a model's folder which images it is trained and validated on.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    write_json(folder / SEEN, SeenImages.of(images, "train", "validation").model_dump(mode="json"))
 
 
-def seen_images(folder: Path) -> frozenset[str] | None:
-    """Return the SHA-256 of each file that a model was trained and validated on.
+def seen_images(folder: Path) -> SeenImages | None:
+    """Return the images that a model was trained and validated on.
 
     Args:
         folder: The model's folder.
 
     Returns:
-        The hashes; None where nothing is known.
+        Their hashes; None where nothing is known.
 
     Raises:
         ModelError: The list is damaged.
@@ -128,6 +150,5 @@ def seen_images(folder: Path) -> frozenset[str] | None:
     path = folder / SEEN
     if not path.is_file():
         return None
-    found = read_document(path, SeenImages, what="the list of the files that a model was trained on", error=ModelError,
-                          limit=SEEN_LIMIT, remedy="train it anew, or remove the list")
-    return frozenset(found.file_sha256)
+    return read_document(path, SeenImages, what="the list of the files that a model was trained on", error=ModelError,
+                         limit=SEEN_LIMIT, remedy="train it anew, or remove the list")

@@ -14,10 +14,10 @@ from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import PlanError
 from radversary.core.seeds import derive_seed
 from radversary.data.prepared import PreparedImages
-from radversary.storage.files import sha256_json, write_json
+from radversary.storage.files import sha256_json
 from radversary.storage.hashes import code_hash, component_hash
 from radversary.storage.locks import locked
-from radversary.study.model_folders import SEEN, claim, files_of
+from radversary.study.model_folders import claim, note_seen
 from radversary.study.model_plan import ModelPlan
 from radversary.study.placing import note_input
 from radversary.study.plan import StudyPlan
@@ -94,7 +94,7 @@ def _made(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping[str,
         return load_classifier(folder), False
     model, training = plan.models[name], training_plan(plan, name)
     note_input(model, folder)
-    write_json(folder / SEEN, {"file_sha256": files_of(images, "train", "validation")})
+    note_seen(images, folder)
     network, origin = starting_network(training, classes=len(images.classes), victim=made.get("victim"))
     card = ModelCard(name=name, architecture=training.architecture, classes=images.classes, size=plan.data.size,
                      channels=plan.data.channels, resize=images.rule.resize,

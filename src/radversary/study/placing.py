@@ -66,6 +66,28 @@ def load_model(reference: str | Path, *, device: torch.device | str = "cpu") -> 
     return Defended(model, read_input(folder / INPUT), inherent=True)
 
 
+def load_alone(reference: str | Path, *, device: torch.device | str = "cpu") -> Classifier:
+    """Load a model that is used as its network is, for those who look into the network, such as detectors.
+
+    Args:
+        reference: As for :func:`load_model`.
+        device: Where it shall compute.
+
+    Returns:
+        The classifier.
+
+    Raises:
+        ModelError: It stands behind transforms, cannot be loaded, or the note of its transforms is damaged.
+        UnknownNameError: A transform that does not exist here.
+    """
+    model = load_model(reference, device=device)
+    if isinstance(model, Defended):
+        raise ModelError(f"the model at {reference} was trained behind transforms ({model.transform!r}, noted in "
+                         f"{INPUT}), and detectors would look at its network without them; give a model without "
+                         "'input'")
+    return model
+
+
 def folder_of(reference: str | Path) -> Path | None:
     """Return the folder that a model lies in, with what is noted beside it; None where no path leads to the model.
 

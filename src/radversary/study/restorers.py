@@ -19,7 +19,7 @@ from radversary.defenses.restoration import Restoration, load_restoration
 from radversary.storage.files import sha256_json, storage_errors, write_json
 from radversary.storage.hashes import component_hash
 from radversary.storage.locks import LOCK, locked
-from radversary.study.model_folders import ATTACKED_COPIES, KEY, SEEN, files_of, known_key
+from radversary.study.model_folders import ATTACKED_COPIES, KEY, known_key, note_seen
 from radversary.study.models import made_before
 from radversary.study.plan import StudyPlan
 from radversary.study.restorer_plan import RestylePlan
@@ -66,7 +66,7 @@ def _made(making: Making) -> tuple[Restoration, bool]:
     claim(folder, restorer_key(plan, name, images, making.made))
     if (folder / CARD).is_file():
         return load_restoration(folder), False
-    write_json(folder / SEEN, {"file_sha256": files_of(images, "train", "validation")})
+    note_seen(images, folder)
     restorer = plan.restorers[name]
     if restorer.denoiser:
         return making.denoiser(restorer.denoiser), True

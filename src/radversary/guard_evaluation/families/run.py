@@ -73,7 +73,8 @@ def leave_one_family_out(plan: GuardEvaluationPlan, classifier: Classifier, imag
         taught = context.taught_detectors(work)
         frame = scored(context, taught, work)
         result = summarise(context, frame, aware=len(plan.attacks) - len(context.families), provenance={
-            "radversary": __version__, "images sha256": images.sha256, "test part sha256": images.part_hash("test"),
+            "radversary": __version__, "images sha256": images.sha256,
+            "test part sha256": images.rows_hash(context.evaluation.rows),
             "plan sha256": sha256_json(plan.model_dump(mode="json")), "detector": repr(context.detector),
             "detectors sha256": taught_sha256(taught)})
         result.save(out / FAMILIES)

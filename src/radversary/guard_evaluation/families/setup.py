@@ -34,7 +34,9 @@ from radversary.guard_evaluation.setup import (
     refuse_without_gradients,
 )
 from radversary.imaging.image import check_rule
+from radversary.imaging.source import ChosenSource
 from radversary.screening.guard import Guard
+from radversary.screening.seen import marks_of, refuse_seen
 from radversary.storage.files import sha256_json
 from radversary.storage.hashes import component_hash
 from radversary.training.learned_detector import DetectorTraining, TaughtAttack, teach
@@ -171,7 +173,7 @@ def prepare_families(plan: GuardEvaluationPlan, classifier: Classifier, images: 
 
     Raises:
         AccessError: An attack needs the detectors and its name does not say so, such as noise of an evasive one's size.
-        InputError: The images were prepared by another rule than the classifier's.
+        InputError: The images were prepared by another rule than the classifier's, or test images are training images.
         ModelError: It does not answer as one must, or its classes differ from the data's.
         PlanError: Fewer than two families, an attack that is too weak to survive saving or tested in training styles.
         UnknownNameError: No such attack.
@@ -190,4 +192,6 @@ def prepare_families(plan: GuardEvaluationPlan, classifier: Classifier, images: 
     evaluation = GuardEvaluationContext(plan=plan, guard=Guard(classifier=classifier, detectors={}), images=images,
                                         rows=rows, attacks=attacks)
     learned = some_rows(images.rows("train"), images, limit=train_images, seed=plan.seed)
+    taught_with, tested = (marks_of(ChosenSource(images, part.tolist())) for part in (learned, rows))
+    refuse_seen(tested, taught_with.kept("taught"), "taught", "evaluate", who="the learned detector")
     return FamiliesContext(evaluation=evaluation, taught=taught, families=families, rows=learned, detector=detector)
