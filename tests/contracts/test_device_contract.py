@@ -210,7 +210,7 @@ def test_detectors_without_one_are_fitted_here_and_look_there(name):
         try:
             close(detector.score(FRESH), expected)  # the model is there, the images are not
             there = FRESH.to(device).requires_grad_()
-            features = victim.features(there) if detector.reads else None
+            features = victim.features(there) if detector.needs_features else None
             found, heat = detector.judge(detector.measure(there, features)), detector.heat_map(there, features)
             again = teach(make_detector(name).bind(victim))
         finally:

@@ -137,7 +137,7 @@ def test_the_identity_attack_is_not_told_from_clean_images(fitted, victim):
 
 def test_one_that_reads_must_be_bound_first(name):
     detector = make(name)
-    if not detector.reads:
+    if not detector.needs_features:
         assert teach(detector).score(FRESH).isfinite().all()
         return
     with pytest.raises(InputError, match=type(detector).__name__):
@@ -153,7 +153,7 @@ def test_one_image_is_too_few_to_learn_from(name, victim):
 
 def test_an_attacker_gets_a_gradient(fitted, victim):
     images = FRESH.clone().requires_grad_()
-    features = victim.features(images) if fitted.reads else None
+    features = victim.features(images) if fitted.needs_features else None
     scores = fitted.judge(fitted.measure(images, features))
     torch.testing.assert_close(scores.detach(), fitted.score(FRESH), atol=1e-4, rtol=1e-3)
     gradient, = torch.autograd.grad(scores.sum(), images)

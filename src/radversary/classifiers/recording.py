@@ -45,7 +45,7 @@ class Recording:
 
 
 _CURRENT: ContextVar[Recording | None] = ContextVar("recording", default=None)
-_HANGING = Lock()
+_REGISTERING = Lock()
 
 
 def keep_maps(part: nn.Module, _given: object, made: object) -> None:
@@ -75,7 +75,7 @@ def dense_of(module: nn.Module) -> list[nn.Module]:
     return [part for part in module.modules() if isinstance(part, nn.Linear)]
 
 
-def hang_hooks(module: nn.Module) -> None:
+def register_hooks(module: nn.Module) -> None:
     """Register the hooks on those of a module's parts that have none.
 
     A pass of another thread is not affected: PyTorch iterates over a snapshot of each part's hooks.
@@ -83,7 +83,7 @@ def hang_hooks(module: nn.Module) -> None:
     Args:
         module: The module; a copy of one that had hooks has them too.
     """
-    with _HANGING:
+    with _REGISTERING:
         for part in stages_of(module):
             if keep_maps not in part._forward_hooks.values():
                 part.register_forward_hook(keep_maps)
@@ -99,7 +99,7 @@ def recording(module: nn.Module) -> Iterator[Recording]:
     Yields:
         What is recorded.
     """
-    hang_hooks(module)
+    register_hooks(module)
     found = Recording(module, frozenset(map(id, stages_of(module))), frozenset(map(id, dense_of(module))))
     token = _CURRENT.set(found)
     try:

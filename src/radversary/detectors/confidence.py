@@ -58,7 +58,7 @@ def energy(logits: Tensor, temperature: float = 1.0) -> Tensor:
 class _LogitDetector(ReferenceFreeDetector):
     """Detector on the logits that needs no fitting."""
 
-    reads: ClassVar[bool] = True
+    needs_features: ClassVar[bool] = True
 
     def measure(self, images: Images, features: Features | None) -> Tensor:  # noqa: ARG002
         """Return the logits, (N, K)."""

@@ -95,7 +95,7 @@ def divergence(beliefs: Tensor) -> Tensor:
 class _ViewDetector(ReferenceFreeDetector):
     """Measures the logits of an image and of its views."""
 
-    reads: ClassVar[bool] = True
+    needs_features: ClassVar[bool] = True
     kind: ClassVar[str] = "perturbation"
 
     bits: int

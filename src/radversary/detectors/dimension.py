@@ -62,7 +62,7 @@ class DimensionDetector(ReferenceFreeDetector):
         {'k': 10}
     """
 
-    reads: ClassVar[bool] = True
+    needs_features: ClassVar[bool] = True
 
     k: int = 20
 

@@ -184,7 +184,7 @@ class MahalanobisDetector(ReferenceFreeDetector):
         {}
     """
 
-    reads: ClassVar[bool] = True
+    needs_features: ClassVar[bool] = True
 
     def measure(self, images: Images, features: Features | None) -> Tensor:  # noqa: ARG002
         """Return the embedding, (N, D)."""

@@ -112,7 +112,7 @@ class NeighbourDetector(ReferenceFreeDetector):
         {'k': 5, 'weight': 0.0}
     """
 
-    reads: ClassVar[bool] = True
+    needs_features: ClassVar[bool] = True
 
     k: int | None = None
     weight: float = 0.0

@@ -74,7 +74,7 @@ class ReferenceFreeDetector(Detector):
 
     Attributes:
         needs_original: Never.
-        reads: Whether it needs the classifier's features (maps, embedding or logits); then it must be bound to one
+        needs_features: Whether it needs the classifier's features (maps, embedding or logits); then it must be bound to one
             (:meth:`bind`).
         supervised: Whether it is fitted on attacked images as well (:meth:`fit_on`); most are fitted on clean ones
             alone.
@@ -85,7 +85,7 @@ class ReferenceFreeDetector(Detector):
     """
 
     needs_original: ClassVar[bool] = False
-    reads: ClassVar[bool] = False
+    needs_features: ClassVar[bool] = False
     supervised: ClassVar[bool] = False
     kind: ClassVar[str] = "style"
     classifier: Classifier | None = None
@@ -102,7 +102,7 @@ class ReferenceFreeDetector(Detector):
         Raises:
             AccessError: It needs features, and the classifier gives none.
         """
-        if self.reads:
+        if self.needs_features:
             require_features(classifier, repr(self))
         self.__dict__["classifier"] = classifier
         return self
@@ -127,7 +127,7 @@ class ReferenceFreeDetector(Detector):
 
         Args:
             images: (N, C, H, W) in [0, 1].
-            features: What the classifier shows of them, where :attr:`reads`.
+            features: What the classifier shows of them, where :attr:`needs_features`.
 
         Returns:
             (N, D); an image's row depends on that image alone.
@@ -198,4 +198,4 @@ class ReferenceFreeDetector(Detector):
         self.__dict__["_learned"] = learned
 
     def _measured(self, images: Images) -> Tensor:
-        return self.measure(images, self.bound().features(images) if self.reads else None)
+        return self.measure(images, self.bound().features(images) if self.needs_features else None)

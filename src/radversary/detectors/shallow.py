@@ -106,7 +106,7 @@ class ShallowDetector(ReferenceFreeDetector):
         {'rank': 4}
     """
 
-    reads: ClassVar[bool] = True
+    needs_features: ClassVar[bool] = True
 
     rank: int = 0
 

@@ -73,7 +73,7 @@ class ShiftDetector(ReferenceFreeDetector):
         {'sigma': 0.7, 'quality': 40}
     """
 
-    reads: ClassVar[bool] = True
+    needs_features: ClassVar[bool] = True
     kind: ClassVar[str] = "perturbation"
 
     sigma: float = 0.7

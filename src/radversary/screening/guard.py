@@ -95,9 +95,9 @@ class Guard:
     seen: Mapping[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     @property
-    def reads(self) -> bool:
+    def needs_features(self) -> bool:
         """Whether one of the detectors looks at the classifier's features."""
-        return any(detector.reads for detector in self.detectors.values())
+        return any(detector.needs_features for detector in self.detectors.values())
 
     @property
     def alpha(self) -> float:
@@ -156,13 +156,13 @@ class Guard:
         return self.anomaly_score(images)
 
     def _scores(self, images: Images, features: Features | None) -> Tensor:
-        scores = [detector.judge(detector.measure(images, features if detector.reads else None)).double()
+        scores = [detector.judge(detector.measure(images, features if detector.needs_features else None)).double()
                   for detector in self.detectors.values()]
         return torch.stack(scores, dim=1)
 
     def features(self, images: Images) -> Features | None:
         """Return the classifier's features of images, None where no detector reads them."""
-        return self.classifier.features(images) if self.reads else None
+        return self.classifier.features(images) if self.needs_features else None
 
     def calibrate(self, clean: ImagesOrSource, patients: Sequence[str], groups: Sequence[str] | None = None, *,
                   alpha: float = 0.05, rule: str = "fisher_within_tippett_across", seed: int = 0,
