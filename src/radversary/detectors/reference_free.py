@@ -74,8 +74,8 @@ class ReferenceFreeDetector(Detector):
 
     Attributes:
         needs_original: Never.
-        needs_features: Whether it needs the classifier's features (maps, embedding or logits); then it must be bound to one
-            (:meth:`bind`).
+        needs_features: Whether it needs the classifier's features (maps, embedding or logits); then it must be bound to
+            one (:meth:`bind`).
         supervised: Whether it is fitted on attacked images as well (:meth:`fit_on`); most are fitted on clean ones
             alone.
         kind: What it is made to detect: ``style``, a changed look, or ``perturbation``, faint changes that mislead the
