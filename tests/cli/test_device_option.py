@@ -84,6 +84,9 @@ def test_a_guard_is_fitted_calibrated_checked_and_asked_there(radversary, films,
     there, here = both(radversary, far, "detector", "check", films / "new", "--detector", guard)
     assert there == here
     assert radversary("data", "prepare", "folder", "--root", phantoms, "--out", films / "run", "--size", 48).code == 0
+    for words in (("fit", films / "run", "--model", model, "--out", guard, "--part", "validation", *use),
+                  ("calibrate", films / "run", "--detector", guard, "--part", "train", "--alpha", 0.2)):
+        assert radversary("detector", *words).code == 0  # on none of the films that it is evaluated on
     plan = films / "plan.yaml"
     plan.write_text(yaml.safe_dump({"bootstrap": 100, "gallery": 1, "limit": 6, "attacks": [
         *ATTACKS, {"label": "aware", "name": "evasive-pgd", "options": {"steps": 2}}]}))
