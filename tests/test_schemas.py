@@ -27,6 +27,7 @@ def test_the_schema_is_that_of_the_code(name):
     assert (FOLDER / f"{name}.schema.json").read_text(encoding="utf-8") == schema(name), "run: make schemas"
 
 
+@pytest.mark.slow
 def test_a_result_satisfies_its_schema(tmp_path):
     content = json.loads(audit_result(tmp_path).model_dump_json())
     checker = jsonschema.Draft202012Validator(json.loads(schema("audit-result")))

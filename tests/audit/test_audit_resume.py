@@ -84,6 +84,7 @@ def test_another_defence_reads_alone(inputs, tmp_path, monkeypatch):
     assert set(pd.read_parquet(tmp_path / "predictions.parquet")["defence"]) == {"none", "renamed"}
 
 
+@pytest.mark.slow
 def test_a_part_changed_by_hand_is_measured_anew(inputs, tmp_path, monkeypatch):
     run_audit(make_plan(**QUICK), inputs, tmp_path)
     before = tables(tmp_path)

@@ -152,6 +152,7 @@ def test_the_gallery_shows_images_of_the_run(finished, inputs, predictions):
         assert set(image.predictions) == {"clean", "attacked", "jpeg", "other"}
 
 
+@pytest.mark.slow
 def test_neither_batch_size_nor_other_attacks_change_a_figure(inputs, predictions, tmp_path):
     run_audit(make_plan(batch_size=13, attacks=[STYLE], gallery=0), inputs, tmp_path)
     alone = pd.read_parquet(tmp_path / "predictions.parquet")

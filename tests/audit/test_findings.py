@@ -190,6 +190,7 @@ def test_a_sound_attack_raises_no_finding_and_its_costs_are_counted(inputs, tmp_
     assert outcome.success.value == pytest.approx((read["label"] != read["predicted"]).mean())
 
 
+@pytest.mark.slow
 def test_the_worst_case_counts_images_that_no_attack_misleads(inputs, tmp_path):
     plan = make_plan(attacks=[{**PGD, "strengths": [1 / 255, 4 / 255]}, {"label": "fgsm", "name": "fgsm"},
                               {**PGD, "label": "few", "images": 3}, {"label": "grain", "name": "noise"}],

@@ -93,6 +93,7 @@ def test_a_bound_below_a_grey_level_of_the_shallowest_film_it_meets_is_refused(m
     run_audit(make_plan(attacks=[weak], defences=[], gallery=0), replace(mixed, images=only_deep), tmp_path / "deep")
 
 
+@pytest.mark.slow
 def test_finished_work_is_kept_by_each_films_own_depth(mixed) -> None:
     frame = mixed.images.table.frame
     deeper = replace(mixed.images, table=ImageTable(frame.assign(bits=[16, *frame["bits"][1:]]), mixed.images.classes))

@@ -27,6 +27,7 @@ def unpacked(path: Path, folder: Path) -> Path:
     return plain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.parent.name)
 def test_every_measured_run_is_read_and_written_as_the_newest(path, tmp_path):
     kind, plain = KINDS[path.name], unpacked(path, tmp_path)

@@ -46,6 +46,7 @@ def test_p_values_are_probabilities_that_fall_with_the_score(calibration: list[f
     assert np.allclose(found, p_values(calibration, sorted(scores), weights=np.ones(len(calibration))))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(calibration=SCORES, scores=SCORES, alpha=st.sampled_from([0.05, 0.1, 0.2, 0.3, 0.5]))
 def test_alarms_are_scores_above_the_threshold(calibration: list[float], scores: list[float], alpha: float) -> None:

@@ -53,6 +53,7 @@ def test_features_equal_torchvisions_arithmetic_on_real_weights(architecture, we
         torch.testing.assert_close(network.trunk(inputs), features(inputs, stored), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_random_weights_follow_the_seed_and_leave_the_global_generator_alone():
     torch.manual_seed(1)
     before = torch.get_rng_state()

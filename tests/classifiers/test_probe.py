@@ -163,6 +163,7 @@ def test_answers_that_all_lie_between_0_and_1_are_suspicious(change):
     assert found.suspicion("mine").startswith("All answers of model 'mine' to 4 generated images lie between 0 and 1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "densenet121", "vgg"])
 def test_the_networks_of_the_package_pass(name):
     check_answers(wrap(build_network(name, classes=3), classes=CLASSES, size=32))

@@ -64,6 +64,7 @@ def test_compare_narrows_down(radversary, run):
     assert "†" in out
 
 
+@pytest.mark.slow
 def test_compare_writes_markdown_and_csv(radversary, run):
     markdown = radversary("compare", run, "--format", "markdown", "--measure", "macro-recall").out
     assert "stm, adaptive: macro recall by ε, %" in markdown

@@ -143,6 +143,7 @@ def test_it_does_something_unless_it_is_the_identity(attack, victim):
     assert (change == 0).all() if type(attack).__name__ == "Identity" else (change > 0.01).all()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(attack, victim):
     images = smooth_images(3)
     ((_, first),), ((_, second),) = on_the_path(attack, victim, images), on_the_path(attack, victim, images)
@@ -152,6 +153,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(attack, vic
     assert torch.equal(first, third) == (type(attack).__name__ in DRAWN_FROM_NOTHING)
 
 
+@pytest.mark.slow
 def test_batch_mates_and_order_do_not_matter(attack, victim):
     images = smooth_images(3)
     together = perturbed(attack, victim, images)
@@ -166,6 +168,7 @@ def test_zero_strength_is_the_identity(attack, victim):
     assert torch.equal(perturbed(attack, victim, images, strength=0.0), images.expand_as(images))
 
 
+@pytest.mark.slow
 def test_one_run_at_several_strengths_equals_one_run_each(attack, victim):
     images, strengths = smooth_images(3), (1.0, 0.0, 0.4)
     streams = Streams.for_images(NAMES, seed=7, step="contract")
@@ -189,6 +192,7 @@ def test_an_attack_that_looks_for_the_smallest_change_keeps_its_contract(victim)
     assert torch.equal(near.images[~near.success], images[~near.success])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [8, 12])
 def test_attacked_images_lie_on_the_stored_grid(attack, victim, bits):
     ((_, attacked),) = on_the_path(attack, victim, smooth_images(3), bits=bits)

@@ -124,6 +124,7 @@ class TestAttack:
         close(here(found), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRANSFORMS.names())
 def test_transforms_work_where_the_images_are(name, tmp_path):
     transform, images = TRANSFORMS.create(name, **transform_options(name, tmp_path / "restorer")), smooth_images(2)
@@ -137,6 +138,7 @@ def test_transforms_work_where_the_images_are(name, tmp_path):
     assert here(slope).abs().max() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), [("unet", {"width": 4}), ("restyle", {}),
                                                ("cyclegan", {"width": 4, "blocks": 1})])
 def test_restorers_work_where_the_images_are(name, options):
@@ -153,6 +155,7 @@ def test_every_restorer_is_tried():
     assert set(RESTORERS.names()) == {"unet", "restyle", "cyclegan"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRANSFORMS.names())
 def test_a_defended_classifier_answers_where_the_images_are(name, tmp_path):
     victim, images = tiny_classifier(), smooth_images(2)
@@ -228,6 +231,7 @@ def test_texture_is_measured_where_the_maps_are():
     close(here(found), texture(maps, rank=2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [PRESETS["quick"], ("consistency", "squeezing")])
 def test_a_guard_looks_at_its_classifiers_device(names):
     guard = guard_of(names)
@@ -242,6 +246,7 @@ def test_a_guard_looks_at_its_classifiers_device(names):
     assert (heat is None) == (warm is None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GENERATORS.names())
 def test_generators_draw_where_the_images_are(name):
     images, styles = smooth_images(2, channels=3), smooth_images(2, 24, channels=3, seed=5)

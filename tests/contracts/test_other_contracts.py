@@ -150,6 +150,7 @@ class TestDetector:
         assert DETECTORS.create(name).score(smooth_images(1)[:0], smooth_images(1)[:0]).shape == (0,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS.names())
 def test_architecture(name):
     torch.manual_seed(3)

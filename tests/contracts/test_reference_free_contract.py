@@ -120,6 +120,7 @@ def test_what_it_learned_gives_equal_scores_again(fitted, name, victim):
     assert torch.equal(again.score(FRESH), fitted.score(FRESH))
 
 
+@pytest.mark.slow
 def test_fitting_anew_forgets_what_was_learned_before(fitted, name, victim):
     others = smooth_images(24, seed=8)
     fresh = teach(make(name).bind(victim), others)

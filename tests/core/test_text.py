@@ -38,6 +38,7 @@ def test_long_text_keeps_its_beginning_and_its_end():
     assert shortened("begin" + "x" * 90_000 + "end", 60).endswith("end")
 
 
+@pytest.mark.slow
 def test_values_are_quoted_at_a_sane_length_whatever_they_are():
     nested: list = []
     for _ in range(100_000):

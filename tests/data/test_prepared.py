@@ -57,6 +57,7 @@ def test_at_its_own_size_a_film_comes_back_bit_for_bit(make_table, tmp_path) -> 
         np.testing.assert_array_equal(prepared.images[row, 0], np.asarray(Image.open(path)))
 
 
+@pytest.mark.slow
 def test_used_again_until_a_file_or_a_setting_changes(make_table, tmp_path, monkeypatch) -> None:
     table, folder = make_table(), tmp_path / "out"
     first = prepare_images(table, size=16, folder=folder)
@@ -284,6 +285,7 @@ def test_tables_changed_by_hand_are_noticed(prepared_folder, name) -> None:
         PreparedImages.load(prepared_folder)
 
 
+@pytest.mark.slow
 def test_what_was_damaged_is_prepared_anew(make_table, tmp_path) -> None:
     table, folder = make_table(), tmp_path / "out"
     first = prepare_images(table, size=16, folder=folder)

@@ -23,6 +23,7 @@ def shares(split: ImageTable) -> pd.DataFrame:
     return pd.crosstab(split.frame["label"], split.frame["split"], normalize="index")[list(PARTS)]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ABC"), st.integers(1, 12)), min_size=6, max_size=60), st.integers(0, 99))
 def test_no_patient_in_two_parts_and_every_class_in_all(patients, seed) -> None:

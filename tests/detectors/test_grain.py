@@ -73,6 +73,7 @@ def test_only_copies_of_clean_images_get_grain():
     assert (spread[1::2] > 1e-3).all()
 
 
+@pytest.mark.slow
 def test_attacked_images_are_no_business_of_its(fitted):
     with pytest.raises(InputError, match="clean images alone"):
         GrainDetector(**TINY).fit_on(CLEAN, FRESH)

@@ -59,6 +59,7 @@ def done(*tasks: object, workers: int = 2) -> dict[object, object]:
     return dict(in_workers(Sums(10), tasks, "adding", workers=workers))
 
 
+@pytest.mark.slow
 def test_each_task_is_done_once_and_told():
     heard = []
     with reporting(Relay(lambda work: heard.append((work.done, work.total)))):

@@ -136,6 +136,7 @@ def test_a_training_image_is_attacked_once_at_a_strength_of_its_own(images, vict
     assert not torch.equal(copies, images.tensor(grain[0].rows))
 
 
+@pytest.mark.slow
 def test_a_second_run_repeats_nothing_and_ends_with_the_same_bytes(finished, images, victim, monkeypatch):
     _, folder = finished
     before = (folder / "families.json").read_bytes()

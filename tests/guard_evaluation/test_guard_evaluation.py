@@ -146,6 +146,7 @@ def test_colour_gives_itself_away_by_its_channels(images, guard):
     assert set(judged(context, "clean", context.rows[:2])["channels"]) == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pieces", [21, pytest.param(0, marks=pytest.mark.slow),
                                     pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_and_started_again_it_ends_with_the_same_bytes(images, guard, finished, tmp_path, monkeypatch, pieces):

@@ -130,6 +130,7 @@ def test_tensors_are_taken_as_they_are() -> None:
     assert one == two
 
 
+@pytest.mark.slow
 def test_a_thousand_images_take_less_than_two_seconds() -> None:
     labels, probabilities, patients = predictions(1000)
     start = time.process_time()

@@ -94,6 +94,7 @@ def test_what_is_sound_is_accepted(seeds, tmp_path, name):
     assert judged(lambda: reader.call(getattr(seeds, reader.seed), tmp_path, seeds))[:2] == ("accepted", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", [by_mutator, by_edits])
 def test_a_trial_that_hypothesis_draws_can_fail(seeds, tmp_path, monkeypatch, harm):
     monkeypatch.setitem(READERS, "broken", Reader("plans", ("option.yaml",), lambda *_given: 1 / 0))

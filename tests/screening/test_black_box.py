@@ -195,6 +195,7 @@ def test_an_address_is_asked_only_where_somebody_is_told_of_it(clean, tmp_path, 
         load_guard(folder, remote=refuse)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_services")
 @pytest.mark.parametrize("reference", ["mine.py:build", "mine:build", "mine.py"])
 def test_a_bundle_that_names_code_runs_none(clean, tmp_path, monkeypatch, reference):

@@ -101,6 +101,7 @@ def test_no_detector_holds_a_part(name, victim):
     assert clean.highest <= held
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFERENCE_FREE.names())
 def test_it_learns_the_same_from_a_source_as_from_a_tensor(name, victim):
     clean, attacked = smooth_images(70, size=32), smooth_images(50, size=32, seed=5)

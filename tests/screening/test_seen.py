@@ -53,6 +53,7 @@ def test_calibrating_on_what_was_fitted_is_refused_with_the_number(fitted, clean
         fitted.calibrate(films, PEOPLE, alpha=0.1)
 
 
+@pytest.mark.slow
 def test_it_is_refused_after_a_trip_through_a_bundle(fitted, clean, tmp_path):
     loaded = load_guard(save_guard(fitted, tmp_path))
     with pytest.raises(InputError, match="40 of 60 films are among those that this guard was fitted on"):

@@ -42,6 +42,7 @@ def test_eight_threads_screen_as_one(guarding, clean):
             assert verdicts == expected
 
 
+@pytest.mark.slow
 def test_an_attack_and_a_screening_do_not_disturb_each_other(guarding, clean):
     victim, images = guarding.classifier, clean[:4]
     labels = victim.predict(images)

@@ -15,6 +15,7 @@ def bomb() -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "words"), [
     ("a: 1\nb: {c: 1, c: 2}", "line 2: key 'c' stands twice"),
     ("a: !!bool maybe", "line 1: 'maybe' is no bool"),

@@ -58,6 +58,7 @@ def test_it_does_not_depend_on_the_scale_of_the_logits(linear, images, scale):
     assert torch.equal(attacked(EvasivePGD(epsilon=EPSILON), linear, images), expected)
 
 
+@pytest.mark.slow
 def test_the_descent_is_what_evades(linear, images):
     on, off = (linear.evaded(stored(EvasivePGD(epsilon=EPSILON, weight=weight), linear, images)).sum()
                for weight in (1.0, 0.0))

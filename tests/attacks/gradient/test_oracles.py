@@ -71,6 +71,7 @@ def foolbox_attack(name):
     return foolbox, made[name]()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ours", "name"), [(name, name) for name in OURS], indirect=["ours"])
 def test_foolbox_reaches_the_same_pixels(ours, name, binary_victim, colourful, labels):
     foolbox, attack = foolbox_attack(name)

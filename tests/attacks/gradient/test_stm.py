@@ -71,6 +71,7 @@ def slow_attack(attack, classifier, images, labels, streams):
     return torch.stack(made)
 
 
+@pytest.mark.slow
 @COLOURS
 @pytest.mark.parametrize(("mix", "noise"), [(0.5, 2.0), (0.2, 0.5), (0.0, 0.0)])
 def test_the_gradient_is_that_of_a_slow_loop(colour, mix, noise, colour_victim, images, labels, streams):

@@ -40,6 +40,7 @@ def test_no_step_is_the_starts_own_style(victim):
     torch.testing.assert_close(found, blend(images, expected, 0.6), atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opacity", [0.3, 1.0])
 def test_it_climbs_and_keeps_the_best_step(victim, opacity):
     images = smooth_images(3)

@@ -55,6 +55,7 @@ def test_random_start_follows_the_seed():
     assert not torch.equal(first.head[0].weight, other.head[0].weight)
 
 
+@pytest.mark.slow
 def test_imagenet_start(weights):
     plan = TrainingPlan(architecture="resnet18")
     network, source = starting_network(plan, classes=3, weights=weights)

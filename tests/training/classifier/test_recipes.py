@@ -94,6 +94,7 @@ def test_the_attacked_norm_can_be_kept():
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", [
     pytest.param(Objective(consistency=4.0), marks=pytest.mark.slow), DUAL,
     pytest.param(Objective(consistency=4.0, norm="dual", keep="attacked"), marks=pytest.mark.slow),

@@ -48,6 +48,7 @@ def test_trains_saves_and_learns(run, tmp_path):
     assert loaded.card.sha256 == sha256_file(tmp_path / "out" / "model.safetensors")
 
 
+@pytest.mark.slow
 def test_writes_curves_and_their_picture(run, tmp_path):
     run()
     curves = json.loads((tmp_path / "out" / "curves.json").read_text())
@@ -114,6 +115,7 @@ def test_frozen_trunk_and_its_statistics_do_not_move(run):
     assert moved == {key for key in start if key.startswith("head.")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [2, 7, *(pytest.param(step, marks=pytest.mark.slow) for step in (4, 6, 11, 14))])
 def test_a_stopped_training_resumes_to_the_same_bytes(run, tmp_path, after):
     run(out="whole")

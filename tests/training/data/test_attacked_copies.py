@@ -100,6 +100,7 @@ def test_a_full_disk_is_one_sentence_and_known_before_anything_is_attacked(tmp_p
     assert len(attacked_copies_of(tmp_path)) == COUNT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "change"), [
     ("attacked-copies.json", lambda content: b"{"),
     ("attacked-copies.json", lambda content: content.replace(b'"done": 7', b'"done": -7')),

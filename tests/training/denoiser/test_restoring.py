@@ -67,6 +67,7 @@ def test_the_best_epoch_is_kept(run, tmp_path):
         assert float(F.l1_loss(denoiser.network(attacked), clean)) == pytest.approx(min(losses), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [5, *(pytest.param(step, marks=pytest.mark.slow) for step in (2, 8))])
 def test_a_stopped_training_resumes_to_the_same_bytes(run, tmp_path, after):
     run(out="whole")

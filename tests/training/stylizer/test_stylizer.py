@@ -56,6 +56,7 @@ def test_trains_whole_weights_that_the_network_takes(plan, tmp_path):
     assert record["style_loss"] > 0
 
 
+@pytest.mark.slow
 def test_stopped_and_started_again_it_ends_with_the_same_weights(plan, tmp_path, monkeypatch):
     train_stylizer(CONTENTS, plan, tmp_path / "whole", about="smooth noise")
     calls, real = [], stylizer_file.make_trainer
