@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 from collections.abc import Callable
@@ -266,11 +265,6 @@ def reseal_run(folder: Path) -> None:
             write_json(folder / result, content)
 
 
-def reseal_pieces(folder: Path) -> None:
-    for path in (folder / ".guard-evaluation").glob("*.parquet"):
-        path.with_name(f"{path.name}.sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest())
-
-
 READERS: dict[str, Reader] = {
     "study plan": Reader("plans", ("study.yaml",), study_plan, 3),
     "audit plan": Reader("plans", ("audit.yaml",), audit_plan, 2),
@@ -305,7 +299,7 @@ READERS: dict[str, Reader] = {
     ),
     "audit again": Reader(
         "run",
-        ("audit.json", "costs.json", "*.parquet", "result.json"),
+        ("audit.json", "costs.json", "*.parquet", "result.json", "units/*/*"),
         audit_again,
         0.3,
         slow=True,
@@ -321,7 +315,7 @@ READERS: dict[str, Reader] = {
         reseal=reseal_run,
         writes=True,
     ),
-    "guard evaluation again": Reader("watch", (".guard-evaluation/*",), evaluate_again, 0.3, slow=True, writes=True),
+    "guard evaluation again": Reader("watch", (".guard-evaluation/*/*",), evaluate_again, 0.3, slow=True, writes=True),
     "pictures": Reader("films", ("*.png", "*.jpg", "*.dcm"), picture, 4),
     "films": Reader("films", ("attacked.json", "films.csv", "*.png", "*.dcm"), films, 2, slow=True),
     "csv table": Reader("films", ("films.csv",), table, 1.5),

@@ -35,6 +35,12 @@ def failures(count: int, names: list[str], seeds: Seeds, scratch: Path) -> list[
     ]
 
 
+@pytest.mark.slow
+def test_every_reader_finds_files_to_damage(seeds):
+    assert not [(name, files) for name, reader in READERS.items() for files in reader.files
+                if not any(path.is_file() for path in getattr(seeds, reader.seed).glob(files))]
+
+
 def test_damaged_inputs_are_read_or_refused(seeds, tmp_path):
     assert not failures(100, QUICK, seeds, tmp_path / "trial")
 
