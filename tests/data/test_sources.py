@@ -199,6 +199,12 @@ def test_csv_refuses_missing_columns_by_name(tmp_path) -> None:
         CsvTable(path=tmp_path / "absent.csv").table(tmp_path)
 
 
+def test_a_csv_of_a_header_alone_is_one_sentence(tmp_path) -> None:
+    (tmp_path / "films.csv").write_text("path,label,patient_id\n")
+    with pytest.raises(DataError, match=r"films\.csv has a header and no row"):
+        DATASETS.create("csv", path=tmp_path / "films.csv").table(tmp_path)
+
+
 def test_phantoms_are_drawn_once(tmp_path, monkeypatch) -> None:
     drawn = []
 

@@ -80,6 +80,8 @@ def _usable(frame: pd.DataFrame, table: str) -> tuple[pd.DataFrame, list[tuple[s
         ids = frame["image_id"].map(tidy)
         frame = frame.assign(image_id=ids) if (ids != "").any() else frame.drop(columns="image_id")
         needed |= {"image_id": "image id"} if "image_id" in frame else {}
+    if frame.empty:
+        raise DataError(f"{table} has a header and no row")
     known, left_out = complete(frame, needed, table=table)
     if left_out and known["label"].nunique() < 2:
         raise DataError(f"{len(left_out)} of {len(frame)} rows of {table} cannot be used, and the others are not of "

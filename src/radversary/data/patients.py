@@ -39,6 +39,8 @@ def known_patients(ids: pd.Series[str]) -> pd.Series[str]:
         >>> known_patients(pd.Series(["0", "", "0"])).tolist()
         ['', '', '']
     """
+    if ids.empty:
+        return ids
     known = ids.where(~ids.map(lambda name: bool(_NOBODY.fullmatch(_MARKS.sub("", name).casefold()))), "")
     zeros = known.map(lambda name: bool(_ZEROS.fullmatch(name)))
     return known.where(~zeros, "") if (zeros | (known == "")).all() else known
