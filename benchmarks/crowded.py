@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.measure import RESULTS
 from radversary.audit.environment import environment
-from radversary.storage.files import write_json
+from radversary.storage.json_files import write_json
 
 CROWDS = (0, 1, 3)
 """Busy processes beside the training."""

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from radversary.audit.environment import environment
-from radversary.storage.files import write_json
+from radversary.storage.json_files import write_json
 
 RESULTS = Path(__file__).parent / "results"
 REPEATS = 7

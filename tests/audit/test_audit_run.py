@@ -22,7 +22,7 @@ from radversary.core.errors import AccessError, DataError, ModelError
 from radversary.core.types import Access
 from radversary.report.html import load_results, write_report
 from radversary.report.run_folder import RunFolder
-from radversary.storage.files import sha256_file
+from radversary.storage.checksums import sha256_file
 from radversary.storage.plans import read_plan
 from random_parts import tiny_classifier
 

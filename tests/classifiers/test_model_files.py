@@ -14,7 +14,7 @@ from radversary.classifiers.files import load_classifier, refuse_unsafe, save_cl
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.errors import ModelError, StorageError, UnknownNameError, UnsafeModelError
-from radversary.storage.files import sha256_file
+from radversary.storage.checksums import sha256_file
 
 CARD = ModelCard(name="mine", architecture="resnet18", classes=("a", "b", "c"), size=32, licence="MIT")
 IMAGES = torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(1))

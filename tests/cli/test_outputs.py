@@ -13,7 +13,8 @@ from PIL import Image
 from radversary.core.errors import InputError
 from radversary.data.attacked import read_attacked
 from radversary.data.names import folder_names, output_names
-from radversary.storage.files import refuse_inputs, sha256_file
+from radversary.storage.checksums import sha256_file
+from radversary.storage.files import refuse_inputs
 
 NOISE = ("--name", "noise", "--strength", 0.1, "--size", 32)
 

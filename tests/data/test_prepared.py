@@ -26,7 +26,7 @@ from radversary.execution.work import Relay
 from radversary.imaging.image import InputRule, to_model_input
 from radversary.imaging.intensity import resize, rotate
 from radversary.imaging.png import png_round_trip
-from radversary.storage.files import sha256_file
+from radversary.storage.checksums import sha256_file
 
 FILES = ["images.npy", "left_out.csv", "prepared.json", "table.csv"]
 

@@ -21,7 +21,8 @@ from radversary.defenses.restoration import (
 )
 from radversary.defenses.restorers.padding import reflected
 from radversary.defenses.restorers.unet import STAGES, unet, widened
-from radversary.storage.files import read_json, sha256_file, write_json
+from radversary.storage.checksums import sha256_file
+from radversary.storage.json_files import read_json, write_json
 from random_parts import Flip, random_restoration, smooth_images, tiny_classifier
 
 

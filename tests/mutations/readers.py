@@ -37,8 +37,9 @@ from radversary.screening.bundle import load_guard, promise
 from radversary.screening.films import films_at, read_films, refuse_attacked
 from radversary.screening.heat import heat_maps
 from radversary.storage.arrays import open_array
+from radversary.storage.checksums import sha256_file, sha256_json
 from radversary.storage.documents import find_document, read_document
-from radversary.storage.files import sha256_file, sha256_json, write_json
+from radversary.storage.json_files import write_json
 from radversary.storage.plans import read_plan
 from radversary.study.checks import check_study
 from radversary.study.model_folders import known_key, seen_images, training_record

@@ -31,7 +31,7 @@ from radversary.guard_evaluation.run import evaluate_guard
 from radversary.screening.bundle import load_guard, save_guard
 from radversary.screening.fitting import fit_guard
 from radversary.screening.views import named_views
-from radversary.storage.files import write_json
+from radversary.storage.json_files import write_json
 from radversary.study.model_plan import ModelPlan
 from radversary.study.placing import note_input
 from radversary.study.plan import DataPlan

@@ -22,7 +22,7 @@ from radversary.screening.fitting import fit_guard
 from radversary.screening.heat import HeatMaps, heat_maps
 from radversary.screening.screen import screen_places
 from radversary.screening.verdicts import as_json
-from radversary.storage.files import sha256_json
+from radversary.storage.checksums import sha256_json
 
 
 class Remote(Classifier):

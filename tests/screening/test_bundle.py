@@ -18,7 +18,7 @@ from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.bundle import GUARD, LEARNED, MODEL, check_model, load_guard, promise, save_guard
 from radversary.screening.fitting import fit_guard
-from radversary.storage.files import sha256_file, sha256_json
+from radversary.storage.checksums import sha256_file, sha256_json
 from random_parts import TinyNetwork
 
 

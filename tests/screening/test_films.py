@@ -19,7 +19,7 @@ from radversary.data.prepare_folder import prepare_images
 from radversary.imaging.png import encode_png
 from radversary.screening.films import films_at, read_films, refuse_attacked, refuse_attacked_rows
 from radversary.screening.screen import screen_place
-from radversary.storage.files import sha256_file
+from radversary.storage.checksums import sha256_file
 
 CARD = ModelCard(name="m", architecture="tiny", classes=("a", "b"), size=32)
 

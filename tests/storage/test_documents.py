@@ -10,7 +10,7 @@ from pydantic import Field
 from radversary.core.errors import DataError, ModelError
 from radversary.core.text import FAULT
 from radversary.storage.documents import Document, Seed, Sha256, checked, find_document, read_document
-from radversary.storage.files import parse_json, read_json, write_json
+from radversary.storage.json_files import parse_json, read_json, write_json
 
 
 class Inner(Document):

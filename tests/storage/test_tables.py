@@ -9,7 +9,7 @@ import pytest
 
 from radversary.core.errors import DataError
 from radversary.storage import tables
-from radversary.storage.files import sha256_file
+from radversary.storage.checksums import sha256_file
 from radversary.storage.tables import read_table, refuse_changed, write_table, written_in_parts
 
 FRAME = pd.DataFrame({"name": ["a", "b"], "score": [0.5, 0.25]})

@@ -8,15 +8,9 @@ import os
 import pytest
 
 from radversary.core.errors import StorageError
-from radversary.storage.files import (
-    read_json,
-    sha256_file,
-    sha256_json,
-    storage_errors,
-    write_json,
-    write_text,
-    write_whole,
-)
+from radversary.storage.checksums import sha256_file, sha256_json
+from radversary.storage.files import storage_errors, write_text, write_whole
+from radversary.storage.json_files import read_json, write_json
 
 
 def names(folder):

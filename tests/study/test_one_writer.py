@@ -20,7 +20,7 @@ from radversary.data.prepare_folder import prepare_images
 from radversary.data.prepared import RECORD, PreparedImages
 from radversary.screening.bundle import GUARD, load_guard, save_guard
 from radversary.screening.fitting import fit_guard
-from radversary.storage.files import sha256_file
+from radversary.storage.checksums import sha256_file
 from radversary.storage.locks import LOCK
 from radversary.study.models import make_model
 from radversary.study.plan import DataPlan, StudyPlan

@@ -11,7 +11,7 @@ from radversary.classifiers.files import save_classifier
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import DataError
-from radversary.storage.files import write_json
+from radversary.storage.json_files import write_json
 from radversary.study import audit_model as audit_file
 from radversary.study.audit_model import audit_model, seen_before
 from radversary.study.model_folders import SEEN

@@ -16,7 +16,7 @@ from radversary.data.prepared import PreparedImages
 from radversary.data.table import ImageTable
 from radversary.defenses.registry import TRANSFORMS
 from radversary.imaging.image import InputRule
-from radversary.storage.files import read_json, write_json
+from radversary.storage.json_files import read_json, write_json
 from radversary.study import models as models_file
 from radversary.study.model_folders import claim, known_key, seen_images, training_record
 from radversary.study.models import make_model, model_key, training_plan

@@ -13,7 +13,7 @@ from tiny_study import content, make_study, training
 from radversary.audit import pieces as pieces_file
 from radversary.audit.plan import DefencePlan
 from radversary.core.errors import DataError, ModelError, PlanError, RadversaryError, UnknownNameError
-from radversary.storage.files import sha256_file
+from radversary.storage.checksums import sha256_file
 from radversary.storage.plans import parse_plan, read_plan
 from radversary.study import models as models_file
 from radversary.study.audit_model import audit_model

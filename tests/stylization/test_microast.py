@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from radversary.core.errors import MissingPartError
-from radversary.storage.files import sha256_file
+from radversary.storage.checksums import sha256_file
 from radversary.stylization.generators import GENERATORS
 from radversary.stylization.microast import MicroAst, transfer
 from random_parts import microast_state, smooth_images, write_microast

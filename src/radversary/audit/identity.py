@@ -9,7 +9,7 @@ from radversary.classifiers.base import Classifier
 from radversary.classifiers.probe import answers_sha256
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.defended import Defended
-from radversary.storage.files import sha256_json
+from radversary.storage.checksums import sha256_json
 from radversary.storage.hashes import code_hash
 
 

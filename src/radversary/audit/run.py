@@ -33,8 +33,10 @@ from radversary.core.types import AttackerKnowledge
 from radversary.execution.progress import reporting, track
 from radversary.execution.work import Progress
 from radversary.execution.workers import check_workers, in_workers
-from radversary.storage.files import read_json, sha256_file, sha256_json, write_json, write_text
+from radversary.storage.checksums import sha256_file, sha256_json
+from radversary.storage.files import write_text
 from radversary.storage.hashes import component_hash
+from radversary.storage.json_files import read_json, write_json
 from radversary.storage.locks import locked
 from radversary.storage.plans import plan_text
 from radversary.storage.results import ResultCache

@@ -15,7 +15,7 @@ from radversary.audit.identity import classifier_hash
 from radversary.audit.setup import AuditContext, PlannedAttack
 from radversary.audit.threat_model import Aim, aims, with_eot
 from radversary.core.types import AttackerKnowledge
-from radversary.storage.files import sha256_json
+from radversary.storage.checksums import sha256_json
 from radversary.storage.hashes import component_hash
 
 FORMAT = 6

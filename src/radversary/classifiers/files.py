@@ -17,8 +17,10 @@ from radversary.classifiers.pretrained import describe_misfits
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import ModelError, UnsafeModelError
 from radversary.storage.arrays import read_tensors
+from radversary.storage.checksums import sha256_file
 from radversary.storage.documents import read_document
-from radversary.storage.files import is_file, sha256_file, write_json, write_whole
+from radversary.storage.files import is_file, write_whole
+from radversary.storage.json_files import write_json
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
 

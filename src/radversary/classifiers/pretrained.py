@@ -13,7 +13,7 @@ from torch import Tensor
 from radversary.classifiers.networks import NETWORKS
 from radversary.core.errors import MissingPartError, ModelError
 from radversary.storage.arrays import read_tensors
-from radversary.storage.files import sha256_file
+from radversary.storage.checksums import sha256_file
 
 PLACE = "RADVERSARY_WEIGHTS"
 """Environment variable that names the local folder."""

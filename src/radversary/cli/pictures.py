@@ -21,7 +21,9 @@ from radversary.data.reading import read_image
 from radversary.imaging.image import Image, InputRule, depth_for, to_model_input
 from radversary.imaging.intensity import quantise
 from radversary.imaging.png import encode_png
-from radversary.storage.files import is_file, refuse_inputs, sha256_file, write_json, write_whole
+from radversary.storage.checksums import sha256_file
+from radversary.storage.files import is_file, refuse_inputs, write_whole
+from radversary.storage.json_files import write_json
 
 
 class Unseen(Classifier):

@@ -21,7 +21,8 @@ from radversary.data.names import written
 from radversary.data.spelling import bare, tidy
 from radversary.data.table import ImageTable
 from radversary.data.table_rows import complete, once_each
-from radversary.storage.files import is_file, sha256_file
+from radversary.storage.checksums import sha256_file
+from radversary.storage.files import is_file
 
 Policy = Literal["exactly-one", "alone", "any"]
 NO_FINDING = "No Finding"

@@ -8,7 +8,8 @@ from pathlib import Path
 from radversary.core.errors import PlanError
 from radversary.data.csv_table import CsvTable
 from radversary.data.table import ImageTable
-from radversary.storage.files import sha256_json, write_json
+from radversary.storage.checksums import sha256_json
+from radversary.storage.json_files import write_json
 
 
 @dataclass(frozen=True, kw_only=True)

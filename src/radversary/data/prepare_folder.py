@@ -19,8 +19,10 @@ from radversary.execution.progress import reporting
 from radversary.execution.work import Progress
 from radversary.imaging.image import InputRule, Resize, rule_of
 from radversary.imaging.intensity import Interpolation
+from radversary.storage.checksums import sha256_file, sha256_json
 from radversary.storage.documents import find_document
-from radversary.storage.files import sha256_file, sha256_json, write_json, write_whole
+from radversary.storage.files import write_whole
+from radversary.storage.json_files import write_json
 from radversary.storage.locks import locked
 
 

@@ -20,8 +20,8 @@ from radversary.data.table import PARTS, ImageTable
 from radversary.imaging.image import InputRule, Resize
 from radversary.imaging.intensity import Interpolation, levels
 from radversary.storage.arrays import open_array
+from radversary.storage.checksums import sha256_file, sha256_json
 from radversary.storage.documents import Document, Sha256, read_document
-from radversary.storage.files import sha256_file, sha256_json
 
 RECORD: Final = "prepared.json"
 IMAGES: Final = "images.npy"

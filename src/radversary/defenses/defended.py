@@ -11,7 +11,7 @@ from radversary.classifiers.base import Classifier
 from radversary.core.types import Access, Images, Labels
 from radversary.defenses.base import Transform
 from radversary.execution.devices import image_device
-from radversary.storage.files import sha256_json
+from radversary.storage.checksums import sha256_json
 from radversary.storage.hashes import component_hash
 
 

@@ -12,7 +12,7 @@ from radversary.core.types import Images
 from radversary.data.reading import read_image
 from radversary.defenses.base import Transform
 from radversary.imaging.intensity import resize, to_grey
-from radversary.storage.files import sha256_file
+from radversary.storage.checksums import sha256_file
 from radversary.stylization import gatys
 from radversary.stylization.features import find_weights, load_vgg19
 

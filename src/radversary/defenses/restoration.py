@@ -24,8 +24,10 @@ from radversary.core.types import Images
 from radversary.defenses.base import Transform
 from radversary.imaging.intensity import to_grey
 from radversary.storage.arrays import read_tensors
+from radversary.storage.checksums import sha256_file, sha256_json
 from radversary.storage.documents import Document, read_document
-from radversary.storage.files import sha256_file, sha256_json, write_json, write_whole
+from radversary.storage.files import write_whole
+from radversary.storage.json_files import write_json
 
 WIDEST = 1024
 """Largest value of a restorer's numeric options, such as its width."""

@@ -25,7 +25,7 @@ from radversary.classifiers.base import Classifier
 from radversary.core.errors import InputError
 from radversary.core.types import Images, Labels
 from radversary.screening.guard import Guard
-from radversary.storage.files import sha256_json
+from radversary.storage.checksums import sha256_json
 
 HAIR = 1e-9
 """Added to each excess, so that rounding turns no alarm into a pass."""

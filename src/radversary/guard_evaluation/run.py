@@ -22,14 +22,10 @@ from radversary.guard_evaluation.plan import GuardEvaluationPlan
 from radversary.guard_evaluation.promise import harmless_names, levels, promises, warnings
 from radversary.guard_evaluation.result import RESULT, GuardEvaluationResult
 from radversary.guard_evaluation.rows import GuardGalleryImage
-from radversary.guard_evaluation.setup import (
-    IDENTITY,
-    GuardEvaluationContext,
-    guard_sha256,
-    prepare_guard_evaluation,
-)
+from radversary.guard_evaluation.setup import IDENTITY, GuardEvaluationContext, guard_sha256, prepare_guard_evaluation
 from radversary.screening.guard import Guard
-from radversary.storage.files import sha256_file, sha256_json, write_text
+from radversary.storage.checksums import sha256_file, sha256_json
+from radversary.storage.files import write_text
 from radversary.storage.locks import locked
 from radversary.storage.plans import plan_text
 

@@ -32,7 +32,7 @@ from radversary.imaging.source import ChosenSource, source_of
 from radversary.screening.films import GROUPS, Films, bands
 from radversary.screening.guard import Guard
 from radversary.screening.views import identity
-from radversary.storage.files import sha256_json
+from radversary.storage.checksums import sha256_json
 from radversary.storage.hashes import code_hash, made_of
 
 CLEAN, IDENTITY = "clean", "identity"

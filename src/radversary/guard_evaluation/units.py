@@ -18,7 +18,7 @@ from radversary.audit.identity import image_hashes
 from radversary.execution.progress import track
 from radversary.guard_evaluation.setup import CLEAN, GuardEvaluationContext
 from radversary.imaging.reencoding import HARMLESS
-from radversary.storage.files import sha256_json
+from radversary.storage.checksums import sha256_json
 from radversary.storage.hashes import component_hash
 from radversary.storage.results import ResultCache
 

@@ -25,8 +25,10 @@ from radversary.screening.looks import Looks
 from radversary.screening.seen import checked_seen
 from radversary.screening.views import add_views, load_views, save_views
 from radversary.storage.arrays import read_tensors
+from radversary.storage.checksums import sha256_file, sha256_json
 from radversary.storage.documents import Document, Sha256, checked, read_document
-from radversary.storage.files import sha256_file, sha256_json, write_json, write_whole
+from radversary.storage.files import write_whole
+from radversary.storage.json_files import write_json
 from radversary.storage.locks import locked
 
 MODEL, LEARNED, VIEWS, GUARD = "model", "detectors.safetensors", "views", "guard.json"

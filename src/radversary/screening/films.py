@@ -28,7 +28,8 @@ from radversary.data.table_rows import once_each
 from radversary.execution.progress import track
 from radversary.imaging.image import check_rule, depth_for, to_model_input
 from radversary.imaging.source import ChosenSource, ImageSource
-from radversary.storage.files import is_file, sha256_file
+from radversary.storage.checksums import sha256_file
+from radversary.storage.files import is_file
 
 GROUPS: Final = ("view", "sex", "age", "source", "modality")
 """What a table or a DICOM header may know of a film that it can be grouped by."""

@@ -14,7 +14,7 @@ from radversary.classifiers.registry import load
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import ModelError
 from radversary.core.text import quoted
-from radversary.storage.files import sha256_json
+from radversary.storage.checksums import sha256_json
 
 
 def check_keepable(classifier: Classifier) -> Classifier:

@@ -17,7 +17,7 @@ from radversary.defenses.registry import TRANSFORMS
 from radversary.defenses.restoration import Restoration, Restore, load_restoration, save_restoration
 from radversary.detectors.consistency import ConsistencyDetector
 from radversary.detectors.reference_free import ReferenceFreeDetector
-from radversary.storage.files import sha256_json
+from radversary.storage.checksums import sha256_json
 
 CANONICAL, KEEPER = "canonical", "consistency"
 """The view that needs no training, and the detector that takes views."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from radversary.core.errors import DataError, InputError
 from radversary.core.text import FAULT, quoted, sentence
-from radversary.storage.files import parse_json
+from radversary.storage.json_files import parse_json
 
 HEADER = 10_000
 """Bytes of an array's header at most; NumPy writes 128."""

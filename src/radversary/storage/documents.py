@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from radversary.core.errors import DataError, InputError
 from radversary.core.text import FAULT, first_fault, shortened
-from radversary.storage.files import LIMIT, parse_json, read_text
+from radversary.storage.files import LIMIT, read_text
+from radversary.storage.json_files import parse_json
 
 Kind = TypeVar("Kind")
 
@@ -56,7 +57,7 @@ def read_document(path: Path, kind: type[Kind], *, what: str, remedy: str = "",
 
     Raises:
         InputError: ``error``, of one sentence: the file is absent or too long, no strict JSON
-            (:func:`radversary.storage.files.parse_json`), or not what ``kind`` says.
+            (:func:`radversary.storage.json_files.parse_json`), or not what ``kind`` says.
 
     Example:
         >>> read_document(Path("absent.json"), list[str], what="a list of names", remedy="make it again")

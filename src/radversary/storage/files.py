@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import errno
-import hashlib
-import json
-import math
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from radversary.core.errors import InputError, StorageError
-from radversary.core.text import page, quoted, shortened
+from radversary.core.text import page
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 LIMIT = 8 * 2**20
 """Bytes of a stored document, unless its reader says otherwise."""
-DEPTH = 64
-"""Lists and objects inside each other in a stored document, at most."""
 
 
 @contextmanager
@@ -106,11 +100,6 @@ def write_page(path: Path, text: str) -> Path:
     return write_text(path, page(text))
 
 
-def write_json(path: Path, content: Any) -> Path:  # noqa: ANN401
-    """Write JSON with sorted keys whole or not at all; not-a-number is refused."""
-    return write_text(path, json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n")
-
-
 def read_bytes(path: Path, *, limit: int = LIMIT) -> bytes:
     """Read a regular file.
 
@@ -148,68 +137,6 @@ def read_text(path: Path, *, limit: int = LIMIT) -> str:
         raise ValueError(f"byte {error.start} is no UTF-8") from error
 
 
-def parse_json(text: str, *, constants: bool = False, depth: int = DEPTH) -> Any:  # noqa: ANN401
-    """Parse JSON strictly.
-
-    Args:
-        text: The document.
-        constants: Whether ``NaN``, ``Infinity`` and ``-Infinity``, which are no JSON, stand for numbers.
-        depth: Lists and objects inside each other at most.
-
-    Returns:
-        Plain values.
-
-    Raises:
-        ValueError: No JSON, a key twice in one object, a number beyond all range, half a surrogate pair, or values
-            nested too deeply; the text says which.
-
-    Example:
-        >>> parse_json('{"a": 1, "a": 2}')
-        Traceback (most recent call last):
-        ValueError: key 'a' stands twice in one object
-    """
-    try:
-        content = json.loads(text, object_pairs_hook=_once, parse_float=_in_range,
-                             parse_constant=float if constants else _no_constant)
-        if "\\u" in text:
-            json.dumps(content, ensure_ascii=False).encode()
-    except RecursionError as error:
-        raise ValueError(f"its values are nested more than {depth} deep") from error
-    except UnicodeEncodeError as error:
-        raise ValueError("a text in it holds half a surrogate pair") from error
-    if nesting(content) > depth:
-        raise ValueError(f"its values are nested more than {depth} deep")
-    return content
-
-
-def nesting(content: Any) -> int:  # noqa: ANN401
-    """Return how deep lists and objects lie inside each other, 0 for a plain value.
-
-    Example:
-        >>> nesting([{"a": []}]), nesting(1)
-        (3, 0)
-    """
-    depth, level = 0, [content]
-    while level := [item for item in level if isinstance(item, (dict, list))]:
-        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
-        depth += 1
-    return depth
-
-
-def read_json(path: Path, *, limit: int = LIMIT) -> Any:  # noqa: ANN401
-    """Read plain values, checked against no schema; :func:`radversary.storage.documents.read_document` checks them.
-
-    Args:
-        path: The file.
-        limit: Bytes at most.
-
-    Raises:
-        OSError: It is absent or may not be read.
-        ValueError: No strict JSON (:func:`parse_json`), or too long.
-    """
-    return parse_json(read_text(path, limit=limit))
-
-
 def is_file(path: Path) -> bool:
     """Tell whether a path is a regular file; False for a name that no file can have, where ``Path.is_file`` raises."""
     try:
@@ -242,56 +169,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def write_checksum(path: Path) -> Path:
-    """Write a file's SHA-256 beside it (``.sha256``), for :func:`checksum_matches`.
-
-    Returns:
-        The file of the hash.
-
-    Raises:
-        StorageError: Writing failed.
-    """
-    return write_text(checksum_path(path), sha256_file(path))
-
-
-def checksum_matches(path: Path) -> bool:
-    """Return whether a file exists and has the SHA-256 that :func:`write_checksum` wrote."""
-    try:
-        return read_text(checksum_path(path)) == sha256_file(path)
-    except (OSError, ValueError):
-        return False
-
-
-def checksum_path(path: Path) -> Path:
-    """Return the path of the file that holds a file's SHA-256."""
-    return path.with_name(f"{path.name}.sha256")
-
-
-def sha256_file(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sha256_json(content: Any) -> str:  # noqa: ANN401
-    """Return the SHA-256 of a JSON-able value, independent of key order."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"key {quoted(twice)} stands twice in one object")
-    return found
-
-
-def _in_range(text: str) -> float:
-    if not math.isfinite(number := float(text)):
-        raise ValueError(f"the number {shortened(text, 40)} is beyond all range")
-    return number
-
-
-def _no_constant(text: str) -> float:
-    raise ValueError(f"{text} is no number")

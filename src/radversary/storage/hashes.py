@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from torch import nn
 
-from radversary.storage.files import sha256_json
+from radversary.storage.checksums import sha256_json
 
 LIBRARIES: Final = frozenset((
     *sys.stdlib_module_names, "torch", "lightning", "monai", "kornia", "torchmetrics", "torchvision", "sklearn",

@@ -14,7 +14,8 @@ import pyarrow.parquet
 from radversary.core.errors import DataError
 from radversary.core.text import FAULT, quoted, sentence
 from radversary.storage.arrays import ask_memory
-from radversary.storage.files import sha256_file, whole, write_whole
+from radversary.storage.checksums import sha256_file
+from radversary.storage.files import whole, write_whole
 
 CELLS = 500_000_000
 """Cells of a table at most; checked against the file's metadata before it is read."""

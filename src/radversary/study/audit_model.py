@@ -19,7 +19,7 @@ from radversary.execution.progress import reporting
 from radversary.execution.work import Progress
 from radversary.execution.workers import check_workers
 from radversary.report.html import write_report
-from radversary.storage.files import sha256_json
+from radversary.storage.checksums import sha256_json
 from radversary.storage.locks import locked
 from radversary.storage.plans import parse_plan, plan_text
 from radversary.study.checks import check_audit

@@ -14,7 +14,7 @@ from radversary.classifiers.pretrained import find_imagenet
 from radversary.core.errors import AccessError, PlanError
 from radversary.defenses.base import Stack, Transform
 from radversary.execution.devices import select_device
-from radversary.storage.files import sha256_file
+from radversary.storage.checksums import sha256_file
 from radversary.study.model_plan import TrainingAttack
 from radversary.study.plan import StudyPlan
 from radversary.stylization.bank import StyleBank

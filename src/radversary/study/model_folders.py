@@ -12,7 +12,8 @@ from radversary.classifiers.files import CARD, WEIGHTS
 from radversary.core.errors import ModelError, PlanError
 from radversary.data.prepared import PreparedImages
 from radversary.storage.documents import Document, Sha256, find_document, read_document
-from radversary.storage.files import storage_errors, write_json
+from radversary.storage.files import storage_errors
+from radversary.storage.json_files import write_json
 from radversary.study.model_plan import ModelName
 from radversary.study.placing import INPUT
 from radversary.training.classifier.train import CURVES, PICTURE, PLAN

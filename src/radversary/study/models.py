@@ -14,7 +14,7 @@ from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import PlanError
 from radversary.core.seeds import derive_seed
 from radversary.data.prepared import PreparedImages
-from radversary.storage.files import sha256_json
+from radversary.storage.checksums import sha256_json
 from radversary.storage.hashes import code_hash, component_hash
 from radversary.storage.locks import locked
 from radversary.study.model_folders import claim, note_seen

@@ -20,7 +20,7 @@ from radversary.defenses.defended import Defended
 from radversary.defenses.restoration import load_restoration
 from radversary.execution.devices import select_device
 from radversary.storage.documents import read_document
-from radversary.storage.files import write_json
+from radversary.storage.json_files import write_json
 from radversary.storage.plans import Part
 from radversary.study.model_plan import ModelPlan
 

@@ -16,8 +16,10 @@ from radversary.core.errors import PlanError
 from radversary.core.seeds import derive_seed
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.restoration import Restoration, load_restoration
-from radversary.storage.files import sha256_json, storage_errors, write_json
+from radversary.storage.checksums import sha256_json
+from radversary.storage.files import storage_errors
 from radversary.storage.hashes import component_hash
+from radversary.storage.json_files import write_json
 from radversary.storage.locks import LOCK, locked
 from radversary.study.model_folders import ATTACKED_COPIES, KEY, known_key, note_seen
 from radversary.study.models import made_before

@@ -23,8 +23,10 @@ from radversary.execution.progress import current, reporting, working
 from radversary.execution.work import Progress
 from radversary.execution.workers import check_workers
 from radversary.report.html import write_report
+from radversary.storage.checksums import sha256_json
 from radversary.storage.documents import Document, find_document
-from radversary.storage.files import sha256_json, write_json, write_text
+from radversary.storage.files import write_text
+from radversary.storage.json_files import write_json
 from radversary.storage.locks import locked
 from radversary.storage.plans import plan_text
 from radversary.study.checks import check_study

@@ -16,7 +16,7 @@ import torch
 from radversary.core.errors import PlanError
 from radversary.core.registry import Registry
 from radversary.core.types import Images
-from radversary.storage.files import sha256_file
+from radversary.storage.checksums import sha256_file
 from radversary.stylization import fourier, gatys, untrained, weightless
 from radversary.stylization.distorted import distorted
 from radversary.stylization.features import find_weights, load_vgg19

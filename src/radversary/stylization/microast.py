@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from radversary.core.errors import MissingPartError
 from radversary.core.types import Images
 from radversary.storage.arrays import read_tensors
-from radversary.storage.files import sha256_file
+from radversary.storage.checksums import sha256_file
 from radversary.stylization.features import ENVIRONMENT
 from radversary.stylization.generators import StyleGenerator
 

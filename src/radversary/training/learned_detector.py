@@ -24,7 +24,8 @@ from radversary.imaging.intensity import to_grey
 from radversary.imaging.png import png_round_trip
 from radversary.imaging.source import ChosenSource, JoinedSource
 from radversary.storage.arrays import read_tensors
-from radversary.storage.files import checksum_matches, write_checksum, write_whole
+from radversary.storage.checksums import checksum_matches, write_checksum
+from radversary.storage.files import write_whole
 
 
 class TaughtAttack(NamedTuple):

@@ -16,7 +16,8 @@ from radversary.classifiers.files import load_classifier
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import network_input
 from radversary.core.errors import ModelError, PlanError
-from radversary.storage.files import read_json, sha256_file
+from radversary.storage.checksums import sha256_file
+from radversary.storage.json_files import read_json
 from radversary.training.classifier.consistent import ConsistentRecipe, jensen_shannon
 from radversary.training.classifier.dual_norm import DualNorm, dual_norm, normalised_as
 from radversary.training.classifier.mixstyle import mix_styles, mixed_styles

@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from radversary.classifiers.files import load_classifier
 from radversary.classifiers.networks import build_network
 from radversary.core.errors import DataError, ModelError, PlanError, StorageError, TensorError
-from radversary.storage.files import read_json, sha256_file, write_json
+from radversary.storage.checksums import sha256_file
+from radversary.storage.json_files import read_json, write_json
 from radversary.training.checkpoints import read_weights, resumable, write_state
 from radversary.training.classifier import train as train_file
 from radversary.training.classifier.plan import Phase

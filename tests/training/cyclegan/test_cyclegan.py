@@ -9,7 +9,8 @@ from torch.utils.data import Dataset, TensorDataset
 
 from radversary.core.errors import DataError, PlanError
 from radversary.defenses.restoration import RestorerCard, load_restoration
-from radversary.storage.files import read_json, sha256_file
+from radversary.storage.checksums import sha256_file
+from radversary.storage.json_files import read_json
 from radversary.training.cyclegan.recipe import CycleGanRecipe, ImagePool
 from radversary.training.cyclegan.train import CycleGanPlan, Unpaired, train_cyclegan
 from random_parts import smooth_images

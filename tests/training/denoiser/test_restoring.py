@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from radversary.core.errors import DataError, PlanError, TensorError
 from radversary.defenses.restoration import load_restoration
-from radversary.storage.files import read_json, sha256_file
+from radversary.storage.checksums import sha256_file
+from radversary.storage.json_files import read_json
 from radversary.training.curves import METRICS
 from radversary.training.denoiser.plan import DenoiserPlan
 from radversary.training.denoiser.train import train_denoiser

@@ -13,7 +13,8 @@ from radversary.cli import train as cli_file
 from radversary.core.errors import MissingPartError, PlanError, StorageError
 from radversary.data.phantoms import Phantoms
 from radversary.data.stored import StoredTensors
-from radversary.storage.files import read_json, sha256_file
+from radversary.storage.checksums import sha256_file
+from radversary.storage.json_files import read_json
 from radversary.stylization.bank import procedural_bank
 from radversary.stylization.network import Stylizer
 from radversary.training.stylizer import recipe as recipe_file

@@ -17,8 +17,10 @@ from radversary.core.errors import DataError
 from radversary.data.phantoms.fields import Field, Mask
 from radversary.data.phantoms.generate import CLASSES, PhantomRecord, Phantoms
 from radversary.execution.progress import track
+from radversary.storage.checksums import sha256_json
 from radversary.storage.documents import find_document
-from radversary.storage.files import sha256_json, storage_errors, write_json, write_text, write_whole
+from radversary.storage.files import storage_errors, write_text, write_whole
+from radversary.storage.json_files import write_json
 
 COLUMNS = ("image_id", "file", "label", "patient_id", "view", "sex", "age", "subtype", "source")
 PAINTER = 1

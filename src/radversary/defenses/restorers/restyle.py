@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from radversary.core.errors import ModelError, PlanError
 from radversary.defenses.restorers.padding import reflected
-from radversary.storage.files import sha256_file
+from radversary.storage.checksums import sha256_file
 from radversary.stylization.network import CODE, WEIGHTS, shipped_stylizer
 
 

@@ -32,7 +32,7 @@ from radversary.guard_evaluation.measure import SCORE, attacked_batches, filed
 from radversary.guard_evaluation.plan import GuardEvaluationPlan
 from radversary.guard_evaluation.setup import CLEAN, IDENTITY
 from radversary.guard_evaluation.units import measured_units, unit_key
-from radversary.storage.files import sha256_json
+from radversary.storage.checksums import sha256_json
 from radversary.storage.locks import locked
 
 TRAIN_IMAGES = 300

@@ -27,17 +27,12 @@ from radversary.data.prepared import PreparedImages
 from radversary.data.splits import some_rows
 from radversary.detectors.learned import LearnedDetector
 from radversary.guard_evaluation.plan import GuardEvaluationPlan, knowledge_of
-from radversary.guard_evaluation.setup import (
-    IDENTITY,
-    GuardEvaluationContext,
-    planned_attack,
-    refuse_without_gradients,
-)
+from radversary.guard_evaluation.setup import IDENTITY, GuardEvaluationContext, planned_attack, refuse_without_gradients
 from radversary.imaging.image import check_rule
 from radversary.imaging.source import ChosenSource
 from radversary.screening.guard import Guard
 from radversary.screening.seen import marks_of, refuse_seen
-from radversary.storage.files import sha256_json
+from radversary.storage.checksums import sha256_json
 from radversary.storage.hashes import component_hash
 from radversary.training.learned_detector import DetectorTraining, TaughtAttack, teach
 

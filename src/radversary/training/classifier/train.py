@@ -18,8 +18,9 @@ from radversary.classifiers.files import CARD, load_classifier, save_classifier
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import DataError, PlanError
 from radversary.execution.devices import select_device
+from radversary.storage.checksums import sha256_json
 from radversary.storage.documents import read_document
-from radversary.storage.files import sha256_json, write_json
+from radversary.storage.json_files import write_json
 from radversary.storage.locks import locked
 from radversary.training.callbacks import EpochOrder, EpochSeeds, History, Patience
 from radversary.training.checkpoints import BEST, LAST, checkpoints, read_weights, resumable

@@ -20,7 +20,7 @@ from radversary.core.types import Images
 from radversary.defenses.restoration import Restoration, RestorerCard, load_restoration, save_restoration
 from radversary.execution.devices import select_device
 from radversary.imaging.intensity import to_grey
-from radversary.storage.files import write_json
+from radversary.storage.json_files import write_json
 from radversary.storage.locks import locked
 from radversary.training.callbacks import EpochOrder, EpochSeeds
 from radversary.training.checkpoints import LAST, MovableCheckpoint, resumable

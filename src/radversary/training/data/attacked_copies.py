@@ -15,9 +15,11 @@ from radversary.core.errors import DataError, PlanError
 from radversary.core.types import Access, Images
 from radversary.execution.progress import track
 from radversary.storage.arrays import open_array
+from radversary.storage.checksums import sha256_json
 from radversary.storage.documents import Count, Document, Sha256, find_document
-from radversary.storage.files import sha256_json, storage_errors, write_json
+from radversary.storage.files import storage_errors
 from radversary.storage.hashes import component_hash
+from radversary.storage.json_files import write_json
 from radversary.training.data.datasets import TrainingSet
 
 BATCH = 32

@@ -17,7 +17,9 @@ from radversary.core.seeds import derive_seed, global_seed
 from radversary.data.batches import tracked_batches
 from radversary.execution.devices import select_device
 from radversary.imaging.source import ImagesOrSource, source_of
-from radversary.storage.files import sha256_file, write_json, write_whole
+from radversary.storage.checksums import sha256_file
+from radversary.storage.files import write_whole
+from radversary.storage.json_files import write_json
 from radversary.storage.locks import locked
 from radversary.stylization.bank import procedural_bank
 from radversary.stylization.features import Vgg19, load_vgg19
