@@ -83,6 +83,18 @@ def test_what_was_made_before_a_refusal_is_known_for_attacked(radversary, films,
     assert json.loads((out / "attacked.json").read_text())
 
 
+def test_a_long_name_is_cut_and_equal_strengths_are_one(radversary, films, tmp_path):
+    out = tmp_path / "out"
+    for name in ("z" * 245, "z" * 246, "b"):
+        shutil.copy(films / "A/1.png", films / f"{name}.png")
+    given = [films / f"{name}.png" for name in ("z" * 245, "z" * 246, "b")]
+    made = radversary("attack", *given, "--out", out, *NOISE, "--strength", 0.1, "--strength", 0.1 + 1e-14)
+    assert made.code == 0
+    pictures = sorted(path.name for path in out.glob("*.png"))
+    assert len(pictures) == len(made.out.split()) == 3
+    assert "b-0.1.png" in pictures
+
+
 def test_folders_of_one_last_name_are_told_by_more(radversary, films, tmp_path):
     outcome = radversary("attack", films / "A/S", films / "B/S", "--out", tmp_path / "out", *NOISE)
     assert sorted(Path(path).name for path in outcome.out.split()) == ["A_S_1-0.1.png", "B_S_1-0.1.png"]

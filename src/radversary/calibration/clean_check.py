@@ -28,7 +28,7 @@ class CleanRate:
 
     Attributes:
         name: What the images have in common, such as ``PA``.
-        rate: Share of alarms among one image a patient, which is what the promise speaks of.
+        rate: Share of alarms among one image a patient, to which the promised rate applies.
         every_image: The same among all images, with the patient-level interval: the work that alarms make.
         bound: What the rate stays under in 95 % of calibrations (:func:`training_conditional_bound`; over several
             groups the mean of their bounds, each at the confidence that makes all of them hold together).

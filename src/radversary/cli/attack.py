@@ -39,7 +39,8 @@ def attack(
     chosen = ATTACKS.create(name, **source_options(name, None, None, option))
     place = select_device(device)
     rule = rule_of(size=size, resize=resize, interpolation=interpolation)
-    files, strengths = image_files(images), strength or [1.0]
+    files = image_files(images)
+    strengths = list({f"{value:.12g}": value for value in strength or [1.0]}.values())  # each names a file of its own
     refuse_among_inputs(files, images, out, strengths)
     made: list[Path] = []
     left_out: list[UnreadableImageError] = []

@@ -13,6 +13,7 @@ from radversary.attacks.base import Attack, Batch, run_attack
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import DataError
+from radversary.core.text import marked_file_name
 from radversary.core.types import Access, Images
 from radversary.data.attacked import ATTACKED, read_attacked
 from radversary.data.files import films_under, once
@@ -24,6 +25,9 @@ from radversary.imaging.png import encode_png
 from radversary.storage.checksums import sha256_file
 from radversary.storage.files import is_file, refuse_inputs, write_whole
 from radversary.storage.json_files import write_json
+
+LONGEST = 200
+"""Bytes of a film's name beyond which a hash stands for its beginning: a file's name has 255 at most."""
 
 
 class Unseen(Classifier):
@@ -106,7 +110,8 @@ def refuse_among_inputs(files: Mapping[Path, str], places: Sequence[Path], out: 
 
 
 def _target(out: Path, name: str, strength: float) -> Path:
-    return out / f"{name}-{strength:.12g}.png"
+    short = name if len(os.fsencode(name)) <= LONGEST else marked_file_name(name)
+    return out / f"{short}-{strength:.12g}.png"
 
 
 def read_film(path: Path) -> Image:

@@ -146,7 +146,7 @@ def _with_table(frame: pd.DataFrame, root: Path, labels: Path | None) -> _Said:
 
 
 def _tried(frame: pd.DataFrame, table: Path) -> tuple[Path | None, _Said]:
-    """Join a table that nobody named, where it speaks of the films."""
+    """Join a table that was not named, where it has rows for the films."""
     try:
         joined, missing, notes = _joined(frame, table)
     except DataError:

@@ -87,7 +87,7 @@ class _Taken:
     unlike: set[int] = field(default_factory=set)
 
     def take(self, file: int, number: int) -> None:
-        """Note that a row speaks of a file.
+        """Note that a row is for a file.
 
         Raises:
             DataError: Another row does too, and says something else.

@@ -176,7 +176,7 @@ def load_guard(folder: Path, *, device: torch.device | str = "cpu",
 
 
 def _announce(address: str, folder: Path, remote: Callable[[str], object] | None) -> None:
-    """Tell of the address of a model before it is asked; refuse where nobody listens."""
+    """Tell of the address of a model before it is asked; refuse where no function is given to tell."""
     if remote is None:
         raise ModelError(f"the guard in {folder} asks the model at {quoted(address)}, to which films would be sent; "
                          "where you trust that address, load it with remote=print")
