@@ -9,7 +9,8 @@ from torch import nn
 
 from radversary.classifiers.base import Classifier, check_fits, require_access
 from radversary.classifiers.card import IMAGENET_MEAN, IMAGENET_STD, ModelCard, make_card
-from radversary.classifiers.torch_module import TorchClassifier, network_input, wrap
+from radversary.classifiers.inputs import network_input
+from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.errors import AccessError, ModelError, TensorError, UnknownNameError
 from radversary.core.types import Access
 
@@ -123,7 +124,7 @@ def test_require_access():
 
 @pytest.mark.parametrize(("changes", "text"), [
     ({"classes": ()}, "two classes at least, got none"),
-    ({"classes": ("Pneumonia",)}, r"two classes at least, got Pneumonia; .* one logit x, .* two logits \(0, x\)"),
+    ({"classes": ("Pneumonia",)}, r"two classes at least, got Pneumonia; .* one logit, its task is binary"),
     ({"classes": ("a", "a")}, "classes repeat: a, a"), ({"size": 0}, "size"),
     ({"channels": 2}, "channels"), ({"mean": (0.5,)}, "1 or 3 figures"), ({"std": (1.0, 0.0, 1.0)}, "above 0"),
     ({"mean": (0.5,), "std": (1.0,), "channels": 3}, "colour needs 3"), ({"mean": (float("nan"), 0, 0)}, "finite"),

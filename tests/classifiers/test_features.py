@@ -8,9 +8,10 @@ from torch import nn
 
 from radversary.classifiers.base import Classifier, Features, features_of, require_features
 from radversary.classifiers.card import ModelCard
+from radversary.classifiers.inputs import network_input
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.recording import keep_embedding, keep_maps
-from radversary.classifiers.torch_module import TorchClassifier, network_input, wrap
+from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.errors import AccessError, ModelError
 from radversary.core.types import Access
 from random_parts import smooth_images

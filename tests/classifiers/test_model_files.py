@@ -114,7 +114,7 @@ def test_missing_things_are_named(tmp_path, model):
     with pytest.raises(ModelError, match=r"holds no model\.safetensors"):
         load_classifier(tmp_path / "empty")
     (model / "card.json").unlink()
-    with pytest.raises(ModelError, match=r"no card\.json beside it"):
+    with pytest.raises(ModelError, match=r"no card \(model\.card\.json\) beside it"):
         load_classifier(model)
 
 

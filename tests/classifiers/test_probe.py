@@ -10,9 +10,10 @@ from torch import nn
 
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
+from radversary.classifiers.inputs import network_input
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.probe import KINDS, answers_sha256, check_answers, probe, probe_images
-from radversary.classifiers.torch_module import TorchClassifier, network_input, wrap
+from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.errors import ModelError
 from radversary.core.types import Access, check_images
 
@@ -53,8 +54,8 @@ MISSHAPEN = {
     "nothing": (lambda logits: None, "returns a NoneType, expected a tensor of logits"),
     "array": (lambda logits: logits.numpy(), "returns a ndarray, expected a tensor of logits"),
     "maps": (lambda logits: logits[..., None, None], r"gave \(\d, 3, 1, 1\) for .* flatten what it returns"),
-    "vector": (lambda logits: logits[:, 0], r"gave \(\d,\) for .* one logit x, have it give the two logits \(0, x\)"),
-    "one output": (lambda logits: logits[:, :1], r"gave \(\d, 1\) for .* the two logits \(0, x\)"),
+    "vector": (lambda logits: logits[:, 0], r"gave \(\d,\) for .* one number an image, state task: binary"),
+    "one output": (lambda logits: logits[:, :1], r"gave \(\d, 1\) for .* state task: binary in its card"),
     "two outputs": (lambda logits: logits[:, :2], r"gave \(\d, 2\) for \d images and 3 classes; expected \(\d, 3\)"),
     "one row": (lambda logits: logits.sum(0, keepdim=True), r"gave \(1, 3\) for \d images and 3 classes"),
     "float16": (torch.Tensor.half, "answers in float16, expected float32"),
@@ -101,7 +102,7 @@ class TrainedNorm(nn.BatchNorm2d):
 
 
 @pytest.mark.parametrize(("make", "words"), [
-    (lambda: model(lambda logits: logits.softmax(1)), "gives probabilities .* expected logits: remove its last soft"),
+    (lambda: model(lambda logits: logits.softmax(1)), "gives probabilities .* card says logits: state output"),
     (lambda: model(lambda logits: (logits > 0).float() / (logits > 0).float().sum(1, keepdim=True).clamp_min(1)
                    + (logits <= 0).all(1, keepdim=True) / 3), "gives probabilities"),
     (lambda: model(drawing), r"an equal call otherwise, by up to 0\.0\d+: it draws at random or keeps a state"),
@@ -151,7 +152,7 @@ HALF = {
 def test_probabilities_rounded_to_half_precision_are_refused(kind):
     rows = HALF[kind](model().logits(probe_images(model().card))).sum(1)
     assert ((rows - 1).abs() > 1e-4).any()
-    with pytest.raises(ModelError, match=r"model 'mine' gives probabilities .* remove its last softmax"):
+    with pytest.raises(ModelError, match=r"model 'mine' gives probabilities .* or remove the last softmax"):
         check_answers(model(HALF[kind]))
 
 

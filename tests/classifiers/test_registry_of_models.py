@@ -71,8 +71,8 @@ def test_a_model_of_labels_decides_and_gives_no_scores():
 def test_a_card_says_its_task():
     fields = {"name": "m", "architecture": "x", "classes": ["a", "b"], "size": 8}
     assert make_card("m", fields).task == Task.MULTICLASS
-    for task in ("multilabel", "multi-class", 3, None, ["multiclass"]):
-        with pytest.raises(UnknownNameError, match=r"^unknown task in the card of m .*Known: multiclass$") as refusal:
+    for task in ("multi-class", 3, None, ["multiclass"]):
+        with pytest.raises(UnknownNameError, match=r"^unknown task in the card of m .*Known: binary, multiclass, multilabel$") as refusal:
             make_card("m", {**fields, "task": task})
         assert ("did you mean 'multiclass'?" in str(refusal.value)) == (task not in (3, None))
 

@@ -13,7 +13,7 @@ import torch
 from tiny_study import make_study, training
 
 from holding import held
-from radversary.classifiers.files import CARD
+from radversary.classifiers.card_files import CARD
 from radversary.classifiers.networks import NETWORKS, build_network
 from radversary.core.errors import BusyError
 from radversary.data.prepare_folder import prepare_images

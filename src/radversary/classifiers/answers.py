@@ -1,4 +1,4 @@
-"""What a model may answer: one finite float32 logit a class for each image, and nothing else."""
+"""What a model may answer: finite float32 logits for each image, or decisions, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import ModelError
+from radversary.core.types import Task
 
 
 def checked_logits(answer: object, card: ModelCard, images: int) -> Tensor:
@@ -38,7 +39,24 @@ forward return the logits alone
                          f"(N, {classes}): have its forward return the logits alone")
     if tuple(answer.shape) != (images, classes):
         raise ModelError(f"model {card.name!r} gave {tuple(answer.shape)} for {images} images and {classes} classes; "
-                         f"{remedy(answer.shape, images, classes)}")
+                         f"{remedy(answer.shape, images, classes, card.task)}")
+    return checked_numbers(answer, card, images)
+
+
+def checked_numbers(answer: Tensor, card: ModelCard, images: int) -> Tensor:
+    """Return what a model answered, once its numbers are known to be finite and of single precision.
+
+    Args:
+        answer: What it returned, (images, M).
+        card: Its card.
+        images: Images that it was given.
+
+    Returns:
+        The same tensor, float32. Half precision passes where the caller asked for it by autocasting.
+
+    Raises:
+        ModelError: Another precision, or a number that is not finite.
+    """
     asked_for = answer.is_floating_point() and torch.is_autocast_enabled(answer.device.type)
     if answer.dtype != torch.float32 and not asked_for:
         kind = str(answer.dtype).removeprefix("torch.")
@@ -46,7 +64,8 @@ forward return the logits alone
                          "what it returns")
     if not bool(answer.isfinite().all()):
         broken = int((~answer.isfinite()).any(dim=1).sum())
-        raise ModelError(f"model {card.name!r} gave logits that are not finite numbers for {broken} of {images} images")
+        raise ModelError(f"model {card.name!r} gave {card.output} that are not finite numbers for {broken} of {images} "
+                         "images")
     return answer.float()
 
 
@@ -59,33 +78,39 @@ def checked_decisions(answer: object, card: ModelCard, images: int) -> Tensor:
         images: Images that it was given.
 
     Returns:
-        The same tensor, int64 (images,).
+        The same tensor, int64 (images,); (images, K) where the task is ``multilabel``.
 
     Raises:
         ModelError: Another type or shape, or an index of no class.
     """
     classes = len(card.classes)
-    if not isinstance(answer, Tensor) or answer.dtype != torch.int64 or tuple(answer.shape) != (images,):
+    many = card.task == Task.MULTILABEL
+    shape, what = ((images, classes), "0 or 1 a finding") if many else ((images,), "class indices")
+    if not isinstance(answer, Tensor) or answer.dtype != torch.int64 or tuple(answer.shape) != shape:
         kind = type(answer).__name__
         found = f"{answer.dtype} {tuple(answer.shape)}" if isinstance(answer, Tensor) else kind
-        raise ModelError(f"model {card.name!r} decides {found}, expected an int64 tensor of class indices ({images},)")
-    if images and not 0 <= int(answer.min()) <= int(answer.max()) < classes:
+        raise ModelError(f"model {card.name!r} decides {found}, expected an int64 tensor of {what} {shape}")
+    top = 1 if many else classes - 1
+    if images and not 0 <= int(answer.min()) <= int(answer.max()) <= top:
         low, high = int(answer.min()), int(answer.max())
-        raise ModelError(f"model {card.name!r} decides for classes {low} to {high}, its card names {classes} "
+        raise ModelError(f"model {card.name!r} decides {low} to {high} for findings, expected 0 or 1" if many else
+                         f"model {card.name!r} decides for classes {low} to {high}, its card names {classes} "
                          f"(0 to {classes - 1})")
     return answer
 
 
-def remedy(shape: Sequence[int], images: int, classes: int) -> str:
-    """Say what to change in a network whose answer has another shape than (images, classes).
+def remedy(shape: Sequence[int], images: int, classes: int, task: Task = Task.MULTICLASS) -> str:
+    """Say what to change in a network, or in its card, whose answer has another shape than (images, classes).
 
     Example:
         >>> remedy((5, 3, 1, 1), 5, 3)
         'expected (5, 3): flatten what it returns'
     """
     expected = f"expected {(images, classes)}"
-    if images and list(shape) in ([images], [images, 1]):
-        return f"{expected}: where it gives one logit x, have it give the two logits (0, x)"
+    if task == Task.MULTICLASS and images and list(shape) in ([images], [images, 1]):
+        return f"{expected}: where it gives one number an image, state task: binary in its card"
     if len(shape) > 2 and list(shape[:2]) == [images, classes] and set(shape[2:]) == {1}:
         return f"{expected}: flatten what it returns"
+    if task == Task.MULTILABEL and len(shape) == 2 and shape[0] == images and shape[1] > classes:
+        return f"{expected}: name all {shape[1]} in 'outputs' of its card, in their order, those never trained too"
     return expected

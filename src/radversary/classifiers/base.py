@@ -12,7 +12,7 @@ from torch import Tensor
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.tasks import decisions_of, probabilities_of
 from radversary.core.errors import AccessError, ModelError
-from radversary.core.types import Access, Images, Labels
+from radversary.core.types import Access, Images, Labels, Task
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Answers(NamedTuple):
     """What a classifier says of images, from one pass.
 
     Attributes:
-        decisions: What it decides of each, int64 (N,).
+        decisions: What it decides of each, int64 (N,); (N, K) where the task is ``multilabel``.
         probabilities: What its logits stand for, float32 (N, K); not-a-number where it answers with labels alone.
     """
 
@@ -77,13 +77,14 @@ class Classifier:
         return self
 
     def logits(self, images: Images) -> Tensor:  # noqa: ARG002
-        """Return one score a class, before the softmax.
+        """Return one score a class, before the softmax or sigmoid.
 
         Args:
             images: (N, C, H, W) in [0, 1].
 
         Returns:
-            float32 (N, K); differentiable with respect to ``images`` where ``access`` is ``GRADIENTS``.
+            float32 (N, K), (N, 2) where the task is ``binary``; differentiable with respect to ``images`` where
+            ``access`` is ``GRADIENTS``.
 
         Raises:
             AccessError: The model answers with labels alone.
@@ -98,9 +99,10 @@ class Classifier:
             images: (N, C, H, W) in [0, 1].
 
         Returns:
-            int64 (N,): the index of the likeliest class where the task is ``multiclass``.
+            int64 (N,), the index of a class; (N, K) of 0 and 1 where the task is ``multilabel``. See
+            :func:`radversary.classifiers.tasks.decisions_of`.
         """
-        return decisions_of(self.logits(images), self.card.task)
+        return decisions_of(self.logits(images), self.card)
 
     def features(self, images: Images) -> Features:  # noqa: ARG002
         """Return logits, early maps and embedding from one pass, all on the device of ``images``.
@@ -141,7 +143,7 @@ class Classifier:
             batch: Images that go through the model at once.
 
         Returns:
-            float32 (N, K) on the device of ``images``; rows sum to 1.
+            float32 (N, K) on the device of ``images``.
         """
         if not len(images):
             return images.new_zeros(0, len(self.card.classes))
@@ -165,12 +167,13 @@ class Classifier:
         if not len(images):
             return Answers(self.predict(images), images.new_zeros(shape))
         logits = torch.cat([self.logits(part) for part in torch.split(images, batch)])
-        return Answers(decisions_of(logits, self.card.task), probabilities_of(logits, self.card.task))
+        return Answers(decisions_of(logits, self.card), probabilities_of(logits, self.card.task))
 
     def predict(self, images: Images, batch: int = 32) -> Labels:
-        """Return :meth:`decide` of any number of images, int64 (N,)."""
+        """Return :meth:`decide` of any number of images, int64 (N,); (N, K) where the task is ``multilabel``."""
         if not len(images):
-            return torch.zeros(0, dtype=torch.int64, device=images.device)
+            shape = (0, len(self.card.classes)) if self.card.task == Task.MULTILABEL else (0,)
+            return torch.zeros(shape, dtype=torch.int64, device=images.device)
         return torch.cat([self.decide(part) for part in torch.split(images, batch)])
 
 

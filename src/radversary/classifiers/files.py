@@ -4,28 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from radversary.classifiers.base import Classifier
-from radversary.classifiers.card import ModelCard, make_card
+from radversary.classifiers.card import ModelCard
+from radversary.classifiers.card_files import CARD, read_card
 from radversary.classifiers.networks import NETWORKS
 from radversary.classifiers.pretrained import describe_misfits
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import ModelError, UnsafeModelError
 from radversary.storage.arrays import read_tensors
 from radversary.storage.checksums import sha256_file
-from radversary.storage.documents import read_document
 from radversary.storage.files import is_file, write_whole
 from radversary.storage.json_files import write_json
 
-WEIGHTS, CARD = "model.safetensors", "card.json"
-
-LARGEST = 4096
-"""Pixels a side of the images that a model reads, at most: the first map of a network at that size takes a gigabyte."""
+WEIGHTS = "model.safetensors"
 
 UNSAFE = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".h5", ".hdf5", ".keras"}
 """Endings of formats that can run code when they are loaded."""
@@ -79,7 +75,7 @@ def load_classifier(path: Path) -> TorchClassifier:
         UnknownNameError: The card names an architecture, or has a field, that does not exist.
     """
     file = _weights_file(Path(path))
-    card = _read_card(file.with_name(CARD), file)
+    card = read_card(file)
     if card.sha256 and (actual := sha256_file(file)) != card.sha256:
         raise ModelError(f"{file} is damaged or was changed: its sha256 is {actual}, the card says {card.sha256}")
     # No memory is spent on random weights that are replaced at once.
@@ -154,17 +150,6 @@ def _weights_file(path: Path) -> Path:
         raise ModelError(f"there is no model at {path}")
     refuse_unsafe(path)
     return path
-
-
-def _read_card(path: Path, model: Path) -> ModelCard:
-    if not path.is_file():
-        raise ModelError(f"{model} has no {CARD} beside it, so its classes and size are unknown")
-    fields = read_document(path, dict[str, Any], what="the card of a model", error=ModelError)
-    card = make_card(str(model), fields)
-    if card.size > LARGEST:
-        raise ModelError(f"the card of {model} says that it reads images of {card.size} pixels a side, more than "
-                         f"{LARGEST}")
-    return card
 
 
 def unprefixed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -44,7 +44,7 @@ def blamed_on(card: ModelCard, doing: str) -> Iterator[None]:
 
 def asked_about(card: ModelCard, images: int) -> str:
     """Return what a model does whose code fails on so many images, for :func:`blamed_on`."""
-    return f"on {images} images of {card.size} x {card.size} pixels"
+    return f"on {images} images of {card.sides[0]} x {card.sides[1]} pixels"
 
 
 def slope_of(climbed: Tensor, at: Tensor, card: ModelCard, *, again: bool = False) -> Tensor | None:

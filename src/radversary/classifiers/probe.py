@@ -19,10 +19,11 @@ from torch.nn import functional as F
 from radversary.classifiers.answers import checked_decisions, checked_logits
 from radversary.classifiers.base import Classifier, require_access
 from radversary.classifiers.card import ModelCard
+from radversary.classifiers.outputs import MOST
 from radversary.classifiers.own_faults import asked_about, blamed_on, slope_of
 from radversary.core.errors import AccessError, ModelError
 from radversary.core.seeds import numpy_generator
-from radversary.core.types import Access, Images
+from radversary.core.types import Access, Images, Task
 
 COUNT = 4
 """Images of a probe: one of each kind."""
@@ -40,6 +41,9 @@ REPEAT = (1e-5, 1e-6)
 BATCH = (1e-3, 1e-4)
 """How far the answer in a batch may lie from that to the image alone, likewise; other sizes take other kernels."""
 
+SATURATED = float(torch.tensor(MOST).double().logit())
+"""The logit of the greatest probability below 1."""
+
 Plane = NDArray[np.int64]
 
 
@@ -53,7 +57,8 @@ class ProbeResult:
         repeat_difference: Largest difference between two equal calls.
         batch_difference: Largest difference between an image alone and in a batch.
         probabilities: Whether every row lies in [0, 1] and sums to 1.
-        unit_range: Whether all answers lie in [0, 1], and not all are 0.
+        unit_range: Whether all answers lie in [0, 1], and not all are 0; of a single logit, whether that does.
+        constant: Whether every answer is the same, of a single logit 1, or such a probability.
     """
 
     answers_sha256: str
@@ -62,6 +67,7 @@ class ProbeResult:
     batch_difference: float
     probabilities: bool
     unit_range: bool
+    constant: bool = False
 
     def suspicion(self, name: str) -> str:
         """Say why answers that are taken for logits may be none; nothing where they look like logits.
@@ -74,8 +80,8 @@ class ProbeResult:
         if not self.unit_range or self.probabilities:
             return ""
         return (f"All answers of model {name!r} to {COUNT} generated images lie between 0 and 1, as those of a sigmoid "
-                "or of a softmax that lacks a class do. If they are probabilities, a softmax is taken of them again, "
-                "and areas under curves and scores of detectors are wrong: have it return logits.")
+                "or of a softmax that lacks a class do. If they are probabilities, they are taken for logits, and "
+                "areas under curves and scores of detectors are wrong: state output: probabilities in its card.")
 
 
 def noise(size: int, channel: int) -> Plane:
@@ -123,15 +129,18 @@ def probe_images(card: ModelCard, n: int = COUNT) -> Images:
         n: How many.
 
     Returns:
-        float32 (n, C, S, S) in [0, 1].
+        float32 (n, C, H, W) in [0, 1]; of images that are not square the centre of the square that holds them.
 
     Example:
         >>> card = ModelCard(name="m", architecture="x", classes=("a", "b"), size=16, channels=3)
         >>> probe_images(card).shape
         torch.Size([4, 3, 16, 16])
     """
-    planes = np.stack([[KINDS[place % len(KINDS)](card.size, channel) for channel in range(card.channels)]
+    side = max(card.sides)
+    planes = np.stack([[KINDS[place % len(KINDS)](side, channel) for channel in range(card.channels)]
                        for place in range(n)])
+    top, left = ((side - length) // 2 for length in card.sides)
+    planes = planes[..., top:top + card.sides[0], left:left + card.sides[1]]
     rounds = np.arange(n) // len(KINDS)
     planes[rounds % 2 == 1] = planes[rounds % 2 == 1][..., ::-1]
     planes[rounds // 2 % 2 == 1] = planes[rounds // 2 % 2 == 1][..., ::-1, :]
@@ -177,13 +186,16 @@ def probe(classifier: Classifier) -> ProbeResult:
     images = probe_images(classifier.card)
     first, second = answered(classifier, images), answered(classifier, images)
     alone = torch.cat([answered(classifier, image) for image in torch.split(images[:ALONE], 1)])
-    within = bool(((first >= 0) & (first <= 1)).all())
+    one = classifier.card.task == Task.BINARY and not bool(first[:, 0].any())
+    said = first[:, 1:] if one else first
+    within = bool(((said >= 0) & (said <= 1)).all())
+    summed = bool(((first.sum(1) - 1).abs() < SUM).all()) and classifier.card.task != Task.MULTILABEL and not one
     return ProbeResult(
         answers_sha256=hashed(first), largest=float(first.abs().max()),
         repeat_difference=float((second - first).abs().max()),
         batch_difference=float((alone - first[:ALONE]).abs().max()),
-        probabilities=within and bool(((first.sum(1) - 1).abs() < SUM).all()),
-        unit_range=within and bool(first.any()))
+        probabilities=within and summed, unit_range=within and bool(said.any()),
+        constant=one and bool((said == said[0]).all()) and float(said[0]) in (1.0, SATURATED))
 
 
 def check_answers(classifier: Classifier) -> ProbeResult:
@@ -197,8 +209,9 @@ def check_answers(classifier: Classifier) -> ProbeResult:
 
     Raises:
         ModelError: It has no fingerprint; it fails; it answers with something else than finite float32 logits (N, K),
-            with probabilities, with other answers to an equal call (beyond :data:`REPEAT`), or otherwise to an image
-            alone than in a batch (beyond :data:`BATCH`).
+            with probabilities where its card says logits, with 1 for every image, with other answers to an equal call
+            (beyond :data:`REPEAT`), or otherwise to an image alone than in a batch (beyond :data:`BATCH`); or it is not
+            stated what answers between 0 and 1 are.
 
     Example:
         >>> from radversary.classifiers.torch_module import wrap
@@ -206,13 +219,20 @@ def check_answers(classifier: Classifier) -> ProbeResult:
         >>> check_answers(wrap(nn.Sequential(nn.Flatten(), nn.Softmax(1)), name="m", classes=("a", "b", "c"), size=1))
         Traceback (most recent call last):
         radversary.core.errors.ModelError: model 'm' gives probabilities (each row lies in [0, 1] and sums to 1), \
-expected logits: remove its last softmax
+and its card says logits: state output: probabilities in it, or remove the last softmax
     """
     name, _ = classifier.card.name, classifier.fingerprint()
     found = probe(classifier)
+    if found.constant:
+        raise ModelError(f"model {name!r} answers 1 for every image, as a softmax over one output does: give it a "
+                         "sigmoid, or leave the softmax out")
     if found.probabilities:
-        raise ModelError(f"model {name!r} gives probabilities (each row lies in [0, 1] and sums to 1), expected "
-                         "logits: remove its last softmax")
+        raise ModelError(f"model {name!r} gives probabilities (each row lies in [0, 1] and sums to 1), and its card "
+                         "says logits: state output: probabilities in it, or remove the last softmax")
+    unsaid = "output" not in classifier.card.model_fields_set and classifier.card.task != Task.MULTICLASS
+    if found.unit_range and unsaid:
+        raise ModelError(f"all answers of model {name!r} to {COUNT} generated images lie between 0 and 1, and its card "
+                         "does not say whether they are logits or probabilities: state output in it")
     if found.repeat_difference > allowed(REPEAT, found):
         raise ModelError(f"model {name!r} answers an equal call otherwise, by up to {found.repeat_difference:.3g}: it "
                          "draws at random or keeps a state, and must do neither in evaluation mode")
@@ -265,5 +285,7 @@ def answered(classifier: Classifier, images: Images) -> Tensor:
         answer = classifier.decide(images) if labels_alone else classifier.logits(images)
     if labels_alone:
         decisions = checked_decisions(answer, classifier.card, len(images))
-        return 2.0 * F.one_hot(decisions, len(classifier.card.classes)).float() - 1.0
+        many = classifier.card.task == Task.MULTILABEL
+        marks = decisions if many else F.one_hot(decisions, len(classifier.card.classes))
+        return 2.0 * marks.float() - 1.0
     return checked_logits(answer, classifier.card, len(images))

@@ -10,46 +10,14 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from radversary.classifiers.answers import checked_logits
 from radversary.classifiers.base import Classifier, Features
-from radversary.classifiers.card import IMAGENET_MEAN, IMAGENET_STD, ModelCard, make_card
+from radversary.classifiers.card import ModelCard, make_card
+from radversary.classifiers.inputs import network_input
+from radversary.classifiers.outputs import asked, logits_of
 from radversary.classifiers.own_faults import asked_about, blamed_on
 from radversary.classifiers.recording import passing, recording
-from radversary.core.errors import ModelError, TensorError
+from radversary.core.errors import ModelError
 from radversary.core.types import Access, Images, check_images
-from radversary.imaging.intensity import to_grey
-
-
-def network_input(images: Images, card: ModelCard) -> Tensor:
-    """Turn images into what the network was trained to see; training and prediction share this function.
-
-    A radiograph is grey: where the card says one channel, colour is projected to luma first, so that no change of hue
-    reaches the network. Grey is then repeated to the channels that the network takes.
-
-    Args:
-        images: (N, 1 or 3, S, S) in [0, 1], S the card's size.
-        card: The model's card.
-
-    Returns:
-        (N, len(card.mean), S, S), normalised; differentiable.
-
-    Raises:
-        TensorError: The size differs from the card's.
-
-    Example:
-        >>> card = ModelCard(name="x", architecture="x", classes=("a", "b"), size=2, mean=(0.5,), std=(0.5,))
-        >>> network_input(torch.ones(1, 3, 2, 2), card).shape
-        torch.Size([1, 1, 2, 2])
-    """
-    if tuple(images.shape[-2:]) != (card.size, card.size):
-        height, width = images.shape[-2:]
-        raise TensorError(f"model {card.name!r} reads images of {card.size} x {card.size} pixels, "
-                          f"got {height} x {width}")
-    if card.channels == 1:
-        images = to_grey(images)
-    images = images.expand(-1, len(card.mean), -1, -1)
-    mean, std = (images.new_tensor(figures).reshape(1, -1, 1, 1) for figures in (card.mean, card.std))
-    return (images - mean) / std
 
 
 def frozen(module: nn.Module, name: str) -> nn.Module:
@@ -78,7 +46,7 @@ class TorchClassifier(Classifier):
     first call of :meth:`features` registers hooks on its parts, which do nothing in any other pass.
 
     Args:
-        module: Maps (N, len(card.mean), S, S) to logits (N, K).
+        module: Maps (N, len(card.mean), H, W) to logits or probabilities, as the card says.
         card: What is known of it.
 
     Raises:
@@ -122,22 +90,22 @@ class TorchClassifier(Classifier):
         """Return logits (N, K) on the device of ``images``.
 
         Args:
-            images: (N, 1 or 3, S, S) in [0, 1].
+            images: (N, 1 or 3, H, W) in [0, 1].
 
         Returns:
             float32 (N, K), differentiable.
 
         Raises:
             TensorError: Images outside the pixel contract, or of another size than the card's.
-            ModelError: The module fails, or does not give one finite float32 logit for each class of the card.
+            ModelError: The module fails, or does not answer with one finite float32 number for each class of the card.
         """
         check_images(images)
         if self.module.training:
             self.module.eval()
         inputs = network_input(images.to(self.device), self.card)
         with passing(self.module), blamed_on(self.card, asked_about(self.card, len(images))):
-            answer = self.module(inputs)
-        return checked_logits(answer, self.card, len(images)).to(images.device)
+            answer, are_logits = asked(self.module, inputs, self.card)
+        return logits_of(answer, self.card, len(images), are_logits=are_logits).to(images.device)
 
     def features(self, images: Images) -> Features:
         """Return logits, early maps and embedding from one pass, on the device of ``images``.
@@ -145,7 +113,7 @@ class TorchClassifier(Classifier):
         Threads do not see each other's passes, and nothing of the module is changed.
 
         Args:
-            images: (N, 1 or 3, S, S) in [0, 1].
+            images: (N, 1 or 3, H, W) in [0, 1].
 
         Returns:
             The features, differentiable. The maps are those of the children of ``module.trunk``, or of the module
@@ -168,20 +136,18 @@ class TorchClassifier(Classifier):
         return Features(logits=logits, maps=tuple(maps.to(images.device) for maps in seen.maps), embedding=embedding)
 
 
-def wrap(module: nn.Module, *, classes: Sequence[str], size: int, channels: int = 1,
-         mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD, name: str = "",
+def wrap(module: nn.Module, *, classes: Sequence[str], size: int | tuple[int, int], channels: int = 1, name: str = "",
          **card: Any) -> TorchClassifier:  # noqa: ANN401
     """Make any PyTorch module a classifier.
 
     Args:
-        module: Maps (N, len(mean), size, size) to logits (N, K).
+        module: Maps (N, 3, H, W), or as many channels as ``mean`` has figures, to logits (N, K).
         classes: Class names in the order of the logits.
-        size: Side of the images it reads, in pixels.
+        size: Side of the images it reads, in pixels, or height and width.
         channels: 1 projects colour to grey first, 3 keeps it.
-        mean: Subtracted from its input; one figure a channel that it takes.
-        std: Divides its input afterwards.
         name: What to call it; the class's name by default.
-        card: Further fields of the card, such as ``licence``.
+        card: Further fields of the :class:`~radversary.classifiers.card.ModelCard`, such as ``task``, ``thresholds``,
+            ``output``, ``mean`` and ``std`` or ``input_range``, ``licence``.
 
     Returns:
         The classifier; the module's parameters are frozen.
@@ -196,5 +162,5 @@ def wrap(module: nn.Module, *, classes: Sequence[str], size: int, channels: int 
     """
     kind = type(module).__name__
     fields = {"name": name or kind, "architecture": kind, "classes": tuple(classes), "size": size,
-              "channels": channels, "mean": tuple(mean), "std": tuple(std), **card}
+              "channels": channels, **card}
     return TorchClassifier(module, make_card(f"model {name or kind}", fields))

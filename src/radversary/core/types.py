@@ -15,7 +15,11 @@ Images: TypeAlias = torch.Tensor
 """float32 (N, C, H, W) in [0, 1]; C is 1 (grey) or 3."""
 
 Labels: TypeAlias = torch.Tensor
-"""int64 (N,): class indices."""
+"""int64 (N,): class indices; where the task is ``multilabel``, (N, K): 1 for a finding that is there, 0 for one that is
+not. :data:`UNKNOWN` where it is not known."""
+
+UNKNOWN = -1
+"""A label that is not known; no figure counts it and no attack aims at it."""
 
 
 class Access(IntEnum):
@@ -28,9 +32,15 @@ class Access(IntEnum):
 
 
 class Task(StrEnum):
-    """What a classifier decides of an image; ``multiclass`` is exactly one of K classes."""
+    """What a classifier decides of an image.
+
+    ``multiclass`` is exactly one of K classes; ``binary`` one of two, the second from a threshold on; ``multilabel``
+    which of K findings are there, each from a threshold of its own on.
+    """
 
     MULTICLASS = "multiclass"
+    BINARY = "binary"
+    MULTILABEL = "multilabel"
 
 
 class Colour(StrEnum):

@@ -26,20 +26,20 @@ from radversary.storage.json_files import write_json
 from radversary.storage.locks import locked
 
 
-def prepare_images(table: ImageTable, *, size: int, channels: int = 1, resize: Resize = "stretch",
+def prepare_images(table: ImageTable, *, size: int | tuple[int, int], channels: int = 1, resize: Resize = "stretch",
                    interpolation: Interpolation = "bilinear", folder: Path,
                    progress: Progress | None = None) -> PreparedImages:
     """Read all images of a table at one size, or find them read already.
 
-    Each file is projected to grey (``channels=1``), turned by its row's ``rotation``, made square and rounded to the
-    depth it was stored in, in colour to 8 bits. ``stretch`` does not keep the aspect ratio, as Keras'
+    Each file is projected to grey (``channels=1``), turned by its row's ``rotation``, brought to the size and rounded
+    to the depth it was stored in, in colour to 8 bits. ``stretch`` does not keep the aspect ratio, as Keras'
     ``flow_from_directory`` does in the thesis' pipeline. Files that cannot be read are left out and listed, and so are
     attacked films that a list beside them names (:mod:`radversary.data.attacked`). A folder made from the same rows,
     files (path, bytes, time of change), lists and settings is used again.
 
     Args:
         table: The images.
-        size: Side of the square in pixels.
+        size: Side of the square, or height and width, in pixels.
         channels: 1 (grey) or 3.
         resize: ``stretch``, ``pad`` or ``centre-crop``; see :class:`~radversary.imaging.image.InputRule`.
         interpolation: ``bilinear``, ``bicubic``, ``nearest`` or ``area``.

@@ -17,7 +17,7 @@ from radversary.core.errors import DataError, MissingColumnError
 from radversary.core.types import Images, Labels
 from radversary.data.csv_files import read_csv
 from radversary.data.table import PARTS, ImageTable
-from radversary.imaging.image import InputRule, Resize
+from radversary.imaging.image import InputRule, Resize, Size, sides_of
 from radversary.imaging.intensity import Interpolation, levels
 from radversary.storage.arrays import open_array
 from radversary.storage.checksums import sha256_file, sha256_json
@@ -38,7 +38,7 @@ class PreparedRecord(Document):
     Attributes:
         format: :data:`FORMAT` of the version that wrote it.
         inputs: Hash of the rows, files and settings that the images were made from.
-        size: Side of the square in pixels.
+        size: Side of the square, or height and width, in pixels.
         channels: 1 (grey) or 3.
         resize: How a film that is not square became one.
         interpolation: How pixels between pixels were found.
@@ -51,7 +51,7 @@ class PreparedRecord(Document):
 
     format: int
     inputs: Sha256
-    size: int = Field(ge=1)
+    size: Size
     channels: Literal[1, 3]
     resize: Resize
     interpolation: Interpolation
@@ -78,7 +78,7 @@ class PreparedImages:
         table: One row an image, in the order of ``images``; beside the table's own columns ``width``, ``height``,
             ``kind`` (PNG, JPEG or DICOM, by content), ``colour`` and ``stored_bits`` of the file, ``bits`` of the
             prepared codes, ``file_sha256``, and ``pixels_sha256`` of the prepared codes.
-        images: Memory-mapped codes, uint8 or, where an image has more than 8 bits, uint16 (N, C, S, S);
+        images: Memory-mapped codes, uint8 or, where an image has more than 8 bits, uint16 (N, C, H, W);
             ``code / (2**bits - 1)`` is the pixel, ``bits`` being the image's own.
         rule: Size, channels, resize and interpolation that the images were prepared by.
         left_out: Files that are missing or could not be read, one sentence a file.
@@ -113,7 +113,7 @@ class PreparedImages:
         try:
             record = read_document(folder / RECORD, PreparedRecord, what="the record of prepared images")
             _refuse_changed(folder, record)
-            shape = (None, record.channels, record.size, record.size)
+            shape = (None, record.channels, *sides_of(record.size))
             images = open_array(folder / IMAGES, dtypes=("uint8" if record.bits <= 8 else "uint16",), shape=shape)
             table = ImageTable(read_csv(folder / "table.csv"), record.classes)
             left_out = _with_columns(read_csv(folder / "left_out.csv"), ("path", "reason"), folder / "left_out.csv")
@@ -175,7 +175,7 @@ class PreparedImages:
             rows: Row numbers, in any order.
 
         Returns:
-            float32 (n, C, S, S) in [0, 1].
+            float32 (n, C, H, W) in [0, 1].
 
         Raises:
             DataError: A code is beyond the images' depth: their file was changed.

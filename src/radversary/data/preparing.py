@@ -45,7 +45,7 @@ class Prepared:
     """One image on its way to the array.
 
     Attributes:
-        codes: uint8 (C, S, S), uint16 where the image is kept at more than 8 bits.
+        codes: uint8 (C, H, W), uint16 where the image is kept at more than 8 bits.
         facts: What is known of the file: columns of the prepared table.
     """
 
@@ -68,7 +68,7 @@ def write_images(part: Path, table: ImageTable, rule: InputRule, lists: Attacked
         failed: Filled with the files that could not be read or used.
     """
     rows = list(zip(table.frame["path"], table.frame["rotation"], strict=True))
-    wide, shape = False, (rule.channels, rule.size, rule.size)
+    wide, shape = False, (rule.channels, *rule.sides)
     with part.open("w+b") as file:
         _write_header(file, (0, *shape), wide=wide)
         for row, result in enumerate(parallel(lambda row: _unless_attacked(prepare_one(Path(row[0]), row[1], rule),
@@ -87,7 +87,7 @@ def write_images(part: Path, table: ImageTable, rule: InputRule, lists: Attacked
 
 
 def prepare_one(path: Path, degrees: float, rule: InputRule) -> Prepared | Failed:
-    """Read one file to codes: grey or colour, turned, made square, rounded to its own depth.
+    """Read one file to codes: grey or colour, turned, brought to the size, rounded to its own depth.
 
     Args:
         path: The file.

@@ -14,7 +14,8 @@ from pydantic import Field, JsonValue, field_validator
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from radversary.classifiers.files import CARD, WEIGHTS, refuse_unsafe
+from radversary.classifiers.card_files import CARD
+from radversary.classifiers.files import WEIGHTS, refuse_unsafe
 from radversary.classifiers.pretrained import describe_misfits
 from radversary.core.errors import ModelError
 from radversary.core.registry import Registry

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol, cast, get_args
+from typing import Annotated, Final, Literal, Protocol, cast, get_args
 
 import numpy as np
 import torch
+from pydantic import Field
 
 from radversary.core.errors import InputError, PlanError, TensorError, UnknownNameError
 from radversary.core.types import Images
 from radversary.imaging.intensity import Interpolation, quantise, resize, to_grey
 
 Resize = Literal["stretch", "pad", "centre-crop"]
-"""How a film that is not square becomes one."""
+"""How a film of another shape becomes one of the shape that is wanted."""
+
+Size = Annotated[int, Field(gt=0)] | tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+"""The side of a square, or height and width, in pixels."""
 
 COLOUR_BITS: Final = 8
 """Bits a sample of colour: Pillow cannot store more, so that an attacked copy of a deeper image could not be saved."""
@@ -44,12 +48,22 @@ class Image:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
+def sides_of(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Return height and width of a size: of the side of a square, or of both.
+
+    Example:
+        >>> sides_of(8), sides_of((8, 6))
+        ((8, 8), (8, 6))
+    """
+    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+
+
 class ReadsImages(Protocol):
     """What states how images are read: a model's card, or an :class:`InputRule`."""
 
     @property
-    def size(self) -> int:
-        """Side of the square in pixels."""
+    def size(self) -> int | tuple[int, int]:
+        """Side of the square, or height and width, in pixels."""
 
     @property
     def channels(self) -> int:
@@ -57,7 +71,7 @@ class ReadsImages(Protocol):
 
     @property
     def resize(self) -> Resize:
-        """How a film that is not square becomes one."""
+        """How a film of another shape becomes one of the shape that is wanted."""
 
     @property
     def interpolation(self) -> Interpolation:
@@ -69,10 +83,10 @@ class InputRule:
     """How a film becomes what a model reads.
 
     Attributes:
-        size: Side of the square in pixels.
+        size: Side of the square, or height and width, in pixels.
         channels: 1 projects colour to grey, 3 keeps it.
         resize: ``stretch`` gives up the aspect ratio; ``pad`` keeps it and adds black on both sides; ``centre-crop``
-            keeps it and takes the central square.
+            keeps it and takes the largest central part of the shape that is wanted.
         interpolation: ``bilinear`` or ``bicubic`` (both smooth first where they shrink), ``nearest`` or ``area``.
 
     Example:
@@ -80,16 +94,24 @@ class InputRule:
         224 pixels a side, pad, bilinear
     """
 
-    size: int
+    size: int | tuple[int, int]
     channels: Literal[1, 3] = 1
     resize: Resize = "stretch"
     interpolation: Interpolation = "bilinear"
 
     def __str__(self) -> str:
-        return f"{self.size} pixels a side, {self.resize}, {self.interpolation}"
+        height, width = self.sides
+        size = f"{height} pixels a side" if height == width else f"{height} x {width} pixels"
+        return f"{size}, {self.resize}, {self.interpolation}"
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return sides_of(self.size)
 
 
-def rule_of(*, size: int, channels: int = 1, resize: str = "stretch", interpolation: str = "bilinear") -> InputRule:
+def rule_of(*, size: int | tuple[int, int], channels: int = 1, resize: str = "stretch",
+            interpolation: str = "bilinear") -> InputRule:
     """Return a rule of settings that a person gave.
 
     Raises:
@@ -102,7 +124,7 @@ def rule_of(*, size: int, channels: int = 1, resize: str = "stretch", interpolat
         radversary.core.errors.UnknownNameError: unknown resize 'padded'; did you mean 'pad'? Known: centre-crop, pad, \
 stretch
     """
-    if size < 1 or channels not in (1, 3):
+    if min(sides_of(size)) < 1 or channels not in (1, 3):
         raise PlanError(f"images are prepared at a size of at least 1 with 1 or 3 channels, got {size} and {channels}")
     for kind, given, known in (("resize", resize, get_args(Resize)),
                                ("interpolation", interpolation, get_args(Interpolation))):
@@ -115,15 +137,15 @@ stretch
 def to_model_input(image: Image, card: ReadsImages) -> Images:
     """Return what a model is given of a film.
 
-    Colour is projected to grey or grey repeated, the film made square, and rounded to the depth that it was stored in,
-    in colour to 8 bits.
+    Colour is projected to grey or grey repeated, the film brought to the size, and rounded to the depth that it was
+    stored in, in colour to 8 bits.
 
     Args:
         image: The film.
         card: The model's card, or the rule that images are prepared by.
 
     Returns:
-        float32 (1, C, S, S) in [0, 1].
+        float32 (1, C, height, width) in [0, 1].
 
     Example:
         >>> film = Image(np.zeros((1, 30, 20), np.float32))
@@ -153,33 +175,34 @@ def projected(images: Images, channels: int) -> Images:
 
 
 def fitted(images: Images, rule: ReadsImages) -> Images:
-    """Return images as squares of the rule's size.
+    """Return images at the rule's size.
 
     Args:
         images: (N, C, H, W) in [0, 1].
         rule: The rule.
 
     Returns:
-        (N, C, S, S) in [0, 1].
+        (N, C, height, width) in [0, 1].
 
     Example:
         >>> wide = torch.ones(1, 1, 4, 8)
         >>> [float(fitted(wide, InputRule(size=8, resize=how)).mean()) for how in ("stretch", "pad", "centre-crop")]
         [1.0, 0.5, 1.0]
     """
-    height, width = images.shape[-2:]
-    if rule.resize == "stretch" or height == width:
-        return resize(images, rule.size, rule.interpolation)
+    (height, width), (rows, columns) = images.shape[-2:], sides_of(rule.size)
+    if rule.resize == "stretch" or height * columns == width * rows:
+        return resize(images, (rows, columns), rule.interpolation)
     if rule.resize == "centre-crop":
-        side = min(height, width)
-        top, left = (height - side) // 2, (width - side) // 2
-        return resize(images[..., top:top + side, left:left + side], rule.size, rule.interpolation)
-    scale = rule.size / max(height, width)
+        scale = min(height / rows, width / columns)
+        tall, wide = round(rows * scale), round(columns * scale)
+        top, left = (height - tall) // 2, (width - wide) // 2
+        return resize(images[..., top:top + tall, left:left + wide], (rows, columns), rule.interpolation)
+    scale = min(rows / height, columns / width)
     kept = resize(images, (max(1, round(height * scale)), max(1, round(width * scale))), rule.interpolation)
-    square = images.new_zeros(*images.shape[:2], rule.size, rule.size)
-    top, left = ((rule.size - side) // 2 for side in kept.shape[-2:])
-    square[..., top:top + kept.shape[-2], left:left + kept.shape[-1]] = kept
-    return square
+    padded = images.new_zeros(*images.shape[:2], rows, columns)
+    top, left = (rows - kept.shape[-2]) // 2, (columns - kept.shape[-1]) // 2
+    padded[..., top:top + kept.shape[-2], left:left + kept.shape[-1]] = kept
+    return padded
 
 
 def check_rule(made: InputRule, card: ReadsImages, *, model: str) -> None:

@@ -17,9 +17,10 @@ from radversary.calibration.conformal import group_names
 from radversary.calibration.fusion import Fusion, fuse
 from radversary.calibration.thresholds import images_needed
 from radversary.classifiers.base import Classifier, Features
+from radversary.classifiers.card import ModelCard
 from radversary.classifiers.tasks import decisions_of, probabilities_of
 from radversary.core.errors import InputError
-from radversary.core.types import Access, Images, Task
+from radversary.core.types import Access, Images
 from radversary.data.batches import tracked_batches
 from radversary.defenses.base import Transform
 from radversary.detectors.reference_free import ReferenceFreeDetector
@@ -46,19 +47,19 @@ class Look:
     probabilities: NDArray[np.float64]
 
     @classmethod
-    def of(cls, scores: Tensor, answers: Tensor, task: Task) -> Look:
+    def of(cls, scores: Tensor, answers: Tensor, card: ModelCard) -> Look:
         """Return what is seen.
 
         Args:
             scores: (N, D).
-            answers: Logits (N, K) or, of a classifier that gives labels alone, labels (N,).
-            task: The task of the classifier's card.
+            answers: Logits (N, K) or, of a classifier that gives labels alone, its decisions, int64.
+            card: The classifier's card.
         """
         seen = scores.double().cpu().numpy()
-        if answers.ndim == 1:
+        if not answers.is_floating_point():
             return cls(seen, answers.cpu().numpy(), np.empty((len(seen), 0)))
-        return cls(seen, decisions_of(answers, task).cpu().numpy(),
-                   probabilities_of(answers.double(), task).cpu().numpy())
+        return cls(seen, decisions_of(answers, card).cpu().numpy(),
+                   probabilities_of(answers.double(), card.task).cpu().numpy())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,8 +137,8 @@ class Guard:
                     for part in (tracked_batches(images, title) if title else batches(images))]
         card = self.classifier.card
         if not seen:
-            return Look.of(torch.zeros(0, len(self.detectors)), torch.zeros(0, len(card.classes)), card.task)
-        return Look.of(torch.cat([item[0] for item in seen]), torch.cat([item[1] for item in seen]), card.task)
+            return Look.of(torch.zeros(0, len(self.detectors)), torch.zeros(0, len(card.classes)), card)
+        return Look.of(torch.cat([item[0] for item in seen]), torch.cat([item[1] for item in seen]), card)
 
     def anomaly_score(self, images: Images) -> tuple[Tensor, Tensor]:
         """Return scores (N, D) and logits (N, K), differentiable where gradients are on.

@@ -142,9 +142,9 @@ def check_models(classifiers: Mapping[str, Classifier], surrogates: Collection[s
     for name, classifier in classifiers.items():
         check_answers(classifier)
         check_fits(classifier, victim.card.classes)
-        if classifier.card.size != victim.card.size:
-            raise ModelError(f"model {name!r} reads images of {classifier.card.size} pixels a side and the victim of "
-                             f"{victim.card.size}; all are given the same images")
+        if (sides := classifier.card.sides) != (asked := victim.card.sides):
+            raise ModelError(f"model {name!r} reads images of {sides[0]} x {sides[1]} pixels and the victim of "
+                             f"{asked[0]} x {asked[1]}; all are given the same images")
         if name in surrogates and classifier.fingerprint() == victim.fingerprint():
             raise PlanError(f"the surrogate {name!r} is the victim itself; a transfer attack needs a model that the "
                             "victim's owner does not have")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, JsonValue
 
-from radversary.classifiers.files import CARD, WEIGHTS
+from radversary.classifiers.card_files import CARD
+from radversary.classifiers.files import WEIGHTS
 from radversary.core.errors import ModelError, PlanError
 from radversary.data.prepared import PreparedImages
 from radversary.storage.documents import Document, Sha256, find_document, read_document

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from radversary import __version__
 from radversary.classifiers.card import ModelCard
-from radversary.classifiers.files import CARD, load_classifier
+from radversary.classifiers.card_files import CARD
+from radversary.classifiers.files import load_classifier
 from radversary.classifiers.networks import NETWORKS
 from radversary.classifiers.pretrained import find_imagenet
 from radversary.classifiers.torch_module import TorchClassifier

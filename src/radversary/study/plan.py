@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from radversary.audit.plan import AuditPlan
-from radversary.classifiers.files import LARGEST
+from radversary.classifiers.card_files import LARGEST
 from radversary.defenses.registry import TRANSFORMS
 from radversary.imaging.image import Resize
 from radversary.imaging.intensity import Interpolation
@@ -16,15 +16,18 @@ from radversary.storage.plans import Part, Plan
 from radversary.study.model_plan import ModelName, ModelPlan, in_order
 from radversary.study.restorer_plan import RestorerPlan
 
+Side = Annotated[int, Field(ge=32, le=LARGEST)]
+"""A side of prepared images in pixels."""
+
 
 class DataPlan(Plan):
     """Where images come from and how they are divided.
 
     Attributes:
         source: A data source and its options.
-        size: Side of the prepared images in pixels.
+        size: Side of the prepared images in pixels, or height and width.
         channels: 1 (grey) or 3.
-        resize: How a film that is not square becomes one: ``stretch``, ``pad`` or ``centre-crop``.
+        resize: How a film of another shape becomes one of this: ``stretch``, ``pad`` or ``centre-crop``.
         interpolation: ``bilinear``, ``bicubic``, ``nearest`` or ``area``.
         classes: Class names in the order of the logits; None takes those of the data, sorted.
         split: ``patient`` divides patients; ``leaky`` is the thesis' protocol (rotated copies first, then images at
@@ -36,7 +39,7 @@ class DataPlan(Plan):
     """
 
     source: Part
-    size: int = Field(default=224, ge=32, le=LARGEST)
+    size: Side | tuple[Side, Side] = 224
     channels: Literal[1, 3] = 1
     resize: Resize = "stretch"
     interpolation: Interpolation = "bilinear"
@@ -46,7 +49,6 @@ class DataPlan(Plan):
     balance: bool = True
     per_class: int | None = Field(default=None, ge=1, le=10**6)
     degrees: float = Field(default=5.0, ge=-360, le=360)
-
 
     @field_validator("fractions")
     @classmethod

@@ -15,6 +15,7 @@ from radversary.data.registry import DATASETS
 from radversary.data.spelling import identity
 from radversary.data.splits import split_by_image, split_by_patient
 from radversary.data.table import ImageTable
+from radversary.imaging.image import sides_of
 from radversary.storage.locks import locked
 from radversary.study.plan import DataPlan
 
@@ -103,7 +104,9 @@ def source_text(plan: DataPlan, images: PreparedImages | None = None) -> str:
         how = "divided as the table says"
     rule = "" if (plan.resize, plan.interpolation) == ("stretch", "bilinear") else (
         f", {plan.resize}, {plan.interpolation}")
-    return f"{plan.source.name} ({options}), {plan.size} px{rule}; {how}"
+    sides = sides_of(plan.size)
+    size = f"{sides[0]}" if sides[0] == sides[1] else f"{sides[0]} x {sides[1]}"
+    return f"{plan.source.name} ({options}), {size} px{rule}; {how}"
 
 
 def _checked(images: PreparedImages, path: Path, *, seed: int) -> DataReport:

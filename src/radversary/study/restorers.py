@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from radversary import __version__
-from radversary.classifiers.files import CARD
+from radversary.classifiers.card_files import CARD
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import PlanError
 from radversary.core.seeds import derive_seed

@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from radversary.classifiers.files import load_classifier
+from radversary.classifiers.inputs import network_input
 from radversary.classifiers.networks import build_network
-from radversary.classifiers.torch_module import network_input
 from radversary.core.errors import ModelError, PlanError
 from radversary.storage.checksums import sha256_file
 from radversary.storage.json_files import read_json

@@ -13,8 +13,8 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 from radversary.classifiers.card import ModelCard
+from radversary.classifiers.inputs import network_input
 from radversary.classifiers.tasks import decisions_of
-from radversary.classifiers.torch_module import network_input
 from radversary.core.errors import ModelError
 from radversary.core.types import Images
 from radversary.training.classifier.plan import Objective
@@ -91,7 +91,7 @@ class SupervisedRecipe(LightningModule):  # type: ignore[misc]
         """
         logits = self.shaped(logits)
         loss: Tensor = F.cross_entropy(logits, labels) + extra
-        accuracy = (decisions_of(logits.detach(), self.card.task) == labels).float().mean()
+        accuracy = (decisions_of(logits.detach(), self.card) == labels).float().mean()
         self.log_dict({f"{part}_loss": loss.detach(), f"{part}_accuracy": accuracy},
                       on_step=False, on_epoch=True, batch_size=len(labels))
         return loss

@@ -14,7 +14,8 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from radversary.classifiers.card import ModelCard
-from radversary.classifiers.files import CARD, load_classifier, save_classifier
+from radversary.classifiers.card_files import CARD
+from radversary.classifiers.files import load_classifier, save_classifier
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import DataError, PlanError
 from radversary.execution.devices import select_device

@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from torch.utils.data import Dataset
 
-from radversary.classifiers.files import CARD
+from radversary.classifiers.card_files import CARD
 from radversary.core.errors import DataError
 from radversary.core.seeds import generator
 from radversary.core.types import Images

@@ -14,8 +14,9 @@ from torch.nn import functional as F
 from torch.optim import Adam
 from torch.optim.lr_scheduler import OneCycleLR
 
+from radversary.classifiers.inputs import network_input
 from radversary.classifiers.tasks import decisions_of
-from radversary.classifiers.torch_module import TorchClassifier, network_input
+from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import ModelError
 from radversary.training.denoiser.plan import DenoiserPlan
 
@@ -111,7 +112,7 @@ class DenoiserRecipe(LightningModule):  # type: ignore[misc]
         weight = self.plan.guidance
         loss: Tensor = (weight.pixels * F.l1_loss(denoised, clean) + weight.features * F.l1_loss(maps, clean_maps)
                         + weight.logits * F.l1_loss(logits, clean_logits))
-        accuracy = (decisions_of(logits.detach(), self.classifier.card.task) == labels).float().mean()
+        accuracy = (decisions_of(logits.detach(), self.classifier.card) == labels).float().mean()
         self.log_dict({f"{part}_loss": loss.detach(), f"{part}_accuracy": accuracy},
                       on_step=False, on_epoch=True, batch_size=len(labels))
         return loss

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from radversary.classifiers.files import CARD
+from radversary.classifiers.card_files import CARD
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import DataError, PlanError
 from radversary.defenses.restoration import (
