@@ -93,7 +93,7 @@ def test_an_attack_that_breaks_the_pixel_contract_is_named(monkeypatch):
     noise = ATTACKS.create("noise")
     monkeypatch.setattr(type(noise), "perturb", lambda self, *given: given[1] + 1)
     batch = Batch(images=smooth_images(2), labels=LABELS, image_ids=("a", "b"))
-    with pytest.raises(TensorError, match=r"output of Noise\(deviation=0.05\) must lie in \[0, 1\]"):
+    with pytest.raises(TensorError, match=r"output of Noise\(.*deviation=0.05\) must lie in \[0, 1\]"):
         list(run_attack(noise, tiny_classifier(), batch, seed=1, step="s", strengths=[0.1]))
 
 

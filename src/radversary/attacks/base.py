@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from radversary.attacks.goal import goal_of
+from radversary.attacks.goal import UNTARGETED, Goal, WrittenGoal, aims_of, check_applies, goal_from
 from radversary.attacks.limits import check_budget
 from radversary.attacks.metering import Ledger, Meter, metered
 from radversary.classifiers.base import Classifier, require_access
@@ -35,10 +35,12 @@ GRID = 1e-4
 """Tolerance, as a share of a grey level, for bounds written in decimals."""
 
 
+@dataclass(frozen=True)
 class Attack(ABC):
     """An attack on images; a frozen dataclass of hyper-parameters.
 
     Attributes:
+        goal: What is wanted of the classifier's decisions, as :func:`radversary.attacks.goal.goal_from` reads it.
         needs: How much of the classifier it sees.
         strength: Name of the hyper-parameter that says how strong it is; 0 is the identity.
         family: What it does, broadly.
@@ -56,24 +58,32 @@ class Attack(ABC):
     nist: ClassVar[str] = "NISTAML.022"
     atlas: ClassVar[str] = "AML.T0043.003"
 
+    goal: WrittenGoal = field(default=repr(UNTARGETED), kw_only=True)
+
     @abstractmethod
-    def perturb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
+    def perturb(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Images:
         """Attack images.
 
         Args:
             classifier: The victim, used no further than ``needs`` allows.
             images: (N, C, H, W) in [0, 1]; not changed.
-            labels: True classes (N,).
+            aims: What the goal makes of the true labels, (N,) or (N, K); for an untargeted goal the labels themselves.
+                :meth:`radversary.attacks.goal.Goal.margin` says how far it is reached.
             streams: One random generator an image.
 
         Returns:
             Attacked images, (N, C or 3, H, W) in [0, 1].
         """
 
+    @property
+    def wants(self) -> Goal:
+        """Its goal."""
+        return goal_from(self.goal)
+
     def at(self, strength: float) -> Self:
         """Return the same attack at another strength."""
         changes: dict[str, Any] = {self.strength: strength}
-        return replace(self, **changes)  # type: ignore[type-var]
+        return replace(self, **changes)
 
     @property
     def current(self) -> float:
@@ -104,7 +114,7 @@ class Attack(ABC):
         """
         return ()
 
-    def ladder(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams,
+    def ladder(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams,
                strengths: Sequence[float]) -> Iterator[tuple[float, Images]]:
         """Attack the same images at several strengths, with the same random choices at each.
 
@@ -119,7 +129,7 @@ class Attack(ABC):
         for strength in strengths:
             for stream, state in zip(streams, states, strict=True):
                 stream.set_state(state)
-            yield strength, self.at(strength).perturb(classifier, images, labels, streams)
+            yield strength, self.at(strength).perturb(classifier, images, aims, streams)
 
 
 @dataclass(frozen=True)
@@ -128,7 +138,7 @@ class Batch:
 
     Attributes:
         images: (N, C, H, W) in [0, 1].
-        labels: True classes (N,).
+        labels: True labels, (N,) or (N, K).
         image_ids: One id an image.
         bits: Bits a pixel of the stored files: one number, or one an image (N,).
     """
@@ -142,6 +152,14 @@ class Batch:
         """Return the same batch with images and labels on a device."""
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
+    def only(self, chosen: Tensor) -> Batch:
+        """Return those images that are ``chosen``, bool (N,)."""
+        places = torch.nonzero(chosen.cpu())[:, 0]
+        bits = self.bits if isinstance(self.bits, int) else self.bits[places.to(self.bits.device)]
+        here = places.to(self.images.device)
+        return Batch(self.images[here], self.labels[here], tuple(self.image_ids[place] for place in places.tolist()),
+                     bits)
+
 
 @dataclass(frozen=True)
 class AttackOutcome:
@@ -150,8 +168,8 @@ class AttackOutcome:
     Attributes:
         strength: The strength.
         images: (N, C or 3, H, W) in [0, 1] on the grid of the stored bit depth.
-        success: Whether the attacked classifier reads each image as it is stored incorrectly, bool (N,); None where the
-            attack looks at no classifier, so that none was asked.
+        success: Whether the attacked classifier's decision on each image as it is stored is what the goal wants, bool
+            (N,); None where the attack looks at no classifier, so that none was asked.
         linf: The most that a pixel changed, (N,).
         l2: Euclidean norm of the change over all channels, (N,).
         cost: What the attack asked of the classifier for all images at this strength. What strengths share without
@@ -176,7 +194,8 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
 
     It works on the classifier's device; the outcomes lie where the images of the batch do. Random numbers are drawn on
     the CPU, so that they are the same on every device. An attack is held to the budget that it declares
-    (:func:`radversary.attacks.limits.check_budget`).
+    (:func:`radversary.attacks.limits.check_budget`). Give it images on which its goal makes sense
+    (:meth:`radversary.attacks.goal.Goal.applies`); on others there is nothing to reach.
 
     Args:
         attack: The attack.
@@ -191,33 +210,33 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
 
     Raises:
         AccessError: The classifier offers too little access.
+        PlanError: The attack's goal makes no sense for the classifier, or for an image.
         BudgetError: The attack went beyond the norm or the queries that it declares, or promises a fixed budget and
             declares none.
         TensorError: The attack broke the pixel contract.
     """
     require_access(classifier, attack.needs, f"attack {type(attack).__name__}")
-    streams, ledger = Streams.for_images(batch.image_ids, seed=seed, step=step), Ledger()
-    home, batch = batch.images.device, batch.to(image_device(classifier.device))
-    started = perf_counter()
-    for strength, attacked in attack.ladder(metered(classifier, ledger), batch.images, batch.labels, streams,
-                                            strengths):
+    ledger, home, batch = Ledger(), batch.images.device, batch.to(image_device(classifier.device))
+    streams, started = Streams.for_images(batch.image_ids, seed=seed, step=step), perf_counter()
+    aims = batch.labels
+    if attack.needs != Access.NONE:
+        check_applies(attack.wants, classifier.card, batch.labels)
+        aims = aims_of(attack.wants, classifier, batch.images, batch.labels)
+    asked = len(batch.images) if attack.needs != Access.NONE and attack.wants.keep else 0
+    for strength, attacked in attack.ladder(metered(classifier, ledger), batch.images, aims, streams, strengths):
         check_images(attacked, name=f"output of {attack!r}")
         budget, cost = attack.at(strength).budget, ledger.settle(strength)
         check_budget(f"attack {step!r} ({type(attack).__name__}) at {attack.strength} {strength:g}", attack.contract,
                      budget, attacked.detach() - batch.images, queries=cost.queries)
         images = stored(attacked.detach(), batch, budget)
         change = (images - batch.images).flatten(1)
-        success = None if attack.needs == Access.NONE else reached(classifier, images, batch.labels).to(home)
+        success = None if attack.needs == Access.NONE else attack.wants.reached(
+            classifier.card, classifier.predict(images), aims).to(home)
         yield AttackOutcome(
             strength=strength, images=images.to(home), linf=change.abs().amax(1).to(home),
             l2=torch.linalg.vector_norm(change, dim=1).to(home), success=success,
-            cost=cost, seconds=perf_counter() - started)
-        started = perf_counter()
-
-
-def reached(classifier: Classifier, images: Images, labels: Labels) -> Tensor:
-    """Return whether a classifier's decisions on images are what the attacker wants, bool (N,)."""
-    return goal_of(classifier.card.task).reached(classifier.predict(images), labels)
+            cost=cost.plus(Meter(queries=asked)), seconds=perf_counter() - started)
+        started, asked = perf_counter(), 0
 
 
 def stored(attacked: Images, batch: Batch, budget: Budget) -> Images:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from radversary.attacks.base import Attack, Batch, stored
-from radversary.attacks.goal import goal_of
+from radversary.attacks.goal import aims_of
 from radversary.classifiers.base import Classifier
 from radversary.core.seeds import Streams
 from radversary.core.types import Access, AttackFamily, Budget, Colour, Images, Norm
@@ -36,18 +36,20 @@ def outdone(attack: Attack, classifier: Classifier, batch: Batch, attacked: Imag
         step: The attack's label.
 
     Returns:
-        float64 (N,): 1 where the image is still read rightly and a random change, or none, comes nearer to an error,
-        else 0; not-a-number where it was read wrongly before. None for an attack that follows no gradient or keeps no
-        bound, which a random change could keep too.
+        float64 (N,): 1 where the goal is not reached and a random change, or none, comes nearer to it, else 0;
+        not-a-number where it was reached before. None for an attack that follows no gradient or keeps no bound, which a
+        random change could keep too.
     """
     if not applies(attack):
         return None
     batch, home = batch.to(image_device(classifier.device)), batch.images.device
     drawn = random_signs(attack, batch, seed=seed, step=step)
 
+    aims = aims_of(attack.wants, classifier, batch.images, batch.labels)
+
     def reached(images: Images) -> Tensor:
         logits = torch.stack([classifier.logits(images) for _ in range(getattr(attack, "eot", 1))]).mean(0)
-        return goal_of(classifier.card.task).margin(logits, batch.labels)
+        return attack.wants.margin(classifier.card, logits, aims)
 
     before, after = reached(batch.images), reached(attacked.to(batch.images))
     by_chance = torch.stack([before, *(reached(images) for images in drawn)]).amax(0)

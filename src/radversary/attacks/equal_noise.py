@@ -68,7 +68,7 @@ class EqualNoise(Attack):
 
     It has the other's strength under the other's name, sees as much of the classifier as the other does, and stays at
     the same norm whatever the classifier: the floor that an attack must beat. The other attack draws its random choices
-    from this one's streams, so under two labels of a plan they are alike, not the same.
+    from this one's streams, so under two aims of a plan they are alike, not the same.
 
     Attributes:
         like: The other attack: ``name`` and, if it has any, ``options``.
@@ -98,10 +98,11 @@ class EqualNoise(Attack):
         # Shadow the class's own: this attack asks for what the other asks for.
         object.__setattr__(self, "needs", other.needs)
         object.__setattr__(self, "strength", other.strength)
+        object.__setattr__(self, "goal", other.goal)
 
     def other(self) -> Attack:
         """Return the attack whose size is taken."""
-        return ATTACKS.create(self.like["name"], **self.like.get("options", {}))
+        return ATTACKS.create(self.like["name"], **{"goal": self.goal, **self.like.get("options", {})})
 
     @property
     def current(self) -> float:
@@ -126,15 +127,15 @@ class EqualNoise(Attack):
         """Return the other attack."""
         return (self.other(),)
 
-    def perturb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
+    def perturb(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Images:
         """Return images with noise of the other attack's size."""
-        ((_, noisy),) = self.ladder(classifier, images, labels, streams, [self.current])
+        ((_, noisy),) = self.ladder(classifier, images, aims, streams, [self.current])
         return noisy
 
-    def ladder(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams,
+    def ladder(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams,
                strengths: Sequence[float]) -> Iterator[tuple[float, Images]]:
         """Take the other attack's size at each strength; the noise's direction stays."""
         noise = streams.normal(1, *images.shape[-2:]).to(images.device)
-        for strength, attacked in self.other().ladder(classifier, images, labels, streams, strengths):
+        for strength, attacked in self.other().ladder(classifier, images, aims, streams, strengths):
             wanted = size(images, attacked) * (attacked != images).flatten(1).any(1)
             yield strength, noise_of_size(images, noise, wanted) if strength else images.clone()

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from radversary.attacks.goal import goal_of
+from radversary.attacks.goal import Goal
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import AccessError
@@ -92,15 +92,17 @@ def scale_free(margins: Tensor, own: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def standing(victim: GuardedVictim, images: Images, labels: Labels, answers: int) -> tuple[Tensor, Tensor]:
+def standing(victim: GuardedVictim, images: Images, aims: Labels, goal: Goal, *,
+             answers: int) -> tuple[Tensor, Tensor]:
     """Return margin and excess of images, both (N,), without gradients.
 
     Args:
         victim: Who is asked.
         images: (N, C, H, W) in [0, 1].
-        labels: True classes (N,).
+        aims: What the goal makes of the labels.
+        goal: The goal.
         answers: Answers to average, where the victim answers at random.
     """
-    heard, margin = [victim.judged(images) for _ in range(answers)], goal_of(victim.card.task).margin
-    return (torch.stack([margin(logits, labels) for logits, _ in heard]).mean(0),
+    heard = [victim.judged(images) for _ in range(answers)]
+    return (torch.stack([goal.margin(victim.card, logits, aims) for logits, _ in heard]).mean(0),
             torch.stack([excess for _, excess in heard]).mean(0))

@@ -28,6 +28,6 @@ class Identity(Attack):
 
     amount: float = 0.0
 
-    def perturb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:  # noqa: ARG002
+    def perturb(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Images:  # noqa: ARG002
         """Return a copy of the images."""
         return images.clone()

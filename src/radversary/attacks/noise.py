@@ -28,7 +28,7 @@ class Noise(Attack):
     def __post_init__(self) -> None:
         check_strength("deviation", self.deviation)
 
-    def perturb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:  # noqa: ARG002
+    def perturb(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Images:  # noqa: ARG002
         """Return noisy images."""
         noise = streams.normal(1, *images.shape[-2:]).to(images.device)
         return (images + self.deviation * noise).clamp(0, 1)

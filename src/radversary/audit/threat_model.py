@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from radversary.attacks.base import Attack
 from radversary.classifiers.base import Classifier
@@ -115,6 +116,7 @@ def is_random(defended: Classifier) -> bool:
 
 def with_eot(attack: Attack, aim: Aim) -> Attack:
     """Return the attack with as many gradient samples as a random target calls for."""
-    if not (aim.random and "eot" in {item.name for item in fields(attack)}):  # type: ignore[arg-type]
+    if not (aim.random and "eot" in {item.name for item in fields(attack)}):
         return attack
-    return replace(attack, eot=max(getattr(attack, "eot"), EXPECTATION))  # type: ignore[type-var]  # noqa: B009
+    changes: dict[str, Any] = {"eot": max(getattr(attack, "eot"), EXPECTATION)}  # noqa: B009
+    return replace(attack, **changes)

@@ -5,13 +5,16 @@ Logits have one form for each task: (N, K) where it is ``multiclass`` or ``multi
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 import torch
 from torch import Tensor
 
 from radversary.classifiers.card import ModelCard
 from radversary.core.types import Labels, Task
+
+FAINTEST: Final = 1e-30
+"""Probability below which logarithms are cut off."""
 
 
 def probabilities_of(logits: Tensor, task: Task) -> Tensor:
@@ -35,6 +38,24 @@ def probabilities_of(logits: Tensor, task: Task) -> Tensor:
             return logits.sigmoid()
         case _:
             assert_never(task)
+
+
+def logits_from(probabilities: Tensor, task: Task) -> Tensor:
+    """Return logits that stand for probabilities, the other way round than :func:`probabilities_of`.
+
+    Args:
+        probabilities: (N, K) in [0, 1].
+        task: The task of the classifier's card.
+
+    Returns:
+        (N, K); logarithms of probabilities below :data:`FAINTEST` are cut off.
+
+    Example:
+        >>> logits_from(torch.tensor([[0.5]]), Task.MULTILABEL).tolist()
+        [[0.0]]
+    """
+    log = probabilities.clamp_min(FAINTEST).log()
+    return log - (1 - probabilities).clamp_min(FAINTEST).log() if task == Task.MULTILABEL else log
 
 
 def decisions_of(logits: Tensor, card: ModelCard) -> Labels:

@@ -72,7 +72,7 @@ def test_tuning_never_loses_what_was_found_without(linear, images):
 
 def test_halving_ends_just_below_the_alarm(linear, images, monkeypatch):
     seen = []
-    monkeypatch.setattr(style_file, "standing", lambda victim, stored, labels, answers: (
+    monkeypatch.setattr(style_file, "standing", lambda victim, stored, aims, goal, answers: (
         seen.append(stored), (-torch.ones(len(stored)), victim.excess(stored)))[1])
     white = torch.where(linear.cue > 0, 1.0, 0.0).reshape(1, 1, *images.shape[-2:]).expand_as(images)
     EvasiveStyleAttack(tuned="yes", **STYLES).try_style(

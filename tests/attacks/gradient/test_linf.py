@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from radversary.attacks.goal import attack_loss, image_gradient
+from radversary.attacks.goal import image_gradient, margin
 from radversary.attacks.gradient.fgsm import FGSM
 from radversary.attacks.gradient.iterative import DiverseFGSM, IterativeFGSM, MomentumFGSM
 from radversary.attacks.gradient.linf import check_epsilon
@@ -93,7 +93,7 @@ def test_the_loss_climbs_and_accuracy_falls_as_epsilon_grows(attack, victim, str
     labels, names = victim.predict(images), [str(place) for place in range(16)]
     strengths = [0.0, 4 / 255, 16 / 255, 64 / 255]
     attacked = [made for _, made in attack.ladder(victim, images, labels, streams(names), strengths)]
-    losses = [attack_loss(victim.logits(made), labels).mean().item() for made in attacked]
+    losses = [margin(victim.logits(made), labels).mean().item() for made in attacked]
     right = [(victim.predict(made) == labels).float().mean().item() for made in attacked]
     assert losses == sorted(losses)
     assert right == sorted(right, reverse=True)

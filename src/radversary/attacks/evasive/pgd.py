@@ -11,7 +11,7 @@ from torch import Tensor
 
 from radversary.attacks.base import within_levels
 from radversary.attacks.directions import by_mean_magnitude
-from radversary.attacks.goal import goal_of
+from radversary.attacks.goal import Goal
 from radversary.attacks.gradient.linf import check_epsilon
 from radversary.attacks.gradient.pgd import PGD
 from radversary.attacks.guarded_victim import Evasive, GuardedVictim, scale_free
@@ -30,7 +30,7 @@ class Step(NamedTuple):
     """What one look at the images shows.
 
     Attributes:
-        margin: How far the best wrong class lies above the right one, (N,).
+        margin: By how much the goal is reached, (N,).
         excess: Anomaly score beyond the alarm's threshold, (N,).
         mislead: Direction that misleads the classifier, (N, C, H, W).
         expose: Direction that raises the anomaly score, (N, C, H, W).
@@ -85,18 +85,18 @@ class EvasivePGD(Evasive, PGD):
             raise PlanError(f"evasive-pgd needs 1 to 16 bits a pixel, got {self.bits}")
         check_epsilon(self.epsilon, self.bits)
 
-    def perturb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
+    def perturb(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Images:
         """Attack images; a classifier without detectors is refused at any strength."""
         self.guarded(classifier)
-        return super().perturb(classifier, images, labels, streams)
+        return super().perturb(classifier, images, aims, streams)
 
-    def climb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
+    def climb(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Images:
         """Take the steps and return the best of them."""
         victim, attacked = self.guarded(classifier), self.start(images, streams)
         weight, own = torch.full((len(images),), self.weight, device=images.device), torch.zeros(0)
         kept, best = attacked, torch.full((2, len(images)), -torch.inf, device=images.device)
         for number in range(self.steps + 1):
-            seen = self.look(victim, attacked, images, labels)
+            seen = self.look(victim, attacked, images, aims)
             own = own if number else seen.margin
             reached = rank(seen.margin, seen.excess).to(best)
             better = (reached[0] > best[0]) | ((reached[0] == best[0]) & (reached[1] > best[1]))
@@ -107,10 +107,10 @@ class EvasivePGD(Evasive, PGD):
             weight = torch.where(seen.excess > 0, weight * GROWTH, weight / GROWTH)
         return kept
 
-    def look(self, victim: GuardedVictim, attacked: Images, images: Images, labels: Labels) -> Step:
+    def look(self, victim: GuardedVictim, attacked: Images, images: Images, aims: Labels) -> Step:
         """Look at what would be stored of attacked images, ``eot`` times."""
         stored = within_levels(quantise(attacked, self.bits), images, self.epsilon, self.bits)
-        steps = [one_look(victim, stored, labels) for _ in range(self.eot)]
+        steps = [one_look(victim, stored, aims, self.wants) for _ in range(self.eot)]
         return Step(*(torch.stack(parts).mean(0) for parts in zip(*steps, strict=True)))
 
     def direction(self, seen: Step, weight: Tensor, own: Tensor) -> Tensor:
@@ -138,12 +138,12 @@ def rank(margins: Tensor, excess: Tensor) -> Tensor:
     return torch.stack([misled.to(margins), torch.where(misled, -excess, margins)])
 
 
-def one_look(victim: GuardedVictim, images: Images, labels: Labels) -> Step:
+def one_look(victim: GuardedVictim, images: Images, aims: Labels, goal: Goal) -> Step:
     """Look at images once: one pass forth, two back."""
-    goal = goal_of(victim.card.task)
     with torch.enable_grad():
         at = images.detach().requires_grad_()
         logits, excess = victim.judged(at)
-        mislead = gradient_of(goal.loss(logits, labels).sum(), at, victim.card, again=True)
+        margin = goal.margin(victim.card, logits, aims)
+        mislead = gradient_of(margin.sum(), at, victim.card, again=True)
         expose = gradient_of(excess.sum(), at, victim.card)
-    return Step(goal.margin(logits.detach(), labels), excess.detach(), mislead, expose)
+    return Step(margin.detach(), excess.detach(), mislead, expose)

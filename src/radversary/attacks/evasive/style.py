@@ -82,22 +82,23 @@ class EvasiveStyleAttack(Evasive, WorstStyleAttack):
         """As many answers as styles are tried, times the opacities looked at, and one; times those averaged."""
         return Budget(queries=self.eot * (1 + self.k * (1 + (ROUNDS if self.tuned == "yes" else 0))))
 
-    def ladder(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams,
+    def ladder(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams,
                strengths: Sequence[float]) -> Iterator[tuple[float, Images]]:
         """Attack at several opacities with the same stylisations; only the best so far is held of each."""
         victim = self.guarded(classifier)
         for opacity in strengths:
             check_strength("opacity", opacity)
         worst = torch.full((len(images),), torch.inf, device=images.device)
-        held = {opacity: Best(images, worst, standing(charged_to(victim, opacity), images, labels, self.eot)[0])
+        held = {opacity: Best(images, worst, standing(charged_to(victim, opacity), images, aims, self.wants,
+                                                                              answers=self.eot)[0])
                 for opacity in strengths if opacity}
         for stylised, limit in self.drawn(images, streams) if held else ():
             for opacity, best in held.items():
-                self.try_style(charged_to(victim, opacity), images, stylised, labels, limit.clamp(max=opacity), best)
+                self.try_style(charged_to(victim, opacity), images, stylised, aims, limit.clamp(max=opacity), best)
         for opacity in strengths:
             yield opacity, self.kept(images, held[opacity].images) if opacity else images.clone()
 
-    def try_style(self, victim: GuardedVictim, images: Images, stylised: Images, labels: Labels, most: Tensor,
+    def try_style(self, victim: GuardedVictim, images: Images, stylised: Images, aims: Labels, most: Tensor,
                   best: Best) -> None:
         """Look at one style, at the greatest opacity and, where tuned, at those below that halving leads to.
 
@@ -105,14 +106,14 @@ class EvasiveStyleAttack(Evasive, WorstStyleAttack):
             victim: The classifier with its detectors.
             images: (N, C, H, W) in [0, 1].
             stylised: The same at full opacity.
-            labels: True classes (N,).
+            aims: What the goal makes of the labels.
             most: Greatest opacity of each image, (N,).
             best: What is held so far; better images take their place there.
         """
         low, high, tried = torch.zeros_like(most), most, most
         for turn in range(1 + (ROUNDS if self.tuned == "yes" else 0)):
             attacked = mixed(images, stylised, tried)
-            margins, excess = standing(victim, quantise(attacked, BITS), labels, self.eot)
+            margins, excess = standing(victim, quantise(attacked, BITS), aims, self.wants, answers=self.eot)
             best.take(attacked, torch.maximum(-scale_free(margins, best.own), excess.to(margins)))
             passes = excess <= 0
             if not turn and bool(passes.all()):

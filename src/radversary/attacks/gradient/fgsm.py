@@ -19,7 +19,7 @@ class FGSM(LinfAttack):
         0
     """
 
-    def climb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
+    def climb(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Images:
         """Take the step."""
-        gradient = self.shared(self.gradient(classifier, images, labels, streams))
+        gradient = self.shared(self.gradient(classifier, images, aims, streams))
         return (images + self.epsilon * gradient.sign()).clamp(0, 1)

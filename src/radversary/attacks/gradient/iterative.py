@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radversary.attacks.directions import by_mean_magnitude
-from radversary.attacks.goal import goal_of
 from radversary.attacks.gradient.linf import LinfAttack
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.own_faults import gradient_of
@@ -49,11 +48,11 @@ class IterativeFGSM(LinfAttack):
         """Return where the climb begins."""
         return images
 
-    def climb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
+    def climb(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Images:
         """Take the steps, each back into the ball."""
         attacked, direction = self.start(images, streams), torch.zeros_like(images)
         for _ in range(self.steps):
-            gradient = self.shared(self.gradient(classifier, attacked, labels, streams))
+            gradient = self.shared(self.gradient(classifier, attacked, aims, streams))
             direction = self.follow(gradient, direction)
             attacked = self.inside(attacked + self.step_size * direction.sign(), images)
         return attacked
@@ -107,16 +106,17 @@ class DiverseFGSM(MomentumFGSM):
             raise PlanError("di-fgsm needs a probability in [0, 1] and a shrink in (0, 1], got "
                             f"{self.probability} and {self.shrink}")
 
-    def gradient(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Tensor:
+    def gradient(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Tensor:
         """Return the mean gradient through ``eot`` resized copies of each image."""
-        total, loss = torch.zeros_like(images), goal_of(classifier.card.task).loss
+        total = torch.zeros_like(images)
         for _ in range(self.eot):
             draws = streams.uniform(4)
             with torch.enable_grad():
                 at = images.detach().requires_grad_()
                 pairs = zip(torch.split(at, 1), draws, strict=True)
                 copies = torch.cat([self.resized(image, draw) for image, draw in pairs])
-                total += gradient_of(loss(classifier.logits(copies), labels).sum(), at, classifier.card)
+                climbed = self.wants.margin(classifier.card, classifier.logits(copies), aims)
+                total += gradient_of(climbed.sum(), at, classifier.card)
         return total / self.eot
 
     def resized(self, image: Images, draw: Tensor) -> Images:

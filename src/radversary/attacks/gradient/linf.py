@@ -56,19 +56,19 @@ class LinfAttack(Attack):
         return Budget(norm=Norm.LINF, epsilon=self.epsilon)
 
     @abstractmethod
-    def climb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
+    def climb(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Images:
         """Return images inside the ball around ``images`` and inside [0, 1]; epsilon is above 0."""
 
-    def perturb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
+    def perturb(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Images:
         """Attack images; grey ones become three channels only for ``rgb``."""
         if not self.epsilon or not len(images):
             return images.clone()
         channels = 3 if self.colour == Colour.RGB else images.shape[1]
-        return self.climb(classifier, images.expand(-1, channels, -1, -1), labels, streams)
+        return self.climb(classifier, images.expand(-1, channels, -1, -1), aims, streams)
 
-    def gradient(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Tensor:  # noqa: ARG002
+    def gradient(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Tensor:  # noqa: ARG002
         """Return the gradient that a step follows, (N, C, H, W); an attack that looks elsewhere overrides this."""
-        gradients = [image_gradient(classifier, images, labels) for _ in range(self.eot)]
+        gradients = [image_gradient(classifier, images, aims, self.wants) for _ in range(self.eot)]
         return gradients[0] if len(gradients) == 1 else torch.stack(gradients).mean(0)
 
     def shared(self, gradient: Tensor) -> Tensor:

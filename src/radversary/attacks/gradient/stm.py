@@ -84,18 +84,18 @@ class StyleTransferMethod(MomentumFGSM):
         """Return the stylizer."""
         return (AdaIn(),)
 
-    def gradient(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Tensor:
+    def gradient(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Tensor:
         """Return the mean gradient at the copies of each image."""
         together = max(1, CROWD // self.copies)
         return torch.cat([self.mean_gradient(classifier, images[place:place + together],
-                                             labels[place:place + together], streams[place:place + together])
+                                             aims[place:place + together], streams[place:place + together])
                           for place in range(0, len(images), together)])
 
-    def mean_gradient(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Tensor:
+    def mean_gradient(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Tensor:
         """Return the same for images few enough to have all their copies in memory."""
         copies = self.copied(images, streams)
-        many = labels.repeat_interleave(self.copies)
-        gradients = [image_gradient(classifier, copies, many) for _ in range(self.eot)]
+        many = aims.repeat_interleave(self.copies, 0)
+        gradients = [image_gradient(classifier, copies, many, self.wants) for _ in range(self.eot)]
         every = torch.stack(gradients).mean(0)
         return every.reshape(len(images), self.copies, *every.shape[1:]).mean(1)
 

@@ -19,7 +19,6 @@ from torch.nn import functional
 
 from radversary.attacks.base import Attack, blend, check_strength
 from radversary.attacks.directions import TINY, to_unit_range
-from radversary.attacks.goal import goal_of
 from radversary.attacks.style.transfer import opened_bank
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.own_faults import gradient_of
@@ -158,7 +157,7 @@ class StyleCodeAttack(Attack):
         return (AdaIn(),)
 
     @torch.enable_grad()
-    def perturb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
+    def perturb(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Images:
         """Search a style for each image."""
         if not self.opacity:
             return images.clone()
@@ -168,7 +167,7 @@ class StyleCodeAttack(Attack):
         best, highest = images, torch.full((len(images),), -torch.inf, device=images.device)
         for step in range(self.steps + 1):
             attacked = self.drawn(images, points)
-            loss, reached = self.judged(classifier, attacked, labels)
+            loss, reached = self.judged(classifier, attacked, aims)
             higher = reached > highest
             best = torch.where(higher.reshape(-1, 1, 1, 1), attacked.detach(), best)
             highest = torch.where(higher, reached, highest)
@@ -186,8 +185,8 @@ class StyleCodeAttack(Attack):
         stylised = shipped_stylizer(images.device)(images.expand(-1, 3, -1, -1), space.code(points))
         return blend(images, to_grey(stylised).expand_as(images), self.opacity).clamp(0, 1)
 
-    def judged(self, classifier: Classifier, attacked: Images, labels: Labels) -> tuple[Tensor, Tensor]:
+    def judged(self, classifier: Classifier, attacked: Images, aims: Labels) -> tuple[Tensor, Tensor]:
         """Return the loss to climb and the margin reached, both (N,), averaged over the model's answers."""
-        answers, goal = [classifier.logits(attacked) for _ in range(self.eot)], goal_of(classifier.card.task)
-        return (torch.stack([goal.loss(answer, labels) for answer in answers]).mean(0),
-                torch.stack([goal.margin(answer.detach(), labels) for answer in answers]).mean(0))
+        answers = [classifier.logits(attacked) for _ in range(self.eot)]
+        reached = torch.stack([self.wants.margin(classifier.card, answer, aims) for answer in answers]).mean(0)
+        return reached, reached.detach()

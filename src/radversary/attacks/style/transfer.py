@@ -108,12 +108,12 @@ class StyleTransferAttack(Attack):
         stylised = self.build_generator().stylise(images.expand(-1, 3, -1, -1), styles)
         return to_grey(stylised).expand(-1, images.shape[1], -1, -1) if self.colour == Colour.GREY else stylised
 
-    def perturb(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams) -> Images:
+    def perturb(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Images:
         """Attack images; the classifier is not looked at."""
-        ((_, attacked),) = self.ladder(classifier, images, labels, streams, [self.opacity])
+        ((_, attacked),) = self.ladder(classifier, images, aims, streams, [self.opacity])
         return attacked
 
-    def ladder(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams,  # noqa: ARG002
+    def ladder(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams,  # noqa: ARG002
                strengths: Sequence[float]) -> Iterator[tuple[float, Images]]:
         """Attack at several opacities with one stylisation."""
         for opacity in strengths:

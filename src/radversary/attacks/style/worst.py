@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from radversary.attacks.base import check_strength
-from radversary.attacks.goal import goal_of
+from radversary.attacks.goal import UNTARGETED
 from radversary.attacks.metering import charged_to
 from radversary.attacks.style.bounded import BITS, check_least, greatest_opacity, held, mixed
 from radversary.attacks.style.transfer import StyleTransferAttack
 from radversary.classifiers.base import Classifier
+from radversary.classifiers.tasks import logits_from
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
 from radversary.core.types import Access, Budget, Images, Labels
@@ -29,9 +30,6 @@ from radversary.stylization.textures import POOLS
 
 SHELF_BYTES = 400_000_000
 """Stylisations of one batch that are kept in memory at most; the rest is drawn again."""
-
-FAINTEST = 1e-30
-"""Probability below which logarithms are cut off."""
 
 Drawn = tuple[Images, Tensor]
 """Images in full style, and the greatest opacity (N,) of each."""
@@ -99,7 +97,7 @@ class WorstStyleAttack(StyleTransferAttack):
             raise PlanError(f"worst-style tries k={self.k} different styles, but the bank {self.styles!r} holds "
                             f"only {available}")
 
-    def ladder(self, classifier: Classifier, images: Images, labels: Labels, streams: Streams,
+    def ladder(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams,
                strengths: Sequence[float]) -> Iterator[tuple[float, Images]]:
         """Attack at several opacities with the same stylisations; only the best so far is held of each."""
         for opacity in strengths:
@@ -109,7 +107,7 @@ class WorstStyleAttack(StyleTransferAttack):
         for stylised, limit in self.drawn(images, streams) if best else ():
             for opacity, (worst, highest) in best.items():
                 attacked = mixed(images, stylised, limit.clamp(max=opacity))
-                reached = self.reached(charged_to(classifier, opacity), attacked, labels)
+                reached = self.reached(charged_to(classifier, opacity), attacked, aims)
                 worse = reached > highest
                 best[opacity] = (torch.where(worse.reshape(-1, 1, 1, 1), attacked, worst),
                                  torch.where(worse, reached, highest))
@@ -137,11 +135,11 @@ class WorstStyleAttack(StyleTransferAttack):
             return stylised, torch.ones(len(images), device=images.device)
         return stylised, greatest_opacity(images, stylised, least=self.least_ssim)
 
-    def reached(self, classifier: Classifier, attacked: Images, labels: Labels) -> Tensor:
+    def reached(self, classifier: Classifier, attacked: Images, aims: Labels) -> Tensor:
         """Return the margins (N,) of what is stored of attacked images, by the classifier's scores alone."""
-        stored, margin = quantise(attacked, BITS), goal_of(classifier.card.task).margin
-        answers = [classifier.scores(stored).clamp_min(FAINTEST).log() for _ in range(self.eot)]
-        return torch.stack([margin(answer, labels) for answer in answers]).mean(0)
+        stored, card = quantise(attacked, BITS), classifier.card
+        answers = [logits_from(classifier.scores(stored), card.task) for _ in range(self.eot)]
+        return torch.stack([self.wants.margin(card, answer, aims) for answer in answers]).mean(0)
 
     def kept(self, images: Images, attacked: Images) -> Images:
         """Return attacked images within the bound."""
@@ -149,7 +147,7 @@ class WorstStyleAttack(StyleTransferAttack):
 
     def shelf_key(self, images: Images, picks: Tensor) -> str:
         """Return a hash of all that the stylisations depend on."""
-        same = replace(self, opacity=1.0, eot=1)
+        same = replace(self, opacity=1.0, eot=1, goal=repr(UNTARGETED))
         key = hashlib.sha256(repr((same, self.content_hashes(), images.shape, images.device)).encode())
         for tensor in (images, picks):
             key.update(tensor.cpu().contiguous().numpy().tobytes())
