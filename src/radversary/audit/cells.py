@@ -24,6 +24,7 @@ class Condition(Record):
         queries: Answers that it may ask for one image, at the target that takes most; None where it counts none.
         colour: The channels that it may touch.
         mixture: Whether other strengths follow from the image at full strength by mixing.
+        goal: What the attack wants, as :func:`radversary.attacks.goal.goal_from` reads it.
         like: Labels of the attacks whose size a noise takes: the very attack it names, run at the same strength.
         description: The attack's repr: its provenance, for people.
     """
@@ -39,6 +40,7 @@ class Condition(Record):
     queries: int | None = None
     colour: Colour = Colour.GREY
     mixture: bool = False
+    goal: str = "untargeted"
     like: tuple[str, ...] = ()
     description: str = ""
 
@@ -128,12 +130,14 @@ class OutcomeSummary(Record):
 
 
 class WorstCase(Record):
-    """Worst case of one defence over all aimed attacks of one knowledge level.
+    """Worst case of one defence over all aimed attacks of one knowledge level and goal.
 
     Attributes:
         defence: Its label.
         knowledge: What the attackers knew.
-        accuracy: Share of images that no attack at any strength misleads.
+        goal: What they want.
+        accuracy: Share of readings (of images; where the task is ``multilabel``, of findings of images) that are right
+            under each attack at each strength.
         least: Key of the condition under which it is right least often.
         conditions: Number of conditions counted.
         left_out: Conditions on too few images to be counted.
@@ -141,6 +145,7 @@ class WorstCase(Record):
 
     defence: str
     knowledge: AttackerKnowledge
+    goal: str = "untargeted"
     accuracy: Estimate
     least: str
     conditions: int

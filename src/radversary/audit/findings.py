@@ -12,7 +12,7 @@ import pandas as pd
 from radversary.audit.cells import Cell, Condition, OutcomeSummary, WorstCase
 from radversary.audit.result import Finding, FindingKind
 from radversary.audit.setup import AuditContext
-from radversary.audit.tables import StoredTable
+from radversary.audit.tables import StoredTable, judged, reading_keys
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.execution.progress import track
 from radversary.metrics.classification import proportion
@@ -195,15 +195,15 @@ def worst_cases(predictions: StoredTable, cells: Sequence[Cell], context: AuditC
         context: What was run.
 
     Returns:
-        One entry a defence and degree of knowledge of which anything was aimed.
+        One entry a defence, degree of knowledge and goal of which anything was aimed.
     """
     aimed = [cell for cell in cells if cell.condition.family.aimed]
-    groups = grouped(aimed, lambda cell: (cell.defence, cell.condition.knowledge))
+    groups = grouped(aimed, lambda cell: (cell.defence, cell.condition.knowledge, cell.condition.goal))
     return tuple(worst_case(own, predictions, context) for own in track(groups, "Worst cases with intervals"))
 
 
 def worst_case(cells: Sequence[Cell], predictions: StoredTable, context: AuditContext) -> WorstCase:
-    """Return the worst case of one defence over the conditions of one degree of knowledge."""
+    """Return the worst case of one defence over the conditions of one degree of knowledge and goal."""
     most = max(accuracy(cell).n for cell in cells)
     counted = [cell for cell in cells if SHARE * accuracy(cell).n >= most]
     frames = [read_right(predictions, cell) for cell in counted]
@@ -212,16 +212,18 @@ def worst_case(cells: Sequence[Cell], predictions: StoredTable, context: AuditCo
     kept = np.logical_and.reduce([frame.loc[shared, "right"].to_numpy() for frame in frames])
     least = min(counted, key=lambda cell: accuracy(cell).value)
     return WorstCase(
-        defence=cells[0].defence, knowledge=cells[0].condition.knowledge, conditions=len(counted),
+        defence=cells[0].defence, knowledge=cells[0].condition.knowledge, goal=cells[0].condition.goal,
+        conditions=len(counted),
         least=least.condition.key,
         left_out=len(cells) - len(counted),
         accuracy=proportion(kept, patients=patients, draws=context.plan.bootstrap, seed=context.plan.seed))
 
 
 def read_right(predictions: StoredTable, cell: Cell) -> pd.DataFrame:
-    """Return the patient of each image that a cell counts, and whether it was read ``right``, by image."""
-    rows = predictions.at(cell.condition, ("image_id", "patient_id", "label", "predicted"), defence=cell.defence)
-    return rows.assign(right=rows["label"] == rows["predicted"]).set_index("image_id")[["patient_id", "right"]]
+    """Return the patient of each reading that a cell counts, and whether it is ``right``, by what names it."""
+    keys = reading_keys(predictions.columns)
+    rows = predictions.at(cell.condition, (*keys, "patient_id", "label", "predicted"), defence=cell.defence)
+    return judged(rows).set_index(keys)[["patient_id", "right"]]
 
 
 def summarise_outcomes(outcomes: pd.DataFrame, context: AuditContext) -> tuple[OutcomeSummary, ...]:

@@ -22,7 +22,6 @@ from radversary.audit.units import WorkUnit
 from radversary.classifiers.base import Classifier
 from radversary.core.seeds import derive_seed
 from radversary.core.types import Access, Images
-from radversary.data.prepared import PreparedImages
 from radversary.detectors.base import Detector
 from radversary.imaging.png import png_round_trip
 from radversary.imaging.reencoding import HANDLINGS
@@ -47,7 +46,7 @@ def attacked_batches(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
     Yields:
         One outcome a strength.
     """
-    batch = batch_of(context.images, rows)
+    batch = batch_of(context, rows)
     if unit.attack is None:
         yield untouched(batch.images)
         return
@@ -60,9 +59,10 @@ def attacked_batches(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
         yield replace(outcome, images=png_round_trip(outcome.images, depth))
 
 
-def batch_of(images: PreparedImages, rows: np.ndarray) -> Batch:
+def batch_of(context: AuditContext, rows: np.ndarray) -> Batch:
     """Return some prepared images as they are attacked."""
-    return Batch(images=images.tensor(rows), labels=images.labels[rows], bits=images.depths(rows),
+    images = context.images
+    return Batch(images=images.tensor(rows), labels=context.labels[rows], bits=images.depths(rows),
                  image_ids=tuple(images.image_ids[row] for row in rows))
 
 
@@ -109,7 +109,7 @@ def measure_unit(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
 
     Returns:
         One row an image × strength × defence: ``item`` (the image's hash), ``strength``, ``identity`` (of the defended
-        classifier), ``decision``, probabilities ``p0`` and on; then, the same for all defences of an image, scores of
+        classifier), what :func:`read` returns; then, the same for all defences of an image, scores of
         detectors and visibility where detectors look at the unit's images, and :data:`COSTS`; ``seconds``, whose sum is
         the time that all took.
     """
@@ -128,14 +128,16 @@ def measure_unit(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
 
 
 def read(classifier: Classifier, images: Images) -> dict[str, NDArray[Any]]:
-    """Return a classifier's ``decision`` (a class index) and the probability of each class.
+    """Return a classifier's decision and the probability of each class, by column.
 
-    Probabilities are not-a-number where it answers with labels alone.
+    ``decision`` is a class index; where the task is ``multilabel``, ``d0`` and on are 1 for each finding that is read as
+    there. Probabilities, ``p0`` and on, are not-a-number where it answers with labels alone.
     """
     answers = classifier.answers(images)
-    probabilities = answers.probabilities.float().cpu().numpy()
-    return {"decision": answers.decisions.cpu().numpy(),
-            **{f"p{index}": probabilities[:, index] for index in range(probabilities.shape[1])}}
+    probabilities, decisions = answers.probabilities.float().cpu().numpy(), answers.decisions.cpu().numpy()
+    decided = {"decision": decisions} if decisions.ndim == 1 else {
+        f"d{index}": decisions[:, index] for index in range(decisions.shape[1])}
+    return {**decided, **{f"p{index}": probabilities[:, index] for index in range(probabilities.shape[1])}}
 
 
 def looks(context: AuditContext, unit: WorkUnit, rows: np.ndarray, images: Images) -> dict[str, NDArray[np.float64]]:
@@ -149,7 +151,7 @@ def looks(context: AuditContext, unit: WorkUnit, rows: np.ndarray, images: Image
 def beaten(context: AuditContext, unit: WorkUnit, rows: np.ndarray, outcome: AttackOutcome) -> Any:  # noqa: ANN401
     """Return :func:`radversary.attacks.chance.outdone` of an outcome, (N,); not-a-number where it does not apply."""
     found = None if unit.attack is None else outdone(
-        unit.attack.at(outcome.strength), unit.aim.core, batch_of(context.images, rows), outcome.images,
+        unit.attack.at(outcome.strength), unit.aim.core, batch_of(context, rows), outcome.images,
         seed=context.plan.seed, step=unit.label)
     return np.nan if found is None else found.numpy()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
 from radversary.attacks.base import Attack
 from radversary.attacks.equal_noise import EqualNoise
@@ -18,7 +19,7 @@ from radversary.audit.threat_model import SHARED, aims, with_eot
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers, check_gradients
 from radversary.core.errors import PlanError, UnknownNameError
-from radversary.core.types import Access, AttackerKnowledge, Colour
+from radversary.core.types import UNKNOWN, Access, AttackerKnowledge, Colour, Labels
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
 from radversary.data.splits import some_rows
@@ -26,6 +27,10 @@ from radversary.defenses.base import Stack, Transform
 from radversary.defenses.defended import Defended
 from radversary.detectors.base import Detector
 from radversary.imaging.image import check_rule
+
+
+READ = 32
+"""Images that are read at once for their labels."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,7 @@ class AuditContext:
         defended_classifiers: Defence label to the classifier behind it; ``none`` is the victim.
         attacks: Attack label to what is done, in the plan's order.
         images: The prepared images.
+        labels: Labels of the prepared images, of :func:`labels_for`.
         detectors: Name to the detector that compares attacked images with their originals.
         suspicions: Defence label to why the answers of its model may be no logits; none where they look like logits.
     """
@@ -122,6 +128,7 @@ class AuditContext:
     defended_classifiers: Mapping[str, Classifier]
     attacks: Mapping[str, PlannedAttack]
     images: PreparedImages
+    labels: Labels
     detectors: Mapping[str, Detector]
     suspicions: Mapping[str, str] = field(default_factory=dict)
 
@@ -180,7 +187,7 @@ def condition_of(label: str, attack: Attack, knowledge: AttackerKnowledge, *, li
     budget = attack.budget
     return Condition(
         attack=label, strength=attack.current, knowledge=knowledge, measure=attack.strength, family=attack.family,
-        contract=attack.contract, norm=budget.norm, epsilon=budget.epsilon, queries=budget.queries,
+        contract=attack.contract, goal=attack.goal, norm=budget.norm, epsilon=budget.epsilon, queries=budget.queries,
         colour=attack.channels, mixture=attack.mixture, description=repr(attack), like=like)
 
 
@@ -204,14 +211,15 @@ def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
         model, transforms = inputs.classifiers[defence.model], defence.build(inputs.transforms)
         defended_classifiers[defence.label] = Defended(model, Stack(transforms)) if transforms else model
     for defended in defended_classifiers.values():
-        check_fits(defended, inputs.images.classes)
+        check_fits(defended, inputs.images.classes, inputs.images.table.task)
         check_rule(inputs.images.rule, defended.card, model=defended.card.name)
     rows = test_rows(plan, inputs.images)
-    attacks = {attack.label: planned_attack(attack, inputs, rows, seed=plan.seed) for attack in plan.attacks}
+    labels = labels_for(inputs, rows)
+    attacks = {attack.label: planned_attack(attack, inputs, rows, labels, seed=plan.seed) for attack in plan.attacks}
     for item in attacks.values():
         refuse_evasive(item.attack, defended_classifiers["none"])
     context = AuditContext(plan=plan, defended_classifiers=defended_classifiers, attacks=attacks, images=inputs.images,
-                           detectors=plan.build_detectors(), suspicions={
+                           labels=labels, detectors=plan.build_detectors(), suspicions={
                                label: doubts[model] for label, model in [
                                    ("none", "victim"), *((item.label, item.model) for item in plan.defences)]
                                if model in doubts})
@@ -254,17 +262,44 @@ def refuse_evasive(attack: Attack, victim: Classifier) -> None:
         known.guarded(victim)
 
 
-def planned_attack(plan: AttackPlan, inputs: AuditInputs, rows: np.ndarray, *, seed: int) -> PlannedAttack:
-    """Build one attack of a plan.
+def labels_for(inputs: AuditInputs, rows: np.ndarray) -> Labels:
+    """Return the labels of all prepared images; where none has one, what the victim decides of the test rows.
+
+    Without labels an audit shows how stable readings are: what an attack changes is counted as wrong.
+
+    Args:
+        inputs: What is audited.
+        rows: The test rows.
+    """
+    given = inputs.images.labels
+    if inputs.images.table.labelled:
+        return given
+    victim = inputs.classifiers["victim"]
+    read = [victim.predict(inputs.images.tensor(part)) for part in np.array_split(rows, max(1, len(rows) // READ))]
+    own = torch.full((len(given), *read[0].shape[1:]), UNKNOWN)
+    own[torch.from_numpy(rows)] = torch.cat(read).cpu()
+    return own
+
+
+def planned_attack(plan: AttackPlan, inputs: AuditInputs, rows: np.ndarray, labels: Labels, *,
+                   seed: int) -> PlannedAttack:
+    """Build one attack of a plan, for the rows on which its goal makes sense.
 
     Raises:
-        PlanError: Its surrogate is the victim, or a strength vanishes in the images' bit depth.
-        UnknownNameError: Its surrogate is not there.
+        PlanError: Its goal makes sense for no row or for no such model, its surrogate is the victim, or a strength
+            vanishes in the images' bit depth.
+        UnknownNameError: Its surrogate, or a finding of its goal, is not there.
     """
-    met = rows if plan.images is None else some_rows(rows, inputs.images, limit=plan.images, seed=seed)
+    attack, card = plan.build(), inputs.classifiers["victim"].card
+    attack.wants.check(card)
+    sensible = rows[attack.wants.applies(card, labels[torch.from_numpy(rows)]).numpy()]
+    if not len(sensible):
+        raise PlanError(f"the goal {attack.goal} of attack {plan.label!r} makes sense for none of {len(rows)} test "
+                        "images: nothing is there to change")
+    met = sensible if plan.images is None else some_rows(sensible, inputs.images, limit=plan.images, seed=seed)
     check_strengths(plan, inputs.images, met)
-    return PlannedAttack(attack=plan.build(), strengths=plan.steps(), knowledge=plan.known(),
-                         rows=None if plan.images is None else frozenset(map(int, met)),
+    return PlannedAttack(attack=attack, strengths=plan.steps(), knowledge=plan.known(),
+                         rows=None if len(met) == len(rows) else frozenset(map(int, met)),
                          surrogate=surrogate_of(plan, inputs),
                          defences=None if plan.defences is None else frozenset(plan.defences))
 
@@ -301,7 +336,7 @@ def surrogate_of(plan: AttackPlan, inputs: AuditInputs) -> Classifier | None:
     if plan.surrogate not in inputs.classifiers:
         raise UnknownNameError(f"surrogate of attack {plan.label!r}", plan.surrogate, inputs.classifiers)
     model = inputs.classifiers[plan.surrogate]
-    check_fits(model, inputs.images.classes)
+    check_fits(model, inputs.images.classes, inputs.images.table.task)
     check_rule(inputs.images.rule, model.card, model=plan.surrogate)
     if model.fingerprint() == inputs.classifiers["victim"].fingerprint():
         raise PlanError(f"the surrogate {plan.surrogate!r} of attack {plan.label!r} is the victim itself; the transfer "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,14 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from radversary.audit.cells import Condition
 from radversary.audit.identity import image_hashes
 from radversary.audit.measure import COSTS
 from radversary.audit.setup import AuditContext
 from radversary.audit.units import CLEAN, WorkUnit
+from radversary.core.types import UNKNOWN
 from radversary.execution.progress import track
 from radversary.storage.results import ResultCache
 from radversary.storage.tables import written_in_parts
@@ -27,6 +29,13 @@ VISIBILITY = ("similarity", "edge_retention")
 """Columns of an attack's visibility, beside those of the detectors."""
 
 
+FINDING: Final = "finding"
+"""Column of the predictions that names a finding, where the task is ``multilabel``."""
+
+STATES: Final = np.array(["absent", "present", "unknown"], dtype=object)
+"""What a finding may be labelled or read as, by its number; the last is :data:`~radversary.core.types.UNKNOWN`."""
+
+
 @dataclass(frozen=True)
 class StoredTable:
     """A table of a run folder, of which a condition is read at a time.
@@ -36,6 +45,12 @@ class StoredTable:
     """
 
     path: Path
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of its columns."""
+        with self.path.open("rb") as file:
+            return tuple(pq.read_schema(file).names)
 
     def at(self, condition: Condition, columns: Sequence[str] | None = None, **where: str) -> pd.DataFrame:
         """Return the rows of one condition, in their order; see :meth:`read`."""
@@ -66,7 +81,7 @@ class AuditTables:
 
     @property
     def predictions(self) -> StoredTable:
-        """One row an image × condition × defence."""
+        """One row an image × condition × defence; where the task is ``multilabel``, × finding."""
         return StoredTable(self.folder / "predictions.parquet")
 
     @property
@@ -187,14 +202,35 @@ def about(context: AuditContext, rows: np.ndarray, condition: Condition) -> dict
 
 def prediction_rows(context: AuditContext, rows: np.ndarray, condition: Condition, defence: str,
                     known: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Return one row an image: image and patient, condition, label and prediction."""
-    classes = context.images.classes
+    """Return one row an image: image and patient, condition, label, prediction and the probability of each class.
+
+    Where the task is ``multilabel``, one row an image × finding, the findings of an image beside each other: label
+    (``present``, ``absent`` or ``unknown``), prediction and ``score``, the probability.
+    """
+    classes, labels = context.images.classes, context.labels[rows].numpy()
+    what = {**about(context, rows, condition), "patient_id": [context.images.patients[row] for row in rows],
+            "defence": defence}
     probabilities = np.stack([known[f"p{index}"] for index in range(len(classes))], axis=1)
-    frame = pd.DataFrame({
-        **about(context, rows, condition), "patient_id": [context.images.patients[row] for row in rows],
-        "defence": defence, "label": [classes[int(label)] for label in context.images.labels[rows]],
-        "predicted": [classes[int(index)] for index in known["decision"]]})
+    if labels.ndim == 2:
+        decisions = np.stack([known[f"d{index}"] for index in range(len(classes))], axis=1)
+        frame = pd.DataFrame(what)
+        return frame.loc[frame.index.repeat(len(classes))].reset_index(drop=True).assign(
+            finding=list(classes) * len(rows), label=STATES[labels.reshape(-1)],
+            predicted=STATES[decisions.reshape(-1)], score=probabilities.reshape(-1))
+    frame = pd.DataFrame({**what, "label": [classes[int(label)] for label in labels],
+                          "predicted": [classes[int(index)] for index in known["decision"]]})
     return frame.assign(**{f"p_{name}": probabilities[:, index] for index, name in enumerate(classes)})
+
+
+def reading_keys(columns: Iterable[str]) -> list[str]:
+    """Return the columns that name a reading: an image; where the task is ``multilabel``, a finding of an image."""
+    return ["image_id", *(["finding"] if FINDING in columns else [])]
+
+
+def judged(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the readings whose label is known, with whether each is ``right``."""
+    known = frame[frame["label"] != STATES[UNKNOWN]] if FINDING in frame else frame
+    return known.assign(right=known["label"] == known["predicted"])
 
 
 def outcome_rows(context: AuditContext, unit: WorkUnit, condition: Condition, defence: str,

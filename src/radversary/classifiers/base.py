@@ -198,16 +198,23 @@ def features_of(classifier: Classifier, images: Images, batch: int = 32) -> Feat
                     embedding=torch.cat([part.embedding for part in parts]))
 
 
-def check_fits(classifier: Classifier, classes: Sequence[str]) -> None:
+def check_fits(classifier: Classifier, classes: Sequence[str], task: Task | None = None) -> None:
     """Check that a model and the data mean the same classes in the same order.
 
     Args:
         classifier: The model.
         classes: Class names of the data, in the order of the labels.
+        task: Of the data: ``multilabel`` where images have findings, else one class an image; None where it is not
+            looked at.
 
     Raises:
-        ModelError: Their number, names or order differ.
+        ModelError: Their number, names or order differ, or the one has several findings an image and the other one
+            class.
     """
+    many = classifier.card.task == Task.MULTILABEL
+    if task is not None and many != (task == Task.MULTILABEL):
+        raise ModelError(f"model {classifier.card.name!r} reads {'several findings' if many else 'one class'} an image, "
+                         f"and the labels name {'one class' if many else 'several findings'} an image")
     own, given = tuple(classifier.card.classes), tuple(classes)
     if own == given:
         return

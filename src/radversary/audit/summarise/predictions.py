@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from radversary.audit.cells import Cell, Condition
 from radversary.audit.setup import AuditContext
-from radversary.audit.tables import StoredTable
+from radversary.audit.tables import StoredTable, judged, reading_keys
 from radversary.execution.progress import track
 from radversary.metrics.classification import performance, proportion
 from radversary.metrics.paired import paired_test
@@ -45,8 +45,7 @@ def summarise_predictions(table: StoredTable, context: AuditContext) -> tuple[Ce
 
 def by_defence(table: StoredTable, condition: Condition) -> dict[str, pd.DataFrame]:
     """Return the predictions under one condition by defence, with whether each is ``right``."""
-    frame = table.at(condition)
-    groups = frame.assign(right=frame["label"] == frame["predicted"]).groupby("defence", sort=False)
+    groups = judged(table.at(condition)).groupby("defence", sort=False)
     return {str(defence): rows for defence, rows in groups}
 
 
@@ -97,6 +96,8 @@ def fresh_cell(rows: pd.DataFrame, alone: pd.DataFrame, clean: pd.DataFrame, con
 
 
 def paired(frame: pd.DataFrame, rows: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return whether the images of ``rows`` are predicted correctly in ``frame``, in the order of ``rows``."""
-    right: NDArray[np.bool_] = frame.set_index("image_id")["right"].loc[rows["image_id"]].to_numpy()
+    """Return whether the readings of ``rows`` are right in ``frame``, in the order of ``rows``."""
+    keys = reading_keys(rows)
+    wanted = pd.MultiIndex.from_frame(rows[keys]) if len(keys) > 1 else rows[keys[0]]
+    right: NDArray[np.bool_] = frame.set_index(keys)["right"].loc[wanted].to_numpy()
     return right

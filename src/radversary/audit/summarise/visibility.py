@@ -6,7 +6,7 @@ import pandas as pd
 
 from radversary.audit.cells import VisibilityCell
 from radversary.audit.setup import AuditContext
-from radversary.audit.tables import VISIBILITY, StoredTable
+from radversary.audit.tables import VISIBILITY, StoredTable, judged, reading_keys
 from radversary.audit.threat_model import SHARED
 from radversary.core.types import AttackerKnowledge
 from radversary.execution.progress import track
@@ -26,12 +26,14 @@ def summarise_visibility(predictions: StoredTable, scores: StoredTable,
     """
     keys = ["image_id", "attack", "strength", "knowledge"]
     wanted = [(label, knowledge) for label in context.attacks for knowledge in context.judged(label)]
+    findings = reading_keys(predictions.columns)[1:]
     entries = list[VisibilityCell]()
     for label, knowledge in track(wanted, "Accuracy by visibility"):
         what = {"attack": label, "knowledge": str(knowledge)}
         shown = scores.read((*keys, *VISIBILITY), **what)
         for defence in context.defences_for(label) if knowledge in SHARED else ("none",):
-            read = predictions.read((*keys, "patient_id", "label", "predicted"), **what, defence=defence)
+            read = judged(predictions.read((*keys, *findings, "patient_id", "label", "predicted"), **what,
+                                           defence=defence))
             entries.append(entry(read.merge(shown, on=keys), label, knowledge, defence, context))
     return tuple(entries)
 
@@ -39,7 +41,7 @@ def summarise_visibility(predictions: StoredTable, scores: StoredTable,
 def entry(rows: pd.DataFrame, label: str, knowledge: AttackerKnowledge, defence: str,
           context: AuditContext) -> VisibilityCell:
     """Return accuracy and edge retention by bin of similarity."""
-    right = (rows["label"] == rows["predicted"]).to_numpy()
+    right = rows["right"].to_numpy()
     found = accuracy_by_visibility(rows["similarity"].to_numpy(), right, rows["patient_id"].tolist(),
                                    draws=context.plan.bootstrap, seed=context.plan.seed)
     edges = rows.groupby(visibility_bin(rows["similarity"].to_numpy()))["edge_retention"].mean()
