@@ -7,6 +7,7 @@ import numpy as np
 from radversary.audit.threat_model import is_random
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.probe import answers_sha256
+from radversary.data.findings import label_cells
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.defended import Defended
 from radversary.storage.checksums import sha256_json
@@ -40,6 +41,6 @@ def classifier_hash(classifier: Classifier) -> str:
 def image_hashes(images: PreparedImages, rows: np.ndarray) -> list[str]:
     """Return a short hash of each image, its label and its depth: the rows that finished work is kept by."""
     frame = images.table.frame.iloc[rows]
-    facts = zip(frame["image_id"].astype(str), frame["label"].astype(str), frame["pixels_sha256"].astype(str),
+    facts = zip(frame["image_id"].astype(str), label_cells(frame), frame["pixels_sha256"].astype(str),
                 images.depths(rows).tolist(), strict=True)
     return [sha256_json(fact)[:24] for fact in facts]

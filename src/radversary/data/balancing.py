@@ -38,7 +38,8 @@ def balance(
 
     Args:
         rows: Row numbers of the training part, int (N,): call it after the split, with no other part's rows.
-        labels: Class index of each of these rows, int (N,).
+        labels: Class index of each of these rows, int (N,); or findings, int (N, K), each combination of which then
+            counts as a class.
         per_class: Images a class; None takes the size of the largest class.
         degrees: Step of the turns.
         seed: Seed of the orders.
@@ -55,6 +56,8 @@ def balance(
         [0.0, 5.0, 0.0, 0.0]
     """
     rows, labels = np.asarray(rows, dtype=np.int64), np.asarray(labels, dtype=np.int64)
+    if labels.ndim == 2:
+        labels = np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
     if not len(rows) or rows.shape != labels.shape:
         raise DataError(f"balancing needs one label a row, got {len(rows)} rows and {len(labels)} labels")
     if (per_class is not None and per_class < 1) or degrees == 0:

@@ -9,18 +9,22 @@ from typing import Final
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from radversary.core.types import Estimate
-from radversary.data.confounds import METADATA, characteristics, floors
+from radversary.core.types import Estimate, Task
+from radversary.data.confounds import METADATA, chance, characteristics, floors
 from radversary.data.doubts import spelling, unsure_patients
 from radversary.data.duplicates import Contradiction, Duplicate, find_contradictions, find_duplicates
 from radversary.data.film_folders import LISTED
+from radversary.data.findings import NO_FINDING, class_counts, membership, task_of
 from radversary.data.patients import doubts_on_patients, mixed_sources
 from radversary.data.prepared import PreparedImages
-from radversary.data.table import PARTS, UNKNOWN_PATIENT
+from radversary.data.table import PARTS, UNKNOWN_PATIENT, ImageTable
 from radversary.storage.documents import read_document
 from radversary.storage.files import write_text
 
 UNSPLIT: Final = "all"
+NOT_KNOWN: Final = "label not known"
+"""Under which images without a label are counted."""
+
 SHOWN: Final = 20
 """Duplicates listed one by one; all of them are counted."""
 
@@ -36,13 +40,14 @@ class DataReport(BaseModel):
 
     Attributes:
         patients: Patients by part.
-        counts: Images by characteristic (``class``, view, sex, age, source, ...), part and value.
+        counts: Images by characteristic (``class``, view, sex, age, source, ...), part and value; an image of several
+            findings counts for each.
         shared_patients: Patients who are in more than one part.
         duplicates: Films in more than one part, the most alike first, at most ``SHOWN``.
         duplicate_pairs: How many such pairs there are in all.
         contradictions: Films that are in two classes at once, at most ``SHOWN``.
         estimates: Balanced accuracy of classifiers that do not see the finding.
-        chance: 1 / K.
+        chance: Balanced accuracy of a guess: 1 / K; 1 / 2 for findings, of which the question is whether any is there.
         errors: One sentence a leak; empty for sound data. Sentences reach reports that are passed on, so neither these
             nor the warnings name a patient, a film or a file: ids of NIH's films begin with the patient's.
         warnings: One sentence on each limitation of the data.
@@ -100,14 +105,14 @@ def check_data(prepared: PreparedImages, *, seed: int = 42) -> DataReport:
     spread = part.groupby(frame["patient_id"]).nunique()
     shared = tuple(sorted(map(str, spread[spread > 1].index)))
     duplicates, contradictions = find_duplicates(prepared), find_contradictions(prepared)
-    estimates, chance = floors(prepared, seed=seed), 1 / len(prepared.classes)
+    estimates, guessed = floors(prepared, seed=seed), chance(prepared.table)
     doubts = dict(_doubts(prepared))
     return DataReport(
         patients={str(name): int(count) for name, count in frame.groupby(part)["patient_id"].nunique().items()},
-        counts=_counts(frame, part), shared_patients=shared, duplicates=duplicates[:SHOWN],
-        duplicate_pairs=len(duplicates), contradictions=contradictions[:SHOWN], estimates=estimates, chance=chance,
-        errors=(*_patient_leaks(shared), *_film_leaks(duplicates), *_in_two_classes(contradictions)),
-        warnings=(*prepared.notes, *_table_warnings(prepared), *_floor_warnings(estimates, chance)),
+        counts=_counts(prepared.table, part), shared_patients=shared, duplicates=duplicates[:SHOWN],
+        duplicate_pairs=len(duplicates), contradictions=contradictions[:SHOWN], estimates=estimates, chance=guessed,
+        errors=(*_patient_leaks(shared), *_film_leaks(duplicates), *_in_two_classes(contradictions, prepared.task)),
+        warnings=(*prepared.notes, *_table_warnings(prepared), *_floor_warnings(estimates, guessed)),
         proved=tuple(f"no {what} is in two parts" for what, found in zip(LOOKED_FOR, (shared, duplicates), strict=True)
                      if not found and what not in doubts),
         unproved=tuple(f"whether a {what} is in two parts: {why}" for what, why in doubts.items()))
@@ -128,10 +133,20 @@ def _doubts(prepared: PreparedImages) -> Iterator[tuple[str, str]]:
         yield "film", why
 
 
-def _counts(frame: pd.DataFrame, part: pd.Series[str]) -> dict[str, dict[str, dict[str, int]]]:
-    columns = characteristics(frame).assign(**{"class": frame["label"]})
-    return {name: {str(group): {str(value): int(count) for value, count in cells.value_counts().sort_index().items()}
-                   for group, cells in columns[name].groupby(part)} for name in ("class", *METADATA)}
+def _counts(table: ImageTable, part: pd.Series[str]) -> dict[str, dict[str, dict[str, int]]]:
+    columns = characteristics(table.frame)
+    return {"class": _classes(table, part),
+            **{name: {str(group): {str(value): int(count) for value, count in cells.value_counts().sort_index().items()}
+                      for group, cells in columns[name].groupby(part)} for name in METADATA}}
+
+
+def _classes(table: ImageTable, part: pd.Series[str]) -> dict[str, dict[str, int]]:
+    """Count the images of each class or finding, of none, and of unknown label, by part."""
+    label = table.frame["label"]
+    found = membership(table.frame, sorted(table.classes)).assign(
+        **{NO_FINDING: label == NO_FINDING, NOT_KNOWN: label == ""})
+    return {str(group): {str(name): int(count) for name, count in rows.sum().items() if count}
+            for group, rows in found.groupby(part)}
 
 
 def _patient_leaks(shared: tuple[str, ...]) -> Iterator[str]:
@@ -146,8 +161,10 @@ def _film_leaks(duplicates: tuple[Duplicate, ...]) -> Iterator[str]:
         yield f"{len(duplicates)} pairs of films in different parts show the same film ({turned} of them turned)"
 
 
-def _in_two_classes(contradictions: tuple[Contradiction, ...]) -> Iterator[str]:
-    if contradictions:
+def _in_two_classes(contradictions: tuple[Contradiction, ...], task: Task) -> Iterator[str]:
+    if contradictions and task == Task.MULTILABEL:
+        yield (f"films of which one row says that a finding is there and another that it is not: {len(contradictions)}")
+    elif contradictions:
         yield f"{len(contradictions)} film{'s are' if len(contradictions) > 1 else ' is'} in two classes at once"
 
 
@@ -179,12 +196,19 @@ def small_classes(frame: pd.DataFrame, classes: Sequence[str]) -> Iterator[str]:
         frame: Rows of a split table, or as many of them as are used.
         classes: Class names.
     """
-    table = pd.crosstab(frame["label"], frame["split"]).reindex(index=list(classes), columns=list(PARTS), fill_value=0)
+    if (frame["label"] == "").all():
+        yield "no image has a label: nothing is said of right or wrong answers, only of answers that change"
+        return
+    what = "with the finding" if task_of(frame) == Task.MULTILABEL else "of class"
+    table = class_counts(frame, classes, PARTS)
     for name, row in table.iterrows():
-        yield from (f"the {part} part holds no image of class {name}" for part in PARTS
+        if not row.any():
+            yield f"there is no image {what} {name}: its figures are missing"
+            continue
+        yield from (f"the {part} part holds no image {what} {name}" for part in PARTS
                     if row[part] == 0 and table[part].any())
         if 0 < row["test"] < FEW:
-            yield (f"the test part holds only {row['test']} images of class {name}: its recall is known to "
+            yield (f"the test part holds only {row['test']} images {what} {name}: its recall is known to "
                    f"±{98 / row['test'] ** 0.5:.0f} points at best")
 
 

@@ -13,9 +13,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from radversary.core.seeds import numpy_generator
-from radversary.core.types import Estimate
+from radversary.core.types import UNKNOWN, Estimate, Task
 from radversary.data.duplicates import thumbnails
+from radversary.data.findings import NO_FINDING
 from radversary.data.prepared import PreparedImages
+from radversary.data.table import ImageTable
 
 METADATA: Final = ("view", "sex", "age", "modality", "source", "image size", "file kind")
 FOLDS: Final = 5
@@ -56,26 +58,52 @@ def characteristics(frame: pd.DataFrame) -> pd.DataFrame:
     return text.where(text.notna() & (text != ""), "unknown").astype(str)
 
 
+def told_apart(table: ImageTable) -> np.ndarray:
+    """Return what classifiers that see no finding are asked to tell apart.
+
+    Args:
+        table: The images.
+
+    Returns:
+        int64 (N,): class indices; of a ``multilabel`` table 1 where any finding is there and 0 where none is, which
+        keeps to one question however many findings there are. UNKNOWN where it is not known.
+    """
+    if table.task == Task.MULTICLASS:
+        return table.labels
+    label = table.frame["label"]
+    return np.select([(label == "").to_numpy(), (label == NO_FINDING).to_numpy()], [UNKNOWN, 0], default=1)
+
+
+def chance(table: ImageTable) -> float:
+    """Return the balanced accuracy of a guess: 1 over the classes that :func:`told_apart` knows, two at least."""
+    asked = told_apart(table)
+    return 1 / max(2, len(np.unique(asked[asked != UNKNOWN])))
+
+
 def floors(prepared: PreparedImages, *, seed: int = 42) -> dict[str, Estimate]:
     """Return the balanced accuracy of classifiers that see no finding.
 
     Each is trained and judged by 5-fold cross-validation over patients: ``metadata`` (all of ``METADATA`` together,
     logistic regression) and each of them alone, ``brightness`` (the mean pixel), ``thumbnail`` (ridge regression on
-    32 × 32 pixels). Classes count equally, so chance is 1 / K.
+    32 × 32 pixels). Classes count equally, so that chance is 1 / K; of a ``multilabel`` table the question is whether
+    any finding is there, and chance is 1 / 2.
 
     Args:
         prepared: The images, all parts together.
         seed: Seed of the folds, of the bootstrap, and of the sample where there are over ``MOST`` images.
 
     Returns:
-        Name to estimate, with 95 % bootstrap intervals over patients; empty where a class has but one patient.
+        Name to estimate, with 95 % bootstrap intervals over patients; empty where a class has but one patient, or
+        labels are of fewer than two classes.
     """
-    rows = np.arange(len(prepared))
+    asked = told_apart(prepared.table)
+    rows = np.flatnonzero(asked != UNKNOWN)
     if len(rows) > MOST:
         rows = np.sort(numpy_generator(seed, "floors").choice(rows, MOST, replace=False))
-    labels, patients = prepared.table.labels[rows], np.array(prepared.patients)[rows]
-    folds = min(FOLDS, *(len(set(patients[labels == label])) for label in np.unique(labels)))
-    if folds < 2:
+    labels, patients = asked[rows], np.array(prepared.patients)[rows]
+    people = [len(set(patients[labels == label])) for label in np.unique(labels)]
+    folds = min(FOLDS, *people, FOLDS)
+    if folds < 2 or len(people) < 2:
         return {}
     split = list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(rows, labels, patients))
     return {name: _judged(model, features, labels, patients, split, seed)

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from scipy.fft import dctn
 from torch.nn import functional as F
 
-from radversary.core.types import Images
+from radversary.core.types import UNKNOWN, Images
+from radversary.data.findings import label_cells
 from radversary.data.prepared import PreparedImages
 from radversary.data.table import PARTS
 from radversary.imaging.intensity import resize, rotate, to_grey
@@ -61,7 +62,7 @@ class Contradiction(BaseModel):
     Attributes:
         first: Image id.
         second: Image id.
-        classes: The two classes.
+        classes: The two labels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,6 +75,9 @@ class Contradiction(BaseModel):
 def find_contradictions(prepared: PreparedImages) -> tuple[Contradiction, ...]:
     """Find films that are in two classes at once, in whatever parts: equal in every pixel.
 
+    In a ``multilabel`` table a film contradicts another where a finding is known to be there in one row and known not
+    to be in the other; a label that is not known contradicts none.
+
     Args:
         prepared: Prepared images.
 
@@ -81,11 +85,21 @@ def find_contradictions(prepared: PreparedImages) -> tuple[Contradiction, ...]:
         One entry a film and further class, each with the first row of it.
     """
     frame = prepared.table.frame
-    several = frame[frame.groupby("pixels_sha256")["label"].transform("nunique") > 1]
-    films = several.drop_duplicates(["pixels_sha256", "label"]).groupby("pixels_sha256", sort=False)
-    return tuple(Contradiction(first=str(ids[0]), second=str(other), classes=(str(labels[0]), str(label)))
-                 for ids, labels in ((rows["image_id"].to_list(), rows["label"].to_list()) for _, rows in films)
-                 for other, label in zip(ids[1:], labels[1:], strict=True))
+    known = frame.assign(known=label_cells(frame), row=np.arange(len(frame)))[frame["label"] != ""]
+    several = known[known.groupby("pixels_sha256")["known"].transform("nunique") > 1]
+    labels = prepared.table.labels
+    found = []
+    for _, films in several.drop_duplicates(["pixels_sha256", "known"]).groupby("pixels_sha256", sort=False):
+        rows = films["row"].tolist()
+        for place, row in enumerate(rows):
+            found += [(one, row) for one in rows[:place] if _contradicts(labels[one], labels[row])][:1]
+    return tuple(Contradiction(first=str(frame["image_id"].iloc[one]), second=str(frame["image_id"].iloc[other]),
+                               classes=(str(frame["label"].iloc[one]), str(frame["label"].iloc[other])))
+                 for one, other in found)
+
+
+def _contradicts(one: np.ndarray, other: np.ndarray) -> bool:
+    return bool(((one != other) & (one != UNKNOWN) & (other != UNKNOWN)).any())
 
 
 def find_duplicates(prepared: PreparedImages) -> tuple[Duplicate, ...]:

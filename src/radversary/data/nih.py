@@ -16,6 +16,7 @@ from radversary.core.text import quoted
 from radversary.data.columns import column, ours
 from radversary.data.csv_files import read_csv
 from radversary.data.files import films_under
+from radversary.data.findings import ABSENT, BETWEEN, FINDING, PRESENT
 from radversary.data.joining import NamedFiles, written_path
 from radversary.data.names import written
 from radversary.data.spelling import bare, tidy
@@ -24,7 +25,7 @@ from radversary.data.table_rows import complete, once_each
 from radversary.storage.checksums import sha256_file
 from radversary.storage.files import is_file
 
-Policy = Literal["exactly-one", "alone", "any"]
+Policy = Literal["exactly-one", "alone", "any", "multilabel"]
 NO_FINDING = "No Finding"
 NORMAL = "Normal"
 FINDINGS: Final = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema", "Fibrosis",
@@ -47,7 +48,8 @@ class NihChestXray14:
         labels: The table; where None, ``Data_Entry_2017*.csv`` or ``labels.csv`` in ``root``.
         policy: Which films count. ``exactly-one``: one of the classes and not two of them, other findings allowed;
             ``alone``: that finding and no other at all; ``any``: all that have one of the classes, and where there are
-            two the first in ``precedence`` is the label.
+            two the first in ``precedence`` is the label; ``multilabel``: all films, each of :data:`FINDINGS` there or
+            not, none there where the table says ``No Finding``.
         precedence: The findings, most important first.
         limit_per_class: Keep at most so many images of each class, drawn by ``seed``; None keeps all.
         seed: Seed of that draw.
@@ -85,17 +87,24 @@ class NihChestXray14:
         for name in ("Image Index", "Finding Labels", "Patient ID"):
             if column(raw, name) is None:
                 raise MissingColumnError(path, name, map(str, raw.columns))
-        findings = raw[str(column(raw, "Finding Labels"))].map(lambda cell: findings_in(cell, self.precedence))
-        labels = findings.map(lambda found: _class_of(found, self.policy, self.precedence))
+        known = raw[str(column(raw, "Finding Labels"))].map(lambda cell: findings_in(cell, self.precedence))
+        labels = known.map(lambda found: _class_of(found, self.policy, self.precedence))
         frame = ours(raw, table=path).drop(columns="path", errors="ignore").assign(label=labels)
+        frame = frame.assign(**self._findings(known))
         frame, unnamed = complete(frame, {"image_id": "film"}, table=path.name)
         chosen = labels[frame.index] != ""
-        without, notes = _without_class(frame[~chosen], findings, path.name)
-        odd = _odd(findings[frame.index[chosen]])
+        without, notes = _without_class(frame[~chosen], known, path.name)
+        odd = _odd(known[frame.index[chosen]])
         frame, missing = _with_files(frame[chosen], root, path.name)
         frame, repeated = once_each(frame)
         return ImageTable(self._limited(frame), left_out=(*unnamed, *without, *missing),
                           notes=(*notes, *odd, *repeated))
+
+    def _findings(self, known: pd.Series[Any]) -> dict[str, pd.Series[str]]:
+        """Return the columns of findings, where the policy makes them."""
+        names = FINDINGS if self.policy == "multilabel" else ()
+        return {f"{FINDING}{name}": known.map(lambda found, name=name: PRESENT if name in found.known else ABSENT)
+                for name in names}
 
     def _limited(self, frame: pd.DataFrame) -> pd.DataFrame:
         if self.limit_per_class is None:
@@ -114,7 +123,7 @@ def class_of(findings: str, policy: Policy, precedence: Sequence[str]) -> str:
         precedence: The findings that are classes, most important first.
 
     Returns:
-        ``Normal``, a finding, or an empty string.
+        ``Normal``, a finding, several (``multilabel``), or an empty string.
 
     Example:
         >>> [class_of("Pneumonia|Effusion", policy, ("Pneumonia",)) for policy in ("exactly-one", "alone", "any")]
@@ -155,6 +164,8 @@ def findings_in(cell: str, precedence: Sequence[str] = ()) -> Found:
 
 
 def _class_of(found: Found, policy: Policy, precedence: Sequence[str]) -> str:
+    if policy == "multilabel":
+        return BETWEEN.join(sorted(found.known))  # of several findings; the table's own label is made of its columns
     named = [name for name in (*precedence, NO_FINDING) if name in found.known]
     count = len(found.known | set(found.others))
     if not named or (policy == "exactly-one" and len(named) > 1) or (policy == "alone" and count > 1):

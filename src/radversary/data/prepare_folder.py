@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from radversary.core.errors import DataError, InputError
+from radversary.core.types import Task
 from radversary.data.attacked import AttackedLists
 from radversary.data.csv_files import write_csv
 from radversary.data.prepared import FILES, FORMAT, IMAGES, RECORD, PreparedImages, PreparedRecord
@@ -79,7 +80,8 @@ def _prepare(table: ImageTable, rule: InputRule, lists: AttackedLists, inputs: s
         hashes = {name: sha256_file(folder / name) for name in FILES}
         write_json(folder / RECORD, {**asdict(rule), "inputs": inputs, "format": FORMAT,
                                      "bits": max(facts["bits"] for facts in kept), "classes": list(table.classes),
-                                     "count": len(kept), "notes": list(table.notes), "sha256": hashes})
+                                     "task": table.task, "count": len(kept), "notes": list(table.notes),
+                                     "sha256": hashes})
     except BaseException:  # a stopped run shall not leave half a set either
         _clear(folder)
         raise
@@ -90,8 +92,7 @@ def _write_tables(table: ImageTable, kept: Sequence[dict[str, Any]], failed: Seq
         raise DataError(f"none of the {len(table)} images can be read; the first: {failed[0].sentence}")
     facts = pd.DataFrame(list(kept)).set_index("row")
     frame = table.frame.drop(columns=facts.columns, errors="ignore").join(facts, how="inner")
-    lost = [name for name in table.classes if name not in set(frame["label"])]
-    if lost:
+    if lost := sorted(set(table.frame["label"]) - set(frame["label"])) if table.task == Task.MULTICLASS else []:
         raise DataError(f"none of the images of class {lost[0]!r} can be read; the first: {failed[0].sentence}")
     ImageTable(frame, table.classes).save(folder / "table.csv")
     left_out = [*table.left_out, *((item.path, item.sentence) for item in failed)]

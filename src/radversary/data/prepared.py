@@ -14,8 +14,9 @@ import torch
 from pydantic import Field, field_validator
 
 from radversary.core.errors import DataError, MissingColumnError
-from radversary.core.types import Images, Labels
+from radversary.core.types import Images, Labels, Task
 from radversary.data.csv_files import read_csv
+from radversary.data.findings import label_cells
 from radversary.data.table import PARTS, ImageTable
 from radversary.imaging.image import InputRule, Resize, Size, sides_of
 from radversary.imaging.intensity import Interpolation, levels
@@ -43,7 +44,8 @@ class PreparedRecord(Document):
         resize: How a film that is not square became one.
         interpolation: How pixels between pixels were found.
         bits: Bits a sample of the deepest image, 8 to 16.
-        classes: Class names in the order of the logits.
+        classes: Class names in the order of the logits; none where the images have no labels and no model is named.
+        task: ``multilabel`` where the table has finding columns, else ``multiclass``.
         count: Images.
         sha256: Hash of each of :data:`FILES`.
         notes: What the table's source says of the whole, one sentence each.
@@ -56,7 +58,8 @@ class PreparedRecord(Document):
     resize: Resize
     interpolation: Interpolation
     bits: int = Field(ge=8, le=16)
-    classes: tuple[str, ...] = Field(min_length=2)
+    classes: tuple[str, ...]
+    task: Task = Task.MULTICLASS
     count: int = Field(ge=1)
     sha256: dict[str, Sha256]
     notes: tuple[str, ...] = ()
@@ -120,6 +123,9 @@ class PreparedImages:
             _with_columns(table.frame, FACTS, folder / "table.csv")
         except DataError as error:
             raise DataError(f"{folder} holds no whole set of prepared images ({error}); prepare them again") from error
+        if table.task != record.task:
+            raise DataError(f"{folder} holds a {table.task} table, but its record says {record.task}; prepare the "
+                            "images again")
         if len(images) != len(table):
             raise DataError(f"{folder} holds {len(images)} images but {len(table)} rows; prepare them again")
         if not set(table.frame["bits"].astype(str)) <= {str(bits) for bits in range(8, record.bits + 1)}:
@@ -139,9 +145,14 @@ class PreparedImages:
         """Class names in the order of the logits."""
         return self.table.classes
 
+    @property
+    def task(self) -> Task:
+        """``multilabel`` where the labels are findings, else ``multiclass``."""
+        return self.table.task
+
     @cached_property
     def labels(self) -> Labels:
-        """Class indices, int64 (N,)."""
+        """Class indices, int64 (N,), or 1, 0 and UNKNOWN a finding, int64 (N, K); see :attr:`ImageTable.labels`."""
         return torch.from_numpy(self.table.labels)
 
     @cached_property
@@ -204,7 +215,8 @@ class PreparedImages:
     def rows_hash(self, rows: np.ndarray) -> str:
         """Return the hash of some rows' ids, labels and pixels, in whatever order they lie; see :meth:`part_hash`."""
         frame = self.table.frame.iloc[rows]
-        return sha256_json(sorted(frame[["image_id", "label", "pixels_sha256"]].astype(str).values.tolist()))
+        facts = frame[["image_id", "pixels_sha256"]].astype(str).assign(label=label_cells(frame))
+        return sha256_json(sorted(facts[["image_id", "label", "pixels_sha256"]].values.tolist()))
 
 
 def _refuse_changed(folder: Path, record: PreparedRecord) -> None:

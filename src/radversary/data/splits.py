@@ -10,6 +10,8 @@ from sklearn.model_selection import train_test_split
 
 from radversary.core.errors import DataError, PlanError
 from radversary.core.seeds import derive_seed, numpy_generator
+from radversary.core.types import Task
+from radversary.data.findings import class_counts, strata
 from radversary.data.prepared import PreparedImages
 from radversary.data.table import PARTS, ImageTable
 
@@ -18,6 +20,9 @@ def split_by_patient(
     table: ImageTable, *, fractions: Sequence[float] = (0.6, 0.2, 0.2), seed: int = 42
 ) -> ImageTable:
     """Give each patient, with all their images, to one part, so that every class has its share in every part.
+
+    The strata of a ``multilabel`` table are its findings, and images without any; a finding that too few patients have
+    may be absent from a part. An unlabelled table is divided by patient alone.
 
     Iterative stratification (Sechidis, Tsoumakas and Vlahavas, ECML PKDD 2011) over patients: the rarest class first,
     its patients with most images first, each to the part that lacks the largest share of its images of that class (the
@@ -34,17 +39,25 @@ def split_by_patient(
 
     Raises:
         PlanError: Fractions that are not such numbers.
-        DataError: A class has too few patients for one in each part.
+        DataError: A class has too few patients for one in each part, or all images have one patient.
     """
     shares = _checked(fractions)
     parts = [part for part, share in zip(PARTS, shares, strict=True) if share]
     frame = table.frame
-    counts = pd.crosstab(frame["patient_id"], frame["label"])[list(table.classes)]
-    _check_patients(counts, parts)
+    counts = strata(frame, table.classes).groupby(frame["patient_id"]).sum()
+    _refuse_one_patient(counts)
+    if table.task == Task.MULTICLASS and table.labelled:
+        _check_patients(counts, parts)
     order = counts.index.to_series().map(lambda patient: derive_seed(seed, "split", patient)).sort_values().index
     places = _distributed(counts.loc[order].to_numpy(), shares[shares > 0])
     split = table.with_split(frame["patient_id"].map(dict(zip(order, np.array(parts)[places], strict=True))))
     return _with_all_classes(split, parts, "give other fractions or another seed")
+
+
+def _refuse_one_patient(counts: pd.DataFrame) -> None:
+    if len(counts) == 1 and (images := int(counts.to_numpy().sum())) > 1:
+        raise DataError(f"all {images} images have one and the same patient id, as a placeholder is; where it is one, "
+                        "leave it empty")
 
 
 def split_by_image(table: ImageTable, *, seed: int = 42) -> ImageTable:
@@ -82,9 +95,6 @@ def _checked(fractions: Sequence[float]) -> np.ndarray:
 
 
 def _check_patients(counts: pd.DataFrame, parts: Sequence[str]) -> None:
-    if len(counts) == 1 and int(counts.to_numpy().sum()) > 1:
-        raise DataError(f"all {int(counts.to_numpy().sum())} images have one and the same patient id, as a placeholder "
-                        "is; where it is one, leave it empty")
     for name in counts:
         patients = int((counts[name] > 0).sum())
         if patients < len(parts):
@@ -122,9 +132,10 @@ def _neediest(lacking: np.ndarray, column: int, without: np.ndarray, patients_le
 
 
 def _with_all_classes(table: ImageTable, parts: Sequence[str], remedy: str) -> ImageTable:
-    counts = pd.crosstab(table.frame["label"], table.frame["split"]).reindex(
-        index=list(table.classes), columns=list(parts), fill_value=0)
-    for name, row in counts.iterrows():
+    counts = class_counts(table.frame, table.classes, parts)
+    if table.task == Task.MULTILABEL:
+        return table
+    for name, row in counts[counts.any(axis=1)].iterrows():
         for part, images in row.items():
             if images == 0:
                 raise DataError(f"the {part} part holds no image of class {name!r} "

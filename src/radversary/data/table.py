@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from radversary.core.errors import DataError, MissingColumnError, UnknownNameError
+from radversary.core.types import UNKNOWN, Task
 from radversary.data.csv_files import ESCAPED, numbers, read_csv, write_csv
+from radversary.data.findings import FINDING, check_findings, findings_of, label_numbers, task_of, with_findings
 
 TEXT_COLUMNS: Final = ("image_id", "path", "label", "patient_id", "view", "sex", "split", "source")
 COLUMNS: Final = ("image_id", "path", "label", "patient_id", "view", "sex", "age", "split", "source", "rotation")
@@ -34,21 +36,30 @@ class ImageTable:
     ``rotation`` (degrees by which the file is turned when it is read; 0 but for the leaky protocol). Optional columns
     that are absent are filled in; further columns are kept. An image without a patient becomes its own patient.
 
+    Columns ``finding:<name>`` with the cells ``1``, ``0`` or nothing (not known) make the table ``multilabel``: its
+    classes are the findings, and ``label`` is made of them (:func:`radversary.data.findings.with_findings`). A table
+    in which no row has a label is unlabelled: its classes are those of the model that reads it.
+
     Args:
         frame: The rows; copied.
-        classes: Class names in the order of the logits; sorted labels where empty.
+        classes: Class names in the order of the logits; sorted labels, or the findings in their order, where empty.
         left_out: Files that are no row though a folder or a table names them, each with the reason.
         notes: One sentence on each remarkable fact about the whole; it names no person and no file.
 
     Raises:
         MissingColumnError: No ``image_id``, ``path`` or ``label``.
-        DataError: No row, an id twice, a row without id or label, a rotation beyond a full turn, or one class only.
+        DataError: No row, an id twice, a row without id, a row without label beside others with one, a rotation beyond
+            a full turn, one class only, or a cell of a finding that is neither 1, 0 nor empty.
 
     Example:
         >>> rows = {"image_id": ["a", "b"], "path": ["a.png", "b.png"], "label": ["Normal", "Pneumonia"]}
         >>> table = ImageTable(pd.DataFrame(rows))
         >>> len(table), table.classes, table.patients_known
         (2, ('Normal', 'Pneumonia'), False)
+        >>> rows = {"image_id": ["a"], "path": ["a.png"], "finding:Edema": ["1"], "finding:Mass": [""]}
+        >>> table = ImageTable(pd.DataFrame(rows))
+        >>> table.task.value, table.classes, table.labels.tolist(), table.frame["label"].item()
+        ('multilabel', ('Edema', 'Mass'), [[1, -1]], 'Edema')
     """
 
     frame: pd.DataFrame
@@ -57,9 +68,11 @@ class ImageTable:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        frame = _completed(self.frame)
+        findings = findings_of(self.frame)
+        classes = tuple(self.classes) or findings
+        frame = _completed(self.frame, classes if findings else ())
         _check_rows(frame)
-        classes = tuple(self.classes) or tuple(sorted(set(frame["label"])))
+        classes = classes or tuple(sorted(set(frame["label"]) - {""}))
         _check_classes(frame, classes)
         object.__setattr__(self, "frame", frame)
         object.__setattr__(self, "classes", classes)
@@ -73,10 +86,19 @@ class ImageTable:
         return not bool(self.frame["patient_id"].str.startswith(UNKNOWN_PATIENT).any())
 
     @property
+    def task(self) -> Task:
+        """``multilabel`` where the table has finding columns, else ``multiclass``."""
+        return task_of(self.frame)
+
+    @property
     def labels(self) -> np.ndarray:
-        """Class indices, int64 (N,)."""
-        order = {name: index for index, name in enumerate(self.classes)}
-        return np.array([order[label] for label in self.frame["label"]], dtype=np.int64)
+        """Class indices, int64 (N,); or 1, 0 and UNKNOWN a finding, int64 (N, K). All UNKNOWN without labels."""
+        return label_numbers(self.frame, self.classes)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether anything is known of what is on any image."""
+        return bool((self.labels != UNKNOWN).any())
 
     def rows(self, part: str) -> np.ndarray:
         """Return the row numbers of one part of the split.
@@ -169,11 +191,14 @@ def unknown_patients(image_ids: Sequence[str] | pd.Series[str]) -> list[str]:
     return [f"{UNKNOWN_PATIENT}{image_id}" for image_id in image_ids]
 
 
-def _completed(frame: pd.DataFrame) -> pd.DataFrame:
+def _completed(frame: pd.DataFrame, findings: Sequence[str]) -> pd.DataFrame:
     for column in REQUIRED:
-        if column not in frame:
+        if column not in frame and not (findings and column == "label"):
             raise MissingColumnError("the table of images", column, map(str, frame.columns))
     frame = frame.reset_index(drop=True).copy()
+    if findings:
+        check_findings(findings_of(frame), findings)
+        frame = with_findings(frame, findings)
     for column in TEXT_COLUMNS:
         present = frame[column] if column in frame else pd.Series("", index=frame.index)
         texts = [str(cell) for cell in present.astype(object).where(present.notna(), "")]
@@ -182,7 +207,8 @@ def _completed(frame: pd.DataFrame) -> pd.DataFrame:
     frame["patient_id"] = frame["patient_id"].where(frame["patient_id"] != "", unknown_patients(frame["image_id"]))
     for column, absent in _number_defaults().items():
         frame[column] = numbers(frame[column], column).fillna(absent) if column in frame else absent
-    return frame[[*COLUMNS, *(str(column) for column in frame if column not in COLUMNS)]]
+    first = [*COLUMNS, *(f"{FINDING}{name}" for name in findings)]
+    return frame[[*first, *(str(column) for column in frame if column not in first)]]
 
 
 def _number_defaults() -> Mapping[str, float]:
@@ -192,8 +218,9 @@ def _number_defaults() -> Mapping[str, float]:
 def _check_rows(frame: pd.DataFrame) -> None:
     if frame.empty:
         raise DataError("the table of images has no row")
+    unlabelled = findings_of(frame) or (frame["label"] == "").all()
     for column in REQUIRED:
-        if (frame[column] == "").any():
+        if (frame[column] == "").any() and not (unlabelled and column == "label"):
             raise DataError(f"row {int(np.flatnonzero(frame[column] == '')[0])} of the table of images "
                             f"has no {column}")
     twice = frame["image_id"][frame["image_id"].duplicated()]
@@ -209,7 +236,9 @@ def _check_rows(frame: pd.DataFrame) -> None:
 
 
 def _check_classes(frame: pd.DataFrame, classes: Sequence[str]) -> None:
-    if len(classes) < 2:
+    if task_of(frame) == Task.MULTILABEL:
+        return
+    if len(classes) == 1:
         raise DataError(f"a classifier needs at least two classes, all {len(frame)} images are {classes[0]!r}")
-    for label in sorted(set(frame["label"]) - set(classes)):
+    for label in sorted(set(frame["label"]) - {*classes, ""}):
         raise UnknownNameError("class", label, classes)

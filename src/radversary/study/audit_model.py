@@ -79,7 +79,8 @@ def audit_model(plan: AuditPlan, model: str | Path, source: Mapping[str, Any], o
     card, fingerprint = classifiers["victim"].card, weights_hash(classifiers["victim"])
     data = parse_plan(DataPlan, {"source": dict(source), "size": card.size, "channels": card.channels,
                                  "resize": card.resize, "interpolation": card.interpolation,
-                                 "classes": card.classes, "fractions": FRACTIONS}, source="the data source")
+                                 "classes": card.classes, "task": card.task, "fractions": FRACTIONS},
+                      source="the data source")
     document = plan_text(plan) + plan_text(data) + f"model_sha256: {fingerprint}\n"
     with locked(out), reporting(progress):
         clock = Clock(out, sha256_json(document))

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from radversary.audit.plan import AuditPlan
 from radversary.classifiers.card_files import LARGEST
+from radversary.core.types import Task
 from radversary.defenses.registry import TRANSFORMS
 from radversary.imaging.image import Resize
 from radversary.imaging.intensity import Interpolation
@@ -30,6 +31,7 @@ class DataPlan(Plan):
         resize: How a film of another shape becomes one of this: ``stretch``, ``pad`` or ``centre-crop``.
         interpolation: ``bilinear``, ``bicubic``, ``nearest`` or ``area``.
         classes: Class names in the order of the logits; None takes those of the data, sorted.
+        task: What the model decides; None takes what the table says: findings, or one class an image.
         split: ``patient`` divides patients; ``leaky`` is the thesis' protocol (rotated copies first, then images at
             random), for measuring the effect of the leak.
         fractions: Train, validation, test.
@@ -43,7 +45,8 @@ class DataPlan(Plan):
     channels: Literal[1, 3] = 1
     resize: Resize = "stretch"
     interpolation: Interpolation = "bilinear"
-    classes: tuple[str, ...] | None = Field(default=None, min_length=2)
+    classes: tuple[str, ...] | None = Field(default=None, min_length=1)
+    task: Task | None = None
     split: Literal["patient", "leaky"] = "patient"
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
     balance: bool = True

@@ -6,17 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from radversary.core.errors import DataError, ModelError, PlanError
+from radversary.core.errors import DataError, PlanError
 from radversary.data.balancing import rotate_before_split
 from radversary.data.checks import DataReport, check_data
 from radversary.data.prepare_folder import prepare_images
 from radversary.data.prepared import PreparedImages
 from radversary.data.registry import DATASETS
-from radversary.data.spelling import identity
 from radversary.data.splits import split_by_image, split_by_patient
 from radversary.data.table import ImageTable
 from radversary.imaging.image import sides_of
 from radversary.storage.locks import locked
+from radversary.study.class_order import in_order
 from radversary.study.plan import DataPlan
 
 DIVIDED: Final = "divided_by"
@@ -36,32 +36,16 @@ def prepare(plan: DataPlan, folder: Path, *, seed: int) -> tuple[PreparedImages,
 
     Raises:
         DataError: The images cannot be used, or only some of them have a part.
-        ModelError: The data has other classes than the plan.
+        ModelError: The data has a class that the plan does not know.
         PlanError: The plan wants a leaky split of a table that comes divided.
         BusyError: Another process prepares images in the folder.
     """
     with locked(folder):
         table = DATASETS.create(plan.source.name, **plan.source.options).table(folder / "source")
-        table = in_order(table, plan.classes)
+        table = in_order(table, plan.classes, plan.task)
         images = prepare_images(divide(table, plan, seed=seed), size=plan.size, channels=plan.channels,
                                 resize=plan.resize, interpolation=plan.interpolation, folder=folder / "prepared")
         return images, _checked(images, folder / f"check-{images.sha256[:16]}-{seed}.json", seed=seed)
-
-
-def in_order(table: ImageTable, classes: tuple[str, ...] | None) -> ImageTable:
-    """Put a table's classes into the order that a model has them in.
-
-    Raises:
-        ModelError: The data has other classes than the model.
-    """
-    if classes is None:
-        return table
-    spelt = {identity(name): name for name in classes}  # a model may write them in another form of Unicode
-    if len(spelt) == len(classes) and sorted(spelt) == sorted(map(identity, table.classes)):
-        labels = table.frame["label"].map({name: spelt[identity(name)] for name in table.classes})
-        return replace(table, frame=table.frame.assign(label=labels), classes=classes)
-    raise ModelError(f"the model knows {len(classes)} classes ({', '.join(classes)}), the data has "
-                     f"{len(table.classes)} ({', '.join(table.classes)})")
 
 
 def divide(table: ImageTable, plan: DataPlan, *, seed: int) -> ImageTable:

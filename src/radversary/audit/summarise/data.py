@@ -13,6 +13,7 @@ from radversary.audit.summarise.detection import Thresholds
 from radversary.data.checks import DataReport, small_classes
 from radversary.data.confounds import METADATA, characteristics
 from radversary.data.csv_files import read_csv
+from radversary.data.findings import class_counts
 from radversary.data.prepared import PreparedImages
 
 FEW = 200
@@ -35,8 +36,8 @@ def summarise_data(images: PreparedImages, report: DataReport, source: str, rows
     """
     everything, used = images.table.frame, rows_used(images, rows)
     frame = everything.iloc[used]
-    counts = {part: {name: int(((frame["split"] == part) & (frame["label"] == name)).sum()) for name in images.classes}
-              for part in images.parts}
+    by_class = class_counts(frame, images.classes, images.parts)
+    counts = {part: {str(name): int(count) for name, count in by_class[part].items()} for part in images.parts}
     patients = frame.groupby("split")["patient_id"].nunique()
     described = characteristics(everything.iloc[rows])
     return DataSummary(
