@@ -5,6 +5,7 @@ from __future__ import annotations
 from radversary.audit.schema import Record
 from radversary.audit.wording import level, measure_name
 from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Colour, Estimate, Norm
+from radversary.metrics.finding_records import FindingsPerformance, Flips
 from radversary.metrics.performance import PairedTest, Performance
 
 
@@ -68,6 +69,9 @@ class Cell(Record):
         condition: What was done to the images.
         defence: The defence's label; ``none`` for the undefended classifier.
         performance: Figures with intervals.
+        findings: Figures by finding, each against the rest: all classes, the second where the task is ``binary``.
+        flips: What the attack turned of the readings that were right when clean, in both directions; None for clean
+            images.
         success: Share of images the same defence read correctly when clean and incorrectly now; None for clean images.
         against_clean: The same defence on clean images, then here (paired); None for clean images.
         against_none: No defence here, then this defence (paired); None where the defence is ``none``.
@@ -76,6 +80,8 @@ class Cell(Record):
     condition: Condition
     defence: str
     performance: Performance
+    findings: FindingsPerformance | None = None
+    flips: Flips | None = None
     success: Estimate | None = None
     against_clean: PairedTest | None = None
     against_none: PairedTest | None = None

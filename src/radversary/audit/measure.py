@@ -130,8 +130,8 @@ def measure_unit(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
 def read(classifier: Classifier, images: Images) -> dict[str, NDArray[Any]]:
     """Return a classifier's decision and the probability of each class, by column.
 
-    ``decision`` is a class index; where the task is ``multilabel``, ``d0`` and on are 1 for each finding that is read as
-    there. Probabilities, ``p0`` and on, are not-a-number where it answers with labels alone.
+    ``decision`` is a class index; where the task is ``multilabel``, ``d0`` and on are 1 for each finding that is read
+    as there. Probabilities, ``p0`` and on, are not-a-number where it answers with labels alone.
     """
     answers = classifier.answers(images)
     probabilities, decisions = answers.probabilities.float().cpu().numpy(), answers.decisions.cpu().numpy()

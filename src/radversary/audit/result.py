@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -15,7 +15,7 @@ from radversary.audit.cells import Cell, Condition, OutcomeSummary, VisibilityCe
 from radversary.audit.detection import Detection
 from radversary.audit.schema import Record, ResultDocument
 from radversary.audit.standing import Standing, standing_of
-from radversary.core.types import AttackerKnowledge
+from radversary.core.types import AttackerKnowledge, Task
 
 
 class GalleryImage(Record):
@@ -143,6 +143,10 @@ class AuditResult(ResultDocument):
     Attributes:
         name: The run's name.
         classes: Class names in the order of the logits.
+        task: What the model decides of an image. Where it is ``multilabel``, figures count readings, a finding of an
+            image each, and confusion is that of all together, rows absent and present.
+        labels: ``given``, or ``own readings`` where no image has a label: then what the model reads of the clean images
+            stands for the labels, and figures say how stable its readings are, not how right.
         model: The classifier's card as a plain mapping.
         cells: Figures, attack by defence; clean images first.
         detections: Detector by attack.
@@ -169,6 +173,8 @@ class AuditResult(ResultDocument):
     remedy: ClassVar[str] = "run the audit again"
     name: str
     classes: tuple[str, ...]
+    task: Task = Task.MULTICLASS
+    labels: Literal["given", "own readings"] = "given"
     model: dict[str, str]
     cells: tuple[Cell, ...]
     detections: tuple[Detection, ...]
@@ -190,7 +196,8 @@ class AuditResult(ResultDocument):
 
     @model_validator(mode="after")
     def _of_its_classes(self) -> Self:
-        sides = [len(self.classes)] * len(self.classes)
+        readings = 2 if self.task == Task.MULTILABEL else len(self.classes)
+        sides = [readings] * readings
         for cell in self.cells:
             found = cell.performance
             if [part.name for part in found.classes] != list(self.classes) or [*map(len, found.confusion)] != sides:

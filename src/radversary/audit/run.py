@@ -105,7 +105,9 @@ def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tab
     outcomes = tuple(chain.from_iterable(summarise_outcomes(tables.outcomes.at(condition), context)
                                          for condition in context.conditions))
     result = AuditResult(
-        name=plan.name, classes=inputs.images.classes, model=inputs.classifiers["victim"].card.as_text(),
+        name=plan.name, classes=inputs.images.classes, task=inputs.classifiers["victim"].card.task,
+        labels="given" if inputs.images.table.labelled else "own readings",
+        model=inputs.classifiers["victim"].card.as_text(),
         cells=cells, outcomes=outcomes, worst_cases=worst_cases(tables.predictions, cells, context),
         findings=findings_of(cells, outcomes, context.suspicions),
         detections=summarise_detections(tables.detections, context, thresholds),

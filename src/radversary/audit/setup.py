@@ -28,7 +28,6 @@ from radversary.defenses.defended import Defended
 from radversary.detectors.base import Detector
 from radversary.imaging.image import check_rule
 
-
 READ = 32
 """Images that are read at once for their labels."""
 

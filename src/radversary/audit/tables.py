@@ -35,6 +35,9 @@ FINDING: Final = "finding"
 STATES: Final = np.array(["absent", "present", "unknown"], dtype=object)
 """What a finding may be labelled or read as, by its number; the last is :data:`~radversary.core.types.UNKNOWN`."""
 
+STATE_NUMBERS: Final = {"absent": 0, "present": 1, "unknown": UNKNOWN}
+"""The same by name."""
+
 
 @dataclass(frozen=True)
 class StoredTable:
@@ -224,7 +227,7 @@ def prediction_rows(context: AuditContext, rows: np.ndarray, condition: Conditio
 
 def reading_keys(columns: Iterable[str]) -> list[str]:
     """Return the columns that name a reading: an image; where the task is ``multilabel``, a finding of an image."""
-    return ["image_id", *(["finding"] if FINDING in columns else [])]
+    return ["image_id", *([FINDING] if FINDING in set(columns) else [])]
 
 
 def judged(frame: pd.DataFrame) -> pd.DataFrame:

@@ -213,8 +213,8 @@ def check_fits(classifier: Classifier, classes: Sequence[str], task: Task | None
     """
     many = classifier.card.task == Task.MULTILABEL
     if task is not None and many != (task == Task.MULTILABEL):
-        raise ModelError(f"model {classifier.card.name!r} reads {'several findings' if many else 'one class'} an image, "
-                         f"and the labels name {'one class' if many else 'several findings'} an image")
+        reads, named = ("several findings", "one class") if many else ("one class", "several findings")
+        raise ModelError(f"model {classifier.card.name!r} reads {reads} an image, and the labels name {named} an image")
     own, given = tuple(classifier.card.classes), tuple(classes)
     if own == given:
         return

@@ -43,7 +43,7 @@ def summarise_data(images: PreparedImages, report: DataReport, source: str, rows
     return DataSummary(
         source=source, counts=counts, patients={part: int(patients[part]) for part in images.parts},
         left_out=_left_out(images), floors=report.floors,
-        characteristics={"class": _counted(everything.iloc[rows]["label"]),
+        characteristics={"class": {name: count for name, count in counts["test"].items() if count},
                          **{kind: _counted(described[kind]) for kind in METADATA}},
         warnings=(*_of_these_rows(report, everything, frame, images.classes),
                   *_further_warnings(images, rows, counts["test"], thresholds)), sha256=images.rows_hash(rows))

@@ -12,10 +12,11 @@ from radversary.audit.measure import attacked_batches
 from radversary.audit.result import GalleryImage
 from radversary.audit.setup import AuditContext
 from radversary.audit.summarise.predictions import at
-from radversary.audit.tables import StoredTable, unit_for
+from radversary.audit.tables import FINDING, STATES, StoredTable, judged, unit_for
 from radversary.audit.units import work_units
 from radversary.core.text import marked_file_name
 from radversary.core.types import Images
+from radversary.data.findings import NO_FINDING
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.defended import Defended
 from radversary.detectors.evidence import draw_evidence
@@ -58,13 +59,20 @@ def render_gallery(context: AuditContext, rows: np.ndarray, table: StoredTable,
 def pick(images: PreparedImages, predictions: pd.DataFrame, condition: Condition, rank: int) -> int:
     """Return the row of the ``rank``-th gallery image: classes in turn; right when clean, most surely wrong now."""
     name = images.classes[rank % len(images.classes)]
-    alone = predictions[(predictions["defence"] == "none") & (predictions["label"] == name)]
-    clean = at(alone, Condition(attack="clean", strength=0.0))
-    right = set(clean.loc[clean["predicted"] == name, "image_id"])
+    alone, score = readings_of_class(predictions[predictions["defence"] == "none"], name)
+    clean = judged(at(alone, Condition(attack="clean", strength=0.0)))
+    right = set(clean.loc[clean["right"], "image_id"])
     attacked = at(alone, condition).assign(missed_before=lambda frame: ~frame["image_id"].isin(right))
-    order = attacked.sort_values(["missed_before", f"p_{name}", "image_id"])["image_id"].tolist()
+    order = attacked.sort_values(["missed_before", score, "image_id"])["image_id"].tolist()
     order = order or at(predictions, condition)["image_id"].tolist()
     return images.image_ids.index(order[rank // len(images.classes) % len(order)])
+
+
+def readings_of_class(predictions: pd.DataFrame, name: str) -> tuple[pd.DataFrame, str]:
+    """Return the predictions of images of a class, or with a finding, and the column of its probability."""
+    if FINDING not in predictions:
+        return predictions[predictions["label"] == name], f"p_{name}"
+    return predictions[(predictions[FINDING] == name) & (predictions["label"] == STATES[1])], "score"
 
 
 def render_image(context: AuditContext, row: int, condition: Condition, attacked: Images, predictions: pd.DataFrame,
@@ -79,7 +87,7 @@ def render_image(context: AuditContext, row: int, condition: Condition, attacked
     evidence = FOLDER / f"{stem}-evidence.png"
     draw_evidence(original[0], attacked[0], out / evidence)
     return GalleryImage(
-        image_id=name, label=context.images.classes[int(context.images.labels[row])], condition=condition,
+        image_id=name, label=str(context.images.table.frame["label"].iloc[row]), condition=condition,
         original=save(original, out, f"{stem}-original"), attacked=save(attacked, out, f"{stem}-attacked"),
         difference=save(difference, out, f"{stem}-difference"), evidence=str(evidence),
         defended=next(iter(restored.values()), None), restored=restored,
@@ -95,7 +103,14 @@ def save(images: Images, out: Path, stem: str) -> str:
 
 def readings(frame: pd.DataFrame, condition: Condition) -> dict[str, str]:
     """Return the predicted classes of one image: clean, attacked, and with each defence."""
-    attacked = at(frame, condition).set_index("defence")["predicted"]
-    clean = at(frame, Condition(attack="clean", strength=0.0)).set_index("defence")["predicted"]
+    attacked, clean = (said(at(frame, what)) for what in (condition, Condition(attack="clean", strength=0.0)))
     return {"clean": str(clean["none"]), "attacked": str(attacked["none"]),
             **{str(label): str(value) for label, value in attacked.items() if label != "none"}}
+
+
+def said(frame: pd.DataFrame) -> pd.Series[str]:
+    """Return what each defence reads of one image: a class, or the findings that are there."""
+    if FINDING not in frame:
+        return frame.set_index("defence")["predicted"]
+    there = frame[frame["predicted"] == STATES[1]].groupby("defence")[FINDING].agg(", ".join)
+    return there.reindex(frame["defence"].unique(), fill_value=NO_FINDING)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +13,17 @@ from numpy.typing import NDArray
 
 from radversary.audit.cells import Cell, Condition
 from radversary.audit.setup import AuditContext
-from radversary.audit.tables import StoredTable, judged, reading_keys
+from radversary.audit.tables import FINDING, STATE_NUMBERS, STATES, StoredTable, judged, reading_keys
+from radversary.core.types import UNKNOWN, Task
 from radversary.execution.progress import track
 from radversary.metrics.classification import performance, proportion
+from radversary.metrics.columns import Columns, one_vs_rest
+from radversary.metrics.finding_records import FindingsPerformance, Flips
+from radversary.metrics.findings import finding_figures
+from radversary.metrics.flips import flip_figures
+from radversary.metrics.multilabel import multilabel_performance
 from radversary.metrics.paired import paired_test
+from radversary.metrics.performance import Performance
 
 
 def at(frame: pd.DataFrame, condition: Condition) -> pd.DataFrame:
@@ -77,17 +86,13 @@ def hash_rows(rows: pd.DataFrame) -> str:
 def fresh_cell(rows: pd.DataFrame, alone: pd.DataFrame, clean: pd.DataFrame, condition: Condition, defence: str,
                context: AuditContext) -> Cell:
     """Compute the figures of one condition × defence; all are paired on the images that the attack was run on."""
-    classes, people = context.images.classes, rows["patient_id"].tolist()
-    draws, seed = context.plan.bootstrap, context.plan.seed
-    order = {name: index for index, name in enumerate(classes)}
-    scores = rows[[f"p_{name}" for name in classes]].to_numpy()
-    figures = performance(rows["label"].map(order), None if np.isnan(scores).any() else scores, classes=classes,
-                          patients=people, decisions=rows["predicted"].map(order), draws=draws, seed=seed)
+    people, draws, seed = rows["patient_id"].tolist(), context.plan.bootstrap, context.plan.seed
+    figures, findings, flips = readings_of(rows, clean, condition, context)
     now, before = rows["right"].to_numpy(), paired(clean, rows)
     is_clean = condition.attack == "clean"
     kept = [name for name, good in zip(people, before, strict=True) if good]
     return Cell(
-        condition=condition, defence=defence, performance=figures,
+        condition=condition, defence=defence, performance=figures, findings=findings, flips=flips,
         success=None if is_clean or not before.any() else proportion(~now[before], patients=kept, draws=draws,
                                                                      seed=seed),
         against_clean=None if is_clean else paired_test(before, now, patients=people, draws=draws, seed=seed),
@@ -95,9 +100,81 @@ def fresh_cell(rows: pd.DataFrame, alone: pd.DataFrame, clean: pd.DataFrame, con
                                                                 seed=seed))
 
 
+def readings_of(rows: pd.DataFrame, clean: pd.DataFrame, condition: Condition,
+                context: AuditContext) -> tuple[Performance, FindingsPerformance, Flips | None]:
+    """Return figures of the readings of some images: together, by finding, and what the attack turned of each.
+
+    Args:
+        rows: Predictions of the images with known labels.
+        clean: The same defence's predictions of clean images.
+        condition: What was done.
+        context: What was run.
+    """
+    shared: dict[str, Any] = {"draws": context.plan.bootstrap, "seed": context.plan.seed}
+    found = columns_of_task(rows, context)
+    people, names = found.patients, found.names
+    before = columns_of_task(same_readings(clean, rows), context).readings.decisions
+    flips = None if condition.attack == "clean" else flip_figures(
+        found.readings.truth, before, found.readings.decisions, names=names, patients=people, **shared)
+    findings = finding_figures(found.readings.truth, found.readings.probabilities, found.readings.decisions,
+                               names=names, patients=people, **shared)
+    if FINDING in rows:
+        figures = multilabel_performance(found.readings.truth, found.readings.probabilities, classes=names,
+                                         decisions=found.readings.decisions, patients=people, **shared)
+    else:
+        order = {name: index for index, name in enumerate(context.images.classes)}
+        figures = performance(rows["label"].map(order), class_scores(rows, context), classes=context.images.classes,
+                              patients=people, decisions=rows["predicted"].map(order), **shared)
+    return figures, findings, flips
+
+
+@dataclass(frozen=True)
+class TaskColumns:
+    """Readings of images by finding.
+
+    Attributes:
+        names: The K findings; the second class where the task is ``binary``, else all classes.
+        readings: Truth, decisions and probabilities, each (N, K).
+        patients: The patient of each image.
+    """
+
+    names: tuple[str, ...]
+    readings: Columns
+    patients: list[str]
+
+
+def columns_of_task(rows: pd.DataFrame, context: AuditContext) -> TaskColumns:
+    """Return the readings of images by finding, whatever the task."""
+    card, classes = context.defended_classifiers["none"].card, context.images.classes
+    if FINDING in rows:
+        wide = {name: rows.pivot(index="image_id", columns=FINDING, values=name).reindex(columns=list(classes))
+                for name in ("label", "predicted", "score")}
+        truth = wide["label"].fillna(STATES[UNKNOWN]).replace(STATE_NUMBERS).to_numpy(dtype=np.int64)
+        read = wide["predicted"].fillna(STATES[0]).replace(STATE_NUMBERS).to_numpy(dtype=np.int64)
+        scores = wide["score"].fillna(0.0).to_numpy(dtype=np.float64)
+        people = rows.drop_duplicates("image_id").set_index("image_id")["patient_id"].loc[wide["label"].index]
+        labels_alone = rows["score"].isna().any()
+        return TaskColumns(tuple(classes), Columns(truth, read, None if labels_alone else scores), people.tolist())
+    order = {name: index for index, name in enumerate(classes)}
+    every = one_vs_rest(rows["label"].map(order), rows["predicted"].map(order), class_scores(rows, context), classes)
+    one = card.task == Task.BINARY
+    return TaskColumns(tuple(card.findings), every.only(1) if one else every, rows["patient_id"].tolist())
+
+
+def class_scores(rows: pd.DataFrame, context: AuditContext) -> NDArray[np.float64] | None:
+    """Return the probability of each class, (N, K); None where the classifier answers with labels alone."""
+    scores = rows[[f"p_{name}" for name in context.images.classes]].to_numpy()
+    return None if np.isnan(scores).any() else scores
+
+
 def paired(frame: pd.DataFrame, rows: pd.DataFrame) -> NDArray[np.bool_]:
     """Return whether the readings of ``rows`` are right in ``frame``, in the order of ``rows``."""
-    keys = reading_keys(rows)
-    wanted = pd.MultiIndex.from_frame(rows[keys]) if len(keys) > 1 else rows[keys[0]]
-    right: NDArray[np.bool_] = frame.set_index(keys)["right"].loc[wanted].to_numpy()
+    right: NDArray[np.bool_] = same_readings(frame, rows)["right"].to_numpy()
     return right
+
+
+def same_readings(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the readings of ``frame`` that ``rows`` has, in the order of ``rows``."""
+    keys = reading_keys(map(str, rows.columns))
+    wanted = pd.MultiIndex.from_frame(rows[keys]) if len(keys) > 1 else rows[keys[0]]
+    return frame.set_index(keys, drop=False).rename_axis(index=str).loc[wanted].reset_index(drop=True)
