@@ -43,6 +43,19 @@ class PatientDraws(NamedTuple):
         """Number of patients."""
         return int(self.weights.shape[1])
 
+    @property
+    def sample(self) -> PatientDraws:
+        """The images themselves as the only draw: each patient once."""
+        return PatientDraws(np.ones((1, self.patients)), self.inverse)
+
+    def among(self, images: NDArray[np.bool_]) -> PatientDraws:
+        """Return the same draws of some of the images, given as a mask (images,)."""
+        return PatientDraws(self.weights, self.inverse[images])
+
+    def behind(self, images: NDArray[np.bool_]) -> int:
+        """Return the number of patients who have at least one of some images, given as a mask (images,)."""
+        return len(np.unique(self.inverse[images]))
+
     def total(self, values: ArrayLike) -> Floats:
         """Add up a figure of each image, (images, ...), over each draw: (draws, ...)."""
         rows = np.asarray(values, dtype=np.float64)

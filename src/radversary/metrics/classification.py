@@ -213,9 +213,8 @@ def _class_figures(classes: Sequence[str], marks: Floats, value: Figures, spread
     actual, predicted = marks.sum(axis=2) > 0, marks.sum(axis=1) > 0
 
     def estimate(name: str, behind: NDArray[np.bool_], index: int) -> Estimate:
-        people = len(np.unique(resampled.inverse[behind]))
         return share(float(getattr(value, name)[index]), getattr(spread, name)[:, index],
-                     n=int(behind.sum()), patients=people)
+                     n=int(behind.sum()), patients=resampled.behind(behind))
 
     return tuple(ClassFigures(
         name=name,
