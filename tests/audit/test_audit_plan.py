@@ -118,7 +118,7 @@ def test_a_damaged_result_is_one_sentence(tmp_path, content):
 
 
 def test_noise_is_a_plan_too():
-    assert repr(make_plan(attacks=[NOISE]).attacks[0].build()) == "Noise(deviation=0.05)"
+    assert repr(make_plan(attacks=[NOISE]).attacks[0].build()) == "Noise(goal='untargeted', deviation=0.05)"
 
 
 @pytest.mark.parametrize("changes", [

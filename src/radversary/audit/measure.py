@@ -21,7 +21,8 @@ from radversary.audit.setup import AuditContext
 from radversary.audit.units import WorkUnit
 from radversary.classifiers.base import Classifier
 from radversary.core.seeds import derive_seed
-from radversary.core.types import Access, Images
+from radversary.core.types import Access, Images, Labels
+from radversary.data.prepared import PreparedImages
 from radversary.detectors.base import Detector
 from radversary.imaging.png import png_round_trip
 from radversary.imaging.reencoding import HANDLINGS
@@ -46,7 +47,7 @@ def attacked_batches(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
     Yields:
         One outcome a strength.
     """
-    batch = batch_of(context, rows)
+    batch = batch_of(context.images, rows, context.labels)
     if unit.attack is None:
         yield untouched(batch.images)
         return
@@ -59,10 +60,10 @@ def attacked_batches(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
         yield replace(outcome, images=png_round_trip(outcome.images, depth))
 
 
-def batch_of(context: AuditContext, rows: np.ndarray) -> Batch:
-    """Return some prepared images as they are attacked."""
-    images = context.images
-    return Batch(images=images.tensor(rows), labels=context.labels[rows], bits=images.depths(rows),
+def batch_of(images: PreparedImages, rows: np.ndarray, labels: Labels | None = None) -> Batch:
+    """Return some prepared images as they are attacked, with their own labels where no others are given."""
+    return Batch(images=images.tensor(rows), labels=(images.labels if labels is None else labels)[rows],
+                 bits=images.depths(rows),
                  image_ids=tuple(images.image_ids[row] for row in rows))
 
 
@@ -151,7 +152,7 @@ def looks(context: AuditContext, unit: WorkUnit, rows: np.ndarray, images: Image
 def beaten(context: AuditContext, unit: WorkUnit, rows: np.ndarray, outcome: AttackOutcome) -> Any:  # noqa: ANN401
     """Return :func:`radversary.attacks.chance.outdone` of an outcome, (N,); not-a-number where it does not apply."""
     found = None if unit.attack is None else outdone(
-        unit.attack.at(outcome.strength), unit.aim.core, batch_of(context, rows), outcome.images,
+        unit.attack.at(outcome.strength), unit.aim.core, batch_of(context.images, rows, context.labels), outcome.images,
         seed=context.plan.seed, step=unit.label)
     return np.nan if found is None else found.numpy()
 

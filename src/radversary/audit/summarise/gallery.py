@@ -111,6 +111,8 @@ def readings(frame: pd.DataFrame, condition: Condition) -> dict[str, str]:
 def said(frame: pd.DataFrame) -> pd.Series[str]:
     """Return what each defence reads of one image: a class, or the findings that are there."""
     if FINDING not in frame:
-        return frame.set_index("defence")["predicted"]
-    there = frame[frame["predicted"] == STATES[1]].groupby("defence")[FINDING].agg(", ".join)
-    return there.reindex(frame["defence"].unique(), fill_value=NO_FINDING)
+        alone: pd.Series[str] = frame.set_index("defence")["predicted"]
+        return alone
+    there: pd.Series[str] = frame[frame["predicted"] == STATES[1]].groupby("defence")[FINDING].agg(", ".join)
+    every: pd.Series[str] = there.reindex(frame["defence"].unique(), fill_value=NO_FINDING)
+    return every
