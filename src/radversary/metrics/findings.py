@@ -3,9 +3,9 @@
 The area under the receiver operating characteristic is the probability that a positive image scores above a negative
 one (Hanley and McNeil, Radiology 143(1), 1982, doi:10.1148/radiology.143.1.7063747). The average precision is a sum of
 steps, without lines between the points (Davis and Goadrich, ICML 2006, doi:10.1145/1143844.1143874). The Brier score is
-half of what Brier (Monthly Weather Review 78(1), 1950) adds up over both answers. The expected calibration error is that
-of the probability of the finding (Naeini, Cooper and Hauskrecht, AAAI 2015, doi:10.1609/aaai.v29i1.9602), over 15 bins of
-equal width as Guo et al. use them (ICML 2017, arXiv:1706.04599).
+half of what Brier (Monthly Weather Review 78(1), 1950) adds up over both answers. The expected calibration error is
+that of the probability of the finding (Naeini, Cooper and Hauskrecht, AAAI 2015, doi:10.1609/aaai.v29i1.9602), over 15
+bins of equal width as Guo et al. use them (ICML 2017, arXiv:1706.04599).
 """
 
 from __future__ import annotations
