@@ -90,7 +90,8 @@ def test_what_was_wrong_or_unknown_before_counts_nowhere() -> None:
 
 
 def test_a_reading_that_never_changes_is_not_certain_to_stay() -> None:
-    found = flip_figures([[1], [1]], [[1], [1]], [[1], [1]], names=["nodule"], patients=["a", "b"], draws=20)
+    ones = [[1], [1], [1]]
+    found = flip_figures([[1], [1], [-1]], ones, ones, names=["nodule"], patients=["a", "b", "c"], draws=20)
     assert found.hidden == Estimate(0.0, 0.0, pytest.approx(1 - 0.025**0.5), 2)
     assert found.invented is None
 
