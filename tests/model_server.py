@@ -107,7 +107,8 @@ class ModelServer:
         if made is None:
             handler.close_connection = True
             return
-        raw = made if isinstance(made, Raw) else Raw(200, json.dumps(made).encode(), {"Content-Type": "application/json"})
+        kind = {"Content-Type": "application/json"}
+        raw = made if isinstance(made, Raw) else Raw(200, json.dumps(made).encode(), kind)
         handler.send_response(raw.status)
         for name, value in {"Content-Length": str(len(raw.body)), **raw.headers}.items():
             handler.send_header(name, value)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import time
 from pathlib import Path
 
 import pytest
 import torch
-from model_server import ModelServer, Raw, metadata, open_inference, plain, write_served
-from threads import at_once
 
+from model_server import ModelServer, Raw, metadata, open_inference, plain, write_served
 from radversary.classifiers.card import ModelCard, make_card
 from radversary.classifiers.http_files import Served, read_served
 from radversary.classifiers.http_model import HttpClassifier
@@ -21,6 +21,7 @@ from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import AccessError, ModelError, TensorError, UnknownNameError
 from radversary.core.types import Access
 from random_parts import smooth_images, tiny_classifier
+from threads import at_once
 
 CARD = {"name": "lungs", "architecture": "served", "classes": ["a", "b", "c"], "size": 32}
 DRAWN = tiny_classifier()
@@ -29,11 +30,6 @@ DRAWN = tiny_classifier()
 def served(server, path="/predict", **changes):
     card = make_card("a test", {**CARD, **changes.pop("card", {})})
     return HttpClassifier(Served(url=server.root + path, card=card, **{"retries": 0, **changes}))
-
-
-def one(card, network, name="logits", **changes):
-    """Serve a network by plain JSON under a card; the card of three classes for what is not said."""
-    return ModelServer(plain(network, name)), {"card": card, **changes}
 
 
 def labels(inputs):
@@ -83,13 +79,14 @@ def test_channels_come_last_where_the_file_says_so():
 @pytest.mark.parametrize(("card", "network", "name", "expected"), [
     ({"output": "probabilities"}, lambda inputs: DRAWN.module(inputs).softmax(1), "probabilities", DRAWN.scores),
     ({"output": "probabilities"}, lambda inputs: DRAWN.module(inputs).softmax(1), "predictions", DRAWN.scores),
-    ({"task": "binary", "classes": ["no", "yes"], "output": "logits"}, lambda inputs: DRAWN.module(inputs)[:, :1], "outputs",
+    ({"task": "binary", "classes": ["no", "yes"], "output": "logits"},
+     lambda inputs: DRAWN.module(inputs)[:, :1], "outputs",
      lambda images: torch.stack([-DRAWN.logits(images)[:, 0], DRAWN.logits(images)[:, 0]], 1).sigmoid()),
     ({"task": "binary", "classes": ["no", "yes"], "output": "probabilities"},
      lambda inputs: DRAWN.module(inputs)[:, 0].sigmoid(), "predictions",
      lambda images: torch.stack([-DRAWN.logits(images)[:, 0], DRAWN.logits(images)[:, 0]], 1).sigmoid()),
-    ({"task": "multilabel", "classes": ["c", "a"], "outputs": ["a", "b", "c"], "output": "logits"}, DRAWN.module, "logits",
-     lambda images: DRAWN.logits(images)[:, [2, 0]].sigmoid()),
+    ({"task": "multilabel", "classes": ["c", "a"], "outputs": ["a", "b", "c"], "output": "logits"},
+     DRAWN.module, "logits", lambda images: DRAWN.logits(images)[:, [2, 0]].sigmoid()),
 ])
 def test_each_task_and_form_of_scores(card, network, name, expected):
     images = smooth_images(5)
@@ -239,9 +236,8 @@ def test_a_file_leads_to_it_and_gives_it_a_name(tmp_path):
 def test_a_wrong_file_is_one_sentence(tmp_path, change, error, said):
     path = tmp_path / "x.http.json"
     path.write_text(json.dumps({"url": "http://127.0.0.1:9/x", "card": CARD, **change}), encoding="utf-8")
-    with pytest.raises(error, match=".") as caught:
+    with pytest.raises(error, match=re.escape(said)) as caught:
         load(path)
-    assert said in str(caught.value)
     assert "geheim" not in str(caught.value)
 
 
@@ -251,7 +247,8 @@ def test_an_address_alone_is_answered_with_the_file_to_be_written(tmp_path):
             load(f"{server.root}/v2/models/lungs")
         drafted = str(caught.value).splitlines()[1]
         (tmp_path / "lungs.http.json").write_text(drafted, encoding="utf-8")
-        assert torch.equal(load(tmp_path / "lungs.http.json").predict(smooth_images(3)), DRAWN.predict(smooth_images(3)))
+        images = smooth_images(3)
+        assert torch.equal(load(tmp_path / "lungs.http.json").predict(images), DRAWN.predict(images))
     for address in ("http://127.0.0.1:9/predict", "HTTP://127.0.0.1:9/v2/models/lungs"):
         with pytest.raises(ModelError, match="says nothing of the model's classes"):
             load(address)
@@ -331,9 +328,9 @@ def rows(count, value):
     (lambda asked: Raw(204), "answers 204 (nothing)"),
 ])
 def test_a_wrong_answer_is_one_sentence_that_names_the_model(answer, said):
-    with ModelServer(answer) as server, pytest.raises(ModelError, match="^model 'lungs'") as caught:
+    with ModelServer(answer) as server, pytest.raises(ModelError, match=re.escape(said)) as caught:
         served(server).logits(smooth_images(2))
-    assert said in str(caught.value)
+    assert str(caught.value).startswith("model 'lungs'")
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
 
@@ -351,9 +348,8 @@ def test_a_wrong_answer_is_one_sentence_that_names_the_model(answer, said):
     (["a", "b"], "multilabel", "expected a list of the findings that are there"),
 ])
 def test_a_wrong_label_is_one_sentence(answer, task, said):
-    with ModelServer(lambda asked: {"labels": answer}) as server, pytest.raises(ModelError, match=".") as caught:
+    with ModelServer(lambda asked: {"labels": answer}) as server, pytest.raises(ModelError, match=re.escape(said)):
         served(server, answers="labels", card={"task": task}).decide(smooth_images(2))
-    assert said in str(caught.value)
 
 
 def output(**changes):
@@ -376,9 +372,8 @@ def test_a_reply_against_the_protocol_is_one_sentence(outputs, said):
     def answer(asked):
         return metadata([-1, 3, 32, 32]) if asked.method == "GET" else {"outputs": outputs}
 
-    with ModelServer(answer) as server, pytest.raises((ModelError, UnknownNameError), match=".") as caught:
+    with ModelServer(answer) as server, pytest.raises((ModelError, UnknownNameError), match=re.escape(said)):
         served(server, "/v2/models/lungs").logits(smooth_images(2))
-    assert said in str(caught.value)
 
 
 def changed(part, **changes):
@@ -398,9 +393,8 @@ def changed(part, **changes):
     (["x"], "objects with name, datatype and shape"),
 ])
 def test_metadata_that_do_not_fit_the_card_are_refused_before_any_image(facts, said):
-    with ModelServer(lambda asked: facts) as server, pytest.raises(ModelError, match=".") as caught:
+    with ModelServer(lambda asked: facts) as server, pytest.raises(ModelError, match=re.escape(said)):
         served(server, "/v2/models/lungs")
-    assert said in str(caught.value)
     assert not server.posts()
 
 

@@ -166,7 +166,8 @@ def checked_url(url: str) -> str:
                          "logs would show; leave them out, and put a bearer token into the environment variable "
                          "RADVERSARY_TOKEN")
     if parts.scheme not in SCHEMES or not parts.hostname or port == 0:
-        raise ModelError(f"the address of a model begins with http:// or https:// and a host, got {quoted(shown_url(url))}")
+        shown = quoted(shown_url(url))
+        raise ModelError(f"the address of a model begins with http:// or https:// and a host, got {shown}")
     return url
 
 
@@ -177,8 +178,8 @@ def shown_url(url: str) -> str:
         >>> shown_url("https://name:word@models.example:8443/lungs?key=word")
         'https://models.example:8443/lungs'
     """
-    scheme, separator, rest = url.partition("://")
-    host, slash, path = rest.partition("?")[0].partition("#")[0].partition("/")
+    scheme, separator, rest = url.partition("?")[0].partition("#")[0].partition("://")
+    host, slash, path = rest.partition("/")
     return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
 
 
