@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any, NamedTuple
 
 import torch
@@ -45,7 +45,7 @@ class ModelServer:
         self.answer, self.lives = answer, lives
         self.asked: list[Asked] = []
         self.now = self.most = 0
-        self._lock, self._dead = Lock(), False
+        self._lock, self._dead, self._closed = Lock(), False, Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
@@ -71,6 +71,8 @@ class ModelServer:
         if alive:
             self._server.shutdown()
             self._server.server_close()
+            self._closed.set()
+        self._closed.wait(10)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         owner = self
