@@ -7,6 +7,7 @@ import pickle
 import re
 import ssl
 import subprocess
+import sys
 import time
 from email.utils import formatdate
 from threading import Thread
@@ -161,6 +162,23 @@ def test_a_person_need_not_wait_for_a_server_that_does_not_answer():
         with pytest.raises(CancelledError):
             served(server).logits(smooth_images(1))
         assert time.monotonic() - started < 2
+
+
+def test_a_program_ends_while_a_server_does_not_answer():
+    code = """
+import sys
+from threading import Timer
+import _thread, torch
+from radversary.classifiers.card import ModelCard
+from radversary.classifiers.http_files import Served
+from radversary.classifiers.http_model import HttpClassifier
+card = ModelCard(name="m", architecture="x", classes=("a", "b"), size=8)
+Timer(0.2, _thread.interrupt_main).start()
+HttpClassifier(Served(url=sys.argv[1], card=card)).logits(torch.zeros(1, 1, 8, 8))
+"""
+    with ModelServer(lambda asked: time.sleep(120)) as server:
+        ended = subprocess.run([sys.executable, "-c", code, server.root], timeout=60, capture_output=True, text=True)
+    assert "KeyboardInterrupt" in ended.stderr
 
 
 # To whom images and the token go.

@@ -6,11 +6,11 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from email.utils import parsedate_to_datetime
 from functools import partial
-from threading import Event, Lock
+from threading import Event, Lock, Thread
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -132,19 +132,20 @@ class ModelClient:
         return self._ask("POST", url, body(), stop)
 
     def _all(self, requests: Sequence[Callable[[Event], Any]], at_once: int) -> list[Any]:
-        stop, pool = Event(), ThreadPoolExecutor(min(at_once, len(requests)), thread_name_prefix="served-model")
+        stop, futures = Event(), [Future[Any]() for _ in requests]
+        todo = iter(list(zip(futures, requests, strict=True)))
+        for _ in range(min(at_once, len(requests))):
+            # Threads of a pool would keep the program from ending while a server does not answer.
+            Thread(target=_work, args=(todo, stop), name="served-model", daemon=True).start()
         try:
-            futures = [pool.submit(request, stop) for request in requests]
             waiting: set[Future[Any]] = set(futures)
             while waiting and not any(future.exception() for future in set(futures) - waiting):
                 _, waiting = wait(waiting, timeout=PATIENCE, return_when=FIRST_EXCEPTION)
                 check_cancelled()
-            stop.set()
-            failed = next((future for future in futures if future.done() and future.exception()), None)
-            return [failed.result()] if failed is not None else [future.result() for future in futures]
         finally:
             stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+        failed = next((future for future in futures if future.done() and future.exception()), None)
+        return [failed.result()] if failed is not None else [future.result() for future in futures]
 
     def _ask(self, method: str, url: str, body: bytes, stop: Event) -> Any:  # noqa: ANN401
         """Send one request, again where that may help, and return the JSON that comes back."""
@@ -237,6 +238,17 @@ class ModelClient:
                     timeout=httpx.Timeout(self.timeout, connect=min(CONNECT, self.timeout)),
                     headers={"Accept": "application/json", "Accept-Encoding": "identity"})
             return self._made[local]
+
+
+def _work(todo: Iterator[tuple[Future[Any], Callable[[Event], Any]]], stop: Event) -> None:
+    """Make requests until none is left, or until they are to stop; several threads share them."""
+    for future, request in todo:
+        if stop.is_set():
+            return
+        try:
+            future.set_result(request(stop))
+        except Exception as error:  # raised again where the answers are waited for
+            future.set_exception(error)
 
 
 def bearer(url: str) -> str:

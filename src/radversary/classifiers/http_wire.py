@@ -34,18 +34,17 @@ ANSWERS: Final = ("predictions", "outputs", "logits", "probabilities", "labels")
 
 
 class Wire(Protocol):
-    """How one kind of server is asked.
-
-    Attributes:
-        labels: Whether it answers with labels alone.
-        batch: Images that every request must have; None where any number goes.
-    """
+    """How one kind of server is asked."""
 
     @property
-    def labels(self) -> bool: ...  # noqa: D102 - said above
+    def labels(self) -> bool:
+        """Whether it answers with labels alone."""
+        ...
 
     @property
-    def batch(self) -> int | None: ...  # noqa: D102
+    def batch(self) -> int | None:
+        """Images that every request must have; None where any number goes."""
+        ...
 
     def request(self, inputs: Tensor) -> bytes:
         """Return the body that asks about a network's inputs, (N, C, H, W)."""
