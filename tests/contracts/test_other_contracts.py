@@ -59,8 +59,9 @@ def test_other_packages_can_join_each_family(family, monkeypatch):
 @pytest.mark.parametrize("name", CLASSIFIERS.names())
 def test_a_kind_of_model_recognises_its_own_references_alone(name, tmp_path):
     loader = CLASSIFIERS.create(name)
-    for foreign in ("", "https://example.org/model", str(tmp_path), str(tmp_path / "gone"), "film.png"):
+    for foreign in ("", "oracle://example.org/model", str(tmp_path), str(tmp_path / "gone"), "film.png"):
         assert not loader.recognises(foreign)
+    assert loader.recognises("https://example.org/model") == (name == "http")
     with pytest.raises(ModelError):
         loader.load(str(tmp_path / "gone"))
 

@@ -33,6 +33,7 @@ class ClassifierLoader(Protocol):
 CLASSIFIERS: Registry[ClassifierLoader] = Registry("kind of model", {
     "code": "radversary.classifiers.own_code:ImportedModels",
     "folder": "radversary.classifiers.files:SavedModels",
+    "http": "radversary.classifiers.http_files:ServedModels",
 }, group="radversary.classifiers")
 """Name to loader; other packages add kinds through the entry point."""
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from radversary import __version__
 from radversary.calibration.fusion import Fusion, FusionFacts
 from radversary.classifiers.base import Classifier
+from radversary.classifiers.http_files import address_of
 from radversary.classifiers.probe import probe_images
 from radversary.core.errors import InputError, ModelError
 from radversary.core.text import FAULT, quoted, sentence
@@ -158,8 +159,8 @@ def load_guard(folder: Path, *, device: torch.device | str = "cpu",
         UnknownNameError: It names a detector that does not exist here.
     """
     record = _record(folder)
-    if record.reference is not None and "://" in record.reference:
-        _announce(record.reference, folder, remote)
+    if record.reference is not None and (address := address_of(record.reference)):
+        _announce(address, folder, remote)
     classifier = load_kept(record.reference, folder / MODEL, device=device)
     if (found := model_sha256(classifier)) != record.model_sha256:
         raise ModelError(f"the thresholds in {folder} were set for another model (sha256 {record.model_sha256[:12]}, "
