@@ -188,13 +188,13 @@ def test_csv_with_named_columns_keeps_its_split(tmp_path) -> None:
 
 def test_csv_refuses_missing_columns_by_name(tmp_path) -> None:
     path = tmp_path / "films.csv"
-    path.write_text("file,diagnosis\n1.png,Normal\n2.png,Pneumonia\n")
+    path.write_text("file,verdict\n1.png,Normal\n2.png,Pneumonia\n")
     with pytest.raises(MissingColumnError, match="no column 'label'"):
         CsvTable(path=path).table(tmp_path)
-    with pytest.raises(MissingColumnError, match="'diagnoses'; did you mean 'diagnosis'"):
-        CsvTable(path=path, columns={"label": "diagnoses"}).table(tmp_path)
+    with pytest.raises(MissingColumnError, match="'verdikt'; did you mean 'verdict'"):
+        CsvTable(path=path, columns={"label": "verdikt"}).table(tmp_path)
     with pytest.raises(UnknownNameError, match="did you mean 'label'"):
-        CsvTable(path=path, columns={"lable": "diagnosis"}).table(tmp_path)
+        CsvTable(path=path, columns={"lable": "verdict"}).table(tmp_path)
     with pytest.raises(DataError, match="there is no table"):
         CsvTable(path=tmp_path / "absent.csv").table(tmp_path)
 

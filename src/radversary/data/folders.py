@@ -23,6 +23,7 @@ from radversary.data.patients import check_pattern, patient_in
 from radversary.data.spelling import blank
 from radversary.data.table import ImageTable
 from radversary.data.table_rows import once_each
+from radversary.data.unlabelled import NO_LABELS, films_without_labels
 from radversary.storage.files import is_file
 
 LABELS: Final = "labels.csv"
@@ -48,7 +49,8 @@ class ClassFolders:
     Args:
         root: The folder.
         labels: The CSV table; where None, ``root/labels.csv`` if present, else the only table in ``root`` if it names
-            the films. Tables that are not used are counted in a note.
+            the films. Tables that are not used are counted in a note. ``none``: all films below the folder, without
+            labels, whatever their folders are called.
         patient_pattern: Regular expression whose first group is the patient in a file's name, such as
             ``r"(\d+)_\d+"`` for NIH's ``00011097_002.png`` (patient 11097); used where neither table nor header knows
             the patient.
@@ -82,9 +84,13 @@ class ClassFolders:
             MissingPartError: There are DICOM files and pydicom is not installed.
         """
         root = Path(self.root)
-        frame, left_out, seen = films_in_classes(root, self.classes)
-        frame, missing, notes = _with_table(frame, root, Path(self.labels) if self.labels else None)
-        left_out += missing
+        if str(self.labels) == NO_LABELS:
+            frame, left_out, seen = films_without_labels(root)
+            notes: tuple[str, ...] = ()
+        else:
+            frame, left_out, seen = films_in_classes(root, self.classes)
+            frame, missing, notes = _with_table(frame, root, Path(self.labels) if self.labels else None)
+            left_out += missing
         frame, contradictions = with_headers(frame)
         table = ImageTable(self._with_patients(frame).drop(columns="key"), left_out=tuple(left_out),
                            notes=(*seen, *notes, *contradictions))
