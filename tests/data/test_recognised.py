@@ -13,7 +13,7 @@ from PIL import Image
 from test_dicom import write
 
 from radversary.cli.data import source_of
-from radversary.core.errors import DataError, MissingColumnError, PlanError
+from radversary.core.errors import DataError, MissingColumnError, PlanError, UnknownNameError
 from radversary.core.types import Task
 from radversary.data.auto_source import AutoSource
 from radversary.data.dicom_tree import DicomTree
@@ -21,6 +21,7 @@ from radversary.data.folders import ClassFolders
 from radversary.data.image_folder import ImageFolder
 from radversary.data.medmnist import CLASSES, MedMnist
 from radversary.data.recognise import recognise
+from radversary.data.registry import DATASETS
 from radversary.data.table import ImageTable
 from radversary.data.zipped import ZippedSource
 
@@ -326,13 +327,18 @@ def test_what_cannot_be_recognised_is_one_sentence(tmp_path) -> None:
         recognise(tmp_path / "x.bin")
 
 
-def test_the_command_line_says_what_it_took_the_data_for(tmp_path, capsys) -> None:
+def test_the_command_line_names_a_source_and_its_options(tmp_path) -> None:
     root = films(tmp_path / "set", "Normal/1.png", "Pneumonia/2.png")
     found = source_of("auto", root, None, [r"patient_pattern='(\d)'"])
-    assert found == {"name": "folder", "options": {"root": str(root), "patient_pattern": r"(\d)"}}
-    assert "set was taken for class folders: Normal, Pneumonia (source folder)" in capsys.readouterr().err
-    assert source_of("auto", root, Path("none"), None)["options"]["labels"] == "none"
+    assert found == {"name": "auto", "options": {"root": str(root), "options": {"patient_pattern": r"(\d)"}}}
+    table = DATASETS.create(found["name"], **found["options"]).table(tmp_path)
+    assert table.frame["patient_id"].tolist() == ["1", "2"]
+    assert "the data was taken for class folders: Normal, Pneumonia" in table.notes
+    none = source_of("auto", root, Path("none"), None)
+    assert not DATASETS.create("auto", **none["options"]).table(tmp_path).labelled
     assert source_of("csv", root, Path("t.csv"), None)["options"] == {"root": str(root), "path": "t.csv"}
     assert source_of("zip", root, None, None)["options"] == {"path": str(root)}
     with pytest.raises(PlanError, match="--root"):
-        source_of("auto", None, None, None)
+        DATASETS.create("auto", **source_of("auto", None, None, None)["options"])
+    with pytest.raises(UnknownNameError, match="polcy"):
+        auto(root, tmp_path, polcy="any")

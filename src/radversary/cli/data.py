@@ -37,19 +37,15 @@ OptionOption = Annotated[list[str] | None, typer.Option("--option", help="Furthe
 
 
 def source_of(source: str, root: Path | None, labels: Path | None, options: list[str] | None) -> dict[str, Any]:
-    """Return name and options of the data source that a command line names; what is recognised is said in one line."""
+    """Return name and options of the data source that a command line names.
+
+    What ``auto`` takes the data for is among the notes on the data.
+    """
     if source != "auto":
         return {"name": source, "options": source_options(source, root, labels, options)}
-    from radversary.core.errors import PlanError
-    from radversary.data.recognise import recognise
-
-    if root is None:
-        raise PlanError("give the folder, table, .zip or .npz of the images with --root, or name a source")
-    none = str(labels) == "none"
-    given = source_options(source, None, None, options) | ({"labels": "none"} if none else {})
-    found = recognise(root, table=None if none else labels, options=given)
-    say(f"{root.name or root} was taken for {found.what} (source {found.name})")
-    return {"name": found.name, "options": dict(found.options)}
+    further = source_options(source, None, None, options)
+    return {"name": source, "options": {**source_options(source, root, labels, None),
+                                        **({"options": further} if further else {})}}
 
 
 def source_options(source: str, root: Path | None, labels: Path | None, options: list[str] | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from radversary.core.errors import PlanError
 from radversary.data.recognise import recognise, source_of
 from radversary.data.table import ImageTable
 
@@ -21,9 +22,14 @@ class AutoSource:
         options: Options of the source that is recognised.
     """
 
-    root: str | Path
+    root: str | Path | None = None
     labels: str | Path | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.root is None:
+            raise PlanError("give the folder, table, .zip or .npz of the images as the option root (--root), or name "
+                            "another source than auto")
 
     def table(self, workspace: Path) -> ImageTable:
         """Return the table of the source that is recognised, with a note of what the data was taken for.
@@ -39,6 +45,6 @@ class AutoSource:
         """
         unlabelled = {"labels": "none"} if self.labels == "none" else {}
         table = Path(self.labels) if self.labels and not unlabelled else None
-        found = recognise(Path(self.root), table=table, options={**unlabelled, **self.options})
+        found = recognise(Path(str(self.root)), table=table, options={**unlabelled, **self.options})
         made = source_of(found).table(workspace)
         return replace(made, notes=(f"the data was taken for {found.what}", *made.notes))

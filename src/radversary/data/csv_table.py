@@ -67,7 +67,7 @@ class CsvTable(LabelForm):
 
         Raises:
             MissingColumnError: No column for the image's path or id, or nothing that could be its label.
-            DataError: No readable table, an id twice, or one class only.
+            DataError: No readable table, or an id twice.
             MissingPartError: There are DICOM files and pydicom is not installed.
         """
         path = Path(self.path)

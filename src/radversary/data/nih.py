@@ -79,7 +79,7 @@ class NihChestXray14:
 
         Raises:
             MissingColumnError: The table has no ``Image Index``, ``Finding Labels`` or ``Patient ID``.
-            DataError: No table, no image, or one class only.
+            DataError: No table, or no image.
         """
         root = Path(self.root)
         path = Path(self.labels) if self.labels else _labels_in(root)
