@@ -216,6 +216,17 @@ def test_a_class_without_film_is_a_warning_and_one_that_the_model_lacks_an_error
         in_order(table, ("Normal", "Covid"))
 
 
+def test_one_class_is_enough_for_a_model_that_exists(tmp_path, folder) -> None:
+    frame = filmed(rows(["1"] * 8).drop(columns="finding:Edema").assign(label="Pneumonia"), folder)
+    with pytest.raises(DataError, match="at least two classes, all 8 images are 'Pneumonia'"):
+        in_order(ImageTable(frame), None)
+    table = in_order(ImageTable(frame), ("Normal", "Pneumonia"), Task.BINARY)
+    assert table.labels.tolist() == [1] * 8
+    report = check_data(prepare_images(split_by_patient(table), size=16, folder=tmp_path))
+    assert any("has no film: Normal" in warning for warning in report.warnings)
+    assert (report.chance, report.estimates) == (0.5, {})
+
+
 def test_numbers_are_places_of_the_model_s_classes() -> None:
     frame = pd.DataFrame({"image_id": list("ab"), "path": list("ab"), "label": ["0", "1"]})
     ordered = in_order(ImageTable(frame), ("Normal", "Pneumonia"))

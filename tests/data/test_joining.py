@@ -61,8 +61,9 @@ def test_a_name_that_case_leaves_ambiguous_goes_to_the_exact_one_or_nowhere(tmp_
     with pytest.raises(DataError, match=r"'x.PNG', which may be Normal/X.png or Normal/x.png"):
         of_folder(written(root, "file,patient_id", "x.PNG,7"))
     written(root, "file,label", "Normal/x.PNG,1", "b.png,2", name="t.csv")
-    paths = CsvTable(path=root / "t.csv").table(root).frame["path"]
-    assert paths.tolist() == [str(root / "Normal/x.PNG"), str(root / "b.png")]  # missed by name when they are read
+    table = CsvTable(path=root / "t.csv").table(root)  # of x.PNG there are two: missed by name when it is read
+    assert table.frame["path"].tolist() == [str(root / "Normal/x.PNG"), str(root / "Pneumonia/b.png")]
+    assert any("found by their names below the folder: 1" in note for note in table.notes)
 
 
 def test_a_class_folder_and_a_table_in_two_forms_of_unicode_agree(tmp_path) -> None:

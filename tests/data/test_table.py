@@ -61,7 +61,6 @@ def test_the_frame_given_is_copied() -> None:
 
 @pytest.mark.parametrize(("changes", "error", "says"), [
     ({"image_id": ["a", "a", "c"]}, DataError, "'a' occurs 2 times"),
-    ({"label": ["Normal"] * 3}, DataError, "at least two classes"),
     ({"label": ["Normal", "", "x"]}, DataError, "has no label"),
     ({"label": ["Normal", None, "x"]}, DataError, "has no label"),
     ({"age": ["50", "old", ""]}, DataError, "'age' must hold numbers, row 1 says 'old'"),

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from radversary.cli.console import show, tell_result
-from radversary.cli.data import LabelsOption, OptionOption, RootOption, source_options
+from radversary.cli.data import LabelsOption, OptionOption, RootOption, source_of
 from radversary.cli.run import DeviceOption, ModelOption, WorkersOption, warn
 
 
 def audit(
     model: ModelOption,
-    data: Annotated[str, typer.Option(help="folder, nih, csv or phantoms.")] = "folder",
+    data: Annotated[str, typer.Option(help="auto recognises what lies at --root; or folder, csv, imagefolder, dicom, "
+                                           "nih, medmnist, zip, phantoms.")] = "auto",
     root: RootOption = None,
     labels: LabelsOption = None,
     option: OptionOption = None,
@@ -35,7 +36,7 @@ def audit(
     from radversary.study.audit_model import DEFAULT_AUDIT, audit_model
 
     chosen = read_plan(AuditPlan, plan) if plan else parse_plan(AuditPlan, DEFAULT_AUDIT, source="the default plan")
-    source = {"name": data, "options": source_options(data, root, labels, option)}
+    source = source_of(data, root, labels, option)
     result = audit_model(chosen, model, source, out, device=device, workers=workers)
     if result.detections:
         show(detection_table(result))

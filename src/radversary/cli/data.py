@@ -15,16 +15,37 @@ if TYPE_CHECKING:
 LISTED = 20
 """Files left out that are printed; all of them are in left_out.csv."""
 
+FILES = ("zip", "medmnist")
+"""Sources whose --root is a file."""
+
+TABLES = ("csv", "dicom")
+"""Sources whose --labels is their table."""
+
 PATIENTS_AND_FILMS = "no patient and no film is in two parts"
 
 app = typer.Typer(no_args_is_help=True, help="Prepare and check images, or draw phantoms.")
 
-SourceArgument = Annotated[str, typer.Argument(help="folder (one sub-folder a class), nih (ChestX-ray14 as NIH ships "
-                                                    "it), csv (a table with image paths) or phantoms.")]
-RootOption = Annotated[Path | None, typer.Option(help="Folder of the images.")]
-LabelsOption = Annotated[Path | None, typer.Option(help="The table (csv, nih); found by itself for nih.")]
+SourceArgument = Annotated[str, typer.Argument(help="auto (recognises what lies at --root), folder (one sub-folder a "
+                                                    "class), csv (a table with image paths), imagefolder (metadata.csv "
+                                                    "or .jsonl), dicom (headers joined to a table), nih (ChestX-ray14 "
+                                                    "as NIH ships it), medmnist (.npz), zip or phantoms.")]
+RootOption = Annotated[Path | None, typer.Option(help="Folder of the images; with auto, a table, .zip or .npz too.")]
+LabelsOption = Annotated[Path | None, typer.Option(help="The table that names the films; none where there are no "
+                                                        "labels.")]
 OptionOption = Annotated[list[str] | None, typer.Option("--option", help="Further option of the source as name=value, "
                                                         "such as policy=any; repeatable.")]
+
+
+def source_of(source: str, root: Path | None, labels: Path | None, options: list[str] | None) -> dict[str, Any]:
+    """Return name and options of the data source that a command line names.
+
+    What ``auto`` takes the data for is among the notes on the data.
+    """
+    if source != "auto":
+        return {"name": source, "options": source_options(source, root, labels, options)}
+    further = source_options(source, None, None, options)
+    return {"name": source, "options": {**source_options(source, root, labels, None),
+                                        **({"options": further} if further else {})}}
 
 
 def source_options(source: str, root: Path | None, labels: Path | None, options: list[str] | None) -> dict[str, Any]:
@@ -35,9 +56,9 @@ def source_options(source: str, root: Path | None, labels: Path | None, options:
 
     gathered: dict[str, Any] = {}
     if root is not None:
-        gathered["root"] = str(root)
+        gathered["path" if source in FILES else "root"] = str(root)
     if labels is not None:
-        gathered["path" if source == "csv" else "labels"] = str(labels)
+        gathered["path" if source in TABLES and str(labels) != "none" else "labels"] = str(labels)
     for text in options or []:
         name, equals, value = text.partition("=")
         if not equals:
@@ -51,8 +72,8 @@ def source_options(source: str, root: Path | None, labels: Path | None, options:
 
 @app.command()
 def prepare(
-    source: SourceArgument,
     out: Annotated[Path, typer.Option(help="Folder for the prepared images.")],
+    source: SourceArgument = "auto",
     root: RootOption = None,
     labels: LabelsOption = None,
     option: OptionOption = None,
@@ -67,7 +88,7 @@ def prepare(
     from radversary.study.plan import DataPlan
     from radversary.study.prepare import prepare as prepare_data
 
-    part = Part(name=source, options=source_options(source, root, labels, option))
+    part = Part(**source_of(source, root, labels, option))
     plan = parse_plan(DataPlan, {"source": part, "size": size, "channels": channels, "resize": resize,
                                  "interpolation": interpolation}, source="the command line")
     images, report = prepare_data(plan, out, seed=seed)

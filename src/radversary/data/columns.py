@@ -14,9 +14,10 @@ from radversary.data.cells import MISSING, label, patient, plain
 from radversary.data.spelling import blank, tidy
 
 ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
-    "image_id": ("image_id", "Image Index", "image", "ImageID"),
-    "path": ("path", "file", "Path", "filepath", "filename", "file_name"),
-    "label": ("label", "class", "Label", "Class", "target"),
+    "image_id": ("image_id", "Image Index", "image", "ImageID", "SOPInstanceUID", "sop_instance_uid",
+                 "dicom_id"),
+    "path": ("path", "file", "Path", "filepath", "filename", "file_name", "file_path", "image_path"),
+    "label": ("label", "class", "Label", "Class", "target", "labels", "diagnosis", "category", "Finding Labels"),
     "patient_id": ("patient_id", "Patient ID", "PatientID", "patientId", "subject_id", "patient"),
     "view": ("view", "View Position", "ViewPosition", "view_position"),
     "sex": ("sex", "Patient Gender", "Patient Sex", "PatientSex", "Sex", "gender"),

@@ -12,6 +12,7 @@ import pandas as pd
 from radversary.core.errors import DataError
 from radversary.core.text import FAULT, quoted, sentence
 from radversary.data.cells import parse_csv
+from radversary.data.names import written
 from radversary.storage.files import read_bytes, write_whole
 
 ESCAPED: Final = "backslashreplace"
@@ -41,6 +42,38 @@ def read_csv(path: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:  # pandas' errors of parsing are values
         reason = sentence(str(error).strip(), FAULT)
         raise DataError(f"{path} is not a readable CSV table: {reason}") from error
+
+
+def read_foreign_csv(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Read a table that someone else wrote: as :func:`read_csv`, and in Windows-1252 where it is no UTF-8.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The rows; and a sentence where the encoding was guessed.
+
+    Raises:
+        DataError: The file is absent, empty or no CSV.
+    """
+    try:
+        content = read_bytes(path, limit=LIMIT)
+        if not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF8)) and b"\0" not in content:
+            content.decode("utf-8")
+    except UnicodeDecodeError:
+        return _read(path, "cp1252"), (f"{written(path.name)} is not UTF-8: it was read as Windows-1252 (Western "
+                                       "European); where letters look wrong, save it as UTF-8",)
+    except OSError:
+        return read_csv(path), ()  # which says why
+    return read_csv(path), ()
+
+
+def _read(path: Path, encoding: str) -> pd.DataFrame:
+    try:
+        return parse_csv(read_bytes(path, limit=LIMIT).decode(encoding))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not a readable CSV table: {sentence(str(error).strip(), FAULT)}; save it as "
+                        "UTF-8") from error
 
 
 def _decoded(content: bytes) -> str:

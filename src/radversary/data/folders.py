@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,14 +14,16 @@ from radversary.core.errors import DataError, PlanError
 from radversary.data.cells import patient
 from radversary.data.class_folders import Level
 from radversary.data.columns import FACTS, ours
-from radversary.data.csv_files import read_csv
+from radversary.data.csv_files import read_foreign_csv
 from radversary.data.film_folders import films_in_classes
 from radversary.data.headers import with_headers
 from radversary.data.joining import join
 from radversary.data.names import written
+from radversary.data.patients import check_pattern, patient_in
 from radversary.data.spelling import blank
 from radversary.data.table import ImageTable
 from radversary.data.table_rows import once_each
+from radversary.data.unlabelled import NO_LABELS, films_without_labels
 from radversary.storage.files import is_file
 
 LABELS: Final = "labels.csv"
@@ -48,7 +49,8 @@ class ClassFolders:
     Args:
         root: The folder.
         labels: The CSV table; where None, ``root/labels.csv`` if present, else the only table in ``root`` if it names
-            the films. Tables that are not used are counted in a note.
+            the films. Tables that are not used are counted in a note. ``none``: all films below the folder, without
+            labels, whatever their folders are called.
         patient_pattern: Regular expression whose first group is the patient in a file's name, such as
             ``r"(\d+)_\d+"`` for NIH's ``00011097_002.png`` (patient 11097); used where neither table nor header knows
             the patient.
@@ -65,12 +67,7 @@ class ClassFolders:
     def __post_init__(self) -> None:
         if self.classes not in (None, *get_args(Level)):
             raise PlanError(f"classes must be {' or '.join(get_args(Level))}, got {self.classes!r}")
-        try:
-            groups = re.compile(self.patient_pattern or "()").groups
-        except re.error as error:
-            raise PlanError(f"patient_pattern {self.patient_pattern!r} is no regular expression: {error}") from error
-        if groups < 1:
-            raise PlanError(f"patient_pattern {self.patient_pattern!r} needs a group in parentheses")
+        check_pattern(self.patient_pattern)
 
     def table(self, workspace: Path) -> ImageTable:  # noqa: ARG002 - the protocol's; nothing is generated here
         """Return one row a film in a class folder.
@@ -87,9 +84,13 @@ class ClassFolders:
             MissingPartError: There are DICOM files and pydicom is not installed.
         """
         root = Path(self.root)
-        frame, left_out, seen = films_in_classes(root, self.classes)
-        frame, missing, notes = _with_table(frame, root, Path(self.labels) if self.labels else None)
-        left_out += missing
+        if str(self.labels) == NO_LABELS:
+            frame, left_out, seen = films_without_labels(root)
+            notes: tuple[str, ...] = ()
+        else:
+            frame, left_out, seen = films_in_classes(root, self.classes)
+            frame, missing, notes = _with_table(frame, root, Path(self.labels) if self.labels else None)
+            left_out += missing
         frame, contradictions = with_headers(frame)
         table = ImageTable(self._with_patients(frame).drop(columns="key"), left_out=tuple(left_out),
                            notes=(*seen, *notes, *contradictions))
@@ -105,25 +106,6 @@ class ClassFolders:
         named = frame["key"].map(lambda key: written(patient(patient_in(PurePosixPath(key).name, pattern))))
         known = frame["patient_id"].fillna("") if "patient_id" in frame else pd.Series("", index=frame.index)
         return frame.assign(patient_id=known.where(known != "", named))
-
-
-def patient_in(name: str, pattern: str) -> str:
-    r"""Return the patient in a file's name, leading zeros of a number dropped, or an empty string.
-
-    Args:
-        name: The file's name.
-        pattern: Regular expression with one group.
-
-    Returns:
-        The patient id.
-
-    Example:
-        >>> patient_in("00011097_002.png", r"(\d+)_")
-        '11097'
-    """
-    match = re.search(pattern, name)
-    found = match[1] or "" if match else ""
-    return str(int(found)) if found.isdecimal() else found
 
 
 def _with_table(frame: pd.DataFrame, root: Path, labels: Path | None) -> _Said:
@@ -156,7 +138,8 @@ def _tried(frame: pd.DataFrame, table: Path) -> tuple[Path | None, _Said]:
 
 
 def _joined(frame: pd.DataFrame, labels: Path) -> _Said:
-    known, repeated = once_each(ours(read_csv(labels), table=labels))
+    raw, guessed = read_foreign_csv(labels)
+    known, repeated = once_each(ours(raw, table=labels))
     by = next((name for name in ("path", "image_id") if name in known and (known[name].map(blank) != "").any()), None)
     if by is None:
         raise DataError(f"{labels} says of no row which file it is about; expected a column 'file' or 'image_id'")
@@ -173,4 +156,4 @@ def _joined(frame: pd.DataFrame, labels: Path) -> _Said:
             said[name] = np.where(matched & (told != ""), told, frame[name].to_numpy())
     note = (f"the table's class differs from the folder's for {found.unlike} of {int(matched.sum())} films; the "
             "folder's was taken")
-    return frame.assign(**said), list(found.missing), (*repeated, *((note,) if found.unlike else ()))
+    return frame.assign(**said), list(found.missing), (*guessed, *repeated, *((note,) if found.unlike else ()))

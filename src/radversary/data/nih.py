@@ -14,7 +14,7 @@ from radversary.core.errors import DataError, MissingColumnError, PlanError
 from radversary.core.seeds import derive_seed
 from radversary.core.text import quoted
 from radversary.data.columns import column, ours
-from radversary.data.csv_files import read_csv
+from radversary.data.csv_files import read_foreign_csv
 from radversary.data.files import films_under
 from radversary.data.findings import ABSENT, BETWEEN, FINDING, PRESENT
 from radversary.data.joining import NamedFiles, written_path
@@ -79,11 +79,11 @@ class NihChestXray14:
 
         Raises:
             MissingColumnError: The table has no ``Image Index``, ``Finding Labels`` or ``Patient ID``.
-            DataError: No table, no image, or one class only.
+            DataError: No table, or no image.
         """
         root = Path(self.root)
         path = Path(self.labels) if self.labels else _labels_in(root)
-        raw = read_csv(path)
+        raw, guessed = read_foreign_csv(path)
         for name in ("Image Index", "Finding Labels", "Patient ID"):
             if column(raw, name) is None:
                 raise MissingColumnError(path, name, map(str, raw.columns))
@@ -98,7 +98,7 @@ class NihChestXray14:
         frame, missing = _with_files(frame[chosen], root, path.name)
         frame, repeated = once_each(frame)
         return ImageTable(self._limited(frame), left_out=(*unnamed, *without, *missing),
-                          notes=(*notes, *odd, *repeated))
+                          notes=(*guessed, *notes, *odd, *repeated))
 
     def _findings(self, known: pd.Series[Any]) -> dict[str, pd.Series[str]]:
         """Return the columns of findings, where the policy makes them."""

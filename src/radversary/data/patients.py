@@ -8,6 +8,7 @@ from typing import Final
 
 import pandas as pd
 
+from radversary.core.errors import PlanError
 from radversary.data.table import UNKNOWN_PATIENT
 
 PATIENT_FROM: Final = "patient_from"
@@ -44,6 +45,42 @@ def known_patients(ids: pd.Series[str]) -> pd.Series[str]:
     known = ids.where(~ids.map(lambda name: bool(_NOBODY.fullmatch(_MARKS.sub("", name).casefold()))), "")
     zeros = known.map(lambda name: bool(_ZEROS.fullmatch(name)))
     return known.where(~zeros, "") if (zeros | (known == "")).all() else known
+
+
+def check_pattern(pattern: str | None) -> None:
+    """Refuse a pattern of file names that finds no patient.
+
+    Args:
+        pattern: A regular expression with a group, or None.
+
+    Raises:
+        PlanError: It is no regular expression, or has no group.
+    """
+    try:
+        groups = re.compile(pattern or "()").groups
+    except re.error as error:
+        raise PlanError(f"patient_pattern {pattern!r} is no regular expression: {error}") from error
+    if groups < 1:
+        raise PlanError(f"patient_pattern {pattern!r} needs a group in parentheses")
+
+
+def patient_in(name: str, pattern: str) -> str:
+    r"""Return the patient in a file's name, leading zeros of a number dropped, or an empty string.
+
+    Args:
+        name: The file's name.
+        pattern: Regular expression with one group.
+
+    Returns:
+        The patient id.
+
+    Example:
+        >>> patient_in("00011097_002.png", r"(\d+)_")
+        '11097'
+    """
+    match = re.search(pattern, name)
+    found = match[1] or "" if match else ""
+    return str(int(found)) if found.isdecimal() else found
 
 
 def named_by(table: pd.Series[str], header: pd.Series[str], unlike: pd.Series[bool]) -> pd.Series[str]:

@@ -41,7 +41,7 @@ class PhantomSource:
             One row a phantom.
 
         Raises:
-            DataError: What was drawn is no table of images, such as one class only.
+            DataError: What was drawn is no table of images.
             StorageError: Writing failed.
         """
         folder = workspace / f"phantoms-{sha256_json(repr(self))[:12]}"

@@ -28,9 +28,14 @@ class DataSource(Protocol):
 
 
 DATASETS: Registry[DataSource] = Registry("dataset", {
+    "auto": "radversary.data.auto_source:AutoSource",
     "nih": "radversary.data.nih:NihChestXray14",
     "folder": "radversary.data.folders:ClassFolders",
     "csv": "radversary.data.csv_table:CsvTable",
+    "imagefolder": "radversary.data.image_folder:ImageFolder",
+    "dicom": "radversary.data.dicom_tree:DicomTree",
+    "medmnist": "radversary.data.medmnist:MedMnist",
+    "zip": "radversary.data.zipped:ZippedSource",
     "phantoms": "radversary.data.phantom_source:PhantomSource",
 }, group="radversary.datasets")
 """All data sources."""

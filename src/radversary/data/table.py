@@ -49,7 +49,7 @@ class ImageTable:
     Raises:
         MissingColumnError: No ``image_id``, ``path`` or ``label``.
         DataError: No row, an id twice, a row without id, a row without label beside others with one, a rotation beyond
-            a full turn, one class only, or a cell of a finding that is neither 1, 0 nor empty.
+            a full turn, or a cell of a finding that is neither 1, 0 nor empty.
 
     Example:
         >>> rows = {"image_id": ["a", "b"], "path": ["a.png", "b.png"], "label": ["Normal", "Pneumonia"]}
@@ -238,7 +238,5 @@ def _check_rows(frame: pd.DataFrame) -> None:
 def _check_classes(frame: pd.DataFrame, classes: Sequence[str]) -> None:
     if task_of(frame) == Task.MULTILABEL:
         return
-    if len(classes) == 1:
-        raise DataError(f"a classifier needs at least two classes, all {len(frame)} images are {classes[0]!r}")
     for label in sorted(set(frame["label"]) - {*classes, ""}):
         raise UnknownNameError("class", label, classes)

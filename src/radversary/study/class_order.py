@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from radversary.core.errors import ModelError
+from radversary.core.errors import DataError, ModelError
 from radversary.core.types import Task
 from radversary.data.findings import ABSENT, FINDING, PRESENT
 from radversary.data.spelling import bare, identity
@@ -34,7 +34,7 @@ def in_order(table: ImageTable, classes: Sequence[str] | None, task: Task | None
 
     Args:
         table: The images.
-        classes: Class names of the model in the order of its logits; None changes nothing.
+        classes: Class names of the model in the order of its logits; None takes the table as it is.
         task: What the model decides; None takes the table's.
 
     Returns:
@@ -42,6 +42,7 @@ def in_order(table: ImageTable, classes: Sequence[str] | None, task: Task | None
 
     Raises:
         ModelError: The table has a class that the model does not know, or nothing that the model reads.
+        DataError: There is no model, and all images are of one class.
 
     Example:
         >>> import pandas as pd
@@ -50,6 +51,7 @@ def in_order(table: ImageTable, classes: Sequence[str] | None, task: Task | None
         [1, 0]
     """
     if classes is None:
+        _refuse_one_class(table)
         return table
     names, wanted = tuple(classes), task or table.task
     if wanted == Task.MULTILABEL:
@@ -59,6 +61,11 @@ def in_order(table: ImageTable, classes: Sequence[str] | None, task: Task | None
     if not table.labelled:
         return replace(table, classes=names)
     return _as_classes(table, names)
+
+
+def _refuse_one_class(table: ImageTable) -> None:
+    if table.task == Task.MULTICLASS and len(table.classes) == 1:
+        raise DataError(f"a classifier needs at least two classes, all {len(table)} images are {table.classes[0]!r}")
 
 
 def _as_classes(table: ImageTable, classes: tuple[str, ...]) -> ImageTable:

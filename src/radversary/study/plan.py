@@ -53,6 +53,12 @@ class DataPlan(Plan):
     per_class: int | None = Field(default=None, ge=1, le=10**6)
     degrees: float = Field(default=5.0, ge=-360, le=360)
 
+    @model_validator(mode="after")
+    def _enough_classes(self) -> Self:
+        if self.classes is not None and len(self.classes) < 2 and self.task != Task.MULTILABEL:
+            raise ValueError("classes must name at least 2 items; one is enough for a model of the task multilabel")
+        return self
+
     @field_validator("fractions")
     @classmethod
     def _whole(cls, fractions: tuple[float, float, float]) -> tuple[float, float, float]:
