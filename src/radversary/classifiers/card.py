@@ -10,8 +10,7 @@ from pydantic import ValidationError, model_validator
 from radversary.core.errors import ModelError, UnknownNameError
 from radversary.core.text import first_fault
 from radversary.core.types import Task
-from radversary.imaging.image import Resize, Size, sides_of
-from radversary.imaging.intensity import Interpolation
+from radversary.imaging.rules import Interpolation, Resize, Size, sides_of
 from radversary.storage.documents import Document
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -17,8 +17,8 @@ from radversary.core.errors import DataError, MissingColumnError
 from radversary.core.types import Images, Labels
 from radversary.data.csv_files import read_csv
 from radversary.data.table import PARTS, ImageTable
-from radversary.imaging.image import InputRule, Resize, Size, sides_of
-from radversary.imaging.intensity import Interpolation, levels
+from radversary.imaging.intensity import levels
+from radversary.imaging.rules import InputRule, Interpolation, Resize, Size, sides_of
 from radversary.storage.arrays import open_array
 from radversary.storage.checksums import sha256_file, sha256_json
 from radversary.storage.documents import Document, Sha256, read_document

@@ -10,8 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from radversary.audit.plan import AuditPlan
 from radversary.classifiers.card_files import LARGEST
 from radversary.defenses.registry import TRANSFORMS
-from radversary.imaging.image import Resize
-from radversary.imaging.intensity import Interpolation
+from radversary.imaging.rules import Interpolation, Resize
 from radversary.storage.plans import Part, Plan
 from radversary.study.model_plan import ModelName, ModelPlan, in_order
 from radversary.study.restorer_plan import RestorerPlan
