@@ -24,7 +24,8 @@ AUDIT = ("audit", "--model", "model", "--root", ".")
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "help": ("--help",), "help of a verb": ("audit", "--help"), "list": ("list",),
-    "list classifiers": ("list", "classifiers"), "unknown verb": ("nonsense",), "unknown option": ("audit", "--modle", "m"),
+    "list classifiers": ("list", "classifiers"), "unknown verb": ("nonsense",),
+    "unknown option": ("audit", "--modle", "m"),
     "unknown key of a plan": (*AUDIT, "--plan", "key.yaml"), "unknown attack": (*AUDIT, "--plan", "attack.yaml"),
     "unknown hyper-parameter": (*AUDIT, "--plan", "option.yaml"),
     "no such model": ("audit", "--model", "none", "--root", "."),
