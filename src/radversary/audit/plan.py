@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from radversary.attacks.registry import ATTACKS
 from radversary.core.errors import PlanError, UnknownNameError
+from radversary.core.text import FAULT, VALUE, sentence
 from radversary.core.types import AttackerKnowledge
 from radversary.defenses.registry import TRANSFORMS
 from radversary.detectors.registry import DETECTORS
@@ -191,6 +192,17 @@ class AuditPlan(Plan):
                 raise ValueError(f"attack {attack.label!r} names defence {unknown[0]!r}, which is not among the "
                                  f"defences ({', '.join(known)})")
         return self
+
+    def __repr__(self) -> str:
+        return sentence(f"{type(self).__name__}({sentence(self.name, VALUE)!r}: {self._contents()}, seed={self.seed})",
+                        FAULT)
+
+    def _contents(self) -> str:
+        """Return what it names, in one line."""
+        attacks, defences = (", ".join(item.label for item in items) for items in (self.attacks, self.defences))
+        return f"attacks {sentence(attacks, VALUE)}; defences {sentence(defences, VALUE) or 'none'}"
+
+    __str__ = __repr__
 
     def build_detectors(self) -> dict[str, Detector]:
         """Return the detectors by name.

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import ValidationError, model_validator
 
 from radversary.core.errors import ModelError, UnknownNameError
-from radversary.core.text import first_fault
+from radversary.core.text import FAULT, VALUE, first_fault, sentence
 from radversary.core.types import Task
 from radversary.imaging.rules import Interpolation, Resize, Size, sides_of
 from radversary.storage.documents import Document
@@ -114,6 +114,15 @@ class ModelCard(Document):
     def findings(self) -> tuple[str, ...]:
         """What may be found: the second class where the task is ``binary``, else all classes."""
         return self.classes[1:] if self.task == Task.BINARY else self.classes
+
+    def __repr__(self) -> str:
+        height, width = self.sides
+        saved = f"sha256={self.sha256[:12]}" if self.sha256 else "unsaved"
+        return sentence(f"ModelCard({sentence(self.name, VALUE)!r}, {self.architecture}, {self.task}: "
+                        f"{sentence(', '.join(self.classes), VALUE)}; {height} x {width} px, channels={self.channels}, "
+                        f"{saved})", FAULT)
+
+    __str__ = __repr__
 
     def as_text(self) -> dict[str, str]:
         """Return every field as a person would read it."""

@@ -14,6 +14,7 @@ import torch
 from pydantic import Field, field_validator
 
 from radversary.core.errors import DataError, MissingColumnError
+from radversary.core.text import FAULT, sentence
 from radversary.core.types import Images, Labels
 from radversary.data.csv_files import read_csv
 from radversary.data.table import PARTS, ImageTable
@@ -93,6 +94,10 @@ class PreparedImages:
     left_out: tuple[str, ...]
     sha256: str
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return sentence(f"PreparedImages({str(self.folder)!r}: {self.rule}, channels={self.rule.channels}, "
+                        f"sha256={self.sha256[:12]}, {self.table!r})", FAULT)
 
     @classmethod
     def load(cls, folder: Path) -> PreparedImages:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from radversary.audit.plan import AuditPlan
 from radversary.classifiers.card_files import LARGEST
+from radversary.core.text import VALUE, sentence
 from radversary.defenses.registry import TRANSFORMS
 from radversary.imaging.rules import Interpolation, Resize
 from radversary.storage.plans import Part, Plan
@@ -115,6 +116,10 @@ class StudyPlan(AuditPlan):
                 raise ValueError(f"restorer {name!r} is guided by model {restorer.model!r}, which reads its images "
                                  "behind transforms of its own; guide it by a model without input")
         return self
+
+    def _contents(self) -> str:
+        models = sentence(", ".join([*self.models, *self.restorers]), VALUE)
+        return f"{super()._contents()}; trains {models} on {sentence(self.data.source.name, VALUE)}"
 
     def training_order(self) -> tuple[str, ...]:
         """Return the models' names in the order in which they can be made, the victim first."""
