@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from benchmarks.crowded import crowded
 from benchmarks.measure import Contender, compare
 from benchmarks.screening import screening
+from benchmarks.start import start
 from radversary.core.errors import MissingPartError
 from radversary.core.seeds import generator, numpy_generator
 from radversary.core.types import Images
@@ -169,4 +170,4 @@ def passes(surrogate: torch.nn.Module, images: Images, labels: torch.Tensor, cop
 SUITE: dict[str, Callable[[], dict[str, Any]]] = {
     "stylization": stylization, "similarity": similarity, "edges": edges, "intervals": intervals, "phantoms": phantoms,
     "stm": stm, "screening-resnet18": partial(screening, "resnet18"),
-    "screening-resnet50": partial(screening, "resnet50"), "crowded": crowded}
+    "screening-resnet50": partial(screening, "resnet50"), "crowded": crowded, "start": start}

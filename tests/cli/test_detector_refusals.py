@@ -1,4 +1,4 @@
-"""What is wrong with a request is said before a film is looked for: the films named here do not exist."""
+"""What is wrong with a request is said before a film is read: the films named here cannot be."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ class Soft(TinyNetwork):
 
 @pytest.fixture
 def nowhere(tmp_path):
-    """Films that are not there, and a run whose images cannot be loaded."""
+    """Films and a model that cannot be read, and a run whose images cannot be loaded."""
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "broken.png").write_bytes(b"no film")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "prepared.json").write_text("{")
     return tmp_path / "films"
@@ -47,7 +49,7 @@ def fitted(tmp_path, make_model):
     (("--use", "consistency", "--view", "canon"), "give 'canonical' or the folder"),
     (("--use", "energy", "--view", "canonical"), "views are for detector 'consistency'"),
     (("--use", "learned"), "'learned' is supervised"),
-    (("--use", "energy", "--attacked", "bad"), "only clean ones teach the chosen detectors"),
+    (("--use", "energy", "--attacked", "."), "only clean ones teach the chosen detectors"),
 ])
 def test_fit_names_what_is_wrong_before_it_reads(radversary, nowhere, make_model, words, said):
     for model in (make_model("a", "b"), nowhere):  # not even the model is loaded
@@ -59,7 +61,7 @@ def test_fit_names_what_is_wrong_before_it_reads(radversary, nowhere, make_model
 def test_fit_looks_at_the_model_before_the_films(radversary, nowhere, monkeypatch):
     monkeypatch.setitem(NETWORKS._own, "soft", f"{__name__}:Soft")
     save_classifier(wrap(Soft(classes=2), classes=("a", "b"), size=48, architecture="soft"), nowhere.parent / "soft")
-    for model, said in ((nowhere.parent / "soft", "gives probabilities"), (nowhere, "there is no model at")):
+    for model, said in ((nowhere.parent / "soft", "gives probabilities"), (nowhere / "none", "there is no model at")):
         outcome = radversary("detector", "fit", nowhere, "--model", model, "--use", "energy")
         assert outcome.code == 2
         assert said in outcome.err
@@ -121,9 +123,10 @@ def test_the_style_network_s_features_are_looked_for_before_phantoms_are_drawn(r
 def test_audit_reads_its_plan_and_its_model_before_its_data(radversary, nowhere, tmp_path, make_model):
     plan = tmp_path / "audit.yaml"
     plan.write_text(yaml.safe_dump({"attacks": [{"name": "pgd", "label": "x", "options": {"epsilon": 2}}]}))
-    words = ("audit", "--root", nowhere, "--out", tmp_path / "out")
-    assert "epsilon must lie in [0, 1], got 2" in radversary(*words, "--model", nowhere, "--plan", plan).err
-    assert "there is no model at" in radversary(*words, "--model", nowhere).err
+    words = ("audit", "--root", nowhere / "none", "--out", tmp_path / "out")
+    read = ("audit", "--root", nowhere, "--out", tmp_path / "out", "--model", nowhere, "--plan", plan)
+    assert "epsilon must lie in [0, 1], got 2" in radversary(*read).err
+    assert "there is no model at" in radversary(*words, "--model", nowhere / "none").err
     late = radversary(*words, "--model", make_model("a", "b"))
     assert (late.code, "no folder" in late.err) == (2, True)
 

@@ -127,12 +127,15 @@ def test_images_are_attacked_and_compared_there(radversary, film, tmp_path, far)
 
 @pytest.mark.parametrize("words", [
     ("audit", "--model", "{model}", "--root", "{phantoms}"), ("attack", "{film}"), ("detect", "{film}", "{film}"),
-    ("screen", "{film}", "--detector", "{none}"), ("detector", "fit", "{film}", "--model", "{model}"),
-    ("detector", "calibrate", "{film}", "--detector", "{none}"),
-    ("detector", "check", "{film}", "--detector", "{none}"),
+    ("screen", "{film}", "--detector", "{guard}"), ("detector", "fit", "{film}", "--model", "{model}"),
+    ("detector", "calibrate", "{film}", "--detector", "{guard}"),
+    ("detector", "check", "{film}", "--detector", "{guard}"),
     ("train", "stylizer", "--out", "{none}"), ("demo", "--out", "{none}")], ids=" ".join)
 def test_a_device_that_is_not_there_is_one_sentence(radversary, words, film, phantoms, make_model, tmp_path):
-    places = {"film": film, "phantoms": phantoms, "model": make_model("a", "b"), "none": tmp_path / "none"}
+    places = {"film": film, "phantoms": phantoms, "model": make_model("a", "b"), "none": tmp_path / "none",
+              "guard": tmp_path / "guard"}
+    (tmp_path / "guard").mkdir()
+    (tmp_path / "guard" / "guard.json").write_text("{}")
     found = radversary(*(word.format(**places) for word in words), "--device", "cuda:99")
     assert found.code == 2
     assert found.err.strip() == "error: device 'cuda:99' is not available here; use 'auto' or 'cpu'"

@@ -12,7 +12,7 @@ import radversary.study.run
 from radversary.audit.result import Finding, FindingKind
 
 DEMO = Path(radversary.study.run.__file__).parent / "plans" / "demo.yaml"
-VERBS = {"audit": (radversary.study.audit_model, "audit_model", ("audit", "--model", "mine", "--out")),
+VERBS = {"audit": (radversary.study.audit_model, "audit_model", ("audit", "--model", ".", "--out")),
          "run": (radversary.study.run, "run_study", ("run", DEMO, "--out"))}
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from radversary.attacks.base import Attack
+from typing import TYPE_CHECKING
+
 from radversary.core.registry import Registry
 
-ATTACKS = Registry[Attack]("attack", {
+if TYPE_CHECKING:  # names are known without PyTorch
+    from radversary.attacks.base import Attack
+
+ATTACKS: Registry[Attack] = Registry("attack", {
     "di-fgsm": "radversary.attacks.gradient.iterative:DiverseFGSM",
     "equal-noise": "radversary.attacks.equal_noise:EqualNoise",
     "evasive-pgd": "radversary.attacks.evasive.pgd:EvasivePGD",

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from radversary.attacks.base import Attack
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.threat_model import possible_knowledge
 from radversary.core.errors import PlanError, UnknownNameError
+from radversary.core.text import FAULT, VALUE, sentence
 from radversary.core.types import AttackerKnowledge
-from radversary.defenses.base import Transform
 from radversary.defenses.registry import TRANSFORMS
-from radversary.detectors.base import Detector
 from radversary.detectors.registry import DETECTORS
 from radversary.storage.documents import Seed
 from radversary.storage.plans import Part, Plan
+
+if TYPE_CHECKING:  # a plan is read, and refused, without PyTorch
+    from radversary.attacks.base import Attack
+    from radversary.defenses.base import Transform
+    from radversary.detectors.base import Detector
 
 RESERVED = ("clean", "identity")
 
@@ -62,6 +64,8 @@ class AttackPlan(Part):
         Raises:
             PlanError: It looks at no model, so that there is nothing to know.
         """
+        from radversary.audit.threat_model import possible_knowledge
+
         possible = possible_knowledge(self.build(), surrogate=self.surrogate is not None)
         if self.knowledge is None:
             return possible
@@ -121,13 +125,27 @@ class DefencePlan(Plan):
         return tuple(self._build(part, trained) for part in self.transforms)
 
     def _build(self, part: Part, trained: Mapping[str, Transform]) -> Transform:
+        self.check(part, trained)
+        return trained[part.name] if part.name in trained else TRANSFORMS.create(part.name, **part.options)
+
+    def check(self, part: Part, trained: Collection[str]) -> None:
+        """Refuse a transform of this defence by its name and options alone, without importing it.
+
+        Args:
+            part: One of its transforms.
+            trained: Names of trained transforms.
+
+        Raises:
+            UnknownNameError: No such transform or hyper-parameter.
+            PlanError: Options for a transform that is trained already.
+        """
         if part.name in trained:
             if part.options:
                 raise PlanError(f"defence {self.label!r}: {part.name!r} is trained and takes no options here")
-            return trained[part.name]
+            return
         if part.name not in (known := TRANSFORMS.names()):
             raise UnknownNameError(f"transform of defence {self.label!r}", part.name, [*trained, *known])
-        return TRANSFORMS.create(part.name, **part.options)
+        TRANSFORMS.check(part.name, part.options)
 
 
 class AuditPlan(Plan):
@@ -174,6 +192,17 @@ class AuditPlan(Plan):
                 raise ValueError(f"attack {attack.label!r} names defence {unknown[0]!r}, which is not among the "
                                  f"defences ({', '.join(known)})")
         return self
+
+    def __repr__(self) -> str:
+        return sentence(f"{type(self).__name__}({sentence(self.name, VALUE)!r}: {self._contents()}, seed={self.seed})",
+                        FAULT)
+
+    def _contents(self) -> str:
+        """Return what it names, in one line."""
+        attacks, defences = (", ".join(item.label for item in items) for items in (self.attacks, self.defences))
+        return f"attacks {sentence(attacks, VALUE)}; defences {sentence(defences, VALUE) or 'none'}"
+
+    __str__ = __repr__
 
     def build_detectors(self) -> dict[str, Detector]:
         """Return the detectors by name.

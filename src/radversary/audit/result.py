@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,9 @@ from radversary.audit.detection import Detection
 from radversary.audit.schema import Record, ResultDocument
 from radversary.audit.standing import Standing, standing_of
 from radversary.core.types import AttackerKnowledge, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class GalleryImage(Record):
@@ -244,3 +247,47 @@ class AuditResult(ResultDocument):
             if (what.attack, what.strength, what.knowledge, cell.defence) == (attack, strength, knowledge, defence):
                 return cell
         raise KeyError((attack, strength, str(knowledge), defence))
+
+    def __repr__(self) -> str:
+        from radversary.audit.notebook import line
+
+        return line(self)
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """Return the headline and accuracy by condition and defence, as notebooks show a value."""
+        from radversary.audit.notebook import html
+
+        return html(self)
+
+    def table(self) -> pd.DataFrame:
+        """Return accuracy and success with intervals, one row a condition and defence, clean images first.
+
+        Returns:
+            Columns ``attack``, ``strength``, ``measure`` (what the strength counts, such as ``epsilon``),
+            ``knowledge``, ``defence``, ``n`` (images), ``accuracy``, ``low``, ``high`` (its 95 % interval), ``success``
+            with ``success_low`` and ``success_high`` (not-a-number on clean images), all shares in [0, 1], and
+            ``oracle``: whether the defence was trained on an audited attack.
+        """
+        import pandas as pd
+
+        from radversary.audit.notebook import rows
+
+        return pd.DataFrame(rows(self)).astype({"success": float, "success_low": float, "success_high": float})
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return every figure with its interval, one row a figure.
+
+        The predictions of single images lie in the run folder, as ``predictions.parquet``.
+
+        Returns:
+            Columns ``attack``, ``strength``, ``measure``, ``knowledge`` and ``defence`` as in :meth:`table`; ``class``
+            (empty for all together), ``figure`` (such as ``accuracy``, ``recall``, ``auroc`` or ``success``),
+            ``value``, ``low``, ``high`` and ``n``.
+        """
+        import pandas as pd
+
+        from radversary.audit.notebook import figures
+
+        return pd.DataFrame(figures(self))

@@ -8,10 +8,9 @@ from typing import Any, Literal, Self
 from pydantic import ValidationError, model_validator
 
 from radversary.core.errors import ModelError, UnknownNameError
-from radversary.core.text import first_fault
+from radversary.core.text import FAULT, VALUE, first_fault, sentence
 from radversary.core.types import Task
-from radversary.imaging.image import Resize, Size, sides_of
-from radversary.imaging.intensity import Interpolation
+from radversary.imaging.rules import Interpolation, Resize, Size, sides_of
 from radversary.storage.documents import Document
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -116,6 +115,15 @@ class ModelCard(Document):
         """What may be found: the second class where the task is ``binary``, else all classes."""
         return self.classes[1:] if self.task == Task.BINARY else self.classes
 
+    def __repr__(self) -> str:
+        height, width = self.sides
+        saved = f"sha256={self.sha256[:12]}" if self.sha256 else "unsaved"
+        return sentence(f"ModelCard({sentence(self.name, VALUE)!r}, {self.architecture}, {self.task}: "
+                        f"{sentence(', '.join(self.classes), VALUE)}; {height} x {width} px, channels={self.channels}, "
+                        f"{saved})", FAULT)
+
+    __str__ = __repr__
+
     def as_text(self) -> dict[str, str]:
         """Return every field as a person would read it."""
         return {name: ", ".join(f"{item}" for item in value) if isinstance(value, tuple) else str(value)
@@ -186,7 +194,7 @@ def make_card(where: str, fields: Mapping[str, Any]) -> ModelCard:
     Example:
         >>> make_card("model x", {"name": "x", "architecture": "resnet18", "classes": ["a", "b"], "size": 0})
         Traceback (most recent call last):
-        radversary.core.errors.ModelError: the card of model x is wrong: size: input should be greater than 0 (got 0)
+        radversary.core.errors.ModelError: the card of model x is wrong: size.side: input should be greater than 0 (got 0)
     """
     for field in fields:
         if field not in ModelCard.model_fields:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from safetensors.torch import save
@@ -13,24 +14,20 @@ from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.card_files import CARD, read_card
 from radversary.classifiers.networks import NETWORKS
+from radversary.classifiers.places import WEIGHTS as WEIGHTS
+from radversary.classifiers.places import refuse_unsafe as refuse_unsafe
+from radversary.classifiers.places import weights_file
 from radversary.classifiers.pretrained import describe_misfits
 from radversary.classifiers.torch_module import TorchClassifier
-from radversary.core.errors import ModelError, UnsafeModelError
+from radversary.core.errors import ModelError
+from radversary.core.types import Access
 from radversary.storage.arrays import read_tensors
 from radversary.storage.checksums import sha256_file
 from radversary.storage.files import is_file, write_whole
 from radversary.storage.json_files import write_json
 
-WEIGHTS = "model.safetensors"
-
-UNSAFE = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".h5", ".hdf5", ".keras"}
-"""Endings of formats that can run code when they are loaded."""
-
 PREFIXES = ("module.", "_orig_mod.")
 """What ``DataParallel`` and ``torch.compile`` put before the name of every weight."""
-
-MAGIC = {b"PK\x03\x04": "a zip archive", b"\x89HDF": "an HDF5 file", b"\x80": "a pickle"}
-"""First bytes of the same formats, for files that bear another name."""
 
 
 def save_classifier(classifier: TorchClassifier, folder: Path) -> TorchClassifier:
@@ -74,7 +71,7 @@ def load_classifier(path: Path) -> TorchClassifier:
         ModelError: The file or its card is missing, damaged, or does not fit the architecture.
         UnknownNameError: The card names an architecture, or has a field, that does not exist.
     """
-    file = _weights_file(Path(path))
+    file = weights_file(Path(path))
     card = read_card(file)
     if card.sha256 and (actual := sha256_file(file)) != card.sha256:
         raise ModelError(f"{file} is damaged or was changed: its sha256 is {actual}, the card says {card.sha256}")
@@ -101,6 +98,8 @@ def check_savable(classifier: Classifier) -> TorchClassifier:
 class SavedModels:
     """A saved model: a folder of ``model.safetensors`` and ``card.json``, or the file of weights in it."""
 
+    access: ClassVar[Access] = Access.GRADIENTS
+
     def recognises(self, reference: str) -> bool:
         """Return whether there is a file of weights in safetensors."""
         path = Path(reference)
@@ -109,47 +108,6 @@ class SavedModels:
     def load(self, reference: str) -> TorchClassifier:
         """Load the classifier; errors as in :func:`load_classifier`."""
         return load_classifier(Path(reference))
-
-
-def refuse_unsafe(path: Path) -> None:
-    """Refuse a model file that could run code when it is loaded.
-
-    Args:
-        path: An existing file.
-
-    Raises:
-        UnsafeModelError: Its name or its first bytes are those of a pickle, a zip archive or an HDF5 file.
-    """
-    kind = f"a {path.suffix.lower()} file" if path.suffix.lower() in UNSAFE else _unsafe_content(path)
-    if kind:
-        raise UnsafeModelError(
-            f"{path} is {kind}, which can run code when it is loaded; where you trust it, convert it with the lines "
-            f"below and give the folder of {WEIGHTS} and its {CARD} (docs/classifiers.md)",
-            advice=("import torch; from safetensors.torch import save_file",
-                    f"save_file(torch.load({path.name!r}, weights_only=True), {WEIGHTS!r})"))
-
-
-def _unsafe_content(path: Path) -> str:
-    with path.open("rb") as file:
-        head = file.read(9)
-    # A safetensors file starts with eight bytes of length, which may look like anything, then its JSON header.
-    if head[8:] == b"{" and not head.startswith(b"PK"):
-        return ""
-    return next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), "")
-
-
-def _weights_file(path: Path) -> Path:
-    if path.is_dir():
-        file = path / WEIGHTS
-        if not file.is_file():
-            for other in sorted(item for item in path.iterdir() if item.suffix.lower() in UNSAFE):
-                refuse_unsafe(other)
-            raise ModelError(f"{path} holds no {WEIGHTS}")
-        path = file
-    if not path.is_file():
-        raise ModelError(f"there is no model at {path}")
-    refuse_unsafe(path)
-    return path
 
 
 def unprefixed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

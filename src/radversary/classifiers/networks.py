@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
 from radversary.core.registry import Registry
-from radversary.core.seeds import global_seed
+
+if TYPE_CHECKING:  # names are known without PyTorch
+    from torch import nn
 
 NETWORKS: Registry[nn.Module] = Registry("architecture", {
     "densenet121": "radversary.classifiers.plain:densenet121",
@@ -36,6 +37,10 @@ def build_network(architecture: str, *, classes: int, seed: int = 0) -> nn.Modul
         >>> network.head[-1].out_features
         3
     """
+    import torch
+
+    from radversary.core.seeds import global_seed
+
     with global_seed(seed, "network", architecture):
         network = NETWORKS.create(architecture, classes=classes)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -22,31 +21,14 @@ from typing import Any, Final
 from torch import nn
 
 from radversary.classifiers.base import Classifier
-from radversary.classifiers.files import WEIGHTS
+from radversary.classifiers.places import REFERENCE
+from radversary.classifiers.places import names_code as names_code
 from radversary.core.errors import ModelError, RadversaryError, UnknownNameError
 from radversary.core.text import FAULT, sentence
-from radversary.storage.files import is_file
-
-REFERENCE: Final = re.compile(r"(?P<code>.+\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<attribute>[^\W\d]\w*)", re.DOTALL)
-"""A file of Python or the dotted name of a module, a colon, a name in it."""
 
 WRAPPED: Final = ("wrap(network, classes=[\"Normal\", \"Pneumonia\"], size=224, channels=1), with wrap from "
                   "radversary.classifiers")
 """How a network gets its card."""
-
-
-def names_code(reference: str) -> bool:
-    """Return whether a reference names Python code, judged without importing it.
-
-    A file of that very name, or a folder of a saved model, is none.
-
-    Example:
-        >>> [names_code(text) for text in ("my_model.py:victim", "package.module:build", "my_model.py", "runs/model")]
-        [True, True, True, False]
-    """
-    if "://" in reference or is_file(Path(reference) / WEIGHTS):
-        return False
-    return reference.endswith(".py") or (REFERENCE.fullmatch(reference) is not None and not is_file(Path(reference)))
 
 
 class ImportedModels:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import torch
-
-from radversary.classifiers.base import Classifier
-from radversary.classifiers.files import load_classifier
-from radversary.classifiers.own_code import names_code
 from radversary.core.errors import ModelError
 from radversary.core.registry import Registry
 
+if TYPE_CHECKING:  # kinds of model are known without PyTorch
+    import torch
+
+    from radversary.classifiers.base import Classifier
+
 
 class ClassifierLoader(Protocol):
-    """Loads one kind of model."""
+    """Loads one kind of model; the first line of a loader's docstring says which, in ``radversary list classifiers``.
+
+    A loader whose models all give the same access states it as ``access = Access.SCORES`` in its class.
+    """
 
     def recognises(self, reference: str) -> bool:
         """Return whether a path or URL leads to a model of this kind, judged without loading it."""
@@ -54,6 +57,8 @@ def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Classi
     Raises:
         ModelError: No known kind of model is there, or it cannot be loaded.
     """
+    from radversary.classifiers.files import load_classifier
+
     text = str(reference)
     for name in CLASSIFIERS.names():
         loader = CLASSIFIERS.create(name)
@@ -66,6 +71,8 @@ def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Classi
 
 def _noted(classifier: Classifier, reference: str) -> Classifier:
     """Return a classifier that knows its reference; one that states another keeps that."""
+    from radversary.classifiers.own_code import names_code
+
     if not classifier.reference:
         place = "" if "://" in reference or names_code(reference) else str(Path(reference).resolve())
         object.__setattr__(classifier, "reference", place or reference)  # it may be a frozen dataclass

@@ -31,14 +31,20 @@ def attack(
     """
     from radversary.attacks.registry import ATTACKS
     from radversary.cli.data import source_options
-    from radversary.cli.pictures import attack_file, image_files, note_attacked, refuse_among_inputs
     from radversary.core.errors import DataError, UnreadableImageError
-    from radversary.execution.devices import select_device
-    from radversary.imaging.image import rule_of
+    from radversary.imaging.rules import rule_of
+    from radversary.storage.files import refuse_absent
 
-    chosen = ATTACKS.create(name, **source_options(name, None, None, option))
-    place = select_device(device)
+    options = source_options(name, None, None, option)
+    ATTACKS.check(name, options)
     rule = rule_of(size=size, resize=resize, interpolation=interpolation)
+    refuse_absent(images)
+
+    from radversary.cli.pictures import attack_file, image_files, note_attacked, refuse_among_inputs
+    from radversary.execution.devices import select_device
+
+    chosen = ATTACKS.create(name, **options)
+    place = select_device(device)
     files = image_files(images)
     strengths = list({f"{value:.12g}": value for value in strength or [1.0]}.values())  # each names a file of its own
     refuse_among_inputs(files, images, out, strengths)

@@ -31,12 +31,17 @@ def audit(
     a column `split` keeps its division.
     """
     from radversary.audit.plan import AuditPlan
-    from radversary.cli.tables import accuracy_table, detection_table
     from radversary.storage.plans import parse_plan, read_plan
+    from radversary.study.early import refuse_audit
+
+    given = read_plan(AuditPlan, plan) if plan else None
+    source = source_of(data, root, labels, option)
+    refuse_audit(given, model, source)
+
+    from radversary.cli.tables import accuracy_table, detection_table
     from radversary.study.audit_model import DEFAULT_AUDIT, audit_model
 
-    chosen = read_plan(AuditPlan, plan) if plan else parse_plan(AuditPlan, DEFAULT_AUDIT, source="the default plan")
-    source = source_of(data, root, labels, option)
+    chosen = given or parse_plan(AuditPlan, DEFAULT_AUDIT, source="the default plan")
     result = audit_model(chosen, model, source, out, device=device, workers=workers)
     if result.detections:
         show(detection_table(result))

@@ -25,9 +25,15 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Run folders with re
             form: Annotated[str, typer.Option("--format", help="table, markdown or csv.")] = "table",
             measure: Annotated[str, typer.Option(help="accuracy or macro-recall.")] = "accuracy") -> None:
     """Print defence × attack × knowledge with intervals and n; nothing is computed anew."""
-    from radversary.cli.tables import grid_table, standing_table
     from radversary.core.errors import UnknownNameError
     from radversary.core.renamed import current_name, warn_renamed
+    from radversary.report.found import check_results
+
+    if form not in FORMATS:
+        raise UnknownNameError("format", form, FORMATS)
+    check_results(runs)
+
+    from radversary.cli.tables import grid_table, standing_table
     from radversary.report.compare import compare as compare_runs
     from radversary.report.compare import different_sets, markdown, rows_of_all
     from radversary.report.html import load_results
@@ -36,8 +42,6 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Run folders with re
     if rung is not None:
         warn_renamed("option", "--rung", "--knowledge")
         knowledge = knowledge or current_name("knowledge", rung, {"classifier": "gray-box"})
-    if form not in FORMATS:
-        raise UnknownNameError("format", form, FORMATS)
     results = load_results(runs)
     if form == "csv":
         tell_lines(rows_of_all(results, attack=attack, knowledge=knowledge, measure=measure).rstrip("\n"))

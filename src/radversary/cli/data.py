@@ -84,13 +84,17 @@ def prepare(
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the split.")] = 42,
 ) -> None:
     """Read images, divide the patients 60/20/20, check for leaks and confounds."""
+    from radversary.data.places import check_source
     from radversary.storage.plans import Part, parse_plan
     from radversary.study.plan import DataPlan
-    from radversary.study.prepare import prepare as prepare_data
 
     part = Part(**source_of(source, root, labels, option))
     plan = parse_plan(DataPlan, {"source": part, "size": size, "channels": channels, "resize": resize,
                                  "interpolation": interpolation}, source="the command line")
+    check_source(part.name, part.options)
+
+    from radversary.study.prepare import prepare as prepare_data
+
     images, report = prepare_data(plan, out, seed=seed)
     print_report(report)
     for reason in images.left_out[:LISTED]:
@@ -105,13 +109,15 @@ def check(folder: Annotated[Path, typer.Argument(help="A folder of prepared imag
           ) -> None:
     """Check for patients and films in two parts, and for facts beside the finding that predict the class."""
     from radversary.core.errors import DataError
-    from radversary.data.checks import check_data
-    from radversary.data.prepared import PreparedImages
 
     places = [folder, folder / "prepared", folder / "data" / "prepared"]
     found = next((place for place in places if (place / "prepared.json").is_file()), None)
     if found is None:
         raise DataError(f"{folder} holds no prepared images; make them with: radversary data prepare")
+
+    from radversary.data.checks import check_data
+    from radversary.data.prepared import PreparedImages
+
     report = check_data(PreparedImages.load(found))
     print_report(report)
     if report.errors:

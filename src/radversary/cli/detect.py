@@ -24,6 +24,12 @@ def detect(
     Thresholds here are given, not calibrated; an audit calibrates them on clean images. The suspect is resized to the
     original's size first. Exit code 0 without an alarm, 1 with one.
     """
+    from radversary.storage.files import refuse_absent, refuse_inputs
+
+    refuse_absent([original, suspect])
+    if evidence is not None:
+        refuse_inputs([evidence], [original, suspect])
+
     from radversary.cli.pictures import own_size, read_film
     from radversary.detectors.evidence import draw_evidence
     from radversary.detectors.registry import DETECTORS
@@ -32,10 +38,7 @@ def detect(
     from radversary.imaging.image import check_side
     from radversary.imaging.intensity import resize
     from radversary.imaging.similarity import WINDOW
-    from radversary.storage.files import refuse_inputs
 
-    if evidence is not None:
-        refuse_inputs([evidence], [original, suspect])
     rule = ThesisRule(edge_threshold=edge_threshold, ssim_threshold=ssim_threshold)
     place = image_device(select_device(device))
     clean, doubt = (own_size(read_film(film)).to(place) for film in (original, suspect))

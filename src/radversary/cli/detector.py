@@ -17,6 +17,7 @@ from radversary.cli.run import DeviceOption, ModelOption
 from radversary.core.errors import InputError
 
 if TYPE_CHECKING:
+    from radversary.guard_evaluation.plan import GuardEvaluationPlan
     from radversary.screening.films import Films
     from radversary.screening.guard import Guard
 
@@ -49,6 +50,15 @@ def fit(
     The bundle holds the model, its card and what the detectors learned, as safetensors and JSON; of a model that an
     installed kind of model loads, its path or URL.
     """
+    from radversary.classifiers.places import check_place
+    from radversary.detectors.registry import REFERENCE_FREE
+    from radversary.storage.files import refuse_absent
+
+    for name in use or ():
+        REFERENCE_FREE.check(name)
+    check_place(model)
+    refuse_absent([clean, *(attacked or ())])
+
     from radversary.classifiers.probe import check_answers
     from radversary.execution.devices import select_device
     from radversary.imaging.source import JoinedSource
@@ -93,6 +103,10 @@ def calibrate(
     device: DeviceOption = "auto",
 ) -> None:
     """Set the thresholds on clean films of patients that were not fitted on."""
+    from radversary.storage.files import refuse_absent
+
+    refuse_absent([clean, detector])
+
     from radversary.calibration.combining import known_rule
     from radversary.calibration.thresholds import images_needed
     from radversary.cli.detector_tables import promise_table
@@ -133,11 +147,15 @@ def check(
     Exit code 1 where the rate of false alarms is above its bound beyond doubt, or the films have drifted from those of
     the calibration.
     """
+    from radversary.storage.files import refuse_absent
+
+    refuse_absent([clean])
+    guard = open_guard(detector, device)
+
     from radversary.calibration.clean_check import check_clean
     from radversary.cli.detector_tables import rates_table
     from radversary.screening.films import read_films
 
-    guard = open_guard(detector, device)
     films = read_films(clean, guard.classifier.card, part=part, clean=True)
     report_left_out(films.left_out)
     fusion, by = guard.calibrated(), guard.record.get("grouped_by")
@@ -218,20 +236,18 @@ def evaluate(
     device: DeviceOption = "auto",
 ) -> None:
     """Measure a guard: detection of attacks, false alarms, and detection of attackers who know the detectors."""
+    chosen = evaluation_plan(run, plan)
+
     from radversary.cli.detector_tables import detection_table, harmless_table
     from radversary.core.errors import DataError
     from radversary.data.prepared import PreparedImages
-    from radversary.guard_evaluation.plan import DEFAULT, GuardEvaluationPlan
     from radversary.guard_evaluation.run import evaluate_guard
     from radversary.report.guard.page import write_guard_evaluation
     from radversary.screening.films import prepared_in
-    from radversary.storage.plans import parse_plan, read_plan
     from radversary.study.checks import check_attacks
 
     if (prepared := prepared_in(run)) is None:
         raise DataError(f"{run} holds no prepared images; make them with: radversary data prepare")
-    chosen = read_plan(GuardEvaluationPlan, plan) if plan else parse_plan(GuardEvaluationPlan, DEFAULT,
-                                                                          source="the default plan")
     check_attacks(chosen.attacks)
     guard = open_guard(detector, device)
     guard.calibrated()
@@ -241,6 +257,25 @@ def evaluate(
     for sentence in (*(finding.sentence for finding in result.findings), *result.warnings):
         say(f"warning: {sentence}")
     tell_result(f"page: {write_guard_evaluation(out).resolve()}")
+
+
+def evaluation_plan(run: Path, plan: Path | None) -> GuardEvaluationPlan:
+    """Return what a guard is to be evaluated on, once the run is seen to be there and all attacks to be known.
+
+    Raises:
+        InputError: There is no such run, or the plan cannot be used.
+    """
+    from radversary.guard_evaluation.plan import DEFAULT, GuardEvaluationPlan
+    from radversary.storage.files import refuse_absent
+    from radversary.storage.plans import parse_plan, read_plan
+    from radversary.study.early import refuse_unknown_attacks
+
+    refuse_absent([run])
+    if plan is None:
+        return parse_plan(GuardEvaluationPlan, DEFAULT, source="the default plan")
+    chosen = read_plan(GuardEvaluationPlan, plan)
+    refuse_unknown_attacks(chosen.attacks)
+    return chosen
 
 
 @app.command()
@@ -257,25 +292,26 @@ def families(
     device: DeviceOption = "auto",
 ) -> None:
     """Measure the learned detector on attack families it was trained on, and on each that was left out."""
+    from radversary.classifiers.places import check_place
+
+    chosen = evaluation_plan(run, plan)
+    check_place(model)
+
     from radversary.cli.detector_tables import families_table
     from radversary.core.errors import DataError
     from radversary.data.prepared import PreparedImages
     from radversary.execution.devices import select_device
     from radversary.guard_evaluation.families.run import leave_one_family_out
     from radversary.guard_evaluation.families.setup import families_in
-    from radversary.guard_evaluation.plan import DEFAULT, GuardEvaluationPlan
     from radversary.guard_evaluation.result import find_result
     from radversary.report.guard.page import write_guard_evaluation
     from radversary.report.guard.tables import families_markdown
     from radversary.screening.films import prepared_in
     from radversary.storage.files import write_page
-    from radversary.storage.plans import parse_plan, read_plan
     from radversary.study.placing import load_alone
 
     if (prepared := prepared_in(run)) is None:
         raise DataError(f"{run} holds no prepared images; make them with: radversary data prepare")
-    chosen = read_plan(GuardEvaluationPlan, plan) if plan else parse_plan(GuardEvaluationPlan, DEFAULT,
-                                                                          source="the default plan")
     families_in(chosen)
     place = select_device(device)
     result = leave_one_family_out(chosen, load_alone(model, device=place), PreparedImages.load(prepared), out,

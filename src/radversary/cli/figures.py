@@ -14,6 +14,10 @@ def figures(run: Annotated[Path, typer.Argument(help="A run folder with result.j
             out: Annotated[Path | None, typer.Option(help="Folder for the pictures; default: RUN/figures/thesis.")] =
             None) -> None:
     """Draw the thesis' figures 3, 5, 10-13 and 15-33 from a run, with an index that says what is what."""
+    from radversary.report.found import check_result
+
+    check_result(run)
+
     from radversary.report.thesis.plates import write_thesis
 
     plates, index = write_thesis(run, out or run / "figures" / "thesis")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import typer
 
 from radversary.cli.console import Table, show_whole
 
-TRAINABLE = "trainable"
+TRAINABLE, CLASSIFIERS = "trainable", "classifiers"
 
 
 def list_parts(
@@ -16,29 +17,65 @@ def list_parts(
                                                  "datasets, classifiers, architectures or trainable; default: "
                                                  "all.")] = None,
 ) -> None:
-    """List the registered parts, those of other packages included, and what a plan can train by which key."""
-    from radversary.attacks.registry import ATTACKS
-    from radversary.classifiers.networks import NETWORKS
-    from radversary.classifiers.registry import CLASSIFIERS
-    from radversary.core.errors import UnknownNameError
-    from radversary.data.registry import DATASETS
-    from radversary.defenses.registry import TRANSFORMS
-    from radversary.detectors.registry import DETECTORS, REFERENCE_FREE
-    from radversary.study.trainable import trainable
-    from radversary.stylization.generators import GENERATORS
+    """List the registered parts, those of other packages included, and what a plan can train by which key.
 
-    families = {"attacks": ATTACKS, "generators": GENERATORS, "detectors": DETECTORS,
-                "reference-free": REFERENCE_FREE, "transforms": TRANSFORMS, "datasets": DATASETS,
-                "classifiers": CLASSIFIERS, "architectures": NETWORKS}
-    if family is not None and family not in (*families, TRAINABLE):
-        raise UnknownNameError("family", family, (*families, TRAINABLE))
+    Of each kind of model, `list classifiers` also says how much of it an attacker sees.
+    """
+    from radversary.core.errors import UnknownNameError
+    from radversary.study.trainable import trainable
+
+    known = families()
+    if family is not None and family not in (*known, TRAINABLE):
+        raise UnknownNameError("family", family, (*known, TRAINABLE))
+    if family == CLASSIFIERS:
+        show_whole(kinds_of_model(known[CLASSIFIERS]))
+        return
     table = Table()
     for column in ("family", "name", "what it is"):
         table.add_column(column)
-    for name, registry in families.items():
-        for part in registry.names() if family in (None, name) else []:  # type: ignore[attr-defined]
-            text = (registry.get(part).__doc__ or "").strip().splitlines()  # type: ignore[attr-defined]
-            table.add_row(name, part, text[0] if text else "")
+    for name, registry in known.items():
+        for part, text in summaries(registry) if family in (None, name) else ():
+            table.add_row(name, part, text)
     for key, text in trainable().items() if family in (None, TRAINABLE) else ():
         table.add_row(TRAINABLE, key, text)
     show_whole(table)
+
+
+def families() -> dict[str, Any]:
+    """Return the registries by the names that `radversary list` knows them by."""
+    from radversary.attacks.registry import ATTACKS
+    from radversary.classifiers.networks import NETWORKS
+    from radversary.classifiers.registry import CLASSIFIERS as KINDS
+    from radversary.data.registry import DATASETS
+    from radversary.defenses.registry import TRANSFORMS
+    from radversary.detectors.registry import DETECTORS, REFERENCE_FREE
+    from radversary.stylization.registry import GENERATORS
+
+    return {"attacks": ATTACKS, "generators": GENERATORS, "detectors": DETECTORS, "reference-free": REFERENCE_FREE,
+            "transforms": TRANSFORMS, "datasets": DATASETS, CLASSIFIERS: KINDS, "architectures": NETWORKS}
+
+
+def summaries(registry: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401
+    """Yield each part of a registry with its first sentence, or with why that cannot be read.
+
+    Parts are not imported for it, so that a library that one lacks hides no other.
+    """
+    from radversary.core.errors import MissingPartError
+
+    for name in registry.names():
+        try:
+            yield name, registry.declared(name).summary
+        except MissingPartError as error:
+            yield name, str(error)
+
+
+def kinds_of_model(registry: Any) -> Table:  # noqa: ANN401
+    """Return the kinds of model, what an attacker sees of each, and what they are."""
+    from radversary.classifiers.kinds import access_of
+
+    table = Table()
+    for column in ("kind", "access", "what it is"):
+        table.add_column(column)
+    for name, text in summaries(registry):
+        table.add_row(name, access_of(name), text)
+    return table

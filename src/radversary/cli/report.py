@@ -17,14 +17,16 @@ def report(folder: Annotated[Path, typer.Argument(help="A run folder with result
     """Write the page of a run, or of a guard's evaluation, from its result again; nothing is computed anew."""
     from radversary.core.errors import DataError, UnknownNameError
     from radversary.guard_evaluation.result import RESULT, find_result
-    from radversary.report.guard.page import write_guard_evaluation
-    from radversary.report.html import write_report
 
     if form not in ("html", "markdown"):
         raise UnknownNameError("format", form, ("html", "markdown"))
     if not (of_guard := find_result(folder)) and not (folder / "result.json").is_file():
         raise DataError(f"{folder} holds no result.json, which run, demo and audit write, and no {RESULT}, which "
                         "detector evaluate writes")
+
+    from radversary.report.guard.page import write_guard_evaluation
+    from radversary.report.html import write_report
+
     if form == "markdown":
         tell_lines(_tables(folder, of_guard))
     else:

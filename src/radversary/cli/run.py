@@ -27,13 +27,17 @@ def run_plan(plan: Annotated[Path, typer.Argument(help="A study plan (YAML); see
              out: Annotated[Path | None, typer.Option(help=OUT_HELP)] = None,
              device: DeviceOption = "auto", workers: WorkersOption = 1) -> None:
     """Prepare data, train models, audit and report, all from one plan; unchanged steps are skipped."""
-    from radversary.cli.tables import accuracy_table, detection_table, time_table
     from radversary.storage.plans import read_plan
+    from radversary.study.early import refuse_study
     from radversary.study.plan import StudyPlan
-    from radversary.study.run import run_study
 
     study = read_plan(StudyPlan, plan)
+    refuse_study(study)
     folder = out or run_folder(study.name)
+
+    from radversary.cli.tables import accuracy_table, detection_table, time_table
+    from radversary.study.run import run_study
+
     result = run_study(study, folder, device=device, workers=workers)
     show(time_table(result.seconds))
     if result.detections:

@@ -34,6 +34,8 @@ def screen(
     (it cannot be read, or its group was never calibrated or is not known) is refused with the reason, and the rest goes
     on. Exit code 0 where every film passes, 1 where one is to be reviewed or was refused: neither is a pass.
     """
+    guard = open_guard(detector, device, model)
+
     from radversary.cli.detector_tables import verdict_table
     from radversary.screening.bundle import check_model
     from radversary.screening.heat import HeatMaps
@@ -41,7 +43,6 @@ def screen(
     from radversary.screening.verdicts import as_json
     from radversary.study.placing import load_alone
 
-    guard = open_guard(detector, device)
     if model is not None:
         check_model(guard, load_alone(model))
     maps = None if heat_maps is None else HeatMaps(guard, heat_maps)

@@ -32,6 +32,10 @@ def stylizer(
     goes on at its last checkpoint.
     """
     from radversary.core.errors import PlanError
+
+    if size % 16:
+        raise PlanError(f"--size must be a multiple of 16, got {size}")
+
     from radversary.core.seeds import derive_seed
     from radversary.data.phantoms import Phantoms
     from radversary.data.stored import StoredTensors
@@ -42,8 +46,6 @@ def stylizer(
     from radversary.training.stylizer.plan import StylizerPlan
     from radversary.training.stylizer.train import train_stylizer
 
-    if size % 16:
-        raise PlanError(f"--size must be a multiple of 16, got {size}")
     select_device(device)
     find_weights(vgg)
     plan = parse_plan(StylizerPlan, {"steps": steps, "batch_size": batch_size, "size": size, "vgg": vgg, "seed": seed,
@@ -67,10 +69,14 @@ def classifier(
 ) -> None:
     """Train the models of a plan and stop there; `radversary run` on the same folder goes on."""
     from radversary.storage.plans import read_plan
+    from radversary.study.early import refuse_study
     from radversary.study.plan import StudyPlan
-    from radversary.study.run import train_models
 
     study = read_plan(StudyPlan, plan)
+    refuse_study(study)
     folder = out or run_folder(study.name)
+
+    from radversary.study.run import train_models
+
     for name, model in train_models(study, folder, device=device).items():
         say(f"{name}: {folder / 'models' / name} (sha256 {model.card.sha256[:12]}…)")

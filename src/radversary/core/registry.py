@@ -9,13 +9,14 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
 from importlib.metadata import entry_points
 from typing import Any, Final, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from radversary.core.declared import Declared, declared
 from radversary.core.errors import MissingPartError, PlanError, UnknownNameError
 from radversary.core.text import first_fault, quoted
 
@@ -90,14 +91,43 @@ class Registry(Generic[Part]):
             UnknownNameError: No such name; the text gives the nearest.
             MissingPartError: It cannot be imported; a library that it needs, or the part itself, is not there.
         """
-        table = self._own if name in self._own else self.table()  # entry points are files that take time to read
-        if name not in table:
-            raise UnknownNameError(self.kind, name, table)
-        module, _, attribute = table[name].partition(":")
+        place = self._place(name)
+        module, _, attribute = place.partition(":")
         try:
             return cast("type[Part]", getattr(importlib.import_module(module), attribute))
         except (ImportError, AttributeError) as error:
-            raise MissingPartError(f"{self.kind} {name!r} ({table[name]}) cannot be imported: {error}") from error
+            raise MissingPartError(f"{self.kind} {name!r} ({place}) cannot be imported: {error}") from error
+
+    def declared(self, name: str) -> Declared:
+        """Return what the part called ``name`` says of itself, read from its source where that tells.
+
+        Raises:
+            UnknownNameError: No such name.
+            MissingPartError: Its source does not tell, and it cannot be imported.
+        """
+        place = self._place(name)
+        if (found := declared(place)) is not None:
+            return found
+        return Declared(summary=(self.get(name).__doc__ or "").strip().partition("\n")[0])
+
+    def check(self, name: str, parameters: Iterable[str] = ()) -> None:
+        """Refuse an unknown name or parameter, as :meth:`create` does, without importing the part.
+
+        What its source does not tell is not refused here.
+
+        Args:
+            name: A name.
+            parameters: Names of hyper-parameters.
+
+        Raises:
+            UnknownNameError: No such name, or no such parameter.
+        """
+        found = declared(self._place(name))
+        if found is None or found.parameters is None:
+            return
+        for parameter in parameters:
+            if parameter not in found.parameters:
+                raise UnknownNameError(f"parameter of {self.kind} {name!r}", parameter, found.parameters)
 
     def create(self, name: str, /, **parameters: Any) -> Part:  # noqa: ANN401
         """Build the part called ``name``.
@@ -127,6 +157,13 @@ class Registry(Generic[Part]):
             raise PlanError(f"{self.kind} {name!r}: {first_fault(error)}") from error
         except (TypeError, ValueError, ArithmeticError) as error:
             raise PlanError(f"{self.kind} {name!r} cannot be built: {error}") from error
+
+    def _place(self, name: str) -> str:
+        """Return where the part called ``name`` is defined."""
+        table = self._own if name in self._own else self.table()  # entry points are files that take time to read
+        if name not in table:
+            raise UnknownNameError(self.kind, name, table)
+        return table[name]
 
 
 def out_of_range(name: str, value: object) -> str:

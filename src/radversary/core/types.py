@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import TypeAlias
-
-import torch
+from typing import TYPE_CHECKING, TypeAlias
 
 from radversary.core.errors import TensorError
 from radversary.core.renamed import warn_renamed
 
-Images: TypeAlias = torch.Tensor
+if TYPE_CHECKING:  # plans and cards import this file, and are read and refused without PyTorch
+    import torch
+
+Images: TypeAlias = "torch.Tensor"
 """float32 (N, C, H, W) in [0, 1]; C is 1 (grey) or 3."""
 
-Labels: TypeAlias = torch.Tensor
+Labels: TypeAlias = "torch.Tensor"
 """int64 (N,): class indices; where the task is ``multilabel``, (N, K): 1 for a finding that is there, 0 for one that is
 not. :data:`UNKNOWN` where it is not known."""
 
@@ -163,9 +164,12 @@ def check_images(images: Images, *, name: str = "images") -> Images:
         TensorError: Wrong type, shape, channel count or range.
 
     Example:
+        >>> import torch
         >>> check_images(torch.zeros(1, 1, 4, 4)).shape
         torch.Size([1, 1, 4, 4])
     """
+    import torch
+
     if images.dtype != torch.float32:
         raise TensorError(f"{name} must be float32, got {images.dtype}")
     if images.ndim != 4 or images.shape[1] not in (1, 3):

@@ -18,8 +18,7 @@ from radversary.data.preparing import Failed, write_images
 from radversary.data.table import ImageTable
 from radversary.execution.progress import reporting
 from radversary.execution.work import Progress
-from radversary.imaging.image import InputRule, Resize, rule_of
-from radversary.imaging.intensity import Interpolation
+from radversary.imaging.rules import InputRule, Interpolation, Resize, rule_of
 from radversary.storage.checksums import sha256_file, sha256_json
 from radversary.storage.documents import find_document
 from radversary.storage.files import write_whole

@@ -14,12 +14,13 @@ import torch
 from pydantic import Field, field_validator
 
 from radversary.core.errors import DataError, MissingColumnError
+from radversary.core.text import FAULT, sentence
 from radversary.core.types import Images, Labels, Task
 from radversary.data.csv_files import read_csv
 from radversary.data.findings import label_cells
 from radversary.data.table import PARTS, ImageTable
-from radversary.imaging.image import InputRule, Resize, Size, sides_of
-from radversary.imaging.intensity import Interpolation, levels
+from radversary.imaging.intensity import levels
+from radversary.imaging.rules import InputRule, Interpolation, Resize, Size, sides_of
 from radversary.storage.arrays import open_array
 from radversary.storage.checksums import sha256_file, sha256_json
 from radversary.storage.documents import Document, Sha256, read_document
@@ -96,6 +97,10 @@ class PreparedImages:
     left_out: tuple[str, ...]
     sha256: str
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return sentence(f"PreparedImages({str(self.folder)!r}: {self.rule}, channels={self.rule.channels}, "
+                        f"sha256={self.sha256[:12]}, {self.table!r})", FAULT)
 
     @classmethod
     def load(cls, folder: Path) -> PreparedImages:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from radversary.core.registry import Registry
-from radversary.data.table import ImageTable
+
+if TYPE_CHECKING:  # names are known without pandas
+    from radversary.data.table import ImageTable
 
 
 class DataSource(Protocol):

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from radversary.core.errors import DataError, MissingColumnError, UnknownNameError
+from radversary.core.text import FAULT, VALUE, sentence
 from radversary.core.types import UNKNOWN, Task
 from radversary.data.csv_files import ESCAPED, numbers, read_csv, write_csv
 from radversary.data.findings import FINDING, check_findings, findings_of, label_numbers, task_of, with_findings
@@ -79,6 +80,13 @@ class ImageTable:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def __repr__(self) -> str:
+        parts = {name: count for name, count in self.frame["split"].value_counts(sort=False).items() if name}
+        split = ", ".join(f"{name} {count}" for name, count in parts.items()) or "not split"
+        return sentence(f"ImageTable({len(self)} images of {self.frame['patient_id'].nunique()} patients"
+                        f"{'' if self.patients_known else ' (not all known)'}; classes "
+                        f"{sentence(', '.join(self.classes), VALUE)}; {split}; {len(self.left_out)} left out)", FAULT)
 
     @property
     def patients_known(self) -> bool:

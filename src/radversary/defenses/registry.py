@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from radversary.core.registry import Registry
-from radversary.defenses.base import Transform
+from typing import TYPE_CHECKING
 
-TRANSFORMS = Registry[Transform]("transform", {
+from radversary.core.registry import Registry
+
+if TYPE_CHECKING:  # names are known without PyTorch
+    from radversary.defenses.base import Transform
+
+TRANSFORMS: Registry[Transform] = Registry("transform", {
     "canonical": "radversary.defenses.canonical:CanonicalInput",
     "feature-consistency": "radversary.defenses.feature_consistency:FeatureConsistency",
     "jpeg": "radversary.defenses.jpeg:JpegCompression",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from radversary.core.registry import Registry
-from radversary.detectors.base import Detector
-from radversary.detectors.reference_free import ReferenceFreeDetector
+
+if TYPE_CHECKING:  # names are known without PyTorch
+    from radversary.detectors.base import Detector
+    from radversary.detectors.reference_free import ReferenceFreeDetector
 
 DETECTORS: Registry[Detector] = Registry("detector", {
     "edges": "radversary.detectors.reference:edge_detector",

@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 
 from radversary.audit.plan import RESERVED, AttackPlan, refuse_repeats
 from radversary.core.types import AttackerKnowledge
-from radversary.imaging.reencoding import HARMLESS
 from radversary.storage.documents import Seed
 from radversary.storage.plans import Plan
 
@@ -19,6 +18,9 @@ EVASIVE: Final = "evasive-"
 
 KNOWLEDGE: Final = (AttackerKnowledge.OBLIVIOUS, AttackerKnowledge.ADAPTIVE)
 """What an attacker of a guard may know: the classifier at most, or the detectors too."""
+
+HARMLESS_NAMES: Final = ("as stored", "8-bit", "jpeg-95", "jpeg-90", "resample", "jpeg-75", "resize 3/4", "window")
+"""Labels taken by the changes of :data:`radversary.imaging.reencoding.HARMLESS`, known without PyTorch."""
 
 DEFAULT: Final[Mapping[str, Any]] = {"attacks": (
     {"label": "adain", "name": "style-transfer", "strengths": (0.1, 0.3, 0.5, 1.0)},
@@ -59,7 +61,7 @@ class GuardEvaluationPlan(Plan):
 
     @model_validator(mode="after")
     def _fits_a_guard(self) -> Self:
-        refuse_repeats("attack", (attack.label for attack in self.attacks), (*RESERVED, *HARMLESS))
+        refuse_repeats("attack", (attack.label for attack in self.attacks), (*RESERVED, *HARMLESS_NAMES))
         for attack in self.attacks:
             _refuse_misfit(attack)
         return self

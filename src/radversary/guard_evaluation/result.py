@@ -10,6 +10,7 @@ from pydantic import model_validator
 from radversary.audit.cells import OutcomeSummary
 from radversary.audit.result import Finding
 from radversary.audit.schema import ResultDocument
+from radversary.core.text import FAULT, VALUE, sentence
 from radversary.guard_evaluation.rows import GuardEvaluationRow, GuardGalleryImage, HarmlessRow, Levels, Promise
 
 RESULT = "guard-evaluation.json"
@@ -90,3 +91,12 @@ class GuardEvaluationResult(ResultDocument):
     def identity_holds(self) -> bool:
         """Whether 0.5 lies within the interval of the identity attack's area."""
         return self.identity.auroc.low <= 0.5 <= self.identity.auroc.high
+
+    def __repr__(self) -> str:
+        worst = min(self.rows, key=lambda row: row.auroc.value, default=self.identity)
+        detected = f"alarms {worst.alarms} under {sentence(worst.condition.title, VALUE)}, the least separated"
+        return sentence(f"GuardEvaluationResult({sentence(self.name, VALUE)!r}: {len(self.rows)} attack conditions, "
+                        f"{self.images} clean images of {self.patients} patients; {detected}; "
+                        f"promised false alarms {self.alpha:.1%})", FAULT)
+
+    __str__ = __repr__

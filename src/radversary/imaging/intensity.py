@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch.nn import functional as F
 
 from radversary.core.errors import InputError, TensorError
 from radversary.core.types import Images
+from radversary.imaging.rules import Interpolation as Interpolation
 
 DEEPEST = 16
 """Bits of the deepest image file that is read or written."""
-
-Interpolation = Literal["bilinear", "bicubic", "nearest", "area"]
-"""How pixels between pixels are found."""
 
 _MODES = {"bilinear": {"mode": "bilinear", "align_corners": False, "antialias": True},
           "bicubic": {"mode": "bicubic", "align_corners": False, "antialias": True},

@@ -34,7 +34,7 @@ class ImageSource(Protocol):
         """
 
 
-ImagesOrSource: TypeAlias = Images | ImageSource
+ImagesOrSource: TypeAlias = "Images | ImageSource"
 """Training images: in memory, or a source of them."""
 
 

@@ -10,10 +10,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from radversary.audit.result import AuditResult
 from radversary.audit.wording import level, measure_name
-from radversary.core.errors import InputError
 from radversary.report import formats
 from radversary.report.confusion import matrices
 from radversary.report.figures import Drawing, draw_figures
+from radversary.report.found import check_result
 from radversary.report.gallery import cards
 from radversary.report.grid import grids, visibility_grids
 from radversary.report.headline import conclusion
@@ -72,8 +72,7 @@ def load_result(folder: Path) -> AuditResult:
     Raises:
         InputError: The folder has none, one that cannot be read, or tables that were changed since.
     """
-    if not (folder / "result.json").is_file():
-        raise InputError(f"{folder} has no result.json; run an audit there first, or give its run folder")
+    check_result(folder)
     result = AuditResult.load(folder / "result.json")
     refuse_changed(folder, tables_of(result.provenance), remedy="run the audit again into a new folder")
     return result

@@ -20,6 +20,7 @@ from radversary.classifiers.base import Classifier, Features
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.tasks import decisions_of, probabilities_of
 from radversary.core.errors import InputError
+from radversary.core.text import FAULT, VALUE, sentence
 from radversary.core.types import Access, Images
 from radversary.data.batches import tracked_batches
 from radversary.defenses.base import Transform
@@ -94,6 +95,14 @@ class Guard:
     record: Mapping[str, Any] = field(default_factory=dict)
     views: Mapping[str, Transform] = field(default_factory=dict)
     seen: Mapping[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        kept = {name: self.record[f"{name}_images"] for name in ("fitted", "calibrated")
+                if isinstance(self.record.get(f"{name}_images"), int)}
+        told = "".join(f", {name} on {count} images" for name, count in kept.items())
+        promise = f"promised false alarms {self.alpha:.1%}" if self.fusion else "no thresholds yet"
+        return sentence(f"Guard(model {sentence(self.classifier.card.name, VALUE)!r}, detectors "
+                        f"{sentence(', '.join(self.detectors), VALUE)}{told}, {promise})", FAULT)
 
     @property
     def needs_features(self) -> bool:

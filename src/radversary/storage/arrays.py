@@ -6,18 +6,17 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.lib import format as npy
-from safetensors import SafetensorError
-from safetensors.torch import load, load_file
-from torch import Tensor
 
 from radversary.core.errors import DataError, InputError
 from radversary.core.text import FAULT, quoted, sentence
 from radversary.storage.json_files import parse_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 HEADER = 10_000
 """Bytes of an array's header at most; NumPy writes 128."""
@@ -116,6 +115,10 @@ def read_tensors(path: Path, *, error: type[Exception], remedy: str = "") -> dic
     Raises:
         error: The file is absent or damaged, or holds not-a-number.
     """
+    import torch  # only here: results are read without it
+    from safetensors import SafetensorError
+    from safetensors.torch import load, load_file
+
     way_out = f"; {remedy}" if remedy else ""
     try:
         _check_tensors(path)

@@ -137,6 +137,28 @@ def read_text(path: Path, *, limit: int = LIMIT) -> str:
         raise ValueError(f"byte {error.start} is no UTF-8") from error
 
 
+def absent(path: Path) -> bool:
+    """Return whether there surely is nothing at a path; False where that may not be known."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def refuse_absent(paths: Iterable[Path]) -> None:
+    """Refuse paths at which there surely is nothing.
+
+    Raises:
+        InputError: There is one.
+    """
+    for path in paths:
+        if absent(path):
+            raise InputError(f"{path} does not exist")
+
+
 def is_file(path: Path) -> bool:
     """Tell whether a path is a regular file; False for a name that no file can have, where ``Path.is_file`` raises."""
     try:

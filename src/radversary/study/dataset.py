@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,9 +60,11 @@ class Dataset:
         self.options, self.classes, self.patients = options, classes, patients
         if self.path is not None:
             return
-        if not isinstance(images, np.ndarray | Tensor):
-            images, labels = _joined(images, labels)
-        self.pixels, self.bits = _pixels(images)
+        if isinstance(images, np.ndarray | Tensor):
+            self.pixels, self.bits = _pixels(images)
+        elif not isinstance(images, str | Path):
+            joined, labels = _joined(images, labels)
+            self.pixels, self.bits = _pixels(joined)
         self.labels = None if labels is None else np.asarray(labels)
         for what, given in (("label", self.labels), ("patient", patients)):
             if given is not None and len(given) != len(self.pixels):
@@ -92,8 +95,7 @@ class Dataset:
                                           _fingerprint(self.pixels), self.bits])[:16]
         if not (folder / TABLE).is_file():
             for name, image in zip(table["path"], self.pixels, strict=True):
-                content = encode_png(image, bits=8 if self.bits == COLOUR_BITS else 16)
-                write_whole(folder / name, lambda part, content=content: part.write_bytes(content))
+                write_whole(folder / name, partial(_write_png, image, 8 if self.bits == COLOUR_BITS else 16))
             write_csv(folder / TABLE, table)
         return {"name": "csv", "options": {"path": str(folder / TABLE)}}
 
@@ -141,6 +143,10 @@ def _pixels(given: np.ndarray | Tensor) -> tuple[Images, int]:
     grey = pixels * float(levels(COLOUR_BITS))
     whole = bool(((grey - grey.round()).abs() < ROUNDED).all())
     return pixels, _kept(8 if whole else 16, array.shape[1])
+
+
+def _write_png(image: Tensor, bits: int, part: Path) -> None:
+    part.write_bytes(encode_png(image, bits=bits))
 
 
 def _kept(bits: int, channels: int) -> int:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from radversary.attacks.base import Attack
 from radversary.attacks.registry import ATTACKS
 from radversary.audit.plan import refuse_repeats
-from radversary.defenses.base import Stack
 from radversary.defenses.registry import TRANSFORMS
 from radversary.storage.plans import Part, Plan
 from radversary.training.classifier.plan import Objective, RobustPlan, TrainingPlan
-from radversary.training.data.attacked_copies import check_strength_above_zero
 from radversary.training.data.augmentation import AUGMENTATIONS, Augmentation
+
+if TYPE_CHECKING:  # a plan is read, and refused, without PyTorch
+    from radversary.attacks.base import Attack
+    from radversary.defenses.base import Stack
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 """A model's name; it is a folder's name too, so it may not lead elsewhere."""
@@ -43,6 +44,8 @@ class TrainingAttack(Part):
             UnknownNameError: No such attack or hyper-parameter.
             PlanError: A hyper-parameter it refuses, or a strength of 0.
         """
+        from radversary.training.data.attacked_copies import check_strength_above_zero
+
         attack = ATTACKS.create(self.name, **self.options)
         check_strength_above_zero(attack)
         return attack
@@ -144,6 +147,8 @@ class ModelPlan(Plan):
             UnknownNameError: No such transform or hyper-parameter.
             PlanError: A hyper-parameter it refuses.
         """
+        from radversary.defenses.base import Stack
+
         return Stack(tuple(TRANSFORMS.create(part.name, **part.options) for part in self.input))
 
     def attacks(self) -> tuple[TrainingAttack, ...]:

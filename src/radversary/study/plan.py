@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from radversary.audit.plan import AuditPlan
 from radversary.classifiers.card_files import LARGEST
+from radversary.core.text import VALUE, sentence
 from radversary.core.types import Task
 from radversary.defenses.registry import TRANSFORMS
-from radversary.imaging.image import Resize
-from radversary.imaging.intensity import Interpolation
+from radversary.imaging.rules import Interpolation, Resize, form_of_size
 from radversary.storage.plans import Part, Plan
 from radversary.study.model_plan import ModelName, ModelPlan, in_order
 from radversary.study.restorer_plan import RestorerPlan
 
 Side = Annotated[int, Field(ge=32, le=LARGEST)]
 """A side of prepared images in pixels."""
+
+PreparedSize = Annotated[Annotated[Side, Tag("side")] | Annotated[tuple[Side, Side], Tag("sides")],
+                         Discriminator(form_of_size)]
+"""The side of square prepared images, or their height and width, in pixels."""
 
 
 class DataPlan(Plan):
@@ -41,7 +45,7 @@ class DataPlan(Plan):
     """
 
     source: Part
-    size: Side | tuple[Side, Side] = 224
+    size: PreparedSize = 224
     channels: Literal[1, 3] = 1
     resize: Resize = "stretch"
     interpolation: Interpolation = "bilinear"
@@ -125,6 +129,10 @@ class StudyPlan(AuditPlan):
                 raise ValueError(f"restorer {name!r} is guided by model {restorer.model!r}, which reads its images "
                                  "behind transforms of its own; guide it by a model without input")
         return self
+
+    def _contents(self) -> str:
+        models = sentence(", ".join([*self.models, *self.restorers]), VALUE)
+        return f"{super()._contents()}; trains {models} on {sentence(self.data.source.name, VALUE)}"
 
     def training_order(self) -> tuple[str, ...]:
         """Return the models' names in the order in which they can be made, the victim first."""

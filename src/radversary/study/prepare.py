@@ -14,7 +14,7 @@ from radversary.data.prepared import PreparedImages
 from radversary.data.registry import DATASETS
 from radversary.data.splits import split_by_image, split_by_patient
 from radversary.data.table import ImageTable
-from radversary.imaging.image import sides_of
+from radversary.imaging.rules import sides_of
 from radversary.storage.locks import locked
 from radversary.study.class_order import in_order
 from radversary.study.plan import DataPlan

@@ -23,9 +23,10 @@ JPEG: Final = {"label": "jpeg-75", "transforms": ({"name": "jpeg", "options": {"
 
 PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType({
     "quick": {"name": "quick", "bootstrap": 500, "gallery": 3, "defences": (JPEG,),
-              "attacks": ({**FOURIER, "strengths": (0.3, 1.0)}, {**PGD, "images": 100}, {**WORST, "images": 100}, NOISE)},
+              "attacks": ({**FOURIER, "strengths": (0.3, 1.0)}, {**PGD, "images": 100}, {**WORST, "images": 100},
+                          NOISE)},
     "standard": {"name": "standard", "defences": (JPEG,), "attacks": (STYLE, FOURIER, PGD, WORST, NOISE)}})
-"""Plan by name: ``quick`` gives first figures of a hundred films in minutes; ``standard`` is what a report is made of."""
+"""Plan by name: ``quick`` gives first figures of a hundred films in minutes; a report is made of ``standard``."""
 
 
 def preset(name: str, classifier: Classifier) -> AuditPlan:

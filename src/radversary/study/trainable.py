@@ -33,10 +33,6 @@ def trainable() -> dict[str, str]:
         >>> trainable()["restorers.denoiser"].partition(";")[0]
         'A U-Net taught by pairs of attacked and clean images'
     """
-    augmentations = {f"augmentation: {name}": _first_line(AUGMENTATIONS.get(name)) for name in AUGMENTATIONS.names()}
+    augmentations = {f"augmentation: {name}": AUGMENTATIONS.declared(name).summary for name in AUGMENTATIONS.names()}
     return {**{f"models.{key}": text for key, text in {**TRAININGS, **augmentations}.items()},
             **{f"restorers.{key}": text for key, text in RESTORERS.items()}}
-
-
-def _first_line(part: object) -> str:
-    return (part.__doc__ or "").strip().splitlines()[0]

@@ -14,13 +14,13 @@ from importlib.resources import as_file
 import torch
 
 from radversary.core.errors import PlanError
-from radversary.core.registry import Registry
 from radversary.core.types import Images
 from radversary.storage.checksums import sha256_file
 from radversary.stylization import fourier, gatys, untrained, weightless
 from radversary.stylization.distorted import distorted
 from radversary.stylization.features import find_weights, load_vgg19
 from radversary.stylization.network import WEIGHTS, shipped_stylizer
+from radversary.stylization.registry import GENERATORS as GENERATORS
 
 
 class StyleGenerator(ABC):
@@ -204,17 +204,3 @@ class Gatys(StyleGenerator):
     def content_hashes(self) -> str:
         """Return the hash of the VGG-19 file."""
         return sha256_file(find_weights(self.vgg))
-
-
-GENERATORS = Registry[StyleGenerator]("style generator", {
-    "adain": "radversary.stylization.generators:AdaIn",
-    "distorted": "radversary.stylization.generators:Distorted",
-    "fourier": "radversary.stylization.generators:Fourier",
-    "gatys": "radversary.stylization.generators:Gatys",
-    "microast": "radversary.stylization.microast:MicroAst",
-    "pyramid": "radversary.stylization.generators:Pyramid",
-    "random-convolution": "radversary.stylization.generators:RandomConvolution",
-    "random-network": "radversary.stylization.generators:RandomNetwork",
-    "relief": "radversary.stylization.generators:Relief",
-    "veil": "radversary.stylization.generators:Veil",
-}, group="radversary.generators")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 from radversary.core.registry import Registry
-from radversary.core.seeds import Streams
 from radversary.core.types import Images
+
+if TYPE_CHECKING:  # names are known without PyTorch
+    from radversary.core.seeds import Streams
 
 
 class Augmentation(ABC):
@@ -34,7 +37,7 @@ class Augmentation(ABC):
         """
 
 
-AUGMENTATIONS = Registry[Augmentation]("augmentation", {
+AUGMENTATIONS: Registry[Augmentation] = Registry("augmentation", {
     "affine": "radversary.training.data.affine:Affine",
     "augmix": "radversary.training.data.augmix:AugMix",
 }, group="radversary.augmentations")

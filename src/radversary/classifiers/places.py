@@ -1,0 +1,140 @@
+"""Where models lie, and what can be refused of a reference to one before PyTorch is imported."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+from typing import Final
+
+from radversary.classifiers.card_files import CARD, card_path, read_card
+from radversary.classifiers.registry import CLASSIFIERS
+from radversary.core.errors import ModelError, UnsafeModelError
+from radversary.storage.files import absent, is_file
+
+WEIGHTS = "model.safetensors"
+
+UNSAFE = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".h5", ".hdf5", ".keras"}
+"""Endings of formats that can run code when they are loaded."""
+
+MAGIC = {b"PK\x03\x04": "a zip archive", b"\x89HDF": "an HDF5 file", b"\x80": "a pickle"}
+"""First bytes of the same formats, for files that bear another name."""
+
+REFERENCE: Final = re.compile(r"(?P<code>.+\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<attribute>[^\W\d]\w*)", re.DOTALL)
+"""A file of Python or the dotted name of a module, a colon, a name in it."""
+
+
+def check_place(reference: str) -> None:
+    """Refuse a reference behind which there surely is no model, without loading anything or importing PyTorch.
+
+    What only the loader of its kind can judge is not refused here; that of another package may understand any text.
+
+    Args:
+        reference: As :func:`radversary.classifiers.registry.load` takes it.
+
+    Raises:
+        UnsafeModelError: A pickle.
+        ModelError: There is nothing, a folder without any file of a model, or a model whose card is absent or wrong.
+        UnknownNameError: Its card has a field or a task that no card has.
+
+    Example:
+        >>> check_place("runs/nothing")
+        Traceback (most recent call last):
+        radversary.core.errors.ModelError: there is no model at runs/nothing
+    """
+    if "://" in reference or any(not place.startswith("radversary.") for place in CLASSIFIERS.table().values()):
+        return
+    path = Path(reference)
+    if names_code(reference):
+        file = reference.rpartition(":")[0]
+        if file.endswith(".py") and absent(Path(file)):
+            raise ModelError(f"there is no file {file} to import a model from")
+        return
+    if absent(path):
+        raise ModelError(f"there is no model at {path}")
+    if is_file(path) and _is_pickle(path):
+        refuse_unsafe(path)
+    if path.is_dir() and not any(path.iterdir()):
+        raise ModelError(f"{path} holds no {WEIGHTS}")
+    if is_file(card_path(path)) or is_file(path / WEIGHTS) or path.name == WEIGHTS:
+        read_card(path)
+
+
+def _is_pickle(path: Path) -> bool:
+    """Return whether a file is nothing but a pickle: plain, or weights as ``torch.save`` writes them.
+
+    A program that PyTorch saved (TorchScript, ``torch.export``) is a zip archive too, with code in it beside.
+    """
+    with path.open("rb") as file:
+        if file.read(1) == b"\x80" and file.read(8)[-1:] != b"{":  # see :func:`_unsafe_content`
+            return True
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.partition("/")[2] for name in archive.namelist()}
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+    return "data.pkl" in names and "constants.pkl" not in names
+
+
+def names_code(reference: str) -> bool:
+    """Return whether a reference names Python code, judged without importing it.
+
+    A file of that very name, or a folder of a saved model, is none.
+
+    Example:
+        >>> [names_code(text) for text in ("my_model.py:victim", "package.module:build", "my_model.py", "runs/model")]
+        [True, True, True, False]
+    """
+    if "://" in reference or is_file(Path(reference) / WEIGHTS):
+        return False
+    return reference.endswith(".py") or (REFERENCE.fullmatch(reference) is not None and not is_file(Path(reference)))
+
+
+def refuse_unsafe(path: Path) -> None:
+    """Refuse a model file that could run code when it is loaded.
+
+    Args:
+        path: An existing file.
+
+    Raises:
+        UnsafeModelError: Its name or its first bytes are those of a pickle, a zip archive or an HDF5 file.
+    """
+    kind = f"a {path.suffix.lower()} file" if path.suffix.lower() in UNSAFE else _unsafe_content(path)
+    if kind:
+        raise UnsafeModelError(
+            f"{path} is {kind}, which can run code when it is loaded; where you trust it, convert it with the lines "
+            f"below and give the folder of {WEIGHTS} and its {CARD} (docs/classifiers.md)",
+            advice=("import torch; from safetensors.torch import save_file",
+                    f"save_file(torch.load({path.name!r}, weights_only=True), {WEIGHTS!r})"))
+
+
+def _unsafe_content(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(9)
+    # A safetensors file starts with eight bytes of length, which may look like anything, then its JSON header.
+    if head[8:] == b"{" and not head.startswith(b"PK"):
+        return ""
+    return next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), "")
+
+
+def weights_file(path: Path) -> Path:
+    """Return the file of weights of a saved model.
+
+    Args:
+        path: Its folder, or the file itself.
+
+    Raises:
+        UnsafeModelError: The file, or one in the folder that stands for it, can run code when it is loaded.
+        ModelError: It is not there.
+    """
+    if path.is_dir():
+        file = path / WEIGHTS
+        if not file.is_file():
+            for other in sorted(item for item in path.iterdir() if item.suffix.lower() in UNSAFE):
+                refuse_unsafe(other)
+            raise ModelError(f"{path} holds no {WEIGHTS}")
+        path = file
+    if not path.is_file():
+        raise ModelError(f"there is no model at {path}")
+    refuse_unsafe(path)
+    return path
