@@ -194,7 +194,8 @@ def make_card(where: str, fields: Mapping[str, Any]) -> ModelCard:
     Example:
         >>> make_card("model x", {"name": "x", "architecture": "resnet18", "classes": ["a", "b"], "size": 0})
         Traceback (most recent call last):
-        radversary.core.errors.ModelError: the card of model x is wrong: size.side: input should be greater than 0 (got 0)
+        radversary.core.errors.ModelError: the card of model x is wrong: size.side: input should be greater than 0 \
+(got 0)
     """
     for field in fields:
         if field not in ModelCard.model_fields:
