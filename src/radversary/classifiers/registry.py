@@ -33,6 +33,8 @@ class ClassifierLoader(Protocol):
 CLASSIFIERS: Registry[ClassifierLoader] = Registry("kind of model", {
     "code": "radversary.classifiers.own_code:ImportedModels",
     "folder": "radversary.classifiers.files:SavedModels",
+    "keras": "radversary.classifiers.keras_model:KerasModels",
+    "onnx": "radversary.classifiers.onnx_model:OnnxModels",
 }, group="radversary.classifiers")
 """Name to loader; other packages add kinds through the entry point."""
 
