@@ -47,7 +47,7 @@ class KerasNetwork(nn.Module):
 
     def __init__(self, model: Any, card: ModelCard) -> None:  # noqa: ANN401
         super().__init__()
-        self.model = model
+        self.model, self.card = model, card
         self.trunk = nn.ModuleList([nn.Identity()])
         self.dense = DenseInput()
         self.last = takes_channels_last(_input_of(model, card), card, where_unclear=True)
@@ -56,6 +56,9 @@ class KerasNetwork(nn.Module):
             layer.register_forward_hook(self._show)
             if type(layer).__name__ == "Dense":
                 layer.register_forward_pre_hook(self._give)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return KerasNetwork, (self.model, self.card)  # Keras copies a model without its hooks
 
     def forward(self, inputs: Tensor) -> Any:  # noqa: ANN401
         """Return what the model answers in inference mode.

@@ -143,19 +143,19 @@ def data_files(path: Path) -> tuple[Path, ...]:
         raise ModelError(f"{path} has {path.stat().st_size} bytes, expected an ONNX file of up to {LARGEST}; larger "
                          "models keep their weights in a file beside it (external data)")
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            found = _ends(content)
+        with path.open("rb") as file:
+            # Not closed here: an error keeps views of it, and it is closed when the last of them is dropped.
+            found = _ends(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
     except ValueError as error:
         raise ModelError(f"{path} is no ONNX model, or is damaged: {error}") from error
     return tuple(_inside(path, location, end) for location, end in sorted(found.items()))
 
 
-def _ends(content: mmap.mmap) -> dict[str, int]:
+def _ends(content: memoryview) -> dict[str, int]:
     """Return the files of data that are named, each with the number of bytes that are read of it."""
     found: dict[str, int] = {}
-    with memoryview(content) as view:
-        for tensor in external_tensors(view):
-            found[tensor.location] = max(tensor.end, found.get(tensor.location, 0))
+    for tensor in external_tensors(content):
+        found[tensor.location] = max(tensor.end, found.get(tensor.location, 0))
     return found
 
 
