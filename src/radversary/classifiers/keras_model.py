@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +51,7 @@ class KerasNetwork(nn.Module):
         self.trunk = nn.ModuleList([nn.Identity()])
         self.dense = DenseInput()
         self.last = takes_channels_last(_input_of(model, card), card, where_unclear=True)
-        self.output = _output_of(model, card)
+        self.output = _output_of(model, card)  # its place among all
         for layer in _layers(model):
             layer.register_forward_hook(self._show)
             if type(layer).__name__ == "Dense":
@@ -71,9 +71,7 @@ class KerasNetwork(nn.Module):
         # Keras moves everything to the device of its scope, which by default is not that of the weights.
         with keras.device(str(inputs.device)):
             answer = self.model(inputs.permute(0, 2, 3, 1) if self.last else inputs, training=False)
-        if isinstance(answer, Mapping):
-            return answer[self.output]
-        return answer[self.model.output_names.index(self.output)] if isinstance(answer, list | tuple) else answer
+        return answer if isinstance(answer, Tensor) else keras.tree.flatten(answer)[self.output]
 
     def _show(self, _layer: nn.Module, _given: object, made: object) -> None:
         if isinstance(made, Tensor) and made.ndim == 4:
@@ -165,7 +163,7 @@ def _read(path: Path) -> Any:  # noqa: ANN401
         with keras.device("cpu"):
             return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # a damaged archive, one of a newer Keras: errors of many kinds
-        reason = sentence(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__, FAULT)
+        reason = sentence(" ".join(str(error).split()) or type(error).__name__, FAULT)
         raise ModelError(f"Keras {keras.version()} cannot load {path}: {reason}") from error
 
 
@@ -187,16 +185,18 @@ def _input_of(model: Any, card: ModelCard) -> tuple[int | None, ...]:  # noqa: A
     return tuple(inputs[0].shape)
 
 
-def _output_of(model: Any, card: ModelCard) -> str:  # noqa: ANN401
-    """Return the name of the output that holds the scores; refuse a card that does not say what its last layer does."""
-    found = dict(zip(model.output_names, model.outputs, strict=True))
-    name = chosen_output({name: tuple(output.shape) for name, output in found.items()}, card)
-    last = _maker(found[name])
+def _output_of(model: Any, card: ModelCard) -> int:  # noqa: ANN401
+    """Return the place of the output that holds the scores; refuse a card that does not say what its last layer does."""
+    makers = [_maker(output) for output in model.outputs]
+    names = getattr(model, "output_names", None) or [maker.name for maker in makers]
+    shapes = [tuple(output.shape) for output in model.outputs]
+    place = list(names).index(chosen_output(dict(zip(names, shapes, strict=True)), card))
+    last = makers[place]
     activation = getattr(getattr(last, "activation", None), "__name__", type(last).__name__.lower())
     if activation in ("softmax", "sigmoid") and card.output == "logits":
         raise ModelError(f"model {card.name!r} ends in a {activation} (layer {last.name!r}), and its card says that it "
                          "returns logits: state output: probabilities in it")
-    return name
+    return place
 
 
 def _maker(output: Any) -> Any:  # noqa: ANN401
