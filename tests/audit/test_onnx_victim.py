@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tiny_audit import SIZE, STYLE, make_inputs, make_plan, with_models
 
 from radversary.audit.run import run_audit
 from radversary.classifiers.registry import load
 from radversary.core.errors import AccessError
-from tiny_audit import SIZE, STYLE, make_inputs, make_plan, with_models
 from tiny_onnx import with_card
 
 WORST = {**STYLE, "label": "worst", "name": "worst-style", "strengths": [0.5],

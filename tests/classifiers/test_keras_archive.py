@@ -195,10 +195,12 @@ def test_any_byte_may_be_damaged(tmp_path_factory, places, keep):
     for place, byte in places:
         content[int(place * len(content))] = byte
     (folder / "m.keras").write_bytes(content[:int(keep * len(content))])
+    said = ""
     try:
         load(folder / "m.keras")
     except RadversaryError as error:
-        assert len(str(error).splitlines()) == 1
+        said = str(error)
+    assert len(said.splitlines()) <= 1
 
 
 def test_parts_are_found_in_lists_and_objects():

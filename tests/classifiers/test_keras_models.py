@@ -53,7 +53,8 @@ def body(inputs):
 def resnet(outputs=3, activation="softmax", shape=(32, 32, 3)):
     keras.utils.set_random_seed(1)
     inputs = keras.Input(shape)
-    head = layers.Dense(outputs, activation=activation, kernel_initializer=keras.initializers.RandomNormal(0, 3, seed=5))
+    wide = keras.initializers.RandomNormal(0, 3, seed=5)
+    head = layers.Dense(outputs, activation=activation, kernel_initializer=wide)
     model = keras.Model(inputs, head(body(inputs)))
     model.compile("adam", "categorical_crossentropy")
     return model
@@ -201,7 +202,7 @@ def test_several_outputs(tmp_path):
     torch.testing.assert_close(found.logits(IMAGES), said(keras.Model(inputs, head)), atol=1e-4, rtol=1e-4)
     with pytest.raises(ModelError, match="takes 2 inputs"):
         load(saved(keras.Model([inputs, keras.Input((1,))], head), tmp_path / "n.keras", output="logits"))
-    with pytest.raises(ModelError, match="has 2 outputs .* of which 2 may be logits"):
+    with pytest.raises(ModelError, match=r"has 2 outputs .* of which 2 may be logits"):
         load(saved(keras.Model(inputs, [layers.Dense(3)(x), head]), tmp_path / "o.keras", output="logits"))
 
 

@@ -15,9 +15,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from radversary.attacks.base import Batch
+from radversary.attacks.base import Batch, run_attack
 from radversary.attacks.gradient.pgd import PGD
-from radversary.attacks.base import run_attack
 from radversary.classifiers.base import require_features
 from radversary.classifiers.onnx_model import OnnxClassifier
 from radversary.classifiers.probe import check_answers
@@ -165,7 +164,8 @@ def test_a_card_that_differs_is_one_sentence(tmp_path, card, says):
 
 
 @pytest.mark.parametrize(("inputs", "says"), [
-    ([("a", FLOAT, ("n", 3, 8, 8)), ("age", FLOAT, ("n", 1))], r"takes 2 inputs \(a \(any, 3, 8, 8\), age \(any, 1\)\)"),
+    ([("a", FLOAT, ("n", 3, 8, 8)), ("age", FLOAT, ("n", 1))],
+     r"takes 2 inputs \(a \(any, 3, 8, 8\), age \(any, 1\)\)"),
     ([("a", FLOAT, ("n", 3, 4, 8, 8))], r"takes \(any, 3, 4, 8, 8\), expected images"),
     ([("a", WHOLE, ("n", 3, 8, 8))], r"takes a tensor\(int64\), expected images of one of tensor\(float\)"),
     ([("a", FLOAT, ("n", 4, 8, 8))], "images of 4 channels, .* expected 1 or 3"),
@@ -218,7 +218,7 @@ def test_numbers_that_are_not_finite(tmp_path):
     nodes = [helper.make_node("Flatten", ["given"], ["flat"]), helper.make_node("Log", ["flat"], ["scores"])]
     path = write_graph(tmp_path / "x.onnx", nodes, [("given", FLOAT, ("n", 3, 1, 1))], [("scores", FLOAT, ("n", 3))],
                        size=1, input_range=[-1, 1], mean=[0.0] * 3, std=[1.0] * 3)
-    with pytest.raises(ModelError, match="not finite|NaN|infinite"):
+    with pytest.raises(ModelError, match="not finite numbers"):
         load(path).logits(torch.zeros(1, 1, 1, 1))
 
 

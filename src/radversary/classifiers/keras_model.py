@@ -186,7 +186,7 @@ def _input_of(model: Any, card: ModelCard) -> tuple[int | None, ...]:  # noqa: A
 
 
 def _output_of(model: Any, card: ModelCard) -> int:  # noqa: ANN401
-    """Return the place of the output that holds the scores; refuse a card that does not say what its last layer does."""
+    """Return the place of the output that holds the scores; refuse a card that does not say what made them."""
     makers = [_maker(output) for output in model.outputs]
     names = getattr(model, "output_names", None) or [maker.name for maker in makers]
     shapes = [tuple(output.shape) for output in model.outputs]

@@ -155,9 +155,12 @@ def _session(path: Path) -> Any:  # noqa: ANN401
     # Threads that wait for work would otherwise take the cores from PyTorch.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"],
+                                               enable_fallback=0)  # which would print, and try the same once more
+        session.get_inputs(), session.get_outputs()  # of which a damaged file may have names that are no text
     except Exception as error:  # its errors have no base of their own
         raise ModelError(f"ONNX Runtime {onnxruntime.__version__} cannot load {path}: {_reason(error)}") from error
+    return session
 
 
 def _reason(error: Exception) -> str:
