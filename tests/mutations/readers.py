@@ -14,6 +14,7 @@ from torch import nn
 from radversary.audit.plan import AuditPlan
 from radversary.audit.run import run_audit
 from radversary.calibration.drift import DriftMonitor
+from radversary.classifiers.registry import load
 from radversary.cli import detector_tables, tables
 from radversary.cli.console import OpenConsole, Table
 from radversary.cli.data import source_options
@@ -121,6 +122,12 @@ def model(folder: Path, _out: Path, _seeds: Seeds) -> None:
     classifier.logits(torch.zeros(1, classifier.card.channels, min(size, 64), min(size, 64)))
     for read in (seen_images, learning_curves, known_key, training_record):
         read(folder)
+
+
+def foreign_model(folder: Path, _out: Path, _seeds: Seeds) -> None:
+    (path,) = (path for path in folder.iterdir() if path.suffix in (".onnx", ".keras"))
+    classifier = load(path)
+    classifier.logits(torch.rand(2, classifier.card.channels, *classifier.card.sides))
 
 
 def restorer(folder: Path, _out: Path, _seeds: Seeds) -> None:
@@ -272,6 +279,8 @@ READERS: dict[str, Reader] = {
     "watch plan": Reader("plans", ("watch.yaml",), guard_evaluation_plan, 1),
     "option": Reader("plans", ("option.yaml",), option, 1),
     "model folder": Reader("model", ("*",), model, 2, reseal=reseal_model),
+    "onnx model": Reader("onnx", ("*",), foreign_model, 1),
+    "keras model": Reader("keras", ("*",), foreign_model, 1, slow=True),
     "restorer folder": Reader("restorer", ("*",), restorer, 1, reseal=reseal_model),
     "guard bundle": Reader(
         "guard",

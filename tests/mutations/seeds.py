@@ -19,6 +19,7 @@ from radversary.audit.run import run_audit
 from radversary.audit.setup import AuditInputs
 from radversary.calibration.drift import DriftMonitor
 from radversary.classifiers.files import load_classifier, save_classifier
+from radversary.classifiers.keras_model import keras_on_torch
 from radversary.classifiers.networks import NETWORKS, build_network
 from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.types import Estimate
@@ -36,6 +37,7 @@ from radversary.study.model_plan import ModelPlan
 from radversary.study.placing import note_input
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare
+from tiny_onnx import export, tiny_network, with_card
 
 SIZE = 32
 DETECTORS = ("integrity", "shallow", "neighbours", "consistency", "shift", "energy", "mahalanobis", "lid", "squeezing")
@@ -183,6 +185,25 @@ class Seeds:
     @cached_property
     def victim(self) -> TorchClassifier:
         return load_classifier(self.model)
+
+    @cached_property
+    def onnx(self) -> Path:
+        """A model in an ONNX file and its card."""
+        folder = self.root / "onnx"
+        folder.mkdir(parents=True)
+        export(tiny_network(), folder / "victim.onnx")
+        return folder
+
+    @cached_property
+    def keras(self) -> Path:
+        """A model in a Keras 3 archive and its card."""
+        folder = self.root / "keras"
+        folder.mkdir(parents=True)
+        layers = keras_on_torch(folder).layers
+        model = keras_on_torch(folder).Sequential([layers.Input((SIZE, SIZE, 3)), layers.Flatten(), layers.Dense(3)])
+        model.save(folder / "victim.keras")
+        with_card(folder / "victim.keras", size=SIZE)
+        return folder
 
     @cached_property
     def restorer(self) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import torch
@@ -83,6 +83,36 @@ def asked(network: Callable[[Tensor], Any], inputs: Tensor, card: ModelCard) -> 
         raise ModelError(f"model {card.name!r} takes a softmax or sigmoid twice in a row, which flattens what it says: "
                          "remove the last")
     return (seen.given, True) if seen.given is not None and seen.made is answer else (answer, False)
+
+
+def chosen_output(outputs: Mapping[str, Sequence[int | None] | None], card: ModelCard) -> str:
+    """Return which of a network's outputs holds its scores: the only one, or the only one that can.
+
+    Args:
+        outputs: Name to shape, None for an axis of any length; None for an output that holds no real numbers.
+        card: The model's card.
+
+    Returns:
+        The name; where several fit, ``logits`` or ``probabilities``, if one is called what the card says it returns.
+
+    Raises:
+        ModelError: None fits, or several.
+
+    Example:
+        >>> card = ModelCard(name="m", architecture="x", classes=("a", "b", "c"), size=8)
+        >>> chosen_output({"features": (None, 512), "scores": (None, 3)}, card)
+        'scores'
+    """
+    widths = _widths(card)
+    fitting = [name for name, shape in outputs.items()
+               if shape is not None and (len(outputs) == 1 or (len(shape) == 2 and shape[1] in (None, *widths)))]
+    if len(fitting) != 1 and card.output not in fitting:
+        shapes = {name: "no real numbers" if shape is None else f"{tuple(shape)}".replace("None", "any")
+                  for name, shape in outputs.items()}
+        named = ", ".join(f"{name}: {shape}" for name, shape in shapes.items()) or "none"
+        raise ModelError(f"model {card.name!r} has {len(outputs)} outputs ({named}), of which {len(fitting)} may be "
+                         f"{card.output} (N, {widths[-1]}): export it with these alone, or name them {card.output!r}")
+    return fitting[0] if len(fitting) == 1 else card.output
 
 
 class _Watch(TorchFunctionMode):

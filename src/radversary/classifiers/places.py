@@ -14,8 +14,14 @@ from radversary.storage.files import absent, is_file
 
 WEIGHTS = "model.safetensors"
 
-UNSAFE = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".h5", ".hdf5", ".keras"}
+UNSAFE = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib"}
 """Endings of formats that can run code when they are loaded."""
+
+HDF5 = {".h5", ".hdf5"}
+"""Endings of the format of Keras before its third version, which can run code likewise."""
+
+SAVED_MODEL = "saved_model.pb"
+"""What lies in the folder of a TensorFlow SavedModel, whose operations can read and write files."""
 
 MAGIC = {b"PK\x03\x04": "a zip archive", b"\x89HDF": "an HDF5 file", b"\x80": "a pickle"}
 """First bytes of the same formats, for files that bear another name."""
@@ -52,8 +58,9 @@ def check_place(reference: str) -> None:
         return
     if absent(path):
         raise ModelError(f"there is no model at {path}")
-    if is_file(path) and _is_pickle(path):
+    if is_file(path) and (path.suffix.lower() in HDF5 or _is_pickle(path)):
         refuse_unsafe(path)
+    refuse_saved_model(path)
     if path.is_dir() and not any(path.iterdir()):
         raise ModelError(f"{path} holds no {WEIGHTS}")
     if is_file(card_path(path)) or is_file(path / WEIGHTS) or path.name == WEIGHTS:
@@ -99,7 +106,12 @@ def refuse_unsafe(path: Path) -> None:
     Raises:
         UnsafeModelError: Its name or its first bytes are those of a pickle, a zip archive or an HDF5 file.
     """
-    kind = f"a {path.suffix.lower()} file" if path.suffix.lower() in UNSAFE else _unsafe_content(path)
+    kind = f"a {path.suffix.lower()} file" if path.suffix.lower() in UNSAFE | HDF5 else _unsafe_content(path)
+    if path.suffix.lower() in HDF5 or kind == MAGIC[b"\x89HDF"]:
+        raise UnsafeModelError(
+            f"{path} is {kind}, which can run code when it is loaded; where you trust it, save it as a Keras 3 archive "
+            "with the line below, or convert it to ONNX with tf2onnx, and give that file (docs/classifiers.md)",
+            advice=(f"import keras; keras.saving.load_model({path.name!r}).save({path.stem + '.keras'!r})",))
     if kind:
         raise UnsafeModelError(
             f"{path} is {kind}, which can run code when it is loaded; where you trust it, convert it with the lines "
@@ -130,7 +142,8 @@ def weights_file(path: Path) -> Path:
     if path.is_dir():
         file = path / WEIGHTS
         if not file.is_file():
-            for other in sorted(item for item in path.iterdir() if item.suffix.lower() in UNSAFE):
+            refuse_saved_model(path)
+            for other in sorted(item for item in path.iterdir() if item.suffix.lower() in UNSAFE | HDF5):
                 refuse_unsafe(other)
             raise ModelError(f"{path} holds no {WEIGHTS}")
         path = file
@@ -138,3 +151,17 @@ def weights_file(path: Path) -> Path:
         raise ModelError(f"there is no model at {path}")
     refuse_unsafe(path)
     return path
+
+
+def refuse_saved_model(folder: Path) -> None:
+    """Refuse the folder of a TensorFlow SavedModel.
+
+    Raises:
+        UnsafeModelError: It is one.
+    """
+    if is_file(folder / SAVED_MODEL):
+        raise UnsafeModelError(
+            f"{folder} is a TensorFlow SavedModel, which can run code when it is loaded; where you trust it, save the "
+            "model as a Keras 3 archive, or convert it to ONNX with the line below, and give that file "
+            "(docs/classifiers.md)",
+            advice=(f"python -m tf2onnx.convert --saved-model {folder.name!r} --output {folder.name + '.onnx'!r}",))

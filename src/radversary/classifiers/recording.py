@@ -70,9 +70,13 @@ def stages_of(module: nn.Module) -> list[nn.Module]:
     return list(trunk.children()) if isinstance(trunk, nn.Module) else list(module.children())
 
 
+class DenseInput(nn.Identity):
+    """Stands for the dense layers of another library in a module: it is called with what each of them is given."""
+
+
 def dense_of(module: nn.Module) -> list[nn.Module]:
     """Return the dense layers of a module."""
-    return [part for part in module.modules() if isinstance(part, nn.Linear)]
+    return [part for part in module.modules() if isinstance(part, nn.Linear | DenseInput)]
 
 
 def register_hooks(module: nn.Module) -> None:

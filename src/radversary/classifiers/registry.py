@@ -37,6 +37,8 @@ CLASSIFIERS: Registry[ClassifierLoader] = Registry("kind of model", {
     "code": "radversary.classifiers.own_code:ImportedModels",
     "folder": "radversary.classifiers.files:SavedModels",
     "http": "radversary.classifiers.http_files:ServedModels",
+    "keras": "radversary.classifiers.keras_model:KerasModels",
+    "onnx": "radversary.classifiers.onnx_model:OnnxModels",
 }, group="radversary.classifiers")
 """Name to loader; other packages add kinds through the entry point."""
 
