@@ -32,7 +32,9 @@ class ClassifierLoader(Protocol):
 
 CLASSIFIERS: Registry[ClassifierLoader] = Registry("kind of model", {
     "code": "radversary.classifiers.own_code:ImportedModels",
+    "exported": "radversary.classifiers.exported:ExportedModels",
     "folder": "radversary.classifiers.files:SavedModels",
+    "torchscript": "radversary.classifiers.torchscript:ScriptedModels",
 }, group="radversary.classifiers")
 """Name to loader; other packages add kinds through the entry point."""
 
