@@ -123,18 +123,19 @@ def read_archive(path: Path) -> Archive:
     return Archive(path, sha256(content).hexdigest(), root, below)
 
 
-def read_model_archive(path: Path) -> tuple[Archive, ModelCard]:
+def read_model_archive(path: Path, card: ModelCard | None = None) -> tuple[Archive, ModelCard]:
     """Read an archive and the card beside it, which bears the archive's hash afterwards.
 
     Args:
         path: The archive.
+        card: Its card, where that lies elsewhere.
 
     Raises:
         UnsafeModelError: As for :func:`read_archive`.
         ModelError: The same, or the card is missing or wrong, or states another hash.
     """
     archive = read_archive(path)
-    card = read_card(path)
+    card = read_card(path) if card is None else card
     if card.sha256 and card.sha256 != archive.sha256:
         raise ModelError(f"{path} is damaged or was changed: its sha256 is {archive.sha256}, the card says "
                          f"{card.sha256}")

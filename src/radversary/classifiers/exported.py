@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from torch import Tensor
 from radversary.classifiers.archives import Archive, kind_of, read_model_archive
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.program_text import checked_program, checked_weights
-from radversary.classifiers.programs import Batches, ProgramClassifier, proven
+from radversary.classifiers.programs import Intake, ProgramClassifier, proven
 from radversary.core.errors import ModelError, UnsafeModelError, lacks_memory
 
 PROGRAM: Final = "models/model.json"
@@ -41,7 +42,7 @@ class ExportedNetwork:
 
     def __init__(self, program: Any) -> None:  # noqa: ANN401
         self._program = program
-        self._module = program.module()
+        self._module = _watchable(program.module())
         for parameter in self._module.parameters():
             parameter.requires_grad_(requires_grad=False)
 
@@ -72,7 +73,7 @@ class ExportedModels:
         return load_exported(Path(reference))
 
 
-def load_exported(path: Path) -> ProgramClassifier:
+def load_exported(path: Path, card: ModelCard | None = None, intake: Intake = Intake()) -> ProgramClassifier:
     """Load an exported program and the card beside it.
 
     A program for a fixed number of images is asked for that many at a time; missing ones are filled up with copies, the
@@ -80,6 +81,8 @@ def load_exported(path: Path) -> ProgramClassifier:
 
     Args:
         path: The file.
+        card: What is known of it, where it has no card beside it.
+        intake: How it takes images, as far as the program itself does not say so.
 
     Returns:
         The classifier, on the CPU; its access is ``SCORES`` where no gradient reaches the images.
@@ -89,12 +92,13 @@ def load_exported(path: Path) -> ProgramClassifier:
         ModelError: It is absent, damaged or of another kind, was exported in training mode, or does not fit its card.
     """
     if kind_of(path) == "old-export":
-        raise UnsafeModelError(f"{path} was exported by PyTorch 2.7 or earlier, whose files hold pickles, which can run "
-                               "code when they are loaded; export the network again with a later PyTorch")
-    archive, card = read_model_archive(path)
+        raise UnsafeModelError(f"{path} was exported by PyTorch 2.7 or earlier, whose files hold pickles, which can "
+                               "run code when they are loaded; export the network again with a later PyTorch")
+    archive, card = read_model_archive(path, card)
     program = _loaded(_safe_copy(archive), path)
     _check_evaluation(program, path)
-    return proven(ProgramClassifier(ExportedNetwork(program), card, _check_input(program, card, path)))
+    least, most = _check_input(program, intake.shape(card), path)
+    return proven(ProgramClassifier(ExportedNetwork(program), card, replace(intake, least=least, most=most)))
 
 
 def _safe_copy(archive: Archive) -> BytesIO:
@@ -103,8 +107,8 @@ def _safe_copy(archive: Archive) -> BytesIO:
     if missing := [name for name in (PROGRAM, *TABLES) if name not in members]:
         raise ModelError(f"{path} is no program that torch.export.save saved, or is damaged: it lacks {missing[0]}")
     if other := [name for name in members if name.startswith(("data/aotinductor/", "data/executorch/"))]:
-        raise UnsafeModelError(f"{path} holds compiled code ({other[0]}), which would be run; save the exported program "
-                               "itself with torch.export.save")
+        raise UnsafeModelError(f"{path} holds compiled code ({other[0]}), which would be run; save the exported "
+                               "program itself with torch.export.save")
     kept = {name: content for name, content in members.items()
             if name in PLAIN or name.startswith((f"{WEIGHTS}weight_", f"{CONSTANTS}tensor_"))}
     for table in TABLES:
@@ -123,8 +127,8 @@ def _loaded(copy: BytesIO, path: Path) -> Any:  # noqa: ANN401
     except Exception as error:  # a damaged program fails anywhere in PyTorch's reader
         if lacks_memory(error):
             raise
-        raise ModelError(f"{path} cannot be loaded as an exported program by PyTorch {torch.__version__}: it is damaged "
-                         f"or of another version ({_last_line(error)})") from error
+        raise ModelError(f"{path} cannot be loaded as an exported program by PyTorch {torch.__version__}: it is "
+                         f"damaged or of another version ({_last_line(error)})") from error
 
 
 @contextmanager
@@ -148,6 +152,22 @@ def _last_line(error: Exception) -> str:
     return lines[-1]
 
 
+def _watchable(module: Any) -> Any:  # noqa: ANN401
+    """Let the last softmax or sigmoid be seen by :func:`radversary.classifiers.outputs.asked`, which takes its input.
+
+    The functions called instead are the same ones, by names that PyTorch lets others watch.
+    """
+    aten = torch.ops.aten
+    for node in module.graph.nodes:
+        other = any((*node.args[2:], *node.kwargs.values()))  # another precision asked for
+        if node.target in (aten.softmax.int, aten._softmax.default) and not other:
+            node.target, node.args, node.kwargs = torch.softmax, node.args[:2], {}
+        elif node.target is aten.sigmoid.default:
+            node.target = torch.sigmoid
+    module.recompile()
+    return module
+
+
 def _check_evaluation(program: Any, path: Path) -> None:  # noqa: ANN401
     """Refuse a program whose dropout or batch normalisation is in training mode."""
     for node in program.graph.nodes:
@@ -160,7 +180,7 @@ def _check_evaluation(program: Any, path: Path) -> None:  # noqa: ANN401
                              "cannot be changed in a saved program: call eval() on the network and export it again")
 
 
-def _check_input(program: Any, card: ModelCard, path: Path) -> Batches:  # noqa: ANN401
+def _check_input(program: Any, expected: tuple[int, ...], path: Path) -> tuple[int, int | None]:  # noqa: ANN401
     """Compare what a program takes with what its card says, and return how many images it takes at once."""
     names = set(program.graph_signature.user_inputs)
     taken = [node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
@@ -168,7 +188,6 @@ def _check_input(program: Any, card: ModelCard, path: Path) -> Batches:  # noqa:
         raise ModelError(f"{path} takes {len(names)} inputs ({', '.join(map(_shown, taken))}), expected one tensor of "
                          "images (N, C, H, W): export a network whose forward takes the images alone")
     batch, *fixed = taken[0].shape
-    expected = (len(card.mean), *card.network_sides)
     if any(isinstance(side, int) and side != wanted for side, wanted in zip(fixed, expected, strict=True)):
         shapes = [" x ".join(map(str, shape)) for shape in (fixed, expected)]
         raise ModelError(f"{path} takes images of {shapes[0]} (channels, height, width), and by its card (size, crop, "
@@ -177,16 +196,15 @@ def _check_input(program: Any, card: ModelCard, path: Path) -> Batches:  # noqa:
         kind = str(taken[0].dtype).removeprefix("torch.")
         raise ModelError(f"{path} takes {kind} images, expected float32: call float() on the network and export it "
                          "again")
-    return Batches(batch, batch) if isinstance(batch, int) else _range(program, batch)
+    return (batch, batch) if isinstance(batch, int) else _range(program, batch)
 
 
-def _range(program: Any, batch: Any) -> Batches:  # noqa: ANN401
+def _range(program: Any, batch: Any) -> tuple[int, int | None]:  # noqa: ANN401
     """Return how few and how many images a program takes whose batch is not fixed."""
     bounds = program.range_constraints.get(batch.node.expr)
     if bounds is None:
-        return Batches()
-    most = int(bounds.upper) if bounds.upper.is_Integer else None
-    return Batches(max(1, int(bounds.lower)), most)
+        return 1, None
+    return max(1, int(bounds.lower)), int(bounds.upper) if bounds.upper.is_Integer else None
 
 
 def _shown(value: object) -> str:

@@ -12,7 +12,7 @@ import ast
 import json
 import keyword
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from radversary.classifiers.operators import target_computes
@@ -20,7 +20,7 @@ from radversary.core.errors import ModelError, UnsafeModelError
 from radversary.core.text import shortened
 from radversary.storage.json_files import parse_json
 
-DROPPED: Final = {"metadata": {}, "guards_code": [], "treespec_namedtuple_fields": {}}
+DROPPED: Final[Mapping[str, Any]] = {"metadata": {}, "guards_code": [], "treespec_namedtuple_fields": {}}
 """Parts that PyTorch keeps for debugging, or runs as Python; nothing is computed with them."""
 
 DOTTED: Final = re.compile(r"[\w.\-]*", re.ASCII)
@@ -33,11 +33,15 @@ TREES: Final = frozenset({None, "builtins.tuple", "builtins.list", "builtins.dic
 """What a program may take and return."""
 
 FUNCTIONS: Final = frozenset({
-    "Abs", "And", "CeilDiv", "CeilToInt", "CleanDiv", "Eq", "FloatPow", "FloatTrueDiv", "FloorDiv", "FloorToInt", "Ge",
-    "Gt", "Identity", "IntTrueDiv", "Integer", "LShift", "Le", "Lt", "Max", "Min", "Mod", "ModularIndexing", "Ne", "Not",
-    "Or", "PowByNatural", "PythonMod", "RShift", "Rational", "RoundDecimal", "RoundToInt", "Symbol", "ToFloat",
-    "TruncToFloat", "TruncToInt", "Where"})
+    "Abs", "Add", "And", "CeilDiv", "CeilToInt", "CleanDiv", "Eq", "Equality", "Float", "FloatPow", "FloatTrueDiv",
+    "FloorDiv", "FloorToInt", "Ge", "GreaterThan", "Gt", "Identity", "IntTrueDiv", "Integer", "LShift", "Le",
+    "LessThan", "Lt", "Max", "Min", "Mod", "ModularIndexing", "Mul", "Ne", "Not", "Or", "Pow", "PowByNatural",
+    "PythonMod", "RShift", "Rational", "RoundDecimal", "RoundToInt", "StrictGreaterThan", "StrictLessThan", "Symbol",
+    "ToFloat", "TruncToFloat", "TruncToInt", "Unequality", "Where"})
 """Functions in expressions of shapes."""
+
+GROWING: Final = frozenset({"FloatPow", "LShift", "Pow", "PowByNatural"})
+"""Functions whose second argument must be a small number, so that no expression takes for ever."""
 
 ARITHMETIC: Final = (
     ast.Expression, ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.Call, ast.keyword, ast.Name, ast.Constant,
@@ -46,6 +50,12 @@ ARITHMETIC: Final = (
 
 LONGEST: Final = 2_000
 """Characters of an expression of shapes, at most."""
+
+NUMBER: Final = re.compile(r"-?\d{1,40}(\.\d{0,40})?(e[+-]?\d{1,3})?", re.ASCII)
+"""A number that is spelled as a text."""
+
+SMALL: Final = re.compile(r"-?[0-8]|Integer\(-?[0-8]\)", re.ASCII)
+"""A small whole number in an expression."""
 
 SYMBOL: Final = re.compile(r"[a-z]\w{0,40}", re.ASCII)
 """The name of a length that is not fixed."""
@@ -182,15 +192,22 @@ def _expression(text: str) -> bool:
 
 def _arithmetic(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
-        return isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS
+        known = isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS
+        return known and (node.func.id not in GROWING or _small(node.args[1:]))  # type: ignore[attr-defined]
     if isinstance(node, ast.Name):
         return node.id in FUNCTIONS or SYMBOL.fullmatch(node.id) is not None
     if isinstance(node, ast.Constant):
-        return isinstance(node.value, int | float) or (
-            isinstance(node.value, str) and SYMBOL.fullmatch(node.value) is not None)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-        return isinstance(node.right, ast.Constant) and node.right.value in range(-8, 9)
+        return isinstance(node.value, int | float) or (isinstance(node.value, str) and any(
+            pattern.fullmatch(node.value) for pattern in (SYMBOL, NUMBER)))
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow | ast.LShift):
+        return _small([node.right])
     return isinstance(node, ARITHMETIC)
+
+
+def _small(numbers: Sequence[ast.expr]) -> bool:
+    """Return whether there is one number, whole and small."""
+    text = ast.unparse(numbers[0]) if len(numbers) == 1 else ""
+    return SMALL.fullmatch(text) is not None
 
 
 CHECKS: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {

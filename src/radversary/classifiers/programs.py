@@ -36,17 +36,24 @@ class Program(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Batches:
-    """How many images a program takes at once.
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """How a program takes images.
 
     Attributes:
-        least: Images at least; fewer are filled up with copies of the last, whose answers are dropped.
-        most: Images at most; more are given one batch after the other. Any number where None.
+        least: Images at once at least; fewer are filled up with copies of the last, whose answers are dropped.
+        most: Images at once at most; more are given one batch after the other. Any number where None.
+        turned: Whether its rows are the images' columns, as where MONAI read the images that it was trained on.
     """
 
     least: int = 1
     most: int | None = None
+    turned: bool = False
+
+    def shape(self, card: ModelCard) -> tuple[int, int, int]:
+        """Return channels, rows and columns of what the program is given, by its card."""
+        height, width = card.network_sides
+        return len(card.mean), *((width, height) if self.turned else (height, width))
 
 
 class ProgramClassifier(Classifier):
@@ -57,15 +64,12 @@ class ProgramClassifier(Classifier):
     Args:
         program: The network.
         card: What is known of it.
-        batches: How many images it takes at once.
-
-    Attributes:
-        withheld: Why an attacker sees scores and no gradients; empty where it sees them.
+        intake: How it takes images.
     """
 
-    def __init__(self, program: Program, card: ModelCard, batches: Batches = Batches()) -> None:
-        self.program, self.card, self.batches = program, card, batches
-        self.access, self.withheld = Access.GRADIENTS, ""
+    def __init__(self, program: Program, card: ModelCard, intake: Intake = Intake()) -> None:
+        self.program, self.card, self.intake = program, card, intake
+        self.access = Access.GRADIENTS
         self._device = torch.device("cpu")
 
     def __repr__(self) -> str:
@@ -89,7 +93,7 @@ class ProgramClassifier(Classifier):
         said = self.card.model_dump(mode="json", include={
             "task", "classes", "outputs", "output", "thresholds", "size", "crop", "channels", "resize",
             "interpolation", "input_range", "mean", "std", "sha256"})
-        return sha256_json([self.program.kind, said])
+        return sha256_json([self.program.kind, self.intake.turned, said])
 
     def logits(self, images: Images) -> Tensor:
         """Return logits (N, K) on the device of ``images``.
@@ -106,15 +110,16 @@ class ProgramClassifier(Classifier):
         """
         check_images(images)
         inputs = network_input(images.to(self.device), self.card)
-        parts = torch.split(inputs, self.batches.most or max(1, len(inputs)))
+        parts = torch.split(inputs, self.intake.most or max(1, len(inputs)))
         return torch.cat([self._answered(part) for part in parts]).to(images.device)
 
     def _answered(self, inputs: Tensor) -> Tensor:
-        count, missing = len(inputs), self.batches.least - len(inputs)
+        count, missing = len(inputs), self.intake.least - len(inputs)
         if missing > 0 and count:
             inputs = torch.cat([inputs, inputs[-1:].detach().expand(missing, -1, -1, -1)])
         with blamed_on(self.card, asked_about(self.card, count)):
-            answer, are_logits = asked(self.program, inputs, self.card)
+            given = inputs.transpose(-1, -2).contiguous() if self.intake.turned else inputs
+            answer, are_logits = asked(self.program, given, self.card)
         return logits_of(answer, self.card, len(inputs), are_logits=are_logits)[:count]
 
 
@@ -132,9 +137,9 @@ def proven(classifier: ProgramClassifier) -> ProgramClassifier:
     """
     found, name = probe(classifier), classifier.card.name
     if found.repeat_difference > allowed(REPEAT, found) or found.batch_difference > allowed(BATCH, found):
-        raise ModelError(f"model {name!r} ({classifier.program.kind}) answers one image in more than one way, as dropout "
-                         "and BatchNorm in training mode do, and a saved program cannot be put into evaluation mode: "
-                         "call eval() on the network before it is exported, traced or frozen")
+        raise ModelError(f"model {name!r} ({classifier.program.kind}) answers one image in more than one way, as "
+                         "dropout and BatchNorm in training mode do, and a saved program cannot be put into "
+                         "evaluation mode: call eval() on the network before it is exported, traced or frozen")
     if reason := _gradient_fault(classifier):
         classifier.access, classifier.withheld = Access.SCORES, reason
     return classifier

@@ -2,7 +2,7 @@
 
 ``torch.jit.load`` unpickles with a reader of its own, which makes tensors and objects of the file's classes alone, but
 it runs their ``__setstate__``; and a graph may read and write files. So the source of all classes is looked at before
-it is loaded, and all operators of all graphs afterwards.
+it is loaded, and all operators that its forward leads to afterwards.
 """
 
 from __future__ import annotations
@@ -52,19 +52,20 @@ def check_scripts(archive: Archive) -> None:
 
 
 def check_graphs(module: Any, path: Path) -> None:  # noqa: ANN401
-    """Refuse a loaded TorchScript module one of whose graphs does more than compute.
+    """Refuse a loaded TorchScript module whose forward does more than compute.
 
     Args:
         module: Of ``torch.jit.load``; nothing of it has run yet.
         path: Its file, for error texts.
 
     Raises:
-        UnsafeModelError: A graph has another operator.
+        UnsafeModelError: What its forward calls has another operator.
+        ModelError: It has no forward.
     """
-    for part in module.modules():
-        for name in part._c._method_names():
-            for operator in _operators(part._c._get_method(name).graph):
-                _refuse(path, operator)
+    if not hasattr(module, "forward"):
+        raise ModelError(f"{path} has no forward, so there is nothing to ask it")
+    for operator in set(_operators(module.forward.inlined_graph)):
+        _refuse(path, operator)
 
 
 def _operators(block: Any) -> Iterator[str]:  # noqa: ANN401

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from radversary.classifiers.archives import kind_of, read_model_archive
 from radversary.classifiers.card import ModelCard
-from radversary.classifiers.programs import ProgramClassifier, proven
+from radversary.classifiers.programs import Intake, ProgramClassifier, proven
 from radversary.classifiers.script_text import check_graphs, check_scripts
 from radversary.core.errors import ModelError, lacks_memory
 from radversary.storage.files import is_file
@@ -35,8 +35,12 @@ class ScriptedNetwork:
     def __call__(self, inputs: Tensor) -> Any:  # noqa: ANN401
         """Return what the module answers to (N, C, H, W), operator by operator as it would in Python."""
         # Fused kernels are made anew in the first calls and round otherwise, so that equal calls would differ.
-        with torch.jit.optimized_execution(should_optimize=False):
-            return self._module(inputs)
+        with torch.jit.optimized_execution(should_optimize=False):  # type: ignore[attr-defined]
+            try:
+                return self._module(inputs)
+            except RuntimeError as error:  # of many lines, the last of which says what failed
+                last = str(error).strip().rpartition("\n")[2]
+                raise RuntimeError(last.removeprefix("RuntimeError: ")) from error
 
     def moved(self, device: torch.device) -> ScriptedNetwork:
         """Return the same module on a device."""
@@ -57,11 +61,13 @@ class ScriptedModels:
         return load_script(Path(reference))
 
 
-def load_script(path: Path) -> ProgramClassifier:
+def load_script(path: Path, card: ModelCard | None = None, intake: Intake = Intake()) -> ProgramClassifier:
     """Load a TorchScript file and the card beside it.
 
     Args:
         path: The file.
+        card: What is known of it, where it has no card beside it.
+        intake: How it takes images.
 
     Returns:
         The classifier, on the CPU, in evaluation mode; its access is ``SCORES`` where no gradient reaches the images.
@@ -72,12 +78,12 @@ def load_script(path: Path) -> ProgramClassifier:
     """
     if is_file(path) and kind_of(path) != "script":
         raise ModelError(f"{path} is no file that torch.jit.save saved: it holds no code")
-    archive, card = read_model_archive(path)
+    archive, card = read_model_archive(path, card)
     check_scripts(archive)
     module = _loaded(archive.copied({}), path)
     check_graphs(module, path)
     _check_input(module, card, path)
-    return proven(ProgramClassifier(ScriptedNetwork(_frozen(module)), card))
+    return proven(ProgramClassifier(ScriptedNetwork(_frozen(module)), card, intake))
 
 
 def _loaded(copy: BytesIO, path: Path) -> Any:  # noqa: ANN401
@@ -93,12 +99,10 @@ def _loaded(copy: BytesIO, path: Path) -> Any:  # noqa: ANN401
 
 def _check_input(module: Any, card: ModelCard, path: Path) -> None:  # noqa: ANN401
     """Refuse a module that takes something else than one tensor of single precision."""
-    if not hasattr(module, "forward"):
-        raise ModelError(f"{path} has no forward, so there is nothing to ask it")
     needed = [argument.name for argument in module.forward.schema.arguments[1:] if not argument.has_default_value()]
     if len(needed) != 1:
-        raise ModelError(f"{path} takes {len(needed)} inputs ({', '.join(needed) or 'none'}), expected the images alone: "
-                         f"save a module whose forward takes what model {card.name!r} is to see")
+        raise ModelError(f"{path} takes {len(needed)} inputs ({', '.join(needed) or 'none'}), expected the images "
+                         f"alone: save a module whose forward takes what model {card.name!r} is to see")
     kinds = {tensor.dtype for tensor in (*module.parameters(), *module.buffers()) if tensor.is_floating_point()}
     if other := sorted(str(kind).removeprefix("torch.") for kind in kinds - {torch.float32}):
         raise ModelError(f"{path} has weights in {other[0]}, expected float32: call float() on the module and save it "
