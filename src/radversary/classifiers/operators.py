@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+import torch
+from torch._ops import OpOverload
+
 COMPUTING: Final = frozenset({"aten", "prim", "prims"})
 """Namespaces of PyTorch's own operators on tensors, numbers and lists."""
 
@@ -51,12 +54,9 @@ def target_computes(target: str) -> bool:
         [True, False, True]
     """
     parts = target.split(".")
-    if target in SYMBOLIC:
+    if target in SYMBOLIC or target in (f"torch.ops.higher_order.{name}" for name in HIGHER_ORDER):
         return True
-    if not all(part.isidentifier() and (not part.startswith("__") or place == 3) for place, part in enumerate(parts)):
+    if len(parts) != 5 or parts[:2] != ["torch", "ops"] or parts[2] not in ("aten", "prims"):
         return False
-    if parts[:2] != ["torch", "ops"]:
-        return False
-    if parts[2:3] == ["higher_order"]:
-        return len(parts) == 4 and parts[3] in HIGHER_ORDER
-    return len(parts) == 5 and parts[2] in ("aten", "prims") and computes(f"{parts[2]}::{parts[3]}")
+    packet = getattr(getattr(torch.ops, parts[2]), parts[3], None)  # names that are no operator's are attributes of it
+    return isinstance(getattr(packet, parts[4], None), OpOverload) and computes(f"{parts[2]}::{parts[3]}")

@@ -110,12 +110,14 @@ class ProgramClassifier(Classifier):
         """
         check_images(images)
         inputs = network_input(images.to(self.device), self.card)
-        parts = torch.split(inputs, self.intake.most or max(1, len(inputs)))
+        if not len(inputs):
+            return images.new_zeros(0, len(self.card.classes))
+        parts = torch.split(inputs, self.intake.most or len(inputs))
         return torch.cat([self._answered(part) for part in parts]).to(images.device)
 
     def _answered(self, inputs: Tensor) -> Tensor:
         count, missing = len(inputs), self.intake.least - len(inputs)
-        if missing > 0 and count:
+        if missing > 0:
             inputs = torch.cat([inputs, inputs[-1:].detach().expand(missing, -1, -1, -1)])
         with blamed_on(self.card, asked_about(self.card, count)):
             given = inputs.transpose(-1, -2).contiguous() if self.intake.turned else inputs

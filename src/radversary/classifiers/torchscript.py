@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -88,7 +89,9 @@ def load_script(path: Path, card: ModelCard | None = None, intake: Intake = Inta
 
 def _loaded(copy: BytesIO, path: Path) -> Any:  # noqa: ANN401
     try:
-        return torch.jit.load(copy, map_location="cpu")  # type: ignore[no-untyped-call]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript as such, which is for who saves it
+            return torch.jit.load(copy, map_location="cpu")  # type: ignore[no-untyped-call]
     except Exception as error:  # a damaged file fails anywhere in PyTorch's reader
         if lacks_memory(error):
             raise
