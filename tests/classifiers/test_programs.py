@@ -121,7 +121,8 @@ def test_the_fingerprint_changes_with_the_file_and_with_what_the_card_says_of_th
     with torch.no_grad():
         network.head.bias += 1
     prints = {before, load(write_card(path, mean=[0.5] * 3, std=[0.5] * 3)).fingerprint(),
-              load(write_card(path, input_range=[0, 2], mean=[0] * 3, std=[1] * 3)).fingerprint(), load(scripted(network, path)).fingerprint()}
+              load(write_card(path, input_range=[0, 2], mean=[0] * 3, std=[1] * 3)).fingerprint(),
+              load(scripted(network, path)).fingerprint()}
     assert len(prints) == 4
 
 
@@ -148,7 +149,8 @@ class WithoutGradients(Detached):
 @pytest.mark.parametrize("network", [Detached, Rounded, WithoutGradients])
 @pytest.mark.parametrize("save", [scripted, exported])
 def test_where_no_gradient_comes_back_it_shows_scores_and_says_why(network, save, tmp_path):
-    program, images = load(save(network().eval(), tmp_path / ("model.pt2" if save is exported else "model.pt"))), smooth_images(3, SIDE)
+    path = tmp_path / ("model.pt2" if save is exported else "model.pt")
+    program, images = load(save(network().eval(), path)), smooth_images(3, SIDE)
     assert program.access == Access.SCORES
     assert "scores, no gradient reaches its input" in repr(program)
     assert torch.isfinite(program.scores(images)).all()

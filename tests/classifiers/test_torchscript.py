@@ -16,6 +16,7 @@ from radversary.core.errors import ModelError, UnsafeModelError
 from radversary.storage.checksums import sha256_file
 from random_parts import smooth_images
 
+
 class Saves(nn.Module):
     def forward(self, images: torch.Tensor):
         torch.save([images], "/tmp/radversary-must-not-be-written")
@@ -76,7 +77,7 @@ def test_what_does_more_than_compute_is_refused_by_name(network, named, tmp_path
 
 def test_operators_of_others_are_refused_before_anything_is_loaded(script):
     def change(members):
-        name = next(name for name in members if name.endswith("Small.py") or name.endswith("programs_on_disk.py"))
+        name = next(name for name in members if name.endswith(("Small.py", "programs_on_disk.py")))
         members[name] = members[name].replace(b"torch.relu(", b"ops.mine.relu(")
 
     with pytest.raises(UnsafeModelError, match="calls mine::relu"):
