@@ -34,6 +34,7 @@ CLASSIFIERS: Registry[ClassifierLoader] = Registry("kind of model", {
     "code": "radversary.classifiers.own_code:ImportedModels",
     "exported": "radversary.classifiers.exported:ExportedModels",
     "folder": "radversary.classifiers.files:SavedModels",
+    "monai-bundle": "radversary.classifiers.monai_bundle:MonaiBundles",
     "torchscript": "radversary.classifiers.torchscript:ScriptedModels",
 }, group="radversary.classifiers")
 """Name to loader; other packages add kinds through the entry point."""
