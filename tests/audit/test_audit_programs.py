@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
+from tiny_audit import SIZE, make_inputs, make_plan, with_models
 from torch import nn
 
 from programs_on_disk import exported, scripted
@@ -14,10 +15,9 @@ from radversary.audit.run import run_audit
 from radversary.classifiers.registry import load
 from radversary.core.errors import AccessError
 from radversary.study.placing import SavedInputs
-from tiny_audit import SIZE, make_inputs, make_plan, with_models
 
 PLAN = make_plan(attacks=[{"label": "pgd", "name": "pgd", "strengths": [0.02], "options": {"steps": 3}}], defences=[],
-                 gallery=0, bootstrap=20)
+                 gallery=0)
 
 
 @pytest.fixture(scope="module")

@@ -113,6 +113,32 @@ def test_its_reference_is_enough_to_load_it_again(program):
     assert torch.equal(again.logits(smooth_images(2, SIDE)), program.logits(smooth_images(2, SIDE)))
 
 
+def test_it_moves_whole(program):
+    moved = program.program.moved(torch.device("cpu"))
+    given = torch.rand(program.intake.most or 2, 3, SIDE, SIDE)
+    assert torch.equal(moved(given), program.program(given))
+
+
+def test_constants_of_an_exported_program_move_too(tmp_path):
+    class Shifted(nn.Module):
+        def forward(self, images):
+            return images.flatten(1)[:, :3] + torch.ones(3, device="cpu")
+
+    program = load(exported(Shifted(), tmp_path / "model.pt2"))
+    assert program.to("meta").device.type == "meta"
+    assert program.program(torch.rand(3, 3, SIDE, SIDE, device="meta")).device.type == "meta"
+
+
+def test_a_file_that_was_changed_is_not_moved_to_another_device(tmp_path):
+    program = load(scripted(small(), tmp_path / "model.pt"))
+    network = small()
+    with torch.no_grad():
+        network.head.bias += 1
+    scripted(network, tmp_path / "model.pt")
+    with pytest.raises(ModelError, match="was changed since it was loaded"):
+        program.to("meta")
+
+
 def test_the_fingerprint_changes_with_the_file_and_with_what_the_card_says_of_the_input(tmp_path):
     path = scripted(small(), tmp_path / "model.pt")
     before, notes = load(path).fingerprint(), load(write_card(path, notes="seen")).fingerprint()

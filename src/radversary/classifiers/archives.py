@@ -17,10 +17,11 @@ from typing import Final, Literal
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.card_files import read_card
 from radversary.core.errors import ModelError, UnsafeModelError
+from radversary.storage.arrays import ask_memory
 from radversary.storage.files import is_file
 
 LARGEST: Final = 4 * 2**30
-"""Bytes of an archive and of all its members together, at most: it is held in memory twice while it is loaded."""
+"""Bytes of an archive, and of all its members together, at most: it is held in memory more than once while loaded."""
 
 RATIO: Final = 50
 """How many times larger than the archive its members may be. Weights are not compressed, code to a tenth."""
@@ -149,6 +150,7 @@ def _check_sizes(path: Path, infos: list[zipfile.ZipInfo], size: int) -> None:
     if len(infos) > MEMBERS or total > LARGEST or total > RATIO * size + SPARE:
         raise UnsafeModelError(f"{path} has {size} bytes and would unpack to {total} in {len(infos)} members; a model "
                                f"grows at most {RATIO} times, to {LARGEST} bytes and {MEMBERS} members")
+    ask_memory(size + 2 * total, what=f"loading {path}", error=ModelError)
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise UnsafeModelError(f"{path} has two members called {twice}, so that it depends on the reader which is "

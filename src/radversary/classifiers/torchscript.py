@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from radversary.classifiers.archives import kind_of, read_model_archive
+from radversary.classifiers.archives import kind_of, read_archive, read_model_archive
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.programs import Intake, ProgramClassifier, proven
 from radversary.classifiers.script_text import check_graphs, check_scripts
@@ -25,13 +25,15 @@ class ScriptedNetwork:
     """A TorchScript module that can be called.
 
     Args:
-        module: Of ``torch.jit.load``.
+        module: Of ``torch.jit.load``, in evaluation mode.
+        path: Its file.
+        sha256: The file's hash.
     """
 
     kind = "TorchScript"
 
-    def __init__(self, module: Any) -> None:  # noqa: ANN401
-        self._module = module
+    def __init__(self, module: Any, path: Path, sha256: str) -> None:  # noqa: ANN401
+        self._module, self._path, self._sha256 = module, path, sha256
 
     def __call__(self, inputs: Tensor) -> Any:  # noqa: ANN401
         """Return what the module answers to (N, C, H, W), operator by operator as it would in Python."""
@@ -44,8 +46,15 @@ class ScriptedNetwork:
                 raise RuntimeError(last.removeprefix("RuntimeError: ")) from error
 
     def moved(self, device: torch.device) -> ScriptedNetwork:
-        """Return the same module on a device."""
-        return ScriptedNetwork(self._module.to(device))
+        """Return the same module on a device, read again, as moving it would leave the constants of its graph behind.
+
+        Raises:
+            ModelError: The file is no longer there, or was changed.
+        """
+        archive = read_archive(self._path)
+        if archive.sha256 != self._sha256:
+            raise ModelError(f"{self._path} was changed since it was loaded; load it again")
+        return ScriptedNetwork(_frozen(_loaded(archive.copied({}), self._path, device)), self._path, self._sha256)
 
 
 class ScriptedModels:
@@ -81,17 +90,18 @@ def load_script(path: Path, card: ModelCard | None = None, intake: Intake = Inta
         raise ModelError(f"{path} is no file that torch.jit.save saved: it holds no code")
     archive, card = read_model_archive(path, card)
     check_scripts(archive)
-    module = _loaded(archive.copied({}), path)
+    module = _loaded(archive.copied({}), path, torch.device("cpu"))
     check_graphs(module, path)
     _check_input(module, card, path)
-    return proven(ProgramClassifier(ScriptedNetwork(_frozen(module)), card, intake))
+    network = ScriptedNetwork(_frozen(module), path.resolve(), archive.sha256)
+    return proven(ProgramClassifier(network, card, intake))
 
 
-def _loaded(copy: BytesIO, path: Path) -> Any:  # noqa: ANN401
+def _loaded(copy: BytesIO, path: Path, device: torch.device) -> Any:  # noqa: ANN401
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript as such, which is for who saves it
-            return torch.jit.load(copy, map_location="cpu")  # type: ignore[no-untyped-call]
+            return torch.jit.load(copy, map_location=device)  # type: ignore[no-untyped-call]
     except Exception as error:  # a damaged file fails anywhere in PyTorch's reader
         if lacks_memory(error):
             raise
