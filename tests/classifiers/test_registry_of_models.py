@@ -55,7 +55,7 @@ def test_what_is_no_model_is_one_sentence(tmp_path):
     (tmp_path / "model.pt").write_bytes(b"PK")
     with pytest.raises(UnsafeModelError, match="which can run code"):
         load(tmp_path / "model.pt")
-    with pytest.raises(ModelError, match=r"no model of a known kind \(code, .*folder.*remote.*\)"):
+    with pytest.raises(ModelError, match=r"no model of a known kind \(code, exported, .*, remote, torchscript\)"):
         load("ftp://somewhere/model")
 
 

@@ -57,11 +57,13 @@ class Classifier:
         access: How much of it an attacker sees.
         reference: The path or URL that :func:`radversary.classifiers.registry.load` gives it for; empty where none is
             known. ``load`` notes it.
+        withheld: Why it gives less access than others of its kind; empty where it does not.
     """
 
     card: ModelCard
     access: Access
     reference: str = ""
+    withheld: str = ""
 
     @property
     def device(self) -> torch.device:
@@ -239,8 +241,9 @@ def require_access(classifier: Classifier, needed: Access, who: str) -> None:
         AccessError: The model offers less.
     """
     if classifier.access < needed:
+        reason = f": {classifier.withheld}" if classifier.withheld else ""
         raise AccessError(f"{who} needs {needed.name.lower()} but model {classifier.card.name!r} "
-                          f"gives only {classifier.access.name.lower()}")
+                          f"gives only {classifier.access.name.lower()}{reason}")
 
 
 def require_features(classifier: Classifier, who: str) -> None:

@@ -35,10 +35,13 @@ class ClassifierLoader(Protocol):
 
 CLASSIFIERS: Registry[ClassifierLoader] = Registry("kind of model", {
     "code": "radversary.classifiers.own_code:ImportedModels",
+    "exported": "radversary.classifiers.exported:ExportedModels",
     "folder": "radversary.classifiers.files:SavedModels",
     "http": "radversary.classifiers.http_files:ServedModels",
     "keras": "radversary.classifiers.keras_model:KerasModels",
+    "monai-bundle": "radversary.classifiers.monai_bundle:MonaiBundles",
     "onnx": "radversary.classifiers.onnx_model:OnnxModels",
+    "torchscript": "radversary.classifiers.torchscript:ScriptedModels",
 }, group="radversary.classifiers")
 """Name to loader; other packages add kinds through the entry point."""
 
