@@ -195,6 +195,20 @@ def test_a_model_of_one_finding_reads_a_table_of_many() -> None:
     assert [name for name, _ in ordered.left_out] == ["i2"]
 
 
+def test_a_model_of_classes_reads_findings_of_which_an_image_has_one() -> None:
+    ordered = in_order(ImageTable(rows(["100", "010", "110", "000", "1?0", "001"])), ("Normal", "mass", "EDEMA"),
+                       Task.MULTICLASS)
+    assert ordered.frame["image_id"].tolist() == ["i0", "i1", "i3", "i5"]
+    assert ordered.labels.tolist() == [2, 1, 0, 0]
+    assert [name for name, _ in ordered.left_out] == ["i2", "i4"]
+    for classes in (("Normal", "Nodule"), ("Mass", "Covid", "Edema"), ("Mass", "Covid")):
+        with pytest.raises(ModelError, match="of which an image may have several"):
+            in_order(ImageTable(rows(["100", "010"])), classes, Task.MULTICLASS)
+    with pytest.raises(ModelError, match="no image of the data is known to be of one of the classes"):
+        in_order(ImageTable(rows(["110", "???"])), ("Mass", "Edema"), Task.MULTICLASS)
+    assert not in_order(ImageTable(rows(["???"])), ("Mass", "Edema"), Task.BINARY).labelled
+
+
 def test_a_model_of_findings_reads_classes() -> None:
     table = ImageTable(pd.DataFrame({"image_id": list("abc"), "path": list("abc"),
                                      "label": ["Normal", "Mass", "Edema"]}))

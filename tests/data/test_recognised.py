@@ -16,14 +16,17 @@ from radversary.cli.data import source_of
 from radversary.core.errors import DataError, MissingColumnError, PlanError, UnknownNameError
 from radversary.core.types import Task
 from radversary.data.auto_source import AutoSource
+from radversary.data.csv_table import CsvTable
 from radversary.data.dicom_tree import DicomTree
 from radversary.data.folders import ClassFolders
 from radversary.data.image_folder import ImageFolder
 from radversary.data.medmnist import CLASSES, MedMnist
+from radversary.data.nih import NihChestXray14
 from radversary.data.recognise import recognise
 from radversary.data.registry import DATASETS
 from radversary.data.table import ImageTable
 from radversary.data.zipped import ZippedSource
+from radversary.study.class_order import in_order
 
 
 def films(root: Path, *names: str) -> Path:
@@ -315,7 +318,7 @@ def test_a_dicom_tree_without_a_table_is_unlabelled(tree, tmp_path) -> None:
 
 
 def test_what_cannot_be_recognised_is_one_sentence(tmp_path) -> None:
-    with pytest.raises(DataError, match="there is no file or folder"):
+    with pytest.raises(DataError, match="there is no folder or file"):
         recognise(tmp_path / "absent")
     with pytest.raises(DataError, match=r"holds no film$"):
         recognise(tmp_path)
@@ -342,3 +345,16 @@ def test_the_command_line_names_a_source_and_its_options(tmp_path) -> None:
         DATASETS.create("auto", **source_of("auto", None, None, None)["options"])
     with pytest.raises(UnknownNameError, match="polcy"):
         auto(root, tmp_path, polcy="any")
+
+
+@pytest.mark.shared
+def test_real_films_are_recognised(cxr, tmp_path) -> None:
+    table = auto(cxr, tmp_path)
+    assert (table.classes, table.patients_known) == (("Normal", "Pneumonia", "Pneumothorax"), True)
+    findings = NihChestXray14(root=cxr, policy="multilabel").table(tmp_path)
+    by_csv = CsvTable(path=cxr / "labels.csv", columns={"label": "Finding Labels", "path": "file"}).table(tmp_path)
+    assert by_csv.task == findings.task == Task.MULTILABEL
+    ordered, other = in_order(findings, ("Pneumonia", "Effusion")), in_order(by_csv, ("Pneumonia", "Effusion"))
+    order = [other.frame["path"].tolist().index(path) for path in ordered.frame["path"]]
+    np.testing.assert_array_equal(ordered.labels, other.labels[order])
+    assert ordered.labels.sum(axis=0).min() > 20

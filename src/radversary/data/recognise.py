@@ -80,7 +80,7 @@ def recognise(root: Path, *, table: Path | None = None, name: str | None = None,
         ('folder', 'class folders: Normal, Pneumonia')
     """
     if not root.exists():
-        raise DataError(f"there is no file or folder {root}")
+        raise DataError(f"there is no folder or file {root}")
     given = dict(options or {})
     if name is not None:
         found = Recognised(name, {"root": str(root)}, f"the source {name}")

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+import pandas as pd
+
 from radversary.core.errors import DataError, ModelError
 from radversary.core.types import Task
-from radversary.data.findings import ABSENT, FINDING, PRESENT
+from radversary.data.findings import ABSENT, FINDING, PRESENT, findings_of
 from radversary.data.spelling import bare, identity
 from radversary.data.table import ImageTable
 
@@ -29,8 +31,8 @@ def in_order(table: ImageTable, classes: Sequence[str] | None, task: Task | None
     Where the model is ``multilabel``, findings that it does not read are left out and findings that the table does not
     know are unknown, with a note for either; a table of one class an image says of that class that it is there, of
     the table's other classes that they are not, and nothing of further findings. Where the table is ``multilabel`` and
-    the model has two classes, the second of which is a finding of the table, images of which the finding is not known
-    are left out. An unlabelled table gets the model's classes and stays unlabelled.
+    the model decides between classes that are findings of the table, and one for none, images that are not known to be
+    of exactly one are left out. An unlabelled table gets the model's classes and stays unlabelled.
 
     Args:
         table: The images.
@@ -56,10 +58,11 @@ def in_order(table: ImageTable, classes: Sequence[str] | None, task: Task | None
     names, wanted = tuple(classes), task or table.task
     if wanted == Task.MULTILABEL:
         return _as_findings(table, names)
-    if table.task == Task.MULTILABEL:
-        table = _as_one_finding(table, names)
+    if table.task == Task.MULTILABEL and table.labelled:
+        table = _as_one_class(table, names)
     if not table.labelled:
-        return replace(table, classes=names)
+        frame = table.frame.drop(columns=[f"{FINDING}{name}" for name in findings_of(table.frame)])
+        return replace(table, frame=frame, classes=names)
     return _as_classes(table, names)
 
 
@@ -132,26 +135,38 @@ def _findings_of_classes(table: ImageTable, classes: tuple[str, ...]) -> ImageTa
     return replace(table, frame=table.frame.assign(**cells), classes=tuple(known), notes=(*table.notes, note))
 
 
-def _as_one_finding(table: ImageTable, classes: tuple[str, ...]) -> ImageTable:
-    """Return a table of findings as two classes: the model's second class is one of the findings.
+def _as_one_class(table: ImageTable, classes: tuple[str, ...]) -> ImageTable:
+    """Return a table of findings as one class an image, for a model that decides between classes.
+
+    An image is of a class where that finding is there and those of the other classes are not; of the model's class for
+    no finding (:data:`NEGATIVE`, or the first of two of which the second alone is a finding) where none is.
 
     Raises:
-        ModelError: It is none, the model has other than two classes, or nothing is known of it.
+        ModelError: None of the model's classes is a finding, or no image has one class.
     """
-    own = next(iter(same_names(table.classes, classes[1:])), None) if len(classes) == 2 else None
-    if own is None:
+    known = same_names(table.classes, classes)
+    clear = [name for name in classes if name not in set(known.values())]
+    if not known or len(clear) > 1 or (clear and len(classes) > 2 and bare(clear[0]) not in NEGATIVE) or (
+            clear and len(classes) == 2 and clear[0] != classes[0] and bare(clear[0]) not in NEGATIVE):
         raise ModelError(f"the model decides between {_listed(classes)}, but the data names findings of which an image "
                          f"may have several ({_listed(table.classes)}); choose the images of one class each, or a "
                          "model of the task multilabel")
-    cells = table.frame[f"{FINDING}{own}"]
-    known = (cells != "").to_numpy()
-    frame = table.frame.drop(columns=[f"{FINDING}{name}" for name in table.classes])
-    frame = frame.assign(label=cells.map({PRESENT: classes[1], ABSENT: classes[0]}).fillna(""))[known]
-    if not len(frame):
-        raise ModelError(f"the data says of no image whether {own} is there")
-    left_out = tuple((str(name), f"cannot use {name}: it is not known whether {own} is there")
-                     for name in table.frame["image_id"][~known])
-    return replace(table, frame=frame, classes=classes, left_out=(*table.left_out, *left_out))
+    cells = pd.DataFrame({name: table.frame[f"{FINDING}{own}"] for own, name in known.items()})
+    sure = (cells != "").all(axis=1)
+    label = pd.Series("", index=cells.index, dtype=object)
+    first = (cells == PRESENT).idxmax(axis=1).astype(object)
+    label = label.mask(sure & ((cells == PRESENT).sum(axis=1) == 1), first)
+    if clear:
+        label = label.mask(sure & (cells == ABSENT).all(axis=1), clear[0])
+    kept = (label != "").to_numpy()
+    if not kept.any():
+        raise ModelError(f"no image of the data is known to be of one of the classes {_listed(classes)} alone")
+    frame = table.frame.drop(columns=[f"{FINDING}{name}" for name in table.classes]).assign(label=label)[kept]
+    left_out = tuple((str(name), f"cannot use {name}: it is not known to be of exactly one of the model's classes")
+                     for name in table.frame["image_id"][~kept])
+    note = (f"of images with findings, those known to be of exactly one of the model's classes are used: {len(frame)}",)
+    return replace(table, frame=frame, classes=tuple(name for name in classes if (frame["label"] == name).any()),
+                   left_out=(*table.left_out, *left_out), notes=(*table.notes, *note))
 
 
 def same_names(names: Sequence[str], others: Sequence[str]) -> Mapping[str, str]:
