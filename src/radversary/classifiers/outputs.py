@@ -108,18 +108,18 @@ def _shaped(answer: object, card: ModelCard, images: int) -> Tensor:
     """Return an answer as (N, outputs), once it is known to be one."""
     if not isinstance(answer, Tensor):
         raise ModelError(f"model {card.name!r} returns a {type(answer).__name__}, expected a tensor of {card.output} "
-                         f"(N, {_widths(card)[-1]}): have its forward return the {card.output} alone")
+                         f"(N, {widths(card)[-1]}): have its forward return the {card.output} alone")
     if card.task == Task.BINARY and tuple(answer.shape) == (images,):
         answer = answer[:, None]
-    if answer.ndim != 2 or len(answer) != images or answer.shape[1] not in _widths(card):
+    if answer.ndim != 2 or len(answer) != images or answer.shape[1] not in widths(card):
         raise ModelError(f"model {card.name!r} gave {tuple(answer.shape)} for {images} images and "
-                         f"{_widths(card)[-1]} {'outputs' if card.outputs else 'classes'}; "
-                         f"{remedy(answer.shape, images, _widths(card)[-1], card.task)}")
+                         f"{widths(card)[-1]} {'outputs' if card.outputs else 'classes'}; "
+                         f"{remedy(answer.shape, images, widths(card)[-1], card.task)}")
     return answer
 
 
-def _widths(card: ModelCard) -> tuple[int, ...]:
-    """Return how many numbers an image the network may return."""
+def widths(card: ModelCard) -> tuple[int, ...]:
+    """Return how many numbers an image a network may return, by its card; the usual count last."""
     return (1, 2) if card.task == Task.BINARY else (len(card.outputs or card.classes),)
 
 

@@ -65,9 +65,17 @@ def keep_embedding(part: nn.Module, given: tuple[object, ...]) -> None:
 
 
 def stages_of(module: nn.Module) -> list[nn.Module]:
-    """Return the parts whose maps are kept: the children of ``module.trunk``, or of the module where it has none."""
-    trunk = getattr(module, "trunk", module)
-    return list(trunk.children()) if isinstance(trunk, nn.Module) else list(module.children())
+    """Return the parts whose maps are kept.
+
+    Returns:
+        The children of ``module.trunk``; of the module where it has none, and of those that are an ``nn.Sequential``
+        the children: DenseNets and EfficientNets keep all their stages in one.
+    """
+    trunk = getattr(module, "trunk", None)
+    if isinstance(trunk, nn.Module):
+        return list(trunk.children())
+    return [part for child in module.children()
+            for part in ([child, *child.children()] if type(child) is nn.Sequential else [child])]
 
 
 def dense_of(module: nn.Module) -> list[nn.Module]:
