@@ -6,11 +6,12 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save
+from torch import Tensor
 
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card_files import CARD, read_card
 from radversary.classifiers.fitting import fit
-from radversary.classifiers.networks import NETWORKS
+from radversary.classifiers.networks import NETWORKS, TRAINABLE
 from radversary.classifiers.operating_points import OPERATING_POINTS
 from radversary.classifiers.reloading import reloadable
 from radversary.classifiers.torch_module import TorchClassifier
@@ -47,7 +48,7 @@ def save_classifier(classifier: TorchClassifier, folder: Path) -> TorchClassifie
             fit the network of that name, or that network answers otherwise with them.
         StorageError: Writing failed; the folder then has no card.
     """
-    state = {key: value.detach().cpu().contiguous() for key, value in classifier.module.state_dict().items()}
+    state = _weights(classifier)
     architecture = reloadable(classifier, state)
     (folder / CARD).unlink(missing_ok=True)
     # Through bytes, because save_file reports a full disk as an error of its own kind.
@@ -86,13 +87,20 @@ def check_savable(classifier: Classifier) -> TorchClassifier:
     """Return a classifier that :func:`save_classifier` can save and :func:`load_classifier` load again.
 
     Raises:
-        ModelError: Its network can be made by its own code alone, which nothing that is loaded may run.
+        ModelError: Its network can be made by its own code alone, which nothing that is loaded may run; or as in
+            :func:`save_classifier`.
     """
     if isinstance(classifier, TorchClassifier) and classifier.card.architecture in NETWORKS.names():
+        reloadable(classifier, _weights(classifier))
         return classifier
     raise ModelError(f"model {classifier.card.name!r} ({classifier.card.architecture}) cannot be saved: what is saved "
-                     f"is loaded without running code, as a network known by name ({', '.join(NETWORKS.names())}; "
-                     "others join through the entry-point group radversary.networks)")
+                     f"is loaded without running code, as a network known by name ({', '.join(TRAINABLE)}, and those "
+                     "that `radversary list architectures` shows; others join through the entry-point group "
+                     "radversary.networks)")
+
+
+def _weights(classifier: TorchClassifier) -> dict[str, Tensor]:
+    return {key: value.detach().cpu().contiguous() for key, value in classifier.module.state_dict().items()}
 
 
 class SavedModels:

@@ -63,9 +63,9 @@ def fit(weights: Mapping[str, Tensor], card: ModelCard, where: str) -> tuple[nn.
         raise ModelError(f"{where} does not hold the weights of {card.architecture}: {best.misfits}"
                          f"{_nearer(weights, card, best)}")
     layout, expected = _layout(best.name), best.network.state_dict()
+    _check_outputs(best.state, expected, card, where)
     if layout is not None and (fault := _layout_fault(layout, best.state, card)):
         raise ModelError(f"the weights of {where} do not go with its card: {fault}")
-    _check_outputs(best.state, expected, card, where)
     _check_types(best.state, expected, f"{where} does not hold the weights of {card.architecture}")
     best.network.load_state_dict({key: _single(value) for key, value in best.state.items()}, assign=True)
     changes = {"architecture": best.name, **({"output": "logits"} if layout is not None else {})}
@@ -137,7 +137,7 @@ def unprefixed(state: Mapping[str, Tensor], roots: Iterable[str] = ()) -> dict[s
         if root in kept or root.isdecimal() or not all("." in key for key in found):
             break
         found = {key.removeprefix(f"{root}."): value for key, value in found.items()}
-    return {**{OPERATING_POINTS: state[key].flatten() for key in points}, **found}
+    return {OPERATING_POINTS: state[points[0]].flatten(), **found} if points else found
 
 
 def _layout(name: str) -> Layout | None:
@@ -177,7 +177,9 @@ def _with_head(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor
 
 def _compared(name: str, network: nn.Module, state: dict[str, Tensor]) -> Fit:
     expected = _shapes(network.state_dict())
-    state = {**{key: torch.tensor(0) for key in expected if key.endswith(COUNTER)}, **state}
+    # Inference uses no counters: one that a file lacks, or has of a layer that is not there, says nothing.
+    state = {**{key: torch.tensor(0) for key in expected if key.endswith(COUNTER)},
+             **{key: value for key, value in state.items() if key in expected or not key.endswith(COUNTER)}}
     found = _shapes(state)
     alike = sum(expected.get(key) == shape for key, shape in found.items())
     return Fit(name, network, state, describe_misfits(found, expected), alike / len({*expected, *found}))

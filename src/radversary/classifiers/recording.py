@@ -18,6 +18,10 @@ EARLY = 3
 """Number of stages whose maps are kept: the shallow ones carry style, deeper ones the finding."""
 
 
+STAGED = ("features", "_blocks")
+"""What DenseNets and EfficientNets call the one part that holds all their stages."""
+
+
 @dataclass(eq=False)
 class Recording:
     """Maps and embedding recorded so far in one pass of a module.
@@ -68,14 +72,14 @@ def stages_of(module: nn.Module) -> list[nn.Module]:
     """Return the parts whose maps are kept.
 
     Returns:
-        The children of ``module.trunk``; of the module where it has none, and of those that are an ``nn.Sequential``
-        the children: DenseNets and EfficientNets keep all their stages in one.
+        The children of ``module.trunk``; of the module where it has none, and those of its child that is called as in
+        :data:`STAGED`.
     """
     trunk = getattr(module, "trunk", None)
     if isinstance(trunk, nn.Module):
         return list(trunk.children())
-    return [part for child in module.children()
-            for part in ([child, *child.children()] if type(child) is nn.Sequential else [child])]
+    return [part for name, child in module.named_children()
+            for part in ([child, *child.children()] if name in STAGED else [child])]
 
 
 def dense_of(module: nn.Module) -> list[nn.Module]:

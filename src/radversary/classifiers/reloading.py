@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from radversary.classifiers.fitting import fit, lay, nearest
-from radversary.classifiers.networks import NETWORKS, spellings
+from radversary.classifiers.networks import spellings
 from radversary.classifiers.probe import probe_images
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import ModelError, UnknownNameError
@@ -60,4 +60,4 @@ def _way_out(classifier: TorchClassifier, state: Mapping[str, Tensor]) -> str:
     near = nearest(state, classifier.card)
     if near is not None and not near.misfits:
         return f"its weights fit {near.name}: state architecture={near.name!r} in its card"
-    return f"its weights fit no network that is known by name ({', '.join(sorted(NETWORKS.names()))}): {EXPORT}"
+    return f"its weights fit no network that is known by name (`radversary list architectures`): {EXPORT}"
