@@ -31,8 +31,8 @@ def calibrated(logits: Tensor, points: Tensor | None) -> Tensor:
         (N, K), differentiable.
 
     Example:
-        >>> calibrated(torch.tensor([[0.2, 0.6]]).logit(), torch.tensor([0.2, 0.2])).sigmoid().tolist()
-        [[0.5, 0.75]]
+        >>> calibrated(torch.tensor([[0.25, 0.75]]).logit(), torch.tensor([0.5, 0.25])).sigmoid()
+        tensor([[0.2500, 0.8333]])
     """
     if points is None:
         return logits
