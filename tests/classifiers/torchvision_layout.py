@@ -37,9 +37,9 @@ def features(inputs: Tensor, state: dict[str, Tensor]) -> Tensor:
     """Pooled features (N, width) of torchvision's ResNet in evaluation mode."""
     result = _norm(_conv(inputs, state, "conv1", 2), state, "bn1").relu()
     result = F.max_pool2d(result, 3, 2, 1)
-    blocks = sorted({tuple(key.split(".")[:2]) for key in state if key.startswith("layer")})
-    for layer, block in blocks:
-        result = _block(result, state, f"{layer}.{block}", 2 if block == "0" and layer != "layer1" else 1)
+    places = sorted({tuple(map(int, key.removeprefix("layer").split(".")[:2])) for key in state if key[:5] == "layer"})
+    for layer, block in places:
+        result = _block(result, state, f"layer{layer}.{block}", 2 if block == 0 and layer > 1 else 1)
     return torch.flatten(result.mean(dim=(2, 3)), 1)
 
 
@@ -102,6 +102,7 @@ def resnet_weights(layers: Sequence[int], *, deep: bool, outputs: int, channels:
             for number, (before, after, side) in enumerate(steps, start=1):
                 made.conv(f"{name}.conv{number}", before, after, side)
                 made.norm(f"{name}.bn{number}", after)
+            made.state[f"{name}.bn{len(steps)}.weight"] *= 0.2  # as many sums of two would grow with every block
             if block == 0 and (stage > 1 or deep):
                 made.conv(f"{name}.downsample.0", given, last, 1)
                 made.norm(f"{name}.downsample.1", last)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import torch
@@ -30,7 +30,7 @@ class Fit(NamedTuple):
         network: On the meta device, without weights.
         state: The weights under the names that the network gives its layers.
         misfits: How they differ, in words; empty where they fit.
-        share: Layers that agree, of all that either has.
+        share: Share of layers that agree, of all that either has; BatchNorm's counters do not count.
     """
 
     name: str
@@ -57,8 +57,7 @@ def fit(weights: Mapping[str, Tensor], card: ModelCard, where: str) -> tuple[nn.
         ModelError: They fit no network of that name, or not what the card says of channels and outputs.
         UnknownNameError: There is none of that name.
     """
-    tries = [lay(name, weights, card) for name in spellings(card.architecture)]
-    best = max(tries, key=lambda found: (not found.misfits, found.share))
+    best = best_of([lay(name, weights, card) for name in spellings(card.architecture)])
     if best.misfits:
         raise ModelError(f"{where} does not hold the weights of {card.architecture}: {best.misfits}"
                          f"{_nearer(weights, card, best)}")
@@ -100,6 +99,11 @@ def lay(name: str, weights: Mapping[str, Tensor], card: ModelCard) -> Fit:
     return _compared(name, network if rows in (None, outputs) else _on_meta(name, classes=rows, **options), state)
 
 
+def best_of(tries: Sequence[Fit]) -> Fit:
+    """Return the one that fits, else the nearest, else the first: a few layers of equal shape say nothing."""
+    return max(tries, key=lambda found: (not found.misfits, found.share if found.share >= NEAR else 0.0))
+
+
 def nearest(weights: Mapping[str, Tensor], card: ModelCard) -> Fit | None:
     """Return the registered network that most layers of some weights agree with; None where no half of them do."""
     found = []
@@ -111,8 +115,8 @@ def nearest(weights: Mapping[str, Tensor], card: ModelCard) -> Fit | None:
             found.append(lay(name, weights, card))
         except MissingPartError:  # a library that this one network needs
             continue
-    best = max(found, key=lambda one: (not one.misfits, one.share), default=None)
-    return best if best is not None and best.share >= NEAR else None
+    best = best_of(found)
+    return best if best.share >= NEAR else None
 
 
 def unprefixed(state: Mapping[str, Tensor], roots: Iterable[str] = ()) -> dict[str, Tensor]:
@@ -181,8 +185,9 @@ def _compared(name: str, network: nn.Module, state: dict[str, Tensor]) -> Fit:
     state = {**{key: torch.tensor(0) for key in expected if key.endswith(COUNTER)},
              **{key: value for key, value in state.items() if key in expected or not key.endswith(COUNTER)}}
     found = _shapes(state)
-    alike = sum(expected.get(key) == shape for key, shape in found.items())
-    return Fit(name, network, state, describe_misfits(found, expected), alike / len({*expected, *found}))
+    alike = [key for key, shape in found.items() if expected.get(key) == shape and not key.endswith(COUNTER)]
+    every = [key for key in {*expected, *found} if not key.endswith(COUNTER)]
+    return Fit(name, network, state, describe_misfits(found, expected), len(alike) / max(1, len(every)))
 
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, Shape]:

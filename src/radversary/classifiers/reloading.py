@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from radversary.classifiers.fitting import fit, lay, nearest
+from radversary.classifiers.fitting import best_of, fit, lay, nearest
 from radversary.classifiers.networks import spellings
 from radversary.classifiers.probe import probe_images
 from radversary.classifiers.torch_module import TorchClassifier
@@ -38,8 +38,7 @@ def reloadable(classifier: TorchClassifier, state: Mapping[str, Tensor]) -> str:
         raise ModelError(f"model {card.name!r} cannot be saved: {card.architecture!r} is an unknown architecture; "
                          f"{_way_out(classifier, state)}") from None
     if all(found.misfits for found in tries):
-        best = max(tries, key=lambda found: found.share)
-        raise ModelError(f"model {card.name!r} cannot be saved as {card.architecture}: {best.misfits}; "
+        raise ModelError(f"model {card.name!r} cannot be saved as {card.architecture}: {best_of(tries).misfits}; "
                          f"{_way_out(classifier, state)}")
     network, fitted = fit(state, card, f"model {card.name!r}")
     again = TorchClassifier(network, fitted).to(classifier.device)
