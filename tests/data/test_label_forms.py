@@ -31,7 +31,8 @@ cells = st.lists(line_of_cells, min_size=1, max_size=8).filter(
 
 
 @settings(max_examples=25, deadline=None)
-@given(cells, st.sampled_from([",", ";", "\t", "|"]), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+@given(cells, st.sampled_from([",", ";", "\t", "|"]),
+       st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]),
        st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from(["", ".0"]), st.booleans())
 def test_three_forms_of_findings_are_one(tmp_path_factory, rows, separator, encoding, between, decimals, quoted):
     tmp_path = tmp_path_factory.mktemp("t")
@@ -146,6 +147,13 @@ def test_paths_of_another_machine_mean_the_film_that_ends_alike(tmp_path, cell) 
     path.write_text(f"file,label\n{cell},x\nb.png,y\n")
     found = CsvTable(path=path).table(tmp_path).frame["path"][0]
     assert Path(found).resolve() == (folder / "a.png").resolve()
+
+
+def test_words_say_whether_a_finding_is_there_where_that_is_asked(tmp_path) -> None:
+    lines = ("file,Edema,trained", "a.png,Yes,FALSE", "b.png,negative,TRUE", "c.png,uncertain,TRUE", "d.png,0,FALSE")
+    assert read(tmp_path, *lines, findings="Edema").labels.tolist() == [[1], [0], [0]]
+    with pytest.raises(MissingColumnError, match="label"):
+        read(tmp_path, *lines)
 
 
 def test_options_of_other_values_are_refused() -> None:
