@@ -304,13 +304,24 @@ def test_dicom_files_joined_by_patient(tree, tmp_path) -> None:
     assert table.frame["patient_id"].tolist() == ["7", "7", "8"]
 
 
+def test_dicom_files_joined_by_study(tmp_path) -> None:
+    root = tmp_path / "dicom"
+    root.mkdir()
+    for number in range(4):
+        write(root / f"{number}.dcm", StudyInstanceUID=f"1.{number // 2}", PatientID="7")
+    text(root, "t.csv", "subject_id,StudyInstanceUID,Edema,Mass", "7,1.0,1,0", "7,1.1,0,1")
+    table = auto(root, tmp_path)
+    assert table.labels.tolist() == [[1, 0], [1, 0], [0, 1], [0, 1]]
+    assert any("all 4 images of its 2 studies" in note for note in table.notes)
+
+
 def test_dicom_files_joined_by_name(tree, tmp_path) -> None:
     text(tree, "t.csv", "file,label,who", "IM0,Normal,x", "C:\\x\\IM2.dcm,Mass,y")
     table = auto(tree, tmp_path)
     assert [Path(path).name for path in table.frame["path"]] == ["IM0.dcm", "IM2.dcm"]
     with pytest.raises(DataError, match="by PatientID; its columns are file, label, who"):
         DicomTree(root=tree, path=tree / "t.csv", by="patient").table(tmp_path)
-    with pytest.raises(PlanError, match="instance, name, patient"):
+    with pytest.raises(PlanError, match="instance, name, study, patient"):
         DicomTree(root=tree, path=tree / "t.csv", by="series")
 
 
