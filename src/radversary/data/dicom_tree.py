@@ -38,7 +38,7 @@ _IN_WORDS: Final = {"instance": "SOPInstanceUID", "name": "name", "study": "Stud
 
 @dataclass(frozen=True, kw_only=True)
 class DicomTree(LabelForm):
-    """DICOM files in any folders, and a CSV table that names them by SOPInstanceUID, name, StudyInstanceUID or PatientID.
+    """DICOM files in any folders, and a CSV table that names them by UID of instance or study, by name or by PatientID.
 
     A table that names studies or patients speaks of all images of each, and a note says so. Rows without a file and
     files without a row are left out. Labels are read as :class:`~radversary.data.csv_table.CsvTable` reads them.
