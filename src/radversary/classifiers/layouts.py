@@ -12,6 +12,7 @@ from monai.networks.nets import DenseNet121, DenseNet169, DenseNet201, Efficient
 from torch import Tensor, nn
 
 from radversary.classifiers.card import ModelCard
+from radversary.classifiers.networks import described
 from radversary.classifiers.operating_points import OPERATING_POINTS
 from radversary.classifiers.resnet import WIDTHS
 from radversary.classifiers.torchvision_nets import TorchvisionDenseNet, TorchvisionResNet
@@ -42,7 +43,7 @@ class Layout:
     and is not trained here. It returns logits; its last dense layer is the last of its weights.
 
     Args:
-        what: What it is, in one line.
+        name: A name that it is registered by.
         build: Builds it.
         first: Name of its first convolution.
         fault: Says why weights cannot work with a card; empty where they can.
@@ -52,9 +53,9 @@ class Layout:
         1
     """
 
-    def __init__(self, what: str, build: Build, *, first: str,
+    def __init__(self, name: str, build: Build, *, first: str,
                  fault: Callable[[Shapes, ModelCard], str] = lambda _shapes, _card: "") -> None:
-        self.__doc__ = what
+        self.__doc__ = described(name)
         self.build, self.first, self.fault = build, first, fault
 
     def __call__(self, *, classes: int, channels: int = 3, like: Shapes = NONE) -> nn.Module:
@@ -95,14 +96,14 @@ class VisionTransformer(ViT):  # type: ignore[misc]
 
 def _torchvision_resnet(depth: int) -> Layout:
     block, layers = BLOCKS[depth]
-    return Layout(f"ResNet-{depth} in the layout of torchvision, timm and torchxrayvision.",
+    return Layout(f"torchvision-resnet{depth}",
                   lambda classes, channels, like: TorchvisionResNet(block, layers, classes=classes, channels=channels,
                                                                     points=OPERATING_POINTS in like), first="conv1")
 
 
 def _torchvision_densenet(depth: int) -> Layout:
     layers, growth, start = DENSE[depth]
-    return Layout(f"DenseNet-{depth} in the layout of torchvision, timm and torchxrayvision.",
+    return Layout(f"torchvision-densenet{depth}",
                   lambda classes, channels, like: TorchvisionDenseNet(
                       layers, classes=classes, channels=channels, growth=growth, start=start,
                       points=OPERATING_POINTS in like), first="features.conv0")
@@ -111,7 +112,7 @@ def _torchvision_densenet(depth: int) -> Layout:
 def _monai_resnet(depth: int, stride: int) -> Layout:
     block, layers = BLOCKS[depth]
     # MONAI's default gives the shortcuts a bias; whether there is one is seen in the weights, the stride is not.
-    return Layout(f"MONAI's ResNet-{depth} with spatial_dims=2 and conv1_t_stride={stride}.",
+    return Layout(f"monai-resnet{depth}{'-stride2' if stride > 1 else ''}",
                   lambda classes, channels, like: ResNet(
                       block=block, layers=layers, block_inplanes=WIDTHS, spatial_dims=2, n_input_channels=channels,
                       conv1_t_stride=stride, num_classes=classes,
@@ -119,7 +120,7 @@ def _monai_resnet(depth: int, stride: int) -> Layout:
 
 
 def _monai_densenet(network: type[nn.Module]) -> Layout:
-    return Layout(f"MONAI's {network.__name__} with spatial_dims=2.",
+    return Layout(f"monai-{network.__name__.lower()}",
                   lambda classes, channels, _: network(spatial_dims=2, in_channels=channels, out_channels=classes),
                   first="features.conv0")
 
@@ -131,7 +132,7 @@ def _efficientnet(size: int, classes: int, channels: int, _: Shapes) -> nn.Modul
 
 
 def _monai_efficientnet(size: int) -> Layout:
-    return Layout(f"MONAI's EfficientNetBN('efficientnet-b{size}') with spatial_dims=2.", partial(_efficientnet, size),
+    return Layout(f"monai-efficientnet-b{size}", partial(_efficientnet, size),
                   first="_conv_stem")
 
 
@@ -168,8 +169,8 @@ monai_densenet121, monai_densenet169, monai_densenet201 = (
 (monai_efficientnet_b0, monai_efficientnet_b1, monai_efficientnet_b2, monai_efficientnet_b3, monai_efficientnet_b4,
  monai_efficientnet_b5, monai_efficientnet_b6, monai_efficientnet_b7) = (_monai_efficientnet(size) for size in range(8))
 monai_seresnet50 = Layout(
-    "MONAI's SEResNet50 with spatial_dims=2.",
+    "monai-seresnet50",
     lambda classes, channels, _: SEResNet50(spatial_dims=2, in_channels=channels, num_classes=classes),
     first="layer0.conv1")
-monai_vit = Layout("MONAI's ViT with spatial_dims=2 and classification=True: 12 layers of 768, 12 heads.", _vit,
+monai_vit = Layout("monai-vit", _vit,
                    first="patch_embedding.patch_embeddings", fault=_patch_fault)

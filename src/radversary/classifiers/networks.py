@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from radversary.core.declared import Declared
 from radversary.core.errors import ModelError, UnknownNameError
 from radversary.core.registry import Registry
 
@@ -37,7 +38,25 @@ LAYOUTS: Final[Mapping[str, str]] = MappingProxyType({
 """Name to :class:`radversary.classifiers.layouts.Layout`: networks in other libraries' layouts, built to fit weights
 that were trained elsewhere. They have no ``.trunk`` and ``.head`` and are not trained here."""
 
-NETWORKS: Registry[nn.Module] = Registry("architecture", {**TRAINABLE, **LAYOUTS}, group="radversary.networks")
+
+def described(name: str) -> str:
+    """Say what a network in another library's layout is.
+
+    Example:
+        >>> described("torchvision-densenet121"), described("monai-efficientnet-b0")
+        ('DenseNet-121 in the layout of torchvision, timm and torchxrayvision.', \
+"MONAI's efficientnet-b0 with spatial_dims=2.")
+    """
+    library, _, network = name.partition("-")
+    if library == "monai":
+        return f"MONAI's {network} with spatial_dims=2."
+    spelt = network.replace("resnet", "ResNet-").replace("densenet", "DenseNet-")
+    return f"{spelt} in the layout of torchvision, timm and torchxrayvision."
+
+
+NETWORKS: Registry[nn.Module] = Registry(
+    "architecture", {**TRAINABLE, **LAYOUTS}, group="radversary.networks",
+    declared={name: Declared(described(name), frozenset({"classes", "channels", "like"})) for name in LAYOUTS})
 """All of them, and those of other packages, which are as :data:`TRAINABLE` unless they are a ``Layout``."""
 
 
