@@ -30,7 +30,7 @@ def audit(
     a column `split` keeps its division.
     """
     from radversary.audit.plan import AuditPlan
-    from radversary.cli.tables import accuracy_table, detection_table
+    from radversary.cli.tables import accuracy_table, detection_table, findings_table
     from radversary.storage.plans import parse_plan, read_plan
     from radversary.study.audit_model import DEFAULT_AUDIT, audit_model
 
@@ -40,5 +40,7 @@ def audit(
     if result.detections:
         show(detection_table(result))
     show(accuracy_table(result))
+    if found := findings_table(result):
+        show(found)
     warn(result)
     tell_result(f"report: {(out / 'report.html').resolve()}")

@@ -27,7 +27,7 @@ def run_plan(plan: Annotated[Path, typer.Argument(help="A study plan (YAML); see
              out: Annotated[Path | None, typer.Option(help=OUT_HELP)] = None,
              device: DeviceOption = "auto", workers: WorkersOption = 1) -> None:
     """Prepare data, train models, audit and report, all from one plan; unchanged steps are skipped."""
-    from radversary.cli.tables import accuracy_table, detection_table, time_table
+    from radversary.cli.tables import accuracy_table, detection_table, findings_table, time_table
     from radversary.storage.plans import read_plan
     from radversary.study.plan import StudyPlan
     from radversary.study.run import run_study
@@ -39,6 +39,8 @@ def run_plan(plan: Annotated[Path, typer.Argument(help="A study plan (YAML); see
     if result.detections:
         show(detection_table(result))
     show(accuracy_table(result))
+    if found := findings_table(result):
+        show(found)
     warn(result)
     tell_result(f"report: {(folder / 'report.html').resolve()}")
 

@@ -29,6 +29,16 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}{SPACE}%" if math.isfinite(value) else UNDEFINED
 
 
+def figure(estimate: Estimate) -> str:
+    """Write an estimate as percent with its interval.
+
+    Example:
+        >>> figure(Estimate(0.5, 0.4, 0.6, 10))
+        '50.0 [40.0, 60.0]'
+    """
+    return f"{100 * estimate.value:.1f} {interval(estimate)}"
+
+
 def signed(value: float) -> str:
     """Write a difference of shares in points, with its sign.
 
