@@ -37,6 +37,8 @@ FIGURES = (
     Figure("precision", "Precision, %", BOTH, percent=True), Figure("f1", "F1, %", BOTH, percent=True),
     Figure("brier", "Brier score", BOTH), Figure("calibration_error", "Calibration error", BOTH))
 """Columns of a finding's figures."""
+LISTED = 24
+"""Conditions that a table of attacks lists at most, before it is cut to one an attack."""
 FLIPS = (Figure("hidden", "Hidden, %", "read as present", percent=True),
          Figure("invented", "Invented, %", "read as absent", percent=True))
 """Columns of what an attack turned; n counts the readings that were right when clean."""
@@ -225,6 +227,13 @@ class AttackLine:
     condition: Condition
     reached: Estimate | None
     cell: Cell
+
+
+def listed_attacks(view: ResultView) -> tuple[Condition, ...]:
+    """Return the aimed conditions; where they are more than ``LISTED``, one an attack."""
+    if len(view.aimed) <= LISTED:
+        return view.aimed
+    return tuple(strongest(view, attack) for attack in dict.fromkeys(c.attack for c in view.aimed))
 
 
 def attack_lines(view: ResultView, conditions: Iterable[Condition]) -> tuple[AttackLine, ...]:

@@ -95,6 +95,18 @@ def area_interval(estimate: Estimate) -> str:
     return _pair(estimate, lambda end: f"{end:.3f}")
 
 
+def area_span(estimate: Estimate) -> str:
+    """Write the interval of an area in short form.
+
+    Example:
+        >>> area_span(Estimate(0.914, 0.88, 0.94, 300))
+        '0.880–0.940'
+    """
+    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
+        return "no interval"
+    return f"{estimate.low:.3f}–{estimate.high:.3f}"
+
+
 def p_value(value: float) -> str:
     """Write a p-value as journals do.
 
