@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from radversary.audit.schema import Record
-from radversary.audit.wording import level, measure_name
+from radversary.audit.wording import goal_words, level, measure_name
 from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Colour, Estimate, Norm
 from radversary.metrics.finding_records import FindingsPerformance, Flips
 from radversary.metrics.performance import PairedTest, Performance
@@ -66,7 +66,7 @@ class Condition(Record):
             >>> Condition(attack="stm", strength=8 / 255, measure="epsilon", goal="hide Mass").title
             'stm, ε 8/255, goal: hide Mass'
         """
-        named = "" if self.goal == UNTARGETED else f", goal: {self.goal}"
+        named = "" if self.goal == UNTARGETED else f", goal: {goal_words(self.goal)}"
         return f"{self.attack}, {measure_name(self.measure)} {level(self.strength, self.measure)}{named}"
 
 

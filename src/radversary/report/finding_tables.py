@@ -83,10 +83,12 @@ class FindingRow:
     Attributes:
         name: The finding.
         lines: Its lines: clean, then attacked.
+        threshold: Probability from which on it is read as present; None where not known, or classes are read.
     """
 
     name: str
     lines: tuple[FindingLine, ...]
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,8 @@ def finding_table(view: ResultView, condition: Condition, defence: str, *, opene
         cells = cells[:1]
     figures = (FIGURES if view.labelled else ()) + (FLIPS if now.flips else ())
     names = [item.name for item in now.findings.findings]
-    rows = tuple(FindingRow(name, tuple(line(title, cell, place, figures) for title, cell in cells))
+    bars = view.result.thresholds if len(view.result.thresholds) == len(names) else [None] * len(names)
+    rows = tuple(FindingRow(name, tuple(line(title, cell, place, figures) for title, cell in cells), bars[place])
                  for place, name in enumerate(names))
     mean = FindingRow("mean", tuple(mean_line(title, cell, figures) for title, cell in cells))
     return FindingTable(condition, defence, figures, rows, mean if len(names) > 1 else None,

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from radversary.audit.cell_table import CLEAN, IDENTITY, NONE
 from radversary.audit.cells import UNTARGETED, Cell, Condition, VisibilityCell
 from radversary.audit.result import AuditResult
-from radversary.audit.wording import level, measure_name
+from radversary.audit.wording import goal_words, level, measure_name
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.result_view import ResultView
 
@@ -27,15 +27,15 @@ MARK = "†"
 FOOTNOTE = f"{MARK} the defence was trained on this attack's own generator or surrogate"
 WIDTH = 14
 """Columns that a printed page carries."""
-Choice: TypeAlias = Callable[[Cell], Estimate | None]
+Choice: TypeAlias = Callable[[ResultView, Cell], Estimate | None]
 """Returns the figure of a cell that a table shows; None where it is not defined."""
 MEASURES: dict[str, Choice] = {
-    "accuracy": lambda cell: cell.performance.accuracy,
-    "macro-recall": lambda cell: cell.performance.recall,
-    "macro-auroc": lambda cell: cell.performance.auroc,
-    "success": lambda cell: cell.success,
-    "hidden": lambda cell: cell.flips.hidden if cell.flips else None,
-    "invented": lambda cell: cell.flips.invented if cell.flips else None,
+    "accuracy": lambda _, cell: cell.performance.accuracy,
+    "macro-recall": lambda view, cell: view.mean(cell, "recall"),
+    "macro-auroc": lambda view, cell: view.mean(cell, "auroc"),
+    "success": lambda _, cell: cell.success,
+    "hidden": lambda _, cell: cell.flips.hidden if cell.flips else None,
+    "invented": lambda _, cell: cell.flips.invented if cell.flips else None,
 }
 """Measures of ``compare``; the last three are shares of right readings that an attack turned: all of them, those of
 findings that are there, those of findings that are not."""
@@ -206,7 +206,7 @@ def goal_text(goals: Iterable[str]) -> str:
         (', goal: hide Mass', '')
     """
     known = list(dict.fromkeys(goals))
-    return "" if known in ([], [UNTARGETED]) else f", goal: {' or '.join(known)}"
+    return "" if known in ([], [UNTARGETED]) else f", goal: {' or '.join(map(goal_words, known))}"
 
 
 def column(view: ResultView, condition: Condition, *, named: bool = False) -> Column:
@@ -220,7 +220,7 @@ def column(view: ResultView, condition: Condition, *, named: bool = False) -> Co
 def entry(view: ResultView, condition: Condition, defence: str, choose: Choice = MEASURES["accuracy"]) -> Entry | None:
     """Return one figure, None where it was not run."""
     cell = view.cell(condition, defence)
-    estimate = choose(cell) if cell else None
+    estimate = choose(view, cell) if cell else None
     if estimate is None:
         return None
     return Entry(estimate, overlaps_training(view.result, condition.attack, defence, condition.knowledge))

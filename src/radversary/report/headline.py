@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from radversary.audit.cell_table import NONE
 from radversary.audit.cells import UNTARGETED, Cell, Condition
-from radversary.audit.wording import level, measure_name
+from radversary.audit.wording import goal_words, level, measure_name
 from radversary.core.types import AttackerKnowledge, Estimate, Task
 from radversary.report.formats import emphasised, interval, percent, signed, signed_interval
 from radversary.report.result_view import ResultView
@@ -46,9 +46,10 @@ def figure(estimate: Estimate, count: int) -> Markup:
 def condition_name(condition: Condition) -> Markup:
     """Name an attack, its strength and, unless it is oblivious, its knowledge level."""
     knowledge = "" if condition.knowledge == AttackerKnowledge.OBLIVIOUS else f" ({condition.knowledge})"
-    goal = "" if condition.goal == UNTARGETED else f", whose goal is to {condition.goal},"
+    goal = "" if condition.goal == UNTARGETED else f", whose goal is to {goal_words(condition.goal)},"
     return Markup("<em>{}</em> at {}&nbsp;{}{}{}").format(
-        condition.attack, measure_name(condition.measure), level(condition.strength, condition.measure), knowledge, goal)
+        condition.attack, measure_name(condition.measure), level(condition.strength, condition.measure), knowledge,
+        goal)
 
 
 def _stability(view: ResultView, count: int) -> Markup:

@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from radversary.audit.result import AuditResult
-from radversary.audit.wording import level, measure_name
+from radversary.audit.wording import goal_words, level, measure_name
 from radversary.core.errors import InputError
 from radversary.report import formats
 from radversary.report.confusion import matrices
@@ -117,5 +117,6 @@ def environment() -> Environment:
     """Return the templates: everything escaped, an undefined name is an error."""
     found = Environment(loader=PackageLoader("radversary.report"), autoescape=True, undefined=StrictUndefined,
                         trim_blocks=True, lstrip_blocks=True)
-    found.filters.update({name: getattr(formats, name) for name in FILTERS}, level=level, measure_name=measure_name)
+    found.filters.update({name: getattr(formats, name) for name in FILTERS}, level=level, measure_name=measure_name,
+                         goal_words=goal_words)
     return found

@@ -73,7 +73,8 @@ def marked(view: ResultView, defence: str) -> str:
 def both(view: ResultView, cell: Cell, count: int) -> str:
     """Write a cell's accuracy and macro recall, with n where that is not ``count``; stability alone without labels."""
     performance = cell.performance
-    recall = f" / {figure(performance.recall)}" if view.labelled else ""
+    mean = view.mean(cell, "recall")
+    recall = f" / {figure(mean) if mean else '–'}" if view.labelled else ""
     return f"{figure(performance.accuracy)}{recall}{number(performance.accuracy, count)}"
 
 
@@ -135,7 +136,8 @@ def standing_line(view: ResultView, standing: DefenceLine, count: int) -> list[s
     """Return the texts of one defence; a figure over another count of images than ``count`` carries its own."""
     cost, strongest, clean = standing.cost, standing.strongest, standing.clean
     pair, test = clean and clean.against_none, strongest and strongest.against_none
-    recall = [figure(strongest.performance.recall) + number(strongest.performance.recall, count) if strongest else "–"]
+    mean = view.mean(strongest, "recall") if strongest else None
+    recall = [figure(mean) + number(mean, count) if mean else "–"]
     name = "no defence" if standing.role == "none" else standing.defence
     return [f"{name} (oracle)" if standing.role == "oracle" else name,
             figure(clean.performance.accuracy) if clean else "–",

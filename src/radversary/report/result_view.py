@@ -12,6 +12,7 @@ from radversary.audit.detection import Detection
 from radversary.audit.result import AuditResult
 from radversary.audit.standing import Missed, Standing
 from radversary.core.types import AttackerKnowledge, Estimate, Task
+from radversary.metrics.finding_records import FindingsMean
 from radversary.report.words import OWN_READINGS, Words, words_of
 
 CEILING = "ceiling"
@@ -136,6 +137,19 @@ class ResultView:
     def other_goals(self) -> tuple[Condition, ...]:
         """The conditions of aimed attacks that are not ranked with the others, since they have another goal."""
         return tuple(c for c in self.aimed if c.goal != self.standing.goal)
+
+    def mean(self, cell: Cell, key: str) -> Estimate | None:
+        """Return a mean over the classes; where the task is ``multilabel``, over the findings that have the figure.
+
+        Args:
+            cell: The figures.
+            key: ``precision``, ``recall``, ``f1`` or ``auroc``.
+        """
+        if self.result.task == Task.MULTILABEL and cell.findings:
+            found: FindingsMean | None = getattr(cell.findings.macro, "sensitivity" if key == "recall" else key)
+            return found.mean if found else None
+        estimate: Estimate | None = getattr(cell.performance, key)
+        return estimate
 
     def reached(self, condition: Condition, target: str) -> Estimate | None:
         """Return the share of images on which an attack on a target reached its goal; None where not measured."""

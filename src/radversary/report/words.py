@@ -9,6 +9,8 @@ from radversary.core.types import Task
 
 OWN_READINGS = "own readings"
 """What ``AuditResult.labels`` says where no image has a label."""
+NAMED = 6
+"""Findings whose thresholds are listed at most; otherwise their range is told, and tables hold each."""
 
 
 @dataclass(frozen=True)
@@ -61,4 +63,6 @@ def threshold_text(result: AuditResult) -> str:
         return ""
     if len(set(found)) == 1 and len(names) > 1:
         return f"{found[0]:g} for each of {len(names)} findings"
+    if len(names) > NAMED:
+        return f"{min(found):g} to {max(found):g}, a finding each"
     return ", ".join(f"{name} {bar:g}" for name, bar in zip(names, found, strict=True))

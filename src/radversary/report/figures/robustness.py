@@ -95,8 +95,8 @@ def _strength_curve(view: ResultView, attack: str, knowledge: AttackerKnowledge,
     suffix, title = ("", attack) if knowledge == AttackerKnowledge.OBLIVIOUS else (f"-{knowledge}",
                                                                                    f"{attack}, {knowledge}")
     return draw(f"accuracy-{index + 1}-{slug(attack)}{suffix}", title + goal,
-                f"{view.words.title} against the {measure_name(measure)} of {title}, one line a defence, with 95 % bands for no "
-                "defence, the best and a ceiling", paint, height=2.8 + 0.2 * ((len(names) + 2) // 2))
+                f"{view.words.title} against the {measure_name(measure)} of {title}, one line a defence, with 95 % "
+                "bands for no defence, the best and a ceiling", paint, height=2.8 + 0.2 * ((len(names) + 2) // 2))
 
 
 def _budget_ticks(axes: Any, strengths: Sequence[float]) -> None:  # noqa: ANN401

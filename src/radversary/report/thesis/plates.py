@@ -243,7 +243,10 @@ def moment_cells(run: RunFolder, moment: str) -> tuple[list[tuple[str, Cell]], s
 def of_these(run: RunFolder, cell: Cell) -> str:
     """Say how many of the headline's images were right before, where it was run on some of the test images only."""
     known = run.view.standing.before if run.view.is_subset(cell.condition) else None
-    return f", run on some of the test images, of which {known[0]} of {known[1]} were {run.view.words.right} before" if known else ""
+    if known is None:
+        return ""
+    right = run.view.words.right
+    return f", run on some of the test images, of which {known[0]} of {known[1]} were {right} before"
 
 
 def missing(what: str) -> NoReturn:
