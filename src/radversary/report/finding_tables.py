@@ -162,12 +162,15 @@ def finding_table(view: ResultView, condition: Condition, defence: str, *, opene
         return None
     if condition.attack == "clean":
         cells = cells[:1]
+    elif not view.labelled:  # the readings of clean images are the labels: they say nothing of themselves
+        cells = cells[-1:]
     figures = (FIGURES if view.labelled else ()) + (FLIPS if now.flips else ())
     names = [item.name for item in now.findings.findings]
     bars = view.result.thresholds if len(view.result.thresholds) == len(names) else [None] * len(names)
     rows = tuple(FindingRow(name, tuple(line(title, cell, place, figures) for title, cell in cells), bars[place])
                  for place, name in enumerate(names))
-    mean = FindingRow("mean", tuple(mean_line(title, cell, figures) for title, cell in cells))
+    mean = FindingRow("mean" if view.labelled else "all together",
+                      tuple(mean_line(title, cell, figures) for title, cell in cells))
     return FindingTable(condition, defence, figures, rows, mean if len(names) > 1 else None,
                         view.reached(condition, defence), opened)
 

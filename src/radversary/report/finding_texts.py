@@ -27,7 +27,8 @@ def findings_markdown(result: AuditResult) -> str:
     for table in finding_tables(ResultView(result)):
         heads, *lines = finding_texts(table)
         behind = "no defence" if table.defence == NONE else f"behind {table.defence}"
-        parts.append("\n".join([f"{finding_title(table)}, {behind} ({FINDINGS_NOTE}).", "",
+        note = "" if parts else f" ({FINDINGS_NOTE})"
+        parts.append("\n".join([f"{finding_title(table)}, {behind}{note}.", "",
                                 "| " + " | ".join(heads) + " |", "|---|---|" + "---:|" * (len(heads) - 2),
                                 *("| " + " | ".join(line) + " |" for line in lines)]) + "\n")
     return "\n".join(parts)
