@@ -90,7 +90,7 @@ def test_a_figure_that_is_not_defined_has_its_reason_and_the_mean_its_number(pag
     table = words(re.search(r'<table class="compact findings.*?</table>', page, re.DOTALL).group())
     hernia = table[table.index("Hernia"):table.index("Lung Lesion")]
     assert hernia.count("no image with it") == 10  # five figures, clean and attacked
-    assert "none was right before" in hernia
+    assert "n = 0" in hernia
     assert "over 17" in table
     assert "over 18" in table
 
@@ -178,7 +178,8 @@ def test_without_labels_nothing_is_called_accurate_or_right(folder, kind):
     text = words(page)
     assert text.index("No image had a label.") < text.index("Before, after, defended")
     assert "none of which has a label, style at opacity 0.5 leaves" in said(made)
-    body = text.replace("(stability), not accuracy.", "").replace("None says how often a reading is right.", "")
+    body = text.replace("(stability), not accuracy.", "").replace("None says how often a reading is right.", "").replace(
+        "not corrected for the number", "")
     assert not re.search(r"accura|\bright|correct|Recall|Precision|AUROC|Diseased|missed|True class", body)
     headings = re.findall(r"<h3>((?:Where each|Stability|What each attack|All readings|Changes)[^<]*)</h3>\s*(<p class="
                           r'"unlabelled">)?', page)
@@ -188,7 +189,7 @@ def test_without_labels_nothing_is_called_accurate_or_right(folder, kind):
 
 def test_text_tables_speak_of_stability_too(folder):
     made = class_result(folder, labelled=False, images=0)
-    assert accuracy_table(made).title.startswith("Stability, %")
+    assert str(accuracy_table(made).title).startswith("Stability, %")
     table = markdown(compare({"a": made}), "accuracy")
     assert "style, oblivious: stability by opacity" in table
     assert "accuracy" not in table
@@ -215,8 +216,8 @@ def test_markdown_and_terminal_hold_each_finding(three):
     text = findings_markdown(three)
     assert text.count("| Nodule |") == 5
     assert "Findings under hide, ε 4/255, goal: hide Pneumothorax and Mass" in text
-    assert [column.header for column in findings_table(three).columns][-2:] == ["Hidden, %", "Invented, %"]
-    assert "readings of 3 findings" in accuracy_table(three).title
+    assert [str(column.header) for column in findings_table(three).columns][-2:] == ["Hidden, %", "Invented, %"]
+    assert "readings of 3 findings" in str(accuracy_table(three).title)
 
 
 def test_runs_are_compared_by_what_attacks_hid_and_invented(three, many):
@@ -237,7 +238,7 @@ def test_commands_print_them(three, tmp_path):
                     ["compare", str(tmp_path), "--measure", "success", "--format", "csv"]):
         done = CliRunner().invoke(app, command)
         assert done.exit_code == 0, (command, done.output)
-        assert "hide Pneumothorax" in done.output, command
+        assert "hide Pneumothorax" in " ".join(done.output.replace("│", " ").split()), command
     assert AuditResult.load(tmp_path / "result.json") == three
 
 
@@ -247,7 +248,7 @@ MISSING = {"findings": {"findings": None}, "flips": {"flips": None}, "both": {"f
 @pytest.mark.parametrize("missing", MISSING)
 @pytest.mark.parametrize("kind", ["multilabel", "binary", "own readings"])
 def test_it_renders_with_every_optional_part_missing(folder, kind, missing):
-    made = {"multilabel": lambda: finding_result(folder, findings=FINDINGS[:2], images=0),
+    made = {"multilabel": lambda: finding_result(folder, findings=("Mass", "Nodule"), images=0),
             "binary": lambda: class_result(folder, names=("Normal", "Sick"), task=Task.BINARY, images=0),
             "own readings": lambda: class_result(folder, labelled=False, images=0)}[kind]()
     cells = tuple(cell.model_copy(update=MISSING[missing]) for cell in made.cells)

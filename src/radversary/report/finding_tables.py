@@ -188,7 +188,7 @@ def shown(figure: Figure, found: FindingFigures, flips: FindingFlips | None) -> 
     """Return one figure of a finding, or why there is none."""
     if figure in FLIPS:
         estimate = getattr(flips, figure.key) if flips else None
-        return Shown(figure, estimate, "" if flips is None or estimate else "none was right before")
+        return Shown(figure, estimate, "" if flips is None or estimate else "n = 0")
     estimate = getattr(found, figure.key)
     return Shown(figure, estimate, "" if estimate else reason(figure, found))
 
