@@ -125,7 +125,8 @@ class DataSummary(Record):
         counts: Images by part and class, such as ``{"test": {"Normal": 20}}``; where the task is ``multilabel``, an
             image counts for each finding that is there.
         images: Images by part; empty in older results.
-        patients: Patients by part.
+        patients: Patients by part; an image whose patient is not known counts as one.
+        patients_known: Whether the patient of every image is known; otherwise intervals are too narrow.
         characteristics: Test images by characteristic and value, such as ``{"view": {"PA": 30, "AP": 10}}``.
         left_out: Files refused, each with the reason.
         floors: Balanced accuracy of classifiers that do not see the finding, by name (``chance`` included).
@@ -137,6 +138,7 @@ class DataSummary(Record):
     counts: dict[str, dict[str, int]]
     images: dict[str, int] = Field(default={})
     patients: dict[str, int]
+    patients_known: bool = True
     characteristics: dict[str, dict[str, int]]
     left_out: tuple[str, ...]
     floors: dict[str, float]

@@ -23,7 +23,7 @@ FINDINGS_NOTE = ("figure [95 % interval]; hidden and invented: of the readings t
 
 def findings_markdown(result: AuditResult) -> str:
     """Return a Markdown table an attack, each finding clean and attacked; empty where no figures are by finding."""
-    parts = []
+    parts: list[str] = []
     for table in finding_tables(ResultView(result)):
         heads, *lines = finding_texts(table)
         behind = "no defence" if table.defence == NONE else f"behind {table.defence}"

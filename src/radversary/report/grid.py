@@ -267,7 +267,7 @@ def _visibility_grid(view: ResultView, attack: str, cells: Sequence[VisibilityCe
     groups = tuple(Group(str(knowledge), tuple(_bin(list(group.values()), place) for place in filled[knowledge]),
                          KNOWLEDGE[knowledge])
                    for knowledge, group in by_knowledge.items())
-    return Grid(title=attack + goal_text([view.first(attack).goal]), figure=view.words.figure,
+    return Grid(title=attack + goal_text(c.goal for c in view.attacked if c.attack == attack), figure=view.words.figure,
                 measure="SSIM", groups=groups, rows=rows(view, attack, fill))
 
 

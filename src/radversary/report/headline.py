@@ -72,7 +72,7 @@ def _stability(view: ResultView, count: int) -> Markup:
 def _counted(view: ResultView, count: int) -> Markup:
     """Say how many images, or readings of images, of how many patients were judged."""
     data, patients = view.result.data, view.result.data.patients.get("test")
-    of_patients = Markup(" of {} patients").format(patients) if patients else ""
+    of_patients = Markup(" of {} patients").format(patients) if patients and data.patients_known else Markup("")
     if view.result.task != Task.MULTILABEL:
         return Markup("On {} test images{}").format(count, of_patients)
     images = f"{data.images['test']} test images" if "test" in data.images else "the test images"

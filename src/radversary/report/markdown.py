@@ -33,8 +33,9 @@ def accuracy_table(result: AuditResult) -> str:
     view, first = ResultView(result), result.cells[0].performance.accuracy
     heads = ["no defence" if label == NONE else marked(view, label) for label in view.defences]
     figures = f"{view.words.title} / macro recall" if view.labelled else view.words.title
-    lines = [f"{figures}, % [95 % interval over patients], n = {first.n} {counted(view)} of "
-             f"{result.data.patients.get('test', '?')} patients (test set `{result.data.sha256[:12]}`). "
+    patients = f" of {result.data.patients.get('test', '?')} patients" if result.data.patients_known else ""
+    lines = [f"{figures}, % [95 % interval over {view.words.over}], n = {first.n} {counted(view)}{patients} "
+             f"(test set `{result.data.sha256[:12]}`). "
              f"{view.words.note}".rstrip(), "",
              f"{heading(result)} | " + " | ".join(heads) + " |", rule(result) + "---|" * len(heads)]
     for condition in view.conditions:
@@ -113,7 +114,7 @@ def standing_table(result: AuditResult) -> str:
     tests = "macro recall and McNemar" if view.labelled else "McNemar"
     under = f"; {tests} under {view.worst.title}" if view.worst else ""
     left = f", which is not chosen from {view.standing.passed_over}" if under and view.standing.passed_over else ""
-    table = [f"{view.words.title}, % [95 % interval over patients]; worst of the listed attacks{under}{left}. "
+    table = [f"{view.words.title}, % [95 % interval over {view.words.over}]; worst of the listed attacks{under}{left}. "
              f"{view.words.note}".rstrip(), "",
              "| " + " | ".join(names) + " |", "|---|" + "---:|" * (len(names) - 1)]
     rows = ["| " + " | ".join(text.replace("\n", ", ") for text in line) + " |" for line in lines]

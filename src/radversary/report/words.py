@@ -22,6 +22,7 @@ class Words:
         counted: What it counts, in the plural: ``images``, or ``readings``, a finding of an image each.
         right: What a counted item is: ``right``; ``unchanged`` where no image has a label.
         mean: Over what means are taken: ``class mean`` or ``finding mean``.
+        over: Over what intervals are taken: ``patients``; ``images`` where patients are not known.
         note: What stands under every heading of figures where no image has a label, else empty.
     """
 
@@ -29,6 +30,7 @@ class Words:
     counted: str
     right: str
     mean: str
+    over: str = "patients"
     note: str = ""
 
     @property
@@ -45,9 +47,10 @@ def words_of(result: AuditResult) -> Words:
     """
     several = result.task == Task.MULTILABEL
     counted, mean = "readings" if several else "images", "finding mean" if several else "class mean"
+    over = "patients" if result.data.patients_known else "images, since not all patients are known: too narrow"
     if result.labels != OWN_READINGS:
-        return Words("accuracy", counted, "right", mean)
-    return Words("stability", counted, "unchanged", mean,
+        return Words("accuracy", counted, "right", mean, over)
+    return Words("stability", counted, "unchanged", mean, over,
                  "No image had a label: shares of readings that stay unchanged (stability), not accuracy.")
 
 

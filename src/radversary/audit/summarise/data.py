@@ -43,7 +43,7 @@ def summarise_data(images: PreparedImages, report: DataReport, source: str, rows
     return DataSummary(
         source=source, counts=counts, images={part: int((frame["split"] == part).sum()) for part in images.parts},
         patients={part: int(patients[part]) for part in images.parts},
-        left_out=_left_out(images), floors=report.floors,
+        patients_known=images.table.patients_known, left_out=_left_out(images), floors=report.floors,
         characteristics={"class": {name: count for name, count in counts["test"].items() if count},
                          **{kind: _counted(described[kind]) for kind in METADATA}},
         warnings=(*_of_these_rows(report, everything, frame, images.classes),
