@@ -39,7 +39,7 @@ class Vignette(Attack):
     def __post_init__(self) -> None:
         check_strength("darkness", self.darkness)
 
-    def perturb(self, classifier: rv.Classifier, images: Images, labels: Labels, streams: Streams) -> Images:  # noqa: ARG002
+    def perturb(self, classifier: rv.Classifier, images: Images, aims: Labels, streams: Streams) -> Images:  # noqa: ARG002
         """Return the darkened images; random choices would be drawn from ``streams``, one generator an image."""
         down, across = (torch.linspace(-1, 1, pixels, device=images.device) for pixels in images.shape[-2:])
         return images * (1 - self.darkness * (down[:, None].square() + across.square()) / 2)
@@ -51,7 +51,7 @@ def main(folder: Path) -> None:
     plan = rv.AuditPlan.model_validate({
         "attacks": [{"label": "vignette", "name": "vignette", "strengths": [0.25, 0.5, 1.0]}]})
     films = {"name": "phantoms", "options": {"count": 60, "size": 96}}
-    result = rv.audit_model(plan, f"{Path(__file__).with_name('own_model.py')}:build", films, folder)
+    result = rv.audit(f"{Path(__file__).with_name('own_model.py')}:build", films, plan, out=folder)
     for cell in result.cells:
         accuracy = cell.performance.accuracy
         print(f"{cell.condition.title:24} {accuracy.value:6.1%} [{accuracy.low:.1%}, {accuracy.high:.1%}]")

@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 
 import radversary as rv
-from radversary.attacks.base import Batch, run_attack
 from radversary.classifiers.networks import build_network
 from radversary.data.phantoms import Phantoms
 
@@ -29,7 +28,7 @@ def draw(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
 
 def main(folder: Path) -> None:
     """Fit on some patients, calibrate on others, save, and screen a stream of which every other film is attacked."""
-    network = build_network("resnet18", classes=len(CLASSES), seed=0)  # yours: rv.load("runs/demo/models/victim")
+    network = build_network("resnet18", classes=len(CLASSES), seed=0)  # yours: rv.load_model("runs/demo/models/victim")
     victim = rv.wrap(network, classes=CLASSES, size=96, architecture="resnet18")
     guard = rv.fit_guard(victim, draw(150, seed=1)[0])
     clean, _, patients = draw(300, seed=2)
@@ -38,9 +37,7 @@ def main(folder: Path) -> None:
     guard = rv.load_guard(folder)
 
     films, labels, _ = draw(8, seed=3)
-    batch = Batch(films, labels, tuple(f"film-{number}" for number in range(len(films))))
-    attack = rv.ATTACKS.create("style-transfer", opacity=0.5)
-    attacked = next(run_attack(attack, victim, batch, seed=42, step="example", strengths=[0.5])).images
+    attacked = rv.attacks.style_transfer(opacity=0.5).run(victim, films, labels).images
     for number, image in enumerate(films):
         for name, arrived in (("clean", image), ("attacked", attacked[number])):
             verdict = guard.screen(arrived[None], names=[f"film {number}, {name}"])[0]

@@ -33,7 +33,7 @@ def main(folder: Path) -> None:
     })
     films = {"name": "phantoms", "options": {"count": 60, "size": 96}}
     # The model is named, not handed over, so that a stopped audit and worker processes can make it again.
-    result = rv.audit_model(plan, f"{__file__}:build", films, folder)
+    result = rv.audit(f"{__file__}:build", films, plan, out=folder)
     for cell in result.cells:
         accuracy = cell.performance.accuracy
         print(f"{cell.condition.title:24} {cell.condition.knowledge:10} {cell.defence:8} {accuracy.value:6.1%} "

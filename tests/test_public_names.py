@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,9 @@ import pytest
 import radversary
 
 SOURCE = Path(__file__).parents[1] / "src"
-PUBLIC = ["ATTACKS", "AuditPlan", "AuditResult", "CLASSIFIERS", "Classifier", "DATASETS", "ModelCard", "PreparedImages",
-          "Progress", "RadversaryError", "StudyPlan", "TRANSFORMS", "audit_model", "evaluate_guard", "fit_guard",
-          "load", "load_guard", "prepare_images", "read_image", "run_study", "save_classifier", "save_guard", "wrap",
+PUBLIC = ["ATTACKS", "AuditPlan", "AuditResult", "CLASSIFIERS", "Classifier", "DATASETS", "Dataset", "ModelCard",
+          "Progress", "RadversaryError", "StudyPlan", "TRANSFORMS", "attacks", "audit", "evaluate_guard", "fit_guard",
+          "load_guard", "load_model", "read_image", "run_study", "save_guard", "save_model", "screen", "wrap",
           "write_report"]
 """A name goes only with a warning first, and together with its place here."""
 
@@ -33,8 +34,16 @@ def test_each_is_documented_and_where_it_says():
 
 
 def test_another_name_is_refused_with_those_that_exist():
-    with pytest.raises(AttributeError, match=r"has no attribute 'lod'; public are .*, load,"):
+    with pytest.raises(AttributeError, match=r"has no attribute 'lod'; public are .*, load_guard,"):
         _ = radversary.lod
+
+
+def test_type_checkers_see_what_is_imported():
+    """The table by which names are imported and the imports that type checkers read say the same."""
+    source = (SOURCE / "radversary" / "__init__.py").read_text(encoding="utf-8")
+    found = re.findall(r"^    from radversary\.?([\w.]*) import (\w+) as (\w+)", source, re.MULTILINE)
+    assert {name: (module, own) for module, own, name in found} == {
+        name: tuple(place.split(":")) if ":" in place else ("", place) for name, place in radversary._PLACES.items()}
 
 
 def test_importing_the_package_imports_nothing_heavy():

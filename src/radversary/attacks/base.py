@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any, ClassVar, Self
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from radversary.attacks.goal import UNTARGETED, Goal, WrittenGoal, aims_of, check_applies, goal_from
@@ -29,6 +30,7 @@ from radversary.core.types import (
     check_images,
 )
 from radversary.execution.devices import image_device
+from radversary.imaging.arrays import images_from
 from radversary.imaging.intensity import levels, quantise
 
 GRID = 1e-4
@@ -100,6 +102,38 @@ class Attack(ABC):
         """The channels that it may touch."""
         return Colour(getattr(self, "colour", Colour.GREY))
 
+    def run(self, classifier: Classifier, images: Images | NDArray[Any], labels: Labels | NDArray[Any] | None = None, *,
+            seed: int = 42) -> AttackOutcome:
+        """Attack images at the attack's own strength; what comes out is what files of their depth would hold.
+
+        Args:
+            classifier: The victim.
+            images: A tensor or array, as :func:`radversary.imaging.arrays.images_from` takes it.
+            labels: True labels, (N,) or (N, K); what the classifier decides of the images where None.
+            seed: Seed of the random choices.
+
+        Returns:
+            Attacked images, success, distance and cost.
+
+        Raises:
+            InputError: The images are of another form, the goal makes no sense for the model or an image, or the
+                model offers too little access.
+
+        Example:
+            >>> from torch import nn
+            >>> from radversary.attacks.gradient.fgsm import FGSM
+            >>> from radversary.classifiers.torch_module import wrap
+            >>> victim = wrap(nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 2)), classes=("a", "b"), size=8)
+            >>> FGSM(epsilon=8 / 255).run(victim, torch.rand(4, 1, 8, 8)).images.shape
+            torch.Size([4, 1, 8, 8])
+        """
+        given, bits = images_from(images)
+        given = quantise(given, bits)
+        known = classifier.predict(given) if labels is None else torch.as_tensor(labels)
+        batch = Batch(given, known, tuple(f"{place:06d}" for place in range(len(given))), bits)
+        (outcome,) = run_attack(self, classifier, batch, seed=seed, step="attack", strengths=[self.current])
+        return outcome
+
     def content_hashes(self) -> tuple[str, ...]:
         """Return a hash of each thing it draws on beside the images, such as style pictures.
 
@@ -161,7 +195,7 @@ class Batch:
                      bits)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AttackOutcome:
     """Attacked images of a batch at one strength, with success, distance and cost.
 
@@ -186,6 +220,11 @@ class AttackOutcome:
     l2: Tensor
     cost: Meter
     seconds: float
+
+    def __repr__(self) -> str:
+        reached = "" if self.success is None else f", {int(self.success.sum())} of {len(self.images)} succeeded"
+        far = f"{float(self.linf.max()):.4g}" if len(self.linf) else "0"
+        return f"AttackOutcome(strength {self.strength:g}{reached}, L∞ at most {far}, {self.cost.queries} queries)"
 
 
 def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: int, step: str,

@@ -221,7 +221,7 @@ class AuditResult(ResultDocument):
         return self
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: str | Path) -> Self:
         """Read a result that :meth:`save` of this or of an earlier version wrote.
 
         Where an earlier one did not say how its defences stand, that is decided from its figures as it is today.

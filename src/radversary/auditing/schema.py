@@ -34,15 +34,16 @@ class ResultDocument(Record):
     remedy: ClassVar[str]
     schema_version: Literal[3] = SCHEMA_VERSION
 
-    def save(self, path: Path) -> Path:
+    def save(self, path: str | Path) -> Path:
         """Write the result as JSON, whole or not at all."""
-        return write_text(path, self.model_dump_json(indent=1) + "\n")
+        return write_text(Path(path), self.model_dump_json(indent=1) + "\n")
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: str | Path) -> Self:
         """Read a result that :meth:`save` of this or of an earlier version wrote.
 
         Raises:
             DataError: It is absent, damaged, or of a newer version.
         """
-        return read_document(path, cls, what=cls.kind, remedy=cls.remedy, limit=LIMIT, constants=True, upgrade=upgraded)
+        return read_document(Path(path), cls, what=cls.kind, remedy=cls.remedy, limit=LIMIT, constants=True,
+                             upgrade=upgraded)

@@ -27,7 +27,7 @@ from radversary.storage.files import is_file, write_whole
 from radversary.storage.json_files import write_json
 
 
-def save_classifier(classifier: TorchClassifier, folder: Path) -> TorchClassifier:
+def save_classifier(classifier: TorchClassifier, folder: str | Path) -> TorchClassifier:
     """Save a classifier as ``model.safetensors`` and ``card.json``.
 
     The card is written last and bears the hash of the weights: a folder with a card is complete.
@@ -45,6 +45,7 @@ def save_classifier(classifier: TorchClassifier, folder: Path) -> TorchClassifie
             fit the network of that name, or that network answers otherwise with them.
         StorageError: Writing failed; the folder then has no card.
     """
+    folder = Path(folder)
     state = _weights(classifier)
     architecture = reloadable(classifier, state)
     (folder / CARD).unlink(missing_ok=True)

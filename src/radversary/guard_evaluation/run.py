@@ -30,7 +30,7 @@ from radversary.storage.locks import locked
 from radversary.storage.plans import plan_text
 
 
-def evaluate_guard(plan: GuardEvaluationPlan, guard: Guard, images: PreparedImages, out: Path, *,
+def evaluate_guard(plan: GuardEvaluationPlan, guard: Guard, images: PreparedImages, out: str | Path, *,
                    progress: Progress | None = None) -> GuardEvaluationResult:
     """Attack the test images and measure how well the guard detects them.
 
@@ -54,6 +54,7 @@ def evaluate_guard(plan: GuardEvaluationPlan, guard: Guard, images: PreparedImag
         BusyError: Another process writes the folder.
         StorageError: Writing failed; run again to go on.
     """
+    out = Path(out)
     context = prepare_guard_evaluation(plan, guard, images)
     with locked(out), reporting(progress):
         write_text(out / "guard-evaluation-plan.yaml", plan_text(plan))

@@ -48,7 +48,7 @@ def render_report(result: AuditResult, folder: Path) -> str:
     return _page(view, folder, draw_figures(view))
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: str | Path) -> Path:
     """Write ``report.html`` and ``figures/*.svg`` of a run folder, each whole or absent.
 
     Args:
@@ -61,6 +61,7 @@ def write_report(folder: Path) -> Path:
         InputError: The folder has no result, or one that cannot be read.
         StorageError: Writing failed.
     """
+    folder = Path(folder)
     view = ResultView(load_result(folder))
     figures = draw_figures(view)
     for drawing in (drawing for group in figures.values() for drawing in group):

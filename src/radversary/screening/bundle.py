@@ -86,7 +86,7 @@ class GuardRecord(Document):
         return detectors
 
 
-def save_guard(guard: Guard, folder: Path) -> Path:
+def save_guard(guard: Guard, folder: str | Path) -> Path:
     """Save a guard; ``guard.json`` is written last, so that a folder that has one is whole.
 
     Args:
@@ -102,6 +102,7 @@ def save_guard(guard: Guard, folder: Path) -> Path:
         BusyError: Another process writes the folder.
         StorageError: Writing failed.
     """
+    folder = Path(folder)
     check_keepable(guard.classifier)
     with locked(folder):
         return _saved(guard, folder)
@@ -136,7 +137,7 @@ def promise(fusion: Fusion) -> dict[str, Any]:
             "bound_95": final.bounds(), "calibration_sha256": sha256_json(asdict(fusion))}
 
 
-def load_guard(folder: Path, *, device: torch.device | str = "cpu",
+def load_guard(folder: str | Path, *, device: torch.device | str = "cpu",
                remote: Callable[[str], object] | None = None) -> Guard:
     """Load a guard that :func:`save_guard` saved.
 
@@ -158,6 +159,7 @@ def load_guard(folder: Path, *, device: torch.device | str = "cpu",
             lies behind an address and ``remote`` is None.
         UnknownNameError: It names a detector that does not exist here.
     """
+    folder = Path(folder)
     record = _record(folder)
     if record.reference is not None and (address := address_of(record.reference)):
         _announce(address, folder, remote)

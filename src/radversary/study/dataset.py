@@ -17,17 +17,14 @@ from radversary.core.types import UNKNOWN, Images
 from radversary.data.csv_files import write_csv
 from radversary.data.findings import FINDING
 from radversary.data.recognise import recognise
+from radversary.imaging.arrays import images_from
 from radversary.imaging.image import COLOUR_BITS
-from radversary.imaging.intensity import levels
 from radversary.imaging.png import encode_png
 from radversary.storage.checksums import sha256_json
 from radversary.storage.files import write_whole
 
 TABLE: Final = "table.csv"
 """Table of the images that were written."""
-
-ROUNDED: Final = 1e-3
-"""How far, in grey levels of 8 bits, images may lie from whole ones to count as images of 8 bits."""
 
 
 class Dataset:
@@ -61,10 +58,10 @@ class Dataset:
         if self.path is not None:
             return
         if isinstance(images, np.ndarray | Tensor):
-            self.pixels, self.bits = _pixels(images)
+            self.pixels, self.bits = images_from(images)
         elif not isinstance(images, str | Path):
             joined, labels = _joined(images, labels)
-            self.pixels, self.bits = _pixels(joined)
+            self.pixels, self.bits = images_from(joined)
         self.labels = None if labels is None else np.asarray(labels)
         for what, given in (("label", self.labels), ("patient", patients)):
             if given is not None and len(given) != len(self.pixels):
@@ -124,33 +121,8 @@ def _joined(batches: Iterable[Any], labels: Any) -> tuple[Tensor, Any]:  # noqa:
     return torch.cat(images), torch.cat(found) if found and labels is None else labels
 
 
-def _pixels(given: np.ndarray | Tensor) -> tuple[Images, int]:
-    """Return images as float32 (N, C, H, W) in [0, 1], and the bits a sample that they are kept at."""
-    array = given.detach().cpu().numpy() if isinstance(given, Tensor) else given
-    if array.ndim == 4 and array.shape[1] not in (1, 3) and array.shape[-1] in (1, 3):
-        array = np.moveaxis(array, -1, 1)
-    array = array[:, None] if array.ndim == 3 else array
-    if array.ndim != 4 or array.shape[1] not in (1, 3) or not array.size:
-        raise DataError(f"images are (N, H, W), (N, 1, H, W), (N, 3, H, W) or (N, H, W, 3), got {given.shape}")
-    if array.dtype in (np.uint8, np.uint16):
-        bits = 8 * array.dtype.itemsize
-        return torch.from_numpy(array.astype(np.float32) / float(2**bits - 1)), _kept(bits, array.shape[1])
-    pixels = torch.from_numpy(array.astype(np.float32))
-    low, high = float(pixels.min()), float(pixels.max())
-    if array.dtype.kind != "f" or not (low >= 0 and high <= 1):
-        raise DataError(f"images are unsigned integers of 8 or 16 bits or floats in [0, 1], got {array.dtype} from "
-                        f"{low:.4g} to {high:.4g}")
-    grey = pixels * float(levels(COLOUR_BITS))
-    whole = bool(((grey - grey.round()).abs() < ROUNDED).all())
-    return pixels, _kept(8 if whole else 16, array.shape[1])
-
-
 def _write_png(image: Tensor, bits: int, part: Path) -> None:
     part.write_bytes(encode_png(image, bits=bits))
-
-
-def _kept(bits: int, channels: int) -> int:
-    return bits if channels == 1 else COLOUR_BITS
 
 
 def _fingerprint(pixels: Images) -> str:

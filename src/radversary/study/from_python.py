@@ -27,14 +27,14 @@ from radversary.study.placing import load_model
 from radversary.study.presets import PRESETS, left_out, preset
 
 
-def audit(model: Classifier | str | Path, data: Dataset | str | Path,
+def audit(model: Classifier | str | Path, data: Dataset | str | Path | Mapping[str, Any],
           plan: AuditPlan | Mapping[str, Any] | str | Path = "quick", *, out: str | Path = "runs/audit",
           device: str = "auto", workers: int = 1, progress: Progress | None = None) -> AuditResult:
     """Audit a model on images: attacks, detectors, defences and the report.
 
     Args:
         model: The victim, or a reference to it, as :func:`radversary.classifiers.registry.load` takes it.
-        data: The images, or where they lie.
+        data: The images, where they lie, or name and options of a data source.
         plan: ``quick`` (a hundred images an attack, minutes), ``standard``, a plan's file, its fields, or the plan.
         out: The run folder, with ``report.html``; the same call goes on where it was.
         device: ``auto`` or a torch device.
@@ -53,8 +53,11 @@ def audit(model: Classifier | str | Path, data: Dataset | str | Path,
         radversary.core.errors.ModelError: there is no model at runs/nothing
     """
     victim = model if isinstance(model, Classifier) else load_model(model, device=select_device(device))
-    images = data if isinstance(data, Dataset) else Dataset(data)
-    source = images.source(Path(out) / "images", victim.card.classes)
+    if isinstance(data, Mapping):
+        source = dict(data)
+    else:
+        images = data if isinstance(data, Dataset) else Dataset(data)
+        source = images.source(Path(out) / "images", victim.card.classes)
     return audit_model(plan_of(plan, victim), model, source, Path(out), device=device, workers=workers,
                        progress=progress)
 

@@ -105,7 +105,7 @@ class Clock:
         return {name: self._seconds[name] for name in names if name in self._seconds}
 
 
-def run_study(plan: StudyPlan, out: Path, *, device: str = "auto", workers: int = 1,
+def run_study(plan: StudyPlan, out: str | Path, *, device: str = "auto", workers: int = 1,
               progress: Progress | None = None) -> AuditResult:
     """Run a study into a run folder; run again, it goes on where it was.
 
@@ -125,6 +125,7 @@ def run_study(plan: StudyPlan, out: Path, *, device: str = "auto", workers: int 
         MissingPartError: Weights or an optional library are missing.
         StorageError: Writing failed.
     """
+    out = Path(out)
     check_workers(workers)
     with locked(out), reporting(progress):
         return _run(plan, out, Clock(out, plan_hash(plan)), device=device, workers=workers)
