@@ -13,7 +13,7 @@ from torch import Tensor
 
 from radversary.classifiers.base import Classifier, Features, require_features
 from radversary.core.errors import InputError
-from radversary.core.types import Images
+from radversary.core.types import Images, Task
 from radversary.data.batches import tracked_batches
 from radversary.detectors.base import Detector
 from radversary.imaging.source import BATCH, ImagesOrSource
@@ -116,6 +116,11 @@ class ReferenceFreeDetector(Detector):
         if self.classifier is None:
             raise InputError(f"{self!r} looks at what a classifier sees, and was bound to none")
         return self.classifier
+
+    @property
+    def task(self) -> Task:
+        """The task of the classifier that it is bound to; ``multiclass`` where it is bound to none."""
+        return Task.MULTICLASS if self.classifier is None else self.classifier.card.task
 
     def options(self) -> dict[str, Any]:
         """Return the hyper-parameters by name, as they go into a file."""

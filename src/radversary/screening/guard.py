@@ -29,7 +29,7 @@ from radversary.execution.progress import reporting
 from radversary.execution.work import Progress
 from radversary.imaging.source import ImagesOrSource, batches, source_of
 from radversary.screening.seen import Marks, distinct, marks_of, refuse_seen
-from radversary.screening.verdicts import CUES, Verdict
+from radversary.screening.verdicts import CUES, Verdict, findings_read, prediction_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Look:
 
     Attributes:
         scores: Anomaly scores, (N, D) in double precision, one column a detector.
-        decisions: The decided classes, int64 (N,).
+        decisions: The decided classes, int64 (N,); 0 or 1 a finding (N, K) where the task is ``multilabel``.
         probabilities: (N, K); (N, 0) where the classifier gives labels alone.
     """
 
@@ -151,7 +151,7 @@ class Guard:
         return self._scores(images, features), logits
 
     def _seen(self, images: Images) -> tuple[Tensor, Tensor]:
-        """Return scores (N, D), and logits (N, K) or, where the classifier gives no more, its labels (N,)."""
+        """Return scores (N, D), and logits (N, K) or, where the classifier gives no more, its decisions."""
         if self.classifier.access < Access.SCORES:  # such a one shows no features either
             return self._scores(images, None), self.classifier.decide(images)
         return self.anomaly_score(images)
@@ -251,7 +251,7 @@ class Guard:
         titles = names if names is not None else [str(number) for number in range(len(images))]
         within = groups if groups is not None else [next(iter(fusion.final.scores))] * len(images)
         alarms = fusion.alarms(look.scores, groups)
-        return [self._verdict(titles[row], bool(alarms[row]), float(final[row]), own[row], int(look.decisions[row]),
+        return [self._verdict(titles[row], bool(alarms[row]), float(final[row]), own[row], look.decisions[row],
                               look.probabilities[row], within[row]) for row in range(len(images))]
 
     def _check_finite(self, look: Look) -> None:
@@ -260,14 +260,14 @@ class Guard:
                 raise InputError(f"detector {name!r} gives a score that is no finite number")
 
     def _verdict(self, name: str, alarm: bool, p_value: float, own: NDArray[np.float64],  # noqa: FBT001
-                 decision: int, probabilities: NDArray[np.float64], group: str) -> Verdict:
-        classes, detectors = self.classifier.card.classes, list(self.detectors)
+                 decision: NDArray[np.int64], probabilities: NDArray[np.float64], group: str) -> Verdict:
+        card, detectors = self.classifier.card, list(self.detectors)
         strongest = detectors[int(own.argmin())]
         return Verdict(image=name, verdict="review" if alarm else "pass", p_value=p_value,
                        cue=f"{strongest}: {CUES.get(strongest, 'unlike clean films')}",
                        detectors=dict(zip(detectors, map(float, own), strict=True)),
-                       prediction=classes[decision], group=group,
-                       probabilities=dict(zip(classes, map(float, probabilities), strict=False)))
+                       prediction=prediction_of(decision, card), findings=findings_read(decision, card), group=group,
+                       probabilities=dict(zip(card.classes, map(float, probabilities), strict=False)))
 
 
 def pixels_sha256(images: ImagesOrSource) -> str:
