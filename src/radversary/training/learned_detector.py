@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from safetensors.torch import save
 
 from radversary.attacks.base import Attack, Batch, run_attack
@@ -79,10 +80,14 @@ class DetectorTraining:
     batch_size: int
 
     def pieces(self) -> list[Piece]:
-        """Divide the training images among each attack's strengths, drawn for each image, and into batches."""
+        """Divide the training images among each attack's strengths, drawn for each image, and into batches.
+
+        Images on which an attack's goal makes no sense are left out of its.
+        """
         pieces, own = [], self.images
-        for label, (_, _, strengths, limit) in self.attacks.items():
-            rows = some_rows(self.rows, own, limit=limit or len(self.rows), seed=self.seed)
+        for label, (_, attack, strengths, limit) in self.attacks.items():
+            sensible = attack.wants.applies(self.classifier.card, own.labels[torch.from_numpy(self.rows)]).numpy()
+            rows = some_rows(self.rows[sensible], own, limit=limit or len(self.rows), seed=self.seed)
             streams = Streams.for_images([own.image_ids[row] for row in rows], seed=self.seed,
                                          step=f"{label}: strength")
             drawn = streams.integers(len(strengths)).numpy()
