@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,10 +13,11 @@ import torch
 from safetensors.torch import save
 
 from radversary.attacks.base import Attack, Batch, run_attack
+from radversary.attacks.unlabelled import labels_or_readings
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import DataError
 from radversary.core.seeds import Streams
-from radversary.core.types import Images
+from radversary.core.types import Images, Labels
 from radversary.data.prepared import PreparedImages
 from radversary.data.splits import some_rows
 from radversary.data.stored import StoredTensors
@@ -79,6 +81,11 @@ class DetectorTraining:
     seed: int
     batch_size: int
 
+    @cached_property
+    def labels(self) -> Labels:
+        """Labels of the prepared images (:func:`radversary.attacks.unlabelled.labels_or_readings`)."""
+        return labels_or_readings(self.images, self.classifier, self.rows)
+
     def pieces(self) -> list[Piece]:
         """Divide the training images among each attack's strengths, drawn for each image, and into batches.
 
@@ -86,7 +93,7 @@ class DetectorTraining:
         """
         pieces, own = [], self.images
         for label, (_, attack, strengths, limit) in self.attacks.items():
-            sensible = attack.wants.applies(self.classifier.card, own.labels[torch.from_numpy(self.rows)]).numpy()
+            sensible = attack.wants.applies(self.classifier.card, self.labels[torch.from_numpy(self.rows)]).numpy()
             rows = some_rows(self.rows[sensible], own, limit=limit or len(self.rows), seed=self.seed)
             streams = Streams.for_images([own.image_ids[row] for row in rows], seed=self.seed,
                                          step=f"{label}: strength")
@@ -100,7 +107,7 @@ class DetectorTraining:
     def attacked_copies(self, piece: Piece) -> Images:
         """Attack some training images, save them and load them; grey, (n, 1, S, S)."""
         own, depths = self.images, self.images.depths(piece.rows)
-        batch = Batch(images=own.tensor(piece.rows), labels=own.labels[piece.rows], bits=depths,
+        batch = Batch(images=own.tensor(piece.rows), labels=self.labels[piece.rows], bits=depths,
                       image_ids=tuple(own.image_ids[row] for row in piece.rows))
         (outcome,) = run_attack(self.attacks[piece.label].attack, self.classifier, batch, seed=self.seed,
                                 step=f"{piece.label}: training", strengths=(piece.strength,))
