@@ -120,8 +120,9 @@ def test_images_without_labels_are_compared_with_what_the_model_reads(plain, tmp
     guard = guard_of(bare, "multiclass", plain.classes)
     evaluate_guard(make_plan(attacks=[NOISE], gallery=0), guard, bare, tmp_path / "run")
     table = pd.read_parquet(tmp_path / "run" / "scores.parquet")
-    read = dict(zip((bare.image_ids[row] for row in bare.rows("test")), (
-        plain.classes[said] for said in guard.classifier.predict(bare.tensor(bare.rows("test"))).tolist()), strict=True))
+    rows = bare.rows("test")
+    said = [plain.classes[one] for one in guard.classifier.predict(bare.tensor(rows)).tolist()]
+    read = dict(zip([bare.image_ids[row] for row in rows], said, strict=True))
     assert (table["label"] == table["image_id"].map(read)).all()
 
 
@@ -131,7 +132,7 @@ def test_a_goal_that_makes_sense_nowhere_and_labels_of_another_task_are_refused(
     with pytest.raises(PlanError, match="hide Mass of attack 'hide' makes sense for none of"):
         evaluate_guard(make_plan(attacks=[HIDE]), guard, nothing, tmp_path / "run")
     with pytest.raises(ModelError, match="reads several findings an image, and the labels name one class"):
-        evaluate_guard(make_plan(attacks=[NOISE]), guard_of(plain, "multilabel", plain.classes), plain, tmp_path / "run")
+        evaluate_guard(make_plan(attacks=[NOISE]), guard_of(plain, "multilabel", plain.classes), plain, tmp_path)
 
 
 def test_the_learned_detector_is_taught_with_goals(images, tmp_path):

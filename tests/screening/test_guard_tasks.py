@@ -14,11 +14,11 @@ from radversary.classifiers.networks import build_network
 from radversary.classifiers.registry import CLASSIFIERS, load
 from radversary.classifiers.torch_module import wrap
 from radversary.cli.detector_tables import verdict_cells
-from radversary.core.errors import ModelError
+from radversary.core.errors import AccessError, ModelError
 from radversary.core.types import Access
 from radversary.imaging.png import encode_png
 from radversary.screening.bundle import MODEL, load_guard, save_guard
-from radversary.screening.fitting import fit_guard
+from radversary.screening.fitting import PRESETS, fit_guard
 from radversary.screening.screen import screen_place
 from radversary.screening.verdicts import as_json
 
@@ -123,6 +123,39 @@ def test_a_model_known_by_its_answers_is_guarded(clean, task, shows):
     else:
         assert verdict_cells(bright)[2] == f"{bright.findings[0]} 100%"
     assert len(guard.look(clean[:0]).decisions) == 0
+
+
+class Behind(Scores):
+    """A network of which the scores alone are shown."""
+
+    def __init__(self, network: Classifier) -> None:
+        self.network, self.card = network, network.card
+
+    def logits(self, images):
+        return self.network.logits(images).detach()
+
+
+LOGITS = ("msp", "energy", "consistency", "squeezing", "shift")
+
+
+@pytest.mark.parametrize("task", CARDS)
+def test_detectors_of_logits_guard_a_model_that_shows_scores_alone(clean, task):
+    network = network_of(task)
+    known, behind = guard_of(network, clean, LOGITS), guard_of(Behind(network), clean, LOGITS)
+    assert behind.screen(clean[100:]) == known.screen(clean[100:])
+
+
+def test_a_preset_guards_every_model_and_is_named_where_another_will_not_do(clean):
+    guard = fit_guard(Labels("multilabel"), clean[:8], names=PRESETS["black-box"])
+    assert not guard.needs_features
+    with pytest.raises(AccessError, match=r"ShallowDetector.*only scores; preset black-box \(integrity, grain\) looks"):
+        fit_guard(Scores("multilabel"), clean[:8], names=PRESETS["quick"])
+
+
+@pytest.mark.parametrize("name", LOGITS)
+def test_they_refuse_one_that_shows_labels_alone_by_name(clean, name):
+    with pytest.raises(AccessError, match=r"Detector\(.*\) needs scores but model 'wire' gives only labels"):
+        fit_guard(Labels("multilabel"), clean[:40], names=("integrity", name))
 
 
 @pytest.mark.usefixtures("_wires")

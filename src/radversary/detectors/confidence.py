@@ -111,6 +111,7 @@ class _LogitDetector(ReferenceFreeDetector):
     """Detector on the logits that needs no fitting."""
 
     needs_features: ClassVar[bool] = True
+    logits_alone: ClassVar[bool] = True
 
     def measure(self, images: Images, features: Features | None) -> Tensor:  # noqa: ARG002
         """Return the logits, (N, K)."""

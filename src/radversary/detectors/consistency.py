@@ -96,6 +96,7 @@ class _ViewDetector(ReferenceFreeDetector):
     """Measures the logits of an image and of its views."""
 
     needs_features: ClassVar[bool] = True
+    logits_alone: ClassVar[bool] = True
     kind: ClassVar[str] = "perturbation"
 
     bits: int

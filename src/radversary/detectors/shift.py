@@ -75,6 +75,7 @@ class ShiftDetector(ReferenceFreeDetector):
     """
 
     needs_features: ClassVar[bool] = True
+    logits_alone: ClassVar[bool] = True
     kind: ClassVar[str] = "perturbation"
 
     sigma: float = 0.7

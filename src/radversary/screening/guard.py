@@ -23,7 +23,7 @@ from radversary.core.errors import InputError
 from radversary.core.types import Access, Images
 from radversary.data.batches import tracked_batches
 from radversary.defenses.base import Transform
-from radversary.detectors.reference_free import ReferenceFreeDetector
+from radversary.detectors.reference_free import ReferenceFreeDetector, shown
 from radversary.execution.devices import image_device
 from radversary.execution.progress import reporting
 from radversary.execution.work import Progress
@@ -67,8 +67,8 @@ class Guard:
     """A classifier with fitted detectors and, once calibrated, thresholds.
 
     Attributes:
-        classifier: The victim; it shows features where a detector reads them, and may be known by its answers alone
-            where none does.
+        classifier: The victim; it shows features where a detector reads them, may be known by its scores where
+            detectors look at logits and pixels alone, and by its labels where they look at pixels.
         detectors: Name to fitted detector, bound to the classifier.
         fusion: How their scores become one p-value; None before :meth:`calibrate`.
         record: Facts for people: what it was fitted and calibrated on.
@@ -162,8 +162,10 @@ class Guard:
         return torch.stack(scores, dim=1)
 
     def features(self, images: Images) -> Features | None:
-        """Return the classifier's features of images, None where no detector reads them."""
-        return self.classifier.features(images) if self.needs_features else None
+        """Return the classifier's features of images, None where no detector reads them; logits where those will do."""
+        reading = [detector for detector in self.detectors.values() if detector.needs_features]
+        logits_alone = all(detector.logits_alone for detector in reading)
+        return shown(self.classifier, images, logits_alone=logits_alone) if reading else None
 
     def calibrate(self, clean: ImagesOrSource, patients: Sequence[str], groups: Sequence[str] | None = None, *,
                   alpha: float = 0.05, rule: str = "fisher_within_tippett_across", seed: int = 0,
