@@ -12,9 +12,16 @@ from tiny_study import FOURIER, content, training
 
 from radversary.classifiers.files import load_classifier
 from radversary.core.types import Task
+from radversary.data.prepared import PreparedImages
 from radversary.data.registry import DATASETS
 from radversary.data.table import ImageTable
+from radversary.guard_evaluation.plan import GuardEvaluationPlan
+from radversary.guard_evaluation.run import evaluate_guard
 from radversary.imaging.png import encode_png
+from radversary.screening.bundle import load_guard, save_guard
+from radversary.screening.films import read_films
+from radversary.screening.fitting import fit_guard
+from radversary.screening.screen import screen_place
 from radversary.storage.json_files import read_json
 from radversary.storage.plans import parse_plan
 from radversary.study.plan import StudyPlan
@@ -102,3 +109,37 @@ def test_one_finding_of_the_same_table_is_trained_as_binary(tmp_path):
     victim = load_classifier(tmp_path / "run" / "models" / "victim")
     assert (victim.card.task, victim.card.findings) == (Task.BINARY, ("Left",))
     assert result.task == Task.BINARY
+
+
+@pytest.mark.slow
+def test_restorers_oracles_and_robust_models_are_trained_on_findings(tmp_path):
+    styles = {"label": "train styles", "name": "style-transfer", "copies": 1, "options": {**FOURIER, "styles": "train"}}
+    hiding = {"label": "hide", "name": "pgd", "copies": 1, "options": {"epsilon": 0.1, "steps": 2, "goal": "hide Left"}}
+    plan = study_of(
+        models={"victim": {"training": training()},
+                "robust": {"training": training(), "robust": {"epsilon": 0.05}},
+                "oracle": {"oracle": True, "training": training("victim"), "adversarial": {"attacks": [hiding]}}},
+        restorers={"cleaner": {"denoiser": {"width": 2, "epochs": 1, "batch_size": 8, "precision": "float32"},
+                               "attacks": [styles, hiding]}},
+        defences=[{"label": "cleaner", "transforms": ["cleaner"]}, {"label": "robust", "model": "robust"},
+                  {"label": "oracle", "model": "oracle"}])
+    result = run_study(plan, tmp_path / "run", device="cpu")
+    assert set(result.defences) == {"none", "cleaner", "robust", "oracle"}
+    for name in ("robust", "oracle"):
+        assert load_classifier(tmp_path / "run" / "models" / name).card.task == Task.MULTILABEL
+
+
+def test_its_model_is_guarded_and_the_guard_evaluated_on_the_run(finished, tmp_path):
+    folder = finished[1]
+    victim = load_classifier(folder / "models" / "victim")
+    parts = {part: read_films(folder, victim.card, part=part, clean=True) for part in ("train", "validation", "test")}
+    fitted = fit_guard(victim, parts["train"].images, names=("integrity", "msp", "consistency"))
+    guard = load_guard(save_guard(fitted.calibrate(parts["validation"].images, parts["validation"].patients,
+                                                   alpha=0.2), tmp_path / "bundle"))
+    verdicts = list(screen_place(guard, folder))
+    assert {finding for verdict in verdicts for finding in verdict.findings} <= set(NAMES)
+    assert len({verdict.prediction for verdict in verdicts}) > 1
+    plan = GuardEvaluationPlan.model_validate({"attacks": ATTACKS[1:], "bootstrap": 100, "gallery": 1})
+    result = evaluate_guard(plan, guard, PreparedImages.load(folder / "data" / "prepared"), tmp_path / "evaluation")
+    assert [row.condition.goal for row in result.rows] == ["hide Left", "invent Right"]
+    assert all(row.flipped.value > 0 for row in result.rows)
