@@ -15,6 +15,7 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import OneCycleLR
 
 from radversary.classifiers.inputs import network_input
+from radversary.classifiers.outputs import logits_of
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import ModelError
 from radversary.training.classifier.losses import accuracy
@@ -112,8 +113,10 @@ class DenoiserRecipe(LightningModule):  # type: ignore[misc]
         weight = self.plan.guidance
         loss: Tensor = (weight.pixels * F.l1_loss(denoised, clean) + weight.features * F.l1_loss(maps, clean_maps)
                         + weight.logits * F.l1_loss(logits, clean_logits))
+        # In the task's form; that a loss is not finite is said at the epoch's end.
+        said = logits_of(logits.detach().nan_to_num(), self.classifier.card, len(labels))
         self.log_dict({f"{part}_loss": loss.detach(),
-                       f"{part}_accuracy": accuracy(logits, labels, self.classifier.card)},
+                       f"{part}_accuracy": accuracy(said, labels, self.classifier.card)},
                       on_step=False, on_epoch=True, batch_size=len(labels))
         return loss
 
