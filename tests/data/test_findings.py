@@ -169,7 +169,10 @@ def test_floors_ask_for_any_finding() -> None:
     assert told_apart(ImageTable(rows(["110", "000", "0??", "???"]))).tolist() == [1, 0, 0, UNKNOWN]
 
 
-def test_balancing_takes_combinations_for_classes() -> None:
+def test_balancing_takes_the_rarest_finding_of_an_image_for_its_class() -> None:
+    many = ImageTable(rows(["110", "100", "101", "100", "000", "?0?"]))
+    found = balance(np.arange(6), many.labels).rows
+    assert [found.tolist().count(row) for row in range(6)] == [2, 1, 2, 1, 1, 1]
     table = ImageTable(rows(["110", "000", "000", "000"]))
     assert balance(np.arange(4), table.labels).rows.tolist().count(0) == 3
     assert len(rotate_before_split(table)) == 6

@@ -70,13 +70,13 @@ def test_an_attack_that_raises_the_accuracy_is_named(images, masked):
     kept = SimpleNamespace(plan=context.plan, conditions=context.conditions, suspicion="")
     one = pd.DataFrame({"image_id": [f"i{n}" for n in range(40)], "patient_id": [f"p{n}" for n in range(40)],
                         "label": "sick", "knowledge": "oblivious"})
-    half = np.where(np.arange(40) < 20, "sick", "well")
-    clean = one.assign(kind="clean", attack="clean", strength=0.0, predicted=half)
-    attacked = one.assign(kind="attack", attack="pgd", strength=8 / 255, predicted="sick")
+    half = np.arange(40) < 20
+    clean = one.assign(kind="clean", attack="clean", strength=0.0, right=half)
+    attacked = one.assign(kind="attack", attack="pgd", strength=8 / 255, right=True)
     (found,) = findings_of(kept, pd.concat([clean, attacked]), ())
     assert (found.kind, found.value) == (FindingKind.HELPFUL_ATTACK, 0.5)
     assert "pgd, ε 8/255 raises the accuracy of the classifier by 50.0 points" in found.sentence
-    assert findings_of(kept, pd.concat([clean, attacked.assign(predicted=half)]), ()) == ()
+    assert findings_of(kept, pd.concat([clean, attacked.assign(right=half)]), ()) == ()
 
 
 @pytest.mark.slow

@@ -13,13 +13,14 @@ from radversary.attacks.controls.equal_noise import EqualNoise
 from radversary.attacks.controls.identity import Identity
 from radversary.attacks.gradient.linf import LinfAttack, check_epsilon
 from radversary.attacks.guarded_victim import Evasive
+from radversary.attacks.unlabelled import labels_or_readings
 from radversary.auditing.cells import Condition
 from radversary.auditing.plan import AttackPlan, AuditPlan
 from radversary.auditing.threat_model import SHARED, aims, with_eot
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers, check_gradients
 from radversary.core.errors import PlanError, UnknownNameError
-from radversary.core.types import UNKNOWN, Access, AttackerKnowledge, Colour, Labels
+from radversary.core.types import Access, AttackerKnowledge, Colour, Labels
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
 from radversary.data.splits import some_rows
@@ -27,9 +28,6 @@ from radversary.defenses.base import Stack, Transform
 from radversary.defenses.defended import Defended
 from radversary.detectors.base import Detector
 from radversary.imaging.image import check_rule
-
-READ = 32
-"""Images that are read at once for their labels."""
 
 
 @dataclass(frozen=True)
@@ -270,14 +268,7 @@ def labels_for(inputs: AuditInputs, rows: np.ndarray) -> Labels:
         inputs: What is audited.
         rows: The test rows.
     """
-    given = inputs.images.labels
-    if inputs.images.table.labelled:
-        return given
-    victim = inputs.classifiers["victim"]
-    read = [victim.predict(inputs.images.tensor(part)) for part in np.array_split(rows, max(1, len(rows) // READ))]
-    own = torch.full((len(given), *read[0].shape[1:]), UNKNOWN)
-    own[torch.from_numpy(rows)] = torch.cat(read).cpu()
-    return own
+    return labels_or_readings(inputs.images, inputs.classifiers["victim"], rows)
 
 
 def planned_attack(plan: AttackPlan, inputs: AuditInputs, rows: np.ndarray, labels: Labels, *,

@@ -37,7 +37,8 @@ def fit(
                                                   "repeatable.")] = None,
     preset: Annotated[str, typer.Option(help="quick: integrity, shallow, neighbours, no pass beyond the classifier's; "
                                         "thorough: integrity, shallow, shift, grain, three passes more, for faint "
-                                        "attacks.")] = "quick",
+                                        "attacks; black-box: integrity, grain, for a model that shows its answers "
+                                        "alone.")] = "quick",
     attacked: Annotated[list[Path] | None, typer.Option(help="A folder that `radversary attack` made of training "
                         "patients' films; repeatable; for supervised detectors (--use learned) alone.")] = None,
     view: Annotated[list[str] | None, typer.Option(help="For --use consistency: 'canonical', or the folder of a "

@@ -74,9 +74,23 @@ def verdict_cells(item: Verdict) -> tuple[str | Text, str, str, str]:
     if item.p_value is None:
         return Text("refused", style="bold yellow"), "", "", item.reason
     review = item.verdict == "review"
-    likely = f"{item.probabilities[item.prediction]:.0%}" if item.probabilities else "(label alone)"
     return (Text("review", style="bold red") if review else "pass", f"{item.p_value:.{SUREST}f}",
-            f"{item.prediction} {likely}", item.cue if review else "")
+            said_of(item), item.cue if review else "")
+
+
+def said_of(item: Verdict) -> str:
+    """Return what the classifier says of a film: the class, or each finding read as there, with its probability.
+
+    Example:
+        >>> said_of(Verdict("film", "pass", 0.5, prediction="Mass|Nodule", findings=("Mass", "Nodule"),
+        ...                 probabilities={"Edema": 0.1, "Mass": 0.9, "Nodule": 0.6}))
+        'Mass 90%, Nodule 60%'
+    """
+    if not item.probabilities:
+        return f"{item.prediction} (label alone)"
+    if item.prediction in item.probabilities:
+        return f"{item.prediction} {item.probabilities[item.prediction]:.0%}"
+    return ", ".join(f"{name} {item.probabilities[name]:.0%}" for name in item.findings or ()) or item.prediction
 
 
 def families_table(result: FamiliesResult) -> Table:

@@ -38,8 +38,8 @@ def balance(
 
     Args:
         rows: Row numbers of the training part, int (N,): call it after the split, with no other part's rows.
-        labels: Class index of each of these rows, int (N,); or findings, int (N, K), each combination of which then
-            counts as a class.
+        labels: Class index of each of these rows, int (N,); or findings, int (N, K): an image then counts as one of the
+            rarest of the findings that it is known to have, and those of none as a class of their own.
         per_class: Images a class; None takes the size of the largest class.
         degrees: Step of the turns.
         seed: Seed of the orders.
@@ -57,7 +57,7 @@ def balance(
     """
     rows, labels = np.asarray(rows, dtype=np.int64), np.asarray(labels, dtype=np.int64)
     if labels.ndim == 2:
-        labels = np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
+        labels = rarest(labels)
     if not len(rows) or rows.shape != labels.shape:
         raise DataError(f"balancing needs one label a row, got {len(rows)} rows and {len(labels)} labels")
     if (per_class is not None and per_class < 1) or degrees == 0:
@@ -66,6 +66,26 @@ def balance(
     wanted = per_class or int(sizes.max())
     drawn = [_drawn(rows[labels == name], wanted, degrees, seed, int(name)) for name in names]
     return BalancedRows(np.concatenate([one.rows for one in drawn]), np.concatenate([one.degrees for one in drawn]))
+
+
+def rarest(labels: np.ndarray) -> np.ndarray:
+    """Return the rarest finding that each image is known to have.
+
+    Combinations of findings would be too many to bring to one number: most come once.
+
+    Args:
+        labels: int (N, K): 1, 0, or :data:`~radversary.core.types.UNKNOWN`.
+
+    Returns:
+        int64 (N,): the place of the finding, of equally rare ones the first; K where an image is known to have none.
+
+    Example:
+        >>> rarest(np.array([[1, 1, 0], [1, 0, 0], [0, -1, 0]])).tolist()
+        [1, 0, 3]
+    """
+    there = labels == 1
+    counts = np.where(there, there.sum(axis=0), len(labels) + 1)
+    return np.asarray(np.where(there.any(axis=1), counts.argmin(axis=1), labels.shape[1]), dtype=np.int64)
 
 
 def rotate_before_split(

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from radversary.classifiers.base import Features
 from radversary.core.errors import PlanError
-from radversary.core.types import Images
+from radversary.core.types import Images, Task
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.imaging.intensity import DEEPEST, quantise
 
@@ -96,6 +96,7 @@ class _ViewDetector(ReferenceFreeDetector):
     """Measures the logits of an image and of its views."""
 
     needs_features: ClassVar[bool] = True
+    logits_alone: ClassVar[bool] = True
     kind: ClassVar[str] = "perturbation"
 
     bits: int
@@ -119,8 +120,20 @@ class _ViewDetector(ReferenceFreeDetector):
         return torch.cat([features.logits, *further], dim=1)
 
     def _beliefs(self, measured: Tensor) -> Tensor:
-        """Return log-probabilities (N, 1 + views, K), in double precision, for confident predictions."""
-        return measured.double().reshape(len(measured), 1 + len(self.looks()), -1).log_softmax(dim=2)
+        """Return log-probabilities in double precision, for confident predictions.
+
+        Returns:
+            (N, 1 + views, K); where the task is ``multilabel`` (N * K, 1 + views, 2), each finding's being there or not
+            as a prediction of its own.
+        """
+        logits = measured.double().reshape(len(measured), 1 + len(self.looks()), -1)
+        if self.task != Task.MULTILABEL:
+            return logits.log_softmax(dim=2)
+        return torch.stack([F.logsigmoid(-logits), F.logsigmoid(logits)], dim=3).transpose(1, 2).flatten(0, 1)
+
+    def _over_findings(self, scores: Tensor, images: int) -> Tensor:
+        """Return scores (N,) of images; where the task is ``multilabel``, the mean over the findings of (N * K,)."""
+        return scores.reshape(images, -1).mean(dim=1) if self.task == Task.MULTILABEL else scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +141,8 @@ class ConsistencyDetector(_ViewDetector):
     """Jensen-Shannon divergence of the predictions of an image as it is, smoothed, coarsened and otherwise viewed.
 
     Feature squeezing (Xu, Evans and Qi, NDSS 2018, arXiv:1704.01155) with a divergence that weighs all views alike, and
-    room for views made for radiographs.
+    room for views made for radiographs. Where the classifier's task is ``multilabel``, it is the mean over the findings
+    of the divergence of each one's probabilities to be there or not.
 
     Attributes:
         bits: Bit depth of the coarse view.
@@ -164,7 +178,7 @@ class ConsistencyDetector(_ViewDetector):
 
     def judge(self, measured: Tensor) -> Tensor:
         """Return the divergence, (N,)."""
-        return divergence(self._beliefs(measured))
+        return self._over_findings(divergence(self._beliefs(measured)), len(measured))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +187,8 @@ class SqueezingDetector(_ViewDetector):
 
     A baseline. Source: Xu, Evans and Qi, NDSS 2018, arXiv:1704.01155, there for ImageNet with 5 bits, a median of
     2 x 2 pixels and non-local means. The median here is of 3 x 3, which has a middle; non-local means is left out, no
-    library at hand has it in a form that gradients and batches go through.
+    library at hand has it in a form that gradients and batches go through. Where the classifier's task is
+    ``multilabel``, it is the mean over the findings of each one's largest distance.
 
     Attributes:
         bits: Bit depth of the coarse image.
@@ -193,4 +208,5 @@ class SqueezingDetector(_ViewDetector):
     def judge(self, measured: Tensor) -> Tensor:
         """Return the largest distance, (N,) in [0, 2]."""
         beliefs = self._beliefs(measured).exp()
-        return (beliefs[:, 1:] - beliefs[:, :1]).abs().sum(dim=2).amax(dim=1).float()
+        return self._over_findings((beliefs[:, 1:] - beliefs[:, :1]).abs().sum(dim=2).amax(dim=1).float(),
+                                   len(measured))

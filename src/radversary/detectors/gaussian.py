@@ -177,7 +177,8 @@ class MahalanobisDetector(ReferenceFreeDetector):
 
     A baseline. The published form has one mean a class, perturbs its input and weighs layers by known attacks; here
     there is one Gaussian, no perturbation and no attack, so that it asks for clean images only. It learns from them as
-    they are, harmless handling aside. Source: Lee et al., NeurIPS 2018, arXiv:1807.03888.
+    they are, harmless handling aside, and is the same for every task. Source: Lee et al., NeurIPS 2018,
+    arXiv:1807.03888.
 
     Example:
         >>> MahalanobisDetector().options()

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from radversary.classifiers.base import Features
 from radversary.core.errors import InputError, PlanError
 from radversary.core.types import Images
-from radversary.detectors.confidence import energy
+from radversary.detectors.confidence import energy_by_task
 from radversary.detectors.reference_free import ReferenceFreeDetector
 
 SHARE = 0.01
@@ -97,7 +97,8 @@ class NeighbourDetector(ReferenceFreeDetector):
     sees images that lie apart, the energy those that support no class. It is lower than clean where an attack makes
     the classifier certain, and then takes from the distance. A clean image's own distance is taken to the others
     only. Sources: Sun, Ming, Zhu and Li, ICML 2022, arXiv:2204.06507 (the distance, its negative there); Liu et al.,
-    NeurIPS 2020, arXiv:2010.03759 (the energy). The sum is ours.
+    NeurIPS 2020, arXiv:2010.03759 (the energy). The sum is ours. Where the classifier's task is ``multilabel``, the
+    energy is the joint energy of its findings; the distance knows no label and is the same for every task.
 
     Attributes:
         k: Which neighbour, counted from 1; by default one for every hundred clean images, rounded up.
@@ -127,7 +128,7 @@ class NeighbourDetector(ReferenceFreeDetector):
         """Return the embedding at length 1 and, in the last column, the energy: (N, D + 1)."""
         assert features is not None  # noqa: S101  (reads is set)
         deep = F.normalize(features.embedding, dim=1)
-        return torch.cat([deep, energy(features.logits)[:, None]], dim=1)
+        return torch.cat([deep, energy_by_task(features.logits, self.task)[:, None]], dim=1)
 
     def learn(self, measured: Tensor) -> dict[str, Tensor]:
         """Keep clean embeddings (``bank``), ``k``, and the mean and deviation of distance and energy (``scale``)."""

@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from radversary.classifiers.base import Classifier, Features, require_features
+from radversary.classifiers.base import Classifier, Features, require_access, require_features
 from radversary.core.errors import InputError
-from radversary.core.types import Images
+from radversary.core.types import Access, Images, Task
 from radversary.data.batches import tracked_batches
 from radversary.detectors.base import Detector
 from radversary.imaging.source import BATCH, ImagesOrSource
@@ -64,6 +64,21 @@ def one_below_another(parts: Iterable[Tensor], *, count: int) -> Tensor:
     return result
 
 
+def shown(classifier: Classifier, images: Images, *, logits_alone: bool) -> Features:
+    """Return what a classifier shows of images, from one pass.
+
+    Args:
+        classifier: The classifier.
+        images: (N, C, H, W) in [0, 1].
+        logits_alone: Whether nothing else is looked at: then it need not show more; there are no maps, and the
+            embedding is the logits.
+    """
+    if not logits_alone:
+        return classifier.features(images)
+    logits = classifier.logits(images)
+    return Features(logits=logits, maps=(), embedding=logits)
+
+
 class ReferenceFreeDetector(Detector):
     """Scores an image by itself, after having learned what clean images look like.
 
@@ -76,6 +91,8 @@ class ReferenceFreeDetector(Detector):
         needs_original: Never.
         needs_features: Whether it needs the classifier's features (maps, embedding or logits); then it must be bound to
             one (:meth:`bind`).
+        logits_alone: Whether of those features it looks at the logits alone, so that a classifier that is known by its
+            scores will do.
         supervised: Whether it is fitted on attacked images as well (:meth:`fit_on`); most are fitted on clean ones
             alone.
         kind: What it is made to detect: ``style``, a changed look, or ``perturbation``, faint changes that mislead the
@@ -86,6 +103,7 @@ class ReferenceFreeDetector(Detector):
 
     needs_original: ClassVar[bool] = False
     needs_features: ClassVar[bool] = False
+    logits_alone: ClassVar[bool] = False
     supervised: ClassVar[bool] = False
     kind: ClassVar[str] = "style"
     classifier: Classifier | None = None
@@ -100,9 +118,11 @@ class ReferenceFreeDetector(Detector):
         """Bind the detector to the classifier whose features it uses, and return the detector.
 
         Raises:
-            AccessError: It needs features, and the classifier gives none.
+            AccessError: It needs features or logits, and the classifier gives none.
         """
-        if self.needs_features:
+        if self.needs_features and self.logits_alone:
+            require_access(classifier, Access.SCORES, repr(self))
+        elif self.needs_features:
             require_features(classifier, repr(self))
         self.__dict__["classifier"] = classifier
         return self
@@ -116,6 +136,11 @@ class ReferenceFreeDetector(Detector):
         if self.classifier is None:
             raise InputError(f"{self!r} looks at what a classifier sees, and was bound to none")
         return self.classifier
+
+    @property
+    def task(self) -> Task:
+        """The task of the classifier that it is bound to; ``multiclass`` where it is bound to none."""
+        return Task.MULTICLASS if self.classifier is None else self.classifier.card.task
 
     def options(self) -> dict[str, Any]:
         """Return the hyper-parameters by name, as they go into a file."""
@@ -198,4 +223,6 @@ class ReferenceFreeDetector(Detector):
         self.__dict__["_learned"] = learned
 
     def _measured(self, images: Images) -> Tensor:
-        return self.measure(images, self.bound().features(images) if self.needs_features else None)
+        if not self.needs_features:
+            return self.measure(images, None)
+        return self.measure(images, shown(self.bound(), images, logits_alone=self.logits_alone))

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from radversary.classifiers.base import Features
 from radversary.core.errors import PlanError
-from radversary.core.types import Images
+from radversary.core.types import Images, Task
 from radversary.detectors.consistency import View
 from radversary.detectors.gaussian import distance, fit_gaussian
 from radversary.detectors.neighbours import taught
@@ -60,6 +60,7 @@ class ShiftDetector(ReferenceFreeDetector):
 
     The views are a Gaussian blur, a bilateral one and JPEG: three further passes. Ours; feature squeezing (Xu, Evans
     and Qi, NDSS 2018, arXiv:1704.01155) compares probabilities, and takes the largest distance whatever its direction.
+    Logits of findings are measured like those of classes, each a direction of its own.
 
     Attributes:
         sigma: Of the blurs, in pixels.
@@ -74,6 +75,7 @@ class ShiftDetector(ReferenceFreeDetector):
     """
 
     needs_features: ClassVar[bool] = True
+    logits_alone: ClassVar[bool] = True
     kind: ClassVar[str] = "perturbation"
 
     sigma: float = 0.7
@@ -93,11 +95,15 @@ class ShiftDetector(ReferenceFreeDetector):
                 lambda images: recompressed(images, self.quality))
 
     def measure(self, images: Images, features: Features | None) -> Tensor:
-        """Return the logits as they are less their mean over the views, (N, K)."""
+        """Return the logits as they are less their mean over the views, (N, K).
+
+        Where the task is ``binary``, (N, 1): the log-odds of the finding, which say the same in every form of a model.
+        """
         assert features is not None  # noqa: S101  (reads is set)
         classifier = self.bound()
         seen = torch.stack([classifier.logits(view(images)) for view in self.views()])
-        return features.logits - seen.mean(dim=0)
+        moved = features.logits - seen.mean(dim=0)
+        return moved[:, 1:] - moved[:, :1] if self.task == Task.BINARY else moved
 
     def fit(self, clean: ImagesOrSource) -> Self:
         """Learn how the logits of clean images move, each image handled in one of the ordinary ways in turn.

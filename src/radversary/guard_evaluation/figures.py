@@ -104,7 +104,7 @@ class Judge:
 
     def outcome(self, rows: pd.DataFrame) -> Outcome:
         """Return the shares of accepted and flagged images."""
-        alarm, right = rows["alarm"].to_numpy(), (rows["predicted"] == rows["label"]).to_numpy()
+        alarm, right = rows["alarm"].to_numpy(dtype=bool), rows["right"].to_numpy(dtype=bool)
         return Outcome(correct_accepted=self.share(right & ~alarm, rows), flagged=self.share(alarm, rows),
                        wrong_accepted=self.share(~right & ~alarm, rows))
 
@@ -130,7 +130,7 @@ class Judge:
             alerts=self.alerts(suspect), histogram=self.histogram(suspect))
 
     def flipped(self, suspect: pd.DataFrame) -> NDArray[np.bool_]:
-        """Return which images get another prediction than the same image clean and re-encoded."""
+        """Return which images get another prediction, or reading of any finding, than the same image re-encoded."""
         return np.asarray(suspect["predicted"].to_numpy() != _before(self.clean, suspect))
 
     def flipped_direct(self, suspect: pd.DataFrame) -> NDArray[np.bool_]:

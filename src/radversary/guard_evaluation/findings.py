@@ -59,12 +59,11 @@ def findings_of(context: GuardEvaluationContext, frame: pd.DataFrame,
 
 def changes(context: GuardEvaluationContext, frame: pd.DataFrame) -> list[Change]:
     """Return by how much each attack changes the accuracy over the same images clean, both re-encoded."""
-    right = frame.assign(right=frame["predicted"] == frame["label"])
-    clean = right[right["kind"] == CLEAN].set_index("image_id")["right"]
+    clean = frame[frame["kind"] == CLEAN].set_index("image_id")["right"].astype(bool)
     found = []
     for condition in context.conditions:
-        rows = at(right, condition)
-        test = paired_test(clean.loc[rows["image_id"]].to_numpy(), rows["right"].to_numpy(),
+        rows = at(frame, condition)
+        test = paired_test(clean.loc[rows["image_id"]].to_numpy(), rows["right"].to_numpy(dtype=bool),
                            patients=rows["patient_id"].tolist(), draws=context.plan.bootstrap, seed=context.plan.seed)
         found.append(Change(condition, "the classifier", test.difference))
     return found

@@ -35,15 +35,15 @@ def render_mistakes(context: GuardEvaluationContext, frame: pd.DataFrame, out: P
     missed = [row for turn in zip_longest(*_missed(judge, frame)) for row in turn if row is not None]
     alarmed = judge.clean[judge.clean["alarm"]].sort_values(["anomaly_score", "image_id"], ascending=[False, True])
     chosen = [*missed[:context.plan.gallery], *(row for _, row in alarmed.head(context.plan.gallery).iterrows())]
-    before = judge.clean.set_index("image_id")["predicted"]
-    return tuple(render_mistake(context, row, str(before[row["image_id"]]), out)
+    before = judge.clean.set_index("image_id")
+    return tuple(render_mistake(context, row, before.loc[row["image_id"]], out)
                  for row in track(chosen, "Drawing the gallery"))
 
 
 def _missed(judge: Judge, frame: pd.DataFrame) -> Iterator[list[pd.Series]]:
     """Yield each attack's missed images, each once, those that evaded detection most easily first."""
     attacked = frame[(frame["kind"] == "attack") & ~frame["alarm"]]
-    harmed = judge.flipped(attacked) & (attacked["predicted"] != attacked["label"]).to_numpy()
+    harmed = judge.flipped(attacked) & ~attacked["right"].to_numpy(dtype=bool)
     attacked = attacked.assign(_unharmed=~harmed)
     for _, own in attacked.groupby("attack", sort=False):
         order = own.sort_values(["_unharmed", "strength", "anomaly_score", "image_id"],
@@ -51,13 +51,13 @@ def _missed(judge: Judge, frame: pd.DataFrame) -> Iterator[list[pd.Series]]:
         yield [row for _, row in order.drop_duplicates("image_id").iterrows()]
 
 
-def render_mistake(context: GuardEvaluationContext, row: pd.Series, said: str, out: Path) -> GuardGalleryImage:
+def render_mistake(context: GuardEvaluationContext, row: pd.Series, clean: pd.Series, out: Path) -> GuardGalleryImage:
     """Draw one mistake into the folder.
 
     Args:
         context: What was run.
         row: What the guard said of the image.
-        said: What was read in it when clean.
+        clean: What the guard said of it when clean.
         out: The folder.
     """
     condition = (Condition(attack=CLEAN, strength=0.0) if row["kind"] == CLEAN
@@ -69,8 +69,9 @@ def render_mistake(context: GuardEvaluationContext, row: pd.Series, said: str, o
     heat = heat_maps(context.guard, seen)
     over = None if heat is None else overlay(seen, heat)[..., seen.shape[-1]:]  # it lies beside the film itself
     return GuardGalleryImage(
-        missed=row["kind"] != CLEAN, image_id=row["image_id"], label=row["label"], condition=condition, said=said,
-        p_value=float(row["p_value"]), cue=cue(context, row), said_now=row["predicted"],
+        missed=row["kind"] != CLEAN, image_id=row["image_id"], label=row["label"], condition=condition,
+        said=str(clean["predicted"]), said_now=row["predicted"], right=bool(clean["right"]),
+        right_now=bool(row["right"]), p_value=float(row["p_value"]), cue=cue(context, row),
         original=_save(context.images.tensor(place), out, f"{marked_file_name(row['image_id'])}-original"),
         shown=_save(seen, out, f"{stem}-shown"), heat=None if over is None else _save(over, out, f"{stem}-heat"))
 

@@ -10,18 +10,20 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from radversary.attacks.base import AttackOutcome, run_attack
 from radversary.attacks.chance import outdone
 from radversary.auditing.measure import COSTS, batch_of, costs_of, handled
 from radversary.auditing.naming import naming_films
 from radversary.classifiers.base import Classifier
-from radversary.core.types import Images
+from radversary.core.types import UNKNOWN, Images
 from radversary.guard_evaluation.setup import CLEAN, IDENTITY, GuardEvaluationContext, guard_sha256
 from radversary.guard_evaluation.units import labels_of, measured_units, unit_key
 from radversary.imaging.intensity import quantise
 from radversary.imaging.png import decode_png, encode_png, png_round_trip
 from radversary.imaging.reencoding import HARMLESS, STORED
+from radversary.screening.verdicts import prediction_of
 from radversary.storage.tables import write_table
 
 SCORE = "score_"
@@ -82,7 +84,8 @@ def attacked_target(context: GuardEvaluationContext, label: str, target: Classif
     Yields:
         The outcome at each strength, and the columns :data:`COSTS` of it.
     """
-    attack, seed, batch = context.attacks[label].attack, context.plan.seed, batch_of(context.images, rows)
+    attack, seed = context.attacks[label].attack, context.plan.seed
+    batch = batch_of(context.images, rows, context.labels)
     for outcome in run_attack(attack, target, batch, seed=seed, step=label, strengths=strengths):
         chance = outdone(attack.at(outcome.strength), target, batch, outcome.images, seed=seed, step=label)
         beaten = np.nan if chance is None else chance.numpy()
@@ -123,7 +126,8 @@ def judged(context: GuardEvaluationContext, label: str, rows: np.ndarray) -> pd.
     """Measure some test images under one label with the guard.
 
     Returns:
-        One row an image and strength: what it is, the prediction, the anomaly score, its p-value, the alarm, each
+        One row an image and strength: what it is, the prediction and whether it is right, the anomaly score, its
+        p-value, the alarm, each
         detector's score, the file's plain facts, prediction and alarm without the re-encoding, and the attack's
         :data:`COSTS`.
     """
@@ -138,7 +142,8 @@ def _judged(context: GuardEvaluationContext, label: str, rows: np.ndarray, sent:
     if label not in context.attacks:
         return frame.assign(predicted_direct=frame["predicted"], alarm_direct=frame["alarm"])
     look = context.guard.look(sent.images)  # an attacker may find a way on which nothing is re-encoded
-    return frame.assign(predicted_direct=[context.images.classes[number] for number in look.decisions],
+    card = context.guard.classifier.card
+    return frame.assign(predicted_direct=[prediction_of(said, card) for said in look.decisions],
                         alarm_direct=context.guard.calibrated().alarms(look.scores, context.groups_of(rows)))
 
 
@@ -146,19 +151,36 @@ def _looked_at(context: GuardEvaluationContext, label: str, strength: float, row
                images: Images) -> pd.DataFrame:
     # Re-encoding leaves 8 bits; the promise holds for films as stored and is checked on those.
     seen, sizes = filed(images, context.images.depths(rows) if label == STORED else 8)
-    look, groups, classes = context.guard.look(seen), context.groups_of(rows), context.images.classes
+    look, groups, card = context.guard.look(seen), context.groups_of(rows), context.guard.classifier.card
+    labels = context.labels[torch.from_numpy(rows)].numpy()
     fusion, own = context.guard.calibrated(), context.images
     knowledge = context.attacks[label].knowledge[0] if label in context.attacks else "oblivious"
     frame = pd.DataFrame({
         "row": rows, "image_id": [own.image_ids[row] for row in rows],
         "patient_id": [own.patients[row] for row in rows],
-        "label": [classes[int(number)] for number in own.labels[rows]], "kind": kind_of(label), "attack": label,
+        "label": [prediction_of(truth, card) for truth in labels], "kind": kind_of(label), "attack": label,
         "strength": strength, "knowledge": str(knowledge),
-        "predicted": [classes[number] for number in look.decisions.tolist()],
+        "predicted": [prediction_of(said, card) for said in look.decisions],
+        "right": right_of(look.decisions, labels),
         "anomaly_score": fusion.combined(look.scores, groups), "p_value": fusion.p_values(look.scores, groups),
         "alarm": fusion.alarms(look.scores, groups), "channels": seen.shape[1],
         "brightness": seen.double().mean((1, 2, 3)).numpy(), "file_bytes": sizes})
     return frame.assign(**{SCORE + name: look.scores[:, place] for place, name in enumerate(context.guard.detectors)})
+
+
+def right_of(decisions: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return whether decisions are right, bool (N,): of findings, whether no known one is read wrongly.
+
+    Args:
+        decisions: (N,) or (N, K).
+        labels: Of the same shape, :data:`~radversary.core.types.UNKNOWN` where not known.
+
+    Example:
+        >>> right_of(np.array([[1, 0], [1, 0]]), np.array([[1, -1], [0, 0]])).tolist()
+        [True, False]
+    """
+    right = (decisions == labels) | (labels == UNKNOWN)
+    return np.asarray(right if right.ndim == 1 else right.all(axis=1))
 
 
 def kind_of(label: str) -> str:

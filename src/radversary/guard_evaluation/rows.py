@@ -37,6 +37,8 @@ class Band(Record):
 class Outcome(Record):
     """Shares of images by outcome, with classifier and guard as one system; they sum to 1.
 
+    An image with findings is predicted correctly where no known finding is read wrongly.
+
     Attributes:
         correct_accepted: Predicted correctly, no alarm.
         flagged: An alarm, whatever the prediction: for review by a person.
@@ -76,7 +78,7 @@ class GuardEvaluationRow(Record):
         tpr_at_fpr_1: True-positive rate at a false-positive rate of 1 % on the clean test images, read off the curve.
         tpr_at_fpr_5: The same at 5 %.
         alarms: Share that raises an alarm at the guard's calibrated threshold.
-        flipped: Share whose prediction differs from that of the same image clean.
+        flipped: Share whose prediction, or reading of any finding, differs from that of the same image clean.
         tpr_at_fpr_1_flipped: ``tpr_at_fpr_1`` among those; None where there are none, likewise the others.
         tpr_at_fpr_5_flipped: ``tpr_at_fpr_5`` among those.
         alarms_flipped: ``alarms`` among those.
@@ -170,7 +172,7 @@ class GuardGalleryImage(Record):
     Attributes:
         missed: A missed attack; else a false alarm.
         image_id: The image.
-        label: Its true class.
+        label: Its true class, or the findings known to be there.
         condition: What was done to it; ``clean`` for a false alarm.
         p_value: The guard's.
         cue: The detector that suspected most, and what that means.
@@ -179,6 +181,8 @@ class GuardGalleryImage(Record):
         original: PNG of the clean image, path relative to the folder; likewise the others.
         shown: What the guard saw.
         heat: The same under the heat map of the detector that can tell where; None where none can.
+        right: Whether the prediction of the clean image is right; None in results of earlier versions.
+        right_now: Whether that of this one is.
     """
 
     missed: bool
@@ -192,3 +196,5 @@ class GuardGalleryImage(Record):
     original: str
     shown: str
     heat: str | None
+    right: bool | None = None
+    right_now: bool | None = None

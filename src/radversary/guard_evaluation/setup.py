@@ -15,14 +15,16 @@ import torch
 from safetensors.torch import save
 
 from radversary.attacks.controls.identity import Identity
+from radversary.attacks.unlabelled import labels_or_readings
 from radversary.auditing.cells import Condition
 from radversary.auditing.identity import classifier_hash
 from radversary.auditing.plan import AttackPlan
 from radversary.auditing.setup import PlannedAttack, check_strengths, condition_of, refuse_evasive, sized_by
 from radversary.classifiers.base import Classifier, check_fits
+from radversary.classifiers.card import ModelCard
 from radversary.classifiers.probe import check_answers, check_gradients, probe_images
-from radversary.core.errors import InputError
-from radversary.core.types import Access, AttackerKnowledge
+from radversary.core.errors import InputError, PlanError
+from radversary.core.types import Access, AttackerKnowledge, Labels
 from radversary.data.prepared import PreparedImages
 from radversary.data.splits import some_rows
 from radversary.guard_evaluation.guarded import GuardedClassifier
@@ -47,6 +49,7 @@ class GuardEvaluationContext:
         guard: What is evaluated.
         images: The prepared images.
         rows: The test rows.
+        labels: Labels of the prepared images (:func:`radversary.attacks.unlabelled.labels_or_readings`).
         attacks: Attack label to what is done, the identity attack first.
         suspicion: Why the classifier's answers may be no logits; empty where they look like logits.
         left_out: Group that was never calibrated to how many test images are of it, which are left out.
@@ -56,6 +59,7 @@ class GuardEvaluationContext:
     guard: Guard
     images: PreparedImages
     rows: np.ndarray
+    labels: Labels
     attacks: Mapping[str, PlannedAttack]
     suspicion: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -121,19 +125,19 @@ def prepare_guard_evaluation(plan: GuardEvaluationPlan, guard: Guard, images: Pr
     """
     guard.calibrated()
     suspicion = check_answers(guard.classifier).suspicion(guard.classifier.card.name)
-    check_fits(guard.classifier, images.classes)
+    check_fits(guard.classifier, images.classes, images.table.task)
     check_rule(images.rule, guard.classifier.card, model=guard.classifier.card.name)
     rows, left_out = of_calibrated_groups(images, images.rows("test"), guard)
     if plan.limit is not None:
         rows = some_rows(rows, images, limit=plan.limit, seed=plan.seed)
     guard.refuse_seen(ChosenSource(images, rows.tolist()), ("fitted", "calibrated"), "evaluate")
-    attacks = {IDENTITY: PlannedAttack(Identity(), (0.0,))}
+    attacks, labels = {IDENTITY: PlannedAttack(Identity(), (0.0,))}, labels_or_readings(images, guard.classifier, rows)
     for attack in plan.attacks:
-        attacks[attack.label] = planned_attack(attack, images, rows, seed=plan.seed)
+        attacks[attack.label] = planned_attack(attack, images, rows, labels, guard.classifier.card, seed=plan.seed)
         if knowledge_of(attack) == AttackerKnowledge.OBLIVIOUS:
             refuse_evasive(attacks[attack.label].attack, guard.classifier)
     refuse_without_gradients(attacks.values(), guard.classifier)
-    return GuardEvaluationContext(plan=plan, guard=guard, images=images, rows=rows, attacks=attacks,
+    return GuardEvaluationContext(plan=plan, guard=guard, images=images, rows=rows, labels=labels, attacks=attacks,
                                   suspicion=suspicion, left_out=left_out)
 
 
@@ -180,17 +184,33 @@ def of_calibrated_groups(images: PreparedImages, rows: np.ndarray, guard: Guard)
     return rows[[group in known for group in groups]], dict(sorted(others.items()))
 
 
-def planned_attack(plan: AttackPlan, images: PreparedImages, rows: np.ndarray, *, seed: int) -> PlannedAttack:
-    """Build one attack of a plan.
+def planned_attack(plan: AttackPlan, images: PreparedImages, rows: np.ndarray, labels: Labels, card: ModelCard, *,
+                   seed: int) -> PlannedAttack:
+    """Build one attack of a plan, for the images on which its goal makes sense.
+
+    Args:
+        plan: The attack.
+        images: The prepared images.
+        rows: The test rows.
+        labels: Of all prepared images.
+        card: Of the classifier that is attacked.
+        seed: Of the choice of images, where the attack is not made on all.
 
     Raises:
-        PlanError: A strength vanishes in the images' bit depth, or the attack refuses its options.
-        UnknownNameError: No such attack.
+        PlanError: A strength vanishes in the images' bit depth, the attack refuses its options, or its goal makes sense
+            for no image or for no such classifier.
+        UnknownNameError: No such attack, or no such finding as its goal names.
     """
-    met = rows if plan.images is None else some_rows(rows, images, limit=plan.images, seed=seed)
+    attack = plan.build()
+    attack.wants.check(card)
+    sensible = rows[attack.wants.applies(card, labels[torch.from_numpy(rows)]).numpy()]
+    if not len(sensible):
+        raise PlanError(f"the goal {attack.goal} of attack {plan.label!r} makes sense for none of {len(rows)} test "
+                        "images: nothing is there to change")
+    met = sensible if plan.images is None else some_rows(sensible, images, limit=plan.images, seed=seed)
     check_strengths(plan, images, met)
-    return PlannedAttack(attack=plan.build(), strengths=plan.steps(), knowledge=(knowledge_of(plan),),
-                         rows=None if plan.images is None else frozenset(map(int, met)))
+    return PlannedAttack(attack=attack, strengths=plan.steps(), knowledge=(knowledge_of(plan),),
+                         rows=None if plan.images is None and len(met) == len(rows) else frozenset(map(int, met)))
 
 
 def guard_sha256(guard: Guard) -> str:

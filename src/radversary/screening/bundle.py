@@ -21,7 +21,7 @@ from radversary.core.errors import InputError, ModelError
 from radversary.core.text import FAULT, quoted, sentence
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.guard import Guard
-from radversary.screening.kept_model import check_keepable, keep, load_kept, model_sha256
+from radversary.screening.kept_model import check_keepable, keep, load_kept, model_sha256, reading_sha256
 from radversary.screening.looks import Looks
 from radversary.screening.seen import checked_seen
 from radversary.screening.views import add_views, load_views, save_views
@@ -53,6 +53,8 @@ class GuardRecord(Document):
         views: Name of each view and the hash of what it acts with.
         model_sha256: Of the model (:func:`radversary.screening.kept_model.model_sha256`).
         reference: The path or URL that leads to the model; None where its weights lie in the bundle.
+        reading_sha256: Of what its card says of its answers (:func:`radversary.screening.kept_model.reading_sha256`);
+            None in bundles of earlier versions.
         learned_sha256: Of the file of what the detectors learned.
         fusion: The thresholds; None before calibration.
         thresholds: What they promise (:func:`promise`); None before calibration.
@@ -70,6 +72,7 @@ class GuardRecord(Document):
     thresholds: dict[str, JsonValue] | None
     looks: Looks | None = None
     reference: str | None = Field(default=None, min_length=1, max_length=4096)
+    reading_sha256: Sha256 | None = None
 
     @field_validator("record")
     @classmethod
@@ -122,6 +125,7 @@ def _saved(guard: Guard, folder: Path) -> Path:
     facts = {"format": FORMAT, "radversary": __version__, "detectors": options, "record": dict(guard.record),
              "views": save_views(guard.views, folder / VIEWS),
              "model_sha256": model, "reference": reference, "learned_sha256": sha256_file(learned),
+             "reading_sha256": reading_sha256(guard.classifier.card),
              "fusion": None if guard.fusion is None else asdict(guard.fusion),
              "looks": Looks.of(guard).model_dump(mode="json")}
     facts["thresholds"] = None if guard.fusion is None else promise(guard.fusion)
@@ -167,6 +171,9 @@ def load_guard(folder: str | Path, *, device: torch.device | str = "cpu",
     if (found := model_sha256(classifier)) != record.model_sha256:
         raise ModelError(f"the thresholds in {folder} were set for another model (sha256 {record.model_sha256[:12]}, "
                          f"here lies {found[:12]}); calibrate anew")
+    if record.reading_sha256 not in (None, reading_sha256(classifier.card)):
+        raise ModelError(f"the card of model {classifier.card.name!r} names other classes, thresholds or another task "
+                         f"than when the guard in {folder} was saved; fit and calibrate anew")
     learned = _learned(folder, record.learned_sha256)
     views = load_views(record.views, folder / VIEWS)
     detectors = add_views({name: REFERENCE_FREE.create(name, **options) for name, options in record.detectors}, views)

@@ -8,7 +8,7 @@ from typing import Any
 
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.probe import check_answers
-from radversary.core.errors import InputError, PlanError, UnknownNameError
+from radversary.core.errors import AccessError, InputError, PlanError, UnknownNameError
 from radversary.defenses.base import Transform
 from radversary.detectors.reference_free import ReferenceFreeDetector
 from radversary.detectors.registry import REFERENCE_FREE
@@ -23,9 +23,10 @@ DEFAULT = ("integrity", "shallow", "neighbours")
 """Detectors that cost no pass beyond the classifier's own."""
 
 PRESETS: Mapping[str, tuple[str, ...]] = MappingProxyType({"quick": DEFAULT, "thorough": (
-    "integrity", "shallow", "shift", "grain")})
+    "integrity", "shallow", "shift", "grain"), "black-box": ("integrity", "grain")})
 """Sets of detectors by name: ``quick`` for a reading room, ``thorough`` with three further passes, which bounded
-attacks of a few grey levels need to be detected. More detectors of a kind detect less: each adds its own noise."""
+attacks of a few grey levels need to be detected, ``black-box`` for models that show neither features nor scores. More
+detectors of a kind detect less: each adds its own noise."""
 
 
 def preset_named(name: str) -> tuple[str, ...]:
@@ -106,7 +107,7 @@ def fit_guard(classifier: Classifier, clean: ImagesOrSource, *, names: Sequence[
     """
     made = make_detectors(names, views, attacked=attacked is not None)
     check_answers(classifier)
-    detectors = {name: detector.bind(classifier) for name, detector in made.items()}
+    detectors = _bound(made, classifier)
     with reporting(progress):
         marks = marks_of(clean) if attacked is None else marks_of(clean, attacked)
         films = _counted(clean, marks)
@@ -119,6 +120,15 @@ def fit_guard(classifier: Classifier, clean: ImagesOrSource, *, names: Sequence[
                                               "attacked_sha256": pixels_sha256(attacked)}
     return Guard(classifier=classifier, detectors=detectors, views=views, seen=marks.kept("fitted"),
                  record={"detectors": list(names), **taught, **record, "fitted_images": len(films)})
+
+
+def _bound(made: Mapping[str, ReferenceFreeDetector], classifier: Classifier) -> dict[str, ReferenceFreeDetector]:
+    """Bind detectors to a classifier; where it shows too little, say which will do."""
+    try:
+        return {name: detector.bind(classifier) for name, detector in made.items()}
+    except AccessError as error:
+        raise AccessError(f"{error}; preset black-box ({', '.join(PRESETS['black-box'])}) looks at pixels "
+                          "alone") from error
 
 
 def _counted(clean: ImagesOrSource, marks: Marks) -> ImagesOrSource:

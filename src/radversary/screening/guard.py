@@ -24,13 +24,13 @@ from radversary.core.text import FAULT, VALUE, sentence
 from radversary.core.types import Access, Images
 from radversary.data.batches import tracked_batches
 from radversary.defenses.base import Transform
-from radversary.detectors.reference_free import ReferenceFreeDetector
+from radversary.detectors.reference_free import ReferenceFreeDetector, shown
 from radversary.execution.devices import image_device
 from radversary.execution.progress import reporting
 from radversary.execution.work import Progress
 from radversary.imaging.source import ImagesOrSource, batches, source_of
 from radversary.screening.seen import Marks, distinct, marks_of, refuse_seen
-from radversary.screening.verdicts import CUES, Verdict
+from radversary.screening.verdicts import CUES, Verdict, findings_read, prediction_of
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Look:
 
     Attributes:
         scores: Anomaly scores, (N, D) in double precision, one column a detector.
-        decisions: The decided classes, int64 (N,).
+        decisions: The decided classes, int64 (N,); 0 or 1 a finding (N, K) where the task is ``multilabel``.
         probabilities: (N, K); (N, 0) where the classifier gives labels alone.
     """
 
@@ -68,8 +68,8 @@ class Guard:
     """A classifier with fitted detectors and, once calibrated, thresholds.
 
     Attributes:
-        classifier: The victim; it shows features where a detector reads them, and may be known by its answers alone
-            where none does.
+        classifier: The victim; it shows features where a detector reads them, may be known by its scores where
+            detectors look at logits and pixels alone, and by its labels where they look at pixels.
         detectors: Name to fitted detector, bound to the classifier.
         fusion: How their scores become one p-value; None before :meth:`calibrate`.
         record: Facts for people: what it was fitted and calibrated on.
@@ -160,7 +160,7 @@ class Guard:
         return self._scores(images, features), logits
 
     def _seen(self, images: Images) -> tuple[Tensor, Tensor]:
-        """Return scores (N, D), and logits (N, K) or, where the classifier gives no more, its labels (N,)."""
+        """Return scores (N, D), and logits (N, K) or, where the classifier gives no more, its decisions."""
         if self.classifier.access < Access.SCORES:  # such a one shows no features either
             return self._scores(images, None), self.classifier.decide(images)
         return self.anomaly_score(images)
@@ -171,8 +171,10 @@ class Guard:
         return torch.stack(scores, dim=1)
 
     def features(self, images: Images) -> Features | None:
-        """Return the classifier's features of images, None where no detector reads them."""
-        return self.classifier.features(images) if self.needs_features else None
+        """Return the classifier's features of images, None where no detector reads them; logits where those will do."""
+        reading = [detector for detector in self.detectors.values() if detector.needs_features]
+        logits_alone = all(detector.logits_alone for detector in reading)
+        return shown(self.classifier, images, logits_alone=logits_alone) if reading else None
 
     def calibrate(self, clean: ImagesOrSource, patients: Sequence[str], groups: Sequence[str] | None = None, *,
                   alpha: float = 0.05, rule: str = "fisher_within_tippett_across", seed: int = 0,
@@ -260,7 +262,7 @@ class Guard:
         titles = names if names is not None else [str(number) for number in range(len(images))]
         within = groups if groups is not None else [next(iter(fusion.final.scores))] * len(images)
         alarms = fusion.alarms(look.scores, groups)
-        return [self._verdict(titles[row], bool(alarms[row]), float(final[row]), own[row], int(look.decisions[row]),
+        return [self._verdict(titles[row], bool(alarms[row]), float(final[row]), own[row], look.decisions[row],
                               look.probabilities[row], within[row]) for row in range(len(images))]
 
     def _check_finite(self, look: Look) -> None:
@@ -269,14 +271,14 @@ class Guard:
                 raise InputError(f"detector {name!r} gives a score that is no finite number")
 
     def _verdict(self, name: str, alarm: bool, p_value: float, own: NDArray[np.float64],  # noqa: FBT001
-                 decision: int, probabilities: NDArray[np.float64], group: str) -> Verdict:
-        classes, detectors = self.classifier.card.classes, list(self.detectors)
+                 decision: NDArray[np.int64], probabilities: NDArray[np.float64], group: str) -> Verdict:
+        card, detectors = self.classifier.card, list(self.detectors)
         strongest = detectors[int(own.argmin())]
         return Verdict(image=name, verdict="review" if alarm else "pass", p_value=p_value,
                        cue=f"{strongest}: {CUES.get(strongest, 'unlike clean films')}",
                        detectors=dict(zip(detectors, map(float, own), strict=True)),
-                       prediction=classes[decision], group=group,
-                       probabilities=dict(zip(classes, map(float, probabilities), strict=False)))
+                       prediction=prediction_of(decision, card), findings=findings_read(decision, card), group=group,
+                       probabilities=dict(zip(card.classes, map(float, probabilities), strict=False)))
 
 
 def pixels_sha256(images: ImagesOrSource) -> str:

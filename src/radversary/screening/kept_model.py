@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from radversary.classifiers.base import Classifier
+from radversary.classifiers.card import ModelCard
 from radversary.classifiers.files import check_savable, load_classifier, save_classifier
 from radversary.classifiers.networks import NETWORKS
 from radversary.classifiers.own_code import names_code
@@ -95,3 +96,12 @@ def model_sha256(classifier: Classifier) -> str:
         ModelError: It has no fingerprint.
     """
     return classifier.card.sha256 or sha256_json(classifier.fingerprint())
+
+
+def reading_sha256(card: ModelCard) -> str:
+    """Return the hash of what a card says of answers: the task, the names of classes, and the thresholds of findings.
+
+    Weights do not tell of it, and answers to generated images stay what they were; but findings would be read
+    otherwise.
+    """
+    return sha256_json([card.task, card.classes, card.bars])

@@ -7,6 +7,13 @@ from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from radversary.classifiers.card import ModelCard
+from radversary.core.types import Task
+from radversary.data.findings import BETWEEN, NO_FINDING
+
 CUES: Mapping[str, str] = MappingProxyType({
     "integrity": "pixel statistics (noise, spectrum, blocks, local contrast) unlike clean films",
     "shallow": "textures unlike clean films in the network's first stages",
@@ -36,11 +43,15 @@ class Verdict:
             was refused.
         cue: The strongest cue in words; empty where it was refused.
         detectors: Each detector's own p-value.
-        prediction: The decided class; empty where it was refused.
-        probabilities: Each class's probability; empty where it was refused or the classifier gives labels alone.
+        prediction: The decided class; where the classifier's task is ``multilabel``, the findings read as there,
+            separated by ``|``, or ``no finding``. Empty where it was refused.
+        probabilities: Each class's or finding's probability; empty where it was refused or the classifier gives labels
+            alone.
         group: The group it was judged within.
         place: Where it lies: the folder, table, run or file as it was given; empty for images in memory.
         reason: Why it was refused.
+        findings: The findings read as there; None where the classifier's task is ``multiclass``, which decides for one
+            class, and where it was refused.
     """
 
     image: str
@@ -53,6 +64,46 @@ class Verdict:
     group: str = ""
     place: str = ""
     reason: str = ""
+    findings: tuple[str, ...] | None = None
+
+
+def findings_read(decision: ArrayLike, card: ModelCard) -> tuple[str, ...] | None:
+    """Return what a classifier reads as there in an image; None where its task is ``multiclass``.
+
+    Args:
+        decision: What it decides of the image: a class index, or 0 and 1 a finding (K,).
+        card: The classifier's card.
+
+    Example:
+        >>> card = ModelCard(name="m", architecture="x", task="binary", classes=("Normal", "Mass"), size=8)
+        >>> findings_read(1, card), findings_read(0, card)
+        (('Mass',), ())
+    """
+    if card.task == Task.MULTICLASS:
+        return None
+    there = np.atleast_1d(decision)
+    return tuple(name for name, found in zip(card.findings, there.tolist(), strict=True) if found == 1)
+
+
+def prediction_of(decision: ArrayLike, card: ModelCard) -> str:
+    """Return what a classifier decides of an image as one text.
+
+    Args:
+        decision: As of :func:`findings_read`.
+        card: The classifier's card.
+
+    Returns:
+        The class; where the task is ``multilabel`` the findings read as there, as the label of a table names them
+        (:func:`radversary.data.findings.with_findings`).
+
+    Example:
+        >>> card = ModelCard(name="m", architecture="x", task="multilabel", classes=("Mass", "Nodule"), size=8)
+        >>> prediction_of([1, 1], card), prediction_of([0, 0], card)
+        ('Mass|Nodule', 'no finding')
+    """
+    if card.task == Task.MULTILABEL:
+        return BETWEEN.join(findings_read(decision, card) or ()) or NO_FINDING
+    return card.classes[int(np.asarray(decision))]
 
 
 def refused(image: str, reason: str, *, place: str = "", group: str = "") -> Verdict:

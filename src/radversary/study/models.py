@@ -98,6 +98,7 @@ def _made(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping[str,
     note_seen(images, folder)
     network, origin = starting_network(training, classes=len(images.classes), victim=made.get("victim"))
     card = ModelCard(name=name, architecture=training.architecture, classes=images.classes, size=plan.data.size,
+                     task=plan.data.task or images.task,
                      channels=plan.data.channels, resize=images.rule.resize,
                      interpolation=images.rule.interpolation, source=origin, notes=notes(model),
                      trained_on=f"{plan.data.source.name}, split by {plan.data.split}")

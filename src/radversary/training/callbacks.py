@@ -14,7 +14,7 @@ from torch.utils.data import Dataset, Sampler
 from radversary.core.errors import PlanError
 from radversary.core.seeds import derive_seed, generator
 from radversary.execution.progress import working
-from radversary.training.curves import METRICS, Curves
+from radversary.training.curves import METRICS, OPTIONAL, Curves
 
 
 class EpochOrder(Sampler[int]):
@@ -75,11 +75,11 @@ class History(Callback):  # type: ignore[misc]
         """
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         measured = {**{name: float(value) for name, value in trainer.callback_metrics.items()}, "learning_rate": rate}
-        for metric, values in self.curves.items():
+        for metric in (*METRICS, *(name for name in OPTIONAL if name in measured)):
             if not abs(measured[metric]) < float("inf"):
                 raise PlanError(f"training diverged in epoch {trainer.current_epoch + 1}: {metric} is "
                                 f"{measured[metric]}; lower the learning rate or use precision 'float32'")
-            values.append(measured[metric])
+            self.curves.setdefault(metric, []).append(measured[metric])
 
     def state_dict(self) -> dict[str, Any]:
         """Return the curves for the checkpoint."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 METRICS = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "learning_rate")
 """What is kept of each epoch."""
 
+OPTIONAL = ("val_auroc",)
+"""What is kept of each epoch where a training has it: the mean area under the curve of findings."""
+
 Curves = dict[str, list[float]]
 """Metric to one value an epoch."""
 
@@ -40,7 +43,8 @@ def join_curves(phases: Sequence[Curves]) -> Curves:
         >>> join_curves([{"val_loss": [2.0, 1.5]}, {"val_loss": [1.0]}])["val_loss"]
         [2.0, 1.5, 1.0]
     """
-    return {metric: [value for phase in phases for value in phase.get(metric, [])] for metric in METRICS}
+    kept = (*METRICS, *(metric for metric in OPTIONAL if any(metric in phase for phase in phases)))
+    return {metric: [value for phase in phases for value in phase.get(metric, [])] for metric in kept}
 
 
 def draw_curves(phases: Mapping[str, Curves], path: Path) -> Path:

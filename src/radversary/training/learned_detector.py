@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from safetensors.torch import save
 
 from radversary.attacks.base import Attack, Batch, run_attack
+from radversary.attacks.unlabelled import labels_or_readings
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import DataError
 from radversary.core.seeds import Streams
-from radversary.core.types import Images
+from radversary.core.types import Images, Labels
 from radversary.data.prepared import PreparedImages
 from radversary.data.splits import some_rows
 from radversary.data.stored import StoredTensors
@@ -78,11 +81,20 @@ class DetectorTraining:
     seed: int
     batch_size: int
 
+    @cached_property
+    def labels(self) -> Labels:
+        """Labels of the prepared images (:func:`radversary.attacks.unlabelled.labels_or_readings`)."""
+        return labels_or_readings(self.images, self.classifier, self.rows)
+
     def pieces(self) -> list[Piece]:
-        """Divide the training images among each attack's strengths, drawn for each image, and into batches."""
+        """Divide the training images among each attack's strengths, drawn for each image, and into batches.
+
+        Images on which an attack's goal makes no sense are left out of its.
+        """
         pieces, own = [], self.images
-        for label, (_, _, strengths, limit) in self.attacks.items():
-            rows = some_rows(self.rows, own, limit=limit or len(self.rows), seed=self.seed)
+        for label, (_, attack, strengths, limit) in self.attacks.items():
+            sensible = attack.wants.applies(self.classifier.card, self.labels[torch.from_numpy(self.rows)]).numpy()
+            rows = some_rows(self.rows[sensible], own, limit=limit or len(self.rows), seed=self.seed)
             streams = Streams.for_images([own.image_ids[row] for row in rows], seed=self.seed,
                                          step=f"{label}: strength")
             drawn = streams.integers(len(strengths)).numpy()
@@ -95,7 +107,7 @@ class DetectorTraining:
     def attacked_copies(self, piece: Piece) -> Images:
         """Attack some training images, save them and load them; grey, (n, 1, S, S)."""
         own, depths = self.images, self.images.depths(piece.rows)
-        batch = Batch(images=own.tensor(piece.rows), labels=own.labels[piece.rows], bits=depths,
+        batch = Batch(images=own.tensor(piece.rows), labels=self.labels[piece.rows], bits=depths,
                       image_ids=tuple(own.image_ids[row] for row in piece.rows))
         (outcome,) = run_attack(self.attacks[piece.label].attack, self.classifier, batch, seed=self.seed,
                                 step=f"{piece.label}: training", strengths=(piece.strength,))

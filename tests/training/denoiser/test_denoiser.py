@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from radversary.classifiers.networks import TRAINABLE, build_network
 from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import ModelError
+from radversary.core.types import UNKNOWN
 from radversary.defenses.restorers.unet import unet
 from radversary.training.denoiser.recipe import DenoiserRecipe, seen
 from random_parts import random_restoration, smooth_images
@@ -81,3 +82,24 @@ def test_a_classifier_without_maps_cannot_guide():
     recipe = DenoiserRecipe(unet(width=2), victim, make_denoiser_plan())
     with pytest.raises(ModelError, match="could guide a denoiser"):
         recipe.judge(veiled(8, 1).pairs(range(8)), "train")
+
+
+FORMS = {"one logit": ({"task": "binary", "classes": ("a", "b")}, 1),
+         "findings in another order": ({"task": "multilabel", "classes": ("a", "b"), "outputs": ("b", "more", "a"),
+                                        "thresholds": (0.4, 0.6)}, 3)}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_accuracy_is_that_of_the_classifier_s_own_task(form):
+    """Of what the classifier decides of the denoised images, on what is known."""
+    card, outputs = FORMS[form]
+    victim = wrap(build_network("tiny", classes=outputs, seed=1), size=16, **card)
+    recipe, logged = DenoiserRecipe(random_restoration().network, victim, make_denoiser_plan()), {}
+    recipe.log_dict = lambda values, **_: logged.update(values)
+    attacked, clean, labels = veiled(8, 1).pairs(range(8))
+    if form != "one logit":
+        labels = torch.stack([labels, 1 - labels], 1)
+        labels[::3, 1] = UNKNOWN
+    recipe.judge((attacked, clean, labels), "val")
+    decided, known = victim.predict(recipe(attacked).detach().clamp(0, 1)), labels != UNKNOWN
+    assert logged["val_accuracy"].item() == pytest.approx((decided == labels)[known].float().mean().item())

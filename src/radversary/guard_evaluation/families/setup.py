@@ -16,6 +16,7 @@ import numpy as np
 from radversary import __version__
 from radversary.attacks.controls.identity import Identity
 from radversary.attacks.gradient.linf import LinfAttack
+from radversary.attacks.unlabelled import labels_or_readings
 from radversary.auditing.identity import classifier_hash
 from radversary.auditing.plan import AttackPlan
 from radversary.auditing.setup import PlannedAttack, refuse_evasive
@@ -174,18 +175,18 @@ def prepare_families(plan: GuardEvaluationPlan, classifier: Classifier, images: 
         UnknownNameError: No such attack.
     """
     check_answers(classifier)
-    check_fits(classifier, images.classes)
+    check_fits(classifier, images.classes, images.table.task)
     check_rule(images.rule, classifier.card, model=classifier.card.name)
     plan, families, taught = families_in(plan)
     rows = images.rows("test")
     rows = rows if plan.limit is None else some_rows(rows, images, limit=plan.limit, seed=plan.seed)
-    attacks = {IDENTITY: PlannedAttack(Identity(), (0.0,))}
+    attacks, labels = {IDENTITY: PlannedAttack(Identity(), (0.0,))}, labels_or_readings(images, classifier, rows)
     for attack in plan.attacks:
-        attacks[attack.label] = planned_attack(attack, images, rows, seed=plan.seed)
+        attacks[attack.label] = planned_attack(attack, images, rows, labels, classifier.card, seed=plan.seed)
         refuse_evasive(attacks[attack.label].attack, classifier)
     refuse_without_gradients(attacks.values(), classifier)
     evaluation = GuardEvaluationContext(plan=plan, guard=Guard(classifier=classifier, detectors={}), images=images,
-                                        rows=rows, attacks=attacks)
+                                        rows=rows, labels=labels, attacks=attacks)
     learned = some_rows(images.rows("train"), images, limit=train_images, seed=plan.seed)
     taught_with, tested = (marks_of(ChosenSource(images, part.tolist())) for part in (learned, rows))
     refuse_seen(tested, taught_with.kept("taught"), "taught", "evaluate", who="the learned detector")

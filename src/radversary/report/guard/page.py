@@ -185,8 +185,8 @@ def _line(rows: Sequence[GuardEvaluationRow], strengths: Sequence[float],
 
 def mistake(image: GuardGalleryImage, folder: Path) -> Mistake:
     """Prepare one image of the gallery."""
-    then = Verdict("", image.said, image.said == image.label)
-    now = Verdict("", image.said_now, image.said_now == image.label)
+    then = Verdict("", image.said, image.said == image.label if image.right is None else image.right)
+    now = Verdict("", image.said_now, image.said_now == image.label if image.right_now is None else image.right_now)
     pictures = [Picture("Original", data_uri(folder, image.original), (then,)),
                 Picture("Attacked, no alarm" if image.missed else "Clean, alarm", data_uri(folder, image.shown),
                         (now,))]

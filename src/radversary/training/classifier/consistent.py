@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from radversary.core.types import Task
 from radversary.training.classifier.dual_norm import dual_norms, normalised_as
 from radversary.training.classifier.recipe import SupervisedRecipe
 
@@ -33,6 +34,25 @@ def jensen_shannon(logits: Tensor) -> Tensor:
     return F.kl_div(mixture, views, reduction="sum", log_target=True) / (len(logits) * logits.shape[1])
 
 
+def divergence_of(logits: Tensor, task: Task) -> Tensor:
+    """Return the Jensen-Shannon divergence of logits (N, V, K); of findings, the mean of each one's divergence.
+
+    A finding is there or not, which is a prediction of its own.
+
+    Args:
+        logits: (N, V, K).
+        task: Of the model's card.
+
+    Example:
+        >>> round(float(divergence_of(torch.tensor([[[50.0, 7.0], [-50.0, 7.0]]]), Task.MULTILABEL)), 4)  # log 2 / 2
+        0.3466
+    """
+    if task != Task.MULTILABEL:
+        return jensen_shannon(logits)
+    each = logits.transpose(1, 2).flatten(0, 1)
+    return jensen_shannon(torch.stack([torch.zeros_like(each), each], dim=2))
+
+
 class ConsistentRecipe(SupervisedRecipe):
     """Cross-entropy on every view of an image, plus a weight times the divergence between the answers.
 
@@ -44,9 +64,9 @@ class ConsistentRecipe(SupervisedRecipe):
         """Return the loss of one batch of views and labels."""
         views, labels = batch
         logits = self.answers(views)
-        apart = jensen_shannon(logits)
+        apart = divergence_of(logits, self.card.task)
         count = logits.shape[1]
-        return self.judge(logits.flatten(0, 1), labels.repeat_interleave(count), "train",
+        return self.judge(logits.flatten(0, 1), labels.repeat_interleave(count, dim=0), "train",
                           extra=self.objective.consistency * apart)
 
     def answers(self, views: Tensor) -> Tensor:

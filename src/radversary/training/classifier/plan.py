@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from radversary.core.errors import ModelError, UnknownNameError
 from radversary.storage.documents import Seed
@@ -53,6 +53,8 @@ class TrainingPlan(Plan):
         batch_size: Images a step.
         patience: Epochs without a better validation loss before a ``plateau`` phase stops.
         precision: ``auto``, ``float32`` or ``bfloat16``; see :func:`radversary.execution.devices.training_precision`.
+        positives: ``balanced`` weighs a finding that is there by its known negatives over its positives in the training
+            part (:func:`radversary.training.classifier.losses.positive_weights`); for findings alone.
         seed: Of the random weights, the order of the images and dropout; None takes one that the study derives from
             its own and the model's name, or :data:`DEFAULT_SEED` outside a study.
 
@@ -67,7 +69,15 @@ class TrainingPlan(Plan):
     batch_size: int = Field(default=32, ge=2, le=2**16)
     patience: int = Field(default=3, gt=0, le=10**5)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    positives: Literal["plain", "balanced"] = "plain"
     seed: Seed | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave ``positives`` out where it changes nothing, so that what was trained before keeps its hash."""
+        written: dict[str, Any] = serialise(self)
+        return written if self.positives != "plain" else {
+            name: value for name, value in written.items() if name != "positives"}
 
     def seeded(self, seed: int = DEFAULT_SEED) -> TrainingPlan:
         """Return the plan with a seed: its own where it has one.

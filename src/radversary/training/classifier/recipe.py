@@ -8,15 +8,14 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import LRSchedulerTypeUnion, OptimizerLRScheduler
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim import Adam
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.inputs import network_input
-from radversary.classifiers.tasks import decisions_of
 from radversary.core.errors import ModelError
-from radversary.core.types import Images
+from radversary.core.types import Images, Task
+from radversary.training.classifier.losses import accuracy, macro_auroc, task_loss
 from radversary.training.classifier.plan import Objective
 from radversary.training.classifier.plan import Phase as Phase
 from radversary.training.classifier.plan import TrainingPlan as TrainingPlan
@@ -26,22 +25,24 @@ DROP, DROP_PATIENCE, DROP_MARGIN = 0.1, 2, 1e-4
 
 
 class SupervisedRecipe(LightningModule):  # type: ignore[misc]
-    """One phase of training a classifier: Adam on the categorical cross-entropy.
+    """One phase of training a classifier: Adam on the cross-entropy, of classes or of findings by the card's task.
 
     Args:
         network: Maps normalised images to logits; needs ``.trunk`` where the phase freezes it.
         card: Says what the network sees of an image; the same function prepares it here and in prediction.
         phase: What is trained and how fast.
         objective: Further terms of the loss; none here, subclasses add them.
+        weights: How much findings that are there count (:func:`radversary.training.classifier.losses.task_loss`).
 
     Raises:
         ModelError: The phase freezes a trunk that the network does not have.
     """
 
     def __init__(self, *, network: nn.Module, card: ModelCard, phase: Phase,
-                 objective: Objective = Objective()) -> None:
+                 objective: Objective = Objective(), weights: Tensor | None = None) -> None:
         super().__init__()
         self.network, self.card, self.phase, self.objective = network, card, phase, objective
+        self.weights, self.validated = weights, list[tuple[Tensor, Tensor]]()
         network.requires_grad_(requires_grad=True)
         if phase.trunk == "frozen":
             self._trunk().requires_grad_(requires_grad=False)
@@ -73,16 +74,25 @@ class SupervisedRecipe(LightningModule):  # type: ignore[misc]
         return self.judge(self(images), labels, "train")
 
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
-        """Record loss and accuracy of one batch."""
+        """Record loss and accuracy of one batch; where the task is ``multilabel``, keep what the area is taken of."""
         images, labels = batch
-        self.judge(self(images), labels, "val")
+        logits = self(images)
+        self.judge(logits, labels, "val")
+        if self.card.task == Task.MULTILABEL:
+            self.validated.append((logits.detach().float(), labels))
+
+    def on_validation_epoch_end(self) -> None:
+        """Record the mean area under the curve of the findings, where there are findings that have one."""
+        seen, self.validated = self.validated, []
+        if seen and (area := macro_auroc(*map(torch.cat, zip(*seen, strict=True)))) is not None:
+            self.log("val_auroc", area)
 
     def judge(self, logits: Tensor, labels: Tensor, part: str, *, extra: Tensor | float = 0.0) -> Tensor:
         """Record and return the loss of some answers.
 
         Args:
             logits: (N, K).
-            labels: (N,).
+            labels: (N,); (N, K) where the task is ``multilabel``.
             part: ``train`` or ``val``.
             extra: Further loss terms; added to the cross-entropy.
 
@@ -90,9 +100,9 @@ class SupervisedRecipe(LightningModule):  # type: ignore[misc]
             ModelError: Not one score for each class of the card.
         """
         logits = self.shaped(logits)
-        loss: Tensor = F.cross_entropy(logits, labels) + extra
-        accuracy = (decisions_of(logits.detach(), self.card) == labels).float().mean()
-        self.log_dict({f"{part}_loss": loss.detach(), f"{part}_accuracy": accuracy},
+        weights = None if self.weights is None else self.weights.to(logits)
+        loss = task_loss(logits, labels, self.card.task, weights=weights) + extra
+        self.log_dict({f"{part}_loss": loss.detach(), f"{part}_accuracy": accuracy(logits, labels, self.card)},
                       on_step=False, on_epoch=True, batch_size=len(labels))
         return loss
 

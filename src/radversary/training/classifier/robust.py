@@ -10,32 +10,34 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from radversary.core.errors import PlanError
-from radversary.core.types import Images, Labels
+from radversary.core.types import Images, Labels, Task
 from radversary.training.classifier.dual_norm import dual_norms, normalised_as
+from radversary.training.classifier.losses import summed_loss
 from radversary.training.classifier.recipe import SupervisedRecipe
 
 STRIDE = 1.25
 """Length of the step in units of epsilon, the authors'."""
 
 
-def fast_attack(forward: Callable[[Images], Tensor], images: Images, labels: Labels, epsilon: float) -> Images:
+def fast_attack(forward: Callable[[Images], Tensor], images: Images, labels: Labels, epsilon: float, *,
+                task: Task = Task.MULTICLASS) -> Images:
     """Attack images by one signed gradient step from a random start, the same change in all channels.
 
     Args:
         forward: Images to logits (N, K).
         images: (N, C, H, W) in [0, 1].
-        labels: (N,).
+        labels: (N,); (N, K) where the task is ``multilabel``, of which known findings count.
         epsilon: Largest change of a pixel.
+        task: Of the model's card.
 
     Returns:
         Images of the same shape in [0, 1], no pixel further than ``epsilon`` from where it was.
     """
     start = torch.empty_like(images[:, :1]).uniform_(-epsilon, epsilon).requires_grad_()
     with torch.enable_grad():
-        loss = F.cross_entropy(forward((images + start).clamp(0, 1)).float(), labels, reduction="sum")
+        loss = summed_loss(forward((images + start).clamp(0, 1)).float(), labels, task)
         (gradient,) = torch.autograd.grad(loss, start)
     change = (start.detach() + STRIDE * epsilon * gradient.sign()).clamp(-epsilon, epsilon)
     return (images + change).clamp(0, 1)
@@ -65,6 +67,6 @@ class RobustRecipe(SupervisedRecipe):
         self.network.eval()
         try:
             with normalised_as(self.network, "attacked"):
-                return fast_attack(self, images, labels, epsilon)
+                return fast_attack(self, images, labels, epsilon, task=self.card.task)
         finally:
             self.train()

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import torch
 from pydantic import JsonValue
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from radversary.classifiers.card import ModelCard
@@ -18,6 +18,7 @@ from radversary.classifiers.card_files import CARD
 from radversary.classifiers.files import load_classifier, save_classifier
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import DataError, PlanError
+from radversary.core.types import UNKNOWN, Labels, Task
 from radversary.execution.devices import select_device
 from radversary.storage.checksums import sha256_json
 from radversary.storage.documents import read_document
@@ -27,6 +28,7 @@ from radversary.training.callbacks import EpochOrder, EpochSeeds, History, Patie
 from radversary.training.checkpoints import BEST, LAST, checkpoints, read_weights, resumable
 from radversary.training.classifier.consistent import ConsistentRecipe
 from radversary.training.classifier.dual_norm import dual_norm
+from radversary.training.classifier.losses import positive_weights
 from radversary.training.classifier.mixstyle import mixed_styles
 from radversary.training.classifier.plan import Objective, Phase, TrainingPlan
 from radversary.training.classifier.recipe import SupervisedRecipe
@@ -49,7 +51,7 @@ def train(network: nn.Module, *, plan: TrainingPlan, training: Dataset[Any], val
         network: A registered architecture, such as :func:`radversary.training.classifier.start.starting_network` gives;
             it is changed in place.
         plan: What to do; without a seed it takes :data:`~radversary.training.classifier.plan.DEFAULT_SEED`.
-        training: Pairs of an image (C, S, S) in [0, 1] and a class index, such as a
+        training: Pairs of an image (C, S, S) in [0, 1] and a class index, or the states of its findings (K,), such as a
             :class:`~radversary.training.data.datasets.TrainingSet`; drawn in a random order, an incomplete batch left
             out. Where it has ``views``, its images are (1 + views, C, S, S) and shall all be answered alike.
         validation: Such pairs; all of them, in their own order.
@@ -62,9 +64,10 @@ def train(network: nn.Module, *, plan: TrainingPlan, training: Dataset[Any], val
         The classifier with the weights that the last phase keeps, on the CPU.
 
     Raises:
-        DataError: Fewer training images than a batch, no validation image, or a label that the card has no class for.
+        DataError: Fewer training images than a batch, no validation image, a label that the card has no class for, or
+            labels of another task than the card's.
         PlanError: ``out`` holds another training, the card's architecture is not the plan's, the loss diverged, or
-            dual norm was asked for without views or attacks in the step.
+            dual norm was asked for without views or attacks in the step, or balanced positives without findings.
         ModelError: The network does not fit the card or the plan.
         TensorError: The images are not of the card's size.
         BusyError: Another process trains in the folder.
@@ -116,11 +119,14 @@ class _Run:
         """Run, resume or skip one phase; the network then has the weights that the phase keeps."""
         folder = self.out / phase.name
         recipe = self._recipe()(network=self.network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
-                                card=self.card, phase=phase, objective=self.objective)
+                                card=self.card, phase=phase, objective=self.objective, weights=self._weights())
         if not (folder / DONE).is_file():
             write_json(folder / DONE, self._fit(recipe, folder, before))
         read_weights(folder / (BEST if phase.weights == "best" else LAST), recipe)
         return read_curves(folder / DONE)
+
+    def _weights(self) -> Tensor | None:
+        return positive_weights(cast("Any", self.training).labels) if self.plan.positives == "balanced" else None
 
     def _recipe(self) -> type[SupervisedRecipe]:
         if self.objective.robust:
@@ -164,10 +170,25 @@ def _check(plan: TrainingPlan, training: Dataset[Any], validation: Dataset[Any],
         raise DataError("training needs at least one validation image")
     if card.architecture != plan.architecture:
         raise PlanError(f"the card is of a {card.architecture}, the training plan of a {plan.architecture}")
+    if plan.positives == "balanced" and card.task != Task.MULTILABEL:
+        raise PlanError(f"positives can be balanced where the task is multilabel, not where it is {card.task}")
     for part in (training, validation):
-        labels = getattr(part, "labels", None)
-        if labels is not None and int(max(labels)) >= len(card.classes):
-            raise DataError(f"label {int(max(labels))} has no class: the card names {len(card.classes)}, from 0")
+        if (labels := getattr(part, "labels", None)) is not None:
+            _check_labels(torch.as_tensor(labels), card)
+
+
+def _check_labels(labels: Labels, card: ModelCard) -> None:
+    """Refuse labels that the card's task and classes do not fit."""
+    many = card.task == Task.MULTILABEL
+    if many != (labels.ndim == 2):
+        raise DataError(f"a {card.task} model is trained on {'findings' if many else 'one class'} an image, and the "
+                        f"labels name {'one class' if many else 'several findings'}")
+    if many and labels.shape[1] != len(card.classes):
+        raise DataError(f"the labels are of {labels.shape[1]} findings: the card names {len(card.classes)}")
+    if many and not bool((labels != UNKNOWN).any()):
+        raise DataError("nothing is known of any finding in one part of the training's images")
+    if not many and int(labels.max()) >= len(card.classes):
+        raise DataError(f"label {int(labels.max())} has no class: the card names {len(card.classes)}, from 0")
 
 
 def _claim(out: Path, plan: TrainingPlan, card: ModelCard, objective: Objective, sizes: tuple[int, int]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from radversary.attacks.base import Attack, Batch, run_attack
 from radversary.classifiers.base import Classifier
@@ -59,7 +60,7 @@ def make_attacked_copies(attack: Attack, victim: Classifier, entries: TrainingSe
         uint8 or uint16 (R, copies, C, S, S), memory-mapped.
 
     Raises:
-        PlanError: The attack's strength is 0, so that a copy would be the image.
+        PlanError: The attack's strength is 0, so that a copy would be the image; or its goal makes sense for no entry.
         StorageError: Writing failed.
     """
     check_strength_above_zero(attack)
@@ -115,17 +116,34 @@ def new_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.me
 
 def attack_entries(attack: Attack, victim: Classifier, entries: TrainingSet, places: Sequence[int],
                    names: Sequence[str], *, seed: int, step: str) -> Images:
-    """Attack some entries at the attack's own strength."""
+    """Attack some entries at the attack's own strength; those on which its goal makes no sense stay as they are."""
     images, labels = entries.fetch(places)
     batch = Batch(images=images, labels=labels, image_ids=tuple(f"{names[place]}#{place}" for place in places),
                   bits=entries.depths(places))
-    (outcome,) = run_attack(attack, victim, batch, seed=seed, step=step, strengths=[attack.current])
-    return outcome.images
+    sensible = attack.wants.applies(victim.card, labels)
+    if not sensible.any():
+        return images
+    (outcome,) = run_attack(attack, victim, batch if sensible.all() else batch.only(sensible), seed=seed, step=step,
+                            strengths=[attack.current])
+    if sensible.all():
+        return outcome.images
+    result = images.expand(-1, outcome.images.shape[1], -1, -1).clone()
+    result[sensible] = outcome.images
+    return result
 
 
 def copy_shape(attack: Attack, victim: Classifier, entries: TrainingSet, names: Sequence[str]) -> tuple[int, ...]:
-    """Return the shape (C, S, S) that the attack gives its images."""
-    return tuple(attack_entries(attack, victim, entries, [0], names, seed=0, step="shape").shape[1:])
+    """Return the shape (C, S, S) that the attack gives its images.
+
+    Raises:
+        PlanError: Its goal makes sense for no entry, or for no such model.
+    """
+    attack.wants.check(victim.card)
+    sensible = torch.nonzero(attack.wants.applies(victim.card, entries.labels))[:, 0].tolist()
+    if not sensible:
+        raise PlanError(f"the goal {attack.goal} of {attack!r} makes sense for none of {len(entries)} training images: "
+                        "nothing is there to change")
+    return tuple(attack_entries(attack, victim, entries, sensible[:1], names, seed=0, step="shape").shape[1:])
 
 
 def begun(path: Path, key: str, shape: tuple[int, ...],

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from radversary.core.errors import DataError, PlanError
 from radversary.core.seeds import numpy_generator
-from radversary.core.types import Images, Labels
+from radversary.core.types import UNKNOWN, Images, Labels
 from radversary.imaging.intensity import rotate
 
 Stored = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -51,14 +51,15 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor]]):
 
     Args:
         images: uint8 or uint16 (N, C, S, S), in memory or mapped from a file.
-        labels: Class index of each stored image, (N,).
+        labels: Class index of each stored image, (N,); or 1, 0 and -1 (not known) a finding, (N, K).
         rows: Stored image behind each entry, (R,); an image may come more than once; all images by default.
         degrees: Angle of each entry, counter-clockwise, (R,); none is turned by default.
         bits: Bits a sample of the stored codes, one number such as 12 or one an image (N,); the whole range of their
             type by default.
 
     Raises:
-        DataError: Lengths differ, a row does not exist, a label is negative, or there is nothing at all.
+        DataError: Lengths differ, a row does not exist, a class index is negative, a finding's state is another than
+            those above, or there is nothing at all.
 
     Example:
         >>> entries = TrainingSet(np.zeros((2, 1, 4, 4), np.uint8), [0, 1], rows=[1, 1, 0], degrees=[0, 5, 0])
@@ -75,7 +76,7 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor]]):
         self.degrees = np.zeros(len(self.rows)) if degrees is None else np.asarray(degrees, np.float64)
         self._check(stored_labels := torch.as_tensor(np.asarray(labels), dtype=torch.int64))
         self.labels: Labels = stored_labels[self.rows]
-        """Class index of each entry, int64 (R,)."""
+        """Class index of each entry, int64 (R,), or states of its findings, (R, K)."""
 
     def _check(self, labels: Labels) -> None:
         if not len(self.rows):
@@ -86,7 +87,10 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor]]):
             raise DataError(f"{len(self.rows)} rows have {len(self.degrees)} angles")
         if self.rows.min() < 0 or self.rows.max() >= len(self.images):
             raise DataError(f"rows must lie in 0 to {len(self.images) - 1}, got {self.rows.min()} to {self.rows.max()}")
-        if labels.min() < 0:
+        if labels.ndim == 2 and not bool(torch.isin(labels, torch.tensor([UNKNOWN, 0, 1])).all()):
+            raise DataError(f"labels of findings must be 1, 0 or {UNKNOWN} where not known, got {int(labels.min())} to "
+                            f"{int(labels.max())}")
+        if labels.ndim == 1 and labels.min() < 0:
             raise DataError(f"labels must be class indices from 0, got {int(labels.min())}")
 
     def __len__(self) -> int:

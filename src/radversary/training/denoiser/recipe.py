@@ -15,9 +15,10 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import OneCycleLR
 
 from radversary.classifiers.inputs import network_input
-from radversary.classifiers.tasks import decisions_of
+from radversary.classifiers.outputs import logits_of
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import ModelError
+from radversary.training.classifier.losses import accuracy
 from radversary.training.denoiser.plan import DenoiserPlan
 
 POOLS = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
@@ -100,7 +101,7 @@ class DenoiserRecipe(LightningModule):  # type: ignore[misc]
         """Record and return the loss of one batch.
 
         Args:
-            batch: Attacked and clean images (N, 1, S, S) and labels (N,).
+            batch: Attacked and clean images (N, 1, S, S) and labels, (N,) or (N, K).
             part: ``train`` or ``val``; the accuracy is the classifier's on the denoised images.
         """
         attacked, clean, labels = batch
@@ -112,8 +113,10 @@ class DenoiserRecipe(LightningModule):  # type: ignore[misc]
         weight = self.plan.guidance
         loss: Tensor = (weight.pixels * F.l1_loss(denoised, clean) + weight.features * F.l1_loss(maps, clean_maps)
                         + weight.logits * F.l1_loss(logits, clean_logits))
-        accuracy = (decisions_of(logits.detach(), self.classifier.card) == labels).float().mean()
-        self.log_dict({f"{part}_loss": loss.detach(), f"{part}_accuracy": accuracy},
+        # In the task's form; that a loss is not finite is said at the epoch's end.
+        said = logits_of(logits.detach().nan_to_num(), self.classifier.card, len(labels))
+        self.log_dict({f"{part}_loss": loss.detach(),
+                       f"{part}_accuracy": accuracy(said, labels, self.classifier.card)},
                       on_step=False, on_epoch=True, batch_size=len(labels))
         return loss
 
