@@ -10,6 +10,7 @@ from radversary.core.errors import DataError, PlanError
 from radversary.core.types import Task
 from radversary.data.balancing import rotate_before_split
 from radversary.data.checks import DataReport, check_data
+from radversary.data.findings import membership
 from radversary.data.prepare_folder import prepare_images
 from radversary.data.prepared import PreparedImages
 from radversary.data.registry import DATASETS
@@ -50,23 +51,18 @@ def prepare(plan: DataPlan, folder: Path, *, seed: int) -> tuple[PreparedImages,
 
 
 def refuse_untrainable(images: PreparedImages) -> None:
-    """Refuse images on which no model can be trained: findings, no labels, or a class without a film.
+    """Refuse images on which no model can be trained: no labels, or a class or finding without a film.
 
     Raises:
         DataError: They are such; a model that exists can be audited on them.
     """
-    held = set(images.table.frame["label"])
-    without = [name for name in images.classes if name not in held]
-    why = ""
-    if images.task == Task.MULTILABEL:
-        why = "the data names findings, of which an image may have several"
-    elif not images.table.labelled:
-        why = "the images have no labels"
-    elif without:
-        why = f"there is no image of the class {without[0]!r}"
-    if why:
-        raise DataError(f"models are trained on one class an image, and {why}; a model that exists can be audited on "
-                        "such images (radversary audit)")
+    what = "with the finding" if images.task == Task.MULTILABEL else "of the class"
+    held = membership(images.table.frame, images.classes).any()
+    without = [name for name in images.classes if not held[name]]
+    if not images.table.labelled or without:
+        why = "the images have no labels" if not images.table.labelled else f"there is no image {what} {without[0]!r}"
+        raise DataError(f"a model is trained on images with labels of each kind, and {why}; a model that exists can be "
+                        "audited on such images (radversary audit)")
 
 
 def divide(table: ImageTable, plan: DataPlan, *, seed: int) -> ImageTable:
