@@ -52,7 +52,8 @@ def test_a_model_may_write_its_classes_in_another_form_of_unicode() -> None:
 
 def test_a_study_trains_on_images_of_each_class(films, tmp_path) -> None:
     frame = pd.read_csv(films / "labels.csv", dtype=str, keep_default_na=False)
-    for name, plan in {"no labels": {"options": {"labels": "none"}}, "no image of the class 'Covid'": {"classes": [*CLASSES, "Covid"]}}.items():
+    for name, plan in {"no labels": {"options": {"labels": "none"}},
+                       "no image of the class 'Covid'": {"classes": [*CLASSES, "Covid"]}}.items():
         frame.to_csv(tmp_path / "t.csv", index=False)
         options = {"path": str(tmp_path / "t.csv"), "root": str(films), **plan.get("options", {})}
         made = DataPlan.model_validate({"source": {"name": "csv", "options": options}, "size": 32,
