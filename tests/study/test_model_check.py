@@ -82,11 +82,17 @@ def test_a_report_is_read_again_from_its_json():
     assert ModelReport.model_validate(json.loads(report.model_dump_json())) == report
 
 
-@pytest.mark.parametrize("stated", [(0, 1), (0, 255), (-1024, 1024)], ids=str)
+@pytest.mark.parametrize("stated", [(0, 1), (0, 255)], ids=str)
 def test_a_wrong_input_range_is_found_and_the_right_one_named(stated):
     report = checked(reader(input_range=stated))
-    assert "input range" in wrong(report)
+    assert wrong(report) == ["input range"]
     assert "[-1, 1]" in report.check("input range").sentence
+
+
+def test_the_range_of_hounsfield_units_is_found():
+    report = checked(reader(Before(Reader(), lambda inputs: inputs / 1024), input_range=(0, 1)))
+    assert wrong(report) == ["input range"]
+    assert "[-1024, 1024]" in report.check("input range").sentence
 
 
 def test_a_wrong_range_is_found_behind_a_defence():
@@ -98,7 +104,7 @@ def test_a_wrong_range_is_found_behind_a_defence():
 
 def test_films_of_inverted_grey_are_found():
     report = checked(reader(), 1 - IMAGES)
-    assert "grey scale" in wrong(report)
+    assert wrong(report) == ["grey scale"]
     assert "MONOCHROME1" in report.check("grey scale").sentence
 
 
@@ -120,7 +126,7 @@ def test_findings_under_each_others_names_are_found():
     findings = F.one_hot(LABELS, 3)[:, 1:]
     swapped = reader(Behind(Reader(), lambda logits: logits[:, [2, 1]]), classes=CLASSES[1:], task="multilabel")
     report = checked(swapped, labels=findings)
-    assert "order of the classes" in wrong(report)
+    assert wrong(report) == ["order of the classes"]
     assert wrong(checked(reader(Behind(Reader(), lambda logits: logits[:, 1:]), classes=CLASSES[1:],
                                 task="multilabel"), labels=findings)) == []
 
@@ -128,8 +134,8 @@ def test_findings_under_each_others_names_are_found():
 def test_a_flipped_binary_model_is_found():
     assert wrong(checked(binary(), labels=(LABELS > 0).long())) == []
     report = checked(binary(classes=("Sick", "Normal")), labels=(LABELS == 0).long())
-    assert "which class is the finding" in wrong(report)
-    assert "Normal, Sick" in report.check("which class is the finding").sentence
+    assert wrong(report) == ["order of the classes"]
+    assert "Normal, Sick" in report.check("order of the classes").sentence
 
 
 def test_a_threshold_far_from_the_best_is_noted():

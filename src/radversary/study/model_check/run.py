@@ -18,15 +18,15 @@ from radversary.study.model_check.behaviour import (
     check_repeat,
 )
 from radversary.study.model_check.cost import check_cost
+from radversary.study.model_check.film_sides import check_sides
+from radversary.study.model_check.films_known import check_films_known
 from radversary.study.model_check.gradients import check_gradients
-from radversary.study.model_check.order import check_order, check_thresholds
-from radversary.study.model_check.reading import check_accuracy, check_grey, check_range, check_resize, check_sides
 from radversary.study.model_check.report import Check, ModelReport
 from radversary.study.model_check.subject import Films, Subject
 
 CHECKS: Final[tuple[Callable[[Subject], Iterator[Check]], ...]] = (
     check_fingerprint, check_outputs, check_repeat, check_batch, check_kind, check_differs, check_gradients,
-    check_accuracy, check_range, check_grey, check_order, check_thresholds, check_resize, check_sides, check_cost)
+    check_films_known, check_sides, check_cost)
 """In the order in which one fault explains the next."""
 
 
