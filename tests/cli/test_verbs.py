@@ -67,7 +67,7 @@ def test_attack_writes_one_file_a_strength_and_names_it(radversary, film, tmp_pa
                          "--option", "generator=fourier", "--option", "count=3")
     assert outcome.code == 0
     assert outcome.out.split() == [str(tmp_path / "out" / name) for name in ("film-0.png", "film-0.5.png")]
-    assert "1 of 1 images attacked with StyleTransferAttack(generator='fourier'" in outcome.err
+    assert "1 of 1 images attacked with StyleTransferAttack(goal='untargeted', generator='fourier'" in outcome.err
     untouched, attacked = (np.asarray(Image.open(path), dtype=float) for path in outcome.out.split())
     assert untouched.shape == attacked.shape == (48, 48)
     assert np.abs(untouched - attacked).max() > 3

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radversary.core.errors import DataError, MissingColumnError, PlanError
+from radversary.core.errors import DataError, MissingColumnError, PlanError, RadversaryError
 from radversary.core.types import UNKNOWN, Task
 from radversary.data.csv_table import CsvTable
 from radversary.data.label_forms import LabelForm
@@ -31,7 +31,8 @@ cells = st.lists(line_of_cells, min_size=1, max_size=8).filter(
 
 
 @settings(max_examples=25, deadline=None)
-@given(cells, st.sampled_from([",", ";", "\t", "|"]), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+@given(cells, st.sampled_from([",", ";", "\t", "|"]),
+       st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]),
        st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from(["", ".0"]), st.booleans())
 def test_three_forms_of_findings_are_one(tmp_path_factory, rows, separator, encoding, between, decimals, quoted):
     tmp_path = tmp_path_factory.mktemp("t")
@@ -148,6 +149,13 @@ def test_paths_of_another_machine_mean_the_film_that_ends_alike(tmp_path, cell) 
     assert Path(found).resolve() == (folder / "a.png").resolve()
 
 
+def test_words_say_whether_a_finding_is_there_where_that_is_asked(tmp_path) -> None:
+    lines = ("file,Edema,trained", "a.png,Yes,FALSE", "b.png,negative,TRUE", "c.png,uncertain,TRUE", "d.png,0,FALSE")
+    assert read(tmp_path, *lines, findings="Edema").labels.tolist() == [[1], [0], [0]]
+    with pytest.raises(MissingColumnError, match="label"):
+        read(tmp_path, *lines)
+
+
 def test_options_of_other_values_are_refused() -> None:
     for options in ({"uncertain": "maybe"}, {"blank": "positive"}, {"task": "binary"}, {"labels": "some"}):
         with pytest.raises(PlanError, match="must be"):
@@ -159,3 +167,24 @@ def test_findings_of_a_table_need_two_columns(tmp_path) -> None:
         read(tmp_path, "file,Edema", "a.png,1", "b.png,0")
     assert read(tmp_path, "file,Edema", "a.png,1", "b.png,0", findings="Edema").labels.tolist() == [[1], [0]]
     assert isinstance(read(tmp_path, "file,Edema,Mass", "a.png,1,0").frame, pd.DataFrame)
+
+
+HEADS = ("file", "image_id", "label", "finding", "value", "Edema", "No Finding", "finding:Mass", "", "Sex", "split",
+         "patient_id", "SOPInstanceUID", "age", "EDEMA", "finding:")
+CELLS = ("", "1", "0", "-1", "1.0", "a.png", "b.png", "A|B", "|", "No Finding", "[]", "NaN", "x;y", "train", "7", "ü",
+         "-")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(HEADS), min_size=1, max_size=5, unique=True), st.data(),
+       st.sampled_from([{}, {"task": "multilabel"}, {"labels": "none"}, {"findings": "Edema"}, {"blank": "negative"}]))
+def test_any_table_is_read_or_refused_in_a_sentence(tmp_path_factory, heads, data, options):
+    tmp_path = tmp_path_factory.mktemp("t")
+    line = st.lists(st.sampled_from(CELLS), min_size=len(heads), max_size=len(heads))
+    lines = [",".join(row) for row in data.draw(st.lists(line, max_size=5))]
+    try:
+        table = read(tmp_path, ",".join(heads), *lines, **options)
+    except RadversaryError:
+        return
+    assert len(table) == len(table.labels)
+    assert table.labelled == bool((table.labels != UNKNOWN).any())

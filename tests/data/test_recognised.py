@@ -9,11 +9,13 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from test_dicom import write
 
 from radversary.cli.data import source_of
-from radversary.core.errors import DataError, MissingColumnError, PlanError, UnknownNameError
+from radversary.core.errors import DataError, MissingColumnError, PlanError, RadversaryError, UnknownNameError
 from radversary.core.types import Task
 from radversary.data.auto_source import AutoSource
 from radversary.data.csv_table import CsvTable
@@ -302,13 +304,24 @@ def test_dicom_files_joined_by_patient(tree, tmp_path) -> None:
     assert table.frame["patient_id"].tolist() == ["7", "7", "8"]
 
 
+def test_dicom_files_joined_by_study(tmp_path) -> None:
+    root = tmp_path / "dicom"
+    root.mkdir()
+    for number in range(4):
+        write(root / f"{number}.dcm", StudyInstanceUID=f"1.{number // 2}", PatientID="7")
+    text(root, "t.csv", "subject_id,StudyInstanceUID,Edema,Mass", "7,1.0,1,0", "7,1.1,0,1")
+    table = auto(root, tmp_path)
+    assert table.labels.tolist() == [[1, 0], [1, 0], [0, 1], [0, 1]]
+    assert any("all 4 images of its 2 studies" in note for note in table.notes)
+
+
 def test_dicom_files_joined_by_name(tree, tmp_path) -> None:
     text(tree, "t.csv", "file,label,who", "IM0,Normal,x", "C:\\x\\IM2.dcm,Mass,y")
     table = auto(tree, tmp_path)
     assert [Path(path).name for path in table.frame["path"]] == ["IM0.dcm", "IM2.dcm"]
     with pytest.raises(DataError, match="by PatientID; its columns are file, label, who"):
         DicomTree(root=tree, path=tree / "t.csv", by="patient").table(tmp_path)
-    with pytest.raises(PlanError, match="instance, name, patient"):
+    with pytest.raises(PlanError, match="instance, name, study, patient"):
         DicomTree(root=tree, path=tree / "t.csv", by="series")
 
 
@@ -358,3 +371,26 @@ def test_real_films_are_recognised(cxr, tmp_path) -> None:
     order = [other.frame["path"].tolist().index(path) for path in ordered.frame["path"]]
     np.testing.assert_array_equal(ordered.labels, other.labels[order])
     assert ordered.labels.sum(axis=0).min() > 20
+
+
+NAMES = ("1.png", "Normal/1.png", "Normal/2.png", "Mass/3.png", "train/Normal/4.png", "test/x/5.png", "p1/s1/6.png",
+         "t.csv", "u.csv", "labels.csv", "metadata.csv", "metadata.jsonl", "train/metadata.csv", "Data_Entry_2017.csv",
+         "masks/1.png", "a.zip", "b.npz", "notes.txt", "0/1.png", "1/1.png", "x.dcm", "empty/none.txt")
+CONTENTS = (b"", b"file,label\n1.png,x\nNormal/1.png,y\n", b"file_name,A,B\n1.png,1,0\nNormal/2.png,,1\n",
+            b"Image Index,Finding Labels,Patient ID\n1.png,Mass,1\n3.png,No Finding,2\n", b"\x89PNG\r\n\x1a\n",
+            b'{"file_name": "1.png", "label": 3}\n', b"PK\x05\x06" + bytes(18), b"\xff\xfe\x00", b"PatientID\n7\n")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from(NAMES), st.sampled_from(CONTENTS), max_size=6),
+       st.sampled_from([{}, {"labels": "none"}]))
+def test_any_folder_is_recognised_or_refused_in_a_sentence(tmp_path_factory, files, options):
+    root = tmp_path_factory.mktemp("any")
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    try:
+        table = auto(root, tmp_path_factory.mktemp("work"), **options)
+    except RadversaryError:
+        return
+    assert len(table) == len(table.labels)

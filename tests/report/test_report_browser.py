@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from audit_factory import audit_result, table_result
+from findings_factory import finding_result
 from PIL import Image
 
 from radversary.report.html import write_report
@@ -19,12 +20,14 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
 
 
-@pytest.fixture(scope="module", params=["two defences", "the large table"])
+@pytest.fixture(scope="module", params=["two defences", "the large table", "18 findings"])
 def page(tmp_path_factory, request) -> Path:
     folder = tmp_path_factory.mktemp("run")
     long = "AnExtraordinarilyLongClassNameWithoutAnySpaceAtAll"
     large = request.param == "the large table"
     result = table_result(folder) if large else audit_result(folder, classes=("Normal", "Pneumonia", long))
+    if request.param == "18 findings":
+        result = finding_result(folder)
     result.save(folder / "result.json")
     return write_report(folder)
 

@@ -20,7 +20,7 @@ from radversary.imaging.image import InputRule, to_model_input
 from radversary.screening.films import of_run, read_films
 from radversary.study.models import make_model
 from radversary.study.plan import DataPlan
-from radversary.study.prepare import in_order, prepare, source_text
+from radversary.study.prepare import in_order, prepare, refuse_untrainable, source_text
 
 CLASSES = ("Normal", "Pneumonia", "Pneumothorax")
 
@@ -48,6 +48,20 @@ def test_a_model_may_write_its_classes_in_another_form_of_unicode() -> None:
     assert ordered.labels.tolist() == [1, 0]
     with pytest.raises(ModelError, match="the model knows 2 classes"):
         in_order(table, ("Normal", "Entzuendung"))
+
+
+def test_a_study_trains_on_one_class_an_image(films, tmp_path) -> None:
+    frame = pd.read_csv(films / "labels.csv", dtype=str, keep_default_na=False)
+    for name, plan in {"no labels": {"options": {"labels": "none"}}, "findings": {"options": {"task": "multilabel"}},
+                       "no image of the class 'Covid'": {"classes": [*CLASSES, "Covid"]}}.items():
+        frame.to_csv(tmp_path / "t.csv", index=False)
+        options = {"path": str(tmp_path / "t.csv"), "root": str(films), **plan.get("options", {})}
+        made = DataPlan.model_validate({"source": {"name": "csv", "options": options}, "size": 32,
+                                        "classes": plan.get("classes")})
+        images, _ = prepare(made, tmp_path / "out", seed=1)
+        with pytest.raises(DataError, match=name):
+            refuse_untrainable(images)
+    refuse_untrainable(prepare(plan_of(films, tmp_path / "t.csv"), tmp_path / "whole", seed=1)[0])
 
 
 @pytest.mark.slow

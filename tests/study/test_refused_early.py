@@ -186,7 +186,7 @@ def test_an_audit_is_refused_before_its_data_is_touched(name, tmp_path):
     (lambda folder: (plan_of(defences=[{"label": "d", "model": str(saved(folder / "soft", "soft"))}]),
                      saved(folder / "m")), ModelError, "model 'soft' gives probabilities"),
     (lambda folder: (plan_of(defences=[{"label": "d", "model": str(saved(folder / "d", size=32))}]),
-                     saved(folder / "m")), ModelError, "of 32 pixels a side and the victim of 48"),
+                     saved(folder / "m")), ModelError, "of 32 x 32 pixels and the victim of 48 x 48"),
     (lambda folder: (plan_of(defences=[{"label": "d", "model": str(saved(folder / "d", classes=("a", "c", "b")))}]),
                      saved(folder / "m")), ModelError, "class order"),
     (lambda folder: (plan_of(attacks=[attack("pgd", surrogate=str(saved(folder / "s")))]), saved(folder / "m")),

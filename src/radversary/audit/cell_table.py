@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from radversary.audit.cells import Cell, Condition
+from radversary.audit.cells import UNTARGETED, Cell, Condition
 from radversary.core.types import AttackerKnowledge
 
 CLEAN = "clean"
@@ -48,6 +48,19 @@ class CellTable:
     def aimed(self) -> tuple[Condition, ...]:
         """The conditions of aimed attacks; identity and noise are controls."""
         return tuple(c for c in self.attacked if c.family.aimed)
+
+    @cached_property
+    def goal(self) -> str:
+        """The goal whose attacks are ranked: untargeted where any is, else that of most images, the first of equals."""
+        counts: dict[str, int] = {}
+        for condition in self.aimed:
+            counts[condition.goal] = max(counts.get(condition.goal, 0), self.count(condition) or 0)
+        return UNTARGETED if UNTARGETED in counts else max(counts, key=counts.__getitem__, default=UNTARGETED)
+
+    @cached_property
+    def ranked(self) -> tuple[Condition, ...]:
+        """The conditions of aimed attacks with :attr:`goal`; those with another change other images for another end."""
+        return tuple(c for c in self.aimed if c.goal == self.goal)
 
     @cached_property
     def defences(self) -> tuple[str, ...]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from radversary.audit.schema import Record
-from radversary.audit.wording import level, measure_name
+from radversary.audit.wording import goal_words, level, measure_name
 from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Colour, Estimate, Norm
 from radversary.metrics.finding_records import FindingsPerformance, Flips
 from radversary.metrics.performance import PairedTest, Performance
+
+UNTARGETED: Final = "untargeted"
+"""The goal of an attack that wants any wrong reading."""
 
 
 class Condition(Record):
@@ -41,7 +46,7 @@ class Condition(Record):
     queries: int | None = None
     colour: Colour = Colour.GREY
     mixture: bool = False
-    goal: str = "untargeted"
+    goal: str = UNTARGETED
     like: tuple[str, ...] = ()
     description: str = ""
 
@@ -53,13 +58,16 @@ class Condition(Record):
 
     @property
     def title(self) -> str:
-        """Attack and strength, for people.
+        """Attack, strength and, unless it is any wrong reading, goal, for people.
 
         Example:
             >>> Condition(attack="stm", strength=8 / 255, measure="epsilon").title
             'stm, ε 8/255'
+            >>> Condition(attack="stm", strength=8 / 255, measure="epsilon", goal="hide Mass").title
+            'stm, ε 8/255, goal: hide Mass'
         """
-        return f"{self.attack}, {measure_name(self.measure)} {level(self.strength, self.measure)}"
+        named = "" if self.goal == UNTARGETED else f", goal: {goal_words(self.goal)}"
+        return f"{self.attack}, {measure_name(self.measure)} {level(self.strength, self.measure)}{named}"
 
 
 class Cell(Record):
@@ -151,7 +159,7 @@ class WorstCase(Record):
 
     defence: str
     knowledge: AttackerKnowledge
-    goal: str = "untargeted"
+    goal: str = UNTARGETED
     accuracy: Estimate
     least: str
     conditions: int

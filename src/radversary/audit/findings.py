@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 
-from radversary.audit.cells import Cell, Condition, OutcomeSummary, WorstCase
+from radversary.audit.cells import UNTARGETED, Cell, Condition, OutcomeSummary, WorstCase
 from radversary.audit.result import Finding, FindingKind
 from radversary.audit.setup import AuditContext
 from radversary.audit.tables import StoredTable, judged, reading_keys
@@ -102,9 +102,12 @@ def misleading_gradients(outcomes: Sequence[OutcomeSummary]) -> Iterator[Finding
 
 
 def helpful_attacks(cells: Sequence[Cell]) -> Iterator[Finding]:
-    """Yield each defence whose accuracy an aimed attack raises, beyond the interval."""
+    """Yield each defence whose accuracy an aimed attack raises, beyond the interval.
+
+    Attacks with a goal other than any wrong reading are left out: one that hides a finding may well put others right.
+    """
     return raised_accuracies([Change(cell.condition, cell.defence, cell.against_clean.difference)
-                              for cell in cells if cell.against_clean is not None])
+                              for cell in cells if cell.against_clean is not None and wants_errors(cell)])
 
 
 class Change(NamedTuple):
@@ -140,9 +143,11 @@ def weak_attackers(cells: Sequence[Cell]) -> Iterator[Finding]:
 
     Whoever knows the whole defence can do all that the others can, so an adaptive attack that leaves more images right
     was not strong enough (Carlini et al. 2019). Both accuracies must lie outside each other's interval; a paired test
-    of two degrees of knowledge is not in a result.
+    of two degrees of knowledge is not in a result. Attacks with a goal other than any wrong reading are left out, since
+    accuracy does not say how near they come to it.
     """
-    aimed = {(cell.condition.key, cell.defence): cell for cell in cells if cell.condition.family.aimed}
+    aimed = {(cell.condition.key, cell.defence): cell for cell in cells
+             if cell.condition.family.aimed and wants_errors(cell)}
     pairs = [(cell, lower) for cell in aimed.values() if cell.condition.knowledge == AttackerKnowledge.ADAPTIVE
              for knowledge in AttackerKnowledge if knowledge != AttackerKnowledge.ADAPTIVE
              if (lower := aimed.get((cell.condition.model_copy(update={"knowledge": knowledge}).key, cell.defence)))
@@ -160,6 +165,11 @@ def weak_attackers(cells: Sequence[Cell]) -> Iterator[Finding]:
                      f"{accuracy(adaptive)} right, the {lower.condition.knowledge} attacker, who knows less, only "
                      f"{accuracy(lower)}{more}. That is a sign of masked gradients ({SOURCE}): a better attacker may "
                      f"leave {name} less than its adaptive figures.")
+
+
+def wants_errors(cell: Cell) -> bool:
+    """Return whether the attack of a cell wants any wrong reading, so that accuracy says how far it came."""
+    return cell.condition.goal == UNTARGETED
 
 
 def is_clear(more: Cell, less: Cell) -> bool:

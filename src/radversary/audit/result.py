@@ -26,7 +26,8 @@ class GalleryImage(Record):
 
     Attributes:
         image_id: The image.
-        label: Its true class.
+        label: Its true class; where the task is ``multilabel``, the findings that are there, separated by ``|``; empty
+            where it is not known.
         condition: The attack shown.
         original: PNG in the run folder, relative path; likewise the others.
         attacked: The attacked image.
@@ -36,6 +37,8 @@ class GalleryImage(Record):
         evidence: Edge maps, SSIM map and spectra (the thesis' Figures 15-17), or None.
         predictions: Predicted class of each prediction, such as ``{"clean": "Normal", "attacked": "Pneumonia"}``; keys
             are ``clean``, ``attacked`` and each defence's label.
+        wrong: Findings that each prediction reads wrongly, of those of which the truth is known, by the same keys;
+            empty unless the task is ``multilabel``.
     """
 
     image_id: str
@@ -48,6 +51,7 @@ class GalleryImage(Record):
     evidence: str | None
     predictions: dict[str, str]
     restored: dict[str, str] = Field(default={})
+    wrong: dict[str, tuple[str, ...]] = Field(default={})
 
 
 class Cost(Record):
@@ -121,8 +125,11 @@ class DataSummary(Record):
 
     Attributes:
         source: Where the images come from.
-        counts: Images by part and class, such as ``{"test": {"Normal": 20}}``.
-        patients: Patients by part.
+        counts: Images by part and class, such as ``{"test": {"Normal": 20}}``; where the task is ``multilabel``, an
+            image counts for each finding that is there.
+        images: Images by part; empty in older results.
+        patients: Patients by part; an image whose patient is not known counts as one.
+        patients_known: Whether the patient of every image is known; otherwise intervals are too narrow.
         characteristics: Test images by characteristic and value, such as ``{"view": {"PA": 30, "AP": 10}}``.
         left_out: Files refused, each with the reason.
         floors: Balanced accuracy of classifiers that do not see the finding, by name (``chance`` included).
@@ -132,7 +139,9 @@ class DataSummary(Record):
 
     source: str
     counts: dict[str, dict[str, int]]
+    images: dict[str, int] = Field(default={})
     patients: dict[str, int]
+    patients_known: bool = True
     characteristics: dict[str, dict[str, int]]
     left_out: tuple[str, ...]
     floors: dict[str, float]
@@ -150,6 +159,8 @@ class AuditResult(ResultDocument):
             image each, and confusion is that of all together, rows absent and present.
         labels: ``given``, or ``own readings`` where no image has a label: then what the model reads of the clean images
             stands for the labels, and figures say how stable its readings are, not how right.
+        thresholds: Probability from which on each finding is read as present: one where the task is ``binary``, one a
+            class where it is ``multilabel``; none where it is ``multiclass`` or not known.
         model: The classifier's card as a plain mapping.
         cells: Figures, attack by defence; clean images first.
         detections: Detector by attack.
@@ -178,6 +189,7 @@ class AuditResult(ResultDocument):
     classes: tuple[str, ...]
     task: Task = Task.MULTICLASS
     labels: Literal["given", "own readings"] = "given"
+    thresholds: tuple[float, ...] = ()
     model: dict[str, str]
     cells: tuple[Cell, ...]
     detections: tuple[Detection, ...]
@@ -223,7 +235,7 @@ class AuditResult(ResultDocument):
     def with_standing(self) -> Self:
         """Return the same result with the standing that follows from its figures."""
         standing = standing_of(self.cells, self.detections, classes=self.classes, oracles=self.oracles,
-                               ceilings=self.ceilings)
+                               ceilings=self.ceilings, task=self.task)
         return self.model_copy(update={"standing": standing})
 
     def cell(self, attack: str, strength: float, defence: str,

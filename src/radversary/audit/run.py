@@ -107,6 +107,7 @@ def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tab
     result = AuditResult(
         name=plan.name, classes=inputs.images.classes, task=inputs.classifiers["victim"].card.task,
         labels="given" if inputs.images.table.labelled else "own readings",
+        thresholds=inputs.classifiers["victim"].card.bars,
         model=inputs.classifiers["victim"].card.as_text(),
         cells=cells, outcomes=outcomes, worst_cases=worst_cases(tables.predictions, cells, context),
         findings=findings_of(cells, outcomes, context.suspicions),

@@ -1,4 +1,4 @@
-"""How strengths of attacks are written."""
+"""How strengths and goals of attacks are written."""
 
 from __future__ import annotations
 
@@ -24,3 +24,19 @@ def measure_name(measure: str) -> str:
         ('ε', 'opacity', 'strength')
     """
     return "ε" if measure in BUDGETS else measure.replace("_", " ") or "strength"
+
+
+def goal_words(goal: str) -> str:
+    """Write a goal, given as an attack takes it, for people.
+
+    Example:
+        >>> goal_words("hide Mass|Nodule keep"), goal_words("untargeted")
+        ('hide Mass and Nodule, keep all others', 'any wrong reading')
+    """
+    if goal == "untargeted":
+        return "any wrong reading"
+    kind, _, rest = goal.partition(" ")
+    keep = rest == "keep" or rest.endswith(" keep")
+    names = rest.removesuffix("keep").strip().split("|") if keep else rest.split("|")
+    joined = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f"{kind} {joined}".strip() + (", keep all others" if keep else "")

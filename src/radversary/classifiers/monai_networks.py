@@ -9,7 +9,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from radversary.classifiers.files import unprefixed
+from radversary.classifiers.fitting import unprefixed
 from radversary.classifiers.pretrained import describe_misfits
 from radversary.core.errors import ModelError, UnknownNameError
 from radversary.core.text import quoted

@@ -103,15 +103,15 @@ def chosen_output(outputs: Mapping[str, Sequence[int | None] | None], card: Mode
         >>> chosen_output({"features": (None, 512), "scores": (None, 3)}, card)
         'scores'
     """
-    widths = _widths(card)
+    wanted = widths(card)
     fitting = [name for name, shape in outputs.items()
-               if shape is not None and (len(outputs) == 1 or (len(shape) == 2 and shape[1] in (None, *widths)))]
+               if shape is not None and (len(outputs) == 1 or (len(shape) == 2 and shape[1] in (None, *wanted)))]
     if len(fitting) != 1 and card.output not in fitting:
         shapes = {name: "no real numbers" if shape is None else f"{tuple(shape)}".replace("None", "any")
                   for name, shape in outputs.items()}
         named = ", ".join(f"{name}: {shape}" for name, shape in shapes.items()) or "none"
         raise ModelError(f"model {card.name!r} has {len(outputs)} outputs ({named}), of which {len(fitting)} may be "
-                         f"{card.output} (N, {widths[-1]}): export it with these alone, or name them {card.output!r}")
+                         f"{card.output} (N, {wanted[-1]}): export it with these alone, or name them {card.output!r}")
     return fitting[0] if len(fitting) == 1 else card.output
 
 
@@ -138,18 +138,18 @@ def _shaped(answer: object, card: ModelCard, images: int) -> Tensor:
     """Return an answer as (N, outputs), once it is known to be one."""
     if not isinstance(answer, Tensor):
         raise ModelError(f"model {card.name!r} returns a {type(answer).__name__}, expected a tensor of {card.output} "
-                         f"(N, {_widths(card)[-1]}): have its forward return the {card.output} alone")
+                         f"(N, {widths(card)[-1]}): have its forward return the {card.output} alone")
     if card.task == Task.BINARY and tuple(answer.shape) == (images,):
         answer = answer[:, None]
-    if answer.ndim != 2 or len(answer) != images or answer.shape[1] not in _widths(card):
+    if answer.ndim != 2 or len(answer) != images or answer.shape[1] not in widths(card):
         raise ModelError(f"model {card.name!r} gave {tuple(answer.shape)} for {images} images and "
-                         f"{_widths(card)[-1]} {'outputs' if card.outputs else 'classes'}; "
-                         f"{remedy(answer.shape, images, _widths(card)[-1], card.task)}")
+                         f"{widths(card)[-1]} {'outputs' if card.outputs else 'classes'}; "
+                         f"{remedy(answer.shape, images, widths(card)[-1], card.task)}")
     return answer
 
 
-def _widths(card: ModelCard) -> tuple[int, ...]:
-    """Return how many numbers an image the network may return."""
+def widths(card: ModelCard) -> tuple[int, ...]:
+    """Return how many numbers an image a network may return, by its card; the usual count last."""
     return (1, 2) if card.task == Task.BINARY else (len(card.outputs or card.classes),)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from radversary.classifiers.networks import NETWORKS
+from radversary.classifiers.networks import NETWORKS, check_trainable
 from radversary.core.errors import MissingPartError, ModelError
 from radversary.storage.arrays import read_tensors
 from radversary.storage.checksums import sha256_file
@@ -26,6 +26,10 @@ HUB_FILE = "model.safetensors"
 
 COUNTER = "num_batches_tracked"
 """BatchNorm's step counter, which many files leave out and inference does not use."""
+
+
+NAMED = 3
+"""Layers that a misfit names; the others it counts."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,11 @@ def find_imagenet(architecture: str, *, weights: Path | None = None) -> StartWei
 
     Raises:
         MissingPartError: No such file here and the Hub cannot be reached; says both ways to get it.
-        ModelError: The file's hash is not the expected one.
+        ModelError: The file's hash is not the expected one, or the architecture is not trained here.
         UnknownNameError: No such architecture.
     """
     NETWORKS.get(architecture)
+    check_trainable(architecture)
     place = weights if weights is not None else Path(os.environ[PLACE]) if os.environ.get(PLACE) else None
     path = _local(architecture, place) if place is not None else None
     if path is not None:
@@ -115,18 +120,27 @@ def describe_misfits(found: dict[str, tuple[int, ...]], expected: dict[str, tupl
         expected: Layer to shape in the network.
 
     Returns:
-        The first difference in words and the number of others; empty where there is none.
+        The first differences in words and the number of others; empty where there is none.
 
     Example:
-        >>> describe_misfits({"a": (1,)}, {"a": (2,), "b": (1,)})
-        "layer 'a' has shape (1,) instead of (2,) (and 1 more)"
+        >>> describe_misfits({"a": (1,), "d": (1,)}, {"a": (2,), "b": (1,), "c": (1,)})
+        "layer 'a' has shape (1,) instead of (2,), layers 'b', 'c' are missing and layer 'd' is left over"
     """
-    misfits = [f"layer {key!r} has shape {found[key]} instead of {shape}"
-               for key, shape in expected.items() if key in found and found[key] != shape]
-    misfits += [f"layer {key!r} is missing" for key in expected if key not in found]
-    misfits += [f"layer {key!r} is left over" for key in found if key not in expected]
-    more = f" (and {len(misfits) - 1} more)" if len(misfits) > 1 else ""
-    return misfits[0] + more if misfits else ""
+    shapes = [f"layer {key!r} has shape {found[key]} instead of {shape}"
+              for key, shape in expected.items() if key in found and found[key] != shape]
+    more = f" (and {len(shapes) - 1} more)" if len(shapes) > 1 else ""
+    faults = [*[text + more for text in shapes[:1]],
+              *_said([key for key in expected if key not in found], "missing"),
+              *_said([key for key in found if key not in expected], "left over")]
+    return " and ".join([", ".join(faults[:-1]), faults[-1]] if len(faults) > 1 else faults)
+
+
+def _said(layers: list[str], what: str) -> list[str]:
+    """Return the first layers and the number of others in words; nothing where there are none."""
+    if len(layers) < 2:
+        return [f"layer {layer!r} is {what}" for layer in layers]
+    more = f" and {len(layers) - NAMED} more" if len(layers) > NAMED else ""
+    return [f"layers {', '.join(map(repr, layers[:NAMED]))}{more} are {what}"]
 
 
 def _trunk_shapes(architecture: str) -> dict[str, tuple[int, ...]]:

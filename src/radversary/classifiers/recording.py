@@ -18,6 +18,10 @@ EARLY = 3
 """Number of stages whose maps are kept: the shallow ones carry style, deeper ones the finding."""
 
 
+STAGED = ("features", "_blocks")
+"""What DenseNets and EfficientNets call the one part that holds all their stages."""
+
+
 @dataclass(eq=False)
 class Recording:
     """Maps and embedding recorded so far in one pass of a module.
@@ -65,9 +69,17 @@ def keep_embedding(part: nn.Module, given: tuple[object, ...]) -> None:
 
 
 def stages_of(module: nn.Module) -> list[nn.Module]:
-    """Return the parts whose maps are kept: the children of ``module.trunk``, or of the module where it has none."""
-    trunk = getattr(module, "trunk", module)
-    return list(trunk.children()) if isinstance(trunk, nn.Module) else list(module.children())
+    """Return the parts whose maps are kept.
+
+    Returns:
+        The children of ``module.trunk``; of the module where it has none, and those of its child that is called as in
+        :data:`STAGED`.
+    """
+    trunk = getattr(module, "trunk", None)
+    if isinstance(trunk, nn.Module):
+        return list(trunk.children())
+    return [part for name, child in module.named_children()
+            for part in ([child, *child.children()] if name in STAGED else [child])]
 
 
 class DenseInput(nn.Identity):

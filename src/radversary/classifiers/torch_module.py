@@ -117,7 +117,7 @@ class TorchClassifier(Classifier):
 
         Returns:
             The features, differentiable. The maps are those of the children of ``module.trunk``, or of the module
-            itself where it has no trunk.
+            itself where it has no trunk (:func:`radversary.classifiers.recording.stages_of`).
 
         Raises:
             TensorError: Images outside the pixel contract, or of another size than the card's.

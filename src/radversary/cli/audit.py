@@ -38,7 +38,7 @@ def audit(
     source = source_of(data, root, labels, option)
     refuse_audit(given, model, source)
 
-    from radversary.cli.tables import accuracy_table, detection_table
+    from radversary.cli.tables import accuracy_table, detection_table, findings_table
     from radversary.study.audit_model import DEFAULT_AUDIT, audit_model
 
     chosen = given or parse_plan(AuditPlan, DEFAULT_AUDIT, source="the default plan")
@@ -46,5 +46,7 @@ def audit(
     if result.detections:
         show(detection_table(result))
     show(accuracy_table(result))
+    if found := findings_table(result):
+        show(found)
     warn(result)
     tell_result(f"report: {(out / 'report.html').resolve()}")

@@ -23,7 +23,8 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Run folders with re
                                                                "gray-box or adaptive.")] = None,
             rung: Annotated[str | None, typer.Option(hidden=True, help="The name of --knowledge of old.")] = None,
             form: Annotated[str, typer.Option("--format", help="table, markdown or csv.")] = "table",
-            measure: Annotated[str, typer.Option(help="accuracy or macro-recall.")] = "accuracy") -> None:
+            measure: Annotated[str, typer.Option(help="accuracy, macro-recall, macro-auroc, success, "
+                                                   "hidden or invented.")] = "accuracy") -> None:
     """Print defence × attack × knowledge with intervals and n; nothing is computed anew."""
     from radversary.core.errors import UnknownNameError
     from radversary.core.renamed import current_name, warn_renamed

@@ -11,6 +11,7 @@ from radversary.calibration.clean_check import CleanCheck, CleanRate
 from radversary.cli.console import Table
 from radversary.guard_evaluation.families.result import FamiliesResult
 from radversary.guard_evaluation.result import GuardEvaluationResult
+from radversary.report.formats import figure
 from radversary.report.guard.tables import (
     DETECTION,
     FAMILIES,
@@ -20,7 +21,6 @@ from radversary.report.guard.tables import (
     harmless_rows,
     region,
 )
-from radversary.report.markdown import figure
 from radversary.screening.verdicts import Verdict
 
 SUREST = 4

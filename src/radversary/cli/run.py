@@ -35,7 +35,7 @@ def run_plan(plan: Annotated[Path, typer.Argument(help="A study plan (YAML); see
     refuse_study(study)
     folder = out or run_folder(study.name)
 
-    from radversary.cli.tables import accuracy_table, detection_table, time_table
+    from radversary.cli.tables import accuracy_table, detection_table, findings_table, time_table
     from radversary.study.run import run_study
 
     result = run_study(study, folder, device=device, workers=workers)
@@ -43,6 +43,8 @@ def run_plan(plan: Annotated[Path, typer.Argument(help="A study plan (YAML); see
     if result.detections:
         show(detection_table(result))
     show(accuracy_table(result))
+    if found := findings_table(result):
+        show(found)
     warn(result)
     tell_result(f"report: {(folder / 'report.html').resolve()}")
 

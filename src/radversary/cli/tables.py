@@ -9,9 +9,15 @@ from radversary.audit.wording import level
 from radversary.cli.console import Table
 from radversary.core.types import AttackerKnowledge
 from radversary.report.compare import caption, heads, row_name, texts
-from radversary.report.grid import FOOTNOTE, Grid
-from radversary.report.markdown import figure, has_knowledge, number, standing_texts
+from radversary.report.finding_tables import finding_tables
+from radversary.report.finding_texts import FINDINGS_NOTE, finding_texts, finding_title
+from radversary.report.formats import figure
+from radversary.report.grid import FOOTNOTE, Grid, goal_text
+from radversary.report.markdown import counted, has_knowledge, number, standing_texts
 from radversary.report.result_view import ResultView
+
+TERMINAL = ("auroc", "sensitivity", "specificity", "hidden", "invented")
+"""Figures by finding that fit a terminal; Markdown and CSV have all."""
 
 
 def accuracy_table(result: AuditResult) -> Table:
@@ -20,7 +26,8 @@ def accuracy_table(result: AuditResult) -> Table:
     A figure that rests on other images than the title says tells its own n; an oracle is marked as one.
     """
     n, view, knowledge_levels = result.cells[0].performance.accuracy.n, ResultView(result), has_knowledge(result)
-    table = Table(title=f"Accuracy, % [95 % interval], n = {n} held-out test images")
+    words = view.words
+    table = Table(title=f"{words.title}, % [95 % interval], n = {n} {counted(view)}", caption=words.note or None)
     for name in ("attack", "knowledge") if knowledge_levels else ("attack",):
         table.add_column(name)
     table.add_column("strength", justify="right")
@@ -31,8 +38,24 @@ def accuracy_table(result: AuditResult) -> Table:
         cells = [view.cell(condition, label) for label in view.defences]
         row = [figure(cell.performance.accuracy) + number(cell.performance.accuracy, n) if cell else "–"
                for cell in cells]
-        about = (condition.attack, str(condition.knowledge)) if knowledge_levels else (condition.attack,)
+        name = condition.attack + goal_text([condition.goal])
+        about = (name, str(condition.knowledge)) if knowledge_levels else (name,)
         table.add_row(*about, level(condition.strength, condition.measure), *row)
+    return table
+
+
+def findings_table(result: AuditResult) -> Table | None:
+    """Return each finding clean and under the headline's attack, no defence; None where a class an image is read."""
+    view = ResultView(result)
+    found = next(iter(finding_tables(view)), None) if view.by_finding else None
+    if found is None:
+        return None
+    heads, *lines = finding_texts(found, TERMINAL)
+    table = Table(title=f"{finding_title(found)}, no defence", caption=FINDINGS_NOTE)
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="right" if place > 1 else "left", overflow="fold")
+    for line in lines:
+        table.add_row(*map(two_lines, line), end_section=line[1] == "attacked")
     return table
 
 
@@ -51,7 +74,7 @@ def grid_table(grid: Grid, measure: str) -> Table:
     for row in grid.rows:
         if row.role == "oracle" and not any(rest.role == "oracle" for rest in grid.rows[: grid.rows.index(row)]):
             table.add_section()
-        table.add_row(row_name(row), *(two_lines(text) for text in texts(row)))
+        table.add_row(row_name(row), *(two_lines(text) for text in texts(row, grid.columns)))
     return table
 
 
@@ -70,8 +93,10 @@ def standing_table(run: str, result: AuditResult) -> Table:
     view = ResultView(result)
     strongest = view.worst.title if view.worst else ""
     names, *lines = standing_texts(view)
-    table = Table(title=f"{run}: each defence in a line; accuracy, %; worst of the listed attacks",
-                  caption=f"recall and McNemar under {strongest}" if strongest else None)
+    under = ("" if not strongest else f"recall and McNemar under {strongest}" if view.labelled
+             else f"McNemar under {strongest}")
+    table = Table(title=f"{run}: each defence in a line; {view.words.figure}, %; worst of the listed attacks",
+                  caption="; ".join(filter(None, (under, view.words.note))) or None)
     for place, head in enumerate(names):
         table.add_column(head, justify="right" if place else "left", overflow="fold")
     for place, line in enumerate(lines, start=-len(lines)):

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -36,6 +37,7 @@ class Registry(Generic[Part]):
         kind: What the parts are, in the singular, for error texts.
         entries: Name to ``"module:attribute"``.
         group: Entry-point group through which other packages add names.
+        declared: Name to what a part declares, where its source does not tell it.
 
     Example:
         >>> shapes = Registry[object]("number", {"fraction": "fractions:Fraction"}, group="example.numbers")
@@ -43,8 +45,9 @@ class Registry(Generic[Part]):
         Fraction(1, 2)
     """
 
-    def __init__(self, kind: str, entries: Mapping[str, str], *, group: str) -> None:
-        self.kind, self.group = kind, group
+    def __init__(self, kind: str, entries: Mapping[str, str], *, group: str,
+                 declared: Mapping[str, Declared] = MappingProxyType({})) -> None:
+        self.kind, self.group, self._declared = kind, group, declared
         self._own = dict(entries)
 
     def table(self) -> dict[str, str]:
@@ -108,6 +111,8 @@ class Registry(Generic[Part]):
         place = self._place(name)
         if (found := declared(place)) is not None:
             return found
+        if name in self._declared:
+            return self._declared[name]
         return Declared(summary=(self.get(name).__doc__ or "").strip().partition("\n")[0])
 
     def check(self, name: str, parameters: Iterable[str] = ()) -> None:

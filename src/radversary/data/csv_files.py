@@ -58,6 +58,8 @@ def read_foreign_csv(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """
     try:
         content = read_bytes(path, limit=LIMIT)
+        if wide := _unmarked_utf16(content):
+            return _read(path, wide), ()
         if not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF8)) and b"\0" not in content:
             content.decode("utf-8")
     except UnicodeDecodeError:
@@ -66,6 +68,16 @@ def read_foreign_csv(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     except OSError:
         return read_csv(path), ()  # which says why
     return read_csv(path), ()
+
+
+def _unmarked_utf16(content: bytes) -> str:
+    """Return the encoding of a table in UTF-16 without a byte order mark, nothing where it is in another."""
+    start = content[:200]
+    if len(start) < 4 or len(content) % 2 or content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return ""
+    zeros = {name: start[place::2].count(0) > 0.9 * len(start[place::2]) and 0 not in start[1 - place::2]
+             for name, place in (("utf-16-le", 1), ("utf-16-be", 0))}
+    return next((name for name, found in zeros.items() if found), "")
 
 
 def _read(path: Path, encoding: str) -> pd.DataFrame:

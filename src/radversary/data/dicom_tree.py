@@ -20,30 +20,33 @@ from radversary.data.label_forms import LabelForm
 from radversary.data.names import written
 from radversary.data.preparing import parallel
 from radversary.data.reading import read_tags, why_unread
-from radversary.data.spelling import identity
+from radversary.data.spelling import tidy
 from radversary.data.table import ImageTable
 from radversary.execution.progress import track
 
-Key = Literal["instance", "name", "patient"]
-"""By what a table names files: SOPInstanceUID, the file's name, or PatientID."""
+Key = Literal["instance", "name", "study", "patient"]
+"""By what a table names files: SOPInstanceUID, the file's name, StudyInstanceUID or PatientID."""
 
 INSTANCE: Final = ("SOPInstanceUID", "sop_instance_uid", "dicom_id", "instance_uid", "image_uid", "sop_uid")
 """What tables call a SOPInstanceUID."""
 
-_IN_WORDS: Final = {"instance": "SOPInstanceUID", "name": "name", "patient": "PatientID"}
+STUDY: Final = ("StudyInstanceUID", "study_instance_uid", "study_uid")
+"""What tables call a StudyInstanceUID."""
+
+_IN_WORDS: Final = {"instance": "SOPInstanceUID", "name": "name", "study": "StudyInstanceUID", "patient": "PatientID"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class DicomTree(LabelForm):
-    """DICOM files in any folders, and a CSV table that names them by SOPInstanceUID, by file name or by PatientID.
+    """DICOM files in any folders, and a CSV table that names them by UID of instance or study, by name or by PatientID.
 
-    A table that names patients speaks of all images of each, and a note says so. Rows without a file and files without
-    a row are left out. Labels are read as :class:`~radversary.data.csv_table.CsvTable` reads them.
+    A table that names studies or patients speaks of all images of each, and a note says so. Rows without a file and
+    files without a row are left out. Labels are read as :class:`~radversary.data.csv_table.CsvTable` reads them.
 
     Args:
         root: The folder of the files.
         path: The table.
-        by: ``instance``, ``name`` or ``patient``; None takes the first of these that joins a row to a file.
+        by: ``instance``, ``name``, ``study`` or ``patient``; None takes the first of these that joins a row to a file.
         columns: As in ``CsvTable``.
     """
 
@@ -96,8 +99,9 @@ class DicomTree(LabelForm):
             DataError: Nothing joins them.
         """
         ways: dict[str, tuple[tuple[str, ...], Callable[[str], str], list[str]]] = {
-            "instance": (INSTANCE, identity, [found.get("SOPInstanceUID", "") for found in tags]),
+            "instance": (INSTANCE, tidy, [found.get("SOPInstanceUID", "") for found in tags]),
             "name": ((*ALIASES["path"], *ALIASES["image_id"]), _stem, [_stem(film) for film in films["film"]]),
+            "study": (STUDY, tidy, [found.get("StudyInstanceUID", "") for found in tags]),
             "patient": (ALIASES["patient_id"], patient, [patient(found.get("PatientID", "")) for found in tags])}
         given = {"name": ("path", "image_id"), "patient": ("patient_id",)}
         for by, (names, write, of_films) in ways.items():
@@ -106,7 +110,7 @@ class DicomTree(LabelForm):
                 keys = raw[name].map(write)
                 if self.by in (None, by) and set(keys) & (set(of_films) - {""}):
                     return by, pd.Series(of_films, index=films.index, dtype=object), keys
-        wanted = _IN_WORDS[self.by] if self.by else "SOPInstanceUID, file name or PatientID"
+        wanted = _IN_WORDS[self.by] if self.by else "SOPInstanceUID, file name, StudyInstanceUID or PatientID"
         raise DataError(f"no row of {path} speaks of any of the {len(films)} films below {self.root} by {wanted}; its "
                         f"columns are {', '.join(map(str, raw.columns))}")
 
@@ -123,9 +127,9 @@ def _naming(raw: pd.DataFrame, columns: Mapping[str, str]) -> list[str]:
 
 
 def _note(by: str, joined: pd.DataFrame) -> Iterator[str]:
-    if by == "patient":
-        yield (f"the table speaks of patients: what it says counts for all {joined['film'].nunique()} images of its "
-               f"{joined['key'].nunique()} patients")
+    if what := {"patient": "patients", "study": "studies"}.get(by):
+        yield (f"the table speaks of {what}: what it says counts for all {joined['film'].nunique()} images of its "
+               f"{joined['key'].nunique()} {what}")
 
 
 def _unread(paths: list[Path]) -> Iterator[tuple[str, str]]:

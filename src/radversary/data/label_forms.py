@@ -30,7 +30,9 @@ FINDING_COLUMNS: Final = ("finding", "finding_name", "class_name", "pathology", 
 VALUE_COLUMNS: Final = ("value", "present", "presence")
 """What a table with one row an image and finding calls the finding, and whether it is there."""
 
-_CELLS: Final = {"1": "1", "1.0": "1", "0": "0", "0.0": "0", "-1": "-1", "-1.0": "-1", "true": "1", "false": "0"}
+_NUMERALS: Final = {"1": "1", "1.0": "1", "0": "0", "0.0": "0", "-1": "-1", "-1.0": "-1"}
+_CELLS: Final = {**_NUMERALS, **dict.fromkeys(("true", "yes", "present", "positive"), "1"),
+                 **dict.fromkeys(("false", "no", "absent", "negative"), "0"), "uncertain": "-1"}
 _WITHIN = re.compile(r"[|;,]")
 _QUOTES: Final = "[]'\""
 _DEVICES: Final = "supportdevices"  # CheXpert's labeller says "No Finding" of films that show devices
@@ -174,8 +176,8 @@ def finding_columns(raw: pd.DataFrame) -> list[str]:
     ours = {plain(alias) for aliases in ALIASES.values() for alias in aliases}
     found = []
     for name in map(str, raw):
-        values = {text for cell in raw[name].unique() if (text := _meant(cell))}
-        if values and values <= set(_CELLS.values()) and plain(name) not in ours and (
+        values = {text for cell in raw[name].unique() if (text := tidy(cell).casefold()) not in MISSING}
+        if values and values <= set(_NUMERALS) and plain(name) not in ours and (
                 re.search(r"[^\W\d_]", name) and not plain(name).startswith("unnamed")):
             found.append(name)
     return found

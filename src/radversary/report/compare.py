@@ -13,12 +13,11 @@ from radversary.audit.wording import measure_name
 from radversary.core.errors import InputError, UnknownNameError
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.formats import interval
-from radversary.report.grid import FOOTNOTE, MARK, MEASURES, Grid, Group, Row, column, entry, role
+from radversary.report.grid import FOOTNOTE, MARK, MEASURES, Column, Grid, Group, Row, column, entry, goal_text, role
 from radversary.report.result_view import CEILING, ResultView
 
 FIELDS = ("run", "defence", "role", "attack", "knowledge", "strength", "strength_of", "measure", "value", "low",
-          "high", "n",
-          "training_overlap")
+          "high", "n", "training_overlap", "goal")
 
 
 def compare(results: Mapping[str, AuditResult], *, attack: str | None = None, knowledge: str | None = None,
@@ -29,7 +28,7 @@ def compare(results: Mapping[str, AuditResult], *, attack: str | None = None, kn
         results: Name to result; figures of two runs are comparable where their test sets are.
         attack: Only this attack's label.
         knowledge: Only this knowledge level.
-        measure: ``accuracy`` or ``macro-recall``.
+        measure: A key of :data:`radversary.report.grid.MEASURES`, such as ``accuracy``.
 
     Returns:
         The grids: clean images first, unless one attack or knowledge level was asked for.
@@ -86,9 +85,12 @@ def grid(readings: Mapping[str, ResultView], attack: str, knowledge: AttackerKno
         label for name, view in readings.items() if inside[name] for label in view.defences))
     rows = tuple(sorted(rows, key=lambda row: ((NONE, "defence", "oracle").index(row.role), row.mark == CEILING)))
     measures = {c.measure for listed in inside.values() for c in listed}
+    figure = " or ".join(sorted({readings[name].words.figure for name, listed in inside.items() if listed}))
     if attack == CLEAN:
-        return Grid("clean images", "", groups, rows)
-    return Grid(f"{attack}, {knowledge}", " or ".join(sorted(measure_name(name) for name in measures)), groups, rows)
+        return Grid("clean images", "", groups, rows, figure)
+    goals = goal_text(c.goal for listed in inside.values() for c in listed)
+    return Grid(f"{attack}, {knowledge}{goals}", " or ".join(sorted(measure_name(name) for name in measures)), groups,
+                rows, figure)
 
 
 def row_of(label: str, readings: Mapping[str, ResultView], inside: Mapping[str, Sequence[Condition]], attack: str,
@@ -120,7 +122,8 @@ def write(estimate: Estimate, *, training_overlap: bool) -> str:
 def caption(grid: Grid, measure: str) -> str:
     """Return the title line of a grid."""
     strengths = f" by {grid.measure}" if grid.measure else ""
-    return f"{grid.title}: {measure.replace('-', ' ')}{strengths}, % [95 % interval over patients]"
+    name = grid.figure if measure == "accuracy" else measure.replace("-", " ")
+    return f"{grid.title}: {name}{strengths}, % [95 % interval over patients]"
 
 
 def heads(grid: Grid) -> list[str]:
@@ -130,9 +133,15 @@ def heads(grid: Grid) -> list[str]:
             for group in grid.groups for item in group.columns]
 
 
-def texts(row: Row) -> list[str]:
-    """Return the figures of one row as text."""
-    return [write(item.estimate, training_overlap=item.training_overlap) if item else "–" for item in row.entries]
+def texts(row: Row, columns: Sequence[Column]) -> list[str]:
+    """Return the figures of one row as text, each with its n where that is not its column's."""
+    return [write(item.estimate, training_overlap=item.training_overlap) + own_count(item.estimate, head) if item
+            else "–" for item, head in zip(row.entries, columns, strict=True)]
+
+
+def own_count(estimate: Estimate, head: Column) -> str:
+    """Write the n of a figure where it is not that of its column."""
+    return "" if estimate.n == head.n else f" (n={estimate.n})"
 
 
 def row_name(row: Row) -> str:
@@ -150,7 +159,7 @@ def markdown(grids: Iterable[Grid], measure: str) -> str:
     listed = list(grids)
     parts = ["\n".join([caption(grid, measure), "", "| defence | " + " | ".join(heads(grid)) + " |",
                         "|---|" + "---:|" * len(grid.columns),
-                        *("| " + " | ".join([row_name(row), *texts(row)]) + " |" for row in grid.rows)])
+                        *("| " + " | ".join([row_name(row), *texts(row, grid.columns)]) + " |" for row in grid.rows)])
              for grid in listed]
     return "\n\n".join(parts + ([FOOTNOTE] if any(grid.training_overlap for grid in listed) else [])) + "\n"
 
@@ -171,8 +180,8 @@ def rows_of_all(results: Mapping[str, AuditResult], *, attack: str | None = None
         for condition in view.conditions:
             attack_name = CLEAN if condition.attack == IDENTITY else condition.attack
             if chosen((attack_name, condition.knowledge), attack, knowledge):
-                table.writerows(line(name, view, condition, defence, measure) for defence in view.defences
-                                if view.cell(condition, defence))
+                table.writerows(filter(None, (line(name, view, condition, defence, measure)
+                                              for defence in view.defences)))
     return out.getvalue()
 
 
@@ -183,6 +192,7 @@ def line(run: str, view: ResultView, condition: Condition, defence: str, measure
         return []
     figure = item.estimate
     what = view.mark(condition.attack, defence) or role(view, defence)
+    name = view.words.figure if measure == "accuracy" else measure
     return [run, defence, what, condition.attack, str(condition.knowledge), f"{condition.strength:g}",
-            condition.measure,
-            measure, figure.value, figure.low, figure.high, figure.n, int(item.training_overlap)]
+            condition.measure, name, figure.value, figure.low, figure.high, figure.n, int(item.training_overlap),
+            condition.goal]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from radversary.audit.cell_table import NONE
 from radversary.audit.cells import Cell
 from radversary.audit.standing import Missed
+from radversary.core.types import Task
 from radversary.report.result_view import ResultView
 
 SHOWN = 4
@@ -71,8 +72,13 @@ def matrices(view: ResultView) -> tuple[Matrix, ...]:
 
 def _matrix(view: ResultView, cell: Cell, title: str, subtitle: str) -> Matrix:
     confusion = cell.performance.confusion
-    rows = tuple(_row(row, index, view.normal) for index, row in enumerate(confusion))
+    rows = tuple(_row(row, index, free_of_disease(view)) for index, row in enumerate(confusion))
     return Matrix(title, subtitle, rows, view.missed(cell), sum(map(sum, confusion)))
+
+
+def free_of_disease(view: ResultView) -> int | None:
+    """Return the row and column that mean no disease: absent, where findings are read; None where not known."""
+    return 0 if view.result.task == Task.MULTILABEL and view.labelled else view.normal
 
 
 def _row(row: tuple[int, ...], truth: int, normal: int | None) -> tuple[Count, ...]:

@@ -29,6 +29,16 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}{SPACE}%" if math.isfinite(value) else UNDEFINED
 
 
+def figure(estimate: Estimate) -> str:
+    """Write an estimate as percent with its interval.
+
+    Example:
+        >>> figure(Estimate(0.5, 0.4, 0.6, 10))
+        '50.0 [40.0, 60.0]'
+    """
+    return f"{100 * estimate.value:.1f} {interval(estimate)}"
+
+
 def signed(value: float) -> str:
     """Write a difference of shares in points, with its sign.
 
@@ -83,6 +93,18 @@ def area(value: float) -> str:
 def area_interval(estimate: Estimate) -> str:
     """Write the interval of an area."""
     return _pair(estimate, lambda end: f"{end:.3f}")
+
+
+def area_span(estimate: Estimate) -> str:
+    """Write the interval of an area in short form.
+
+    Example:
+        >>> area_span(Estimate(0.914, 0.88, 0.94, 300))
+        '0.880–0.940'
+    """
+    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
+        return "no interval"
+    return f"{estimate.low:.3f}–{estimate.high:.3f}"
 
 
 def p_value(value: float) -> str:

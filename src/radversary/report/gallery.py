@@ -8,6 +8,8 @@ from pathlib import Path
 
 from radversary.audit.cell_table import CLEAN, NONE
 from radversary.audit.result import AuditResult, GalleryImage
+from radversary.core.types import Task
+from radversary.report.words import OWN_READINGS
 
 PNG = b"\x89PNG\r\n\x1a\n"
 LARGEST = 32 * 2**20
@@ -23,12 +25,15 @@ class Verdict:
     Attributes:
         reader: The defended classifier: empty for the undefended one, else the defence.
         said: The predicted class.
-        right: Whether it is the true class.
+        right: Whether it is the true class, or no finding is read wrongly; where no image has a label, whether it is
+            what was read of the clean image.
+        wrong: Findings that are read wrongly.
     """
 
     reader: str
     said: str
     right: bool
+    wrong: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def cards(result: AuditResult, folder: Path) -> tuple[Card, ...]:
     Returns:
         One card a gallery image, at most ``SHOWN``.
     """
-    return tuple(_card(image, folder) for image in result.gallery[:SHOWN])
+    return tuple(_card(image, folder, result) for image in result.gallery[:SHOWN])
 
 
 def data_uri(folder: Path, name: str | None) -> str | None:
@@ -109,10 +114,18 @@ def picture_path(folder: Path, name: str | None) -> Path | None:
         return None
 
 
-def _card(image: GalleryImage, folder: Path) -> Card:
-    said = image.predictions
-    plain = {key: Verdict("", said[key], said[key] == image.label) for key in (CLEAN, "attacked") if key in said}
-    behind = tuple(Verdict(name, guess, guess == image.label) for name, guess in said.items()
+def _verdict(image: GalleryImage, key: str, result: AuditResult, *, reader: str) -> Verdict:
+    said = image.predictions[key]
+    if result.task == Task.MULTILABEL:
+        wrong = image.wrong.get(key, ())
+        return Verdict(reader, said, not wrong, wrong)
+    truth = image.label if result.labels != OWN_READINGS else image.predictions.get(CLEAN)
+    return Verdict(reader, said, said == truth)
+
+
+def _card(image: GalleryImage, folder: Path, result: AuditResult) -> Card:
+    plain = {key: _verdict(image, key, result, reader="") for key in (CLEAN, "attacked") if key in image.predictions}
+    behind = tuple(_verdict(image, name, result, reader=name) for name in image.predictions
                    if name not in (CLEAN, "attacked", NONE))
     pictures = [
         Picture("Original", data_uri(folder, image.original), _one(plain, CLEAN)),

@@ -8,9 +8,9 @@ from itertools import groupby
 from typing import TypeAlias
 
 from radversary.audit.cell_table import CLEAN, IDENTITY, NONE
-from radversary.audit.cells import Cell, Condition, VisibilityCell
+from radversary.audit.cells import UNTARGETED, Cell, Condition, VisibilityCell
 from radversary.audit.result import AuditResult
-from radversary.audit.wording import level, measure_name
+from radversary.audit.wording import goal_words, level, measure_name
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.result_view import ResultView
 
@@ -27,12 +27,18 @@ MARK = "†"
 FOOTNOTE = f"{MARK} the defence was trained on this attack's own generator or surrogate"
 WIDTH = 14
 """Columns that a printed page carries."""
-Choice: TypeAlias = Callable[[Cell], Estimate]
-"""Returns the figure of a cell that a table shows."""
+Choice: TypeAlias = Callable[[ResultView, Cell], Estimate | None]
+"""Returns the figure of a cell that a table shows; None where it is not defined."""
 MEASURES: dict[str, Choice] = {
-    "accuracy": lambda cell: cell.performance.accuracy,
-    "macro-recall": lambda cell: cell.performance.recall,
+    "accuracy": lambda _, cell: cell.performance.accuracy,
+    "macro-recall": lambda view, cell: view.mean(cell, "recall"),
+    "macro-auroc": lambda view, cell: view.mean(cell, "auroc"),
+    "success": lambda _, cell: cell.success,
+    "hidden": lambda _, cell: cell.flips.hidden if cell.flips else None,
+    "invented": lambda _, cell: cell.flips.invented if cell.flips else None,
 }
+"""Measures of ``compare``; the last three are shares of right readings that an attack turned: all of them, those of
+findings that are there, those of findings that are not."""
 
 
 @dataclass(frozen=True)
@@ -111,12 +117,14 @@ class Grid:
         measure: The measure of strength, such as ``opacity``; empty where columns are no strengths.
         groups: Heads over neighbouring columns.
         rows: No defence first, oracles last, the ceiling at the very end.
+        figure: What its figures are called.
     """
 
     title: str
     measure: str
     groups: tuple[Group, ...]
     rows: tuple[Row, ...]
+    figure: str = "accuracy"
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -184,8 +192,21 @@ def attack_grid(view: ResultView, attack: str, floors: Sequence[Condition],
     measure = view.first(attack).measure if knowledge_levels else ""
     whole = len(knowledge_levels) == len(view.knowledge_levels(attack))
     title = attack if whole else f"{attack}: {', '.join(knowledge_levels)}"
-    return Grid(title=title, measure=measure_name(measure) if knowledge_levels else "", groups=heads,
+    goal = view.first(attack).goal if knowledge_levels else UNTARGETED
+    return Grid(title=title + goal_text([goal]), figure=view.words.figure, groups=heads,
+                measure=measure_name(measure) if knowledge_levels else "",
                 rows=rows(view, attack, lambda defence: [entry(view, c, defence) for c in conditions]))
+
+
+def goal_text(goals: Iterable[str]) -> str:
+    """Return the goals of a table's attacks for its title; nothing where all want any wrong reading.
+
+    Example:
+        >>> goal_text(["hide Mass"]), goal_text(["untargeted"])
+        (', goal: hide Mass', '')
+    """
+    known = list(dict.fromkeys(goals))
+    return "" if known in ([], [UNTARGETED]) else f", goal: {' or '.join(map(goal_words, known))}"
 
 
 def column(view: ResultView, condition: Condition, *, named: bool = False) -> Column:
@@ -199,9 +220,10 @@ def column(view: ResultView, condition: Condition, *, named: bool = False) -> Co
 def entry(view: ResultView, condition: Condition, defence: str, choose: Choice = MEASURES["accuracy"]) -> Entry | None:
     """Return one figure, None where it was not run."""
     cell = view.cell(condition, defence)
-    if cell is None:
+    estimate = choose(view, cell) if cell else None
+    if estimate is None:
         return None
-    return Entry(choose(cell), overlaps_training(view.result, condition.attack, defence, condition.knowledge))
+    return Entry(estimate, overlaps_training(view.result, condition.attack, defence, condition.knowledge))
 
 
 def overlaps_training(result: AuditResult, attack: str, defence: str, knowledge: AttackerKnowledge) -> bool:
@@ -245,7 +267,8 @@ def _visibility_grid(view: ResultView, attack: str, cells: Sequence[VisibilityCe
     groups = tuple(Group(str(knowledge), tuple(_bin(list(group.values()), place) for place in filled[knowledge]),
                          KNOWLEDGE[knowledge])
                    for knowledge, group in by_knowledge.items())
-    return Grid(title=attack, measure="SSIM", groups=groups, rows=rows(view, attack, fill))
+    return Grid(title=attack + goal_text(c.goal for c in view.attacked if c.attack == attack), figure=view.words.figure,
+                measure="SSIM", groups=groups, rows=rows(view, attack, fill))
 
 
 def _filled(cells: Iterable[VisibilityCell]) -> list[int]:

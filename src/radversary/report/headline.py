@@ -5,9 +5,9 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from radversary.audit.cell_table import NONE
-from radversary.audit.cells import Cell, Condition
-from radversary.audit.wording import level, measure_name
-from radversary.core.types import AttackerKnowledge, Estimate
+from radversary.audit.cells import UNTARGETED, Cell, Condition
+from radversary.audit.wording import goal_words, level, measure_name
+from radversary.core.types import AttackerKnowledge, Estimate, Task
 from radversary.report.formats import emphasised, interval, percent, signed, signed_interval
 from radversary.report.result_view import ResultView
 
@@ -29,6 +29,8 @@ def conclusion(view: ResultView) -> Markup:
         return Markup("This run holds no figures of the undefended classifier on untouched images, "
                       "so nothing can be concluded from it.")
     count = clean.performance.accuracy.n
+    if not view.labelled:
+        return _stability(view, count)
     clauses = [_start(view, clean, count) + _fall(view, clean, count), _defence(view, count),
                _detection(view, count)]
     return Markup("; ").join(clause for clause in clauses if clause) + Markup(".")
@@ -44,14 +46,51 @@ def figure(estimate: Estimate, count: int) -> Markup:
 def condition_name(condition: Condition) -> Markup:
     """Name an attack, its strength and, unless it is oblivious, its knowledge level."""
     knowledge = "" if condition.knowledge == AttackerKnowledge.OBLIVIOUS else f" ({condition.knowledge})"
-    return Markup("<em>{}</em> at {}&nbsp;{}{}").format(
-        condition.attack, measure_name(condition.measure), level(condition.strength, condition.measure), knowledge)
+    goal = "" if condition.goal == UNTARGETED else f", whose goal is to {goal_words(condition.goal)},"
+    return Markup("<em>{}</em> at {}&nbsp;{}{}{}").format(
+        condition.attack, measure_name(condition.measure), level(condition.strength, condition.measure), knowledge,
+        goal)
+
+
+def _stability(view: ResultView, count: int) -> Markup:
+    """Say, where no image has a label, which share of readings an attack leaves unchanged."""
+    start, worst = _counted(view, count), view.worst
+    cell = view.cell(worst, NONE) if worst else None
+    if worst is None or cell is None:
+        return start + Markup(", none of which has a label, no attack was run, so nothing is known of the classifier.")
+    clauses = [Markup("{}, none of which has a label, {} leaves {} of what the classifier reads unchanged").format(
+        start, condition_name(worst), figure(cell.performance.accuracy, count))]
+    name = view.best_defence
+    defended = view.cell(worst, name) if name else None
+    if name and defended:
+        clauses.append(Markup("behind <em>{}</em> {} of the readings are those of the classifier alone on clean images"
+                              ).format(name, figure(defended.performance.accuracy, count)))
+    clauses.append(_detection(view, count))
+    return Markup("; ").join(clause for clause in clauses if clause) + Markup(".")
+
+
+def _counted(view: ResultView, count: int) -> Markup:
+    """Say how many images, or readings of images, of how many patients were judged."""
+    data, patients = view.result.data, view.result.data.patients.get("test")
+    of_patients = Markup(" of {} patients").format(patients) if patients and data.patients_known else Markup("")
+    if view.result.task != Task.MULTILABEL:
+        return Markup("On {} test images{}").format(count, of_patients)
+    images = f"{data.images['test']} test images" if "test" in data.images else "the test images"
+    known = " whose truth is known" if view.labelled else ""
+    return Markup("On {} readings{} ({} findings, {}{})").format(count, known, len(view.result.classes), images,
+                                                                 of_patients)
+
+
+def _bar(view: ResultView) -> Markup:
+    """Say from which probability on a binary model reads its finding; nothing of other models."""
+    if view.result.task != Task.BINARY or not view.result.thresholds:
+        return Markup("")
+    return Markup(", which reads {} from a probability of {:g} on,").format(
+        view.result.classes[1], view.result.thresholds[0])
 
 
 def _start(view: ResultView, clean: Cell, count: int) -> Markup:
-    patients = view.result.data.patients.get("test")
-    of_patients = Markup(" of {} patients").format(patients) if patients else ""
-    start = Markup("On {} test images{} the classifier ").format(count, of_patients)
+    start = _counted(view, count) + Markup(" the classifier{} ").format(_bar(view))
     if view.worst is None:
         return start + Markup("reads {} correctly; no attack was run").format(figure(clean.performance.accuracy, count))
     return start

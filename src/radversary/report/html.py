@@ -9,21 +9,23 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from radversary.audit.result import AuditResult
-from radversary.audit.wording import level, measure_name
+from radversary.audit.wording import goal_words, level, measure_name
 from radversary.report import formats
 from radversary.report.confusion import matrices
 from radversary.report.figures import Drawing, draw_figures
+from radversary.report.finding_tables import attack_lines, finding_tables, listed_attacks
 from radversary.report.found import check_result
 from radversary.report.gallery import cards
 from radversary.report.grid import grids, visibility_grids
 from radversary.report.headline import conclusion
 from radversary.report.result_view import ResultView
 from radversary.report.standing import listed_knowledge, profiles, standings
+from radversary.report.words import threshold_text
 from radversary.storage.files import write_page
 from radversary.storage.tables import refuse_changed
 
 FILTERS = ("percent", "signed", "interval", "signed_interval", "area", "area_interval", "p_value", "duration",
-           "shorten", "emphasised", "milliseconds", "span")
+           "shorten", "emphasised", "milliseconds", "span", "area_span")
 TABLES = ("predictions", "detections", "outcomes", "scores")
 """Tables of runs, which results are made from; their provenance holds the hash of each, as ``predictions sha256``."""
 LISTED = 100
@@ -104,7 +106,9 @@ def _page(view: ResultView, folder: Path, figures: dict[str, list[Drawing]]) -> 
         result=view.result, data=view.result.data, view=view, figures=figures,
         conclusion=conclusion(view), matrices=matrices(view), cards=cards(view.result, folder),
         listed=LISTED, grids=grids(view), standings=standings(view), profiles=profiles(view),
-        knowledge_levels=listed_knowledge(view), visibility=visibility_grids(view))
+        knowledge_levels=listed_knowledge(view), visibility=visibility_grids(view), words=view.words,
+        threshold=threshold_text(view.result), finding_tables=finding_tables(view),
+        attack_lines=attack_lines(view, listed_attacks(view)))
 
 
 @cache
@@ -112,5 +116,6 @@ def environment() -> Environment:
     """Return the templates: everything escaped, an undefined name is an error."""
     found = Environment(loader=PackageLoader("radversary.report"), autoescape=True, undefined=StrictUndefined,
                         trim_blocks=True, lstrip_blocks=True)
-    found.filters.update({name: getattr(formats, name) for name in FILTERS}, level=level, measure_name=measure_name)
+    found.filters.update({name: getattr(formats, name) for name in FILTERS}, level=level, measure_name=measure_name,
+                         goal_words=goal_words)
     return found

@@ -6,21 +6,19 @@ from radversary.audit.cell_table import NONE
 from radversary.audit.cells import Cell, Condition
 from radversary.audit.result import AuditResult
 from radversary.audit.wording import level
-from radversary.core.types import AttackerKnowledge, Estimate
-from radversary.report.formats import duration, interval, milliseconds, p_value, signed, signed_interval
-from radversary.report.grid import MARK
+from radversary.core.types import AttackerKnowledge, Estimate, Task
+from radversary.report.finding_texts import findings_markdown
+from radversary.report.formats import (
+    duration,
+    figure,
+    milliseconds,
+    p_value,
+    signed,
+    signed_interval,
+)
+from radversary.report.grid import MARK, goal_text
 from radversary.report.result_view import ResultView
 from radversary.report.standing import DefenceLine, Worst, listed_knowledge, standings
-
-
-def figure(estimate: Estimate) -> str:
-    """Write an estimate as percent with its interval.
-
-    Example:
-        >>> figure(Estimate(0.5, 0.4, 0.6, 10))
-        '50.0 [40.0, 60.0]'
-    """
-    return f"{100 * estimate.value:.1f} {interval(estimate)}"
 
 
 def accuracy_table(result: AuditResult) -> str:
@@ -34,11 +32,14 @@ def accuracy_table(result: AuditResult) -> str:
     """
     view, first = ResultView(result), result.cells[0].performance.accuracy
     heads = ["no defence" if label == NONE else marked(view, label) for label in view.defences]
-    lines = [f"Accuracy / macro recall, % [95 % interval over patients], n = {first.n} test images of "
-             f"{result.data.patients.get('test', '?')} patients (test set `{result.data.sha256[:12]}`).", "",
+    figures = f"{view.words.title} / macro recall" if view.labelled else view.words.title
+    patients = f" of {result.data.patients.get('test', '?')} patients" if result.data.patients_known else ""
+    lines = [f"{figures}, % [95 % interval over {view.words.over}], n = {first.n} {counted(view)}{patients} "
+             f"(test set `{result.data.sha256[:12]}`). "
+             f"{view.words.note}".rstrip(), "",
              f"{heading(result)} | " + " | ".join(heads) + " |", rule(result) + "---|" * len(heads)]
     for condition in view.conditions:
-        row = [both(cell, first.n) if (cell := view.cell(condition, label)) else "–" for label in view.defences]
+        row = [both(view, cell, first.n) if (cell := view.cell(condition, label)) else "–" for label in view.defences]
         lines.append(f"{opening(result, condition)} | " + " | ".join(row) + " |")
     return "\n".join(lines) + "\n"
 
@@ -61,7 +62,8 @@ def rule(result: AuditResult) -> str:
 def opening(result: AuditResult, condition: Condition) -> str:
     """Return the first cells of a row."""
     knowledge = f" {condition.knowledge} |" if has_knowledge(result) else ""
-    return f"| {condition.attack} |{knowledge} {level(condition.strength, condition.measure)}"
+    name = condition.attack + goal_text([condition.goal])
+    return f"| {name} |{knowledge} {level(condition.strength, condition.measure)}"
 
 
 def marked(view: ResultView, defence: str) -> str:
@@ -69,10 +71,19 @@ def marked(view: ResultView, defence: str) -> str:
     return f"{defence} (oracle)" if defence in view.oracles else defence
 
 
-def both(cell: Cell, count: int) -> str:
-    """Write a cell's accuracy and macro recall, with n where that is not ``count``."""
+def both(view: ResultView, cell: Cell, count: int) -> str:
+    """Write a cell's accuracy and macro recall, with n where that is not ``count``; stability alone without labels."""
     performance = cell.performance
-    return f"{figure(performance.accuracy)} / {figure(performance.recall)}{number(performance.accuracy, count)}"
+    mean = view.mean(cell, "recall")
+    recall = f" / {figure(mean) if mean else '–'}" if view.labelled else ""
+    return f"{figure(performance.accuracy)}{recall}{number(performance.accuracy, count)}"
+
+
+def counted(view: ResultView) -> str:
+    """Return what n counts, in words."""
+    if view.result.task != Task.MULTILABEL:
+        return "held-out test images"
+    return f"readings of {len(view.result.classes)} findings of held-out test images"
 
 
 def number(estimate: Estimate, count: int) -> str:
@@ -81,8 +92,13 @@ def number(estimate: Estimate, count: int) -> str:
 
 
 def recall_table(result: AuditResult) -> str:
-    """Return each class's recall as a Markdown table, one row a condition and defence."""
-    names = list(result.classes)
+    """Return each class's recall as a Markdown table, one row a condition and defence.
+
+    Where findings are read or no image has a label, the tables of :func:`findings_markdown` instead.
+    """
+    view, names = ResultView(result), list(result.classes)
+    if view.by_finding or not view.labelled:
+        return findings_markdown(result)
     lines = [f"{heading(result)} | defence | " + " | ".join(f"recall {name}" for name in names) + " |",
              rule(result) + "---|" + "---|" * len(names)]
     for cell in result.cells:
@@ -95,9 +111,11 @@ def standing_table(result: AuditResult) -> str:
     """Return one line a defence as a Markdown table: clean cost, worst of each knowledge, recall, McNemar, costs."""
     view = ResultView(result)
     names, *lines = standing_texts(view)
-    under = f"; macro recall and McNemar under {view.worst.title}" if view.worst else ""
+    tests = "macro recall and McNemar" if view.labelled else "McNemar"
+    under = f"; {tests} under {view.worst.title}" if view.worst else ""
     left = f", which is not chosen from {view.standing.passed_over}" if under and view.standing.passed_over else ""
-    table = [f"Accuracy, % [95 % interval over patients]; worst of the listed attacks{under}{left}.", "",
+    table = [f"{view.words.title}, % [95 % interval over {view.words.over}]; worst of the listed attacks{under}{left}. "
+             f"{view.words.note}".rstrip(), "",
              "| " + " | ".join(names) + " |", "|---|" + "---:|" * (len(names) - 1)]
     rows = ["| " + " | ".join(text.replace("\n", ", ") for text in line) + " |" for line in lines]
     warnings = [f"\nWarning: {item.sentence}" for item in result.findings]
@@ -109,21 +127,24 @@ def standing_texts(view: ResultView) -> list[list[str]]:
     clean = view.clean(NONE)
     count = clean.performance.accuracy.n if clean else 0
     worst = [f"worst {knowledge}" for knowledge in listed_knowledge(view)]
-    heads = ["defence", f"clean (n={count})", "clean cost, points", *worst, "macro recall", "McNemar", "an image",
+    recall = ["macro recall"] if view.labelled else []
+    heads = ["defence", f"clean (n={count})", "clean cost, points", *worst, *recall, "McNemar", "an image",
              "training"]
-    return [heads, *(standing_line(standing, count) for standing in standings(view))]
+    return [heads, *(standing_line(view, standing, count) for standing in standings(view))]
 
 
-def standing_line(standing: DefenceLine, count: int) -> list[str]:
+def standing_line(view: ResultView, standing: DefenceLine, count: int) -> list[str]:
     """Return the texts of one defence; a figure over another count of images than ``count`` carries its own."""
     cost, strongest, clean = standing.cost, standing.strongest, standing.clean
     pair, test = clean and clean.against_none, strongest and strongest.against_none
+    mean = view.mean(strongest, "recall") if strongest else None
+    recall = [figure(mean) + number(mean, count) if mean else "–"]
     name = "no defence" if standing.role == "none" else standing.defence
     return [f"{name} (oracle)" if standing.role == "oracle" else name,
             figure(clean.performance.accuracy) if clean else "–",
             f"{signed(pair.difference.value)} {signed_interval(pair.difference)}" if pair else "–",
             *(worst_text(worst, count) for worst in standing.worst),
-            figure(strongest.performance.recall) + number(strongest.performance.recall, count) if strongest else "–",
+            *(recall if view.labelled else ()),
             p_value(test.p_value) if test else "–",
             milliseconds(cost.milliseconds) if cost else "–",
             duration(cost.training) if cost and cost.training is not None else "–"]

@@ -11,7 +11,9 @@ from radversary.audit.cells import Cell, Condition
 from radversary.audit.detection import Detection
 from radversary.audit.result import AuditResult
 from radversary.audit.standing import Missed, Standing
-from radversary.core.types import AttackerKnowledge
+from radversary.core.types import AttackerKnowledge, Estimate, Task
+from radversary.metrics.finding_records import FindingsMean
+from radversary.report.words import OWN_READINGS, Words, words_of
 
 CEILING = "ceiling"
 """The mark of an oracle under the attack that it was trained on."""
@@ -111,6 +113,49 @@ class ResultView:
         """Labels of the real defences."""
         return tuple(name for name in self.defences if name != NONE and name not in self.oracles)
 
+    @property
+    def labelled(self) -> bool:
+        """Whether any image had a label; otherwise figures say how stable readings are."""
+        return self.result.labels != OWN_READINGS
+
+    @property
+    def by_finding(self) -> bool:
+        """Whether the model reads findings from a threshold on, rather than one class of several."""
+        return self.result.task != Task.MULTICLASS
+
+    @cached_property
+    def words(self) -> Words:
+        """What the figures are called."""
+        return words_of(self.result)
+
+    @property
+    def reading_names(self) -> tuple[str, ...]:
+        """Names of the rows and columns of confusion matrices."""
+        return ("absent", "present") if self.result.task == Task.MULTILABEL else self.result.classes
+
+    @cached_property
+    def other_goals(self) -> tuple[Condition, ...]:
+        """The conditions of aimed attacks that are not ranked with the others, since they have another goal."""
+        return tuple(c for c in self.aimed if c.goal != self.standing.goal)
+
+    def mean(self, cell: Cell, key: str) -> Estimate | None:
+        """Return a mean over the classes; where the task is ``multilabel``, over the findings that have the figure.
+
+        Args:
+            cell: The figures.
+            key: ``precision``, ``recall``, ``f1`` or ``auroc``.
+        """
+        if self.result.task == Task.MULTILABEL and cell.findings:
+            found: FindingsMean | None = getattr(cell.findings.macro, "sensitivity" if key == "recall" else key)
+            return found.mean if found else None
+        estimate: Estimate | None = getattr(cell.performance, key)
+        return estimate
+
+    def reached(self, condition: Condition, target: str) -> Estimate | None:
+        """Return the share of images on which an attack on a target reached its goal; None where not measured."""
+        return next((item.success for item in self.result.outcomes
+                     if (item.condition.key, item.target) == (condition.key, target)), None)
+
     def cell(self, condition: Condition, defence: str) -> Cell | None:
         """Return the figures of one condition behind one defence, or None where it was not run."""
         return self.table.cell(condition, defence)
@@ -173,6 +218,8 @@ class ResultView:
 
         It is counted on clean images, under the headline's condition and under the worst of each defence.
         """
+        if not self.labelled:
+            return None
         known = self.standing.defences.get(cell.defence)
         return known.missed.get(cell.condition.key) if known else None
 
@@ -191,9 +238,16 @@ class ResultView:
 
     @property
     def normal(self) -> int | None:
-        """Index of the class that means no disease; None where no name says so."""
+        """Index of the class that means no disease; None where no name says so, or nobody knows who has a disease."""
         name, classes = self.standing.normal, self.result.classes
-        return classes.index(name) if name in classes else None
+        return classes.index(name) if name in classes and self.labelled else None
+
+    @property
+    def missed_title(self) -> str:
+        """What :meth:`missed` counts; empty where it counts nothing."""
+        if self.normal is not None:
+            return f"Diseased called {self.result.classes[self.normal]}"
+        return "Findings missed" if self.result.task == Task.MULTILABEL and self.labelled else ""
 
     @cached_property
     def identity_checks(self) -> tuple[IdentityCheck, ...]:
@@ -216,5 +270,5 @@ class ResultView:
 
     @property
     def chance(self) -> float | None:
-        """Balanced accuracy of guessing, as the audit states it."""
-        return self.result.data.floors.get("chance")
+        """Balanced accuracy of guessing, as the audit states it; None where no image has a label."""
+        return self.result.data.floors.get("chance") if self.labelled else None

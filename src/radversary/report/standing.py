@@ -77,8 +77,9 @@ class Profile:
 
 
 def listed_knowledge(view: ResultView) -> tuple[AttackerKnowledge, ...]:
-    """Return the knowledge levels on which any aimed attack was run."""
-    return tuple(knowledge for knowledge in KNOWLEDGE if any(c.knowledge == knowledge for c in view.aimed))
+    """Return the knowledge levels on which any aimed attack of the ranked goal was run."""
+    ranked = [c for c in view.aimed if c.goal == view.standing.goal]
+    return tuple(knowledge for knowledge in KNOWLEDGE if any(c.knowledge == knowledge for c in ranked))
 
 
 def standings(view: ResultView) -> tuple[DefenceLine, ...]:
@@ -106,14 +107,17 @@ def worst_on(view: ResultView, knowledge: AttackerKnowledge, defence: str) -> Wo
 def together(view: ResultView, knowledge: AttackerKnowledge, defence: str) -> WorstCase | None:
     """Return a defence's worst-case accuracy over several attacks of one knowledge; None where not measured."""
     return next((case for case in view.result.worst_cases if case.conditions > 1
-                 and (case.defence, case.knowledge) == (defence, knowledge)), None)
+                 and (case.defence, case.knowledge, case.goal) == (defence, knowledge, view.standing.goal)), None)
 
 
 def profiles(view: ResultView) -> tuple[Profile, ...]:
     """Return the recalls of no defence, the best defence and the first oracle.
 
-    Each on clean images, under the headline's attack, and under the worst attack of all that were run against it.
+    Each on clean images, under the headline's attack, and under the worst attack of all that were run against it. None
+    where the model reads findings, which have tables of their own, and where no image has a label.
     """
+    if view.by_finding or not view.labelled:
+        return ()
     shown = [name for name in (NONE, view.best_defence, *view.oracles[:1]) if name in view.defences]
     return tuple(profile for name in shown if name for profile in _profiles_of(view, name))
 

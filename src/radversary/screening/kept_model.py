@@ -25,7 +25,7 @@ def check_keepable(classifier: Classifier) -> Classifier:
             :func:`radversary.classifiers.registry.load` gives for a reference; Python code is no reference here, as a
             bundle runs none.
     """
-    if lies_whole(classifier) or (classifier.reference and not names_code(classifier.reference)):
+    if classifier.reference and not names_code(classifier.reference):
         return classifier
     if isinstance(classifier, TorchClassifier) or classifier.reference:
         return check_savable(classifier)
@@ -34,8 +34,20 @@ def check_keepable(classifier: Classifier) -> Classifier:
 
 
 def lies_whole(classifier: Classifier) -> bool:
-    """Return whether a bundle holds the weights of a classifier."""
-    return isinstance(classifier, TorchClassifier) and classifier.card.architecture in NETWORKS.names()
+    """Return whether a bundle holds the weights of a classifier.
+
+    They lie in it where the network is known by name; a model of another form that goes by such a name, such as an
+    exported program, is left where its reference leads.
+    """
+    if not isinstance(classifier, TorchClassifier) or classifier.card.architecture not in NETWORKS.names():
+        return False
+    if not classifier.reference or names_code(classifier.reference):
+        return True
+    try:
+        check_savable(classifier)
+    except ModelError:
+        return False
+    return True
 
 
 def keep(classifier: Classifier, folder: Path) -> tuple[str | None, str]:

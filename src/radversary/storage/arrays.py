@@ -101,13 +101,15 @@ def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:  # noqa: 
     return tuple(map(int, shape)), fortran and len(shape) > 1, dtype
 
 
-def read_tensors(path: Path, *, error: type[Exception], remedy: str = "") -> dict[str, Tensor]:
+def read_tensors(path: Path, *, error: type[Exception], remedy: str = "",
+                 unknown: Sequence[str] = ()) -> dict[str, Tensor]:
     """Read a safetensors file, once it is known to be whole.
 
     Args:
         path: The file.
         error: The error to raise.
         remedy: The way out, for the error.
+        unknown: Last parts of the names of tensors that may hold not-a-number, where it means that there is no figure.
 
     Returns:
         Tensors by name, on the CPU.
@@ -130,7 +132,8 @@ def read_tensors(path: Path, *, error: type[Exception], remedy: str = "") -> dic
         reason = sentence(str(problem), FAULT)
         raise error(f"{path} is not a readable safetensors file: {reason}{way_out}") from problem
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() and bool(torch.isnan(tensor).any()):
+        allowed = name.rpartition(".")[2] in unknown
+        if not allowed and tensor.is_floating_point() and bool(torch.isnan(tensor).any()):
             raise error(f"{path} holds values that are not a number, in {quoted(name)}{way_out}")
     return tensors
 

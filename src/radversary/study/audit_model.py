@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from radversary.audit.plan import AuditPlan
 from radversary.audit.result import AuditResult
@@ -14,6 +14,8 @@ from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.own_code import names_code
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import DataError, ModelError, PlanError
+from radversary.data.checks import DataReport
+from radversary.data.prepared import PreparedImages
 from radversary.execution.devices import select_device
 from radversary.execution.progress import reporting
 from radversary.execution.work import Progress
@@ -41,16 +43,19 @@ DEFAULT_AUDIT: Final[Mapping[str, Any]] = {
 
 FRACTIONS = (0.0, 0.2, 0.8)
 
+Reference: TypeAlias = str | Path | Classifier
+"""What leads to a model, or the model."""
 
-def audit_model(plan: AuditPlan, model: str | Path, source: Mapping[str, Any], out: Path, *, device: str = "auto",
-                workers: int = 1, progress: Progress | None = None) -> AuditResult:
+
+def audit_model(plan: AuditPlan, model: str | Path | Classifier, source: Mapping[str, Any], out: Path, *,
+                device: str = "auto", workers: int = 1, progress: Progress | None = None) -> AuditResult:
     """Audit a model that exists on a data source.
 
     Args:
         plan: What to do; defences and surrogates are named by the folders of saved models, or by other references that
             :func:`radversary.classifiers.registry.load` takes, Python code excepted.
         model: Folder of the victim, or another reference; ``my_model.py:victim`` names code, which is imported and so
-            runs.
+            runs. Or the victim itself, which one process alone can audit.
         source: Name and options of a data source.
         out: The run folder.
         device: ``auto`` or a torch device, for the models.
@@ -74,7 +79,8 @@ def audit_model(plan: AuditPlan, model: str | Path, source: Mapping[str, Any], o
     surrogates = {attack.surrogate for attack in plan.attacks if attack.surrogate is not None} - others
     refuse_code(others | surrogates)
     models = {"victim": model, **{name: name for name in sorted(others | surrogates)}}
-    classifiers = {name: load_model(reference, device=place) for name, reference in models.items()}
+    classifiers = {name: given.to(place) if isinstance(given, Classifier) else load_model(given, device=place)
+                   for name, given in models.items()}
     check_models(classifiers, surrogates)
     card, fingerprint = classifiers["victim"].card, weights_hash(classifiers["victim"])
     data = parse_plan(DataPlan, {"source": dict(source), "size": card.size, "channels": card.channels,
@@ -87,14 +93,14 @@ def audit_model(plan: AuditPlan, model: str | Path, source: Mapping[str, Any], o
         return _audit(plan, classifiers, models, data, document, clock, device=device, workers=workers)
 
 
-def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mapping[str, str | Path], data: DataPlan,
+def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mapping[str, Reference], data: DataPlan,
            document: str, clock: Clock, *, device: str, workers: int) -> AuditResult:
     """Audit a model in a folder that nobody else writes."""
     out = clock.folder
     with clock.step(PREPARE):
         images, report = prepare(data, out / "data", seed=plan.seed)
     others = {defence.model for defence in plan.defences} - {"victim"}
-    parts: dict[str, str | Path] = {f"defence model {name}": name for name in sorted(others)}
+    parts: dict[str, Reference] = {f"defence model {name}": name for name in sorted(others)}
     parts |= {f"restorer {folder}": folder for folder in restorers_of(plan)}
     tested = images.table.frame.iloc[test_rows(plan, images)]
     seen = [*seen_before(models["victim"], tested),
@@ -102,7 +108,7 @@ def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mappi
     report = report.model_copy(update={"warnings": (*report.warnings, *seen)})
     inputs = AuditInputs(classifiers=classifiers, images=images, report=report, source=source_text(data, images),
                          seconds=clock.seconds([PREPARE]), document=document,
-                         rebuild=SavedInputs(models, {}, images.folder, report, device),
+                         rebuild=rebuilt_from(models, images, report, device),
                          provenance={"victim sha256": weights_hash(classifiers["victim"]),
                                      "images sha256": images.sha256})
     with clock.step("audit"):
@@ -157,17 +163,24 @@ def restorers_of(plan: AuditPlan) -> list[Path]:
     return sorted({Path(part.options["folder"]) for part in named if "folder" in part.options})
 
 
-def seen_before(model: str | Path, tested: pd.DataFrame) -> tuple[str, ...]:
+def rebuilt_from(models: Mapping[str, Reference], images: PreparedImages, report: DataReport,
+                 device: str) -> SavedInputs | None:
+    """Return how another process makes equal inputs; None where a model lives in this process alone."""
+    saved = {name: given for name, given in models.items() if not isinstance(given, Classifier)}
+    return SavedInputs(saved, {}, images.folder, report, device) if len(saved) == len(models) else None
+
+
+def seen_before(model: Reference, tested: pd.DataFrame) -> tuple[str, ...]:
     """Say whether a model, by its reference, was trained on the images it is audited on, as far as that is known.
 
     Args:
-        model: Its reference: a folder, a file of weights or an address.
+        model: Its reference: a folder, a file of weights or an address; or the model itself, of which nothing is known.
         tested: The rows of the prepared table that it is audited on.
 
     Raises:
         DataError: More than half of the test images were in its training: such an audit says nothing.
     """
-    folder = folder_of(model)
+    folder = None if isinstance(model, Classifier) else folder_of(model)
     seen = None if folder is None else seen_images(folder)
     if seen is None:
         return ("it is not known which images the model was trained on; any that are here flatter it",)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from radversary.core.errors import DataError, PlanError
+from radversary.core.types import Task
 from radversary.data.balancing import rotate_before_split
 from radversary.data.checks import DataReport, check_data
 from radversary.data.prepare_folder import prepare_images
@@ -46,6 +47,26 @@ def prepare(plan: DataPlan, folder: Path, *, seed: int) -> tuple[PreparedImages,
         images = prepare_images(divide(table, plan, seed=seed), size=plan.size, channels=plan.channels,
                                 resize=plan.resize, interpolation=plan.interpolation, folder=folder / "prepared")
         return images, _checked(images, folder / f"check-{images.sha256[:16]}-{seed}.json", seed=seed)
+
+
+def refuse_untrainable(images: PreparedImages) -> None:
+    """Refuse images on which no model can be trained: findings, no labels, or a class without a film.
+
+    Raises:
+        DataError: They are such; a model that exists can be audited on them.
+    """
+    held = set(images.table.frame["label"])
+    without = [name for name in images.classes if name not in held]
+    why = ""
+    if images.task == Task.MULTILABEL:
+        why = "the data names findings, of which an image may have several"
+    elif not images.table.labelled:
+        why = "the images have no labels"
+    elif without:
+        why = f"there is no image of the class {without[0]!r}"
+    if why:
+        raise DataError(f"models are trained on one class an image, and {why}; a model that exists can be audited on "
+                        "such images (radversary audit)")
 
 
 def divide(table: ImageTable, plan: DataPlan, *, seed: int) -> ImageTable:

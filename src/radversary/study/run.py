@@ -33,7 +33,7 @@ from radversary.study.checks import check_study
 from radversary.study.models import make_model
 from radversary.study.placing import SavedInputs, placed
 from radversary.study.plan import StudyPlan
-from radversary.study.prepare import prepare, source_text
+from radversary.study.prepare import prepare, refuse_untrainable, source_text
 from radversary.study.restorers import make_restorer
 from radversary.study.training_overlap import ceilings, training_overlap_of
 from radversary.training.classifier.train import CURVES
@@ -176,6 +176,7 @@ def prepared(plan: StudyPlan, out: Path, clock: Clock, *, device: str) -> tuple[
     with clock.step(PREPARE) as step:
         before = prepared_at(out)
         images, report = prepare(plan.data, out / "data", seed=plan.seed)
+        refuse_untrainable(images)
         for attack in plan.attacks:
             check_strengths(attack, images, test_rows(plan, images))
         step.worked = prepared_at(out) != before

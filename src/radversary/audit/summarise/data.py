@@ -41,8 +41,9 @@ def summarise_data(images: PreparedImages, report: DataReport, source: str, rows
     patients = frame.groupby("split")["patient_id"].nunique()
     described = characteristics(everything.iloc[rows])
     return DataSummary(
-        source=source, counts=counts, patients={part: int(patients[part]) for part in images.parts},
-        left_out=_left_out(images), floors=report.floors,
+        source=source, counts=counts, images={part: int((frame["split"] == part).sum()) for part in images.parts},
+        patients={part: int(patients[part]) for part in images.parts},
+        patients_known=images.table.patients_known, left_out=_left_out(images), floors=report.floors,
         characteristics={"class": {name: count for name, count in counts["test"].items() if count},
                          **{kind: _counted(described[kind]) for kind in METADATA}},
         warnings=(*_of_these_rows(report, everything, frame, images.classes),

@@ -91,7 +91,8 @@ def render_image(context: AuditContext, row: int, condition: Condition, attacked
         original=save(original, out, f"{stem}-original"), attacked=save(attacked, out, f"{stem}-attacked"),
         difference=save(difference, out, f"{stem}-difference"), evidence=str(evidence),
         defended=next(iter(restored.values()), None), restored=restored,
-        predictions=readings(predictions[predictions["image_id"] == name], condition))
+        predictions=readings(predictions[predictions["image_id"] == name], condition),
+        wrong=wrong_findings(predictions[predictions["image_id"] == name], condition))
 
 
 def save(images: Images, out: Path, stem: str) -> str:
@@ -106,6 +107,16 @@ def readings(frame: pd.DataFrame, condition: Condition) -> dict[str, str]:
     attacked, clean = (said(at(frame, what)) for what in (condition, Condition(attack="clean", strength=0.0)))
     return {"clean": str(clean["none"]), "attacked": str(attacked["none"]),
             **{str(label): str(value) for label, value in attacked.items() if label != "none"}}
+
+
+def wrong_findings(frame: pd.DataFrame, condition: Condition) -> dict[str, tuple[str, ...]]:
+    """Return the findings of one image that were read wrongly, by the keys of :func:`readings`; none of a class."""
+    if FINDING not in frame:
+        return {}
+    attacked, clean = (at(frame, what) for what in (condition, Condition(attack="clean", strength=0.0)))
+    own = {"clean": clean[clean["defence"] == "none"], **{
+        "attacked" if label == "none" else str(label): rows for label, rows in attacked.groupby("defence", sort=False)}}
+    return {key: tuple(rows.loc[~rows["right"], FINDING]) for key, rows in ((key, judged(own[key])) for key in own)}
 
 
 def said(frame: pd.DataFrame) -> pd.Series[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from radversary.report.figures.canvas import Drawing
 from radversary.report.figures.detection import histograms, roc_curves
+from radversary.report.figures.findings import finding_dots
 from radversary.report.figures.robustness import class_bars, strength_curves
 from radversary.report.figures.training import learning_curves
 from radversary.report.result_view import ResultView
@@ -21,7 +22,7 @@ def draw_figures(view: ResultView) -> dict[str, list[Drawing]]:
     """
     return {
         "strength": strength_curves(view),
-        "classes": class_bars(view),
+        "classes": class_bars(view) or finding_dots(view),
         "roc": roc_curves(view),
         "scores": histograms(view),
         "learning": learning_curves(view),

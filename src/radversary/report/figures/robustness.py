@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from radversary.audit.cell_table import NONE
-from radversary.audit.cells import Condition
+from radversary.audit.cells import Cell, Condition
 from radversary.audit.wording import BUDGETS, level, measure_name
-from radversary.core.types import AttackerKnowledge, Estimate
+from radversary.core.types import AttackerKnowledge, Estimate, Task
 from radversary.metrics.performance import ClassFigures
 from radversary.report.figures.canvas import (
     AFTER,
@@ -27,6 +27,7 @@ from radversary.report.figures.canvas import (
     percent_axis,
 )
 from radversary.report.formats import shorten, slug
+from radversary.report.grid import goal_text
 from radversary.report.result_view import CEILING, ResultView
 
 Moment: TypeAlias = tuple[str, str, Sequence[ClassFigures]]
@@ -51,8 +52,11 @@ def strength_curves(view: ResultView) -> list[Drawing]:
 
 
 def class_bars(view: ResultView) -> list[Drawing]:
-    """Draw recall, precision and F1 of each class before, after and behind the best defence."""
-    series = _moments(view)
+    """Draw recall, precision and F1 of each class before, after and behind the best defence.
+
+    None where the model reads findings, which have figures of their own, or where no image has a label.
+    """
+    series = [] if view.by_finding or not view.labelled else _moments(view)
     if not series:
         return []
     names = [shorten(name) for name in view.result.classes]
@@ -78,20 +82,21 @@ def _strength_curve(view: ResultView, attack: str, knowledge: AttackerKnowledge,
     def paint(axes: Any) -> None:  # noqa: ANN401
         handles = [_line(axes, view, conditions, name, place) for place, name in enumerate(names)]
         labels = [_label(view, attack, name) for name in names]
-        if view.chance is not None:
+        if view.chance is not None and view.result.task != Task.MULTILABEL:
             handles.append(axes.axhline(view.chance, color=MUTED, linewidth=1, linestyle=(0, (1, 2))))
             labels.append("chance")
-        axes.set(xlabel=f"{measure_name(measure)} of the attack", ylabel="accuracy", ylim=(0, 1.02))
+        axes.set(xlabel=f"{measure_name(measure)} of the attack", ylabel=view.words.figure, ylim=(0, 1.02))
         if measure in BUDGETS:
             _budget_ticks(axes, [c.strength for c in conditions])
         percent_axis(axes.yaxis)
         legend_below(axes, handles, labels)
 
+    goal = goal_text([conditions[0].goal])
     suffix, title = ("", attack) if knowledge == AttackerKnowledge.OBLIVIOUS else (f"-{knowledge}",
                                                                                    f"{attack}, {knowledge}")
-    return draw(f"accuracy-{index + 1}-{slug(attack)}{suffix}", title,
-                f"Accuracy against the {measure_name(measure)} of {title}, one line a defence, with 95 % bands for no "
-                "defence, the best and a ceiling", paint, height=2.8 + 0.2 * ((len(names) + 2) // 2))
+    return draw(f"accuracy-{index + 1}-{slug(attack)}{suffix}", title + goal,
+                f"{view.words.title} against the {measure_name(measure)} of {title}, one line a defence, with 95 % "
+                "bands for no defence, the best and a ceiling", paint, height=2.8 + 0.2 * ((len(names) + 2) // 2))
 
 
 def _budget_ticks(axes: Any, strengths: Sequence[float]) -> None:  # noqa: ANN401
@@ -132,13 +137,18 @@ def _points(view: ResultView, conditions: Sequence[Condition], defence: str) -> 
     return [(cell.condition.strength, cell.performance.accuracy) for cell in cells]
 
 
-def _moments(view: ResultView) -> list[Moment]:
-    """Before, after and defended: name, colour and figures of the classes."""
+def moments(view: ResultView) -> list[tuple[str, str, Cell]]:
+    """Return the figures before, after and behind the best defence: name, colour and cell, where there are any."""
     worst, best = view.worst, view.best_defence
     cells = [("before the attack", BEFORE, view.clean(NONE)),
              ("after the attack", AFTER, view.cell(worst, NONE) if worst else None),
              (f"behind {shorten(best or '')}", DEFENDED, view.cell(worst, best) if worst and best else None)]
-    found = [(name, colour, cell.performance) for name, colour, cell in cells if cell]
+    return [(name, colour, cell) for name, colour, cell in cells if cell]
+
+
+def _moments(view: ResultView) -> list[Moment]:
+    """Before, after and defended: name, colour and figures of the classes."""
+    found = [(name, colour, cell.performance) for name, colour, cell in moments(view)]
     several = len({performance.accuracy.n for _, _, performance in found}) > 1
     return [(f"{name}, n = {performance.accuracy.n}" if several else name, colour, performance.classes)
             for name, colour, performance in found]

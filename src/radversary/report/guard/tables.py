@@ -9,8 +9,7 @@ from radversary.core.types import Estimate
 from radversary.guard_evaluation.families.result import FamiliesResult
 from radversary.guard_evaluation.result import GuardEvaluationResult
 from radversary.guard_evaluation.rows import GuardEvaluationRow, HarmlessRow, Promise
-from radversary.report.formats import area, area_interval
-from radversary.report.markdown import figure
+from radversary.report.formats import area, area_interval, figure
 
 DETECTION = ("attack", "strength", "attacker", "n", "AUROC", "TPR at 1 % FPR", "TPR at 5 % FPR", "reading changed",
            "changed, no alarm", "the same, not re-encoded")

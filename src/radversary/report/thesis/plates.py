@@ -13,6 +13,7 @@ from typing import NoReturn, TypeAlias
 
 from radversary.audit.cell_table import IDENTITY, NONE
 from radversary.audit.cells import Cell
+from radversary.report.confusion import free_of_disease
 from radversary.report.figures.canvas import Drawing
 from radversary.report.formats import interval, percent
 from radversary.report.html import environment
@@ -114,7 +115,7 @@ def counts(run: RunFolder, name: str, title: str) -> Drawn:
     data = run.result.data
     if not data.counts:
         raise Absent("the run does not say how many images there are")
-    total = sum(sum(part.values()) for part in data.counts.values())
+    total = sum(data.images.values()) or sum(sum(part.values()) for part in data.counts.values())
     return count_bars(name, title, data.counts, run.result.classes), (
         f"n = {total} images of {sum(data.patients.values())} patients; the thesis shows all 14 classes "
         f"of its source, a run holds those it uses. Source: {data.source}.")
@@ -193,20 +194,20 @@ def defended(run: RunFolder, name: str, title: str, *, kind: str) -> Drawn:
 def metrics(run: RunFolder, name: str, title: str, *, moment: str) -> Drawn:
     """Figures 19, 27, 28, 30 and 32: precision, recall and F1."""
     cells, note = moment_cells(run, moment)
-    return metric_table(name, title, [(head, cell.performance) for head, cell in cells]), caption(cells, note)
+    return metric_table(name, title, [(head, cell.performance) for head, cell in cells]), caption(run, cells, note)
 
 
 def confusion(run: RunFolder, name: str, title: str, *, moment: str) -> Drawn:
     """Figures 20, 26, 29, 31 and 33: confusion matrices."""
     cells, note = moment_cells(run, moment)
-    return confusion_maps(name, title, [(head, cell.performance) for head, cell in cells], run.result.classes,
-                          run.view.normal), caption(cells, note)
+    return confusion_maps(name, title, [(head, cell.performance) for head, cell in cells], run.view.reading_names,
+                          free_of_disease(run.view)), caption(run, cells, note)
 
 
 def recalls(run: RunFolder, name: str, title: str) -> Drawn:
     """Figure 25: accuracy of each class."""
     cells, note = moment_cells(run, "baseline")
-    return recall_bars(name, title, cells[0][1].performance.classes), caption(cells, note)
+    return recall_bars(name, title, cells[0][1].performance.classes), caption(run, cells, note)
 
 
 def moment_cells(run: RunFolder, moment: str) -> tuple[list[tuple[str, Cell]], str]:
@@ -242,7 +243,10 @@ def moment_cells(run: RunFolder, moment: str) -> tuple[list[tuple[str, Cell]], s
 def of_these(run: RunFolder, cell: Cell) -> str:
     """Say how many of the headline's images were right before, where it was run on some of the test images only."""
     known = run.view.standing.before if run.view.is_subset(cell.condition) else None
-    return f", run on some of the test images, of which {known[0]} of {known[1]} were right before" if known else ""
+    if known is None:
+        return ""
+    right = run.view.words.right
+    return f", run on some of the test images, of which {known[0]} of {known[1]} were {right} before"
 
 
 def missing(what: str) -> NoReturn:
@@ -254,10 +258,11 @@ def missing(what: str) -> NoReturn:
     raise Absent(what)
 
 
-def caption(cells: list[tuple[str, Cell]], note: str) -> str:
-    """Return n, the accuracy and a note."""
-    figures = "; ".join(f"{head + ': ' if head else ''}accuracy {said(cell)}" for head, cell in cells)
-    return f"{note[0].upper()}{note[1:]}: {figures}."
+def caption(run: RunFolder, cells: list[tuple[str, Cell]], note: str) -> str:
+    """Return n, the accuracy, or the stability where no image has a label, and a note."""
+    words = run.view.words
+    figures = "; ".join(f"{head + ': ' if head else ''}{words.figure} {said(cell)}" for head, cell in cells)
+    return f"{note[0].upper()}{note[1:]}: {figures}. {words.note}".rstrip()
 
 
 def said(cell: Cell) -> str:

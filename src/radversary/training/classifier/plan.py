@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from radversary.core.errors import UnknownNameError
+from radversary.core.errors import ModelError, UnknownNameError
 from radversary.storage.documents import Seed
 from radversary.storage.plans import Plan
 
@@ -47,7 +47,7 @@ class TrainingPlan(Plan):
     """How a classifier is trained.
 
     Attributes:
-        architecture: A name in :data:`radversary.classifiers.networks.NETWORKS`.
+        architecture: A name in :data:`radversary.classifiers.networks.NETWORKS` of a network with trunk and head.
         start: Where the weights come from: ImageNet, random numbers, or the classifier that is to be defended.
         phases: What happens, in order; each starts from the best weights of the one before.
         batch_size: Images a step.
@@ -85,10 +85,14 @@ class TrainingPlan(Plan):
     @classmethod
     def _registered(cls, architecture: str) -> str:
         # Imported here, so that PyTorch is not loaded with this file.
-        from radversary.classifiers.networks import NETWORKS
+        from radversary.classifiers.networks import NETWORKS, check_trainable
 
         if architecture not in (known := NETWORKS.names()):
             raise ValueError(str(UnknownNameError("architecture", architecture, known)))
+        try:
+            check_trainable(architecture)
+        except ModelError as error:
+            raise ValueError(str(error)) from error
         return architecture
 
     @model_validator(mode="after")

@@ -39,7 +39,7 @@ def starting_network(plan: TrainingPlan, *, classes: int, weights: Path | None =
     if plan.start == "victim":
         return _from_victim(plan, victim, classes)
     seed = plan.seed if plan.seed is not None else DEFAULT_SEED
-    network = build_network(plan.architecture, classes=classes, seed=seed)
+    network = _with_trunk(build_network(plan.architecture, classes=classes, seed=seed), plan)
     if plan.start == "random":
         return network, f"random weights, seed {seed}"
     found = find_imagenet(plan.architecture, weights=weights)
@@ -54,5 +54,14 @@ def _from_victim(plan: TrainingPlan, victim: TorchClassifier | None, classes: in
     if (victim.card.architecture, len(victim.card.classes)) != (plan.architecture, classes):
         raise ModelError(f"the victim is a {victim.card.architecture} of {len(victim.card.classes)} classes, "
                          f"the training plan wants a {plan.architecture} of {classes}")
-    network = copy.deepcopy(victim.module).requires_grad_(requires_grad=True)
+    network = _with_trunk(copy.deepcopy(victim.module), plan).requires_grad_(requires_grad=True)
     return network.train(), f"model {victim.card.name} (sha256 {victim.card.sha256 or 'unsaved'})"
+
+
+def _with_trunk(network: nn.Module, plan: TrainingPlan) -> nn.Module:
+    """Return a network that has the parts that phases freeze and train."""
+    for part in ("trunk", "head"):
+        if not isinstance(getattr(network, part, None), nn.Module):
+            raise ModelError(f"architecture {plan.architecture!r} ({type(network).__name__}) cannot be trained: it has "
+                             f"no {part}")
+    return network
