@@ -20,16 +20,20 @@ BATCHES: Final = {1: 5, 8: 3, 32: 3}
 """Images at once, and how often that many are asked about."""
 
 
+COSTS: Final = ("speed", "memory")
+"""Names of what is measured."""
+
+
 def check_cost(subject: Subject) -> Iterator[Check]:
     """Measure images a second, alone and in batches, parameters, and memory beyond what was taken before."""
-    if not len(subject.usable):
-        yield skipped("speed", "it gives no answer that can be used")
-        return
     before = _peak_reset()
+    if not len(subject.usable):
+        yield from (skipped(name, "it gives no answer that can be used") for name in COSTS)
+        return
     try:
         rates = {size: _rate(subject, size, turns) for size, turns in BATCHES.items()}
     except ModelError as error:
-        yield skipped("speed", str(error))
+        yield from (skipped(name, str(error)) for name in COSTS)
         return
     found = ", ".join(f"{rate:.3g} ({size})" for size, rate in rates.items())
     yield Check(name="speed", state="measured", value=max(rates.values()),

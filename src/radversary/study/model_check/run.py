@@ -17,7 +17,7 @@ from radversary.study.model_check.behaviour import (
     check_outputs,
     check_repeat,
 )
-from radversary.study.model_check.cost import check_cost
+from radversary.study.model_check.cost import COSTS, check_cost
 from radversary.study.model_check.film_sides import check_sides
 from radversary.study.model_check.films_known import check_films_known
 from radversary.study.model_check.gradients import check_gradients
@@ -25,9 +25,9 @@ from radversary.study.model_check.report import Check, ModelReport
 from radversary.study.model_check.subject import Films, Subject
 
 CHECKS: Final[tuple[Callable[[Subject], Iterator[Check]], ...]] = (
-    check_fingerprint, check_outputs, check_repeat, check_batch, check_kind, check_differs, check_gradients,
-    check_films_known, check_sides, check_cost)
-"""In the order in which one fault explains the next."""
+    check_cost, check_fingerprint, check_outputs, check_repeat, check_batch, check_kind, check_differs, check_gradients,
+    check_films_known, check_sides)
+"""In the order in which one fault explains the next; first what it costs, as memory that was taken once is kept."""
 
 
 def check_model(classifier: Classifier, images: Images | None = None, labels: Labels | None = None, *,
@@ -77,6 +77,7 @@ def check_on(classifier: Classifier, films: Films | None) -> ModelReport:
     """
     subject = Subject(classifier, films)
     checks = [check for judged in track(CHECKS, "checks") for check in judged(subject)]
+    checks.sort(key=lambda check: check.name in COSTS)
     return ModelReport(
         model=classifier.card.name, architecture=classifier.card.architecture, access=classifier.access.name.lower(),
         task=classifier.card.task, classes=classifier.card.classes, fingerprint=_fingerprint(classifier),
