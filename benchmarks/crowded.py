@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.measure import RESULTS
-from radversary.audit.environment import environment
+from radversary.auditing.environment import environment
 from radversary.storage.json_files import write_json
 
 CROWDS = (0, 1, 3)

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from radversary.audit.environment import environment
+from radversary.auditing.environment import environment
 from radversary.storage.json_files import write_json
 
 RESULTS = Path(__file__).parent / "results"

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.measure import RESULTS, quartiles, timed
-from radversary.audit.environment import environment
+from radversary.auditing.environment import environment
 from radversary.storage.json_files import write_json
 
 ROUNDS = 11

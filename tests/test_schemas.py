@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from audit_factory import audit_result
 
-from radversary.audit.result import AuditResult
+from radversary.auditing.result import AuditResult
 from radversary.guard_evaluation.families.result import FamiliesResult
 from radversary.guard_evaluation.result import GuardEvaluationResult
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from radversary.attacks.equal_noise import EqualNoise, noise_of_size, size
+from radversary.attacks.controls.equal_noise import EqualNoise, noise_of_size, size
 from radversary.attacks.registry import ATTACKS
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.seeds import Streams, generator

@@ -6,9 +6,9 @@ import pytest
 import torch
 from tiny_audit import make_inputs, make_plan
 
-from radversary.audit.result import AuditResult
-from radversary.audit.run import run_audit
-from radversary.audit.setup import AuditInputs
+from radversary.auditing.result import AuditResult
+from radversary.auditing.run import run_audit
+from radversary.auditing.setup import AuditInputs
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ import pytest
 import yaml
 from tiny_audit import NOISE, STYLE, files_in, make_plan, with_models
 
-from radversary.audit.plan import AuditPlan
-from radversary.audit.result import AuditResult
-from radversary.audit.run import run_audit
+from radversary.auditing.plan import AuditPlan
+from radversary.auditing.result import AuditResult
+from radversary.auditing.run import run_audit
 from radversary.core.errors import DataError, ModelError, PlanError, RadversaryError, UnknownNameError
 from radversary.storage.plans import Part, parse_plan, plan_text, read_plan
 from random_parts import tiny_classifier

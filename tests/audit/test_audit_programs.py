@@ -11,7 +11,7 @@ from tiny_audit import SIZE, make_inputs, make_plan, with_models
 from torch import nn
 
 from programs_on_disk import exported, scripted
-from radversary.audit.run import run_audit
+from radversary.auditing.run import run_audit
 from radversary.classifiers.registry import load
 from radversary.core.errors import AccessError
 from radversary.study.placing import SavedInputs

@@ -11,8 +11,8 @@ from PIL import Image
 from tiny_audit import NOISE, STYLE, files_in, make_plan, stop_after, with_models
 from torch import nn
 
-from radversary.audit import run as run_file
-from radversary.audit.run import run_audit
+from radversary.auditing import run as run_file
+from radversary.auditing.run import run_audit
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import BusyError, StorageError
 from radversary.storage.locks import locked

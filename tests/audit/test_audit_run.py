@@ -13,9 +13,9 @@ from sklearn import metrics
 from tiny_audit import STYLE, files_in, make_plan, with_models
 from torch import nn
 
-from radversary.audit.plan import AuditPlan
-from radversary.audit.result import AuditResult
-from radversary.audit.run import run_audit
+from radversary.auditing.plan import AuditPlan
+from radversary.auditing.result import AuditResult
+from radversary.auditing.run import run_audit
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import AccessError, DataError, ModelError

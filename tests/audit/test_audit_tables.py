@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from radversary.audit.cells import Condition
-from radversary.audit.tables import AuditTables, Measurements, StoredTable
-from radversary.audit.units import WorkUnit
+from radversary.auditing.cells import Condition
+from radversary.auditing.tables import AuditTables, Measurements, StoredTable
+from radversary.auditing.units import WorkUnit
 
 CLEAN = Condition(attack="clean", strength=0.0)
 
@@ -45,7 +45,7 @@ class Cache:
 
 
 def test_a_unit_is_read_once_and_let_go_with_its_attack(monkeypatch):
-    monkeypatch.setattr("radversary.audit.tables.image_hashes", lambda _images, _rows: ["x"])
+    monkeypatch.setattr("radversary.auditing.tables.image_hashes", lambda _images, _rows: ["x"])
 
     class Context:
         images = None

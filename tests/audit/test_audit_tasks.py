@@ -12,8 +12,8 @@ import torch
 from sklearn.metrics import average_precision_score, f1_score, recall_score, roc_auc_score
 from tiny_audit import SIZE, make_inputs, make_plan
 
-from radversary.audit.run import run_audit
-from radversary.audit.setup import prepare_context
+from radversary.auditing.run import run_audit
+from radversary.auditing.setup import prepare_context
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import ModelError, PlanError
 from radversary.core.types import Task

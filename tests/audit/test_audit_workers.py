@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from tiny_audit import SIZE, files_in, make_plan
 
-from radversary.audit.pieces import UNITS, AuditJob
-from radversary.audit.run import run_audit
-from radversary.audit.setup import AuditInputs
+from radversary.auditing.pieces import UNITS, AuditJob
+from radversary.auditing.run import run_audit
+from radversary.auditing.setup import AuditInputs
 from radversary.classifiers.files import save_classifier
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import wrap
@@ -69,7 +69,7 @@ def test_two_workers_give_the_bytes_of_one(saved, alone, tmp_path):
 @pytest.mark.slow
 def test_a_piece_is_measured_from_picklable_values(saved, alone, tmp_path, monkeypatch):
     handed = []
-    monkeypatch.setattr("radversary.audit.run.in_workers",
+    monkeypatch.setattr("radversary.auditing.run.in_workers",
                         lambda job, pieces, *_given, **_options: handed.extend([job, *pieces]) or iter(()))
     with pytest.raises((KeyError, AttributeError, ValueError)):  # nobody measured anything
         run_audit(PLAN, saved, tmp_path, workers=2)

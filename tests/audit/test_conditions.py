@@ -6,10 +6,10 @@ import pytest
 from tiny_audit import make_plan
 
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.cells import Condition
-from radversary.audit.run import run_audit
-from radversary.audit.setup import PlannedAttack, condition_of, prepare_context, sized_by
-from radversary.audit.threat_model import EXPECTATION
+from radversary.auditing.cells import Condition
+from radversary.auditing.run import run_audit
+from radversary.auditing.setup import PlannedAttack, condition_of, prepare_context, sized_by
+from radversary.auditing.threat_model import EXPECTATION
 from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Colour, Norm
 from radversary.defenses.jpeg import JpegCompression
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from radversary.audit.summarise.data import summarise_data
+from radversary.auditing.summarise.data import summarise_data
 from radversary.data.checks import DataReport
 from radversary.data.csv_table import CsvTable
 from radversary.data.phantoms import Phantoms, write_phantoms

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from radversary.audit.plan import DefencePlan
-from radversary.audit.summarise.defences import summary
+from radversary.auditing.plan import DefencePlan
+from radversary.auditing.summarise.defences import summary
 from radversary.classifiers.base import Classifier
 from radversary.defenses.base import Stack, Transform
 from radversary.defenses.defended import Defended

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from tiny_audit import NOISE, make_plan
 
-from radversary.audit.run import run_audit
+from radversary.auditing.run import run_audit
 
 
 @pytest.mark.slow

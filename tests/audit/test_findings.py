@@ -10,11 +10,11 @@ from tiny_audit import make_plan, with_models
 from torch import nn
 
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.cells import Cell, OutcomeSummary
-from radversary.audit.findings import findings_of
-from radversary.audit.result import FindingKind
-from radversary.audit.run import run_audit
-from radversary.audit.setup import condition_of, prepare_context
+from radversary.auditing.cells import Cell, OutcomeSummary
+from radversary.auditing.findings import findings_of
+from radversary.auditing.result import FindingKind
+from radversary.auditing.run import run_audit
+from radversary.auditing.setup import condition_of, prepare_context
 from radversary.classifiers.torch_module import wrap
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.metrics.performance import PairedTest, Performance

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from radversary.audit import identity
-from radversary.audit.identity import classifier_hash
+from radversary.auditing import identity
+from radversary.auditing.identity import classifier_hash
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.defenses.base import Stack, Transform
 from radversary.defenses.defended import Defended

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tiny_audit import NOISE, make_inputs, make_plan
 
-from radversary.audit.run import run_audit
+from radversary.auditing.run import run_audit
 from radversary.data.table import ImageTable
 from radversary.storage.tables import read_table
 

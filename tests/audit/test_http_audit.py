@@ -10,7 +10,7 @@ import pytest
 from tiny_audit import SIZE, files_in, make_plan, with_models
 
 from model_server import ModelServer, metadata, open_inference
-from radversary.audit.run import run_audit
+from radversary.auditing.run import run_audit
 from radversary.classifiers.card import make_card
 from radversary.classifiers.http_files import Served
 from radversary.classifiers.http_model import HttpClassifier

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from radversary.audit.measure import read
-from radversary.audit.naming import naming_films
+from radversary.auditing.measure import read
+from radversary.auditing.naming import naming_films
 from radversary.classifiers.answers import checked_logits
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import AccessError, ModelError

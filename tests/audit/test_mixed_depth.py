@@ -12,11 +12,11 @@ import torch
 from tiny_audit import SIZE, make_inputs, make_plan
 
 from radversary.attacks.base import Batch, run_attack, within_levels
+from radversary.attacks.controls.identity import Identity
 from radversary.attacks.gradient.pgd import PGD
-from radversary.attacks.identity import Identity
-from radversary.audit.identity import image_hashes
-from radversary.audit.run import run_audit
-from radversary.audit.setup import AuditInputs
+from radversary.auditing.identity import image_hashes
+from radversary.auditing.run import run_audit
+from radversary.auditing.setup import AuditInputs
 from radversary.core.errors import InputError, PlanError
 from radversary.data.prepared import PreparedImages
 from radversary.data.table import ImageTable

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_audit import SIZE, STYLE, make_inputs, make_plan, with_models
 
-from radversary.audit.run import run_audit
+from radversary.auditing.run import run_audit
 from radversary.classifiers.registry import load
 from radversary.core.errors import AccessError
 from tiny_onnx import with_card

@@ -7,8 +7,8 @@ import json
 import pytest
 from audit_factory import audit_result, changed, table_result
 
-from radversary.audit.result import AuditResult
-from radversary.audit.standing import Standing, normal_class, right_before
+from radversary.auditing.result import AuditResult
+from radversary.auditing.standing import Standing, normal_class, right_before
 from radversary.core.types import AttackerKnowledge
 from radversary.report.result_view import ResultView
 

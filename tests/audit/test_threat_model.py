@@ -8,12 +8,12 @@ import pytest
 import torch
 from tiny_audit import make_plan, with_models
 
+from radversary.attacks.controls.noise import Noise
 from radversary.attacks.gradient.fgsm import FGSM
-from radversary.attacks.noise import Noise
-from radversary.audit.measure import attacked_batches
-from radversary.audit.run import run_audit
-from radversary.audit.setup import prepare_context
-from radversary.audit.threat_model import (
+from radversary.auditing.measure import attacked_batches
+from radversary.auditing.run import run_audit
+from radversary.auditing.setup import prepare_context
+from radversary.auditing.threat_model import (
     EXPECTATION,
     Aim,
     AttackerKnowledge,
@@ -23,7 +23,7 @@ from radversary.audit.threat_model import (
     white_box_view,
     with_eot,
 )
-from radversary.audit.units import work_units
+from radversary.auditing.units import work_units
 from radversary.core.errors import AccessError, PlanError, UnknownNameError
 from radversary.core.types import Access
 from radversary.defenses.defended import Defended

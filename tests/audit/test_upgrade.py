@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from radversary.audit.result import AuditResult
-from radversary.audit.upgrade import SCHEMA_VERSION, upgraded
+from radversary.auditing.result import AuditResult
+from radversary.auditing.upgrade import SCHEMA_VERSION, upgraded
 from radversary.core.errors import DataError
 from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Colour, Norm
 from radversary.guard_evaluation.families.result import FamiliesResult

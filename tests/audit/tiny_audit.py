@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from radversary.audit import pieces as pieces_file
-from radversary.audit.plan import AuditPlan
-from radversary.audit.setup import AuditInputs
+from radversary.auditing import pieces as pieces_file
+from radversary.auditing.plan import AuditPlan
+from radversary.auditing.setup import AuditInputs
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare
 from random_parts import tiny_classifier

@@ -9,8 +9,8 @@ import yaml
 from PIL import Image
 from test_guard_page import guard_evaluation_result
 
-from radversary.audit.cells import Condition
-from radversary.audit.result import Finding, FindingKind
+from radversary.auditing.cells import Condition
+from radversary.auditing.result import Finding, FindingKind
 from radversary.data.attacked import ATTACKED
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.bundle import load_guard

@@ -153,7 +153,7 @@ def test_every_verb_that_computes_with_models_takes_a_device():
 
 
 def test_the_library_says_the_same(tmp_path):
-    from radversary.audit.plan import AuditPlan
+    from radversary.auditing.plan import AuditPlan
 
     with pytest.raises(PlanError, match="device 'meta' is not available here"):
         audit_model(AuditPlan.model_validate({"attacks": ATTACKS}), tmp_path, {"name": "folder"}, tmp_path / "out",

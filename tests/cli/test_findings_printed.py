@@ -9,7 +9,7 @@ from audit_factory import audit_result
 
 import radversary.study.audit_model
 import radversary.study.run
-from radversary.audit.result import Finding, FindingKind
+from radversary.auditing.result import Finding, FindingKind
 
 DEMO = Path(radversary.study.run.__file__).parent / "plans" / "demo.yaml"
 VERBS = {"audit": (radversary.study.audit_model, "audit_model", ("audit", "--model", ".", "--out")),

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load, save
 from torch import nn
 
-from radversary.attacks.identity import Identity
+from radversary.attacks.controls.identity import Identity
 from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.errors import InputError
 from radversary.core.seeds import Streams, generator

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from radversary.audit.plan import AttackPlan, AuditPlan
+from radversary.auditing.plan import AttackPlan, AuditPlan
 from radversary.calibration.combining import known_rule, rule_named
 from radversary.calibration.fusion import Fusion, fuse
 from radversary.core.errors import PlanError, UnknownNameError

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from radversary.audit.identity import image_hashes
+from radversary.auditing.identity import image_hashes
 from radversary.core.errors import DataError, ModelError, UnknownNameError
 from radversary.core.types import UNKNOWN, Task
 from radversary.data.balancing import balance, rotate_before_split

@@ -8,7 +8,7 @@ import torch
 from tiny_guard_evaluation import STYLE, make_images, make_plan
 
 from radversary.attacks.style.transfer import StyleTransferAttack
-from radversary.audit.plan import AttackPlan
+from radversary.auditing.plan import AttackPlan
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import AccessError, CancelledError, DataError, InputError, ModelError, PlanError
 from radversary.detectors.learned import LearnedDetector

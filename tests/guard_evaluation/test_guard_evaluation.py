@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny_guard_evaluation import NOISE, STYLE, make_guard, make_images, make_plan
 
-from radversary.audit.measure import handled
+from radversary.auditing.measure import handled
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import AccessError, DataError, InputError, ModelError
 from radversary.core.types import AttackerKnowledge

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from radversary.audit.cells import Condition
+from radversary.auditing.cells import Condition
 from radversary.core.types import Estimate
 from radversary.guard_evaluation.figures import CURVE, Judge, alerts, tpr_draws
 from radversary.metrics.detection import detection_rate

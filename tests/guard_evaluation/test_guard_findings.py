@@ -12,7 +12,7 @@ from tiny_audit import SIZE
 from tiny_guard_evaluation import Rough, make_images, make_plan
 from torch import nn
 
-from radversary.audit.result import FindingKind
+from radversary.auditing.result import FindingKind
 from radversary.classifiers.torch_module import wrap
 from radversary.guard_evaluation.findings import findings_of, outcomes_of
 from radversary.guard_evaluation.measure import COSTS, judged

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from radversary.audit.plan import AuditPlan
-from radversary.audit.run import run_audit
+from radversary.auditing.plan import AuditPlan
+from radversary.auditing.run import run_audit
 from radversary.calibration.drift import DriftMonitor
 from radversary.classifiers.registry import load
 from radversary.cli import detector_tables, tables

@@ -13,10 +13,10 @@ import yaml
 from PIL import Image
 from torch import nn
 
-from radversary.audit.cells import Condition
-from radversary.audit.plan import AuditPlan
-from radversary.audit.run import run_audit
-from radversary.audit.setup import AuditInputs
+from radversary.auditing.cells import Condition
+from radversary.auditing.plan import AuditPlan
+from radversary.auditing.run import run_audit
+from radversary.auditing.setup import AuditInputs
 from radversary.calibration.drift import DriftMonitor
 from radversary.classifiers.files import load_classifier, save_classifier
 from radversary.classifiers.keras_model import keras_on_torch

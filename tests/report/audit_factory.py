@@ -11,11 +11,11 @@ from PIL import Image, ImageFilter
 
 from radversary.attacks.base import Attack
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.cells import Cell, Condition, VisibilityCell
-from radversary.audit.detection import Curve, Detection, Histogram
-from radversary.audit.findings import findings_of
-from radversary.audit.result import AuditResult, Cost, DataSummary, DefenceSummary, GalleryImage
-from radversary.audit.setup import condition_of
+from radversary.auditing.cells import Cell, Condition, VisibilityCell
+from radversary.auditing.detection import Curve, Detection, Histogram
+from radversary.auditing.findings import findings_of
+from radversary.auditing.result import AuditResult, Cost, DataSummary, DefenceSummary, GalleryImage
+from radversary.auditing.setup import condition_of
 from radversary.core.types import AttackerKnowledge, AttackFamily, Estimate
 from radversary.metrics.performance import ClassFigures, PairedTest, Performance
 

@@ -9,9 +9,9 @@ import numpy as np
 from audit_factory import audit_result
 
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.cells import Cell, Condition, OutcomeSummary, WorstCase
-from radversary.audit.result import AuditResult
-from radversary.audit.setup import condition_of
+from radversary.auditing.cells import Cell, Condition, OutcomeSummary, WorstCase
+from radversary.auditing.result import AuditResult
+from radversary.auditing.setup import condition_of
 from radversary.core.types import AttackerKnowledge, Estimate, Task
 from radversary.metrics.classification import performance, proportion
 from radversary.metrics.columns import one_vs_rest

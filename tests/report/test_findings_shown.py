@@ -7,8 +7,8 @@ from audit_factory import audit_result
 from test_headline_choice import ALL, attack, audit, cells
 from test_report_page import Outline
 
-from radversary.audit.cells import WorstCase
-from radversary.audit.findings import findings_of
+from radversary.auditing.cells import WorstCase
+from radversary.auditing.findings import findings_of
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.html import render_report
 from radversary.report.markdown import standing_table

@@ -24,9 +24,9 @@ from findings_factory import (
 from test_report_page import Outline
 from typer.testing import CliRunner
 
-from radversary.audit.cell_table import CellTable
-from radversary.audit.result import AuditResult
-from radversary.audit.standing import standing_of
+from radversary.auditing.cell_table import CellTable
+from radversary.auditing.result import AuditResult
+from radversary.auditing.standing import standing_of
 from radversary.cli.main import app
 from radversary.cli.tables import accuracy_table, findings_table
 from radversary.core.types import Task

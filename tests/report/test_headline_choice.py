@@ -7,10 +7,10 @@ from audit_factory import wilson
 from test_report_page import Outline
 
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.cells import Cell, Condition
-from radversary.audit.result import AuditResult, DataSummary
-from radversary.audit.setup import condition_of
-from radversary.audit.standing import right_before
+from radversary.auditing.cells import Cell, Condition
+from radversary.auditing.result import AuditResult, DataSummary
+from radversary.auditing.setup import condition_of
+from radversary.auditing.standing import right_before
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.metrics.performance import ClassFigures, PairedTest, Performance
 from radversary.report.figures.robustness import class_bars

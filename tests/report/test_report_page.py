@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from audit_factory import audit_result, changed, paired, performance, wilson
 
-from radversary.audit.result import AuditResult
+from radversary.auditing.result import AuditResult
 from radversary.core.errors import DataError, InputError
 from radversary.core.types import Estimate
 from radversary.report import gallery

@@ -14,7 +14,7 @@ from radversary.training.cyclegan.plan import CycleGanPlan
 from radversary.training.denoiser.plan import DenoiserPlan, Guidance
 from radversary.training.stylizer.plan import StylizerPlan
 
-BASES = {"storage/plans.py", "storage/documents.py", "audit/schema.py",
+BASES = {"storage/plans.py", "storage/documents.py", "auditing/schema.py",
          "data/checks.py", "data/duplicates.py"}  # the last three may hold numbers that are not finite
 TRAININGS = [Phase, TrainingPlan, RobustPlan, Objective, CycleGanPlan, DenoiserPlan, Guidance, StylizerPlan]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_study import make_study
 
-from radversary.audit.result import AuditResult
+from radversary.auditing.result import AuditResult
 from radversary.classifiers.networks import NETWORKS
 from radversary.execution.work import Relay
 from radversary.study.run import run_study

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from radversary.audit.plan import AuditPlan
+from radversary.auditing.plan import AuditPlan
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.registry import CLASSIFIERS

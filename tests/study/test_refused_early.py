@@ -11,7 +11,7 @@ import pytest
 from tiny_study import content, make_study
 from torch import nn
 
-from radversary.audit.plan import AuditPlan
+from radversary.auditing.plan import AuditPlan
 from radversary.classifiers.files import save_classifier
 from radversary.classifiers.networks import NETWORKS, build_network
 from radversary.classifiers.torch_module import wrap

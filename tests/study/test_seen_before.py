@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from tiny_study import make_study
 
-from radversary.audit.setup import test_rows as rows_tested
+from radversary.auditing.setup import test_rows as rows_tested
 from radversary.classifiers.files import save_classifier
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import wrap

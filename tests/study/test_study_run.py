@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from tiny_study import content, make_study, training
 
-from radversary.audit import pieces as pieces_file
-from radversary.audit.plan import DefencePlan
+from radversary.auditing import pieces as pieces_file
+from radversary.auditing.plan import DefencePlan
 from radversary.core.errors import DataError, ModelError, PlanError, RadversaryError, UnknownNameError
 from radversary.storage.checksums import sha256_file
 from radversary.storage.plans import parse_plan, read_plan

@@ -4,7 +4,7 @@ import pytest
 from test_restorers import full
 
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.plan import AttackPlan
+from radversary.auditing.plan import AttackPlan
 from radversary.storage.plans import parse_plan
 from radversary.study.checks import styles_of
 from radversary.study.model_plan import TrainingAttack

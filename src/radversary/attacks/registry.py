@@ -11,14 +11,14 @@ if TYPE_CHECKING:  # names are known without PyTorch
 
 ATTACKS: Registry[Attack] = Registry("attack", {
     "di-fgsm": "radversary.attacks.gradient.iterative:DiverseFGSM",
-    "equal-noise": "radversary.attacks.equal_noise:EqualNoise",
+    "equal-noise": "radversary.attacks.controls.equal_noise:EqualNoise",
     "evasive-pgd": "radversary.attacks.evasive.pgd:EvasivePGD",
     "evasive-style": "radversary.attacks.evasive.style:EvasiveStyleAttack",
     "fgsm": "radversary.attacks.gradient.fgsm:FGSM",
     "i-fgsm": "radversary.attacks.gradient.iterative:IterativeFGSM",
-    "identity": "radversary.attacks.identity:Identity",
+    "identity": "radversary.attacks.controls.identity:Identity",
     "mi-fgsm": "radversary.attacks.gradient.iterative:MomentumFGSM",
-    "noise": "radversary.attacks.noise:Noise",
+    "noise": "radversary.attacks.controls.noise:Noise",
     "pgd": "radversary.attacks.gradient.pgd:PGD",
     "stm": "radversary.attacks.gradient.stm:StyleTransferMethod",
     "style-code": "radversary.attacks.style.code:StyleCodeAttack",

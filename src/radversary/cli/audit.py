@@ -30,7 +30,7 @@ def audit(
     Every image is test data, less a fifth of the patients on whom the detectors are calibrated; a table that comes with
     a column `split` keeps its division.
     """
-    from radversary.audit.plan import AuditPlan
+    from radversary.auditing.plan import AuditPlan
     from radversary.storage.plans import parse_plan, read_plan
     from radversary.study.early import refuse_audit
 

@@ -11,7 +11,7 @@ import typer
 from radversary.cli.console import say, show_whole, tell_lines
 
 if TYPE_CHECKING:
-    from radversary.audit.result import AuditResult
+    from radversary.auditing.result import AuditResult
 
 FORMATS = ("table", "markdown", "csv")
 

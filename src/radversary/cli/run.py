@@ -11,7 +11,7 @@ import typer
 from radversary.cli.console import say, show, tell_result
 
 if TYPE_CHECKING:
-    from radversary.audit.result import AuditResult
+    from radversary.auditing.result import AuditResult
 
 OUT_HELP = "Run folder; default: runs/<name of the plan>. The same command goes on where it was stopped."
 DeviceOption = Annotated[str, typer.Option("--device", help="Where models compute: auto (CUDA where there is one), "

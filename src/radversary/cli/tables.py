@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from radversary.audit.result import AuditResult
-from radversary.audit.wording import level
+from radversary.auditing.result import AuditResult
+from radversary.auditing.wording import level
 from radversary.cli.console import Table
 from radversary.core.types import AttackerKnowledge
 from radversary.report.compare import caption, heads, row_name, texts

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from radversary.audit.cells import Condition
-from radversary.audit.detection import Histogram
-from radversary.audit.summarise.predictions import at
+from radversary.auditing.cells import Condition
+from radversary.auditing.detection import Histogram
+from radversary.auditing.summarise.predictions import at
 from radversary.core.types import Estimate
 from radversary.guard_evaluation.measure import FLOORS, SCORE
 from radversary.guard_evaluation.rows import Alerts, Band, GuardEvaluationRow, HarmlessRow, Outcome

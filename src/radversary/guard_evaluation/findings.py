@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from radversary.audit.cells import Condition, OutcomeSummary
-from radversary.audit.findings import (
+from radversary.auditing.cells import Condition, OutcomeSummary
+from radversary.auditing.findings import (
     Change,
     doubtful_logits,
     misleading_gradients,
@@ -15,8 +15,8 @@ from radversary.audit.findings import (
     raised_accuracies,
     zero_gradients,
 )
-from radversary.audit.result import Finding
-from radversary.audit.summarise.predictions import at
+from radversary.auditing.result import Finding
+from radversary.auditing.summarise.predictions import at
 from radversary.core.types import AttackerKnowledge
 from radversary.guard_evaluation.setup import CLEAN, GuardEvaluationContext
 from radversary.metrics.paired import paired_test

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from radversary.audit.cells import Condition
+from radversary.auditing.cells import Condition
 from radversary.core.text import marked_file_name
 from radversary.core.types import Images
 from radversary.execution.progress import track

@@ -13,8 +13,8 @@ import torch
 
 from radversary.attacks.base import AttackOutcome, run_attack
 from radversary.attacks.chance import outdone
-from radversary.audit.measure import COSTS, batch_of, costs_of, handled
-from radversary.audit.naming import naming_films
+from radversary.auditing.measure import COSTS, batch_of, costs_of, handled
+from radversary.auditing.naming import naming_films
 from radversary.classifiers.base import Classifier
 from radversary.core.types import Images
 from radversary.guard_evaluation.setup import CLEAN, IDENTITY, GuardEvaluationContext, guard_sha256

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, Self
 
 from pydantic import Field, model_validator
 
-from radversary.audit.plan import RESERVED, AttackPlan, refuse_repeats
+from radversary.auditing.plan import RESERVED, AttackPlan, refuse_repeats
 from radversary.core.types import AttackerKnowledge
 from radversary.storage.documents import Seed
 from radversary.storage.plans import Plan

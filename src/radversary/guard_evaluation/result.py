@@ -7,9 +7,9 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from radversary.audit.cells import OutcomeSummary
-from radversary.audit.result import Finding
-from radversary.audit.schema import ResultDocument
+from radversary.auditing.cells import OutcomeSummary
+from radversary.auditing.result import Finding
+from radversary.auditing.schema import ResultDocument
 from radversary.core.text import FAULT, VALUE, sentence
 from radversary.guard_evaluation.rows import GuardEvaluationRow, GuardGalleryImage, HarmlessRow, Levels, Promise
 

@@ -6,9 +6,9 @@ from typing import Self
 
 from pydantic import model_validator
 
-from radversary.audit.cells import Condition
-from radversary.audit.detection import Histogram
-from radversary.audit.schema import Record
+from radversary.auditing.cells import Condition
+from radversary.auditing.detection import Histogram
+from radversary.auditing.schema import Record
 from radversary.core.types import Estimate
 
 

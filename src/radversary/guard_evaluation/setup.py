@@ -14,11 +14,11 @@ import pandas as pd
 import torch
 from safetensors.torch import save
 
-from radversary.attacks.identity import Identity
-from radversary.audit.cells import Condition
-from radversary.audit.identity import classifier_hash
-from radversary.audit.plan import AttackPlan
-from radversary.audit.setup import PlannedAttack, check_strengths, condition_of, refuse_evasive, sized_by
+from radversary.attacks.controls.identity import Identity
+from radversary.auditing.cells import Condition
+from radversary.auditing.identity import classifier_hash
+from radversary.auditing.plan import AttackPlan
+from radversary.auditing.setup import PlannedAttack, check_strengths, condition_of, refuse_evasive, sized_by
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers, check_gradients, probe_images
 from radversary.core.errors import InputError

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from radversary import __version__
-from radversary.audit.identity import image_hashes
+from radversary.auditing.identity import image_hashes
 from radversary.execution.progress import track
 from radversary.guard_evaluation.setup import CLEAN, GuardEvaluationContext
 from radversary.imaging.reencoding import HARMLESS

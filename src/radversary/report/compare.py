@@ -6,10 +6,10 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
-from radversary.audit.cell_table import CLEAN, IDENTITY, KNOWLEDGE, NONE
-from radversary.audit.cells import Condition
-from radversary.audit.result import AuditResult
-from radversary.audit.wording import measure_name
+from radversary.auditing.cell_table import CLEAN, IDENTITY, KNOWLEDGE, NONE
+from radversary.auditing.cells import Condition
+from radversary.auditing.result import AuditResult
+from radversary.auditing.wording import measure_name
 from radversary.core.errors import InputError, UnknownNameError
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.formats import interval

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from radversary.audit.cell_table import NONE
-from radversary.audit.cells import Cell
-from radversary.audit.standing import Missed
+from radversary.auditing.cell_table import NONE
+from radversary.auditing.cells import Cell
+from radversary.auditing.standing import Missed
 from radversary.core.types import Task
 from radversary.report.result_view import ResultView
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from radversary.audit.cell_table import NONE
-from radversary.audit.cells import UNTARGETED, Cell, Condition
+from radversary.auditing.cell_table import NONE
+from radversary.auditing.cells import UNTARGETED, Cell, Condition
 from radversary.core.types import Estimate, Task
 from radversary.metrics.finding_records import FindingFigures, FindingFlips, FindingsMean
 from radversary.report.result_view import ResultView

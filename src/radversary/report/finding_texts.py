@@ -7,9 +7,9 @@ import io
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from radversary.audit.cell_table import NONE
-from radversary.audit.cells import Cell
-from radversary.audit.result import AuditResult
+from radversary.auditing.cell_table import NONE
+from radversary.auditing.cells import Cell
+from radversary.auditing.result import AuditResult
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.finding_tables import FIGURES, FLIPS, FindingTable, Shown, finding_tables
 from radversary.report.formats import area, area_interval, figure

@@ -6,8 +6,8 @@ import base64
 from dataclasses import dataclass
 from pathlib import Path
 
-from radversary.audit.cell_table import CLEAN, NONE
-from radversary.audit.result import AuditResult, GalleryImage
+from radversary.auditing.cell_table import CLEAN, NONE
+from radversary.auditing.result import AuditResult, GalleryImage
 from radversary.core.types import Task
 from radversary.report.words import OWN_READINGS
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
-from radversary.audit.cell_table import CLEAN, IDENTITY, NONE
-from radversary.audit.cells import UNTARGETED, Cell, Condition, VisibilityCell
-from radversary.audit.result import AuditResult
-from radversary.audit.wording import goal_words, level, measure_name
+from radversary.auditing.cell_table import CLEAN, IDENTITY, NONE
+from radversary.auditing.cells import UNTARGETED, Cell, Condition, VisibilityCell
+from radversary.auditing.result import AuditResult
+from radversary.auditing.wording import goal_words, level, measure_name
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.result_view import ResultView
 

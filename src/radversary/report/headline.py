@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from radversary.audit.cell_table import NONE
-from radversary.audit.cells import UNTARGETED, Cell, Condition
-from radversary.audit.wording import goal_words, level, measure_name
+from radversary.auditing.cell_table import NONE
+from radversary.auditing.cells import UNTARGETED, Cell, Condition
+from radversary.auditing.wording import goal_words, level, measure_name
 from radversary.core.types import AttackerKnowledge, Estimate, Task
 from radversary.report.formats import emphasised, interval, percent, signed, signed_interval
 from radversary.report.result_view import ResultView

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from radversary.audit.result import AuditResult
-from radversary.audit.wording import goal_words, level, measure_name
+from radversary.auditing.result import AuditResult
+from radversary.auditing.wording import goal_words, level, measure_name
 from radversary.report import formats
 from radversary.report.confusion import matrices
 from radversary.report.figures import Drawing, draw_figures

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from radversary.audit.cell_table import NONE
-from radversary.audit.cells import Cell, Condition
-from radversary.audit.result import AuditResult
-from radversary.audit.wording import level
+from radversary.auditing.cell_table import NONE
+from radversary.auditing.cells import Cell, Condition
+from radversary.auditing.result import AuditResult
+from radversary.auditing.wording import level
 from radversary.core.types import AttackerKnowledge, Estimate, Task
 from radversary.report.finding_texts import findings_markdown
 from radversary.report.formats import (

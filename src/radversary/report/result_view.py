@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from radversary.audit.cell_table import KNOWLEDGE, NONE, CellTable
-from radversary.audit.cells import Cell, Condition
-from radversary.audit.detection import Detection
-from radversary.audit.result import AuditResult
-from radversary.audit.standing import Missed, Standing
+from radversary.auditing.cell_table import KNOWLEDGE, NONE, CellTable
+from radversary.auditing.cells import Cell, Condition
+from radversary.auditing.detection import Detection
+from radversary.auditing.result import AuditResult
+from radversary.auditing.standing import Missed, Standing
 from radversary.core.types import AttackerKnowledge, Estimate, Task
 from radversary.metrics.finding_records import FindingsMean
 from radversary.report.words import OWN_READINGS, Words, words_of

@@ -12,8 +12,8 @@ import pandas as pd
 from PIL import Image
 from pydantic import AliasPath, BaseModel, Field
 
-from radversary.audit.result import AuditResult, DefenceSummary, GalleryImage
-from radversary.audit.standing import OPACITY
+from radversary.auditing.result import AuditResult, DefenceSummary, GalleryImage
+from radversary.auditing.standing import OPACITY
 from radversary.report.gallery import picture_path
 from radversary.report.html import load_result
 from radversary.report.result_view import ResultView

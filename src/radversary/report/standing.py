@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from radversary.audit.cell_table import KNOWLEDGE, NONE
-from radversary.audit.cells import Cell, WorstCase
-from radversary.audit.result import Cost
-from radversary.audit.standing import CalledNormal
+from radversary.auditing.cell_table import KNOWLEDGE, NONE
+from radversary.auditing.cells import Cell, WorstCase
+from radversary.auditing.result import Cost
+from radversary.auditing.standing import CalledNormal
 from radversary.core.types import AttackerKnowledge
 from radversary.report.grid import overlaps_training, role
 from radversary.report.result_view import ResultView

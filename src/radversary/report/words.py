@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from radversary.audit.result import AuditResult
+from radversary.auditing.result import AuditResult
 from radversary.core.types import Task
 
 OWN_READINGS = "own readings"

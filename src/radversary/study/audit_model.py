@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from radversary.audit.plan import AuditPlan
-from radversary.audit.result import AuditResult
-from radversary.audit.run import run_audit
-from radversary.audit.setup import AuditInputs, test_rows
+from radversary.auditing.plan import AuditPlan
+from radversary.auditing.result import AuditResult
+from radversary.auditing.run import run_audit
+from radversary.auditing.setup import AuditInputs, test_rows
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.own_code import names_code
 from radversary.classifiers.probe import check_answers

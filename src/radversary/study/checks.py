@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from radversary.attacks.base import Attack
-from radversary.attacks.equal_noise import EqualNoise
+from radversary.attacks.controls.equal_noise import EqualNoise
 from radversary.attacks.guarded_victim import Evasive
-from radversary.audit.plan import AttackPlan, AuditPlan
+from radversary.auditing.plan import AttackPlan, AuditPlan
 from radversary.classifiers.pretrained import find_imagenet
 from radversary.core.errors import AccessError, PlanError
 from radversary.defenses.base import Stack, Transform

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.plan import AuditPlan
+from radversary.auditing.plan import AuditPlan
 from radversary.classifiers.places import check_place
 from radversary.data.places import check_source
 from radversary.defenses.registry import TRANSFORMS

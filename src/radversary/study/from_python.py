@@ -9,8 +9,8 @@ from warnings import warn
 
 import torch
 
-from radversary.audit.plan import AuditPlan
-from radversary.audit.result import AuditResult
+from radversary.auditing.plan import AuditPlan
+from radversary.auditing.result import AuditResult
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import DataError
 from radversary.core.types import Images, check_images

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.plan import refuse_repeats
+from radversary.auditing.plan import refuse_repeats
 from radversary.defenses.registry import TRANSFORMS
 from radversary.storage.plans import Part, Plan
 from radversary.training.classifier.plan import Objective, RobustPlan, TrainingPlan

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from radversary.audit.setup import AuditInputs
+from radversary.auditing.setup import AuditInputs
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.registry import load
 from radversary.classifiers.torch_module import TorchClassifier

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from radversary.audit.plan import AuditPlan
+from radversary.auditing.plan import AuditPlan
 from radversary.classifiers.card_files import LARGEST
 from radversary.core.text import VALUE, sentence
 from radversary.core.types import Task

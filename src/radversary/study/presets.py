@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from radversary.attacks.registry import ATTACKS
-from radversary.audit.plan import AuditPlan
+from radversary.auditing.plan import AuditPlan
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import UnknownNameError
 from radversary.core.types import Access

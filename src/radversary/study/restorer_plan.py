@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from radversary.audit.plan import refuse_repeats
+from radversary.auditing.plan import refuse_repeats
 from radversary.storage.plans import Plan
 from radversary.study.model_plan import TrainingAttack
 from radversary.training.cyclegan.plan import CycleGanPlan

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from radversary.attacks.base import Attack
 from radversary.attacks.gradient.linf import LinfAttack
-from radversary.audit.plan import AttackPlan
+from radversary.auditing.plan import AttackPlan
 from radversary.core.types import AttackerKnowledge
 from radversary.study.checks import styles_of
 from radversary.study.model_plan import ModelPlan, TrainingAttack

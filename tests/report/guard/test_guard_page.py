@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from radversary.audit.cells import Condition
-from radversary.audit.detection import Histogram
-from radversary.audit.result import Finding, FindingKind
+from radversary.auditing.cells import Condition
+from radversary.auditing.detection import Histogram
+from radversary.auditing.result import Finding, FindingKind
 from radversary.core.errors import DataError, InputError
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.guard_evaluation.families.result import FAMILIES, FamiliesResult, FamilyFigures, FamilyRow

@@ -11,8 +11,8 @@ from audit_factory import audit_result, changed
 from PIL import Image
 from test_report_page import Outline
 
-from radversary.audit.cells import Condition
-from radversary.audit.result import DefenceSummary
+from radversary.auditing.cells import Condition
+from radversary.auditing.result import DefenceSummary
 from radversary.core.types import AttackFamily
 from radversary.report.run_folder import RunFolder
 from radversary.report.thesis.plates import RECIPES, plate, write_thesis

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from radversary.attacks.base import Batch, run_attack
-from radversary.attacks.noise import Noise
+from radversary.attacks.controls.noise import Noise
 from radversary.attacks.style.transfer import StyleTransferAttack
 from radversary.core.errors import StorageError
 from radversary.training.data import attacked_copies as copies_file

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from radversary.audit.cells import Condition
-from radversary.audit.schema import Record, ResultDocument
+from radversary.auditing.cells import Condition
+from radversary.auditing.schema import Record, ResultDocument
 from radversary.core.types import Estimate
 
 FAMILIES = "families.json"

@@ -17,8 +17,8 @@ import pandas as pd
 from safetensors.torch import save
 
 from radversary import __version__
-from radversary.audit.identity import classifier_hash
-from radversary.audit.summarise.predictions import at
+from radversary.auditing.identity import classifier_hash
+from radversary.auditing.summarise.predictions import at
 from radversary.classifiers.base import Classifier
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.data.prepared import PreparedImages

@@ -14,11 +14,11 @@ from typing import Final
 import numpy as np
 
 from radversary import __version__
+from radversary.attacks.controls.identity import Identity
 from radversary.attacks.gradient.linf import LinfAttack
-from radversary.attacks.identity import Identity
-from radversary.audit.identity import classifier_hash
-from radversary.audit.plan import AttackPlan
-from radversary.audit.setup import PlannedAttack, refuse_evasive
+from radversary.auditing.identity import classifier_hash
+from radversary.auditing.plan import AttackPlan
+from radversary.auditing.setup import PlannedAttack, refuse_evasive
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import PlanError

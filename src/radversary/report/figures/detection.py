@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from radversary.audit.cells import Condition
-from radversary.audit.detection import Detection, Histogram
-from radversary.audit.wording import level, measure_name
+from radversary.auditing.cells import Condition
+from radversary.auditing.detection import Detection, Histogram
+from radversary.auditing.wording import level, measure_name
 from radversary.core.types import AttackerKnowledge
 from radversary.report.figures.canvas import (
     AFTER,

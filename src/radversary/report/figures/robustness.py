@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from radversary.audit.cell_table import NONE
-from radversary.audit.cells import Cell, Condition
-from radversary.audit.wording import BUDGETS, level, measure_name
+from radversary.auditing.cell_table import NONE
+from radversary.auditing.cells import Cell, Condition
+from radversary.auditing.wording import BUDGETS, level, measure_name
 from radversary.core.types import AttackerKnowledge, Estimate, Task
 from radversary.metrics.performance import ClassFigures
 from radversary.report.figures.canvas import (

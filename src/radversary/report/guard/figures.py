@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from radversary.audit.cells import Condition
-from radversary.audit.wording import level, measure_name
+from radversary.auditing.cells import Condition
+from radversary.auditing.wording import level, measure_name
 from radversary.core.types import AttackerKnowledge
 from radversary.guard_evaluation.result import GuardEvaluationResult
 from radversary.guard_evaluation.rows import GuardEvaluationRow

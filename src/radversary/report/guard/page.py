@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from radversary.audit.wording import level, measure_name
+from radversary.auditing.wording import level, measure_name
 from radversary.core.errors import InputError
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.guard_evaluation.families.result import FAMILIES, FamiliesResult

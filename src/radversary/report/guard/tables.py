@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from radversary.audit.wording import level, measure_name
+from radversary.auditing.wording import level, measure_name
 from radversary.core.types import Estimate
 from radversary.guard_evaluation.families.result import FamiliesResult
 from radversary.guard_evaluation.result import GuardEvaluationResult

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
-from radversary.audit.cell_table import IDENTITY, NONE
-from radversary.audit.cells import Cell
+from radversary.auditing.cell_table import IDENTITY, NONE
+from radversary.auditing.cells import Cell
 from radversary.report.confusion import free_of_disease
 from radversary.report.figures.canvas import Drawing
 from radversary.report.formats import interval, percent

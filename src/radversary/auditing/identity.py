@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from radversary.audit.threat_model import is_random
+from radversary.auditing.threat_model import is_random
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.probe import answers_sha256
 from radversary.data.findings import label_cells

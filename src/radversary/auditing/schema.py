@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from radversary.audit.upgrade import SCHEMA_VERSION, upgraded
+from radversary.auditing.upgrade import SCHEMA_VERSION, upgraded
 from radversary.storage.documents import read_document
 from radversary.storage.files import write_text
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from radversary.audit.cells import Condition
-from radversary.audit.measure import attacked_batches
-from radversary.audit.result import GalleryImage
-from radversary.audit.setup import AuditContext
-from radversary.audit.summarise.predictions import at
-from radversary.audit.tables import FINDING, STATES, StoredTable, judged, unit_for
-from radversary.audit.units import work_units
+from radversary.auditing.cells import Condition
+from radversary.auditing.measure import attacked_batches
+from radversary.auditing.result import GalleryImage
+from radversary.auditing.setup import AuditContext
+from radversary.auditing.summarise.predictions import at
+from radversary.auditing.tables import FINDING, STATES, StoredTable, judged, unit_for
+from radversary.auditing.units import work_units
 from radversary.core.text import marked_file_name
 from radversary.core.types import Images
 from radversary.data.findings import NO_FINDING

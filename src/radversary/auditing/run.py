@@ -12,23 +12,23 @@ import numpy as np
 import pandas as pd
 
 from radversary import __version__
-from radversary.audit.environment import environment
-from radversary.audit.findings import findings_of, summarise_outcomes, worst_cases
-from radversary.audit.identity import classifier_hash, image_hashes
-from radversary.audit.measure import anomaly_scores
-from radversary.audit.pieces import UNITS, AuditJob, Piece, measure_piece
-from radversary.audit.plan import AuditPlan
-from radversary.audit.result import AuditResult, Cost
-from radversary.audit.setup import AuditContext, AuditInputs, prepare_context, test_rows
-from radversary.audit.summarise.costs import measure_costs
-from radversary.audit.summarise.data import summarise_data
-from radversary.audit.summarise.defences import summarise_defences
-from radversary.audit.summarise.detection import Thresholds, calibrate, summarise_detections
-from radversary.audit.summarise.gallery import render_gallery
-from radversary.audit.summarise.predictions import summarise_predictions
-from radversary.audit.summarise.visibility import summarise_visibility
-from radversary.audit.tables import TABLES, AuditTables, Measurements, write_tables
-from radversary.audit.units import FORMAT, WorkUnit, defended_hashes, work_units
+from radversary.auditing.environment import environment
+from radversary.auditing.findings import findings_of, summarise_outcomes, worst_cases
+from radversary.auditing.identity import classifier_hash, image_hashes
+from radversary.auditing.measure import anomaly_scores
+from radversary.auditing.pieces import UNITS, AuditJob, Piece, measure_piece
+from radversary.auditing.plan import AuditPlan
+from radversary.auditing.result import AuditResult, Cost
+from radversary.auditing.setup import AuditContext, AuditInputs, prepare_context, test_rows
+from radversary.auditing.summarise.costs import measure_costs
+from radversary.auditing.summarise.data import summarise_data
+from radversary.auditing.summarise.defences import summarise_defences
+from radversary.auditing.summarise.detection import Thresholds, calibrate, summarise_detections
+from radversary.auditing.summarise.gallery import render_gallery
+from radversary.auditing.summarise.predictions import summarise_predictions
+from radversary.auditing.summarise.visibility import summarise_visibility
+from radversary.auditing.tables import TABLES, AuditTables, Measurements, write_tables
+from radversary.auditing.units import FORMAT, WorkUnit, defended_hashes, work_units
 from radversary.core.types import AttackerKnowledge
 from radversary.execution.progress import reporting, track
 from radversary.execution.work import Progress

@@ -64,7 +64,7 @@ class AttackPlan(Part):
         Raises:
             PlanError: It looks at no model, so that there is nothing to know.
         """
-        from radversary.audit.threat_model import possible_knowledge
+        from radversary.auditing.threat_model import possible_knowledge
 
         possible = possible_knowledge(self.build(), surrogate=self.surrogate is not None)
         if self.knowledge is None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from radversary.audit.schema import Record
-from radversary.audit.wording import goal_words, level, measure_name
+from radversary.auditing.schema import Record
+from radversary.auditing.wording import goal_words, level, measure_name
 from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Colour, Estimate, Norm
 from radversary.metrics.finding_records import FindingsPerformance, Flips
 from radversary.metrics.performance import PairedTest, Performance

@@ -10,10 +10,10 @@ import numpy as np
 
 from radversary import __version__
 from radversary.attacks.base import Attack
-from radversary.attacks.identity import Identity
-from radversary.audit.identity import classifier_hash
-from radversary.audit.setup import AuditContext, PlannedAttack
-from radversary.audit.threat_model import Aim, aims, with_eot
+from radversary.attacks.controls.identity import Identity
+from radversary.auditing.identity import classifier_hash
+from radversary.auditing.setup import AuditContext, PlannedAttack
+from radversary.auditing.threat_model import Aim, aims, with_eot
 from radversary.core.types import AttackerKnowledge
 from radversary.storage.checksums import sha256_json
 from radversary.storage.hashes import component_hash

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from radversary.audit.plan import DefencePlan
-from radversary.audit.result import DefenceSummary
-from radversary.audit.setup import AuditContext
+from radversary.auditing.plan import DefencePlan
+from radversary.auditing.result import DefenceSummary
+from radversary.auditing.setup import AuditContext
 from radversary.classifiers.base import Classifier
 from radversary.defenses.base import Stack, Transform
 from radversary.defenses.defended import Defended

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from radversary.audit.cell_table import KNOWLEDGE, NONE, CellTable
-from radversary.audit.cells import UNTARGETED, Cell, Condition
-from radversary.audit.detection import Detection
-from radversary.audit.schema import Record
+from radversary.auditing.cell_table import KNOWLEDGE, NONE, CellTable
+from radversary.auditing.cells import UNTARGETED, Cell, Condition
+from radversary.auditing.detection import Detection
+from radversary.auditing.schema import Record
 from radversary.core.types import AttackerKnowledge, Colour, Task
 
 SHARE = 2

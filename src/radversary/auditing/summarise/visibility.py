@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from radversary.audit.cells import VisibilityCell
-from radversary.audit.setup import AuditContext
-from radversary.audit.tables import VISIBILITY, StoredTable, judged, reading_keys
-from radversary.audit.threat_model import SHARED
+from radversary.auditing.cells import VisibilityCell
+from radversary.auditing.setup import AuditContext
+from radversary.auditing.tables import VISIBILITY, StoredTable, judged, reading_keys
+from radversary.auditing.threat_model import SHARED
 from radversary.core.types import AttackerKnowledge
 from radversary.execution.progress import track
 from radversary.metrics.visibility import BIN_NAMES, accuracy_by_visibility, visibility_bin

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from radversary.attacks.base import Attack
-from radversary.attacks.equal_noise import EqualNoise
+from radversary.attacks.controls.equal_noise import EqualNoise
+from radversary.attacks.controls.identity import Identity
 from radversary.attacks.gradient.linf import LinfAttack, check_epsilon
 from radversary.attacks.guarded_victim import Evasive
-from radversary.attacks.identity import Identity
-from radversary.audit.cells import Condition
-from radversary.audit.plan import AttackPlan, AuditPlan
-from radversary.audit.threat_model import SHARED, aims, with_eot
+from radversary.auditing.cells import Condition
+from radversary.auditing.plan import AttackPlan, AuditPlan
+from radversary.auditing.threat_model import SHARED, aims, with_eot
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers, check_gradients
 from radversary.core.errors import PlanError, UnknownNameError
@@ -94,7 +94,7 @@ class PlannedAttack:
         """Return the most answers that it may ask for one image, by strength.
 
         Against a target that answers at random it averages more answers, as
-        :func:`radversary.audit.threat_model.with_eot` makes it; of all targets the one that takes most counts.
+        :func:`radversary.auditing.threat_model.with_eot` makes it; of all targets the one that takes most counts.
 
         Args:
             knowledge: What the attacker knows.

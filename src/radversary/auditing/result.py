@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from radversary.audit.cells import Cell, Condition, OutcomeSummary, VisibilityCell, WorstCase
-from radversary.audit.detection import Detection
-from radversary.audit.schema import Record, ResultDocument
-from radversary.audit.standing import Standing, standing_of
+from radversary.auditing.cells import Cell, Condition, OutcomeSummary, VisibilityCell, WorstCase
+from radversary.auditing.detection import Detection
+from radversary.auditing.schema import Record, ResultDocument
+from radversary.auditing.standing import Standing, standing_of
 from radversary.core.types import AttackerKnowledge, Task
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ class AuditResult(ResultDocument):
         raise KeyError((attack, strength, str(knowledge), defence))
 
     def __repr__(self) -> str:
-        from radversary.audit.notebook import line
+        from radversary.auditing.notebook import line
 
         return line(self)
 
@@ -269,7 +269,7 @@ class AuditResult(ResultDocument):
 
     def _repr_html_(self) -> str:
         """Return the headline and accuracy by condition and defence, as notebooks show a value."""
-        from radversary.audit.notebook import html
+        from radversary.auditing.notebook import html
 
         return html(self)
 
@@ -284,7 +284,7 @@ class AuditResult(ResultDocument):
         """
         import pandas as pd
 
-        from radversary.audit.notebook import rows
+        from radversary.auditing.notebook import rows
 
         return pd.DataFrame(rows(self)).astype({"success": float, "success_low": float, "success_high": float})
 
@@ -300,6 +300,6 @@ class AuditResult(ResultDocument):
         """
         import pandas as pd
 
-        from radversary.audit.notebook import figures
+        from radversary.auditing.notebook import figures
 
         return pd.DataFrame(figures(self))

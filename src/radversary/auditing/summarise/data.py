@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from radversary.audit.result import DataSummary
-from radversary.audit.summarise.detection import Thresholds
+from radversary.auditing.result import DataSummary
+from radversary.auditing.summarise.detection import Thresholds
 from radversary.data.checks import DataReport, small_classes
 from radversary.data.confounds import METADATA, characteristics
 from radversary.data.csv_files import read_csv

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from radversary.audit.cells import Condition
-from radversary.audit.identity import image_hashes
-from radversary.audit.measure import COSTS
-from radversary.audit.setup import AuditContext
-from radversary.audit.units import CLEAN, WorkUnit
+from radversary.auditing.cells import Condition
+from radversary.auditing.identity import image_hashes
+from radversary.auditing.measure import COSTS
+from radversary.auditing.setup import AuditContext
+from radversary.auditing.units import CLEAN, WorkUnit
 from radversary.core.types import UNKNOWN
 from radversary.execution.progress import track
 from radversary.storage.results import ResultCache

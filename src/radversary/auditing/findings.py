@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 
-from radversary.audit.cells import UNTARGETED, Cell, Condition, OutcomeSummary, WorstCase
-from radversary.audit.result import Finding, FindingKind
-from radversary.audit.setup import AuditContext
-from radversary.audit.tables import StoredTable, judged, reading_keys
+from radversary.auditing.cells import UNTARGETED, Cell, Condition, OutcomeSummary, WorstCase
+from radversary.auditing.result import Finding, FindingKind
+from radversary.auditing.setup import AuditContext
+from radversary.auditing.tables import StoredTable, judged, reading_keys
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.execution.progress import track
 from radversary.metrics.classification import proportion
@@ -258,7 +258,7 @@ def outcome(condition: Condition, target: str, rows: pd.DataFrame, people: Seque
     Args:
         condition: The attack.
         target: The defence that it was made on.
-        rows: One row an image, with the columns of :data:`radversary.audit.measure.COSTS`.
+        rows: One row an image, with the columns of :data:`radversary.auditing.measure.COSTS`.
         people: The patient of each.
         draws: Bootstrap draws.
         seed: Seed of the draws.

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from radversary.audit.cells import Cell, Condition
-from radversary.audit.setup import AuditContext
-from radversary.audit.tables import FINDING, STATE_NUMBERS, STATES, StoredTable, judged, reading_keys
+from radversary.auditing.cells import Cell, Condition
+from radversary.auditing.setup import AuditContext
+from radversary.auditing.tables import FINDING, STATE_NUMBERS, STATES, StoredTable, judged, reading_keys
 from radversary.core.types import UNKNOWN, Task
 from radversary.execution.progress import track
 from radversary.metrics.classification import performance, proportion

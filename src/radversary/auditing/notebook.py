@@ -7,13 +7,13 @@ from dataclasses import fields
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from radversary.audit.cell_table import CLEAN, NONE, CellTable
-from radversary.audit.cells import Cell, Condition
+from radversary.auditing.cell_table import CLEAN, NONE, CellTable
+from radversary.auditing.cells import Cell, Condition
 from radversary.core.text import FAULT, VALUE, sentence
 from radversary.core.types import AttackerKnowledge, Estimate
 
 if TYPE_CHECKING:
-    from radversary.audit.result import AuditResult
+    from radversary.auditing.result import AuditResult
 
 ROWS: Final = 24
 """Conditions that the small page shows at most; the report shows all."""

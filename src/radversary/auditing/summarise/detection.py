@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from radversary.audit.cells import Condition
-from radversary.audit.detection import Curve, Detection, Histogram
-from radversary.audit.setup import AuditContext
-from radversary.audit.tables import StoredTable
+from radversary.auditing.cells import Condition
+from radversary.auditing.detection import Curve, Detection, Histogram
+from radversary.auditing.setup import AuditContext
+from radversary.auditing.tables import StoredTable
 from radversary.calibration.thresholds import calibrated_threshold, images_needed
 from radversary.execution.progress import track
 from radversary.metrics.classification import proportion

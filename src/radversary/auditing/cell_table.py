@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from radversary.audit.cells import UNTARGETED, Cell, Condition
+from radversary.auditing.cells import UNTARGETED, Cell, Condition
 from radversary.core.types import AttackerKnowledge
 
 CLEAN = "clean"

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from radversary.audit.measure import measure_unit
-from radversary.audit.plan import AuditPlan
-from radversary.audit.setup import AuditContext, AuditInputs, prepare_context, test_rows
-from radversary.audit.units import WorkUnit, work_units
+from radversary.auditing.measure import measure_unit
+from radversary.auditing.plan import AuditPlan
+from radversary.auditing.setup import AuditContext, AuditInputs, prepare_context, test_rows
+from radversary.auditing.units import WorkUnit, work_units
 from radversary.core.errors import InputError, PlanError
 from radversary.storage.results import ResultCache
 
@@ -25,7 +25,7 @@ class Piece:
     """Some rows of a unit that are to be measured.
 
     Attributes:
-        unit: The unit's place in :func:`radversary.audit.units.work_units`.
+        unit: The unit's place in :func:`radversary.auditing.units.work_units`.
         key: Its key, under which the measurements are kept.
         rows: Rows of the prepared images.
         defences: Labels of the defended classifiers that predict them, each with its hash.

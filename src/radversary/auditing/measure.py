@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from radversary.attacks.base import AttackOutcome, Batch, run_attack
 from radversary.attacks.chance import outdone
 from radversary.attacks.metering import Meter
-from radversary.audit.identity import image_hashes
-from radversary.audit.naming import naming_films
-from radversary.audit.setup import AuditContext
-from radversary.audit.units import WorkUnit
+from radversary.auditing.identity import image_hashes
+from radversary.auditing.naming import naming_films
+from radversary.auditing.setup import AuditContext
+from radversary.auditing.units import WorkUnit
 from radversary.classifiers.base import Classifier
 from radversary.core.seeds import derive_seed
 from radversary.core.types import Access, Images, Labels

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from statistics import median
 from time import perf_counter
 
-from radversary.audit.plan import DefencePlan
-from radversary.audit.result import Cost
-from radversary.audit.setup import AuditContext
+from radversary.auditing.plan import DefencePlan
+from radversary.auditing.result import Cost
+from radversary.auditing.setup import AuditContext
 from radversary.classifiers.base import Classifier
 from radversary.core.types import Images
 from radversary.execution.progress import track
