@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from radversary.cli.console import Table, say, show, tell_lines, tell_result
+from radversary.cli.console import Table, say, show_whole, tell_lines, tell_result
 from radversary.cli.data import LabelsOption, OptionOption, RootOption, source_of
 from radversary.cli.run import DeviceOption
 
@@ -126,7 +126,7 @@ def show_draft(draft: Draft) -> None:
         table.add_column(head, overflow="fold")
     for field in draft.fields:
         table.add_row(field.name, field.text, words[field.origin] + (f": {field.why}" if field.why else ""))
-    show(table)
+    show_whole(table)
     for remark in draft.remarks:
         say(f"note: {remark}")
     if draft.assumptions:
@@ -184,7 +184,7 @@ def show_report(report: ModelReport) -> None:
     for found in report.checks:
         why = found.sentence if found.state == "not looked at" else found.found
         table.add_row(found.name, Text(found.state, style=COLOURS[found.state]), why, found.expected)
-    show(table)
+    show_whole(table)
     for found in report.checks:
         if found.state in ("wrong", "note"):
             say(f"{found.state}: {found.name}: {found.sentence}")
