@@ -22,7 +22,7 @@ from radversary.core.seeds import generator
 from radversary.core.types import UNKNOWN, Images, Labels, Task
 from radversary.imaging.intensity import quantise
 
-SEED, MOST, EPSILON, STEPS = 7, 48, 2 / 255, 10
+SEED, MOST, EPSILON, STEPS = 7, 24, 2 / 255, 5
 """Films at most, and how far and in how many steps they are attacked."""
 
 ATTACKS: Final[dict[str, Attack]] = {

@@ -40,10 +40,10 @@ finding) that the model reads rightly. In brackets: attacked images that are, by
 logit, where not all are.
 """
 
-CONSTANT = """In the last row the attack climbs the cross-entropy of classes, of which a network with one output has one: the
-softmax of one number is 1 whatever it is, the loss is 0, and the greatest gradient was {greatest}. The loop is
-in `benchmarks/binary_forms.py` and uses no attack of the library. What `pgd` moves is the noise of its random
-start.
+CONSTANT = """In the last row the attack climbs the cross-entropy of classes, of which a network with one output has
+one: the softmax of one number is 1 whatever it is, the loss is 0, and the greatest gradient was {greatest}. The
+loop is in `benchmarks/binary_forms.py` and uses no attack of the library. What `pgd` moves is the noise of its
+random start.
 """
 
 
@@ -95,7 +95,7 @@ def pixels(found: Mapping[str, int] | None) -> str:
 
 def speed(record: Mapping[str, Any]) -> str:
     """Return the table of timings."""
-    films, forms = record["films"], record["forms"]
+    films, forms = record["timed"], record["forms"]
     seconds = {name: median(own["seconds"]) for name, own in forms.items()}
     ours = next(iter(seconds.values()))
     rows = [[name, f"{films / seconds[name]:.0f}", f"{ours / seconds[name]:.2f}",

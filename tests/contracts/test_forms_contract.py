@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from monai.networks.nets import ResNet
-
 from benchmarks.form_files import FORMS, written
 from benchmarks.form_weights import Weights
+from monai.networks.nets import ResNet
+
 from radversary import load_model
 from radversary.attacks.base import Batch, run_attack
 from radversary.attacks.goal import image_gradient
@@ -16,7 +16,7 @@ from radversary.classifiers.card import ModelCard
 from radversary.classifiers.layouts import Layout
 from radversary.classifiers.networks import NETWORKS
 from radversary.classifiers.torch_module import TorchClassifier
-from radversary.core.errors import MissingPartError
+from radversary.core.errors import AccessError, MissingPartError
 from radversary.core.seeds import generator
 from radversary.core.types import Access
 from radversary.imaging.intensity import quantise
@@ -29,8 +29,10 @@ IMAGES, LABELS = quantise(smooth_images(12), 8), torch.arange(12) % 3
 SCORES = {"ONNX", "ONNX, batch 1", "HTTP, Open Inference Protocol v2", "HTTP, plain JSON"}
 """Forms that show their scores alone."""
 
-ROUNDED = {"Keras 3 archive"}
-"""Forms whose layers are another library's, so that the last digits of a gradient, and with them some of its signs, differ."""
+ROUNDED = {"exported program, batch 1", "Keras 3 archive"}
+"""Forms that sum in another order, so that on some processors the sign of a gradient next to zero may differ."""
+
+STYLES = {"k": 3, "count": 5, "style_size": 32, "generator": "pyramid"}
 
 tiny_resnet = Layout("forms-resnet", lambda classes, channels, like: ResNet(**TINY, num_classes=classes), first="conv1")
 
@@ -51,7 +53,7 @@ def weights():
                 drawn = torch.randn(value.shape, generator=stream)
                 value.copy_(0.5 + drawn.abs() if name.endswith(("running_var", "bn1.weight", "bn2.weight"))
                             else 0.3 * drawn)
-        network.fc.weight *= 0.3  # logits of about 1, as 0.00001 is meant for
+        network.fc.weight *= 0.1  # logits of about 1, as 0.00001 is meant for
     definition = {"_target_": "monai.networks.nets.ResNet", **TINY, "num_classes": 3}
     return Weights(network.eval().requires_grad_(requires_grad=False), CARD, definition)
 
@@ -71,11 +73,14 @@ def form(request, weights, tmp_path_factory):
         pytest.skip(f"{request.param}: {missing}")
 
 
-def pgd(classifier):
-    batch = Batch(IMAGES, LABELS, tuple("abcdefghijkl"))
-    (outcome,) = run_attack(ATTACKS.create("pgd", epsilon=4 / 255, steps=5), classifier, batch, seed=0, step="forms",
-                            strengths=[4 / 255])
+def attacked(name, classifier, **options):
+    batch, attack = Batch(IMAGES, LABELS, tuple("abcdefghijkl")), ATTACKS.create(name, **options)
+    (outcome,) = run_attack(attack, classifier, batch, seed=0, step="forms", strengths=[attack.current])
     return outcome.images
+
+
+def pgd(classifier):
+    return attacked("pgd", classifier, epsilon=4 / 255, steps=5)
 
 
 def test_the_module_tells_the_images_apart(module):
@@ -91,11 +96,17 @@ def test_it_answers_as_the_module_does(form, module):
     assert torch.equal(classifier.predict(IMAGES), module.predict(IMAGES))
 
 
-def test_it_is_attacked_as_the_module_is(form, module):
+def test_it_is_attacked_by_its_scores_as_the_module_is(form, module):
+    assert torch.equal(attacked("worst-style", form[1], **STYLES), attacked("worst-style", module, **STYLES))
+
+
+def test_it_is_attacked_by_its_gradient_as_the_module_is(form, module):
     name, classifier = form
     if name in SCORES:
-        pytest.skip(f"{name} gives scores alone, which pgd cannot follow")
+        with pytest.raises(AccessError, match="needs gradients"):
+            pgd(classifier)
+        return
     slope, expected = (image_gradient(each, IMAGES, LABELS) for each in (classifier, module))
     torch.testing.assert_close(slope, expected, atol=1e-5 * float(expected.abs().max()), rtol=1e-4)
-    if name not in ROUNDED:
-        assert torch.equal(pgd(classifier), pgd(module))
+    different = (pgd(classifier) != pgd(module)).float().mean()
+    assert different <= (0.001 if name in ROUNDED else 0)
