@@ -40,6 +40,13 @@ finding) that the model reads rightly. In brackets: attacked images that are, by
 logit, where not all are.
 """
 
+ROUNDING = """What differs in the last digits is the order in which a convolution sums: an image alone, weights that
+lie in memory channel by channel, another library. A gradient may differ by more, as next to a kink rounding decides on
+which side of it a unit is: between the two orders of memory, n = {n} films, {units} of {of_units} outputs of a ReLU
+are zero in one and not in the other, {maxima} of {of_maxima} maxima of the pooling lie in another of equal places, and the
+gradient differs by {single}. In double precision that is {double_units} outputs, {double_maxima} maxima, {double}.
+"""
+
 CONSTANT = """In the last row the attack climbs the cross-entropy of classes, of which a network with one output has
 one: the softmax of one number is 1 whatever it is, the loss is 0, and the greatest gradient was {greatest}. The
 loop is in `benchmarks/binary_forms.py` and uses no attack of the library. What `pgd` moves is the noise of its
@@ -76,7 +83,16 @@ def equal(record: Mapping[str, Any]) -> str:
              figure(own.get("gradient")), *(pixels(own["attacks"].get(attack)) for attack in attacked)]
             for name, own in record["forms"].items()]
     missing = "".join(f"\nNot measured: {name} ({reason})\n" for name, reason in record["missing"].items())
-    return f"{text}\n{table(heads, rows)}{missing}"
+    return f"{text}\n{table(heads, rows)}{missing}\n{explained(record)}"
+
+
+def explained(record: Mapping[str, Any]) -> str:
+    """Say how much of the differences is rounding."""
+    single, double = record["rounding"]["float32"], record["rounding"]["float64"]
+    return ROUNDING.format(
+        n=record["attacked"]["pgd"], units=single["units"], of_units=f"{single['of units']:,}",
+        maxima=single["maxima"], of_maxima=f"{single['of maxima']:,}", single=figure(single["gradient"]),
+        double_units=double["units"], double_maxima=double["maxima"], double=figure(double["gradient"]))
 
 
 def figure(value: float | None) -> str:
@@ -132,8 +148,9 @@ def constant(found: Mapping[str, Any]) -> str:
     text = CONSTANT.format(greatest=f"{greatest:g}")
     if found["foolbox"] is None:
         return text
-    said = "; ".join(f"label {label}: {what}" for label, what in found["foolbox"]["success by label"].items())
-    return f"{text}foolbox {found['foolbox']['version']}, FGSM on the same network, films and bound, success: {said}.\n"
+    other = found["foolbox"]
+    said = "; ".join(f"label {label}: {what.rstrip('.')}" for label, what in other["success by label"].items())
+    return f"{text}\nfoolbox {other['version']}, FGSM on the same network, films and bound, success: {said}.\n"
 
 
 def machine(environment: Mapping[str, Any]) -> str:

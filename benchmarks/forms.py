@@ -18,6 +18,7 @@ from torch import Tensor
 from benchmarks.binary_forms import binary_forms
 from benchmarks.form_files import FORMS, written
 from benchmarks.form_page import page
+from benchmarks.form_rounding import rounding
 from benchmarks.form_weights import EPOCHS, FILMS, SIDE, Weights, films, trained
 from benchmarks.measure import timed
 from radversary import load_model
@@ -85,7 +86,8 @@ def forms() -> dict[str, Any]:
         "training": {"films": FILMS, "epochs": EPOCHS,
                      "accuracy": float((module.predict(images) == truth).float().mean())},
         "greatest": {"logit": float(known["logits"].abs().amax()), "gradient": float(known["gradient"].abs().amax())},
-        "forms": rows, "missing": missing, "binary": binary_forms(weights, images, truth),
+        "forms": rows, "missing": missing, "rounding": rounding(weights, images[:ATTACKED], truth[:ATTACKED]),
+        "binary": binary_forms(weights, images, truth),
         "environment": {**environment(), "libraries": libraries(), "command": ["python", "-m", "benchmarks", "forms"]}}
     write_json(PLACE / "forms.json", record)
     write_text(PLACE / "forms.md", page(record))
