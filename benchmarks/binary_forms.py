@@ -86,13 +86,18 @@ def binary_forms(weights: Weights, images: Images, truth: Labels) -> dict[str, A
     found = {name: {label: run(attack, name, own, films, labels) for label, attack in ATTACKS.items()}
              for name, own in victims.items()}
     first = found["single logit"]
-    made = {name: {label: {"success": int(outcome.success.sum()),  # type: ignore[union-attr]
-                           "equal images": int((outcome.images == first[label].images).flatten(1).all(1).sum())}
-                   for label, outcome in own.items()} for name, own in found.items()}
+    made = [{"form": name, "attacks": {label: cell(outcome, first[label]) for label, outcome in own.items()}}
+            for name, own in found.items()]
     return {"n": len(films), "classes": [names[0], names[last]], "findings": int(labels.sum()),
             "attacks": {label: repr(attack) for label, attack in ATTACKS.items()}, "forms": made,
             "cross-entropy over one output": over_one_output(network, plain, films, labels),
             "foolbox": by_foolbox(network, plain, films, labels)}
+
+
+def cell(outcome: AttackOutcome, first: AttackOutcome) -> dict[str, int]:
+    """Return on how many films an attack succeeds, and how many of its images are those of the first form."""
+    alike = (outcome.images == first.images).flatten(1).all(1)
+    return {"success": 0 if outcome.success is None else int(outcome.success.sum()), "equal images": int(alike.sum())}
 
 
 def victim(network: nn.Module, form: str, classes: tuple[str, str], size: Any) -> Classifier:  # noqa: ANN401

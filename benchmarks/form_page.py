@@ -43,8 +43,9 @@ logit, where not all are.
 ROUNDING = """What differs in the last digits is the order in which a convolution sums: an image alone, weights that
 lie in memory channel by channel, another library. A gradient may differ by more, as next to a kink rounding decides on
 which side of it a unit is: between the two orders of memory, n = {n} films, {units} of {of_units} outputs of a ReLU
-are zero in one and not in the other, {maxima} of {of_maxima} maxima of the pooling lie in another of equal places, and the
-gradient differs by {single}. In double precision that is {double_units} outputs, {double_maxima} maxima, {double}.
+are zero in one and not in the other, {maxima} of {of_maxima} maxima of the pooling lie in another place, as
+maps of an even background have several, and the gradient differs by {single}. In double precision that is
+{double_units} outputs, {double_maxima} maxima and {double}.
 """
 
 CONSTANT = """In the last row the attack climbs the cross-entropy of classes, of which a network with one output has
@@ -70,19 +71,25 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def named(forms: Iterable[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return forms with their names, in the order of the record."""
+    return [(str(own["form"]), own) for own in forms]
+
+
 def equal(record: Mapping[str, Any]) -> str:
     """Return the table of answers and attacks."""
     training, greatest, attacked = record["training"], record["greatest"], record["attacked"]
-    counts = "n = " + ", ".join(f"{count} films ({name})" for name, count in attacked.items())
+    counts = "n = " + ", ".join(f"{count} films ({name})" for name, count in sorted(attacked.items()))
     text = EQUAL.format(
         epochs=training["epochs"], trained=training["films"], side=record["side"], films=record["films"],
         accuracy=f"{100 * training['accuracy']:.1f} %", gradient=attacked["pgd"], counts=counts,
         logit=f"{greatest['logit']:.1f}", slope=f"{greatest['gradient']:.2g}")
-    heads = ["form", "access", "greatest difference of a logit", "equal decisions", "of a gradient", *attacked]
+    attacks = sorted(attacked)
+    heads = ["form", "access", "greatest difference of a logit", "equal decisions", "of a gradient", *attacks]
     rows = [[name, own["access"], figure(own["logit"]), f"{own['equal decisions']} of {record['films']}",
-             figure(own.get("gradient")), *(pixels(own["attacks"].get(attack)) for attack in attacked)]
-            for name, own in record["forms"].items()]
-    missing = "".join(f"\nNot measured: {name} ({reason})\n" for name, reason in record["missing"].items())
+             figure(own.get("gradient")), *(pixels(own["attacks"].get(attack)) for attack in attacks)]
+            for name, own in named(record["forms"])]
+    missing = "".join(f"\nNot measured: {name} ({reason})\n" for name, reason in sorted(record["missing"].items()))
     return f"{text}\n{table(heads, rows)}{missing}\n{explained(record)}"
 
 
@@ -111,7 +118,7 @@ def pixels(found: Mapping[str, int] | None) -> str:
 
 def speed(record: Mapping[str, Any]) -> str:
     """Return the table of timings."""
-    films, forms = record["timed"], record["forms"]
+    films, forms = record["timed"], dict(named(record["forms"]))
     seconds = {name: median(own["seconds"]) for name, own in forms.items()}
     ours = next(iter(seconds.values()))
     rows = [[name, f"{films / seconds[name]:.0f}", f"{ours / seconds[name]:.2f}",
@@ -124,11 +131,13 @@ def binary(found: Mapping[str, Any]) -> str:
     """Return the table of one decision's forms."""
     no, yes = found["classes"]
     text = BINARY.format(no=no, yes=yes, epsilon=2, n=found["n"], findings=found["findings"])
-    rows = [[name, *(succeeded(cell, found["n"]) for cell in own.values())] for name, own in found["forms"].items()]
+    attacks = sorted(found["attacks"])
+    rows = [[name, *(succeeded(own["attacks"][label], found["n"]) for label in attacks)]
+            for name, own in named(found["forms"])]
     other = found["cross-entropy over one output"]
     rows.append(["*a cross-entropy over the one output*", *(share(other[label]["success"], found["n"])
-                                                            if label in other else "–" for label in found["attacks"])])
-    return f"{text}\n{table(['form', *found['attacks']], rows)}\n{constant(found)}"
+                                                            if label in other else "–" for label in attacks)])
+    return f"{text}\n{table(['form', *attacks], rows)}\n{constant(found)}"
 
 
 def share(success: int, count: int) -> str:
@@ -149,12 +158,12 @@ def constant(found: Mapping[str, Any]) -> str:
     if found["foolbox"] is None:
         return text
     other = found["foolbox"]
-    said = "; ".join(f"label {label}: {what.rstrip('.')}" for label, what in other["success by label"].items())
+    said = "; ".join(f"label {label}: {what.rstrip('.')}" for label, what in sorted(other["success by label"].items()))
     return f"{text}\nfoolbox {other['version']}, FGSM on the same network, films and bound, success: {said}.\n"
 
 
 def machine(environment: Mapping[str, Any]) -> str:
     """Say where the figures are from."""
-    versions = ", ".join(f"{name} {number}" for name, number in environment["libraries"].items())
+    versions = ", ".join(f"{name} {number}" for name, number in sorted(environment["libraries"].items()))
     return (f"Python {environment['python']}, {versions}; {environment['processor']}, {environment['threads']} threads "
             f"on {environment['cores']} cores.\n")

@@ -86,7 +86,8 @@ def forms() -> dict[str, Any]:
         "training": {"films": FILMS, "epochs": EPOCHS,
                      "accuracy": float((module.predict(images) == truth).float().mean())},
         "greatest": {"logit": float(known["logits"].abs().amax()), "gradient": float(known["gradient"].abs().amax())},
-        "forms": rows, "missing": missing, "rounding": rounding(weights, images[:ATTACKED], truth[:ATTACKED]),
+        "forms": [{"form": name, **own} for name, own in rows.items()],
+        "missing": missing, "rounding": rounding(weights, images[:ATTACKED], truth[:ATTACKED]),
         "binary": binary_forms(weights, images, truth),
         "environment": {**environment(), "libraries": libraries(), "command": ["python", "-m", "benchmarks", "forms"]}}
     write_json(PLACE / "forms.json", record)

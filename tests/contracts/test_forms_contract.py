@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from benchmarks.form_files import FORMS, written
+from benchmarks.form_page import page
 from benchmarks.form_weights import Weights
 from monai.networks.nets import ResNet
 
@@ -110,3 +114,10 @@ def test_it_is_attacked_by_its_gradient_as_the_module_is(form, module):
     torch.testing.assert_close(slope, expected, atol=1e-5 * float(expected.abs().max()), rtol=1e-4)
     different = (pgd(classifier) != pgd(module)).float().mean()
     assert different <= (0.001 if name in ROUNDED else 0)
+
+
+def test_the_page_of_results_is_made_of_the_figures_beside_it():
+    folder = Path(__file__).parents[2] / "docs" / "results"
+    record = json.loads((folder / "forms.json").read_text(encoding="utf-8"))
+    assert page(record) == (folder / "forms.md").read_text(encoding="utf-8")
+    assert [own["form"] for own in record["forms"]][-len(FORMS):] == list(FORMS)
