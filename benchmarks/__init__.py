@@ -1,1 +1,3 @@
-"""Measured speed, as ratios against a named peer in one run; method in README.md."""
+"""Timings against named peers, and what the forms of one model have in common."""
+
+import radversary  # noqa: F401 - before PyTorch is imported, whose threads it tells to wait asleep

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from benchmarks.crowded import crowded
+from benchmarks.forms import forms
 from benchmarks.measure import Contender, compare
 from benchmarks.screening import screening
 from benchmarks.start import start
@@ -170,4 +171,4 @@ def passes(surrogate: torch.nn.Module, images: Images, labels: torch.Tensor, cop
 SUITE: dict[str, Callable[[], dict[str, Any]]] = {
     "stylization": stylization, "similarity": similarity, "edges": edges, "intervals": intervals, "phantoms": phantoms,
     "stm": stm, "screening-resnet18": partial(screening, "resnet18"),
-    "screening-resnet50": partial(screening, "resnet50"), "crowded": crowded, "start": start}
+    "screening-resnet50": partial(screening, "resnet50"), "crowded": crowded, "start": start, "forms": forms}

@@ -108,4 +108,4 @@ def _filled(network: nn.Module, weights: Path, name: str) -> nn.Module:
         raise ModelError(f"{weights} does not hold the weights of {name}: {misfits}")
     network.load_state_dict({key: value.float() if value.is_floating_point() else value
                              for key, value in state.items()}, assign=True)
-    return network
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return] # as all networks
