@@ -33,7 +33,8 @@ def place(tmp_path_factory) -> Path:
 def test_every_example_is_listed_and_tested():
     programs = {path.name for path in EXAMPLES.glob("*.py")}
     assert programs == set(re.findall(r"\]\((\w+\.py)\)", (EXAMPLES / "README.md").read_text(encoding="utf-8")))
-    assert programs == {"own_model.py", "add_an_attack.py", "guard_a_stream.py", "read_a_result.py"}
+    assert programs == {"own_model.py", "add_an_attack.py", "guard_a_stream.py", "own_preprocessing.py",
+                        "read_a_result.py"}
 
 
 @pytest.mark.slow
@@ -49,6 +50,13 @@ def test_own_model_is_audited_and_its_result_read(place):
 @pytest.mark.slow
 def test_an_attack_of_ones_own_is_audited(place):
     assert "vignette, darkness 1" in run(place, sys.executable, EXAMPLES / "add_an_attack.py", "vignette")
+
+
+@pytest.mark.slow
+def test_a_model_behind_its_own_preprocessing_is_audited(place):
+    said = run(place, sys.executable, EXAMPLES / "own_preprocessing.py", "preprocessing")
+    assert "pgd, ε 4/255" in said
+    assert (place / "preprocessing" / "report.html").is_file()
 
 
 @pytest.mark.slow
