@@ -241,3 +241,18 @@ def test_it_works_where_gradients_are_switched_off_and_leaves_no_trace():
     assert not gradient.requires_grad
     assert not images.requires_grad
     assert all(weight.grad is None and not weight.requires_grad for weight in victim.module.parameters())
+
+
+@given(st.sampled_from(list(GoalKind)), st.lists(st.text(min_size=1), max_size=3), st.booleans())
+@settings(max_examples=50)
+def test_a_goal_is_read_as_it_was_written_whatever_its_findings_are_called(kind, names, keep):
+    goal = Goal(kind, tuple(names), keep)
+    assert goal_from(repr(goal)) == goal
+
+
+@pytest.mark.parametrize("name", ["keep", "Mass keep", "A|B", '"quoted"', " Mass", "Mass, left", "line\nbreak", "🫁"])
+def test_findings_of_odd_names_are_attacked_as_they_are_called(name):
+    card = card_of("multilabel", (name, "other"))
+    again = goal_from(repr(Goal(GoalKind.HIDE, (name,), keep=True)))
+    assert (again.findings, again.keep) == ((name,), True)
+    assert again.aims(card, torch.tensor([[1, 1]]), torch.tensor([[1, 0]])).tolist() == [[0, 0]]

@@ -136,6 +136,31 @@ def test_what_is_kept_stays_as_it_was_read(audited):
     assert outcome.success.value == pytest.approx(kept.mean())
 
 
+def test_a_goal_counts_as_reached_where_it_was_not_before(audited):
+    """An image whose finding the model misses anyway is no success of an attack that hides it."""
+    result, table, _ = audited
+    wanted = {"hide": ("Mass", "absent"), "invent": ("Nodule", "present")}
+    cells = [cell for cell in result.cells if cell.condition.attack in wanted]
+    assert {cell.defence for cell in cells} == {"none", "jpeg", "other"}
+    for cell in cells:
+        finding, after = wanted[cell.condition.attack]
+        rows = table[table["defence"] == cell.defence]
+        now = rows[(rows["attack"] == cell.condition.attack) & (rows["knowledge"] == str(cell.condition.knowledge))]
+        wide = now.pivot(index="image_id", columns="finding", values="predicted")
+        before = rows[rows["attack"] == "clean"].pivot(index="image_id", columns="finding", values="predicted")
+        before = before.loc[wide.index]
+        turned = wide[finding] == after
+        if cell.condition.attack == "invent":
+            turned &= (wide.drop(columns=finding) == before.drop(columns=finding)).all(axis=1)
+        counted = before[finding] != after
+        if counted.any():
+            assert cell.reached.n == counted.sum()
+            assert cell.reached.value == pytest.approx(turned[counted].mean())
+        else:
+            assert cell.reached is None
+    assert any(cell.reached and cell.reached.n < cell.performance.accuracy.n / 3 for cell in cells)
+
+
 def test_it_is_resumed_and_reported(audited, multilabel, tmp_path):
     result, _, out = audited
     again = run_audit(make_plan(attacks=ATTACKS, gallery=3), multilabel, out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import stat
 from pathlib import Path
@@ -224,6 +225,27 @@ def arrays(path: Path, count: int = 6, shape: tuple[int, ...] = (28, 28), labels
              **{f"{part}_labels": (np.arange(count * width) % labels).reshape(count, width).astype(np.uint8)
                 for part in ("train", "val", "test")})
     return path
+
+
+@pytest.mark.parametrize("name", [".", "./", "/"])
+def test_a_member_of_a_zip_without_a_name_is_one_sentence(tmp_path, name) -> None:
+    with ZipFile(tmp_path / "x.zip", "w") as opened:
+        member = ZipInfo("file")
+        member.filename = name
+        opened.writestr(member, b"x")
+    with pytest.raises(DataError):
+        ZippedSource(path=tmp_path / "x.zip").table(tmp_path / "work")
+
+
+@pytest.mark.parametrize("shape", [(2**40, 2**10, 2**2), (2**62, 2, 2), (10**7, 10**4, 10**2)])
+def test_an_array_that_says_it_is_larger_than_any_memory_is_one_sentence(tmp_path, shape) -> None:
+    start = io.BytesIO()
+    np.lib.format.write_array_header_1_0(start, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    with ZipFile(tmp_path / "x.npz", "w") as opened:
+        opened.writestr("test_images.npy", start.getvalue() + b"x" * 100)
+        opened.writestr("test_labels.npy", start.getvalue())
+    with pytest.raises(DataError, match=r"x\.npz"):
+        MedMnist(path=tmp_path / "x.npz").table(tmp_path)
 
 
 @pytest.mark.parametrize(("name", "classes"), [("pneumoniamnist.npz", ("normal", "pneumonia")),

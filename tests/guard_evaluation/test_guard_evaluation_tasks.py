@@ -142,3 +142,24 @@ def test_the_learned_detector_is_taught_with_goals(images, tmp_path):
     there = int((images.labels[torch.from_numpy(images.rows("train"))][:, 1] == 1).sum())
     assert 0 < result.taught_attacked["gradient"] < min(there + 1, result.taught_clean)
     assert len(result.rows) == 2
+
+
+def test_an_image_of_which_nothing_is_known_is_neither_right_nor_without_finding(plain, tmp_path):
+    rows = plain.rows("test")
+    known = [plain.image_ids[row] for row in rows[::3]]
+
+    def few(frame: pd.DataFrame) -> pd.DataFrame:
+        cells = frame["image_id"].isin(known) | (frame["split"] != "test")
+        return frame.drop(columns="label").assign(**{f"finding:{name}": cells.map({True: "0", False: ""})
+                                                     for name in NAMES})
+
+    images = under(plain, tmp_path / "few", few)
+    result = evaluate_guard(make_plan(attacks=[NOISE], gallery=0), guard_of(images, "multilabel"), images,
+                            tmp_path / "run")
+    table = pd.read_parquet(tmp_path / "run" / "scores.parquet")
+    assert set(table.loc[table["known"], "image_id"]) == set(known) < set(table["image_id"])
+    assert set(table.loc[~table["known"], "label"]) == {""}
+    for row in result.harmless:
+        assert row.outcome.correct_accepted.n == len(known)
+        own = table[(table["attack"] == row.name) & table["known"]]
+        assert row.outcome.correct_accepted.value == pytest.approx((own["right"] & ~own["alarm"]).mean())

@@ -25,6 +25,7 @@ FINDINGS = ("Atelectasis", "Consolidation", "Infiltration", "Pneumothorax", "Ede
             "Fracture", "Lung Opacity", "Enlarged Cardiomediastinum")
 """The 18 findings of the networks of TorchXRayVision."""
 SHARED: dict[str, Any] = {"draws": 40, "seed": 1}
+REACHED = Estimate(0.61, 0.5, 0.7, 40)
 CLEAN, SAME = Condition(attack="clean", strength=0.0), Condition(attack="identity", strength=0.0, description="same")
 
 
@@ -91,6 +92,7 @@ def one_cell(condition: Condition, defence: str, truth: np.ndarray, clean: np.nd
         flips=None if untouched else flip_figures(truth, before, decided, names=names, patients=people, **SHARED),
         success=None if untouched else proportion(~right[was], patients=[
             name for name, kept in zip(owners, was, strict=True) if kept], **SHARED),
+        reached=None if untouched else REACHED,
         against_clean=None if untouched else paired_test(was, right, patients=owners, **SHARED),
         against_none=None if defence == "none" else paired_test(other, right, patients=owners, **SHARED))
 
@@ -101,7 +103,7 @@ def changed_to(base: AuditResult, cells: tuple[Cell, ...], **update: Any) -> Aud
     data = base.data.model_copy(update={
         "images": {"train": 900, "validation": 200, "test": 160}, "floors": {"chance": 0.5},
         "counts": {part: dict.fromkeys(update["classes"], count) for part, count in (("train", 90), ("test", 30))}})
-    outcomes = tuple(OutcomeSummary(condition=c, target="none", success=Estimate(0.61, 0.5, 0.7, 40), linf=0.01, l2=1.0,
+    outcomes = tuple(OutcomeSummary(condition=c, target="none", success=REACHED, linf=0.01, l2=1.0,
                                     queries=0, gradients=4, zero_gradients=0) for c in conditions)
     worst = tuple(WorstCase(defence="none", knowledge=c.knowledge, goal=c.goal, accuracy=Estimate(0.31, 0.2, 0.4, 99),
                             least=c.key, conditions=2) for c in conditions)
@@ -159,6 +161,7 @@ def class_cell(condition: Condition, defence: str, truth: np.ndarray, now: np.nd
         flips=None if untouched else flip_figures(columns.truth, clean.decisions, columns.decisions, names=found,
                                                   patients=people, **SHARED),
         success=None if untouched else proportion(~right[earlier], patients=kept, **SHARED),
+        reached=None if untouched else REACHED,
         against_clean=None if untouched else paired_test(earlier, right, patients=people, **SHARED),
         against_none=None if defence == "none" else paired_test(other == truth, right, patients=people, **SHARED))
 

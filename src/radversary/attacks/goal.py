@@ -11,6 +11,7 @@ import torch
 from pydantic import BeforeValidator
 from torch import Tensor
 
+from radversary.attacks.goal_text import goal_parts, goal_text
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.own_faults import gradient_of
@@ -57,8 +58,7 @@ class Goal:
     keep: bool = False
 
     def __repr__(self) -> str:
-        words = (str(self.kind), "|".join(self.findings), "keep" if self.keep else "")
-        return " ".join(filter(None, words))
+        return goal_text(self.kind, self.findings, keep=self.keep)
 
     def check(self, card: ModelCard) -> None:
         """Refuse a goal that makes no sense for a model.
@@ -194,6 +194,8 @@ UNTARGETED: Final = Goal()
 def goal_from(text: str) -> Goal:
     """Read a goal as it is written: ``hide``, ``hide Pneumothorax|Mass``, ``hide Mass keep``.
 
+    A name that holds ``|`` or is or ends with ``keep`` stands in quotation marks: ``invent "keep"``.
+
     Raises:
         UnknownNameError: No such kind of goal.
 
@@ -201,12 +203,10 @@ def goal_from(text: str) -> Goal:
         >>> goal_from("invent Mass|Nodule keep").findings
         ('Mass', 'Nodule')
     """
-    kind, _, rest = text.strip().partition(" ")
+    kind, findings, keep = goal_parts(text)
     if kind not in list(GoalKind):
         raise UnknownNameError("goal", kind, [known.value for known in GoalKind])
-    keep = rest.strip() == "keep" or rest.endswith(" keep")
-    names = rest.strip().removesuffix("keep") if keep else rest
-    return Goal(GoalKind(kind), tuple(name.strip() for name in names.split("|") if name.strip()), keep)
+    return Goal(GoalKind(kind), findings, keep)
 
 
 def written_goal(given: Any) -> str:  # noqa: ANN401

@@ -80,7 +80,10 @@ class Cell(Record):
         findings: Figures by finding, each against the rest: all classes, the second where the task is ``binary``.
         flips: What the attack turned of the readings that were right when clean, in both directions; None for clean
             images.
-        success: Share of images the same defence read correctly when clean and incorrectly now; None for clean images.
+        success: Of the readings that were right when clean, the share that are wrong now; None for clean images.
+        reached: Of the images on which the attack's goal makes sense and the same defence's clean reading does not meet
+            it, the share whose reading meets it now, other findings kept where the goal says so; None for clean images,
+            and in results of earlier versions.
         against_clean: The same defence on clean images, then here (paired); None for clean images.
         against_none: No defence here, then this defence (paired); None where the defence is ``none``.
     """
@@ -91,6 +94,7 @@ class Cell(Record):
     findings: FindingsPerformance | None = None
     flips: Flips | None = None
     success: Estimate | None = None
+    reached: Estimate | None = None
     against_clean: PairedTest | None = None
     against_none: PairedTest | None = None
 
@@ -120,8 +124,11 @@ class OutcomeSummary(Record):
 
     Attributes:
         condition: The attack.
-        target: Defence whose classifier it was made on; the first, where several share it.
-        success: Share of images as stored that the target reads incorrectly; None where the attack asks no model.
+        target: Defence whose classifier it was made on; the first, where several share it. At the knowledge level
+            ``transfer`` it was made on the surrogate, and these are figures of that.
+        success: Share of all images as stored on which the model that it was made on decides what the goal wants,
+            those on which it did so before the attack too; None where the attack asks no model. :attr:`Cell.reached`
+            counts what the attack turned.
         linf: Median of the most that a pixel changed, in units of the full grey range.
         l2: Median Euclidean norm of the change.
         queries: Mean answers an image at this strength; never more than the condition's.

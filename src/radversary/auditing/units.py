@@ -14,6 +14,7 @@ from radversary.attacks.controls.identity import Identity
 from radversary.auditing.identity import classifier_hash
 from radversary.auditing.setup import AuditContext, PlannedAttack
 from radversary.auditing.threat_model import Aim, aims, with_eot
+from radversary.classifiers.base import Classifier
 from radversary.core.types import AttackerKnowledge
 from radversary.storage.checksums import sha256_json
 from radversary.storage.hashes import component_hash
@@ -79,6 +80,13 @@ def work_units(context: AuditContext, rows: np.ndarray) -> tuple[WorkUnit, ...]:
         The units; an attack whose rows are none of these has none.
     """
     known: dict[int, str] = {}
+
+    def identity(model: Classifier) -> str:
+        if id(model) not in known:
+            known[id(model)] = classifier_hash(model)
+        return known[id(model)]
+
+    reader = "" if context.images.table.labelled else identity(context.defended_classifiers["none"])
     untouched = PlannedAttack(Identity(), (0.0,))
     units = []
     for label, planned in {CLEAN: untouched, IDENTITY: untouched, **context.attacks}.items():
@@ -86,9 +94,7 @@ def work_units(context: AuditContext, rows: np.ndarray) -> tuple[WorkUnit, ...]:
             continue
         for aim, views in targets(context, label, planned):
             attack = None if label == CLEAN else with_eot(planned.attack, aim)
-            if id(aim.core) not in known:
-                known[id(aim.core)] = classifier_hash(aim.core)
-            key = unit_key(context, label, attack, planned.strengths, known[id(aim.core)], views)
+            key = unit_key(context, label, attack, planned.strengths, identity(aim.core), views, reader=reader)
             units.append(WorkUnit(label=label, attack=attack, aim=aim, strengths=planned.strengths, views=views,
                                   rows=met, key=key))
     return tuple(units)
@@ -105,7 +111,7 @@ def targets(context: AuditContext, label: str, planned: PlannedAttack) -> Iterat
 
 
 def unit_key(context: AuditContext, label: str, attack: Attack | None, strengths: Sequence[float], target: str,
-             views: Views) -> str:
+             views: Views, *, reader: str = "") -> str:
     """Return the hash of all that the measurements of a unit depend on, except rows and defences.
 
     Args:
@@ -115,13 +121,15 @@ def unit_key(context: AuditContext, label: str, attack: Attack | None, strengths
         strengths: At which it is run.
         target: Identity of the model that it is made on.
         views: Defences that predict the images; detectors score what is made against no defence.
+        reader: Identity of the model whose readings stand for the labels; empty where the images have labels, which
+            are part of each image's hash.
     """
     looking = [[name, component_hash(detector)] for name, detector in context.detectors.items()]
     return sha256_json({
         "radversary": __version__, "format": FORMAT, "seed": context.plan.seed, "label": label,
         "attack": None if attack is None else component_hash(attack), "strengths": strengths, "target": target,
         "detectors": looking if any("none" in labels for _, labels in views) else [],
-        "classes": context.images.classes})
+        "classes": context.images.classes, **({"reader": reader} if reader else {})})
 
 
 def defended_hashes(context: AuditContext) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from radversary.attacks.goal_text import goal_parts
+
 BUDGETS = ("epsilon", "eps")
 """Strengths that bound the change of a pixel."""
 
@@ -33,10 +35,9 @@ def goal_words(goal: str) -> str:
         >>> goal_words("hide Mass|Nodule keep"), goal_words("untargeted")
         ('hide Mass and Nodule, keep all others', 'any wrong reading')
     """
-    if goal == "untargeted":
+    kind, names, keep = goal_parts(goal)
+    if kind == "untargeted" and not names:
         return "any wrong reading"
-    kind, _, rest = goal.partition(" ")
-    keep = rest == "keep" or rest.endswith(" keep")
-    names = rest.removesuffix("keep").strip().split("|") if keep else rest.split("|")
-    joined = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-    return f"{kind} {joined}".strip() + (", keep all others" if keep else "")
+    joined = " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    wanted = f"misread {joined}" if kind == "untargeted" else f"{kind} {joined}".strip()
+    return wanted + (", keep all others" if keep else "")

@@ -64,8 +64,9 @@ def asked(network: Callable[[Tensor], Any], inputs: Tensor, card: ModelCard) -> 
     """Return what a network answers, and whether it is logits.
 
     Probabilities close to 0 or 1 have lost the digits of their logits, and a gradient through them vanishes. Where the
-    card says that a network returns probabilities, and the last that it calls is a softmax over the classes or a
-    sigmoid of PyTorch's, what that was given is returned instead: its logits, exactly.
+    card says that a network returns probabilities, and the last that it calls is the function of PyTorch's that belongs
+    to its task (a softmax over several classes, a sigmoid of findings or of a single output), what that was given is
+    returned instead: its logits, exactly. What another function made is taken for the probabilities that it is.
 
     Args:
         network: Maps inputs to an answer.
@@ -77,7 +78,7 @@ def asked(network: Callable[[Tensor], Any], inputs: Tensor, card: ModelCard) -> 
     """
     if card.output == "logits":
         return network(inputs), True
-    with _Watch() as seen:
+    with _Watch(card) as seen:
         answer = network(inputs)
     if seen.twice and seen.made is answer:
         raise ModelError(f"model {card.name!r} takes a softmax or sigmoid twice in a row, which flattens what it says: "
@@ -116,10 +117,11 @@ def chosen_output(outputs: Mapping[str, Sequence[int | None] | None], card: Mode
 
 
 class _Watch(TorchFunctionMode):
-    """Notes the last softmax or sigmoid that is called: what it was given and what it made."""
+    """Notes the last softmax or sigmoid that is called: what it was given, where that is logits, and what it made."""
 
-    def __init__(self) -> None:
+    def __init__(self, card: ModelCard) -> None:
         super().__init__()
+        self.task = card.task
         self.given: Tensor | None = None
         self.made: Tensor | None = None
         self.twice = False
@@ -129,7 +131,11 @@ class _Watch(TorchFunctionMode):
         if (name := getattr(func, "__name__", "")) in SQUASHING and args and isinstance(made, Tensor):
             self.twice = self.made is not None and args[0] is self.made
             over = (kwargs or {}).get("dim", args[1] if len(args) > 1 else 1)
-            fits = name == "sigmoid" or (over in (1, -1) and made.ndim == 2 and made.shape[1] > 1)
+            several = made.ndim == 2 and made.shape[1] > 1
+            if self.task == Task.MULTILABEL or not several:
+                fits = name == "sigmoid"
+            else:
+                fits = name == "softmax" and over in (1, -1)
             self.given, self.made = args[0] if fits else None, made
         return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,7 +133,8 @@ def _arrays(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         raise DataError(f"there is no file {path}") from error
     except KeyError as error:
         raise DataError(f"{path} holds images without labels: {error.args[0]}") from error
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error, NotImplementedError, MemoryError) as error:
+        # The header of an array may say that it is larger than any memory.
         raise DataError(f"{path} is no .npz that can be read without running code: {error}") from error
 
 

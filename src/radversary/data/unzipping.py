@@ -89,7 +89,7 @@ def _name(info: ZipInfo, archive: Path) -> PurePosixPath:
         DataError: It leads out of it, the file is a link, is encrypted, or shrinks too much.
     """
     name, shown = PurePosixPath(info.filename.replace("\\", "/")), quoted(info.filename)
-    if name.is_absolute() or ".." in name.parts or ":" in name.parts[0] or not name.parts:
+    if not name.parts or name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
         raise DataError(f"{archive} holds {shown}, which leads out of the archive; nothing was unpacked")
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG):

@@ -103,7 +103,8 @@ class Judge:
         return [share(float(rate[0]), rate[1:], n=len(high), patients=people) for rate in found.T]
 
     def outcome(self, rows: pd.DataFrame) -> Outcome:
-        """Return the shares of accepted and flagged images."""
+        """Return the shares of accepted and flagged images, of those of which anything is known."""
+        rows = rows[rows["known"].to_numpy(dtype=bool)]
         alarm, right = rows["alarm"].to_numpy(dtype=bool), rows["right"].to_numpy(dtype=bool)
         return Outcome(correct_accepted=self.share(right & ~alarm, rows), flagged=self.share(alarm, rows),
                        wrong_accepted=self.share(~right & ~alarm, rows))

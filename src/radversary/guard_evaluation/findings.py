@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from radversary.auditing.cells import Condition, OutcomeSummary
+from radversary.auditing.cells import UNTARGETED, Condition, OutcomeSummary
 from radversary.auditing.findings import (
     Change,
     doubtful_logits,
@@ -58,10 +58,13 @@ def findings_of(context: GuardEvaluationContext, frame: pd.DataFrame,
 
 
 def changes(context: GuardEvaluationContext, frame: pd.DataFrame) -> list[Change]:
-    """Return by how much each attack changes the accuracy over the same images clean, both re-encoded."""
+    """Return by how much each attack changes the accuracy over the same images clean, both re-encoded.
+
+    Attacks with a goal other than any wrong reading are left out: one that hides a finding may well put others right.
+    """
     clean = frame[frame["kind"] == CLEAN].set_index("image_id")["right"].astype(bool)
     found = []
-    for condition in context.conditions:
+    for condition in (item for item in context.conditions if item.goal == UNTARGETED):
         rows = at(frame, condition)
         test = paired_test(clean.loc[rows["image_id"]].to_numpy(), rows["right"].to_numpy(dtype=bool),
                            patients=rows["patient_id"].tolist(), draws=context.plan.bootstrap, seed=context.plan.seed)

@@ -126,7 +126,8 @@ def judged(context: GuardEvaluationContext, label: str, rows: np.ndarray) -> pd.
     """Measure some test images under one label with the guard.
 
     Returns:
-        One row an image and strength: what it is, the prediction and whether it is right, the anomaly score, its
+        One row an image and strength: what it is, whether anything is known of it, the prediction and whether it is
+        right, the anomaly score, its
         p-value, the alarm, each
         detector's score, the file's plain facts, prediction and alarm without the re-encoding, and the attack's
         :data:`COSTS`.
@@ -158,7 +159,9 @@ def _looked_at(context: GuardEvaluationContext, label: str, strength: float, row
     frame = pd.DataFrame({
         "row": rows, "image_id": [own.image_ids[row] for row in rows],
         "patient_id": [own.patients[row] for row in rows],
-        "label": [prediction_of(truth, card) for truth in labels], "kind": kind_of(label), "attack": label,
+        "label": own.table.frame["label"].iloc[rows].tolist() if own.table.labelled else [
+            prediction_of(read, card) for read in labels],
+        "known": known_of(labels), "kind": kind_of(label), "attack": label,
         "strength": strength, "knowledge": str(knowledge),
         "predicted": [prediction_of(said, card) for said in look.decisions],
         "right": right_of(look.decisions, labels),
@@ -181,6 +184,16 @@ def right_of(decisions: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray
     """
     right = (decisions == labels) | (labels == UNKNOWN)
     return np.asarray(right if right.ndim == 1 else right.all(axis=1))
+
+
+def known_of(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return of which images anything is known, bool (N,).
+
+    Args:
+        labels: (N,) or (N, K), :data:`~radversary.core.types.UNKNOWN` where not known.
+    """
+    known = labels != UNKNOWN
+    return np.asarray(known if known.ndim == 1 else known.any(axis=1))
 
 
 def kind_of(label: str) -> str:

@@ -22,7 +22,7 @@ from radversary.storage.checksums import sha256_json
 from radversary.storage.hashes import component_hash
 from radversary.storage.results import ResultCache
 
-FORMAT: Final = 6
+FORMAT: Final = 7
 """Version of the measurements; raised when they change, so that older ones are not used."""
 
 

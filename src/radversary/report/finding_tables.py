@@ -101,7 +101,7 @@ class FindingTable:
         figures: The columns.
         rows: One a finding.
         mean: The means over the findings, with what was hidden and invented of all together; None of a single finding.
-        reached: Share of images on which the attack reached its goal; None where it was not measured.
+        reached: :attr:`radversary.auditing.cells.Cell.reached` of its cell.
         opened: Whether the page shows it without being asked.
     """
 
@@ -226,7 +226,7 @@ class AttackLine:
 
     Attributes:
         condition: The attack.
-        reached: Share of images on which it reached its goal; None where not measured.
+        reached: :attr:`radversary.auditing.cells.Cell.reached` of its cell.
         cell: The figures.
     """
 

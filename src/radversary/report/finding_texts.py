@@ -37,7 +37,7 @@ def findings_markdown(result: AuditResult) -> str:
 def finding_title(table: FindingTable) -> str:
     """Return what a table shows, with how often the attack reached its goal."""
     reached = table.reached
-    said = f"; goal reached on {figure(reached)} % of {reached.n} images" if reached else ""
+    said = f"; goal reached on {figure(reached)} % of {reached.n} images not read so when clean" if reached else ""
     condition = table.condition
     knowledge = "" if condition.knowledge == AttackerKnowledge.OBLIVIOUS else f" ({condition.knowledge})"
     name = "clean images" if condition.attack == "clean" else condition.title

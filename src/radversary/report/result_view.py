@@ -151,10 +151,11 @@ class ResultView:
         estimate: Estimate | None = getattr(cell.performance, key)
         return estimate
 
-    def reached(self, condition: Condition, target: str) -> Estimate | None:
-        """Return the share of images on which an attack on a target reached its goal; None where not measured."""
-        return next((item.success for item in self.result.outcomes
-                     if (item.condition.key, item.target) == (condition.key, target)), None)
+    def reached(self, condition: Condition, defence: str) -> Estimate | None:
+        """Return how often an attack reached its goal where a defence's clean reading did not meet it; None if unknown.
+        """
+        cell = self.cell(condition, defence)
+        return cell.reached if cell else None
 
     def cell(self, condition: Condition, defence: str) -> Cell | None:
         """Return the figures of one condition behind one defence, or None where it was not run."""

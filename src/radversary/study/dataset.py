@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from radversary.core.errors import DataError
-from radversary.core.types import UNKNOWN, Images
+from radversary.core.types import UNKNOWN
 from radversary.data.csv_files import write_csv
 from radversary.data.findings import FINDING
 from radversary.data.recognise import recognise
@@ -88,8 +89,8 @@ class Dataset:
             found = recognise(self.path, options=self.options)
             return {"name": found.name, "options": dict(found.options)}
         table = self._table(tuple(self.classes or classes))
-        folder = workspace / sha256_json([table.to_csv(index=False), self.pixels.numpy().tobytes().hex()[:64],
-                                          _fingerprint(self.pixels), self.bits])[:16]
+        pixels = sha256(self.pixels.contiguous().numpy().tobytes()).hexdigest()
+        folder = workspace / sha256_json([table.to_csv(index=False), pixels, list(self.pixels.shape), self.bits])[:16]
         if not (folder / TABLE).is_file():
             for name, image in zip(table["path"], self.pixels, strict=True):
                 write_whole(folder / name, partial(_write_png, image, 8 if self.bits == COLOUR_BITS else 16))
@@ -123,10 +124,6 @@ def _joined(batches: Iterable[Any], labels: Any) -> tuple[Tensor, Any]:  # noqa:
 
 def _write_png(image: Tensor, bits: int, part: Path) -> None:
     part.write_bytes(encode_png(image, bits=bits))
-
-
-def _fingerprint(pixels: Images) -> str:
-    return sha256_json([list(pixels.shape), float(pixels.double().sum()), float(pixels.double().square().sum())])
 
 
 def _class_names(labels: np.ndarray, classes: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from radversary.auditing.cells import Cell, Condition
 from radversary.auditing.setup import AuditContext
+from radversary.auditing.summarise.reached import reached_share
 from radversary.auditing.tables import FINDING, STATE_NUMBERS, STATES, StoredTable, judged, reading_keys
 from radversary.core.types import UNKNOWN, Task
 from radversary.execution.progress import track
@@ -53,8 +54,8 @@ def summarise_predictions(table: StoredTable, context: AuditContext) -> tuple[Ce
 
 
 def by_defence(table: StoredTable, condition: Condition) -> dict[str, pd.DataFrame]:
-    """Return the predictions under one condition by defence, with whether each is ``right``."""
-    groups = judged(table.at(condition)).groupby("defence", sort=False)
+    """Return the predictions under one condition by defence, those whose truth is not known too."""
+    groups = table.at(condition).groupby("defence", sort=False)
     return {str(defence): rows for defence, rows in groups}
 
 
@@ -83,9 +84,10 @@ def hash_rows(rows: pd.DataFrame) -> str:
     return hashlib.sha256(pd.util.hash_pandas_object(rows[columns], index=False).to_numpy().tobytes()).hexdigest()
 
 
-def fresh_cell(rows: pd.DataFrame, alone: pd.DataFrame, clean: pd.DataFrame, condition: Condition, defence: str,
+def fresh_cell(every: pd.DataFrame, alone: pd.DataFrame, before_it: pd.DataFrame, condition: Condition, defence: str,
                context: AuditContext) -> Cell:
     """Compute the figures of one condition × defence; all are paired on the images that the attack was run on."""
+    rows, alone, clean = judged(every), judged(alone), judged(before_it)
     people, draws, seed = rows["patient_id"].tolist(), context.plan.bootstrap, context.plan.seed
     figures, findings, flips = readings_of(rows, clean, condition, context)
     now, before = rows["right"].to_numpy(), paired(clean, rows)
@@ -93,6 +95,7 @@ def fresh_cell(rows: pd.DataFrame, alone: pd.DataFrame, clean: pd.DataFrame, con
     kept = [name for name, good in zip(people, before, strict=True) if good]
     return Cell(
         condition=condition, defence=defence, performance=figures, findings=findings, flips=flips,
+        reached=None if is_clean else reached_share(same_readings(before_it, every), every, condition, context),
         success=None if is_clean or not before.any() else proportion(~now[before], patients=kept, draws=draws,
                                                                      seed=seed),
         against_clean=None if is_clean else paired_test(before, now, patients=people, draws=draws, seed=seed),
