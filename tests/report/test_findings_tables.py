@@ -113,7 +113,8 @@ def test_attacks_with_another_goal_are_named_and_not_ranked(page, many):
     text = words(page)
     assert "goal: hide Pneumothorax and Mass" in text
     assert "goal: invent Nodule, keep all others" in text
-    assert "The attack reached its goal on 61.0 % [50.0, 70.0] n = 40 of the images that were not read so when clean" in text
+    reached = "The attack reached its goal on 61.0 % [50.0, 70.0] n = 40 of the images that were not read so when clean"
+    assert reached in text
     standing = many.standing
     assert (standing.goal, standing.headline) == ("untargeted", STYLE.key)
     assert standing.passed_over == "attacks with another goal"
