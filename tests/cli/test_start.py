@@ -66,7 +66,8 @@ def place(tmp_path_factory):
 AUDIT = ("audit", "--root", ".", "--model")
 
 
-SHOWN = [("--help",), ("--version",), ("audit", "--help"), ("detector", "fit", "--help"), ("list", "attacks"),
+SHOWN = [("--help",), ("--version",), ("audit", "--help"), ("detector", "fit", "--help"), ("model", "--help"),
+         ("model", "describe", "--help"), ("model", "check", "--help"), ("list", "attacks"),
          ("list", "classifiers"), ("list",)]
 
 REFUSED = [
@@ -96,6 +97,11 @@ REFUSED = [
     (("screen", "key.yaml", "--detector", "none"), "holds no guard.json"),
     (("detector", "fit", "none", "--model", "model", "--use", "energie"), "did you mean 'energy'"),
     (("detector", "fit", ".", "--model", "none"), "there is no model at none"),
+    (("model", "describe", "none"), "there is no model at none"),
+    (("model", "describe", "odd"), "--force writes over it"),
+    (("model", "describe", "weights.pt"), "can run code when it is loaded"),
+    (("model", "describe", "bare", "--size", "large"), "--size must be a side"),
+    (("model", "check", "bare"), "has no card"), (("model", "check", "none"), "there is no model at none"),
     (("report", "none"), "holds no result.json"), (("compare", "none"), "has no result.json"),
     (("figures", "none"), "has no result.json"),
 ]

@@ -14,8 +14,9 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from radversary.classifiers.archives import Archive, kind_of, read_model_archive
+from radversary.classifiers.archives import Archive, kind_of, read_archive, read_model_archive
 from radversary.classifiers.card import ModelCard
+from radversary.classifiers.facts import output_facts, shape_facts
 from radversary.classifiers.program_text import checked_program, checked_weights
 from radversary.classifiers.programs import Intake, ProgramClassifier, proven
 from radversary.core.errors import ModelError, UnsafeModelError, lacks_memory
@@ -71,6 +72,17 @@ class ExportedModels:
     def load(self, reference: str) -> ProgramClassifier:
         """Load the program; errors as in :func:`load_exported`."""
         return load_exported(Path(reference))
+
+    def facts(self, reference: str) -> dict[str, Any]:
+        """Return what the program's graph says of its input and output."""
+        path = Path(reference)
+        if kind_of(path) == "old-export":
+            load_exported(path)  # which says why not
+        return _graph_facts(_loaded(_safe_copy(read_archive(path)), path))
+
+    def load_as(self, reference: str, card: ModelCard) -> ProgramClassifier:
+        """Load the program with a card that is given; errors as in :func:`load_exported`."""
+        return load_exported(Path(reference), card)
 
 
 def load_exported(path: Path, card: ModelCard | None = None, intake: Intake = Intake()) -> ProgramClassifier:
@@ -197,6 +209,23 @@ def _check_input(program: Any, expected: tuple[int, ...], path: Path) -> tuple[i
         raise ModelError(f"{path} takes {kind} images, expected float32: call float() on the network and export it "
                          "again")
     return (batch, batch) if isinstance(batch, int) else _range(program, batch)
+
+
+def _graph_facts(program: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return the shapes that a program's graph takes and gives, and the last function in it."""
+    names = set(program.graph_signature.user_inputs)
+    taken = [node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
+    given = next(node for node in program.graph.nodes if node.op == "output").args[0]
+    found = shape_facts(_lengths(taken[0])) if len(taken) == 1 and isinstance(taken[0], Tensor) else {}
+    if len(given) == 1 and isinstance(value := given[0].meta.get("val"), Tensor):
+        last = str(given[0].target)
+        activation = next((name for name in ("softmax", "sigmoid") if name in last and "log" not in last), "")
+        found = {**found, **output_facts(_lengths(value), activation)}
+    return {"architecture": "exported program", **found}
+
+
+def _lengths(value: Tensor) -> list[int | None]:
+    return [length if isinstance(length, int) else None for length in value.shape]
 
 
 def _range(program: Any, batch: Any) -> tuple[int, int | None]:  # noqa: ANN401

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
 from radversary.classifiers.base import Classifier
+from radversary.classifiers.card import ModelCard
 from radversary.classifiers.card_files import CARD, read_card
-from radversary.classifiers.fitting import fit
+from radversary.classifiers.fitting import fit, weight_facts
 from radversary.classifiers.networks import NETWORKS, TRAINABLE
 from radversary.classifiers.operating_points import OPERATING_POINTS
 from radversary.classifiers.places import WEIGHTS as WEIGHTS
@@ -74,7 +75,11 @@ def load_classifier(path: Path) -> TorchClassifier:
         UnknownNameError: The card names an architecture, or has a field, that does not exist.
     """
     file = weights_file(Path(path))
-    card = read_card(file)
+    return load_with_card(file, read_card(file))
+
+
+def load_with_card(file: Path, card: ModelCard) -> TorchClassifier:
+    """Load a classifier from a file of weights whose card is given; errors as in :func:`load_classifier`."""
     if card.sha256 and (actual := sha256_file(file)) != card.sha256:
         raise ModelError(f"{file} is damaged or was changed: its sha256 is {actual}, the card says {card.sha256}")
     network, card = fit(read_tensors(file, error=ModelError, unknown=(OPERATING_POINTS,)), card, str(file))
@@ -114,5 +119,13 @@ class SavedModels:
     def load(self, reference: str) -> TorchClassifier:
         """Load the classifier; errors as in :func:`load_classifier`."""
         return load_classifier(Path(reference))
+
+    def facts(self, reference: str) -> dict[str, Any]:
+        """Return the architecture that the weights fit, by their keys and shapes, with its outputs and channels."""
+        return weight_facts(read_tensors(weights_file(Path(reference)), error=ModelError, unknown=(OPERATING_POINTS,)))
+
+    def load_as(self, reference: str, card: ModelCard) -> TorchClassifier:
+        """Load the classifier with a card that is given; errors as in :func:`load_classifier`."""
+        return load_with_card(weights_file(Path(reference)), card)
 
 

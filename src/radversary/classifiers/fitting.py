@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -117,6 +117,33 @@ def nearest(weights: Mapping[str, Tensor], card: ModelCard) -> Fit | None:
             continue
     best = best_of(found)
     return best if best.share >= NEAR else None
+
+
+def weight_facts(weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Return what weights say of their network: architecture, outputs, channels.
+
+    Args:
+        weights: Layer to weights.
+
+    Returns:
+        Facts as in :mod:`radversary.classifiers.facts`; where no registered network fits, the nearest in a remark.
+
+    Example:
+        >>> from radversary.classifiers.networks import build_network
+        >>> weight_facts(build_network("resnet18", classes=4).state_dict())
+        {'architecture': 'resnet18', 'count': 4, 'planes': 3}
+    """
+    any_card = ModelCard(name="any", architecture="any", classes=("a", "b"), size=1)
+    best = nearest(weights, any_card)
+    if best is None or best.misfits:
+        near = "no known architecture comes near" if best is None else f"{best.name} is nearest: {best.misfits}"
+        return {"remarks": [f"the weights fit no known architecture ({near})"]}
+    rows, planes = _rows(best.state, best.network), [
+        value.shape[1] for key, value in best.state.items() if key.endswith("weight") and value.ndim == 4][:1]
+    found: dict[str, Any] = {"architecture": best.name, "count": rows, "planes": planes[0] if planes else 3}
+    if OPERATING_POINTS in best.state:
+        found["remarks"] = ["its outputs are calibrated to the operating points in its weights, each of which is 0.5"]
+    return found
 
 
 def unprefixed(state: Mapping[str, Tensor], roots: Iterable[str] = ()) -> dict[str, Tensor]:

@@ -88,6 +88,18 @@ class ServedModels:
                              "model, and give the file", advice=(json.dumps(drafted(checked_url(reference))),))
         return HttpClassifier(read_served(Path(reference)))
 
+    def facts(self, reference: str) -> dict[str, Any]:
+        """Return what the server says of the model's input and output by the Open Inference Protocol."""
+        from radversary.classifiers.http_model import served_facts
+
+        return served_facts(checked_url(url_in(reference)))
+
+    def load_as(self, reference: str, card: ModelCard) -> HttpClassifier:
+        """Ask the model behind an address with a card that is given; errors as in :meth:`load`."""
+        from radversary.classifiers.http_model import HttpClassifier
+
+        return HttpClassifier(Served(url=url_in(reference), card=card))
+
 
 def read_served(path: Path) -> Served:
     """Read a file that says where a model is served.
@@ -115,6 +127,20 @@ def read_served(path: Path) -> Served:
         raise ModelError(f"{path} is wrong: {first_fault(problem)}") from problem
     checked_url(served.url)
     return served
+
+
+def url_in(reference: str) -> str:
+    """Return the address that a reference is, or that its file names, whatever else the file lacks.
+
+    Raises:
+        ModelError: The file cannot be read, or names none.
+    """
+    if is_url(reference):
+        return reference
+    fields = read_document(Path(reference), dict[str, Any], what="the file of a served model", error=ModelError)
+    if not isinstance(url := fields.get("url"), str):
+        raise ModelError(f"{reference} has no 'url': the address of the model")
+    return url
 
 
 def address_of(reference: str) -> str:

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from radversary.classifiers.base import Classifier
+from radversary.classifiers.facts import output_facts, shape_facts
 from radversary.classifiers.http_answers import decisions, scores_of
 from radversary.classifiers.http_client import ModelClient
 from radversary.classifiers.http_files import Served, checked_url, shown_url
-from radversary.classifiers.http_wire import MODEL, drafted_card, infer_url, model_url, wire_of
+from radversary.classifiers.http_wire import MODEL, drafted_card, infer_url, model_url, tensors, wire_of
 from radversary.classifiers.inputs import network_input
 from radversary.classifiers.outputs import logits_of
 from radversary.classifiers.probe import COUNT, answered, probe_images
@@ -151,6 +152,25 @@ def drafted(url: str) -> dict[str, Any]:
             metadata = None
     found = MODEL.search(url)
     return {"url": shown_url(url), "card": drafted_card("lungs" if found is None else found["name"], metadata)}
+
+
+def served_facts(url: str) -> dict[str, Any]:
+    """Return what a server says of its model, as facts of :mod:`radversary.classifiers.facts`.
+
+    Args:
+        url: The address, checked.
+    """
+    address, found = model_url(url), MODEL.search(url)
+    facts: dict[str, Any] = {"architecture": "served", "source": shown_url(url),
+                             **({"name": found["name"]} if found else {})}
+    if address is None:
+        return facts
+    metadata = ModelClient(shown_url(url), timeout=5.0, retries=0).get(address)
+    for side, read in (("inputs", shape_facts), ("outputs", output_facts)):
+        listed = tensors(metadata, side, shown_url(url))
+        if len(listed) == 1:
+            facts |= read([None if length < 1 else length for length in listed[0]["shape"]])
+    return facts
 
 
 def _filled(inputs: Tensor, length: int) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.card_files import read_card
+from radversary.classifiers.facts import output_facts, shape_facts
 from radversary.classifiers.keras_archive import check_archive
 from radversary.classifiers.layout import shown, takes_channels_last
 from radversary.classifiers.outputs import chosen_output
@@ -111,9 +112,19 @@ class KerasModels:
             ModelError: It or its card is missing, damaged or does not fit the other; it needs a class that Keras does
                 not have; or Keras computes with another library than PyTorch in this process.
         """
+        check_archive(Path(reference))
+        return self.load_as(reference, read_card(Path(reference)))
+
+    def facts(self, reference: str) -> dict[str, Any]:
+        """Return what the model says of its input, its output, and of rescaling in it."""
+        check_archive(Path(reference))
+        return _model_facts(_read(Path(reference)))
+
+    def load_as(self, reference: str, card: ModelCard) -> KerasClassifier:
+        """Load the model with a card that is given; errors as in :meth:`load`."""
         path = Path(reference)
         check_archive(path)
-        card, sha256 = read_card(path), sha256_file(path)
+        sha256 = sha256_file(path)
         if card.sha256 and card.sha256 != sha256:
             raise ModelError(f"{path} is damaged or was changed: its sha256 is {sha256}, the card says {card.sha256}")
         return KerasClassifier(_read(path), card.model_copy(update={"sha256": sha256}))
@@ -197,6 +208,22 @@ def _output_of(model: Any, card: ModelCard) -> int:  # noqa: ANN401
         raise ModelError(f"model {card.name!r} ends in a {activation} (layer {last.name!r}), and its card says that it "
                          "returns logits: state output: probabilities in it")
     return place
+
+
+def _model_facts(model: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return what a Keras model says of itself."""
+    found: dict[str, Any] = {"architecture": "Keras"}
+    if len(inputs := getattr(model, "inputs", None) or []) == 1:
+        found |= shape_facts(tuple(inputs[0].shape))
+    if len(model.outputs) == 1:
+        last = _maker(model.outputs[0])
+        activation = getattr(getattr(last, "activation", None), "__name__", type(last).__name__.lower())
+        found |= output_facts(tuple(model.outputs[0].shape), activation)
+    scales = [float(layer.scale) for layer in _layers(model) if type(layer).__name__ == "Rescaling"
+              and isinstance(layer.scale, int | float)]
+    if scales and scales[0] < 0.1:  # it makes grey levels from 0 to 255 small
+        found |= {"input_range": [0.0, 255.0], "remarks": [f"a layer of its own rescales grey levels by {scales[0]:g}"]}
+    return found
 
 
 def _maker(output: Any) -> Any:  # noqa: ANN401

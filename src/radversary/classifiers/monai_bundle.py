@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from torch import Tensor, nn
 
@@ -11,6 +11,7 @@ from radversary.classifiers.archives import kind_of
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.exported import load_exported
+from radversary.classifiers.facts import refused_facts
 from radversary.classifiers.files import refuse_unsafe
 from radversary.classifiers.monai_card import bundle_card
 from radversary.classifiers.monai_config import INFERENCE, METADATA, find_inference, read_config, resolved
@@ -72,12 +73,32 @@ class MonaiBundles:
         """Load the bundle; errors as in :func:`load_bundle`."""
         return load_bundle(Path(reference))
 
+    def facts(self, reference: str) -> dict[str, Any]:
+        """Return the card that the bundle's metadata and transforms make.
 
-def load_bundle(folder: Path) -> Classifier:
+        Raises:
+            ModelError: Its network sees rows as columns, which a card would not say: the bundle needs none.
+        """
+        try:
+            card, turned = bundle_card(Path(reference))
+        except ModelError as error:
+            return {"architecture": "MONAI bundle", **refused_facts(error)}
+        if turned:
+            raise ModelError(f"{reference} is a MONAI bundle that says all that is needed, and whose network sees rows "
+                             "as columns; a card would decide alone and show it images upright, so none is written")
+        return {**card.model_dump(mode="json", exclude_unset=True), "planes": len(card.mean)}
+
+    def load_as(self, reference: str, card: ModelCard) -> Classifier:
+        """Load the bundle with a card that is given; errors as in :func:`load_bundle`."""
+        return load_bundle(Path(reference), card)
+
+
+def load_bundle(folder: Path, card: ModelCard | None = None) -> Classifier:
     """Load a MONAI bundle.
 
     Args:
         folder: The bundle.
+        card: Its card, which then decides alone; None reads it.
 
     Returns:
         The classifier, on the CPU. Its input is what ``card.json`` in the folder says, else what metadata and declared
@@ -89,7 +110,7 @@ def load_bundle(folder: Path) -> Classifier:
         ModelError: Something is missing, damaged, would have to be run, or is not read here, such as volumes.
     """
     weights = _weights(folder)
-    card, turned = bundle_card(folder)
+    card, turned = bundle_card(folder) if card is None else (card, False)
     if weights.suffix == ".pt2":
         return load_exported(weights, card, Intake(turned=turned))
     if weights.suffix != ".safetensors":

@@ -35,6 +35,9 @@ PARTS: Final = MappingProxyType({
 })
 """For each message of onnx.proto3 its fields that may hold a tensor: their numbers, and what they are."""
 
+PARTS_OF_MODEL: Final = MappingProxyType({"graph": 7, "node": 1, "output": 12, "made": 2})
+"""Numbers of the fields that lead to the operations behind a model's outputs; ``made`` names what a node gives."""
+
 EXTERNAL_DATA: Final = 13
 """The field of a tensor that names a file: entries of a key (field 1) and a value (field 2)."""
 
@@ -182,3 +185,29 @@ def onnx_sha256(path: Path, data: tuple[Path, ...]) -> str:
     """
     own = sha256_file(path)
     return sha256_json([own, *map(sha256_file, data)]) if data else own
+
+
+def last_operations(path: Path) -> dict[str, str]:
+    """Return the operation that makes each output of an ONNX file, such as ``Softmax``.
+
+    Args:
+        path: The ``.onnx`` file.
+
+    Returns:
+        Name of the output to name of the operation; nothing where the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        graph = next(part for number, part in fields(content) if number == PARTS_OF_MODEL["graph"])
+        outputs = {_text(part, 1) for number, part in fields(graph) if number == PARTS_OF_MODEL["output"]}
+        nodes = (part for number, part in fields(graph) if number == PARTS_OF_MODEL["node"])
+        made = ((bytes(name).decode(), _text(node, 4)) for node in nodes for number, name in fields(node)
+                if number == PARTS_OF_MODEL["made"])
+        return {name: operation for name, operation in made if name in outputs}
+    except (OSError, ValueError, StopIteration):
+        return {}
+
+
+def _text(content: memoryview, wanted: int) -> str:
+    return next((bytes(part).decode() for number, part in fields(content) if number == wanted), "")

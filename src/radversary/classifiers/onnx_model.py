@@ -16,9 +16,10 @@ from torch import Tensor
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.card_files import read_card
+from radversary.classifiers.facts import metadata_facts, output_facts, shape_facts
 from radversary.classifiers.inputs import network_input
 from radversary.classifiers.layout import shown, takes_channels_last
-from radversary.classifiers.onnx_files import data_files, onnx_sha256
+from radversary.classifiers.onnx_files import data_files, last_operations, onnx_sha256
 from radversary.classifiers.outputs import chosen_output, logits_of
 from radversary.classifiers.own_faults import asked_about, blamed_on
 from radversary.classifiers.probe import probe_images
@@ -127,7 +128,17 @@ class OnnxModels:
         """
         path = Path(reference)
         data_files(path)  # says that there is no model before it says that there is no card
-        classifier = OnnxClassifier(path, read_card(path))
+        return self.load_as(reference, read_card(path))
+
+    def facts(self, reference: str) -> dict[str, Any]:
+        """Return what the file says of input, output, its last operation and, in its metadata, of classes."""
+        path = Path(reference)
+        data_files(path)
+        return _session_facts(_session(path), last_operations(path))
+
+    def load_as(self, reference: str, card: ModelCard) -> OnnxClassifier:
+        """Load the model with a card that is given; errors as in :meth:`load`."""
+        classifier = OnnxClassifier(Path(reference), card)
         classifier.logits(probe_images(classifier.card, 1))
         return classifier
 
@@ -197,6 +208,20 @@ def _output_of(session: Any, card: ModelCard) -> str:  # noqa: ANN401
     """Return the name of the output that holds the scores."""
     outputs = {each.name: _sides(each.shape or ()) if each.type in ANSWERS else None for each in session.get_outputs()}
     return chosen_output(outputs, card)
+
+
+def _session_facts(session: Any, operations: Mapping[str, str]) -> dict[str, Any]:  # noqa: ANN401
+    """Return what an opened ONNX file says of itself."""
+    inputs, outputs, about = session.get_inputs(), session.get_outputs(), session.get_modelmeta()
+    found = {"architecture": "ONNX", **metadata_facts(about.custom_metadata_map)}
+    if len(inputs) == 1:
+        found |= shape_facts(_sides(inputs[0].shape))
+        found |= {"input_range": [0.0, 255.0]} if inputs[0].type == "tensor(uint8)" else {}
+    scores = [each for each in outputs if each.type in ANSWERS and len(each.shape or ()) in (1, 2)]
+    if len(scores) == 1:
+        last = operations.get(scores[0].name, "").lower()
+        found |= output_facts(_sides(scores[0].shape), last)
+    return found
 
 
 def _as_type(inputs: Tensor, kind: type[np.generic]) -> NDArray[Any]:

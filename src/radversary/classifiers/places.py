@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-from radversary.classifiers.card_files import CARD, card_path, read_card
+from radversary.classifiers.card_files import card_path, read_card
 from radversary.classifiers.registry import CLASSIFIERS
 from radversary.core.errors import ModelError, UnsafeModelError
 from radversary.storage.files import absent, is_file
@@ -25,6 +25,9 @@ SAVED_MODEL = "saved_model.pb"
 
 MAGIC = {b"PK\x03\x04": "a zip archive", b"\x89HDF": "an HDF5 file", b"\x80": "a pickle"}
 """First bytes of the same formats, for files that bear another name."""
+
+SERVED: Final = ".http.json"
+"""How the name of a file ends that says where a model is served."""
 
 REFERENCE: Final = re.compile(r"(?P<code>.+\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<attribute>[^\W\d]\w*)", re.DOTALL)
 """A file of Python or the dotted name of a module, a colon, a name in it."""
@@ -73,6 +76,40 @@ def _check_code(reference: str, *, allow_code: bool) -> None:
         raise ModelError(f"there is no file {file} to import a model from")
     if not allow_code:
         refuse_code(reference)
+
+
+def check_undescribed(reference: str) -> Path:
+    """Refuse a model that surely cannot be described, and return where its card goes; PyTorch is not imported.
+
+    Args:
+        reference: A model's file or folder, its address, or a file ``NAME.http.json``.
+
+    Raises:
+        UnsafeModelError: A pickle.
+        ModelError: There is nothing.
+    """
+    path = Path(reference)
+    if "://" not in reference and not names_code(reference):
+        if absent(path):
+            raise ModelError(f"there is no model at {path}")
+        if is_file(path) and (path.suffix.lower() in HDF5 or _is_pickle(path)):
+            refuse_unsafe(path)
+        refuse_saved_model(path)
+    return card_place(reference)
+
+
+def card_place(reference: str) -> Path:
+    """Return where the card of a model goes; for an address a file in the working folder that names both.
+
+    Example:
+        >>> [card_place(text).as_posix() for text in ("models/lungs.onnx", "https://models.example/v2/models/lungs")]
+        ['models/lungs.card.json', 'lungs.http.json']
+    """
+    if "://" in reference:
+        parts = reference.partition("?")[0].partition("://")[2].split("/")
+        place = parts.index("models") + 1 if "models" in parts[:-1] else 0
+        return Path(f"{re.sub('[^A-Za-z0-9_.-]', '-', parts[place]) or 'model'}{SERVED}")
+    return Path(reference) if reference.endswith(SERVED) else card_path(Path(reference))
 
 
 def _is_pickle(path: Path) -> bool:
@@ -140,9 +177,9 @@ def refuse_unsafe(path: Path) -> None:
     if kind:
         raise UnsafeModelError(
             f"{path} is {kind}, which can run code when it is loaded; where you trust it, convert it with the lines "
-            f"below and give the folder of {WEIGHTS} and its {CARD} (docs/classifiers.md)",
+            f"below; `radversary model describe {path.stem}.safetensors` then writes its card (docs/classifiers.md)",
             advice=("import torch; from safetensors.torch import save_file",
-                    f"save_file(torch.load({path.name!r}, weights_only=True), {WEIGHTS!r})"))
+                    f"save_file(torch.load({path.name!r}, weights_only=True), {path.stem + '.safetensors'!r})"))
 
 
 def _unsafe_content(path: Path) -> str:

@@ -44,6 +44,9 @@ BATCH = (1e-3, 1e-4)
 SATURATED = float(torch.tensor(MOST).double().logit())
 """The logit of the greatest probability below 1."""
 
+ROUNDED = 1e-4
+"""How far from it that logit may lie, as single precision computes it."""
+
 Plane = NDArray[np.int64]
 
 
@@ -195,7 +198,8 @@ def probe(classifier: Classifier) -> ProbeResult:
         repeat_difference=float((second - first).abs().max()),
         batch_difference=float((alone - first[:ALONE]).abs().max()),
         probabilities=within and summed, unit_range=within and bool(said.any()),
-        constant=one and bool((said == said[0]).all()) and float(said[0]) in (1.0, SATURATED))
+        constant=one and bool((said == said[0]).all()) and any(
+            abs(float(said[0]) - full) < ROUNDED for full in (1.0, SATURATED)))
 
 
 def check_answers(classifier: Classifier) -> ProbeResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from radversary.core.errors import ModelError
 from radversary.core.registry import Registry
@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # kinds of model are known without PyTorch
     import torch
 
     from radversary.classifiers.base import Classifier
+    from radversary.classifiers.card import ModelCard
+    from radversary.classifiers.facts import Facts
 
 
 class ClassifierLoader(Protocol):
@@ -29,6 +31,30 @@ class ClassifierLoader(Protocol):
 
         Raises:
             ModelError: It cannot be loaded; the text says why.
+        """
+        ...
+
+
+@runtime_checkable
+class DescribesItself(Protocol):
+    """A loader that tells what a file says of its model, and loads one whose card is not written yet.
+
+    Both are optional; ``radversary model describe`` uses them.
+    """
+
+    def facts(self, reference: str) -> Facts:
+        """Return what the file says, as fields of a card and those of :mod:`radversary.classifiers.facts`.
+
+        Raises:
+            ModelError: It cannot be read, or is not safe to be read.
+        """
+        ...
+
+    def load_as(self, reference: str, card: ModelCard) -> Classifier:
+        """Load the model with a card that is given rather than read.
+
+        Raises:
+            ModelError: It cannot be loaded, or does not fit the card.
         """
         ...
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from radversary.classifiers.archives import kind_of, read_archive, read_model_archive
 from radversary.classifiers.card import ModelCard
+from radversary.classifiers.facts import output_facts
 from radversary.classifiers.programs import Intake, ProgramClassifier, proven
 from radversary.classifiers.script_text import check_graphs, check_scripts
 from radversary.core.errors import ModelError, lacks_memory
@@ -19,6 +20,9 @@ from radversary.storage.files import is_file
 
 ENDINGS: Final = frozenset({".ts", ".torchscript"})
 """Endings of TorchScript files alone; ``.pt``, ``.pth`` and ``.jit`` are told from pickles by what is in them."""
+
+SIDES: Final = (224, 256, 64, 299, 320, 384, 448, 512, 128, 96, 48, 32, 28)
+"""Sides of images that a network is tried on, the most usual first."""
 
 
 class ScriptedNetwork:
@@ -70,6 +74,19 @@ class ScriptedModels:
         """Load the module; errors as in :func:`load_script`."""
         return load_script(Path(reference))
 
+    def facts(self, reference: str) -> dict[str, Any]:
+        """Return what the code says of its last function, and what the network takes and gives when it is tried."""
+        path = Path(reference)
+        archive = read_archive(path)
+        check_scripts(archive)
+        module = _loaded(archive.copied({}), path, torch.device("cpu"))
+        check_graphs(module, path)
+        return {"architecture": "TorchScript", **_tried(_frozen(module))}
+
+    def load_as(self, reference: str, card: ModelCard) -> ProgramClassifier:
+        """Load the module with a card that is given; errors as in :func:`load_script`."""
+        return load_script(Path(reference), card)
+
 
 def load_script(path: Path, card: ModelCard | None = None, intake: Intake = Intake()) -> ProgramClassifier:
     """Load a TorchScript file and the card beside it.
@@ -120,6 +137,37 @@ def _check_input(module: Any, card: ModelCard, path: Path) -> None:  # noqa: ANN
     if other := sorted(str(kind).removeprefix("torch.") for kind in kinds - {torch.float32}):
         raise ModelError(f"{path} has weights in {other[0]}, expected float32: call float() on the module and save it "
                          "again")
+
+
+@torch.no_grad()
+def _tried(module: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return channels and outputs of a network, and its size where one of the usual ones alone works."""
+    first = next((value for value in module.parameters() if value.ndim == 4), None)
+    planes = [int(first.shape[1])] if first is not None and first.shape[1] in (1, 3) else [3, 1]
+    shapes = ((side, _answer_shape(module, channels, side)) for side in SIDES for channels in planes)
+    works = next(((side, shape) for side, shape in shapes if shape is not None), None)
+    if works is None:
+        return {"remarks": [f"it answers for no square images of {', '.join(map(str, SIDES))} pixels"]}
+    side, shape = works
+    free = any(_answer_shape(module, planes[0], other) is not None for other in SIDES[:3] if other != side)
+    activation = next((name for name in ("softmax", "sigmoid") if name in _last(module)), "")
+    return {"planes": planes[0], **({} if free else {"size": side}), **output_facts(shape, activation)}
+
+
+def _answer_shape(module: Any, channels: int, side: int) -> tuple[int, ...] | None:  # noqa: ANN401
+    """Return the shape of what a module answers to two images; None where it fails."""
+    try:
+        answer = module(torch.zeros(2, channels, side, side))
+    except RuntimeError:
+        return None
+    return tuple(answer.shape) if isinstance(answer, Tensor) else None
+
+
+def _last(module: Any) -> str:  # noqa: ANN401
+    """Return the name of the operator that makes a module's answer; empty where none does."""
+    graph = module.inlined_graph  # kept, as its nodes do not outlive it
+    made = next(iter(graph.outputs())).node().kind()
+    return "" if "log" in made else str(made)
 
 
 def _frozen(module: Any) -> Any:  # noqa: ANN401

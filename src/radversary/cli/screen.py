@@ -35,7 +35,7 @@ def screen(
     (it cannot be read, or its group was never calibrated or is not known) is refused with the reason, and the rest goes
     on. Exit code 0 where every film passes, 1 where one is to be reviewed or was refused: neither is a pass.
     """
-    guard = open_guard(detector, device, model)
+    guard = open_guard(detector, device, model, allow_code=allow_code)
 
     from radversary.cli.detector_tables import verdict_table
     from radversary.screening.bundle import check_model

@@ -21,8 +21,9 @@ def multilabel_performance(truth: ArrayLike, probabilities: ArrayLike | None, *,
     """Judge readings of findings on one set of images; what is not known is never counted.
 
     Accuracy is the share of readings, a finding of an image each, that are right (1 less the Hamming loss). The means
-    over the findings equal scikit-learn's ``average="macro", zero_division=0`` on what is known; the area is the mean
-    over the findings that have a positive and a negative image.
+    over the findings with a positive image equal scikit-learn's ``average="macro", zero_division=0`` on what is known,
+    as those of :func:`radversary.metrics.findings.finding_figures`; the area is the mean over the findings that have a
+    positive and a negative image.
 
     Args:
         truth: (N, K): 1, 0, or :data:`~radversary.core.types.UNKNOWN`.
@@ -54,10 +55,11 @@ def multilabel_performance(truth: ArrayLike, probabilities: ArrayLike | None, *,
     drawn = resampled.total(marks.reshape(len(known), -1)).reshape(-1, len(classes), 2, 2)
     counts = marks.sum(axis=0)
     value, spread, total, n = figures(counts), figures(drawn), drawn.sum(axis=1), int(counts.sum())
-    found = _with_figures(known, counts)
+    found, positive = _with_figures(known, counts), counts[:, 1].sum(axis=1) > 0
+    shown = positive if positive.any() else ~positive
 
     def macro(name: str) -> Estimate:
-        point, each = getattr(value, name)[..., 1], getattr(spread, name)[..., 1]
+        point, each = getattr(value, name)[shown, 1], getattr(spread, name)[:, shown, 1]
         return share(float(point.mean()), each.mean(axis=-1), n=n, patients=resampled.patients)
 
     return Performance(

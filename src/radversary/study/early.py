@@ -34,7 +34,7 @@ def refuse_unknown(plan: AuditPlan, trained: Collection[str] = ()) -> None:
         >>> refuse_unknown(AuditPlan(attacks=({"label": "a", "name": "fgsm", "options": {"epsilno": 0.1}},)))
         Traceback (most recent call last):
         radversary.core.errors.UnknownNameError: unknown parameter of attack 'fgsm' 'epsilno'; did you mean 'epsilon'? \
-Known: colour, eot, epsilon
+Known: colour, eot, epsilon, goal
     """
     for defence in plan.defences:
         for part in defence.transforms:

@@ -45,9 +45,8 @@ def given_plan(plan: AuditPlan | Mapping[str, Any] | str | Path) -> AuditPlan | 
             where there is a file of that name.
 
     Raises:
-        PlanError: Fields that no plan has.
+        PlanError: The file cannot be read, or a field is missing or wrong.
         UnknownNameError: No such plan, or no such key of one.
-        DataError: No such file.
 
     Example:
         >>> given_plan("quik")
