@@ -15,6 +15,13 @@ EXAMPLES = ROOT / "examples"
 COMMANDS = Path(sys.executable).parent
 SAYS_NO = "exit code 1"
 """What a line of the README says beside a command that ends with 1, because it found a manipulation."""
+EXPORT = """
+import torch
+from my_model import build
+torch.onnx.export(build().module, (torch.zeros(2, 3, 96, 96),), "lungs.onnx", dynamo=True, verbose=False,
+                  dynamic_shapes=({0: torch.export.Dim("batch")},))
+"""
+"""Makes the ONNX file that the README's reader has."""
 
 
 def run(folder, *words, code=0, timeout=600):
@@ -79,10 +86,12 @@ def test_the_readme_runs_as_it_is_written(tmp_path):
     """Every command in its order in one folder, after the demonstration that its first block makes."""
     (program,) = readme_blocks("python")
     (tmp_path / re.match(r"# (\S+)", program)[1]).write_text(program, encoding="utf-8")
+    run(tmp_path, sys.executable, "-c", EXPORT)
     run(tmp_path, "radversary", "demo", timeout=1200)
     lines = [line for block in readme_blocks("sh") for line in block.splitlines() if line.startswith("radversary ")]
     assert len(lines) >= 10
     for line in lines:
         run(tmp_path, "bash", "-c", line, code=int(SAYS_NO in line))
-    for made in ("runs/mine/report.html", "runs/mine/figures/thesis/index.html", "evidence.png", "heat"):
+    for made in ("runs/lungs/report.html", "runs/mine/report.html", "runs/mine/figures/thesis/index.html",
+                 "evidence.png", "heat"):
         assert (tmp_path / made).exists(), made

@@ -10,7 +10,9 @@ import torch
 
 from radversary.classifiers.own_code import names_code
 from radversary.classifiers.registry import load
-from radversary.core.errors import ModelError, UnknownNameError
+from radversary.core.errors import ModelError, UnknownNameError, UnsafeModelError
+from radversary.study.from_python import audit
+from radversary.study.placing import load_alone, load_model
 
 CODE = dedent("""
     import torch
@@ -64,7 +66,7 @@ def code(tmp_path, monkeypatch) -> Iterator[Path]:
                                        "my_package.networks:victim", "my_package/networks.py:build"])
 def test_code_that_a_person_names_gives_its_classifier(code, reference):
     assert names_code(reference)
-    classifier = load(reference)
+    classifier = load(reference, allow_code=True)
     assert (classifier.card.name, classifier.card.architecture, classifier.card.classes) == (
         "mine", "Network", ("Normal", "Pneumonia"))
     assert classifier.logits(torch.zeros(2, 1, 8, 8)).shape == (2, 2)
@@ -73,9 +75,9 @@ def test_code_that_a_person_names_gives_its_classifier(code, reference):
 
 def test_code_is_found_by_its_whole_path_and_read_anew(code, monkeypatch):
     monkeypatch.chdir(code.parent / "my_package")
-    before = load(f"{code}:victim").card.name
+    before = load(f"{code}:victim", allow_code=True).card.name
     code.write_text(CODE.replace('name="mine"', 'name="other"'), encoding="utf-8")
-    assert (before, load(f"{code}:victim").card.name) == ("mine", "other")
+    assert (before, load(f"{code}:victim", allow_code=True).card.name) == ("mine", "other")
 
 
 @pytest.mark.parametrize(("reference", "kind", "problem"), [
@@ -95,7 +97,7 @@ def test_code_is_found_by_its_whole_path_and_read_anew(code, monkeypatch):
 ])
 def test_code_that_gives_no_classifier_is_refused_in_a_sentence(code, reference, kind, problem):
     with pytest.raises(kind, match=problem) as raised:
-        load(reference)
+        load(reference, allow_code=True)
     assert "\n" not in str(raised.value)
 
 
@@ -110,13 +112,27 @@ def test_code_that_ends_with_an_error_is_one_sentence(code, content, problem):
     code.write_text(content, encoding="utf-8")
     for reference in ("my_model.py:build", "my_model:build"):
         with pytest.raises(ModelError, match=problem.replace("my_model.py ended", r"my_model(\.py)? ended")) as raised:
-            load(reference)
+            load(reference, allow_code=True)
         assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("reference", ["my_model.py:build", "my_model:build", "my_package.networks:victim",
+                                       "my_model.py"])
+def test_code_is_refused_and_not_run_unless_it_is_allowed(code, reference):
+    ran = code.with_name("ran")
+    for file in (code, code.parent / "my_package" / "networks.py"):
+        file.write_text(f"open({str(ran)!r}, 'w').close()\n" + CODE, encoding="utf-8")
+    for loading in (load, load_model, load_alone):
+        with pytest.raises(UnsafeModelError, match=r"is Python code, .* add --allow-code \(in Python"):
+            loading(reference)
+    with pytest.raises(UnsafeModelError, match="allow_code=True"):
+        audit(reference, {"name": "phantoms", "options": {"count": 3}})
+    assert not ran.exists()
 
 
 def test_code_beside_a_library_of_its_name_replaces_it_for_nobody(code):
     (code.parent / "json.py").write_text(CODE, encoding="utf-8")
-    assert load("json.py:build").card.name == "mine"
+    assert load("json.py:build", allow_code=True).card.name == "mine"
     assert sys.modules["json"].__name__ == "json"
     assert hasattr(sys.modules["json"], "dumps")
 

@@ -36,8 +36,8 @@ def code(tmp_path, monkeypatch) -> Path:
 
 @pytest.mark.slow
 def test_an_audit_of_ones_own_code_knows_its_weights(code, phantoms, radversary):
-    left = radversary("audit", "--model", "my_model.py:build", "--root", phantoms, "--plan", "plan.yaml",
-                      "--out", "run")
+    left = radversary("audit", "--model", "my_model.py:build", "--allow-code", "--root", phantoms,
+                      "--plan", "plan.yaml", "--out", "run")
     assert left.code == 0, left.err
     facts = json.loads(Path("run/result.json").read_text(encoding="utf-8"))
     assert len(facts["provenance"]["victim sha256"]) == 64
@@ -46,8 +46,8 @@ def test_an_audit_of_ones_own_code_knows_its_weights(code, phantoms, radversary)
 @pytest.mark.slow
 def test_workers_import_the_same_code(code, phantoms, radversary):
     for workers in (1, 2):
-        left = radversary("audit", "--model", "my_model.py:build", "--root", phantoms, "--plan", "plan.yaml", "--out",
-                          f"run-{workers}", "--workers", workers)
+        left = radversary("audit", "--model", "my_model.py:build", "--allow-code", "--root", phantoms, "--plan",
+                          "plan.yaml", "--out", f"run-{workers}", "--workers", workers)
         assert left.code == 0, left.err
     assert Path("run-1/predictions.parquet").read_bytes() == Path("run-2/predictions.parquet").read_bytes()
 
@@ -55,8 +55,8 @@ def test_workers_import_the_same_code(code, phantoms, radversary):
 @pytest.mark.parametrize("reference", ["my_model.py:absent", "my_model.py:bare", "my_model.py", "absent.py:build",
                                        "absent.module:build"])
 def test_what_gives_no_model_ends_a_command_with_one_sentence(code, phantoms, radversary, reference):
-    for words in (("audit", "--model", reference, "--root", phantoms, "--out", "none"),
-                  ("detector", "fit", phantoms, "--model", reference, "--out", "none")):
+    for words in (("audit", "--model", reference, "--allow-code", "--root", phantoms, "--out", "none"),
+                  ("detector", "fit", phantoms, "--model", reference, "--allow-code", "--out", "none")):
         left = radversary(*words)
         assert (left.code, left.out) == (2, "")
         assert left.err.startswith("error: ")
@@ -64,8 +64,21 @@ def test_what_gives_no_model_ends_a_command_with_one_sentence(code, phantoms, ra
         assert not Path("none").exists()
 
 
+@pytest.mark.parametrize("reference", ["my_model.py:build", "my_model:build", "my_model.py"])
+def test_code_that_is_not_allowed_is_not_run(code, phantoms, radversary, reference):
+    for words in (("audit", "--model", reference, "--root", phantoms, "--out", "none"),
+                  ("detector", "fit", phantoms, "--model", reference, "--out", "none"),
+                  ("detector", "families", code, "--model", reference, "--out", "none")):
+        left = radversary(*words)
+        assert (left.code, left.out, left.err.count("\n")) == (2, "", 1)
+        assert f"{reference} is Python code" in left.err
+        assert "add --allow-code" in left.err
+        assert not Path("imported").exists()
+        assert not Path("none").exists()
+
+
 def test_a_bundle_holds_no_code(code, phantoms, radversary):
-    left = radversary("detector", "fit", phantoms, "--model", "my_model.py:build", "--out", "bundle")
+    left = radversary("detector", "fit", phantoms, "--model", "my_model.py:build", "--allow-code", "--out", "bundle")
     assert left.code == 2
     assert "model 'mine' (Sequential) cannot be saved" in left.err
     assert not Path("bundle").exists()

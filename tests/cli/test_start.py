@@ -81,6 +81,7 @@ REFUSED = [
     (("run", "study-option.yaml"), "did you mean 'steps'"), (("run", "study-defence.yaml"), "did you mean 'quality'"),
     (("run", "study-data.yaml"), "there is no folder"),
     ((*AUDIT, "none"), "there is no model at none"), ((*AUDIT, "none.py:build"), "there is no file none.py"),
+    ((*AUDIT, "json:build"), "add --allow-code"), ((*AUDIT, "model", "--plan", "quik"), "did you mean 'quick'"),
     ((*AUDIT, "weights.pt"), "can run code when it is loaded"),
     ((*AUDIT, "plain.pt"), "can run code when it is loaded"),
     ((*AUDIT, "void"), "holds no model.safetensors"), ((*AUDIT, "bare"), "has no card"),

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-from radversary.classifiers.card_files import CARD, card_path, read_card
+from radversary.classifiers.card_files import card_path, read_card
 from radversary.classifiers.registry import CLASSIFIERS
 from radversary.core.errors import ModelError, UnsafeModelError
 from radversary.storage.files import absent, is_file
@@ -33,16 +33,17 @@ REFERENCE: Final = re.compile(r"(?P<code>.+\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<a
 """A file of Python or the dotted name of a module, a colon, a name in it."""
 
 
-def check_place(reference: str) -> None:
+def check_place(reference: str, *, allow_code: bool = False) -> None:
     """Refuse a reference behind which there surely is no model, without loading anything or importing PyTorch.
 
     What only the loader of its kind can judge is not refused here; that of another package may understand any text.
 
     Args:
         reference: As :func:`radversary.classifiers.registry.load` takes it.
+        allow_code: Whether it may name Python code.
 
     Raises:
-        UnsafeModelError: A pickle.
+        UnsafeModelError: A pickle, or Python code that is not allowed.
         ModelError: There is nothing, a folder without any file of a model, or a model whose card is absent or wrong.
         UnknownNameError: Its card has a field or a task that no card has.
 
@@ -55,9 +56,7 @@ def check_place(reference: str) -> None:
         return
     path = Path(reference)
     if names_code(reference):
-        file = reference.rpartition(":")[0]
-        if file.endswith(".py") and absent(Path(file)):
-            raise ModelError(f"there is no file {file} to import a model from")
+        _check_code(reference, allow_code=allow_code)
         return
     if absent(path):
         raise ModelError(f"there is no model at {path}")
@@ -68,6 +67,15 @@ def check_place(reference: str) -> None:
         raise ModelError(f"{path} holds no {WEIGHTS}")
     if is_file(card_path(path)) or is_file(path / WEIGHTS) or path.name == WEIGHTS:
         read_card(path)
+
+
+def _check_code(reference: str, *, allow_code: bool) -> None:
+    """Refuse a reference to Python code that is not there, or is not allowed."""
+    file = reference.rpartition(":")[0]
+    if file.endswith(".py") and absent(Path(file)):
+        raise ModelError(f"there is no file {file} to import a model from")
+    if not allow_code:
+        refuse_code(reference)
 
 
 def check_undescribed(reference: str) -> Path:
@@ -134,6 +142,23 @@ def names_code(reference: str) -> bool:
     return reference.endswith(".py") or (REFERENCE.fullmatch(reference) is not None and not is_file(Path(reference)))
 
 
+def refuse_code(reference: str) -> None:
+    """Refuse a reference that names Python code.
+
+    Raises:
+        UnsafeModelError: It does.
+
+    Example:
+        >>> refuse_code("my_model.py:build")
+        Traceback (most recent call last):
+        radversary.core.errors.UnsafeModelError: my_model.py:build is Python code, which loading the model runs; where \
+you trust that code, add --allow-code (in Python allow_code=True)
+    """
+    if names_code(reference):
+        raise UnsafeModelError(f"{reference} is Python code, which loading the model runs; where you trust that code, "
+                               "add --allow-code (in Python allow_code=True)")
+
+
 def refuse_unsafe(path: Path) -> None:
     """Refuse a model file that could run code when it is loaded.
 
@@ -152,9 +177,9 @@ def refuse_unsafe(path: Path) -> None:
     if kind:
         raise UnsafeModelError(
             f"{path} is {kind}, which can run code when it is loaded; where you trust it, convert it with the lines "
-            f"below and give the folder of {WEIGHTS} and its {CARD} (docs/classifiers.md)",
+            f"below; `radversary model describe {path.stem}.safetensors` then writes its card (docs/classifiers.md)",
             advice=("import torch; from safetensors.torch import save_file",
-                    f"save_file(torch.load({path.name!r}, weights_only=True), {WEIGHTS!r})"))
+                    f"save_file(torch.load({path.name!r}, weights_only=True), {path.stem + '.safetensors'!r})"))
 
 
 def _unsafe_content(path: Path) -> str:

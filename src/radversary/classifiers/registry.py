@@ -72,25 +72,30 @@ CLASSIFIERS: Registry[ClassifierLoader] = Registry("kind of model", {
 """Name to loader; other packages add kinds through the entry point."""
 
 
-def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Classifier:
+def load(reference: str | Path, *, device: torch.device | str = "cpu", allow_code: bool = False) -> Classifier:
     """Load the model that a path or URL leads to, of whatever kind it is.
 
-    A reference to Python code imports and so runs that code: where a reference comes from a file, ask
-    :func:`radversary.classifiers.own_code.names_code` first. Every other kind loads without running anything of it.
+    A reference to Python code imports and so runs that code, and is refused unless its user allows it; never allow it
+    for a reference that comes from a file. Every other kind loads without running anything of it.
 
     Args:
         reference: Such as the folder of ``model.safetensors`` and its card, or ``my_model.py:victim``.
         device: Where it shall compute, as :func:`radversary.execution.devices.select_device` returns it.
+        allow_code: Whether Python code that the reference names may be imported and so run.
 
     Returns:
         The classifier, on that device.
 
     Raises:
+        UnsafeModelError: The reference names Python code, and that is not allowed; or a file that can run code.
         ModelError: No known kind of model is there, or it cannot be loaded.
     """
     from radversary.classifiers.files import load_classifier
+    from radversary.classifiers.places import refuse_code
 
     text = str(reference)
+    if not allow_code:
+        refuse_code(text)
     for name in CLASSIFIERS.names():
         loader = CLASSIFIERS.create(name)
         if loader.recognises(text):

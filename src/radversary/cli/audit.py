@@ -9,7 +9,7 @@ import typer
 
 from radversary.cli.console import show, tell_result
 from radversary.cli.data import LabelsOption, OptionOption, RootOption, source_of
-from radversary.cli.run import DeviceOption, ModelOption, WorkersOption, warn
+from radversary.cli.run import AllowCodeOption, DeviceOption, ModelOption, WorkersOption, warn
 
 
 def audit(
@@ -20,8 +20,10 @@ def audit(
     labels: LabelsOption = None,
     option: OptionOption = None,
     out: Annotated[Path, typer.Option(help="Run folder; the same command goes on where it was.")] = Path("runs/audit"),
-    plan: Annotated[Path | None, typer.Option(help="An audit plan (YAML); default: style transfer at 10/30/50/100 %, "
-                                                   "JPEG 75.")] = None,
+    plan: Annotated[str, typer.Option(help="quick (first figures in minutes), standard (for a report), or a file "
+                                           "(YAML). Of quick and standard, attacks that need more access than the "
+                                           "model gives are left out, and named.")] = "quick",
+    allow_code: AllowCodeOption = False,  # noqa: FBT002
     device: DeviceOption = "auto",
     workers: WorkersOption = 1,
 ) -> None:
@@ -30,19 +32,17 @@ def audit(
     Every image is test data, less a fifth of the patients on whom the detectors are calibrated; a table that comes with
     a column `split` keeps its division.
     """
-    from radversary.auditing.plan import AuditPlan
-    from radversary.storage.plans import parse_plan, read_plan
     from radversary.study.early import refuse_audit
+    from radversary.study.presets import given_plan
 
-    given = read_plan(AuditPlan, plan) if plan else None
+    chosen = given_plan(plan)
     source = source_of(data, root, labels, option)
-    refuse_audit(given, model, source)
+    refuse_audit(chosen, model, source, allow_code=allow_code)
 
     from radversary.cli.tables import accuracy_table, detection_table, findings_table
-    from radversary.study.audit_model import DEFAULT_AUDIT, audit_model
+    from radversary.study.audit_model import audit_model
 
-    chosen = given or parse_plan(AuditPlan, DEFAULT_AUDIT, source="the default plan")
-    result = audit_model(chosen, model, source, out, device=device, workers=workers)
+    result = audit_model(chosen, model, source, out, device=device, workers=workers, allow_code=allow_code)
     if result.detections:
         show(detection_table(result))
     show(accuracy_table(result))

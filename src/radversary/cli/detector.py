@@ -13,7 +13,7 @@ import typer
 
 from radversary.cli.bundles import open_guard
 from radversary.cli.console import say, show, show_whole, tell_result
-from radversary.cli.run import DeviceOption, ModelOption
+from radversary.cli.run import AllowCodeOption, DeviceOption, ModelOption
 from radversary.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def fit(
                                                    "trained restoration (RUN/restorers/NAME); repeatable.")] = None,
     part: Annotated[str, typer.Option(help="Which part of a run's images.")] = "train",
     device: DeviceOption = "auto",
+    allow_code: AllowCodeOption = False,  # noqa: FBT002
 ) -> None:
     """Learn what clean films look like; the next step is `detector calibrate`, on other patients.
 
@@ -57,7 +58,7 @@ def fit(
 
     for name in use or ():
         REFERENCE_FREE.check(name)
-    check_place(model)
+    check_place(model, allow_code=allow_code)
     refuse_absent([clean, *(attacked or ())])
 
     from radversary.classifiers.probe import check_answers
@@ -73,7 +74,7 @@ def fit(
 
     names, views = tuple(use) if use else preset_named(preset), named_views(view or ())
     make_detectors(names, views, attacked=bool(attacked))
-    classifier = check_keepable(load_alone(model, device=select_device(device)))
+    classifier = check_keepable(load_alone(model, device=select_device(device), allow_code=allow_code))
     if suspicion := check_answers(classifier).suspicion(classifier.card.name):
         say(f"warning: {suspicion}")
     with locked(out):  # before any long work, so that a second process is refused at once
@@ -291,12 +292,13 @@ def families(
     train_images: Annotated[int, typer.Option(min=2, max=10**6, help="Training images at most, and as many attacked "
                                                                      "copies an attack.")] = 300,
     device: DeviceOption = "auto",
+    allow_code: AllowCodeOption = False,  # noqa: FBT002
 ) -> None:
     """Measure the learned detector on attack families it was trained on, and on each that was left out."""
     from radversary.classifiers.places import check_place
 
     chosen = evaluation_plan(run, plan)
-    check_place(model)
+    check_place(model, allow_code=allow_code)
 
     from radversary.cli.detector_tables import families_table
     from radversary.core.errors import DataError
@@ -314,9 +316,8 @@ def families(
     if (prepared := prepared_in(run)) is None:
         raise DataError(f"{run} holds no prepared images; make them with: radversary data prepare")
     families_in(chosen)
-    place = select_device(device)
-    result = leave_one_family_out(chosen, load_alone(model, device=place), PreparedImages.load(prepared), out,
-                                  train_images=train_images)
+    classifier = load_alone(model, device=select_device(device), allow_code=allow_code)
+    result = leave_one_family_out(chosen, classifier, PreparedImages.load(prepared), out, train_images=train_images)
     write_page(out / "families.md", families_markdown(result))
     show_whole(families_table(result))
     for warning in result.warnings:

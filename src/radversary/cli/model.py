@@ -9,7 +9,7 @@ import typer
 
 from radversary.cli.console import Table, say, show_whole, tell_lines, tell_result
 from radversary.cli.data import LabelsOption, OptionOption, RootOption, source_of
-from radversary.cli.run import DeviceOption
+from radversary.cli.run import AllowCodeOption, DeviceOption
 
 if TYPE_CHECKING:
     from radversary.classifiers.draft import Draft
@@ -137,13 +137,15 @@ def show_draft(draft: Draft) -> None:
 @app.command()
 def check(
     model: Annotated[str, typer.Argument(help="As --model of audit: a folder, a file with its card beside it, "
-                                              "NAME.http.json, or your own code.")],
+                                              "NAME.http.json, or, with --allow-code, your own "
+                                              "code.")],
     data: Annotated[str | None, typer.Option(help="As for audit: auto recognises what lies at --root. Without it, what "
                                                   "needs films is not looked at.")] = None,
     root: RootOption = None,
     labels: LabelsOption = None,
     option: OptionOption = None,
     device: DeviceOption = "auto",
+    allow_code: AllowCodeOption = False,  # noqa: FBT002
     json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,  # noqa: FBT002
 ) -> None:
     """Tell what is wrong with a model before an attack is blamed for it.
@@ -154,7 +156,7 @@ def check(
     from radversary.data.places import check_source
 
     source = None
-    check_place(model)
+    check_place(model, allow_code=allow_code)
     if data is not None or root is not None or labels is not None or option:
         source = source_of(data or "auto", root, labels, option)
         check_source(source["name"], source["options"])
@@ -164,7 +166,7 @@ def check(
     from radversary.study.model_check.run import check_model
     from radversary.study.placing import load_model
 
-    classifier = load_model(model, device=select_device(device))
+    classifier = load_model(model, device=select_device(device), allow_code=allow_code)
     report = check_model(classifier) if source is None else check_on_source(classifier, source)
     if json:
         tell_lines(report.model_dump_json(indent=1))

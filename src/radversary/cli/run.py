@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 OUT_HELP = "Run folder; default: runs/<name of the plan>. The same command goes on where it was stopped."
 DeviceOption = Annotated[str, typer.Option("--device", help="Where models compute: auto (CUDA where there is one), "
                                                             "cpu, cuda, cuda:1, mps.")]
-ModelOption = Annotated[str, typer.Option("--model", help="Model folder (model.safetensors + card.json), a file "
-                                          "NAME.http.json of a model behind HTTP, or your own code, which is imported "
-                                          "and so runs: my_model.py:build or package.module:attribute.")]
+ModelOption = Annotated[str, typer.Option("--model", help="Model folder (model.safetensors + card.json), file "
+                                          "of a model with its card beside it (.onnx, .safetensors, .pt2, TorchScript, "
+                                          ".keras), NAME.http.json of a model behind HTTP, or, with --allow-code, your "
+                                          "own code: my_model.py:build or package.module:build.")]
+AllowCodeOption = Annotated[bool, typer.Option("--allow-code", help="Import, and so run, the code that --model names.")]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes that attack, defend and detect; 1 does "
                                                                     "it in this one.")]
 

@@ -11,7 +11,7 @@ import typer
 
 from radversary.cli.bundles import open_guard
 from radversary.cli.console import say, show_whole, tell_lines
-from radversary.cli.run import DeviceOption
+from radversary.cli.run import AllowCodeOption, DeviceOption
 
 if TYPE_CHECKING:
     from radversary.screening.verdicts import Verdict
@@ -27,6 +27,7 @@ def screen(
     heat_maps: Annotated[Path | None, typer.Option(help="Write a heat map of each film under review here.")] = None,
     part: Annotated[str, typer.Option(help="Which part of a run's images.")] = "test",
     device: DeviceOption = "auto",
+    allow_code: AllowCodeOption = False,  # noqa: FBT002
 ) -> None:
     """Screen films for manipulation, without their originals: verdict, p-value, strongest cue, prediction.
 
@@ -34,7 +35,7 @@ def screen(
     (it cannot be read, or its group was never calibrated or is not known) is refused with the reason, and the rest goes
     on. Exit code 0 where every film passes, 1 where one is to be reviewed or was refused: neither is a pass.
     """
-    guard = open_guard(detector, device, model)
+    guard = open_guard(detector, device, model, allow_code=allow_code)
 
     from radversary.cli.detector_tables import verdict_table
     from radversary.screening.bundle import check_model
@@ -44,7 +45,7 @@ def screen(
     from radversary.study.placing import load_alone
 
     if model is not None:
-        check_model(guard, load_alone(model))
+        check_model(guard, load_alone(model, allow_code=allow_code))
     maps = None if heat_maps is None else HeatMaps(guard, heat_maps)
     found: list[Verdict] = []
     for item in screen_places(guard, films, part=part):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+from warnings import warn
 
 from radversary.auditing.plan import AuditPlan
 from radversary.auditing.result import AuditResult
@@ -29,17 +30,11 @@ from radversary.study.model_folders import seen_images
 from radversary.study.placing import SavedInputs, folder_of, load_model
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare, source_text
+from radversary.study.presets import left_out, preset, whole_preset
 from radversary.study.run import PREPARE, Clock
 
 if TYPE_CHECKING:
     import pandas as pd
-
-DEFAULT_AUDIT: Final[Mapping[str, Any]] = {
-    "attacks": ({"label": "style", "name": "style-transfer", "strengths": (0.1, 0.3, 0.5, 1.0)},
-                {"label": "fourier", "name": "style-transfer", "options": {"generator": "fourier"}}),
-    "defences": ({"label": "jpeg-75", "transforms": ({"name": "jpeg", "options": {"quality": 75}},)},),
-}
-"""What ``radversary audit`` does when no plan is given."""
 
 FRACTIONS = (0.0, 0.2, 0.8)
 
@@ -47,20 +42,24 @@ Reference: TypeAlias = str | Path | Classifier
 """What leads to a model, or the model."""
 
 
-def audit_model(plan: AuditPlan, model: str | Path | Classifier, source: Mapping[str, Any], out: Path, *,
-                device: str = "auto", workers: int = 1, progress: Progress | None = None) -> AuditResult:
+def audit_model(plan: AuditPlan | str, model: str | Path | Classifier, source: Mapping[str, Any], out: Path, *,
+                device: str = "auto", workers: int = 1, progress: Progress | None = None,
+                allow_code: bool = False) -> AuditResult:
     """Audit a model that exists on a data source.
 
     Args:
-        plan: What to do; defences and surrogates are named by the folders of saved models, or by other references that
+        plan: What to do, or a name in :data:`radversary.study.presets.PRESETS`: such a plan is run without the attacks
+            for which the model offers too little access, and a warning and the notes on the data name them. Defences
+            and surrogates are named by the folders of saved models, or by other references that
             :func:`radversary.classifiers.registry.load` takes, Python code excepted.
-        model: Folder of the victim, or another reference; ``my_model.py:victim`` names code, which is imported and so
-            runs. Or the victim itself, which one process alone can audit.
+        model: Folder of the victim, or another reference; or the victim itself, which one process alone can audit.
         source: Name and options of a data source.
         out: The run folder.
         device: ``auto`` or a torch device, for the models.
         workers: Processes that attack, defend and detect; 1 does it in this one.
         progress: Receives the steps and their progress, and can cancel them.
+        allow_code: Whether ``model`` may name Python code, such as ``my_model.py:build``, which is imported and so
+            runs.
 
     Returns:
         The result; ``out/report.html`` is written.
@@ -72,29 +71,37 @@ def audit_model(plan: AuditPlan, model: str | Path | Classifier, source: Mapping
         DataError: The images cannot be used.
         BusyError: Another process writes the run folder.
     """
-    check_audit(plan)
+    chosen = whole_preset(plan) if isinstance(plan, str) else plan
+    check_audit(chosen)
     check_workers(workers)
     place = select_device(device)
-    others = {defence.model for defence in plan.defences} - {"victim"}
-    surrogates = {attack.surrogate for attack in plan.attacks if attack.surrogate is not None} - others
+    others = {defence.model for defence in chosen.defences} - {"victim"}
+    surrogates = {attack.surrogate for attack in chosen.attacks if attack.surrogate is not None} - others
     refuse_code(others | surrogates)
     models = {"victim": model, **{name: name for name in sorted(others | surrogates)}}
-    classifiers = {name: given.to(place) if isinstance(given, Classifier) else load_model(given, device=place)
+    classifiers = {name: given.to(place) if isinstance(given, Classifier)
+                   else load_model(given, device=place, allow_code=allow_code and name == "victim")
                    for name, given in models.items()}
     check_models(classifiers, surrogates)
+    missing = left_out(plan, classifiers["victim"]) if isinstance(plan, str) else ""
+    if missing:
+        chosen = preset(chosen.name, classifiers["victim"])
+        warn(missing, stacklevel=2)
     card, fingerprint = classifiers["victim"].card, weights_hash(classifiers["victim"])
     data = parse_plan(DataPlan, {"source": dict(source), "size": card.size, "channels": card.channels,
                                  "resize": card.resize, "interpolation": card.interpolation,
                                  "classes": card.classes, "task": card.task, "fractions": FRACTIONS},
                       source="the data source")
-    document = plan_text(plan) + plan_text(data) + f"model_sha256: {fingerprint}\n"
+    document = plan_text(chosen) + plan_text(data) + f"model_sha256: {fingerprint}\n"
     with locked(out), reporting(progress):
         clock = Clock(out, sha256_json(document))
-        return _audit(plan, classifiers, models, data, document, clock, device=device, workers=workers)
+        return _audit(chosen, classifiers, models, data, document, clock, device=device, workers=workers,
+                      allow_code=allow_code, notes=(missing,) if missing else ())
 
 
 def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mapping[str, Reference], data: DataPlan,
-           document: str, clock: Clock, *, device: str, workers: int) -> AuditResult:
+           document: str, clock: Clock, *, device: str, workers: int, allow_code: bool,
+           notes: Sequence[str]) -> AuditResult:
     """Audit a model in a folder that nobody else writes."""
     out = clock.folder
     with clock.step(PREPARE):
@@ -103,12 +110,12 @@ def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mappi
     parts: dict[str, Reference] = {f"defence model {name}": name for name in sorted(others)}
     parts |= {f"restorer {folder}": folder for folder in restorers_of(plan)}
     tested = images.table.frame.iloc[test_rows(plan, images)]
-    seen = [*seen_before(models["victim"], tested),
+    seen = [*notes, *seen_before(models["victim"], tested),
             *(f"{part}: {text}" for part, reference in parts.items() for text in seen_before(reference, tested))]
     report = report.model_copy(update={"warnings": (*report.warnings, *seen)})
     inputs = AuditInputs(classifiers=classifiers, images=images, report=report, source=source_text(data, images),
                          seconds=clock.seconds([PREPARE]), document=document,
-                         rebuild=rebuilt_from(models, images, report, device),
+                         rebuild=rebuilt_from(models, images, report, device, allow_code=allow_code),
                          provenance={"victim sha256": weights_hash(classifiers["victim"]),
                                      "images sha256": images.sha256})
     with clock.step("audit"):
@@ -164,10 +171,11 @@ def restorers_of(plan: AuditPlan) -> list[Path]:
 
 
 def rebuilt_from(models: Mapping[str, Reference], images: PreparedImages, report: DataReport,
-                 device: str) -> SavedInputs | None:
+                 device: str, *, allow_code: bool) -> SavedInputs | None:
     """Return how another process makes equal inputs; None where a model lives in this process alone."""
     saved = {name: given for name, given in models.items() if not isinstance(given, Classifier)}
-    return SavedInputs(saved, {}, images.folder, report, device) if len(saved) == len(models) else None
+    whole = len(saved) == len(models)
+    return SavedInputs(saved, {}, images.folder, report, device, allow_code) if whole else None
 
 
 def seen_before(model: Reference, tested: pd.DataFrame) -> tuple[str, ...]:

@@ -72,21 +72,23 @@ def refuse_study(plan: StudyPlan) -> None:
     check_source(plan.data.source.name, plan.data.source.options)
 
 
-def refuse_audit(plan: AuditPlan | None, model: str, source: Mapping[str, Any]) -> None:
+def refuse_audit(plan: AuditPlan | str, model: str, source: Mapping[str, Any], *, allow_code: bool = False) -> None:
     """Refuse an audit whose plan names what does not exist, or whose model or images are not there.
 
     Args:
-        plan: The plan; None where it is the default.
+        plan: The plan, or the name of one.
         model: Reference to the model.
         source: Name and options of a data source.
+        allow_code: Whether the reference may name Python code.
 
     Raises:
+        UnsafeModelError: The reference names Python code, and that is not allowed; or a file that can run code.
         UnknownNameError: No such part, hyper-parameter or data source, or no such field in the model's card.
         PlanError: Options for a transform that is trained.
         ModelError: There is no model, or its card is absent or wrong.
         DataError: The folder or table of the images is not there.
     """
-    if plan is not None:
+    if isinstance(plan, AuditPlan):
         refuse_unknown(plan)
-    check_place(model)
+    check_place(model, allow_code=allow_code)
     check_source(source["name"], source["options"])

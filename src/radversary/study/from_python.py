@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from warnings import warn
 
 import torch
 
 from radversary.auditing.plan import AuditPlan
 from radversary.auditing.result import AuditResult
 from radversary.classifiers.base import Classifier
+from radversary.classifiers.places import check_place
 from radversary.core.errors import DataError
 from radversary.core.types import Images, check_images
 from radversary.execution.devices import select_device
@@ -20,16 +20,16 @@ from radversary.screening.bundle import load_guard
 from radversary.screening.guard import Guard
 from radversary.screening.screen import screen_places
 from radversary.screening.verdicts import Verdict
-from radversary.storage.plans import parse_plan, read_plan
 from radversary.study.audit_model import audit_model
 from radversary.study.dataset import Dataset
 from radversary.study.placing import load_model
-from radversary.study.presets import PRESETS, left_out, preset
+from radversary.study.presets import given_plan
 
 
 def audit(model: Classifier | str | Path, data: Dataset | str | Path | Mapping[str, Any],
           plan: AuditPlan | Mapping[str, Any] | str | Path = "quick", *, out: str | Path = "runs/audit",
-          device: str = "auto", workers: int = 1, progress: Progress | None = None) -> AuditResult:
+          device: str = "auto", workers: int = 1, progress: Progress | None = None,
+          allow_code: bool = False) -> AuditResult:
     """Audit a model on images: attacks, detectors, defences and the report.
 
     Args:
@@ -40,6 +40,8 @@ def audit(model: Classifier | str | Path, data: Dataset | str | Path | Mapping[s
         device: ``auto`` or a torch device.
         workers: Processes that attack, defend and detect; more than 1 need a model that is named by a reference.
         progress: Receives the steps and their progress, and can cancel them.
+        allow_code: Whether ``model`` may name Python code, such as ``my_model.py:build``, which is imported and so
+            runs.
 
     Returns:
         The result; a notebook shows its figures as a table.
@@ -52,35 +54,25 @@ def audit(model: Classifier | str | Path, data: Dataset | str | Path | Mapping[s
         Traceback (most recent call last):
         radversary.core.errors.ModelError: there is no model at runs/nothing
     """
-    victim = model if isinstance(model, Classifier) else load_model(model, device=select_device(device))
+    chosen = given_plan(plan)
+    if not isinstance(model, Classifier):
+        check_place(str(model), allow_code=allow_code)
     if isinstance(data, Mapping):
         source = dict(data)
     else:
         images = data if isinstance(data, Dataset) else Dataset(data)
-        source = images.source(Path(out) / "images", victim.card.classes)
-    return audit_model(plan_of(plan, victim), model, source, Path(out), device=device, workers=workers,
-                       progress=progress)
+        # A path names its classes itself; only images in memory are named by the model's.
+        classes = () if images.path is not None else _classes(model, device, allow_code=allow_code)
+        source = images.source(Path(out) / "images", classes)
+    return audit_model(chosen, model, source, Path(out), device=device, workers=workers, progress=progress,
+                       allow_code=allow_code)
 
 
-def plan_of(plan: AuditPlan | Mapping[str, Any] | str | Path, victim: Classifier) -> AuditPlan:
-    """Return a plan by its name, its file or its fields; a named one without what the victim has too little access for.
-
-    Raises:
-        PlanError: Fields that no plan has.
-        UnknownNameError: No such plan.
-        DataError: No such file.
-    """
-    if isinstance(plan, AuditPlan):
-        return plan
-    if isinstance(plan, Mapping):
-        return parse_plan(AuditPlan, plan, source="the plan")
-    if isinstance(plan, Path) or str(plan).endswith((".yaml", ".yml")):
-        return read_plan(AuditPlan, Path(plan))
-    found = preset(str(plan), victim)
-    if missing := left_out(str(plan), victim) if str(plan) in PRESETS else ():
-        warn(f"model {victim.card.name!r} gives {victim.access.name.lower()} alone: {', '.join(missing)} left out",
-             stacklevel=3)
-    return found
+def _classes(model: Classifier | str | Path, device: str, *, allow_code: bool) -> tuple[str, ...]:
+    """Return the classes of a model or of what a reference leads to."""
+    if not isinstance(model, Classifier):
+        model = load_model(model, device=select_device(device), allow_code=allow_code)
+    return model.card.classes
 
 
 def screen(films: Images | str | Path | Iterable[str | Path], guard: Guard | str | Path) -> list[Verdict]:

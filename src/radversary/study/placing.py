@@ -45,33 +45,37 @@ def note_input(plan: ModelPlan, folder: Path) -> None:
         (folder / INPUT).unlink(missing_ok=True)
 
 
-def load_model(reference: str | Path, *, device: torch.device | str = "cpu") -> Classifier:
+def load_model(reference: str | Path, *, device: torch.device | str = "cpu", allow_code: bool = False) -> Classifier:
     """Load a model, a saved one behind the transforms it was trained with.
 
     Args:
         reference: The model's folder, the weights file in it, or what else :func:`radversary.classifiers.registry.load`
             takes.
         device: Where it shall compute.
+        allow_code: Whether Python code that the reference names, such as ``my_model.py:build``, may be imported and so
+            run.
 
     Returns:
         The classifier.
 
     Raises:
+        UnsafeModelError: The reference names Python code, and that is not allowed; or a file that can run code.
         ModelError: The model cannot be loaded, or the note of its transforms is damaged.
         UnknownNameError: A transform that does not exist here.
     """
-    model, folder = load(reference, device=device), folder_of(reference)
+    model, folder = load(reference, device=device, allow_code=allow_code), folder_of(reference)
     if folder is None or not (folder / INPUT).is_file():
         return model
     return Defended(model, read_input(folder / INPUT), inherent=True)
 
 
-def load_alone(reference: str | Path, *, device: torch.device | str = "cpu") -> Classifier:
+def load_alone(reference: str | Path, *, device: torch.device | str = "cpu", allow_code: bool = False) -> Classifier:
     """Load a model that is used as its network is, for those who look into the network, such as detectors.
 
     Args:
         reference: As for :func:`load_model`.
         device: Where it shall compute.
+        allow_code: As there.
 
     Returns:
         The classifier.
@@ -80,7 +84,7 @@ def load_alone(reference: str | Path, *, device: torch.device | str = "cpu") -> 
         ModelError: It stands behind transforms, cannot be loaded, or the note of its transforms is damaged.
         UnknownNameError: A transform that does not exist here.
     """
-    model = load_model(reference, device=device)
+    model = load_model(reference, device=device, allow_code=allow_code)
     if isinstance(model, Defended):
         raise ModelError(f"the model at {reference} was trained behind transforms ({model.transform!r}, noted in "
                          f"{INPUT}), and detectors would look at its network without them; give a model without "
@@ -114,6 +118,7 @@ class SavedInputs:
         prepared: Folder of the prepared images.
         report: What the data check found.
         device: Where models compute.
+        allow_code: Whether the victim's reference may name Python code.
     """
 
     models: Mapping[str, str | Path]
@@ -121,6 +126,7 @@ class SavedInputs:
     prepared: Path
     report: DataReport
     device: str
+    allow_code: bool = False
 
     def __call__(self) -> AuditInputs:
         """Load all of it.
@@ -132,7 +138,8 @@ class SavedInputs:
         """
         place = select_device(self.device)
         return AuditInputs(
-            classifiers={name: load_model(reference, device=place) for name, reference in self.models.items()},
+            classifiers={name: load_model(reference, device=place, allow_code=self.allow_code)
+                         for name, reference in self.models.items()},
             transforms={name: load_restoration(folder) for name, folder in self.restorers.items()},
             images=PreparedImages.load(self.prepared), report=self.report, source="")
 
