@@ -214,3 +214,18 @@ def test_a_goal_without_images_and_labels_of_another_kind_are_one_sentence(input
         prepare_context(plan, nothing)
     with pytest.raises(ModelError, match="reads several findings an image, and the labels name one class an image"):
         prepare_context(make_plan(), replace(inputs, classifiers=multilabel.classifiers))
+
+
+@pytest.mark.parametrize("attack", [{}, {"surrogate": "other", "knowledge": ["transfer"]}])
+def test_a_goal_is_checked_against_every_model_that_is_attacked(inputs, tmp_path, attack):
+    def two_classes(frame):
+        return frame.assign(label=frame["label"].where(frame["label"] == "Normal", "Sick"))
+
+    made = with_table(inputs, tmp_path / "images", two_classes)
+    second = TorchClassifier(tiny_classifier(("Normal", "Sick"), SIZE, seed=5).module, tiny_classifier(
+        ("Normal", "Sick"), SIZE).card)
+    mixed = replace(made, classifiers={"victim": as_task(("Normal", "Sick"), "binary"), "other": second})
+    hide = {"label": "hide", "name": "pgd", "options": {"goal": "hide"}, **attack}
+    with pytest.raises(PlanError, match="attack 'hide' is made on model 'tiny' too: the goal hide of a multiclass"):
+        prepare_context(make_plan(attacks=[hide]), mixed)
+    prepare_context(make_plan(attacks=[{**hide, "options": {"goal": "hide Sick"}}]), mixed)

@@ -35,7 +35,7 @@ def table(attack: str, kind: str, scores: np.ndarray, predicted: list[str], stre
     return pd.DataFrame({
         "row": number, "image_id": [f"i{n}" for n in number], "patient_id": [f"p{n}" for n in number], "label": "sick",
         "kind": kind, "attack": attack, "strength": strength, "knowledge": "oblivious", "predicted": predicted,
-        "right": [said == "sick" for said in predicted],
+        "known": True, "right": [said == "sick" for said in predicted],
         "predicted_direct": predicted, "anomaly_score": scores, "score_rough": -scores, "p_value": 1.0 / (1.0 + scores),
         "alarm": scores > ALARM_ABOVE, "alarm_direct": False, "brightness": 0.5, "file_bytes": 900, "channels": 1})
 

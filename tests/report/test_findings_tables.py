@@ -98,8 +98,7 @@ def test_a_figure_that_is_not_defined_has_its_reason_and_the_mean_its_number(pag
 def test_the_mean_sensitivity_is_the_same_wherever_it_stands(page, many):
     mean = many.cell("clean", 0.0, "none").findings.macro.sensitivity.mean
     assert f"Sensitivity, finding mean {100 * mean.value:.1f} % [" in words(page)
-    zero_filled = many.cell("clean", 0.0, "none").performance.recall
-    assert f"{100 * zero_filled.value:.1f} %" not in words(page)
+    assert many.cell("clean", 0.0, "none").performance.recall.value == pytest.approx(mean.value)
 
 
 def test_thresholds_of_the_card_are_said(page, folder):
@@ -113,8 +112,8 @@ def test_attacks_with_another_goal_are_named_and_not_ranked(page, many):
     text = words(page)
     assert "goal: hide Pneumothorax and Mass" in text
     assert "goal: invent Nodule, keep all others" in text
-    reached = "The attack reached its goal on 61.0 % [50.0, 70.0] n = 40 of the images that were not read so when clean"
-    assert reached in text
+    assert ("The attack reached its goal on 61.0 % [50.0, 70.0] n = 40 of the images that were not read so when clean"
+            in text)
     standing = many.standing
     assert (standing.goal, standing.headline) == ("untargeted", STYLE.key)
     assert standing.passed_over == "attacks with another goal"

@@ -11,12 +11,12 @@ import torch
 from pydantic import BeforeValidator
 from torch import Tensor
 
-from radversary.attacks.goal_text import goal_parts, goal_text
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.own_faults import gradient_of
 from radversary.classifiers.tasks import excess_of
 from radversary.core.errors import PlanError, UnknownNameError
+from radversary.core.goal_text import goal_parts, goal_text
 from radversary.core.types import UNKNOWN, Images, Labels, Task
 
 

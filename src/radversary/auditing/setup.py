@@ -220,6 +220,7 @@ def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
                                label: doubts[model] for label, model in [
                                    ("none", "victim"), *((item.label, item.model) for item in plan.defences)]
                                if model in doubts})
+    refuse_goals(context)
     refuse_without_gradients(context)
     return context
 
@@ -227,6 +228,27 @@ def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
 def without_transforms(classifier: Classifier) -> Classifier:
     """Return the model behind all transforms, which may draw at random where a model may not."""
     return without_transforms(classifier.classifier) if isinstance(classifier, Defended) else classifier
+
+
+def attacked_models(context: AuditContext, label: str) -> tuple[Classifier, ...]:
+    """Return the models that an attack is made on, whatever is known: victim, surrogate, models behind defences."""
+    planned = context.attacks[label]
+    return tuple(aim.core for knowledge in planned.knowledge
+                 for aim in aims(knowledge, context.defences_for(label), planned.surrogate))
+
+
+def refuse_goals(context: AuditContext) -> None:
+    """Refuse a goal that makes no sense for a surrogate, or for the model of a defence, whose task may be another.
+
+    Raises:
+        PlanError: There is one.
+    """
+    for label, planned in context.attacks.items():
+        for model in attacked_models(context, label) if planned.attack.needs != Access.NONE else ():
+            try:
+                planned.attack.wants.check(model.card)
+            except PlanError as error:
+                raise PlanError(f"attack {label!r} is made on model {model.card.name!r} too: {error}") from error
 
 
 def refuse_without_gradients(context: AuditContext) -> None:
@@ -240,9 +262,8 @@ def refuse_without_gradients(context: AuditContext) -> None:
     for label, planned in context.attacks.items():
         if planned.attack.needs == Access.GRADIENTS:
             who = f"attack {type(planned.attack).__name__}"
-            for aim in (aim for knowledge in planned.knowledge
-                        for aim in aims(knowledge, context.defences_for(label), planned.surrogate)):
-                model = without_transforms(aim.core)
+            for attacked in attacked_models(context, label):
+                model = without_transforms(attacked)
                 models.setdefault(id(model), (who, model))
     for who, model in models.values():
         check_gradients(model, who)

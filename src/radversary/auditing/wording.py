@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from radversary.attacks.goal_text import goal_parts
+from radversary.core.goal_text import goal_parts
 
 BUDGETS = ("epsilon", "eps")
 """Strengths that bound the change of a pixel."""

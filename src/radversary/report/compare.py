@@ -12,6 +12,7 @@ from radversary.auditing.result import AuditResult
 from radversary.auditing.wording import measure_name
 from radversary.core.errors import InputError, UnknownNameError
 from radversary.core.types import AttackerKnowledge, Estimate
+from radversary.report.cells import markdown_row, no_formulas
 from radversary.report.formats import interval
 from radversary.report.grid import FOOTNOTE, MARK, MEASURES, Column, Grid, Group, Row, column, entry, goal_text, role
 from radversary.report.result_view import CEILING, ResultView
@@ -157,9 +158,9 @@ def different_sets(results: Mapping[str, AuditResult]) -> bool:
 def markdown(grids: Iterable[Grid], measure: str) -> str:
     """Write grids as Markdown tables."""
     listed = list(grids)
-    parts = ["\n".join([caption(grid, measure), "", "| defence | " + " | ".join(heads(grid)) + " |",
+    parts = ["\n".join([caption(grid, measure), "", markdown_row(["defence", *heads(grid)]),
                         "|---|" + "---:|" * len(grid.columns),
-                        *("| " + " | ".join([row_name(row), *texts(row, grid.columns)]) + " |" for row in grid.rows)])
+                        *(markdown_row([row_name(row), *texts(row, grid.columns)]) for row in grid.rows)])
              for grid in listed]
     return "\n\n".join(parts + ([FOOTNOTE] if any(grid.training_overlap for grid in listed) else [])) + "\n"
 
@@ -193,6 +194,6 @@ def line(run: str, view: ResultView, condition: Condition, defence: str, measure
     figure = item.estimate
     what = view.mark(condition.attack, defence) or role(view, defence)
     name = view.words.figure if measure == "accuracy" else measure
-    return [run, defence, what, condition.attack, str(condition.knowledge), f"{condition.strength:g}",
-            condition.measure, name, figure.value, figure.low, figure.high, figure.n, int(item.training_overlap),
-            condition.goal]
+    return no_formulas([run, defence, what, condition.attack, str(condition.knowledge), f"{condition.strength:g}",
+                        condition.measure, name, figure.value, figure.low, figure.high, figure.n,
+                        int(item.training_overlap), condition.goal])

@@ -11,6 +11,7 @@ from radversary.auditing.cell_table import NONE
 from radversary.auditing.cells import Cell
 from radversary.auditing.result import AuditResult
 from radversary.core.types import AttackerKnowledge, Estimate
+from radversary.report.cells import markdown_row, no_formulas
 from radversary.report.finding_tables import FIGURES, FLIPS, FindingTable, Shown, finding_tables
 from radversary.report.formats import area, area_interval, figure
 from radversary.report.result_view import ResultView
@@ -29,8 +30,8 @@ def findings_markdown(result: AuditResult) -> str:
         behind = "no defence" if table.defence == NONE else f"behind {table.defence}"
         note = "" if parts else f" ({FINDINGS_NOTE})"
         parts.append("\n".join([f"{finding_title(table)}, {behind}{note}.", "",
-                                "| " + " | ".join(heads) + " |", "|---|---|" + "---:|" * (len(heads) - 2),
-                                *("| " + " | ".join(line) + " |" for line in lines)]) + "\n")
+                                markdown_row(heads), "|---|---|" + "---:|" * (len(heads) - 2),
+                                *map(markdown_row, lines)]) + "\n")
     return "\n".join(parts)
 
 
@@ -89,7 +90,7 @@ def findings_csv(result: AuditResult) -> str:
     for cell in result.cells:
         what = cell.condition
         about = [what.attack, f"{what.strength:g}", str(what.knowledge), what.goal, cell.defence]
-        table.writerows([*about, name, key, found.value, found.low, found.high, found.n]
+        table.writerows(no_formulas([*about, name, key, found.value, found.low, found.high, found.n])
                         for name, key, found in every_figure(cell) if found)
     return out.getvalue()
 

@@ -7,6 +7,7 @@ from radversary.auditing.cells import Cell, Condition
 from radversary.auditing.result import AuditResult
 from radversary.auditing.wording import level
 from radversary.core.types import AttackerKnowledge, Estimate, Task
+from radversary.report.cells import markdown_row
 from radversary.report.finding_texts import findings_markdown
 from radversary.report.formats import (
     duration,
@@ -37,10 +38,10 @@ def accuracy_table(result: AuditResult) -> str:
     lines = [f"{figures}, % [95 % interval over {view.words.over}], n = {first.n} {counted(view)}{patients} "
              f"(test set `{result.data.sha256[:12]}`). "
              f"{view.words.note}".rstrip(), "",
-             f"{heading(result)} | " + " | ".join(heads) + " |", rule(result) + "---|" * len(heads)]
+             markdown_row([*heading(result), *heads]), rule(result) + "---|" * len(heads)]
     for condition in view.conditions:
         row = [both(view, cell, first.n) if (cell := view.cell(condition, label)) else "–" for label in view.defences]
-        lines.append(f"{opening(result, condition)} | " + " | ".join(row) + " |")
+        lines.append(markdown_row([*opening(result, condition), *row]))
     return "\n".join(lines) + "\n"
 
 
@@ -49,9 +50,9 @@ def has_knowledge(result: AuditResult) -> bool:
     return any(cell.condition.knowledge != AttackerKnowledge.OBLIVIOUS for cell in result.cells)
 
 
-def heading(result: AuditResult) -> str:
+def heading(result: AuditResult) -> list[str]:
     """Return the first heads of a table."""
-    return "| attack | knowledge level | strength" if has_knowledge(result) else "| attack | strength"
+    return ["attack", *(["knowledge level"] if has_knowledge(result) else []), "strength"]
 
 
 def rule(result: AuditResult) -> str:
@@ -59,11 +60,10 @@ def rule(result: AuditResult) -> str:
     return "|---|---|---|" if has_knowledge(result) else "|---|---|"
 
 
-def opening(result: AuditResult, condition: Condition) -> str:
+def opening(result: AuditResult, condition: Condition) -> list[str]:
     """Return the first cells of a row."""
-    knowledge = f" {condition.knowledge} |" if has_knowledge(result) else ""
-    name = condition.attack + goal_text([condition.goal])
-    return f"| {name} |{knowledge} {level(condition.strength, condition.measure)}"
+    knowledge = [str(condition.knowledge)] if has_knowledge(result) else []
+    return [condition.attack + goal_text([condition.goal]), *knowledge, level(condition.strength, condition.measure)]
 
 
 def marked(view: ResultView, defence: str) -> str:
@@ -99,11 +99,11 @@ def recall_table(result: AuditResult) -> str:
     view, names = ResultView(result), list(result.classes)
     if view.by_finding or not view.labelled:
         return findings_markdown(result)
-    lines = [f"{heading(result)} | defence | " + " | ".join(f"recall {name}" for name in names) + " |",
+    lines = [markdown_row([*heading(result), "defence", *(f"recall {name}" for name in names)]),
              rule(result) + "---|" + "---|" * len(names)]
     for cell in result.cells:
         row = [f"{figure(figures.recall)} (n={figures.support})" for figures in cell.performance.classes]
-        lines.append(f"{opening(result, cell.condition)} | {cell.defence} | " + " | ".join(row) + " |")
+        lines.append(markdown_row([*opening(result, cell.condition), cell.defence, *row]))
     return "\n".join(lines) + "\n"
 
 
@@ -116,8 +116,8 @@ def standing_table(result: AuditResult) -> str:
     left = f", which is not chosen from {view.standing.passed_over}" if under and view.standing.passed_over else ""
     table = [f"{view.words.title}, % [95 % interval over {view.words.over}]; worst of the listed attacks{under}{left}. "
              f"{view.words.note}".rstrip(), "",
-             "| " + " | ".join(names) + " |", "|---|" + "---:|" * (len(names) - 1)]
-    rows = ["| " + " | ".join(text.replace("\n", ", ") for text in line) + " |" for line in lines]
+             markdown_row(names), "|---|" + "---:|" * (len(names) - 1)]
+    rows = [markdown_row(text.replace("\n", ", ") for text in line) for line in lines]
     warnings = [f"\nWarning: {item.sentence}" for item in result.findings]
     return "\n".join(table + rows + warnings) + "\n"
 

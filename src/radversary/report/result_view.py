@@ -152,7 +152,7 @@ class ResultView:
         return estimate
 
     def reached(self, condition: Condition, defence: str) -> Estimate | None:
-        """Return how often an attack reached what a defence did not read so when clean; None if unknown."""
+        """Return how often an attack reached its goal where the clean reading of a defence did not meet it."""
         cell = self.cell(condition, defence)
         return cell.reached if cell else None
 

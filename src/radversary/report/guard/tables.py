@@ -9,6 +9,7 @@ from radversary.core.types import Estimate
 from radversary.guard_evaluation.families.result import FamiliesResult
 from radversary.guard_evaluation.result import GuardEvaluationResult
 from radversary.guard_evaluation.rows import GuardEvaluationRow, HarmlessRow, Promise
+from radversary.report.cells import markdown_row
 from radversary.report.formats import area, area_interval, figure
 
 DETECTION = ("attack", "strength", "attacker", "n", "AUROC", "TPR at 1 % FPR", "TPR at 5 % FPR", "reading changed",
@@ -113,5 +114,4 @@ def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         |---|---|
         | 1 | 2\|3 |
     """
-    lines = [list(heads), ["---"] * len(heads), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    return "\n".join("|" + "|".join(f" {cell} " if cell != "---" else cell for cell in line) + "|" for line in lines)
+    return "\n".join([markdown_row(heads), "|" + "---|" * len(heads), *map(markdown_row, rows)])
