@@ -1,9 +1,10 @@
-"""Make a model of chest findings as torchxrayvision keeps them, from films in NIH's form: weights, card, held-out table.
+"""Make a model of chest findings as torchxrayvision keeps them: weights, card, and a table of held-out films.
 
-The network is a ResNet-18 of one channel for values in [-1024, 1024], with 18 outputs in torchxrayvision's order; outputs of
-which there were too few patients are never trained and bear no name. It exists to be audited, not to be used.
+The network is a ResNet-18 of one channel for values in [-1024, 1024], with 18 outputs in torchxrayvision's order;
+outputs of which there were too few patients are never trained and bear no name. It is made to be audited, not used.
 
-Run: RADVERSARY_WEIGHTS=FOLDER python examples/findings_model.py --out MODEL FILMS [FILMS …]   (five minutes a thousand films)
+Run: RADVERSARY_WEIGHTS=FOLDER python examples/findings_model.py --out MODEL FILMS [FILMS …]
+FILMS are folders with a labels.csv in NIH's form; a thousand films take five minutes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from radversary.classifiers.networks import NETWORKS
 from radversary.classifiers.operating_points import OPERATING_POINTS
 from radversary.classifiers.pretrained import imagenet_start
 from radversary.core.errors import MissingPartError
+from radversary.core.types import Task
 from radversary.data.nih import NihChestXray14
 from radversary.data.prepare_folder import prepare_images
 from radversary.data.prepared import PreparedImages
@@ -41,7 +43,7 @@ SIZE, BATCH = 96, 32
 
 
 def films_of(folders: list[Path], out: Path) -> tuple[PreparedImages, pd.DataFrame]:
-    """Read the films of all folders, each once, and divide their patients; return them and NIH's rows with their part."""
+    """Read the films of all folders, each once, divide their patients, and return them with NIH's rows."""
     tables = [pd.read_csv(folder / "labels.csv", dtype=str).assign(folder=str(folder)) for folder in folders]
     # A film that lies in several folders belongs to the last: to the smaller selection, which its figures are told by.
     rows = pd.concat(tables).drop_duplicates("Image Index", keep="last")
@@ -57,7 +59,7 @@ def films_of(folders: list[Path], out: Path) -> tuple[PreparedImages, pd.DataFra
 
 
 def one_channel(start: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return ImageNet weights for grey values in [-1024, 1024]: the first convolution summed, its constant in BatchNorm."""
+    """Return ImageNet weights for grey values in [-1024, 1024]: one summed channel, constants in BatchNorm."""
     first = start["conv1.weight"].double()
     mean, std = (torch.tensor(figures, dtype=torch.float64).reshape(1, 3, 1, 1) for figures in (MEAN, STD))
     constant = (first * (0.5 - mean) / std).sum((1, 2, 3))
@@ -83,7 +85,8 @@ def trained(network: nn.Module, images: PreparedImages, labels: Tensor, epochs: 
             if len(batch) < BATCH:
                 continue
             chosen = rows[batch.numpy()]
-            loss = task_loss(network(moved(values(images, chosen), stream)), labels[chosen], "multilabel", weights=weights)
+            answers = network(moved(values(images, chosen), stream))
+            loss = task_loss(answers, labels[chosen], Task.MULTILABEL, weights=weights)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -105,7 +108,8 @@ def moved(films: Tensor, stream: torch.Generator) -> Tensor:
 @torch.no_grad()
 def probabilities(network: nn.Module, images: PreparedImages, rows: np.ndarray) -> np.ndarray:
     """Return the sigmoid of each output, (N, 18)."""
-    return torch.cat([network(values(images, part)).sigmoid() for part in np.array_split(rows, -(-len(rows) // BATCH))]).numpy()
+    parts = np.array_split(rows, -(-len(rows) // BATCH))
+    return torch.cat([network(values(images, part)).sigmoid() for part in parts]).numpy()
 
 
 def youden(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -118,50 +122,64 @@ def write(network: nn.Module, points: Tensor, named: list[str], out: Path) -> No
     """Write weights and card as someone would who has a model of torchxrayvision's."""
     state = {key: value.contiguous() for key, value in network.state_dict().items()}
     save_file({**state, OPERATING_POINTS: points}, out / "chest-findings.safetensors")
-    card = {"name": "chest-findings", "architecture": "torchvision-resnet18", "task": "multilabel", "channels": 1, "size": SIZE,
-            "classes": named, "outputs": [name if name in named else "" for name in OUTPUTS], "output": "probabilities",
-            "input_range": [-1024, 1024], "trained_on": "NIH ChestX-ray14, a small selection; half of the patients",
+    card = {"name": "chest-findings", "architecture": "torchvision-resnet18", "task": "multilabel", "classes": named,
+            "outputs": [name if name in named else "" for name in OUTPUTS], "output": "probabilities",
+            "channels": 1, "size": SIZE, "input_range": [-1024, 1024],
+            "trained_on": "NIH ChestX-ray14, a small selection; half of the patients",
             "notes": "op_threshs are Youden's points on the validation patients, so that 0.5 is the operating point"}
     (out / "chest-findings.card.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
 
 
-def main() -> None:
-    """Train, choose operating points on validation films, write, and say how well held-out films are read."""
-    words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def asked() -> argparse.Namespace:
+    """Return what the command line says."""
+    words = argparse.ArgumentParser(description="Make a model of chest findings.")
     words.add_argument("folders", nargs="+", type=Path)
     words.add_argument("--out", type=Path, required=True)
     words.add_argument("--epochs", type=int, default=10)
     words.add_argument("--patients", type=int, default=20, help="patients that a finding must have to be trained")
-    given = words.parse_args()
+    return words.parse_args()
+
+
+def started() -> nn.Module:
+    """Return the network with ImageNet weights, where there are some."""
+    torch.manual_seed(0)
+    network = NETWORKS.create("torchvision-resnet18", classes=len(OUTPUTS), channels=1)
+    try:
+        network.load_state_dict(one_channel(imagenet_start("resnet18")), strict=False)
+    except MissingPartError as error:
+        print(f"from random weights: {error}")
+    return network.to(memory_format=torch.channels_last)
+
+
+def area(labels: np.ndarray, scores: np.ndarray) -> str:
+    """Return the area under the curve in words, with the images that it rests on."""
+    known = f"{roc_auc_score(labels, scores):.3f}" if 0 < labels.sum() < len(labels) else "-"
+    return f"{known} ({labels.sum()} of {len(labels)})"
+
+
+def main() -> None:
+    """Train, choose operating points on validation films, write, and say how well held-out films are read."""
+    given = asked()
     given.out.mkdir(parents=True, exist_ok=True)
     images, rows = films_of(given.folders, given.out)
     rows[rows["split"] != "train"].to_csv(given.out / "held-out.csv", index=False)
     own = dict(zip(images.classes, images.labels.T, strict=True))
     patients = {name: len({images.patients[row] for row in np.flatnonzero(own[name] == 1)}) for name in own}
     named = [name for name in OUTPUTS if patients.get(name, 0) >= given.patients]
-    labels = torch.stack([own[name] if name in named else torch.full_like(own[images.classes[0]], -1) for name in OUTPUTS], 1)
-
-    torch.manual_seed(0)
-    network = NETWORKS.create("torchvision-resnet18", classes=len(OUTPUTS), channels=1).to(memory_format=torch.channels_last)
-    try:
-        network.load_state_dict(one_channel(imagenet_start("resnet18")), strict=False)
-    except MissingPartError as error:
-        print(f"from random weights: {error}")
-    network = trained(network, images, labels, given.epochs)
+    unknown = torch.full((len(images),), -1)
+    labels = torch.stack([own[name] if name in named else unknown for name in OUTPUTS], 1)
+    network = trained(started(), images, labels, given.epochs)
 
     points, validation, test = torch.full((len(OUTPUTS),), torch.nan), images.rows("validation"), images.rows("test")
     chosen, held = probabilities(network, images, validation), probabilities(network, images, test)
-    last = np.isin(images.image_ids, [Path(name).stem for name in rows[rows["folder"] == str(given.folders[-1])]["Image Index"]])
-    for place, name in enumerate(OUTPUTS):
-        if name not in named:
-            continue
+    last = rows[rows["folder"] == str(given.folders[-1])]["Image Index"].map(lambda name: Path(name).stem)
+    within = np.isin(images.image_ids, last)[test]
+    for name in named:
+        place = OUTPUTS.index(name)
         points[place] = youden(labels[validation, place].numpy(), chosen[:, place])
-        texts = [f"{name:20} operating point {points[place]:.3f}"]
-        for what, kept in (("held out", np.ones(len(test), bool)), (given.folders[-1].name, last[test])):
-            answers = labels[test, place].numpy()[kept]
-            area = f"{roc_auc_score(answers, held[kept, place]):.3f}" if 0 < answers.sum() < len(answers) else "-"
-            texts.append(f"AUROC {what} {area} ({answers.sum()} of {len(answers)})")
-        print("; ".join(texts))
+        truth, scores = labels[test, place].numpy(), held[:, place]
+        print(f"{name:20} point {points[place]:.3f}; AUROC held out {area(truth, scores)}, "
+              f"of {given.folders[-1].name} {area(truth[within], scores[within])}")
     write(network, points, named, given.out)
 
 

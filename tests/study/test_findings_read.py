@@ -20,10 +20,9 @@ from random_parts import smooth_images
 
 OUTPUTS = ("Atelectasis", "Effusion", "", "Pleural_Thickening", "Fracture", "")
 READ = tuple(filter(None, OUTPUTS))
-PLAN = {"attacks": [{"label": "hide", "name": "pgd", "options": {"goal": "hide Pleural_Thickening", "steps": 2}},
-                    {"label": "style", "name": "style-transfer", "strengths": [0.5],
-                     "options": {"generator": "fourier", "count": 3, "style_size": 32}}],
-        "defences": [{"label": "jpeg", "transforms": ["jpeg"]}], "bootstrap": 100, "gallery": 1, "batch_size": 16}
+PLAN = {"attacks": [{"label": "hide", "name": "pgd", "knowledge": ["oblivious"],
+                     "options": {"goal": "hide Pleural_Thickening", "steps": 2}}],
+        "bootstrap": 100, "gallery": 1, "batch_size": 40}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,7 @@ def nih_films(folder) -> None:
     words = [["Effusion"] * row[0] + ["Pleural_Thickening"] * row[1] + ["Pneumonia"] * row[0] for row in drawn]
     films(folder, "Image Index,Finding Labels,Patient ID",
           lambda name, number: f"{name},{'|'.join(words[number]) or 'No Finding'},{number}",
-          folders=("Normal", "Pneumonia"))  # as selections of NIH's films are kept, whose folders say less than the table
+          folders=("Normal", "Pneumonia"))  # as selections of NIH's films are kept: folders say less than the table
 
 
 def table_films(folder) -> None:
