@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 BUDGETS = ("epsilon", "eps")
 """Strengths that bound the change of a pixel."""
 
@@ -26,6 +28,23 @@ def measure_name(measure: str) -> str:
     return "ε" if measure in BUDGETS else measure.replace("_", " ") or "strength"
 
 
+def goal_beside(label: str, goal: str) -> str:
+    """Write the goal of an attack beside what a plan calls it; nothing where it wants any wrong reading, or says so.
+
+    Args:
+        label: What the plan calls the attack.
+        goal: As an attack takes it.
+
+    Example:
+        >>> goal_beside("pgd", "hide Mass"), goal_beside("hide Mass", "hide Mass"), goal_beside("hide Mass", "invent Mass")
+        ('hide Mass', '', 'invent Mass')
+    """
+    words = set(re.findall(r"\w+", label.casefold()))
+    wanted = set(re.findall(r"\w+", goal.casefold()))
+    said = wanted <= words and ("keep" in words) == ("keep" in wanted)
+    return "" if goal == "untargeted" or said else goal_words(goal)
+
+
 def goal_words(goal: str) -> str:
     """Write a goal, given as an attack takes it, for people.
 
@@ -35,8 +54,18 @@ def goal_words(goal: str) -> str:
     """
     if goal == "untargeted":
         return "any wrong reading"
-    kind, _, rest = goal.partition(" ")
-    keep = rest == "keep" or rest.endswith(" keep")
-    names = rest.removesuffix("keep").strip().split("|") if keep else rest.split("|")
+    kind, names, keep = goal_parts(goal)
     joined = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
     return f"{kind} {joined}".strip() + (", keep all others" if keep else "")
+
+
+def goal_parts(goal: str) -> tuple[str, list[str], bool]:
+    """Return what a goal, given as an attack takes it, wants, of which findings, and whether the others are to stay.
+
+    Example:
+        >>> goal_parts("hide Lung Lesion|Mass keep"), goal_parts("hide")
+        (('hide', ['Lung Lesion', 'Mass'], True), ('hide', [''], False))
+    """
+    kind, _, rest = goal.partition(" ")
+    keep = rest == "keep" or rest.endswith(" keep")
+    return kind, (rest.removesuffix("keep").strip() if keep else rest).split("|"), keep

@@ -62,7 +62,7 @@ def rule(result: AuditResult) -> str:
 def opening(result: AuditResult, condition: Condition) -> str:
     """Return the first cells of a row."""
     knowledge = f" {condition.knowledge} |" if has_knowledge(result) else ""
-    name = condition.attack + goal_text([condition.goal])
+    name = condition.attack + goal_text([condition.goal], condition.attack)
     return f"| {name} |{knowledge} {level(condition.strength, condition.measure)}"
 
 

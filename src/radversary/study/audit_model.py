@@ -130,12 +130,13 @@ def read_for(card: ModelCard, source: Mapping[str, Any]) -> dict[str, Any]:
     Example:
         >>> card = ModelCard(name="m", architecture="x", task="multilabel", classes=("Effusion",), size=64)
         >>> read_for(card, {"name": "nih", "options": {"root": "films"}})["options"]
-        {'policy': 'multilabel', 'root': 'films'}
+        {'root': 'films', 'policy': 'multilabel'}
     """
     further = {"nih": {"policy": "multilabel"}, "auto": {"task": str(card.task)}}.get(source["name"])
     if card.task != Task.MULTILABEL or further is None:
         return dict(source)
-    return {**source, "options": {**further, **source.get("options", {})}}
+    given = source.get("options", {})
+    return {**source, "options": {**given, **{name: value for name, value in further.items() if name not in given}}}
 
 
 def refuse_code(names: Collection[str]) -> None:
