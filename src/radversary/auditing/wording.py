@@ -36,8 +36,8 @@ def goal_beside(label: str, goal: str) -> str:
         goal: As an attack takes it.
 
     Example:
-        >>> goal_beside("pgd", "hide Mass"), goal_beside("hide Mass", "hide Mass"), goal_beside("hide Mass", "invent Mass")
-        ('hide Mass', '', 'invent Mass')
+        >>> goal_beside("pgd", "hide Mass"), goal_beside("to hide Mass", "hide Mass"), goal_beside("hide", "hide Mass")
+        ('hide Mass', '', 'hide Mass')
     """
     words = set(re.findall(r"\w+", label.casefold()))
     wanted = set(re.findall(r"\w+", goal.casefold()))
