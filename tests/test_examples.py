@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from radversary import load
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -40,8 +44,8 @@ def place(tmp_path_factory) -> Path:
 def test_every_example_is_listed_and_tested():
     programs = {path.name for path in EXAMPLES.glob("*.py")}
     assert programs == set(re.findall(r"\]\((\w+\.py)\)", (EXAMPLES / "README.md").read_text(encoding="utf-8")))
-    assert programs == {"own_model.py", "add_an_attack.py", "guard_a_stream.py", "own_preprocessing.py",
-                        "read_a_result.py"}
+    assert programs == {"own_model.py", "add_an_attack.py", "findings_model.py", "guard_a_stream.py",
+                        "own_preprocessing.py", "read_a_result.py"}
 
 
 @pytest.mark.slow
@@ -95,3 +99,23 @@ def test_the_readme_runs_as_it_is_written(tmp_path):
     for made in ("runs/lungs/report.html", "runs/mine/report.html", "runs/mine/figures/thesis/index.html",
                  "evidence.png", "heat"):
         assert (tmp_path / made).exists(), made
+
+
+@pytest.mark.slow
+def test_a_model_of_findings_is_made_and_loaded(place):
+    films, stream = place / "nih", np.random.default_rng(0)
+    films.mkdir()
+    lines = ["Image Index,Finding Labels,Patient ID"]
+    for number in range(120):
+        present = stream.random(2) < 0.4
+        film = stream.integers(60, 120, (64, 64)) + 100 * present[0] * (np.mgrid[:64, :64][0] > 32)
+        Image.fromarray(film.astype(np.uint8)).save(films / f"{number:08d}_000.png")
+        names = [name for name, there in zip(("Effusion", "Pleural_Thickening"), present, strict=True) if there]
+        lines.append(f"{number:08d}_000.png,{'|'.join(names) or 'No Finding'},{number}")
+    (films / "labels.csv").write_text("\n".join(lines) + "\n")
+    said = run(place, sys.executable, EXAMPLES / "findings_model.py", films, "--out", "model", "--epochs", "1")
+    assert "Effusion" in said
+    model = load(place / "model" / "chest-findings.safetensors")
+    assert model.card.classes == ("Effusion", "Pleural_Thickening")
+    assert len(model.card.outputs) == 18
+    assert set((place / "model" / "held-out.csv").read_text().splitlines()[1].split(",")) & {"validation", "test"}

@@ -125,6 +125,8 @@ def test_patients_are_divided_by_findings_and_a_rare_one_does_not_stop_it() -> N
     np.testing.assert_allclose(of_none, [0.6, 0.2, 0.2], atol=0.05)
     said = list(small_classes(split.frame, FINDINGS))
     assert sum("no image with the finding Hernia" in sentence for sentence in said) == 2
+    count = int(((split.frame["split"] == "test") & (split.frame["finding:Mass"] == "1")).sum())
+    assert sum(f"Mass {count} (±{98 / count ** 0.5:.0f})" in sentence for sentence in said) == 1
 
 
 def test_unlabelled_patients_are_divided_whole() -> None:

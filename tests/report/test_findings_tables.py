@@ -33,6 +33,7 @@ from radversary.core.types import Task
 from radversary.report.compare import compare, markdown, rows_of_all
 from radversary.report.finding_tables import finding_tables
 from radversary.report.finding_texts import findings_csv, findings_markdown
+from radversary.report.grid import grids
 from radversary.report.headline import conclusion
 from radversary.report.html import render_report
 from radversary.report.result_view import ResultView
@@ -120,6 +121,26 @@ def test_attacks_with_another_goal_are_named_and_not_ranked(page, many):
     assert set(standing.defences["none"].worst.values()) == {PGD.key}
     shown = {case.goal for case in many.worst_cases}
     assert shown == {"untargeted", HIDE.goal, INVENT.goal}
+
+
+def test_an_attack_on_one_finding_is_shown_by_what_it_turns_of_that_finding(many):
+    found = {grid.title: grid for grid in grids(ResultView(many))}
+    grid = found["invent, goal: invent Nodule, keep all others: invented"]
+    assert {group.title for group in grid.groups} == {"oblivious"}
+    for row in grid.rows:
+        cell = next(c for c in many.cells if c.condition.attack == "invent" and c.defence == row.defence)
+        flips = next(item for item in cell.flips.findings if item.name == "Nodule")
+        assert [entry.estimate for entry in row.entries] == [flips.invented]
+    several = found["hide, goal: hide Pneumothorax and Mass"]
+    assert several.figure == "accuracy"
+    assert several.groups[0].title == "floor"
+
+
+def test_a_goal_that_an_attack_is_called_by_is_not_repeated(many):
+    named = [c.model_copy(update={"condition": c.condition.model_copy(update={"attack": "invent Nodule, keep others"})})
+             if c.condition.attack == "invent" else c for c in many.cells]
+    view = ResultView(many.model_copy(update={"cells": tuple(named)}))
+    assert "invent Nodule, keep others: invented" in {grid.title for grid in grids(view)}
 
 
 def test_where_nothing_is_untargeted_the_goal_of_most_images_is_ranked(many):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from radversary.auditing.schema import Record
-from radversary.auditing.wording import goal_words, level, measure_name
+from radversary.auditing.wording import goal_beside, level, measure_name
 from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Colour, Estimate, Norm
 from radversary.metrics.finding_records import FindingsPerformance, Flips
 from radversary.metrics.performance import PairedTest, Performance
@@ -58,7 +58,7 @@ class Condition(Record):
 
     @property
     def title(self) -> str:
-        """Attack, strength and, unless it is any wrong reading, goal, for people.
+        """Attack, strength and, unless it is any wrong reading or the attack is called so, goal, for people.
 
         Example:
             >>> Condition(attack="stm", strength=8 / 255, measure="epsilon").title
@@ -66,8 +66,9 @@ class Condition(Record):
             >>> Condition(attack="stm", strength=8 / 255, measure="epsilon", goal="hide Mass").title
             'stm, ε 8/255, goal: hide Mass'
         """
-        named = "" if self.goal == UNTARGETED else f", goal: {goal_words(self.goal)}"
-        return f"{self.attack}, {measure_name(self.measure)} {level(self.strength, self.measure)}{named}"
+        goal = goal_beside(self.attack, self.goal)
+        named = f"{self.attack}, {measure_name(self.measure)} {level(self.strength, self.measure)}"
+        return f"{named}, goal: {goal}" if goal else named
 
 
 class Cell(Record):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from radversary.core.goal_text import goal_parts
 
 BUDGETS = ("epsilon", "eps")
@@ -26,6 +28,23 @@ def measure_name(measure: str) -> str:
         ('ε', 'opacity', 'strength')
     """
     return "ε" if measure in BUDGETS else measure.replace("_", " ") or "strength"
+
+
+def goal_beside(label: str, goal: str) -> str:
+    """Write the goal of an attack beside what a plan calls it; nothing where it wants any wrong reading, or says so.
+
+    Args:
+        label: What the plan calls the attack.
+        goal: As an attack takes it.
+
+    Example:
+        >>> goal_beside("pgd", "hide Mass"), goal_beside("to hide Mass", "hide Mass"), goal_beside("hide", "hide Mass")
+        ('hide Mass', '', 'hide Mass')
+    """
+    words = set(re.findall(r"\w+", label.casefold()))
+    wanted = set(re.findall(r"\w+", goal.casefold()))
+    said = wanted <= words and ("keep" in words) == ("keep" in wanted)
+    return "" if goal == "untargeted" or said else goal_words(goal)
 
 
 def goal_words(goal: str) -> str:

@@ -16,6 +16,12 @@ from radversary.report.grid import FOOTNOTE, Grid, goal_text
 from radversary.report.markdown import counted, has_knowledge, number, standing_texts
 from radversary.report.result_view import ResultView
 
+NAMING = ("finding", "images")
+"""Columns by finding whose words are not broken."""
+
+NAME = 18
+"""Letters of a finding's name that are not broken, at most."""
+
 TERMINAL = ("auroc", "sensitivity", "specificity", "hidden", "invented")
 """Figures by finding that fit a terminal; Markdown and CSV have all."""
 
@@ -38,7 +44,7 @@ def accuracy_table(result: AuditResult) -> Table:
         cells = [view.cell(condition, label) for label in view.defences]
         row = [figure(cell.performance.accuracy) + number(cell.performance.accuracy, n) if cell else "–"
                for cell in cells]
-        name = condition.attack + goal_text([condition.goal])
+        name = condition.attack + goal_text([condition.goal], condition.attack)
         about = (name, str(condition.knowledge)) if knowledge_levels else (name,)
         table.add_row(*about, level(condition.strength, condition.measure), *row)
     return table
@@ -53,7 +59,8 @@ def findings_table(result: AuditResult) -> Table | None:
     heads, *lines = finding_texts(found, TERMINAL)
     table = Table(title=f"{finding_title(found)}, no defence", caption=FINDINGS_NOTE)
     for place, head in enumerate(heads):
-        table.add_column(head, justify="right" if place > 1 else "left", overflow="fold")
+        whole = min(NAME, max(len(line[place]) for line in lines)) if place < len(NAMING) else None
+        table.add_column(head, justify="right" if place > 1 else "left", overflow="fold", min_width=whole)
     for line in lines:
         table.add_row(*map(two_lines, line), end_section=line[1] == "attacked")
     return table

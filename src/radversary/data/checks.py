@@ -207,9 +207,14 @@ def small_classes(frame: pd.DataFrame, classes: Sequence[str]) -> Iterator[str]:
             continue
         yield from (f"the {part} part holds no image {what} {name}" for part in PARTS
                     if row[part] == 0 and table[part].any())
-        if 0 < row["test"] < FEW:
+        if 0 < row["test"] < FEW and task_of(frame) != Task.MULTILABEL:
             yield (f"the test part holds only {row['test']} images {what} {name}: its recall is known to "
                    f"±{98 / row['test'] ** 0.5:.0f} points at best")
+    few = {name: int(count) for name, count in table["test"].items() if 0 < count < FEW}
+    if few and task_of(frame) == Task.MULTILABEL:
+        counts = ", ".join(f"{name} {count} (±{98 / count ** 0.5:.0f})" for name, count in few.items())
+        yield ("findings with few images in the test part, and to how many points at best their sensitivity is known: "
+               f"{counts}")
 
 
 def _floor_warnings(estimates: dict[str, Estimate], chance: float) -> Iterator[str]:

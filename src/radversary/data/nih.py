@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 
 import pandas as pd
 
-from radversary.core.errors import DataError, MissingColumnError, PlanError
+from radversary.core.errors import DataError, InputError, MissingColumnError, PlanError
 from radversary.core.seeds import derive_seed
 from radversary.core.text import quoted
 from radversary.data.columns import column, ours
@@ -31,6 +31,9 @@ NORMAL = "Normal"
 FINDINGS: Final = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema", "Fibrosis",
                    "Hernia", "Infiltration", "Mass", "Nodule", "Pleural_Thickening", "Pneumonia", "Pneumothorax")
 """What NIH's table calls the findings."""
+
+COLUMNS: Final = ("Image Index", "Finding Labels", "Patient ID")
+"""Columns that NIH's table has at least."""
 
 _SEPARATED = re.compile("[;,/&+]")
 
@@ -84,7 +87,7 @@ class NihChestXray14:
         root = Path(self.root)
         path = Path(self.labels) if self.labels else _labels_in(root)
         raw, guessed = read_foreign_csv(path)
-        for name in ("Image Index", "Finding Labels", "Patient ID"):
+        for name in COLUMNS:
             if column(raw, name) is None:
                 raise MissingColumnError(path, name, map(str, raw.columns))
         known = raw[str(column(raw, "Finding Labels"))].map(lambda cell: findings_in(cell, self.precedence))
@@ -112,6 +115,15 @@ class NihChestXray14:
         order = frame["image_id"].map(lambda image_id: derive_seed(self.seed, "limit", image_id))
         kept = frame.loc[order.sort_values().index].groupby("label").head(self.limit_per_class)
         return kept.sort_index()
+
+
+def in_nih_form(table: Path) -> bool:
+    """Return whether a table has the columns that NIH's has; not where it cannot be read."""
+    try:
+        raw, _ = read_foreign_csv(table)
+    except InputError:
+        return False
+    return all(column(raw, name) is not None for name in COLUMNS)
 
 
 def class_of(findings: str, policy: Policy, precedence: Sequence[str]) -> str:

@@ -89,7 +89,7 @@ def grid(readings: Mapping[str, ResultView], attack: str, knowledge: AttackerKno
     figure = " or ".join(sorted({readings[name].words.figure for name, listed in inside.items() if listed}))
     if attack == CLEAN:
         return Grid("clean images", "", groups, rows, figure)
-    goals = goal_text(c.goal for listed in inside.values() for c in listed)
+    goals = goal_text((c.goal for listed in inside.values() for c in listed), attack)
     return Grid(f"{attack}, {knowledge}{goals}", " or ".join(sorted(measure_name(name) for name in measures)), groups,
                 rows, figure)
 

@@ -37,7 +37,7 @@ FIGURES = (
     Figure("precision", "Precision, %", BOTH, percent=True), Figure("f1", "F1, %", BOTH, percent=True),
     Figure("brier", "Brier score", BOTH), Figure("calibration_error", "Calibration error", BOTH))
 """Columns of a finding's figures."""
-LISTED = 24
+LISTED = 72
 """Conditions that a table of attacks lists at most, before it is cut to one an attack."""
 FLIPS = (Figure("hidden", "Hidden, %", "read as present", percent=True),
          Figure("invented", "Invented, %", "read as absent", percent=True))

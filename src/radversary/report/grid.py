@@ -10,9 +10,10 @@ from typing import TypeAlias
 from radversary.auditing.cell_table import CLEAN, IDENTITY, NONE
 from radversary.auditing.cells import UNTARGETED, Cell, Condition, VisibilityCell
 from radversary.auditing.result import AuditResult
-from radversary.auditing.wording import goal_words, level, measure_name
+from radversary.auditing.wording import goal_beside, goal_words, level, measure_name
 from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.report.result_view import ResultView
+from radversary.report.turned import figure_of
 
 KNOWLEDGE = {
     AttackerKnowledge.OBLIVIOUS: "attacks the undefended classifier, or none",
@@ -181,40 +182,51 @@ def equal_noise(view: ResultView, attack: str) -> list[Condition]:
 
 def attack_grid(view: ResultView, attack: str, floors: Sequence[Condition],
                 knowledge_levels: Sequence[AttackerKnowledge]) -> Grid:
-    """Return the grid of one attack on some knowledge levels."""
+    """Return the grid of one attack on some knowledge levels: accuracy, or what it turns of the finding it is about."""
+    turned = figure_of(view, view.first(attack)) if knowledge_levels else None
+    figure, choose = turned or (view.words.figure, MEASURES["accuracy"])
+    floors = [] if turned else floors
     groups = [("floor", "", False, list(floors))] if floors else []
     groups += [(str(knowledge), KNOWLEDGE[knowledge], knowledge == AttackerKnowledge.ADAPTIVE,
                 list(view.of_attack(attack, knowledge)))
                for knowledge in knowledge_levels]
     conditions = [condition for _, _, _, inside in groups for condition in inside]
-    heads = tuple(Group(title, tuple(column(view, c, named=title == "floor") for c in inside), note, apart)
+    heads = tuple(Group(title, tuple(column(view, c, choose, named=title == "floor") for c in inside), note, apart)
                   for title, note, apart, inside in groups)
     measure = view.first(attack).measure if knowledge_levels else ""
     whole = len(knowledge_levels) == len(view.knowledge_levels(attack))
     title = attack if whole else f"{attack}: {', '.join(knowledge_levels)}"
     goal = view.first(attack).goal if knowledge_levels else UNTARGETED
-    return Grid(title=title + goal_text([goal]), figure=view.words.figure, groups=heads,
-                measure=measure_name(measure) if knowledge_levels else "",
-                rows=rows(view, attack, lambda defence: [entry(view, c, defence) for c in conditions]))
+    title += goal_text([goal], attack) + (f": {figure}" if turned else "")
+    return Grid(title=title, figure=figure, groups=heads, measure=measure_name(measure) if knowledge_levels else "",
+                rows=rows(view, attack, lambda defence: [entry(view, c, defence, choose) for c in conditions]))
 
 
-def goal_text(goals: Iterable[str]) -> str:
+def goal_text(goals: Iterable[str], label: str = "") -> str:
     """Return the goals of a table's attacks for its title; nothing where all want any wrong reading.
 
+    Args:
+        goals: The goals.
+        label: What the attack is called; a goal that it says itself is not repeated.
+
     Example:
-        >>> goal_text(["hide Mass"]), goal_text(["untargeted"])
-        (', goal: hide Mass', '')
+        >>> goal_text(["hide Mass"]), goal_text(["untargeted"]), goal_text(["hide Mass"], "to hide Mass")
+        (', goal: hide Mass', '', '')
     """
     known = list(dict.fromkeys(goals))
-    return "" if known in ([], [UNTARGETED]) else f", goal: {' or '.join(map(goal_words, known))}"
+    if known in ([], [UNTARGETED]) or (len(known) == 1 and not goal_beside(label, known[0])):
+        return ""
+    return f", goal: {' or '.join(map(goal_words, known))}"
 
 
-def column(view: ResultView, condition: Condition, *, named: bool = False) -> Column:
-    """Return the head of one condition."""
+def column(view: ResultView, condition: Condition, choose: Choice = MEASURES["accuracy"], *,
+           named: bool = False) -> Column:
+    """Return the head of one condition; n is that of no defence, where it has the figure."""
     strength = level(condition.strength, condition.measure)
     title = condition.attack if condition.attack in (CLEAN, IDENTITY) else (
         f"{condition.attack} {strength}" if named else strength)
-    return Column(title, view.count(condition))
+    shown = entry(view, condition, NONE, choose)
+    return Column(title, shown.estimate.n if shown else view.count(condition))
 
 
 def entry(view: ResultView, condition: Condition, defence: str, choose: Choice = MEASURES["accuracy"]) -> Entry | None:
@@ -246,8 +258,11 @@ def role(view: ResultView, defence: str) -> str:
 
 
 def visibility_grids(view: ResultView) -> tuple[Grid, ...]:
-    """Return accuracy by visibility, one grid an attack, shared knowledge levels side by side."""
-    found = view.result.visibility
+    """Return accuracy by visibility, one grid an attack, shared knowledge levels side by side.
+
+    Attacks that hide or invent one finding are left out: accuracy over all findings does not show what they do.
+    """
+    found = [cell for cell in view.result.visibility if not figure_of(view, view.first(cell.attack))]
     return tuple(_visibility_grid(view, attack, [cell for cell in found if cell.attack == attack])
                  for attack in dict.fromkeys(cell.attack for cell in found))
 
@@ -267,8 +282,9 @@ def _visibility_grid(view: ResultView, attack: str, cells: Sequence[VisibilityCe
     groups = tuple(Group(str(knowledge), tuple(_bin(list(group.values()), place) for place in filled[knowledge]),
                          KNOWLEDGE[knowledge])
                    for knowledge, group in by_knowledge.items())
-    return Grid(title=attack + goal_text(c.goal for c in view.attacked if c.attack == attack), figure=view.words.figure,
-                measure="SSIM", groups=groups, rows=rows(view, attack, fill))
+    goals = goal_text((c.goal for c in view.attacked if c.attack == attack), attack)
+    return Grid(title=attack + goals, figure=view.words.figure, measure="SSIM", groups=groups,
+                rows=rows(view, attack, fill))
 
 
 def _filled(cells: Iterable[VisibilityCell]) -> list[int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from radversary.auditing.result import AuditResult
-from radversary.auditing.wording import goal_words, level, measure_name
+from radversary.auditing.wording import goal_beside, goal_words, level, measure_name
 from radversary.report import formats
 from radversary.report.confusion import matrices
 from radversary.report.figures import Drawing, draw_figures
@@ -118,5 +118,5 @@ def environment() -> Environment:
     found = Environment(loader=PackageLoader("radversary.report"), autoescape=True, undefined=StrictUndefined,
                         trim_blocks=True, lstrip_blocks=True)
     found.filters.update({name: getattr(formats, name) for name in FILTERS}, level=level, measure_name=measure_name,
-                         goal_words=goal_words)
+                         goal_words=goal_words, goal_beside=goal_beside)
     return found

@@ -63,7 +63,8 @@ def rule(result: AuditResult) -> str:
 def opening(result: AuditResult, condition: Condition) -> list[str]:
     """Return the first cells of a row."""
     knowledge = [str(condition.knowledge)] if has_knowledge(result) else []
-    return [condition.attack + goal_text([condition.goal]), *knowledge, level(condition.strength, condition.measure)]
+    name = condition.attack + goal_text([condition.goal], condition.attack)
+    return [name, *knowledge, level(condition.strength, condition.measure)]
 
 
 def marked(view: ResultView, defence: str) -> str:

@@ -12,9 +12,11 @@ from radversary.auditing.result import AuditResult
 from radversary.auditing.run import run_audit
 from radversary.auditing.setup import AuditInputs, test_rows
 from radversary.classifiers.base import Classifier, check_fits
+from radversary.classifiers.card import ModelCard
 from radversary.classifiers.own_code import names_code
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import DataError, ModelError, PlanError
+from radversary.core.types import Task
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
 from radversary.execution.devices import select_device
@@ -88,7 +90,7 @@ def audit_model(plan: AuditPlan | str, model: str | Path | Classifier, source: M
         chosen = preset(chosen.name, classifiers["victim"])
         warn(missing, stacklevel=2)
     card, fingerprint = classifiers["victim"].card, weights_hash(classifiers["victim"])
-    data = parse_plan(DataPlan, {"source": dict(source), "size": card.size, "channels": card.channels,
+    data = parse_plan(DataPlan, {"source": read_for(card, source), "size": card.size, "channels": card.channels,
                                  "resize": card.resize, "interpolation": card.interpolation,
                                  "classes": card.classes, "task": card.task, "fractions": FRACTIONS},
                       source="the data source")
@@ -123,6 +125,25 @@ def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mappi
     with clock.step("report"):
         write_report(out)
     return result
+
+
+def read_for(card: ModelCard, source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a data source as a model reads it: NIH's films by finding, where the model reads findings.
+
+    Args:
+        card: The model's card.
+        source: Name and options of a data source; a policy that they name is kept.
+
+    Example:
+        >>> card = ModelCard(name="m", architecture="x", task="multilabel", classes=("Effusion",), size=64)
+        >>> read_for(card, {"name": "nih", "options": {"root": "films"}})["options"]
+        {'root': 'films', 'policy': 'multilabel'}
+    """
+    further = {"nih": {"policy": "multilabel"}, "auto": {"task": str(card.task)}}.get(source["name"])
+    if card.task != Task.MULTILABEL or further is None:
+        return dict(source)
+    given = source.get("options", {})
+    return {**source, "options": {**given, **{name: value for name, value in further.items() if name not in given}}}
 
 
 def refuse_code(names: Collection[str]) -> None:

@@ -150,8 +150,9 @@ def columns_of_task(rows: pd.DataFrame, context: AuditContext) -> TaskColumns:
     """Return the readings of images by finding, whatever the task."""
     card, classes = context.defended_classifiers["none"].card, context.images.classes
     if FINDING in rows:
+        # As objects: a finding that is known of no image has no row, and its empty column would be one of numbers.
         wide = {name: rows.pivot(index="image_id", columns=FINDING, values=name).reindex(columns=list(classes))
-                for name in ("label", "predicted", "score")}
+                .astype(float if name == "score" else object) for name in ("label", "predicted", "score")}
         truth = wide["label"].fillna(STATES[UNKNOWN]).replace(STATE_NUMBERS).to_numpy(dtype=np.int64)
         read = wide["predicted"].fillna(STATES[0]).replace(STATE_NUMBERS).to_numpy(dtype=np.int64)
         scores = wide["score"].fillna(0.0).to_numpy(dtype=np.float64)

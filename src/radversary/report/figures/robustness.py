@@ -29,6 +29,7 @@ from radversary.report.figures.canvas import (
 from radversary.report.formats import shorten, slug
 from radversary.report.grid import goal_text
 from radversary.report.result_view import CEILING, ResultView
+from radversary.report.turned import figure_of
 
 Moment: TypeAlias = tuple[str, str, Sequence[ClassFigures]]
 """A series of bars: name, colour and figures of the classes."""
@@ -78,6 +79,8 @@ def _strength_curve(view: ResultView, attack: str, knowledge: AttackerKnowledge,
     conditions = view.of_attack(attack, knowledge)
     names = [name for name in shown_lines(view) if any(view.cell(c, name) for c in conditions)]
     measure = conditions[0].measure
+    turned = figure_of(view, conditions[0])
+    figure = turned[0] if turned else view.words.figure
 
     def paint(axes: Any) -> None:  # noqa: ANN401
         handles = [_line(axes, view, conditions, name, place) for place, name in enumerate(names)]
@@ -85,17 +88,17 @@ def _strength_curve(view: ResultView, attack: str, knowledge: AttackerKnowledge,
         if view.chance is not None and view.result.task != Task.MULTILABEL:
             handles.append(axes.axhline(view.chance, color=MUTED, linewidth=1, linestyle=(0, (1, 2))))
             labels.append("chance")
-        axes.set(xlabel=f"{measure_name(measure)} of the attack", ylabel=view.words.figure, ylim=(0, 1.02))
+        axes.set(xlabel=f"{measure_name(measure)} of the attack", ylabel=figure, ylim=(0, 1.02))
         if measure in BUDGETS:
             _budget_ticks(axes, [c.strength for c in conditions])
         percent_axis(axes.yaxis)
         legend_below(axes, handles, labels)
 
-    goal = goal_text([conditions[0].goal])
+    goal = goal_text([conditions[0].goal], attack)
     suffix, title = ("", attack) if knowledge == AttackerKnowledge.OBLIVIOUS else (f"-{knowledge}",
                                                                                    f"{attack}, {knowledge}")
-    return draw(f"accuracy-{index + 1}-{slug(attack)}{suffix}", title + goal,
-                f"{view.words.title} against the {measure_name(measure)} of {title}, one line a defence, with 95 % "
+    return draw(f"accuracy-{index + 1}-{slug(attack)}{suffix}", title + goal + (f": {figure}" if turned else ""),
+                f"{figure.capitalize()} against the {measure_name(measure)} of {title}, one line a defence, with 95 % "
                 "bands for no defence, the best and a ceiling", paint, height=2.8 + 0.2 * ((len(names) + 2) // 2))
 
 
@@ -128,8 +131,13 @@ def _line(axes: Any, view: ResultView, conditions: Sequence[Condition], defence:
 
 
 def _points(view: ResultView, conditions: Sequence[Condition], defence: str) -> list[tuple[float, Estimate]]:
-    """Accuracy by strength, clean images at zero; an attack that was run on some images only starts at its weakest."""
+    """Accuracy by strength, clean images at zero; an attack that was run on some images only starts at its weakest.
+
+    Of an attack that hides or invents one finding, what it turns of that finding.
+    """
     cells = [cell for condition in conditions if (cell := view.cell(condition, defence))]
+    if turned := figure_of(view, conditions[0]):
+        return [(cell.condition.strength, share) for cell in cells if (share := turned[1](view, cell))]
     clean = view.clean(defence)
     same = clean and all(cell.performance.accuracy.n == clean.performance.accuracy.n for cell in cells)
     if clean and same and all(cell.condition.strength for cell in cells):
