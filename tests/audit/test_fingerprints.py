@@ -62,3 +62,21 @@ def test_changed_code_of_a_random_transform_is_another_model(victim, monkeypatch
     monkeypatch.setattr(hashes, "_source", lambda module: source(module) + "#" * (module == __name__))
     assert identity.classifier_hash(defended) != before[0]
     assert defended.fingerprint() != before[1]
+
+
+class Unsteady(TorchClassifier):
+    """Rounds the last digits otherwise each time, as a server with a graphics card does."""
+
+    knows_answers = True
+
+    def logits(self, images):
+        return super().logits(images) + 1e-3 * torch.rand(1)
+
+
+def test_a_server_that_rounds_otherwise_each_time_is_one_model(victim):
+    served = Unsteady(victim.module, victim.card)
+    assert not torch.equal(served.logits(torch.zeros(1, 1, 16, 16)), served.logits(torch.zeros(1, 1, 16, 16)))
+    for model in (served, Defended(served, Stack(())), Defended(served, Stack((Grainy(),)))):
+        assert classifier_hash(model) == classifier_hash(model)
+    other = Unsteady(victim.module, victim.card.model_copy(update={"sha256": "b" * 64}))
+    assert classifier_hash(Defended(other, Stack(()))) != classifier_hash(Defended(served, Stack(())))

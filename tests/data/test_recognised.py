@@ -227,7 +227,7 @@ def arrays(path: Path, count: int = 6, shape: tuple[int, ...] = (28, 28), labels
     return path
 
 
-@pytest.mark.parametrize("name", [".", "./", "/"])
+@pytest.mark.parametrize("name", [".", "./", "/", ""])
 def test_a_member_of_a_zip_without_a_name_is_one_sentence(tmp_path, name) -> None:
     with ZipFile(tmp_path / "x.zip", "w") as opened:
         member = ZipInfo("file")

@@ -9,6 +9,8 @@ import json
 import random
 import re
 import struct
+import warnings
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -424,7 +426,40 @@ def parquet_file(content: bytes, rng: random.Random) -> bytes:  # noqa: C901 - o
     return out.getvalue()
 
 
+def archive(content: bytes, rng: random.Random) -> bytes:
+    """A member of a ZIP archive changed as files of its kind are, left out, doubled or called otherwise."""
+    with zipfile.ZipFile(io.BytesIO(content)) as opened:
+        members = [(info, opened.read(info)) for info in opened.infolist()]
+    place, what = rng.randrange(len(members)), rng.randrange(10)
+    info, inside = members[place]
+    if what == 0:
+        del members[place]
+    elif what == 1:
+        members.append((zipfile.ZipInfo(rng.choice((info.filename, "../x", "/x", ".", "a\\b", "\x1b.png"))), inside))
+    elif what == 2:
+        info.filename = rng.choice(("", ".", "x", f"../{info.filename}", info.filename.upper()))
+    else:
+        how: Mutator = BY_ENDING.get(Path(info.filename).suffix, raw)
+        members[place] = info, how(inside, rng)
+    made = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(made, "w") as opened:
+        warnings.simplefilter("ignore")  # of a name that stands twice
+        for member, data in members:
+            opened.writestr(member, data)
+    return made.getvalue()
+
+
+def lines_file(content: bytes, rng: random.Random) -> bytes:
+    """One line of a file of JSON lines changed."""
+    lines = content.splitlines()
+    place = rng.randrange(len(lines))
+    lines[place] = json_file(lines[place], rng)
+    return b"\n".join(lines) + b"\n"
+
+
 BY_ENDING: dict[str, Mutator] = {
+    ".jsonl": lines_file,
+    **dict.fromkeys((".zip", ".npz", ".pt2", ".ts", ".keras"), archive),
     ".json": json_file,
     ".yaml": yaml_file,
     ".csv": csv_file,

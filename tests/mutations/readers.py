@@ -18,6 +18,9 @@ from radversary.classifiers.registry import load
 from radversary.cli import detector_tables, tables
 from radversary.cli.console import OpenConsole, Table
 from radversary.cli.data import source_options
+from radversary.core.errors import RadversaryError
+from radversary.core.types import Task
+from radversary.data.auto_source import AutoSource
 from radversary.data.checks import DataReport, check_data
 from radversary.data.phantoms import Phantoms
 from radversary.data.phantoms.folder import is_written
@@ -43,6 +46,7 @@ from radversary.storage.documents import find_document, read_document
 from radversary.storage.json_files import write_json
 from radversary.storage.plans import read_plan
 from radversary.study.checks import check_study
+from radversary.study.class_order import in_order
 from radversary.study.model_folders import known_key, seen_images, training_record
 from radversary.study.placing import load_model
 from radversary.study.plan import StudyPlan
@@ -118,16 +122,42 @@ def option(folder: Path, _out: Path, _seeds: Seeds) -> None:
 
 def model(folder: Path, _out: Path, _seeds: Seeds) -> None:
     classifier = load_model(folder)
-    size = classifier.card.size
-    classifier.logits(torch.zeros(1, classifier.card.channels, min(size, 64), min(size, 64)))
+    sides = (min(side, 64) for side in classifier.card.sides)
+    classifier.logits(torch.zeros(1, classifier.card.channels, *sides))
     for read in (seen_images, learning_curves, known_key, training_record):
         read(folder)
 
 
 def foreign_model(folder: Path, _out: Path, _seeds: Seeds) -> None:
-    (path,) = (path for path in folder.iterdir() if path.suffix in (".onnx", ".keras"))
-    classifier = load(path)
+    (path,) = (path for path in folder.iterdir() if path.suffix in (".onnx", ".keras", ".pt2", ".ts"))
+    loaded_model(path)
+
+
+def loaded_model(place: Path) -> None:
+    classifier = load(place)
     classifier.logits(torch.rand(2, classifier.card.channels, *classifier.card.sides))
+
+
+def bundle(folder: Path, _out: Path, _seeds: Seeds) -> None:
+    loaded_model(folder)
+
+
+def served(folder: Path, _out: Path, _seeds: Seeds) -> None:
+    loaded_model(folder / "lungs.http.json")
+
+
+def sources(folder: Path, out: Path, _seeds: Seeds) -> None:
+    """Every source is read and brought into the forms that models have; a refusal of one is not that of another."""
+    refused = None
+    for path in (folder / name for name in ("listed", "findings", "classes", "classes.zip", "arrays.npz")):
+        try:
+            table = AutoSource(root=path).table(out)
+            for task in (table.task, Task.MULTILABEL):
+                in_order(table, table.classes, task).sha256()
+        except RadversaryError as error:
+            refused = error
+    if refused is not None:
+        raise refused
 
 
 def restorer(folder: Path, _out: Path, _seeds: Seeds) -> None:
@@ -136,7 +166,7 @@ def restorer(folder: Path, _out: Path, _seeds: Seeds) -> None:
 
 def guard(folder: Path, _out: Path, _seeds: Seeds) -> None:
     loaded = load_guard(folder)
-    picture = torch.rand(2, 1, loaded.classifier.card.size, loaded.classifier.card.size)
+    picture = torch.rand(2, 1, *loaded.classifier.card.sides)
     if loaded.fusion is not None:
         groups = [next(iter(loaded.fusion.final.scores))] * 2
         draw(detector_tables.verdict_table(loaded.screen(picture, groups)))
@@ -204,8 +234,6 @@ def evaluate_again(folder: Path, _out: Path, seeds: Seeds) -> None:
 
 def picture(folder: Path, _out: Path, _seeds: Seeds) -> None:
     """Every film is read; a refusal of one is not that of another."""
-    from radversary.core.errors import RadversaryError
-
     refused = None
     for path in folder.iterdir():
         if path.suffix not in (".json", ".csv"):
@@ -280,6 +308,11 @@ READERS: dict[str, Reader] = {
     "option": Reader("plans", ("option.yaml",), option, 1),
     "model folder": Reader("model", ("*",), model, 2, reseal=reseal_model),
     "onnx model": Reader("onnx", ("*",), foreign_model, 1),
+    "exported model": Reader("exported", ("*",), foreign_model, 1, slow=True),
+    "scripted model": Reader("scripted", ("*",), foreign_model, 1),
+    "bundle": Reader("bundle", ("configs/*", "models/*"), bundle, 1),
+    "served model": Reader("served", ("*",), served, 1),
+    "sources": Reader("sources", ("*", "*/*.jsonl", "*/*.csv"), sources, 2),
     "keras model": Reader("keras", ("*",), foreign_model, 1, slow=True),
     "restorer folder": Reader("restorer", ("*",), restorer, 1, reseal=reseal_model),
     "guard bundle": Reader(

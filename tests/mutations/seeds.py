@@ -6,13 +6,17 @@ import json
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import torch
 import yaml
+from monai.networks.nets import DenseNet
 from PIL import Image
+from safetensors.torch import save_file
 from torch import nn
 
+import programs_on_disk
 from radversary.auditing.cells import Condition
 from radversary.auditing.plan import AuditPlan
 from radversary.auditing.run import run_audit
@@ -100,6 +104,30 @@ STUDY: dict[str, Any] = {
         {"label": "hardened", "model": "hardened"},
         {"label": "hgd", "transforms": ["hgd"]},
     ],
+}
+NETWORK: dict[str, Any] = {
+    "_target_": "DenseNet",
+    "spatial_dims": 2,
+    "in_channels": 1,
+    "out_channels": 3,
+    "init_features": 4,
+    "growth_rate": 4,
+    "block_config": [1, 1],
+}
+BUNDLE: dict[str, Any] = {
+    "name": "tiny",
+    "version": "0.1.0",
+    "license": "Apache-2.0",
+    "network_data_format": {
+        "inputs": {
+            "image": {"type": "image", "num_channels": 1, "spatial_shape": [SIZE, SIZE], "value_range": [0, 1],
+                      "channel_def": {"0": "image"}}
+        },
+        "outputs": {
+            "pred": {"type": "image", "format": "labels", "num_channels": 3,
+                     "channel_def": {"0": "a", "1": "b", "2": "c"}}
+        },
+    },
 }
 WATCH: dict[str, Any] = {
     "name": "tiny",
@@ -203,6 +231,68 @@ class Seeds:
         model = keras_on_torch(folder).Sequential([layers.Input((SIZE, SIZE, 3)), layers.Flatten(), layers.Dense(3)])
         model.save(folder / "victim.keras")
         with_card(folder / "victim.keras", size=SIZE)
+        return folder
+
+    @cached_property
+    def exported(self) -> Path:
+        """An exported program and its card."""
+        folder = self.root / "exported"
+        folder.mkdir(parents=True)
+        programs_on_disk.exported(programs_on_disk.small(), folder / "victim.pt2")
+        return folder
+
+    @cached_property
+    def scripted(self) -> Path:
+        """A TorchScript file and its card."""
+        folder = self.root / "scripted"
+        folder.mkdir(parents=True)
+        programs_on_disk.scripted(programs_on_disk.small(), folder / "victim.ts")
+        return folder
+
+    @cached_property
+    def bundle(self) -> Path:
+        """A bundle of MONAI with a small network."""
+        folder = self.root / "bundle"
+        for name in ("configs", "models"):
+            (folder / name).mkdir(parents=True)
+        write_json(folder / "configs" / "metadata.json", BUNDLE)
+        write_json(folder / "configs" / "inference.json", {"network_def": NETWORK, "preprocessing": {
+            "_target_": "Compose", "transforms": [{"_target_": "LoadImaged", "keys": "image"}]}})
+        network = DenseNet(**{name: value for name, value in NETWORK.items() if name != "_target_"})
+        save_file(network.state_dict(), folder / "models" / "model.safetensors")
+        return folder
+
+    @cached_property
+    def served(self) -> Path:
+        """A model behind an address where nobody answers."""
+        folder = self.root / "served"
+        folder.mkdir(parents=True)
+        write_json(folder / "lungs.http.json", {
+            "url": "http://127.0.0.1:9/v2/models/lungs", "timeout": 1, "retries": 0,
+            "card": {"classes": ["Normal", "Sick"], "size": SIZE, "task": "binary", "thresholds": [0.3]}})
+        return folder
+
+    @cached_property
+    def sources(self) -> Path:
+        """One folder, table, archive or array of each kind that is recognised."""
+        folder = self.root / "sources"
+        folder.mkdir()
+        for kind in ("listed", "findings", "classes"):
+            for place in range(6):
+                path = folder / kind / ("AB"[place % 2] if kind == "classes" else "") / f"{place}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(np.full((40, 40), 40 * place, np.uint8)).save(path)
+        lines = [json.dumps({"file_name": f"{place}.png", "label": "AB"[place % 2], "patient_id": f"p{place}"})
+                 for place in range(6)]
+        (folder / "listed" / "metadata.jsonl").write_text("\n".join(lines) + "\n")
+        rows = [f"{place}.png,p{place},{place % 2},{('1', '0', '-1', '')[place % 4]}" for place in range(6)]
+        (folder / "findings" / "labels.csv").write_text("\n".join(["path,PatientID,Edema,Mass", *rows]) + "\n")
+        with ZipFile(folder / "classes.zip", "w") as opened:
+            for path in sorted((folder / "classes").rglob("*.png")):
+                opened.write(path, path.relative_to(folder).as_posix())
+        parts = {f"{part}_images": np.zeros((4, 8, 8), np.uint8) for part in ("train", "val", "test")}
+        labels = {f"{part}_labels": np.eye(4, 2, dtype=np.uint8) for part in ("train", "val", "test")}
+        np.savez(folder / "arrays.npz", **parts, **labels)
         return folder
 
     @cached_property

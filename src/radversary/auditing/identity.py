@@ -19,7 +19,8 @@ def classifier_hash(classifier: Classifier) -> str:
 
     Weights and card alone would miss changed code, another file behind an adapter or a changed constant, so its answers
     to generated images are part of it. For a defence that draws at random, the code of the defence is hashed, and the
-    answers of the classifier behind it.
+    answers of the classifier behind it; likewise where that is a server, which may round the last digits of equal
+    answers otherwise each time, and whose fingerprint says what it answers.
 
     Args:
         classifier: A classifier, behind a defence or not.
@@ -30,12 +31,17 @@ def classifier_hash(classifier: Classifier) -> str:
     Raises:
         ModelError: It has no fingerprint, or answers nothing usable.
     """
-    if isinstance(classifier, Defended) and is_random(classifier):
+    if isinstance(classifier, Defended) and (is_random(classifier) or _core(classifier).knows_answers):
         answers = classifier_hash(classifier.classifier)
     else:
-        answers = answers_sha256(classifier)
+        answers = "" if classifier.knows_answers else answers_sha256(classifier)
     return sha256_json([classifier.card.model_dump(mode="json"), classifier.fingerprint(), answers,
                         code_hash(type(classifier))])
+
+
+def _core(classifier: Classifier) -> Classifier:
+    """Return the model behind all transforms."""
+    return _core(classifier.classifier) if isinstance(classifier, Defended) else classifier
 
 
 def image_hashes(images: PreparedImages, rows: np.ndarray) -> list[str]:

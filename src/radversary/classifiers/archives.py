@@ -7,6 +7,7 @@ is what is loaded, an archive is read once, and PyTorch is given a copy in memor
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -114,10 +115,10 @@ def read_archive(path: Path) -> Archive:
     content = path.read_bytes()
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
-            infos = [info for info in archive.infolist() if not info.is_dir()]
+            infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
             _check_sizes(path, infos, len(content))
             members = {info.filename: archive.read(info) for info in infos}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise ModelError(f"{path} is no zip archive that can be read, or is damaged: {error}") from error
     root = _root(list(members))
     below = {name.removeprefix(f"{root}/"): member for name, member in members.items()}

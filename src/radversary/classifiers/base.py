@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -58,12 +58,14 @@ class Classifier:
         reference: The path or URL that :func:`radversary.classifiers.registry.load` gives it for; empty where none is
             known. ``load`` notes it.
         withheld: Why it gives less access than others of its kind; empty where it does not.
+        knows_answers: Whether its fingerprint holds what it answers, to as many digits as it answers alike each time.
     """
 
     card: ModelCard
     access: Access
     reference: str = ""
     withheld: str = ""
+    knows_answers: ClassVar[bool] = False
 
     @property
     def device(self) -> torch.device:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor
@@ -47,6 +47,8 @@ class HttpClassifier(Classifier):
         >>> HttpClassifier(Served(url="https://models.example/predict", card=card))
         HttpClassifier('m', https://models.example/predict, scores)
     """
+
+    knows_answers: ClassVar[bool] = True
 
     def __init__(self, served: Served) -> None:
         checked_url(served.url)

@@ -64,7 +64,7 @@ def _checked(opened: ZipFile, archive: Path, folder: Path) -> dict[PurePosixPath
     Raises:
         DataError: As :func:`unzip`.
     """
-    files = [info for info in opened.infolist() if not info.is_dir()]
+    files = [info for info in opened.infolist() if not info.filename.endswith("/")]
     inside: dict[PurePosixPath, ZipInfo] = {}
     for info in files:
         name = _name(info, archive)
