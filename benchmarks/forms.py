@@ -112,12 +112,12 @@ def loaded(weights: Weights) -> Iterator[tuple[dict[str, Classifier], dict[str, 
         for name in FORMS:
             try:
                 reference = still_open.enter_context(written(name, weights, root))
-                classifiers[name] = load_model(reference)
+                classifiers[name] = load_model(reference, allow_code=True)
             except MissingPartError as error:
                 missing[name] = str(error)
                 print(f"{name}: {error}", file=sys.stderr)
                 continue
-            seconds[name] = timed(lambda leads=reference: load_model(leads))
+            seconds[name] = timed(lambda leads=reference: load_model(leads, allow_code=True))
         yield classifiers, seconds, missing
 
 

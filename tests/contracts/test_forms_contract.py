@@ -72,7 +72,7 @@ def form(request, weights, tmp_path_factory):
     """A form, loaded; a library that it needs and that is not here skips it by name."""
     try:
         with written(request.param, weights, tmp_path_factory.mktemp("form")) as reference:
-            yield request.param, load_model(reference)
+            yield request.param, load_model(reference, allow_code=True)
     except MissingPartError as missing:
         pytest.skip(f"{request.param}: {missing}")
 

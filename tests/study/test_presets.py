@@ -66,7 +66,8 @@ def test_a_plan_is_given_in_any_form(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("given", "kind", "problem"), [
     ("standrad", UnknownNameError, "did you mean 'standard'"),
-    ("absent.yaml", PlanError, "cannot read plan absent.yaml"), ({"attacks": []}, PlanError, "at least 1 item"),
+    ("absent.yaml", PlanError, "cannot read plan absent.yaml"),
+    ({"attacks": []}, PlanError, "at least 1 item"),
     ({**FIELDS, "atacks": []}, UnknownNameError, "did you mean 'attacks'"),
 ])
 def test_what_is_no_plan_is_refused(given, kind, problem):

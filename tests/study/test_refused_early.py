@@ -16,6 +16,7 @@ from radversary.classifiers.files import save_classifier
 from radversary.classifiers.networks import NETWORKS, build_network
 from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import AccessError, DataError, MissingPartError, ModelError, PlanError, UnknownNameError
+from radversary.data.places import check_source
 from radversary.data.registry import DATASETS
 from radversary.storage.plans import parse_plan
 from radversary.study.audit_model import audit_model
@@ -206,3 +207,11 @@ def test_an_audit_that_could_be_run_touches_its_data(tmp_path):
     plan = plan_of(attacks=[attack("pgd", surrogate=str(saved(tmp_path / "other", seed=3)))])
     with pytest.raises(DataError, match="touched"):
         audited(tmp_path, plan, saved(tmp_path / "model"))
+
+
+def test_films_without_labels_are_not_looked_for_in_a_table(tmp_path):
+    (tmp_path / "films").mkdir()
+    for name in ("auto", "folder"):
+        check_source(name, {"root": str(tmp_path / "films"), "labels": "none"})
+        with pytest.raises(DataError, match="there is no table absent"):
+            check_source(name, {"root": str(tmp_path / "films"), "labels": "absent"})

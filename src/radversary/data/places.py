@@ -13,6 +13,9 @@ from radversary.storage.files import absent
 WHAT: Final = {"root": "folder", "labels": "table", "path": "table"}
 """Options of a source that name what must be there, and what that is."""
 
+UNLABELLED: Final = "none"
+"""The option ``labels`` of a source whose films are taken without labels."""
+
 
 def check_source(name: str, options: Mapping[str, Any]) -> None:
     """Refuse a data source that is not known or whose folder or table is not there.
@@ -37,5 +40,7 @@ def check_source(name: str, options: Mapping[str, Any]) -> None:
         return
     for option, what in WHAT.items():
         given = options.get(option)
+        if option == "labels" and given == UNLABELLED:
+            continue
         if isinstance(given, str | Path) and "://" not in str(given) and absent(Path(given)):
             raise DataError(f"there is no {what} {given}")

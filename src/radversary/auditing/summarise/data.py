@@ -71,7 +71,7 @@ def _of_these_rows(report: DataReport, everything: pd.DataFrame, frame: pd.DataF
 def _further_warnings(images: PreparedImages, rows: np.ndarray, counts: Mapping[str, int],
                       thresholds: Thresholds | None) -> Iterator[str]:
     few = {name: count for name, count in counts.items() if count < FEW}
-    if few:
+    if few and any(counts.values()):  # where no image has a label, there are no figures by class
         listed = ", ".join(f"{name} {count}" for name, count in few.items())
         yield f"fewer than {FEW} test images a class ({listed}): figures by class are provisional"
     if thresholds is None:
