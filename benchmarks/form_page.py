@@ -21,15 +21,16 @@ A ResNet-18 in torchvision's layout, trained for {epochs} epochs on {trained} ph
 the {films} films below, of other patients: {accuracy}). Logits and decisions: n = {films} films, in batches of
 32; gradient of the margin: n = {gradient} films. Greatest logit {logit}, greatest gradient {slope}.
 
-Attacks at 4/255 (`pgd` in 10 steps) and at opacity 0.5; {counts}. `=`: all attacked images are equal, byte for
-byte, to those of the module; else in how many pixels they differ, and by how many grey levels of 255 at most.
+Attacks at 4/255 (`pgd` in 10 steps) and at opacity 0.5; {counts}.
+`=`: all attacked images are equal, byte for byte, to those of the module; else in how many pixels they differ, by how
+many grey levels of 255 at most, and on how many films the attack succeeds.
 """
 
 SPEED = """## How fast they are
 
-{films} films, in turn with all others, median of {rounds}. Loading: the second time in a process, so without
-the import of libraries. The servers run in the same process as the classifiers that ask them and share Python's
-lock with them.
+{films} films, in turn with all others, median of {rounds}, each asked for one batch of 32 before; {load} runnable
+processes on the machine. Loading: the second time in a process, so without the import of libraries. The servers run in
+the same process as the classifiers that ask them and share Python's lock with them.
 """
 
 BINARY = """## One decision in five forms
@@ -113,7 +114,8 @@ def pixels(found: Mapping[str, int] | None) -> str:
         return "–"
     if not found["pixels"]:
         return "="
-    return f"{found['pixels']:,} of {found['of']:,} px, by {found['levels']}"
+    return (f"{found['pixels']:,} of {found['of']:,} px, by {found['levels']}; succeeds on {found['success']} "
+            f"(module {found['success of the module']})")
 
 
 def speed(record: Mapping[str, Any]) -> str:
@@ -123,7 +125,7 @@ def speed(record: Mapping[str, Any]) -> str:
     ours = next(iter(seconds.values()))
     rows = [[name, f"{films / seconds[name]:.0f}", f"{ours / seconds[name]:.2f}",
              "–" if own["load seconds"] is None else f"{own['load seconds']:.2f}"] for name, own in forms.items()]
-    text = SPEED.format(films=films, rounds=len(next(iter(forms.values()))["seconds"]))
+    text = SPEED.format(films=films, load=f"{record['load']:.0f}", rounds=len(next(iter(forms.values()))["seconds"]))
     return f"{text}\n{table(['form', 'films a second', 'times the pace of the module', 'seconds to load'], rows)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,7 @@ from benchmarks.form_rounding import rounding
 from benchmarks.form_weights import EPOCHS, FILMS, SIDE, Weights, films, trained
 from benchmarks.measure import timed
 from radversary import load_model
-from radversary.attacks.base import Attack, Batch, run_attack
+from radversary.attacks.base import Attack, AttackOutcome, Batch, run_attack
 from radversary.attacks.goal import image_gradient
 from radversary.attacks.gradient.fgsm import FGSM
 from radversary.attacks.gradient.pgd import PGD
@@ -38,8 +39,8 @@ from radversary.storage.files import write_text
 from radversary.storage.json_files import write_json
 
 PLACE: Final = Path(__file__).parents[1] / "docs" / "results"
-PREDICTED, TIMED, SEED, ROUNDS = 200, 96, 7, 3
-"""Films that are predicted, those that are timed, their seed (training's is another), and rounds of timing."""
+PREDICTED, TIMED, SEED, ROUNDS, BATCH = 200, 96, 7, 3, 32
+"""Films that are predicted and that are timed, their seed (training's is another), rounds of timing, films at once."""
 
 EPSILON, ATTACKED = 4 / 255, 24
 ATTACKS: Final[dict[str, tuple[Attack, int]]] = {
@@ -76,11 +77,11 @@ def forms() -> dict[str, Any]:
         known = facts(module, images, truth)
         rows = {name: row(facts(classifier, images, truth), known, classifier)
                 for name, classifier in classifiers.items()}
-        times = timings(classifiers, images[:TIMED])
+        times, load = timings(classifiers, images[:TIMED]), os.getloadavg()[0]
     for name, own in rows.items():
         own["seconds"], own["load seconds"] = times[name], seconds.get(name)
     record = {
-        "name": "forms", "films": PREDICTED, "timed": TIMED, "side": SIDE,
+        "name": "forms", "load": load, "films": PREDICTED, "timed": TIMED, "side": SIDE,
         "attacks": {name: repr(made) for name, (made, _) in ATTACKS.items()},
         "attacked": {name: count for name, (_, count) in ATTACKS.items()},
         "training": {"films": FILMS, "epochs": EPOCHS,
@@ -124,7 +125,7 @@ def loaded(weights: Weights) -> Iterator[tuple[dict[str, Classifier], dict[str, 
 def facts(classifier: Classifier, images: Images, truth: Labels) -> dict[str, Any]:
     """Return logits, decisions and, where access allows, a gradient and attacked images."""
     with torch.no_grad():
-        logits = torch.cat([classifier.logits(part) for part in images.split(32)])
+        logits = torch.cat([classifier.logits(part) for part in images.split(BATCH)])
     found: dict[str, Any] = {"logits": logits, "decisions": decisions_of(logits, classifier.card)}
     if classifier.access >= Access.GRADIENTS:
         found["gradient"] = image_gradient(classifier, images[:ATTACKED], truth[:ATTACKED])
@@ -134,11 +135,11 @@ def facts(classifier: Classifier, images: Images, truth: Labels) -> dict[str, An
     return found
 
 
-def attacked(attack: Attack, classifier: Classifier, images: Images, labels: Labels) -> Images:
-    """Return attacked images as files hold them."""
+def attacked(attack: Attack, classifier: Classifier, images: Images, labels: Labels) -> AttackOutcome:
+    """Attack films; images come as files hold them."""
     batch = Batch(images, labels, tuple(f"film {place}" for place in range(len(images))))
     (outcome,) = run_attack(attack, classifier, batch, seed=SEED, step="forms", strengths=[attack.current])
-    return outcome.images
+    return outcome
 
 
 def row(found: Mapping[str, Any], known: Mapping[str, Any], classifier: Classifier) -> dict[str, Any]:
@@ -157,24 +158,27 @@ def furthest(first: Tensor, second: Tensor) -> float:
     return float((first - second).abs().amax())
 
 
-def changed(first: Images, second: Images) -> dict[str, int]:
-    """Return in how many pixels, of how many, attacked images differ, and by how many grey levels at most."""
-    levels = ((first - second) * 255).round().abs().int()
-    return {"pixels": int((first != second).sum()), "of": first.numel(), "levels": int(levels.amax())}
+def changed(first: AttackOutcome, second: AttackOutcome) -> dict[str, int]:
+    """Return in how many pixels attacked images differ, by how many grey levels at most, and how many succeed."""
+    levels = ((first.images - second.images) * 255).round().abs().int()
+    success, before = (0 if each.success is None else int(each.success.sum()) for each in (first, second))
+    return {"pixels": int((first.images != second.images).sum()), "of": first.images.numel(),
+            "levels": int(levels.amax()), "success": success, "success of the module": before}
 
 
 def timings(classifiers: Mapping[str, Classifier], images: Images) -> dict[str, list[float]]:
-    """Return the seconds that each takes to predict films, in turn, all rounds."""
+    """Return the seconds that each takes to predict films, in turn, all rounds; each is asked for a batch before."""
     times: dict[str, list[float]] = {name: [] for name in classifiers}
     for _ in range(ROUNDS):
         for name, classifier in classifiers.items():
+            asking(classifier, images[:BATCH])()
             times[name].append(timed(asking(classifier, images)))
     return times
 
 
 def asking(classifier: Classifier, images: Images) -> Callable[[], object]:
     """Return a call that predicts films."""
-    return lambda: classifier.predict(images, batch=32)
+    return lambda: classifier.predict(images, batch=BATCH)
 
 
 def libraries() -> dict[str, str]:
