@@ -16,8 +16,8 @@ from radversary.report.grid import FOOTNOTE, Grid, goal_text
 from radversary.report.markdown import counted, has_knowledge, number, standing_texts
 from radversary.report.result_view import ResultView
 
-NAME = 13
-"""Letters of a finding's name that a terminal does not break, at most; eighty columns hold no more."""
+WIDTH = 9
+"""Letters of a figure's column by finding, so that eighty columns do not break the findings' names."""
 
 TERMINAL = ("auroc", "sensitivity", "specificity", "hidden", "invented")
 """Figures by finding that fit a terminal; Markdown and CSV have all."""
@@ -56,10 +56,9 @@ def findings_table(result: AuditResult) -> Table | None:
     heads, *lines = finding_texts(found, TERMINAL)
     table = Table(title=f"{finding_title(found)}, no defence", caption=FINDINGS_NOTE)
     named = ["\n".join(filter(None, line[:3])) for line in lines]
-    longest = max(len(word) for name in named for word in name.splitlines())
-    table.add_column(f"{heads[0]}; {heads[2]}", overflow="fold", min_width=min(NAME, longest))
+    table.add_column(f"{heads[0]}; {heads[2]}", overflow="fold")
     for head in heads[3:]:
-        table.add_column(head, justify="right", overflow="fold")
+        table.add_column(head, justify="right", overflow="fold", max_width=WIDTH)
     for name, line in zip(named, lines, strict=True):
         table.add_row(name, *map(two_lines, line[3:]), end_section=line[1] == "attacked")
     return table
