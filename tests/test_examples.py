@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from radversary import load
+import radversary as rv
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -115,7 +115,7 @@ def test_a_model_of_findings_is_made_and_loaded(place):
     (films / "labels.csv").write_text("\n".join(lines) + "\n")
     said = run(place, sys.executable, EXAMPLES / "findings_model.py", films, "--out", "model", "--epochs", "1")
     assert "Effusion" in said
-    model = load(place / "model" / "chest-findings.safetensors")
+    model = rv.load_model(place / "model" / "chest-findings.safetensors")
     assert model.card.classes == ("Effusion", "Pleural_Thickening")
     assert len(model.card.outputs) == 18
     assert set((place / "model" / "held-out.csv").read_text().splitlines()[1].split(",")) & {"validation", "test"}

@@ -21,6 +21,7 @@ from findings_factory import (
     multilabel_cells,
     one_cell,
 )
+from rich.console import Console
 from test_report_page import Outline
 from typer.testing import CliRunner
 
@@ -240,6 +241,11 @@ def test_markdown_and_terminal_hold_each_finding(three):
     assert "Findings under hide, ε 4/255, goal: hide Pneumothorax and Mass" in text
     assert [str(column.header) for column in findings_table(three).columns][-2:] == ["Hidden, %", "Invented, %"]
     assert "readings of 3 findings" in str(accuracy_table(three).title)
+    console = Console(width=80, file=io.StringIO())
+    console.print(findings_table(three))
+    written = console.file.getvalue()
+    assert max(map(len, written.splitlines())) <= 80
+    assert all(name in written for name in ("Pneumothorax", "attacked", "Invented"))
 
 
 def test_runs_are_compared_by_what_attacks_hid_and_invented(three, many):

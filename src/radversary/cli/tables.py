@@ -16,11 +16,8 @@ from radversary.report.grid import FOOTNOTE, Grid, goal_text
 from radversary.report.markdown import counted, has_knowledge, number, standing_texts
 from radversary.report.result_view import ResultView
 
-NAMING = ("finding", "images")
-"""Columns by finding whose words are not broken."""
-
-NAME = 18
-"""Letters of a finding's name that are not broken, at most."""
+WIDTH = 9
+"""Letters of a figure's column by finding, so that eighty columns do not break the findings' names."""
 
 TERMINAL = ("auroc", "sensitivity", "specificity", "hidden", "invented")
 """Figures by finding that fit a terminal; Markdown and CSV have all."""
@@ -58,11 +55,12 @@ def findings_table(result: AuditResult) -> Table | None:
         return None
     heads, *lines = finding_texts(found, TERMINAL)
     table = Table(title=f"{finding_title(found)}, no defence", caption=FINDINGS_NOTE)
-    for place, head in enumerate(heads):
-        whole = min(NAME, max(len(line[place]) for line in lines)) if place < len(NAMING) else None
-        table.add_column(head, justify="right" if place > 1 else "left", overflow="fold", min_width=whole)
-    for line in lines:
-        table.add_row(*map(two_lines, line), end_section=line[1] == "attacked")
+    named = ["\n".join(filter(None, line[:3])) for line in lines]
+    table.add_column(f"{heads[0]}; {heads[2]}", overflow="fold")
+    for head in heads[3:]:
+        table.add_column(head, justify="right", overflow="fold", max_width=WIDTH)
+    for name, line in zip(named, lines, strict=True):
+        table.add_row(name, *map(two_lines, line[3:]), end_section=line[1] == "attacked")
     return table
 
 
