@@ -37,5 +37,7 @@ def check_source(name: str, options: Mapping[str, Any]) -> None:
         return
     for option, what in WHAT.items():
         given = options.get(option)
+        if option == "labels" and given == "none":  # there are none
+            continue
         if isinstance(given, str | Path) and "://" not in str(given) and absent(Path(given)):
             raise DataError(f"there is no {what} {given}")
