@@ -16,6 +16,8 @@ from radversary.classifiers.registry import load
 from radversary.core.errors import AccessError
 from radversary.study.placing import SavedInputs
 
+pytestmark = pytest.mark.slow
+
 PLAN = make_plan(attacks=[{"label": "pgd", "name": "pgd", "strengths": [0.02], "options": {"steps": 3}}], defences=[],
                  gallery=0)
 

@@ -17,6 +17,8 @@ from radversary.classifiers.http_model import HttpClassifier
 from radversary.core.errors import ModelError
 from random_parts import tiny_classifier
 
+pytestmark = pytest.mark.slow
+
 TABLES = ("predictions.parquet", "detections.parquet", "outcomes.parquet")
 FOURIER = {"generator": "fourier", "count": 2, "style_size": 32}
 STYLE = {"label": "style", "name": "style-transfer", "strengths": [0.3], "options": FOURIER}

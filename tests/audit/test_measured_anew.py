@@ -13,6 +13,8 @@ from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.types import Task
 from random_parts import tiny_classifier
 
+pytestmark = pytest.mark.slow
+
 PGD = {"label": "pgd", "name": "pgd", "options": {"epsilon": 8 / 255, "steps": 2}}
 PLAN = make_plan(attacks=[PGD], limit=6, defences=[{"label": "other", "model": "other"}], gallery=0)
 

@@ -13,6 +13,8 @@ from radversary.classifiers.registry import load
 from radversary.core.errors import AccessError
 from tiny_onnx import with_card
 
+pytestmark = pytest.mark.slow
+
 WORST = {**STYLE, "label": "worst", "name": "worst-style", "strengths": [0.5],
          "options": {**STYLE["options"], "k": 2}}
 PGD = {"label": "pgd", "name": "pgd", "strengths": [0.02]}

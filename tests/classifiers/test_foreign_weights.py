@@ -24,6 +24,8 @@ from radversary.training.classifier.plan import TrainingPlan
 from radversary.training.classifier.start import starting_network
 from random_parts import smooth_images
 
+pytestmark = pytest.mark.slow
+
 IMAGES = smooth_images(2, size=64)
 GREY = {"mean": [0.5], "std": [0.25]}
 NAMES = ("Normal", "Pneumonia", "Effusion")

@@ -27,6 +27,8 @@ from radversary.core.types import Access
 from random_parts import smooth_images
 from tiny_onnx import card_of, export, tiny_network, with_card, write_graph
 
+pytestmark = pytest.mark.slow
+
 IMAGES = smooth_images(7)
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 """Float32 sums in another order, of logits up to about 5."""

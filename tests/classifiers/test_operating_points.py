@@ -17,6 +17,8 @@ from radversary.classifiers.operating_points import calibrated
 from radversary.core.errors import ModelError
 from random_parts import smooth_images
 
+pytestmark = pytest.mark.slow
+
 IMAGES = smooth_images(2, size=64)
 NAN = float("nan")
 POINTS = [0.07, 0.6, NAN, 0.02]

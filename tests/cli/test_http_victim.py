@@ -9,6 +9,8 @@ import pytest
 from model_server import ModelServer, metadata, open_inference, plain, write_served
 from random_parts import tiny_classifier
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("Normal", "Pneumonia", "Pneumothorax")
 VICTIM = tiny_classifier(CLASSES, 48)
 CARD = {"classes": CLASSES, "size": 48, "output": "logits"}

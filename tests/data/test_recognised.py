@@ -25,6 +25,7 @@ from radversary.data.folders import ClassFolders
 from radversary.data.image_folder import ImageFolder
 from radversary.data.medmnist import CLASSES, MedMnist
 from radversary.data.nih import NihChestXray14
+from radversary.data.places import check_source
 from radversary.data.recognise import recognise
 from radversary.data.registry import DATASETS
 from radversary.data.table import ImageTable
@@ -89,6 +90,7 @@ def test_labels_none_takes_class_folders_without_their_names(tmp_path) -> None:
     assert not table.labelled
     assert table.frame["patient_id"].tolist() == ["1", "2"]
     assert not auto(root, tmp_path, labels="none").labelled
+    check_source("auto", {"root": str(root), "labels": "none"})  # there is no table of that name to look for
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no film"):
         ClassFolders(root=tmp_path / "empty", labels="none").table(tmp_path)
@@ -225,6 +227,24 @@ def arrays(path: Path, count: int = 6, shape: tuple[int, ...] = (28, 28), labels
              **{f"{part}_labels": (np.arange(count * width) % labels).reshape(count, width).astype(np.uint8)
                 for part in ("train", "val", "test")})
     return path
+
+
+def test_a_line_of_metadata_need_not_say_what_the_others_say(tmp_path) -> None:
+    root = films(tmp_path / "a", "1.png", "2.png", "3.png")
+    text(root, "metadata.jsonl", '{"file_name": "1.png", "label": "A"}',
+         '{"file_name": "2.png", "label": "B", "age": 4}', '{"label": "A"}', '{"file_name": "3.png"}')
+    table = auto(root, tmp_path)
+    assert table.frame["label"].tolist() == ["A", "B"]
+    assert len(table.left_out) == 2
+
+
+@pytest.mark.parametrize("header", [b"{'descr': '|u1', " + b"(" * 150, b"\xff" * 80, b"{}", b"", b"{'descr': ("])
+def test_a_damaged_header_of_an_array_is_one_sentence(tmp_path, header) -> None:
+    with ZipFile(tmp_path / "x.npz", "w") as opened:
+        for name in ("test_images.npy", "test_labels.npy"):
+            opened.writestr(name, b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(DataError, match=r"x\.npz"):
+        MedMnist(path=tmp_path / "x.npz").table(tmp_path)
 
 
 @pytest.mark.parametrize("name", [".", "./", "/", ""])

@@ -26,6 +26,8 @@ from radversary.screening.guard import Guard
 from random_parts import tiny_classifier
 from tiny_learned import OneEpoch
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("Effusion", "Mass", "Nodule")
 HIDE = {"label": "hide", "name": "pgd", "strengths": [40 / 255], "options": {"steps": 3, "goal": "hide Mass"}}
 AWARE = {"label": "aware", "name": "evasive-pgd", "strengths": [20 / 255],

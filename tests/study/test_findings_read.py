@@ -18,6 +18,8 @@ from radversary.storage.plans import parse_plan
 from radversary.study.audit_model import audit_model
 from random_parts import smooth_images
 
+pytestmark = pytest.mark.slow
+
 OUTPUTS = ("Atelectasis", "Effusion", "", "Pleural_Thickening", "Fracture", "")
 READ = tuple(filter(None, OUTPUTS))
 PLAN = {"attacks": [{"label": "hide", "name": "pgd", "knowledge": ["oblivious"],

@@ -28,6 +28,8 @@ from radversary.study.plan import StudyPlan
 from radversary.study.run import run_study
 from random_parts import smooth_images
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("Left", "Right", "Seldom")
 ATTACKS = [{"label": "style", "name": "style-transfer", "options": FOURIER, "strengths": [0.5]},
            {"label": "hide", "name": "pgd", "options": {"epsilon": 0.2, "steps": 3, "goal": "hide Left"}},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from radversary.auditing.threat_model import is_random
+from radversary.auditing.threat_model import is_random, without_transforms
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.probe import answers_sha256
 from radversary.data.findings import label_cells
@@ -31,17 +31,12 @@ def classifier_hash(classifier: Classifier) -> str:
     Raises:
         ModelError: It has no fingerprint, or answers nothing usable.
     """
-    if isinstance(classifier, Defended) and (is_random(classifier) or _core(classifier).knows_answers):
+    if isinstance(classifier, Defended) and (is_random(classifier) or without_transforms(classifier).knows_answers):
         answers = classifier_hash(classifier.classifier)
     else:
         answers = "" if classifier.knows_answers else answers_sha256(classifier)
     return sha256_json([classifier.card.model_dump(mode="json"), classifier.fingerprint(), answers,
                         code_hash(type(classifier))])
-
-
-def _core(classifier: Classifier) -> Classifier:
-    """Return the model behind all transforms."""
-    return _core(classifier.classifier) if isinstance(classifier, Defended) else classifier
 
 
 def image_hashes(images: PreparedImages, rows: np.ndarray) -> list[str]:

@@ -11,16 +11,15 @@ import torch
 from radversary.attacks.base import Attack
 from radversary.attacks.controls.equal_noise import EqualNoise
 from radversary.attacks.controls.identity import Identity
-from radversary.attacks.gradient.linf import LinfAttack, check_epsilon
-from radversary.attacks.guarded_victim import Evasive
 from radversary.attacks.unlabelled import labels_or_readings
 from radversary.auditing.cells import Condition
 from radversary.auditing.plan import AttackPlan, AuditPlan
-from radversary.auditing.threat_model import SHARED, aims, with_eot
+from radversary.auditing.refused import check_strengths, refuse_evasive
+from radversary.auditing.threat_model import SHARED, aims, with_eot, without_transforms
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers, check_gradients
 from radversary.core.errors import PlanError, UnknownNameError
-from radversary.core.types import Access, AttackerKnowledge, Colour, Labels
+from radversary.core.types import Access, AttackerKnowledge, Labels
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
 from radversary.data.splits import some_rows
@@ -225,11 +224,6 @@ def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
     return context
 
 
-def without_transforms(classifier: Classifier) -> Classifier:
-    """Return the model behind all transforms, which may draw at random where a model may not."""
-    return without_transforms(classifier.classifier) if isinstance(classifier, Defended) else classifier
-
-
 def attacked_models(context: AuditContext, label: str) -> tuple[Classifier, ...]:
     """Return the models that an attack is made on, whatever is known: victim, surrogate, models behind defences."""
     planned = context.attacks[label]
@@ -269,17 +263,6 @@ def refuse_without_gradients(context: AuditContext) -> None:
         check_gradients(model, who)
 
 
-def refuse_evasive(attack: Attack, victim: Classifier) -> None:
-    """Refuse an attack that evades detectors, itself or as the measure of some noise, where there are none.
-
-    Raises:
-        AccessError: It does.
-    """
-    known = attack.other() if isinstance(attack, EqualNoise) else attack
-    if isinstance(known, Evasive):
-        known.guarded(victim)
-
-
 def labels_for(inputs: AuditInputs, rows: np.ndarray) -> Labels:
     """Return the labels of all prepared images; where none has one, what the victim decides of the test rows.
 
@@ -313,25 +296,6 @@ def planned_attack(plan: AttackPlan, inputs: AuditInputs, rows: np.ndarray, labe
                          rows=None if len(met) == len(rows) else frozenset(map(int, met)),
                          surrogate=surrogate_of(plan, inputs),
                          defences=None if plan.defences is None else frozenset(plan.defences))
-
-
-def check_strengths(plan: AttackPlan, images: PreparedImages, rows: np.ndarray) -> None:
-    """Refuse a bounded attack that is too weak to survive saving.
-
-    Args:
-        plan: The attack.
-        images: The prepared images.
-        rows: Rows of the images that it is run on.
-
-    Raises:
-        PlanError: A strength vanishes in the depth of the shallowest of them.
-    """
-    attack = plan.build()
-    if isinstance(attack, LinfAttack):
-        # Pillow stores no 16-bit colour, so a colour attack has 8 bits whatever the film had.
-        bits = int(images.bits[rows].min()) if attack.colour == Colour.GREY else 8
-        for epsilon in plan.steps():
-            check_epsilon(epsilon, bits)
 
 
 def surrogate_of(plan: AttackPlan, inputs: AuditInputs) -> Classifier | None:

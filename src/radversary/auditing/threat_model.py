@@ -100,6 +100,11 @@ def base_classifier(defended: Classifier) -> Classifier:
     return defended.classifier if isinstance(defended, Defended) and not defended.inherent else defended
 
 
+def without_transforms(classifier: Classifier) -> Classifier:
+    """Return the model behind all transforms, which may draw at random where a model may not."""
+    return without_transforms(classifier.classifier) if isinstance(classifier, Defended) else classifier
+
+
 def white_box_view(defended: Classifier) -> Classifier:
     """Return a classifier with gradients through each transform (BPDA), as a white-box attacker sees it."""
     if not isinstance(defended, Defended):

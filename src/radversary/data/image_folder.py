@@ -93,7 +93,10 @@ def metadata_of(root: Path) -> list[Path]:
 
 def _rows(path: Path, root: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return a table's rows with paths from the root on, and the part of its folder as ``split``."""
-    rows, notes = read_foreign_csv(path) if path.suffix == ".csv" else (pd.DataFrame(_objects(path), dtype=str), ())
+    if path.suffix == ".csv":
+        rows, notes = read_foreign_csv(path)
+    else:  # a line need not say all that others say
+        rows, notes = pd.DataFrame(_objects(path), dtype=str).fillna(""), ()
     name = column(rows, FILE)
     if name is None:
         raise MissingColumnError(path, FILE, map(str, rows.columns))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-from zipfile import BadZipFile
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -120,22 +118,27 @@ def _arrays(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            if not hasattr(stored, "files"):
-                raise DataError(f"{path} holds one array; expected an .npz with train_images, train_labels ...")
-            ask_memory(sum(info.file_size for info in stored.zip.infolist()), what=f"the arrays of {path}",
-                       error=DataError)
-            parts = [part for part in PARTS if f"{part}_images" in stored.files]
-            if not parts:
-                raise DataError(f"{path} holds {', '.join(map(str, stored.files[:6])) or 'nothing'}; expected "
-                                "train_images and train_labels, or the same of val or test")
-            return {part: _checked(stored[f"{part}_images"], stored[f"{part}_labels"], path, part) for part in parts}
+            return _taken(stored, path)
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}") from error
     except KeyError as error:
         raise DataError(f"{path} holds images without labels: {error.args[0]}") from error
-    except (OSError, ValueError, EOFError, BadZipFile, zlib.error, NotImplementedError, MemoryError) as error:
-        # The header of an array may say that it is larger than any memory.
+    except DataError:
+        raise
+    except Exception as error:  # zipfile, zlib and NumPy's reader of headers raise their own where a file is damaged
         raise DataError(f"{path} is no .npz that can be read without running code: {error}") from error
+
+
+def _taken(stored: Any, path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:  # noqa: ANN401
+    """Return images and labels by part of what NumPy opened; errors as of :func:`_arrays`."""
+    if not hasattr(stored, "files"):
+        raise DataError(f"{path} holds one array; expected an .npz with train_images, train_labels ...")
+    ask_memory(sum(info.file_size for info in stored.zip.infolist()), what=f"the arrays of {path}", error=DataError)
+    parts = [part for part in PARTS if f"{part}_images" in stored.files]
+    if not parts:
+        raise DataError(f"{path} holds {', '.join(map(str, stored.files[:6])) or 'nothing'}; expected train_images and "
+                        "train_labels, or the same of val or test")
+    return {part: _checked(stored[f"{part}_images"], stored[f"{part}_labels"], path, part) for part in parts}
 
 
 def _checked(images: np.ndarray, labels: np.ndarray, path: Path, part: str) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,8 @@ from radversary.attacks.unlabelled import labels_or_readings
 from radversary.auditing.cells import Condition
 from radversary.auditing.identity import classifier_hash
 from radversary.auditing.plan import AttackPlan
-from radversary.auditing.setup import PlannedAttack, check_strengths, condition_of, refuse_evasive, sized_by
+from radversary.auditing.refused import check_strengths, refuse_evasive
+from radversary.auditing.setup import PlannedAttack, condition_of, sized_by
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.probe import check_answers, check_gradients, probe_images

@@ -10,9 +10,10 @@ from time import perf_counter
 
 from pydantic import Field
 
+from radversary.auditing.refused import check_strengths
 from radversary.auditing.result import AuditResult
 from radversary.auditing.run import run_audit
-from radversary.auditing.setup import AuditInputs, check_strengths, test_rows
+from radversary.auditing.setup import AuditInputs, test_rows
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import RadversaryError
 from radversary.data.checks import DataReport

@@ -25,6 +25,8 @@ from radversary.training.data.attacked_copies import make_attacked_copies
 from radversary.training.data.datasets import TrainingSet
 from radversary.training.data.views import ViewedTrainingSet
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("Left", "Right", "Unseen")
 SHORT = Phase(name="all", trunk="trained", epochs=2, learning_rate=1e-2, schedule="one-cycle")
 

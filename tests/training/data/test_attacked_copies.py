@@ -9,7 +9,9 @@ import torch
 
 from radversary.attacks.base import Batch, run_attack
 from radversary.attacks.controls.noise import Noise
+from radversary.attacks.gradient.pgd import PGD
 from radversary.attacks.style.transfer import StyleTransferAttack
+from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import StorageError
 from radversary.training.data import attacked_copies as copies_file
 from radversary.training.data.attacked_copies import make_attacked_copies
@@ -113,3 +115,18 @@ def test_damaged_copies_are_made_anew(tmp_path, name, change):
     assert change(path.read_bytes()) != path.read_bytes()
     path.write_bytes(change(path.read_bytes()))
     assert np.array_equal(attacked_copies_of(tmp_path), expected)
+
+
+def test_other_labels_and_another_card_beside_the_same_weights_start_anew(tmp_path):
+    attack = PGD(epsilon=30 / 255, steps=2, goal="untargeted")
+    ready, victim = entries(), tiny_classifier()
+    turned = TrainingSet(ready.images, 1 - np.arange(COUNT) % 2, degrees=np.linspace(-10, 10, COUNT))
+    card = victim.card.model_copy(update={"mean": (0.0,) * 3, "std": (9.0,) * 3})
+    for folder, model, training in (("labels", victim, turned), ("card", TorchClassifier(victim.module, card), ready)):
+        made = {name: np.array(make_attacked_copies(attack, one, held, names=NAMES, copies=1, seed=1,
+                                                    path=tmp_path / folder / f"{name}.npy"))
+                for name, one, held in (("copies", victim, ready), ("fresh", model, training))}
+        again = make_attacked_copies(attack, model, training, names=NAMES, copies=1, seed=1,
+                                     path=tmp_path / folder / "copies.npy")
+        assert not np.array_equal(made["copies"], made["fresh"])
+        assert np.array_equal(again, made["fresh"])

@@ -19,7 +19,8 @@ from radversary.attacks.gradient.linf import LinfAttack
 from radversary.attacks.unlabelled import labels_or_readings
 from radversary.auditing.identity import classifier_hash
 from radversary.auditing.plan import AttackPlan
-from radversary.auditing.setup import PlannedAttack, refuse_evasive
+from radversary.auditing.refused import refuse_evasive
+from radversary.auditing.setup import PlannedAttack
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import PlanError

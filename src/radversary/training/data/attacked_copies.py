@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,8 @@ def make_attacked_copies(attack: Attack, victim: Classifier, entries: TrainingSe
     check_strength_above_zero(attack)
     shape = (len(entries), copies, *copy_shape(attack, victim, entries, names))
     key = sha256_json({"attack": component_hash(attack), "seed": seed, "shape": shape, "step": step,
-                       "victim": victim.fingerprint() if attack.needs > Access.NONE else None, "names": list(names)})
+                       "victim": identity(victim, entries) if attack.needs > Access.NONE else None,
+                       "names": list(names)})
     dtype, top = entries.images.dtype, np.iinfo(entries.images.dtype).max
     known, done = begun(path, key, shape, dtype)
     with storage_errors(path):
@@ -81,6 +83,12 @@ def make_attacked_copies(attack: Attack, victim: Classifier, entries: TrainingSe
             attacked_copies.flush()
             write_json(path.with_suffix(".json"), {"key": key, "done": places[-1] + 1})
     return attacked_copies
+
+
+def identity(victim: Classifier, entries: TrainingSet) -> list[Any]:
+    """Return what attacks on a victim depend on: its weights, what its card says, and what is known of the images."""
+    labels = sha256(np.ascontiguousarray(entries.labels.numpy()).tobytes()).hexdigest()
+    return [victim.fingerprint(), victim.card.model_dump(mode="json"), labels]
 
 
 def check_strength_above_zero(attack: Attack) -> None:
