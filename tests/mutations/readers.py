@@ -14,6 +14,7 @@ from torch import nn
 from radversary.auditing.plan import AuditPlan
 from radversary.auditing.run import run_audit
 from radversary.calibration.drift import DriftMonitor
+from radversary.classifiers.http_files import checked_url, read_served
 from radversary.classifiers.registry import load
 from radversary.cli import detector_tables, tables
 from radversary.cli.console import OpenConsole, Table
@@ -143,7 +144,7 @@ def bundle(folder: Path, _out: Path, _seeds: Seeds) -> None:
 
 
 def served(folder: Path, _out: Path, _seeds: Seeds) -> None:
-    loaded_model(folder / "lungs.http.json")
+    checked_url(read_served(folder / "lungs.http.json").url)
 
 
 def sources(folder: Path, out: Path, _seeds: Seeds) -> None:
