@@ -51,7 +51,7 @@ def main(folder: Path) -> None:
     plan = rv.AuditPlan.model_validate({
         "attacks": [{"label": "vignette", "name": "vignette", "strengths": [0.25, 0.5, 1.0]}]})
     films = {"name": "phantoms", "options": {"count": 60, "size": 96}}
-    result = rv.audit(f"{Path(__file__).with_name('own_model.py')}:build", films, plan, out=folder)
+    result = rv.audit(f"{Path(__file__).with_name('own_model.py')}:build", films, plan, out=folder, allow_code=True)
     for cell in result.cells:
         accuracy = cell.performance.accuracy
         print(f"{cell.condition.title:24} {accuracy.value:6.1%} [{accuracy.low:.1%}, {accuracy.high:.1%}]")

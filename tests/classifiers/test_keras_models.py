@@ -222,8 +222,8 @@ def test_keras_on_another_library_is_one_sentence(path, monkeypatch):
 @pytest.mark.slow
 def test_keras_is_imported_on_pytorch_and_the_choice_of_others_stays(path):
     """In a process of its own, as Keras chooses once."""
-    code = ("import os\nbefore = os.environ.get('KERAS_BACKEND')\nfrom radversary import load\n"
-            f"print(load({str(path)!r}).access.name, os.environ.get('KERAS_BACKEND') == before)")
+    code = ("import os\nbefore = os.environ.get('KERAS_BACKEND')\nfrom radversary import load_model\n"
+            f"print(load_model({str(path)!r}).access.name, os.environ.get('KERAS_BACKEND') == before)")
     ran = subprocess.run([sys.executable, "-c", code], env={**os.environ, "KERAS_BACKEND": "jax"}, check=True,
                          capture_output=True, text=True)
     assert ran.stdout == "GRADIENTS True\n"

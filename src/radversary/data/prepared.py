@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from pydantic import Field, field_validator
 
-from radversary.core.errors import DataError, MissingColumnError
+from radversary.core.errors import DataError, InputError, MissingColumnError
 from radversary.core.text import FAULT, sentence
 from radversary.core.types import Images, Labels, Task
 from radversary.data.csv_files import read_csv
@@ -126,7 +126,7 @@ class PreparedImages:
             table = ImageTable(read_csv(folder / "table.csv"), record.classes)
             left_out = _with_columns(read_csv(folder / "left_out.csv"), ("path", "reason"), folder / "left_out.csv")
             _with_columns(table.frame, FACTS, folder / "table.csv")
-        except DataError as error:
+        except InputError as error:
             raise DataError(f"{folder} holds no whole set of prepared images ({error}); prepare them again") from error
         if table.task != record.task:
             raise DataError(f"{folder} holds a {table.task} table, but its record says {record.task}; prepare the "

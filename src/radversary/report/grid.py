@@ -262,7 +262,8 @@ def visibility_grids(view: ResultView) -> tuple[Grid, ...]:
 
     Attacks that hide or invent one finding are left out: accuracy over all findings does not show what they do.
     """
-    found = [cell for cell in view.result.visibility if not figure_of(view, view.first(cell.attack))]
+    figured = {item.attack for item in view.attacked if figure_of(view, item)}
+    found = [cell for cell in view.result.visibility if cell.attack not in figured]
     return tuple(_visibility_grid(view, attack, [cell for cell in found if cell.attack == attack])
                  for attack in dict.fromkeys(cell.attack for cell in found))
 
