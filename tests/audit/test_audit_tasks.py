@@ -161,6 +161,7 @@ def test_a_goal_counts_as_reached_where_it_was_not_before(audited):
     assert any(cell.reached and cell.reached.n < cell.performance.accuracy.n / 3 for cell in cells)
 
 
+@pytest.mark.slow
 def test_it_is_resumed_and_reported(audited, multilabel, tmp_path):
     result, _, out = audited
     again = run_audit(make_plan(attacks=ATTACKS, gallery=3), multilabel, out)
@@ -172,6 +173,7 @@ def test_it_is_resumed_and_reported(audited, multilabel, tmp_path):
     assert len(result.gallery) == 3
 
 
+@pytest.mark.slow
 def test_a_binary_model_is_judged_at_its_threshold(inputs, tmp_path):
     def two_classes(frame):
         return frame.assign(label=frame["label"].where(frame["label"] == "Normal", "Sick"))
@@ -191,6 +193,7 @@ def test_a_binary_model_is_judged_at_its_threshold(inputs, tmp_path):
     write_report(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_without_labels_an_audit_says_how_stable_readings_are(inputs, tmp_path):
     made = with_table(inputs, tmp_path / "images", lambda frame: frame.assign(label=""))
     made = replace(made, images=replace(made.images, table=replace(

@@ -19,6 +19,8 @@ from radversary.core.errors import ModelError, UnknownNameError, UnsafeModelErro
 from random_parts import smooth_images
 from tiny_onnx import export, tiny_network
 
+pytestmark = pytest.mark.slow
+
 ANSWERS = {"classes": ("a", "b", "c"), "size": 32, "input_range": (0, 255)}
 IMAGES = smooth_images(4)
 

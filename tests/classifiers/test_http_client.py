@@ -30,6 +30,8 @@ from radversary.execution.progress import reporting
 from radversary.execution.work import Progress
 from random_parts import smooth_images, tiny_classifier
 
+pytestmark = pytest.mark.slow
+
 DRAWN = tiny_classifier()
 CARD = ModelCard(name="lungs", architecture="served", classes=("a", "b", "c"), size=32)
 SECRET = "abc.DEF-123"

@@ -23,6 +23,8 @@ from radversary.core.types import Access
 from random_parts import smooth_images, tiny_classifier
 from threads import at_once
 
+pytestmark = pytest.mark.slow
+
 CARD = {"name": "lungs", "architecture": "served", "classes": ["a", "b", "c"], "size": 32}
 DRAWN = tiny_classifier()
 

@@ -22,6 +22,8 @@ from radversary.classifiers.registry import load
 from radversary.core.errors import InputError, ModelError, UnknownNameError, UnsafeModelError
 from radversary.core.types import Task
 
+pytestmark = pytest.mark.slow
+
 HEIGHT, WIDTH = 24, 40
 """An upright image; MONAI gives its network 40 rows of 24."""
 

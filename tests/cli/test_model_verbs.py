@@ -15,6 +15,8 @@ from radversary.imaging.codec import to_picture
 from radversary.study.model_check.report import ModelReport
 from tiny_reader import CLASSES, SIDE, Reader, films
 
+pytestmark = pytest.mark.slow
+
 KNOWN = ("--classes", "a,b,c", "--input-range", "0,255", "--licence", "MIT")
 
 

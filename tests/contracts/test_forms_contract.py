@@ -26,6 +26,8 @@ from radversary.core.types import Access
 from radversary.imaging.intensity import quantise
 from random_parts import smooth_images
 
+pytestmark = pytest.mark.slow
+
 TINY = {"block": "basic", "layers": [1, 1, 1, 1], "block_inplanes": [4, 4, 8, 8], "spatial_dims": 2,
         "n_input_channels": 3, "conv1_t_stride": 2, "bias_downsample": False}
 CARD = ModelCard(name="forms", architecture="forms-resnet", classes=("a", "b", "c"), size=32)

@@ -22,6 +22,8 @@ from radversary.screening.fitting import PRESETS, fit_guard
 from radversary.screening.screen import screen_place
 from radversary.screening.verdicts import as_json
 
+pytestmark = pytest.mark.slow
+
 CARDS = {"multilabel": {"task": "multilabel", "classes": ("Edema", "Mass", "Nodule"), "thresholds": (0.5, 0.3, 0.9)},
          "binary": {"task": "binary", "classes": ("Normal", "Mass"), "thresholds": (0.3,)}}
 PATIENTS = [f"p{number}" for number in range(60)]

@@ -16,6 +16,8 @@ from radversary.study.audit_model import audit_model
 from radversary.study.checks import check_audit
 from radversary.study.presets import PRESETS, given_plan, left_out, preset, whole_preset
 
+pytestmark = pytest.mark.slow
+
 FIELDS = {"attacks": [{"label": "n", "name": "noise"}]}
 
 
