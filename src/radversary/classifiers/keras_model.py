@@ -11,11 +11,11 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from radversary.classifiers.axes import shown, takes_channels_last
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.card_files import read_card
 from radversary.classifiers.facts import output_facts, shape_facts
 from radversary.classifiers.keras_archive import check_archive
-from radversary.classifiers.layout import shown, takes_channels_last
 from radversary.classifiers.outputs import chosen_output
 from radversary.classifiers.own_faults import slope_of
 from radversary.classifiers.probe import probe_images

@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from radversary.classifiers.axes import shown, takes_channels_last
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.card_files import read_card
 from radversary.classifiers.facts import metadata_facts, output_facts, shape_facts
 from radversary.classifiers.inputs import network_input
-from radversary.classifiers.layout import shown, takes_channels_last
 from radversary.classifiers.onnx_files import data_files, last_operations, onnx_sha256
 from radversary.classifiers.outputs import chosen_output, logits_of
 from radversary.classifiers.own_faults import asked_about, blamed_on

@@ -35,7 +35,8 @@ def audit(model: Classifier | str | Path, data: Dataset | str | Path | Mapping[s
     Args:
         model: The victim, or a reference to it, as :func:`radversary.classifiers.registry.load` takes it.
         data: The images, where they lie, or name and options of a data source.
-        plan: ``quick`` (a hundred images an attack, minutes), ``standard``, a plan's file, its fields, or the plan.
+        plan: ``quick`` (first figures in minutes, attacks that take long on fifty images), ``standard``, a plan's file,
+            its fields, or the plan.
         out: The run folder, with ``report.html``; the same call goes on where it was.
         device: ``auto`` or a torch device.
         workers: Processes that attack, defend and detect; more than 1 need a model that is named by a reference.
