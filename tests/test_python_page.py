@@ -34,6 +34,7 @@ def test_the_audit_on_the_page_leaves_a_report(tmp_path, monkeypatch):
 
 
 def test_the_blocks_are_ten_lines_or_about():
+    assert BLOCKS
     for code in BLOCKS:
         lines = [line for line in code.splitlines() if line.strip() and not line.startswith(("import", "from"))]
         assert len(lines) <= 12

@@ -103,6 +103,7 @@ def test_figures_by_finding_equal_scikit_learn_on_what_is_known(audited):
             if figures.auroc is not None:
                 assert figures.auroc.value == pytest.approx(roc_auc_score(true, rows["score"]))
                 assert figures.average_precision.value == pytest.approx(average_precision_score(true, rows["score"]))
+    assert any(item.auroc for cell in result.cells for item in cell.findings.findings)
 
 
 def test_hiding_and_inventing_are_counted_on_what_was_read_rightly(audited):

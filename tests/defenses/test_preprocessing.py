@@ -69,6 +69,15 @@ def test_a_hidden_step_leaves_scores_alone():
     assert attacked(found, "worst-style", generator="fourier", k=2, count=2, style_size=32).success is not None
 
 
+def test_a_model_that_gives_labels_alone_gives_no_scores_behind_a_step():
+    victim = tiny_classifier()
+    victim.access = Access.LABELS
+    found = behind(victim, Preprocessing(function=posterised, gradient="none"))
+    assert found.access == Access.LABELS
+    images = smooth_images(3)
+    assert torch.equal(found.answers(images).decisions, victim.decide(posterised(images)))
+
+
 def test_it_is_a_victim_like_any_other():
     first = behind(tiny_classifier(), Preprocessing(function=blurred, gradient="exact"))
     check_answers(first)

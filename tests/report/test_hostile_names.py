@@ -33,6 +33,7 @@ def tables(text: str) -> list[list[str]]:
 def test_a_row_of_markdown_has_as_many_cells_as_its_head(result):
     for text in (findings_markdown(result), accuracy_table(result), recall_table(result), standing_table(result)):
         assert "<script" not in text
+        assert tables(text)
         for head, *rows in tables(text):
             assert rows
             for row in rows:

@@ -116,7 +116,9 @@ def test_every_percentage_carries_interval_and_count(run):
     page = (run / "report.html").read_text()
     body = re.sub(r"<svg.*?</svg>|<style>.*?</style>|<header.*?</header>", "", page, flags=re.DOTALL)
     text = " ".join(Outline(body).text.split())
-    for match in re.finditer(r"\d\u202f%", text.replace("95\u202f%", "")):
+    found = list(re.finditer(r"\d\u202f%", text.replace("95\u202f%", "")))
+    assert found
+    for match in found:
         tail = text[match.end(): match.end() + 60]
         assert re.match(r" \[[\d.]+, [\d.]+\] (n\xa0=\xa0\d+|recall)", tail), text[match.start() - 20: match.end() + 60]
 

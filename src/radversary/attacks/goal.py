@@ -101,10 +101,7 @@ class Goal:
         if card.task == Task.MULTILABEL:
             return (self._changed(card, labels) != UNKNOWN).any(1)
         known = labels != UNKNOWN
-        if self.kind == GoalKind.UNTARGETED:
-            chosen = torch.isin(labels, self._indices(card).to(labels)) if self.findings else known
-            return chosen & known
-        if self.kind == GoalKind.HIDE and card.task == Task.MULTICLASS:
+        if self.leaves(card):
             return torch.isin(labels, self._indices(card).to(labels)) & known
         return (labels != self._wanted(card)) & known
 

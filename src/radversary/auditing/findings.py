@@ -264,13 +264,13 @@ def outcome(condition: Condition, target: str, rows: pd.DataFrame, people: Seque
         seed: Seed of the draws.
     """
     success, gradients = rows["success"], float(rows["gradients"].sum())
-    judged = rows["outdone"].notna().to_numpy()
+    compared = rows["outdone"].notna().to_numpy()
     return OutcomeSummary(
         condition=condition, target=target, linf=float(rows["linf"].median()), l2=float(rows["l2"].median()),
         success=None if success.isna().any() else proportion(
             success.to_numpy() > 0, patients=people, draws=draws, seed=seed),
         queries=float(rows["queries"].mean()), gradients=float(rows["gradients"].mean()),
         zero_gradients=float(rows["zero_gradients"].sum()) / gradients if gradients else 0.0,
-        outdone=None if not judged.any() else proportion(
-            rows["outdone"].to_numpy()[judged] > 0, draws=draws, seed=seed,
-            patients=[name for name, counted in zip(people, judged, strict=True) if counted]))
+        outdone=None if not compared.any() else proportion(
+            rows["outdone"].to_numpy()[compared] > 0, draws=draws, seed=seed,
+            patients=[name for name, counted in zip(people, compared, strict=True) if counted]))

@@ -79,7 +79,7 @@ def rows(result: AuditResult) -> Iterator[dict[str, Any]]:
 
 
 def figures(result: AuditResult) -> Iterator[dict[str, Any]]:
-    """Yield one row a figure: every estimate of every condition and defence, of all classes together or of one."""
+    """Yield one row a figure: success, and those of all classes together and of each, by condition and defence."""
     for cell in _ordered(result):
         whole = cell.performance
         parts: list[tuple[str, Any]] = [("", whole), *((part.name, part) for part in whole.classes)]

@@ -289,7 +289,9 @@ class AuditResult(ResultDocument):
         return pd.DataFrame(rows(self)).astype({"success": float, "success_low": float, "success_high": float})
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return every figure with its interval, one row a figure.
+        """Return accuracy, success and the figures of each class with their intervals, one row a figure.
+
+        What an attack hides and invents by finding is in ``radversary report --format csv``.
 
         The predictions of single images lie in the run folder, as ``predictions.parquet``.
 

@@ -81,14 +81,15 @@ def run_audit(plan: AuditPlan, inputs: AuditInputs, out: Path, *, workers: int =
         write_text(out / "plan.yaml", inputs.document or plan_text(plan))
         tables, spent = measured(context, rows, out, job, workers=workers)
         write_json(out / KEY, {"key": key, "seconds": spent})
-        result = summarised(context, inputs, rows, tables, out, {"attack, defend and detect": spent})
+        result = summarised(context, inputs, rows, tables, out, key=key,
+                            seconds={"attack, defend and detect": spent})
         write_json(out / "environment.json", environment())
         result.save(out / "result.json")
     return result
 
 
-def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tables: AuditTables, out: Path,
-               seconds: Mapping[str, float]) -> AuditResult:
+def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tables: AuditTables, out: Path, *,
+               key: str, seconds: Mapping[str, float]) -> AuditResult:
     """Return the result: figures, gallery and provenance of what was measured.
 
     Args:
@@ -97,10 +98,11 @@ def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tab
         rows: The test rows.
         tables: What was measured; a condition is read at a time.
         out: The run folder, which gets the gallery.
+        key: Of :func:`audit_key`.
         seconds: What the steps so far took.
     """
     started, plan = perf_counter(), context.plan
-    thresholds, key = calibration(context), audit_key(plan, inputs)
+    thresholds = calibration(context)
     cells = summarise_predictions(tables.predictions, context)
     outcomes = tuple(chain.from_iterable(summarise_outcomes(tables.outcomes.at(condition), context)
                                          for condition in context.conditions))

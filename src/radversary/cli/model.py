@@ -20,7 +20,7 @@ COLOURS = {"ok": "green", "wrong": "bold red", "note": "yellow", "measured": "",
 
 CONFIRM = "radversary model check"
 
-Text = str | None
+Given = str | None
 
 app = typer.Typer(no_args_is_help=True, help="Draft the card of a model; tell what is wrong with one.")
 
@@ -33,24 +33,24 @@ def told(text: str) -> Any:  # noqa: ANN401
 @app.command()
 def describe(
     model: Annotated[str, typer.Argument(help="A model's file or folder, its address, or NAME.http.json with one.")],
-    classes: Annotated[Text, told("Classes in the order of the outputs, such as Normal,Pneumonia.")] = None,
-    task: Annotated[Text, told("multiclass, binary or multilabel.")] = None,
-    size: Annotated[Text, told("Side of the images that it reads in pixels, or height,width.")] = None,
-    input_range: Annotated[Text, told("What it is given for black and white, such as 0,255; or imagenet.")] = None,
-    mean: Annotated[Text, told("Subtracted afterwards: 1 or 3 figures.")] = None,
-    std: Annotated[Text, told("Divides afterwards: 1 or 3 figures.")] = None,
-    output: Annotated[Text, told("What it returns: logits or probabilities.")] = None,
-    outputs: Annotated[Text, told("Names of all outputs, where some are not read (multilabel).")] = None,
-    threshold: Annotated[Text, told("Probability from which on a finding is there; one, or one each.")] = None,
-    channels: Annotated[Text, told("1: colour is projected to grey; 3: colour is read.")] = None,
-    crop: Annotated[Text, told("Side of the centre that the network is given, or height,width.")] = None,
-    resize: Annotated[Text, told("How films of another shape fit: stretch, pad or centre-crop.")] = None,
-    interpolation: Annotated[Text, told("bilinear, bicubic, nearest or area.")] = None,
-    architecture: Annotated[Text, told("A name that `radversary list architectures` shows.")] = None,
-    name: Annotated[Text, told("What people call it.")] = None,
-    licence: Annotated[Text, told("Licence of the weights.")] = None,
-    source: Annotated[Text, told("Where the weights come from.")] = None,
-    trained_on: Annotated[Text, told("The data that it was trained on.")] = None,
+    classes: Annotated[Given, told("Classes in the order of the outputs, such as Normal,Pneumonia.")] = None,
+    task: Annotated[Given, told("multiclass, binary or multilabel.")] = None,
+    size: Annotated[Given, told("Side of the images that it reads in pixels, or height,width.")] = None,
+    input_range: Annotated[Given, told("What it is given for black and white, such as 0,255; or imagenet.")] = None,
+    mean: Annotated[Given, told("Subtracted afterwards: 1 or 3 figures.")] = None,
+    std: Annotated[Given, told("Divides afterwards: 1 or 3 figures.")] = None,
+    output: Annotated[Given, told("What it returns: logits or probabilities.")] = None,
+    outputs: Annotated[Given, told("Names of all outputs, where some are not read (multilabel).")] = None,
+    threshold: Annotated[Given, told("Probability from which on a finding is there; one, or one each.")] = None,
+    channels: Annotated[Given, told("1: colour is projected to grey; 3: colour is read.")] = None,
+    crop: Annotated[Given, told("Side of the centre that the network is given, or height,width.")] = None,
+    resize: Annotated[Given, told("How films of another shape fit: stretch, pad or centre-crop.")] = None,
+    interpolation: Annotated[Given, told("bilinear, bicubic, nearest or area.")] = None,
+    architecture: Annotated[Given, told("A name that `radversary list architectures` shows.")] = None,
+    name: Annotated[Given, told("What people call it.")] = None,
+    licence: Annotated[Given, told("Licence of the weights.")] = None,
+    source: Annotated[Given, told("Where the weights come from.")] = None,
+    trained_on: Annotated[Given, told("The data that it was trained on.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; what is not known is refused.")] = False,  # noqa: FBT002
     force: Annotated[bool, typer.Option("--force", help="Write over a card that is there.")] = False,  # noqa: FBT002
 ) -> None:
@@ -102,7 +102,7 @@ def asked(draft: Draft, answers: Mapping[str, Any]) -> Draft:
     return draft_of(draft.reference, given)
 
 
-def reply(field: str, question: str, default: Text = None) -> Any:  # noqa: ANN401
+def reply(field: str, question: str, default: Given = None) -> Any:  # noqa: ANN401
     """Return what a person answers, asking again while it is nothing that the field may be."""
     from radversary.classifiers.draft_answers import answer
     from radversary.core.errors import ModelError

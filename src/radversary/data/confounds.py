@@ -102,7 +102,7 @@ def floors(prepared: PreparedImages, *, seed: int = 42) -> dict[str, Estimate]:
         rows = np.sort(numpy_generator(seed, "floors").choice(rows, MOST, replace=False))
     labels, patients = asked[rows], np.array(prepared.patients)[rows]
     people = [len(set(patients[labels == label])) for label in np.unique(labels)]
-    folds = min(FOLDS, *people, FOLDS)
+    folds = min([FOLDS, *people])
     if folds < 2 or len(people) < 2:
         return {}
     split = list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(rows, labels, patients))

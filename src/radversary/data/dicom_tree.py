@@ -79,7 +79,8 @@ class DicomTree(LabelForm):
         films = pd.DataFrame({"film": [str(film) for film in listing.films]}, dtype=object)
         tags = list(parallel(read_tags, track(listing.films, "reading headers")))
         by, said, of_rows = self._key(raw, films, tags, path)
-        joined = films.assign(key=said).merge(raw.assign(key=of_rows, row=raw.index)[of_rows != ""], on="key")
+        named = raw.drop(columns="film", errors="ignore").assign(key=of_rows, row=raw.index)[of_rows != ""]
+        joined = films.assign(key=said).merge(named, on="key")
         if by == "patient" and (column(raw, "patient_id") or column(raw, "PatientID")) is None:
             joined = joined.assign(patient_id=joined["key"])
         used = joined.drop(columns=[*_naming(raw, self.columns), "key", "film", "row"]).assign(path=joined["film"])

@@ -109,7 +109,7 @@ def _rows(path: Path, root: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
 def _objects(path: Path) -> Iterator[dict[str, str]]:
     """Yield the objects of a file of JSON lines, values as text; what lies deeper than a list of words is left out."""
     try:
-        lines = read_text(path, limit=LIMIT).splitlines()
+        lines = read_text(path, limit=LIMIT).split("\n")
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     for number, line in enumerate(lines, start=1):

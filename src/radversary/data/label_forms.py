@@ -227,4 +227,4 @@ def _said(found: Sequence[str], name: str) -> str:
 
 def _unlike(names: set[str]) -> list[str]:
     """Return names sorted, those that differ only in how they are written once."""
-    return [next(iter(group)) for group in {bare(name): [name] for name in sorted(names, reverse=True)}.values()][::-1]
+    return list({bare(name): name for name in sorted(names, reverse=True)}.values())[::-1]

@@ -132,9 +132,9 @@ def _neediest(lacking: np.ndarray, column: int, without: np.ndarray, patients_le
 
 
 def _with_all_classes(table: ImageTable, parts: Sequence[str], remedy: str) -> ImageTable:
-    counts = class_counts(table.frame, table.classes, parts)
     if table.task == Task.MULTILABEL:
         return table
+    counts = class_counts(table.frame, table.classes, parts)
     for name, row in counts[counts.any(axis=1)].iterrows():
         for part, images in row.items():
             if images == 0:

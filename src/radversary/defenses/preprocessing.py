@@ -16,7 +16,7 @@ from torch import Tensor
 
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError, TensorError, UnknownNameError
-from radversary.core.types import Access, Images
+from radversary.core.types import Images, Labels
 from radversary.defenses.base import Stack, Transform
 from radversary.defenses.defended import Defended
 
@@ -127,10 +127,9 @@ class KnownByScores(Classifier):
         transform: Its steps.
     """
 
-    access = Access.SCORES
-
     def __init__(self, classifier: Classifier, transform: Transform) -> None:
         self._inner, self.card = Defended(classifier, transform, inherent=True), classifier.card
+        self.access = self._inner.access  # scores at most
 
     @property
     def device(self) -> torch.device:
@@ -145,6 +144,10 @@ class KnownByScores(Classifier):
     def fingerprint(self) -> str:
         """Return a hash of the model and its steps."""
         return self._inner.fingerprint()
+
+    def decide(self, images: Images) -> Labels:
+        """Return what the model decides of the images behind the steps."""
+        return self._inner.decide(images)
 
     @torch.no_grad()
     def logits(self, images: Images) -> Tensor:

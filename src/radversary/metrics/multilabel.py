@@ -93,7 +93,7 @@ def _macro_area(known: NDArray[np.int64], scores: Floats, found: Sequence[int],
     values, spreads = [], []
     for place in found:
         there = known[:, place] != UNKNOWN
-        own = PatientDraws(resampled.weights, resampled.inverse[there])
+        own = resampled.among(there)
         positive, said = known[there, place] == 1, scores[there, place]
         values.append(float(weighted_area(said, positive, np.ones((1, int(there.sum()))))[0]))
         spreads.append(area_draws(said, positive, own))

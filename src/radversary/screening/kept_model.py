@@ -30,8 +30,8 @@ def check_keepable(classifier: Classifier) -> Classifier:
         return classifier
     if isinstance(classifier, TorchClassifier) or classifier.reference:
         return check_savable(classifier)
-    raise ModelError("only a PyTorch classifier can be saved in a bundle, or a model that radversary.load gives for a "
-                     f"path or URL, got {classifier!r}")
+    raise ModelError("only a PyTorch classifier can be saved in a bundle, or a model that radversary.load_model gives "
+                     f"for a path or URL, got {classifier!r}")
 
 
 def lies_whole(classifier: Classifier) -> bool:

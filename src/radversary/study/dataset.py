@@ -17,7 +17,6 @@ from radversary.core.errors import DataError
 from radversary.core.types import UNKNOWN
 from radversary.data.csv_files import write_csv
 from radversary.data.findings import FINDING
-from radversary.data.recognise import recognise
 from radversary.imaging.arrays import images_from
 from radversary.imaging.image import COLOUR_BITS
 from radversary.imaging.png import encode_png
@@ -29,14 +28,14 @@ TABLE: Final = "table.csv"
 
 
 class Dataset:
-    """Images with their labels, for :func:`radversary.study.auditing.audit`.
+    """Images with their labels, for :func:`radversary.study.from_python.audit`.
 
     Args:
         images: A folder, table, archive or ``.npz`` file as ``radversary audit --root`` takes it; or an array or tensor
             (N, H, W), (N, 1, H, W), (N, 3, H, W) or (N, H, W, 3), unsigned integers of 8 or 16 bits or floats in
             [0, 1]; or a data loader of such batches, or of pairs of them and labels.
-        labels: Of arrays: N class indices or class names; or (N, K) with 1, 0 and -1 (not known) a finding. None where
-            the images have none, or the loader gives them.
+        labels: Of a path: its table, or ``none``. Of arrays: N class indices or class names; or (N, K) with 1, 0 and -1
+            (not known) a finding. None where the images have none, or the loader gives them.
         classes: Class names or findings in the order of the indices or columns; the model's where None.
         patients: The patient of each image of an array; None where they are not known, and then intervals count each
             image as its own patient and are too narrow.
@@ -54,19 +53,23 @@ class Dataset:
     def __init__(self, images: str | Path | np.ndarray | Tensor | Iterable[Any], labels: Any = None, *,  # noqa: ANN401
                  classes: Sequence[str] | None = None, patients: Sequence[str] | None = None,
                  **options: Any) -> None:  # noqa: ANN401
-        self.path = Path(images) if isinstance(images, str | Path) else None
+        self.path: Path | None = None
         self.options, self.classes, self.patients = options, classes, patients
-        if self.path is not None:
+        if isinstance(images, str | Path):
+            if classes is not None or patients is not None:
+                raise DataError("classes and patients are given of images in memory; of a path, its table names them")
+            self.path = Path(images)
+            self.options |= {} if labels is None else {"labels": str(labels)}
             return
         if isinstance(images, np.ndarray | Tensor):
             self.pixels, self.bits = images_from(images)
-        elif not isinstance(images, str | Path):
+        else:
             joined, labels = _joined(images, labels)
             self.pixels, self.bits = images_from(joined)
         self.labels = None if labels is None else np.asarray(labels)
         for what, given in (("label", self.labels), ("patient", patients)):
-            if given is not None and len(given) != len(self.pixels):
-                raise DataError(f"one {what} an image is needed, got {len(given)} for {len(self.pixels)} images")
+            if given is not None and (np.ndim(given) == 0 or len(given) != len(self.pixels)):
+                raise DataError(f"one {what} an image is needed, got {np.size(given)} for {len(self.pixels)} images")
 
     def __repr__(self) -> str:
         if self.path is not None:
@@ -86,8 +89,10 @@ class Dataset:
             StorageError: Writing failed.
         """
         if self.path is not None:
-            found = recognise(self.path, options=self.options)
-            return {"name": found.name, "options": dict(found.options)}
+            further = {name: value for name, value in self.options.items() if name != "labels"}
+            named = {"labels": self.options["labels"]} if "labels" in self.options else {}
+            return {"name": "auto", "options": {"root": str(self.path), **named,
+                                                **({"options": further} if further else {})}}
         table = self._table(tuple(self.classes or classes))
         pixels = sha256(self.pixels.contiguous().numpy().tobytes()).hexdigest()
         folder = workspace / sha256_json([table.to_csv(index=False), pixels, list(self.pixels.shape), self.bits])[:16]
@@ -129,8 +134,8 @@ def _write_png(image: Tensor, bits: int, part: Path) -> None:
 def _class_names(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
     """Return the class name of each image; nothing where it is not known."""
     if labels.dtype.kind in "OUS":
-        return [str(label) for label in labels]
-    if labels.ndim != 1 or labels.min() < UNKNOWN or labels.max() >= len(classes):
+        return ["" if label is None else str(label) for label in labels]
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or labels.min() < UNKNOWN or labels.max() >= len(classes):
         raise DataError(f"labels are class indices from 0 to {len(classes) - 1} ({', '.join(classes)}) or -1, got "
                         f"{labels.shape} from {labels.min()} to {labels.max()}")
     return ["" if label == UNKNOWN else classes[int(label)] for label in labels]

@@ -68,7 +68,7 @@ class EqualNoise(Attack):
 
     It has the other's strength under the other's name, sees as much of the classifier as the other does, and stays at
     the same norm whatever the classifier: the floor that an attack must beat. The other attack draws its random choices
-    from this one's streams, so under two aims of a plan they are alike, not the same.
+    from this one's streams, so under two labels of a plan they are alike, not the same.
 
     Attributes:
         like: The other attack: ``name`` and, if it has any, ``options``.

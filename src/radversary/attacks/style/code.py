@@ -167,12 +167,13 @@ class StyleCodeAttack(Attack):
         best, highest = images, torch.full((len(images),), -torch.inf, device=images.device)
         for step in range(self.steps + 1):
             attacked = self.drawn(images, points)
-            loss, reached = self.judged(classifier, attacked, aims)
+            margins = self.margins(classifier, attacked, aims)
+            reached = margins.detach()
             higher = reached > highest
             best = torch.where(higher.reshape(-1, 1, 1, 1), attacked.detach(), best)
             highest = torch.where(higher, reached, highest)
             if step < self.steps:
-                slope = gradient_of(loss.sum(), points, classifier.card)
+                slope = gradient_of(margins.sum(), points, classifier.card)
                 length = self.learning_rate * (1 - step / self.steps)
                 step_along = length * functional.normalize(to_unit_range(slope), eps=TINY)
                 points = within(points.detach() + step_along, self.radius)
@@ -185,8 +186,7 @@ class StyleCodeAttack(Attack):
         stylised = shipped_stylizer(images.device)(images.expand(-1, 3, -1, -1), space.code(points))
         return blend(images, to_grey(stylised).expand_as(images), self.opacity).clamp(0, 1)
 
-    def judged(self, classifier: Classifier, attacked: Images, aims: Labels) -> tuple[Tensor, Tensor]:
-        """Return the loss to climb and the margin reached, both (N,), averaged over the model's answers."""
+    def margins(self, classifier: Classifier, attacked: Images, aims: Labels) -> Tensor:
+        """Return the margins (N,), which steps climb, averaged over the model's answers."""
         answers = [classifier.logits(attacked) for _ in range(self.eot)]
-        reached = torch.stack([self.wants.margin(classifier.card, answer, aims) for answer in answers]).mean(0)
-        return reached, reached.detach()
+        return torch.stack([self.wants.margin(classifier.card, answer, aims) for answer in answers]).mean(0)

@@ -28,9 +28,8 @@ def measure_costs(context: AuditContext, seconds: Mapping[str, float]) -> dict[s
         Defence label to costs, ``none`` first.
     """
     images = context.images.tensor(context.images.rows("test")[:IMAGES])
-    times = {label: milliseconds(defended, images) for label,
-             defended in track(list(context.defended_classifiers.items()),
-                                                                           "Timing defences")}
+    pairs = track(list(context.defended_classifiers.items()), "Timing defences")
+    times = {label: milliseconds(defended, images) for label, defended in pairs}
     trained = {"none": seconds.get("train victim"),
                **{plan.label: training_seconds(plan, seconds) for plan in context.plan.defences}}
     return {label: Cost(milliseconds=time, extra=time - times["none"], training=trained[label])

@@ -41,7 +41,7 @@ def render_gallery(context: AuditContext, rows: np.ndarray, table: StoredTable,
         out: The run folder.
 
     Returns:
-        the gallery images, none where the plan asks for none.
+        The gallery images; none where the plan asks for none.
     """
     attacks = list(context.attacks)
     chosen = [(attacks[index % len(attacks)], index // len(attacks)) for index in range(context.plan.gallery)]

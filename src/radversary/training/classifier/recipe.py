@@ -79,7 +79,7 @@ class SupervisedRecipe(LightningModule):  # type: ignore[misc]
         logits = self(images)
         self.judge(logits, labels, "val")
         if self.card.task == Task.MULTILABEL:
-            self.validated.append((logits.detach().float(), labels))
+            self.validated.append((logits.detach().float().nan_to_num(), labels))  # the epoch's end says what diverged
 
     def on_validation_epoch_end(self) -> None:
         """Record the mean area under the curve of the findings, where there are findings that have one."""
