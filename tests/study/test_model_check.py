@@ -275,3 +275,19 @@ def test_a_model_that_does_not_read_its_card_is_not_judged_by_it():
 def test_not_one_label_an_image_is_refused():
     with pytest.raises(DataError, match="one label an image"):
         checked(reader(), labels=LABELS[:5])
+
+
+def test_a_model_that_fails_on_one_image_alone_is_reported_whole():
+    class Squeezing(nn.Module):
+        """Answers a batch, and loses the axis of the images where there is one."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = reader().module
+
+        def forward(self, images):
+            return self.inner(images).squeeze()
+
+    report = check_model(TorchClassifier(Squeezing(), reader().card))
+    assert {check.name for check in report.checks} == {check.name for check in check_model(reader()).checks}
+    assert any(check.state == "wrong" for check in report.checks)

@@ -111,7 +111,7 @@ def _known(reference: str, read: Facts, given: Mapping[str, Any]) -> dict[str, D
               for name, value in given.items()}
     if "name" not in found:
         place = Path(shown_url(reference)) if is_url(reference) else Path(reference).resolve()
-        name = place.name.removesuffix(ENDING) if place.is_dir() or is_url(reference) else place.stem.partition(".")[0]
+        name = place.name.removesuffix(ENDING) if is_url(reference) or place.is_dir() else place.stem.partition(".")[0]
         found["name"] = DraftField("name", name or "model", "read", "name of the file")
     for name in NEEDED:
         found.setdefault(name, DraftField(name, None, "unknown"))

@@ -58,7 +58,7 @@ def _names_in_text(text: str) -> list[str]:
         for read in (parse_json, literal_eval):  # the latter reads what Python prints of a dict, and runs nothing
             try:
                 found = read(text[:LONGEST])
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
+            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
                 continue
             return [] if isinstance(found, str) else names_in(found)
         return []
@@ -109,9 +109,11 @@ def beside_facts(reference: str) -> dict[str, Any]:
     Args:
         reference: Path of the model's file or folder.
     """
+    if "://" in reference:
+        return {}
     place = Path(reference)
     folder = place if place.is_dir() else place.parent
-    if "://" in reference or not folder.is_dir():
+    if not folder.is_dir():
         return {}
     config, given = ({} if found is None else found for found in (
         find_document(folder / name, dict[str, Any]) for name in (CONFIG, PREPROCESSOR)))
@@ -141,7 +143,8 @@ def _preprocessor_facts(config: Mapping[str, Any]) -> dict[str, Any]:
     if config.get("do_rescale", True) and isinstance(factor := config.get("rescale_factor"), int | float):
         found["input_range"] = [0.0, float(f"{255 * factor:.6g}")]
     if config.get("do_normalize") and config.get("image_mean") and config.get("image_std"):
-        found |= {"mean": config["image_mean"], "std": config["image_std"]}
+        given = {"mean": config["image_mean"], "std": config["image_std"]}
+        found |= {name: value if isinstance(value, list) else [value] for name, value in given.items()}
     if isinstance(way := config.get("resample"), int) and way in RESAMPLING:
         found["interpolation"] = RESAMPLING[way]
     return found

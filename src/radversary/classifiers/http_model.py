@@ -13,7 +13,7 @@ from radversary.classifiers.facts import output_facts, shape_facts
 from radversary.classifiers.http_answers import decisions, scores_of
 from radversary.classifiers.http_client import ModelClient
 from radversary.classifiers.http_files import Served, checked_url, shown_url
-from radversary.classifiers.http_wire import MODEL, drafted_card, infer_url, model_url, tensors, wire_of
+from radversary.classifiers.http_wire import drafted_card, infer_url, model_name, model_url, tensors, wire_of
 from radversary.classifiers.inputs import network_input
 from radversary.classifiers.outputs import logits_of
 from radversary.classifiers.probe import COUNT, answered, probe_images
@@ -152,8 +152,7 @@ def drafted(url: str) -> dict[str, Any]:
             metadata = ModelClient(shown_url(url), timeout=5.0, retries=0).get(address)
         except RadversaryError:
             metadata = None
-    found = MODEL.search(url)
-    return {"url": shown_url(url), "card": drafted_card("lungs" if found is None else found["name"], metadata)}
+    return {"url": shown_url(url), "card": drafted_card(model_name(url) or "lungs", metadata)}
 
 
 def served_facts(url: str) -> dict[str, Any]:
@@ -162,9 +161,8 @@ def served_facts(url: str) -> dict[str, Any]:
     Args:
         url: The address, checked.
     """
-    address, found = model_url(url), MODEL.search(url)
-    facts: dict[str, Any] = {"architecture": "served", "source": shown_url(url),
-                             **({"name": found["name"]} if found else {})}
+    address, name = model_url(url), model_name(url)
+    facts: dict[str, Any] = {"architecture": "served", "source": shown_url(url), **({"name": name} if name else {})}
     if address is None:
         return facts
     metadata = ModelClient(shown_url(url), timeout=5.0, retries=0).get(address)

@@ -208,6 +208,17 @@ def wire_of(served: Served, metadata: Any = None) -> Wire:  # noqa: ANN401
     return PlainJson(served) if model_url(served.url) is None else OpenInference.of(served, metadata)
 
 
+def model_name(url: str) -> str:
+    """Return the name of a model in an address of the Open Inference Protocol v2; nothing where it is no such address.
+
+    Example:
+        >>> model_name("https://example.org/v2/models/lungs/infer?key=secret")
+        'lungs'
+    """
+    found = MODEL.fullmatch(urlsplit(url).path)
+    return "" if found is None else found["name"]
+
+
 def model_url(url: str) -> str | None:
     """Return where the Open Inference Protocol v2 has a model's metadata; None where an address is none of it.
 

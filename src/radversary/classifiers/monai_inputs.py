@@ -73,7 +73,7 @@ def followed(transforms: Sequence[Mapping[str, Any]], where: object) -> Steps:
     steps = Steps()
     for transform in transforms:
         keys = transform.get("keys", "image")
-        if transform.get("_disabled_") is True or "image" not in ([keys] if isinstance(keys, str) else keys):
+        if transform.get("_disabled_") is True or "image" not in (keys if isinstance(keys, list) else [keys]):
             continue
         name = base_name(transform.get("_target_"))
         if name in NO_CHANGE:
@@ -127,7 +127,9 @@ def _scale(steps: Steps, given: Mapping[str, Any]) -> bool:
     """Follow a scaling of all stored values; one of the values that an image happens to have depends on the image."""
     low, high = given.get("b_min", 0.0), given.get("b_max", 1.0)
     low, high = (0.0 if low is None else low), (1.0 if high is None else high)
-    if (given.get("a_min"), given.get("a_max")) not in FULL_RANGES or steps.range or steps.mean or not low < high:
+    if not all(isinstance(end, int | float) for end in (low, high)) or not low < high:
+        return False
+    if (given.get("a_min"), given.get("a_max")) not in FULL_RANGES or steps.range or steps.mean:
         return False
     steps.range = (float(low), float(high))
     return True

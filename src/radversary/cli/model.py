@@ -97,7 +97,9 @@ def asked(draft: Draft, answers: Mapping[str, Any]) -> Draft:
         for field, question in draft.wished.items():
             if (said := reply(field, question, "as it is")) != "as it is":
                 given[field] = said
-    except typer.Abort:
+    except typer.Abort as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            raise
         return draft
     return draft_of(draft.reference, given)
 

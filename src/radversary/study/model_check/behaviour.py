@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from radversary.classifiers.base import Classifier
-from radversary.classifiers.probe import ALONE, BATCH, REPEAT, answered, probe
+from radversary.classifiers.probe import ALONE, BATCH, REPEAT, answered
 from radversary.classifiers.tasks import probabilities_of
 from radversary.core.errors import ModelError
 from radversary.core.types import Access, Task
@@ -108,8 +108,8 @@ def check_kind(subject: Subject) -> Iterator[Check]:
         yield skipped(name, UNANSWERED, expected)
         return
     wrong, note = _kind_fault(subject), ""
-    if not wrong and not subject.on_generated.failed and card.output == "logits":
-        note = probe(subject.classifier).suspicion(card.name)
+    if not wrong and not subject.on_generated.failed and card.output == "logits" and subject.probed is not None:
+        note = subject.probed.suspicion(card.name)
     low, high = _ends(subject)
     yield Check(name=name, state="wrong" if wrong else "note" if note else "ok", expected=expected,
                 found=f"{low:.3g} to {high:.3g}", sentence=wrong or note)
@@ -174,9 +174,8 @@ def _said(subject: Subject) -> Tensor:
 
 def _kind_fault(subject: Subject) -> str:
     """Say why answers are not what the card says; nothing where they are, or look like it."""
-    card, classifier = subject.card, subject.classifier
-    if not subject.on_generated.failed:
-        found = probe(classifier)
+    card = subject.card
+    if not subject.on_generated.failed and (found := subject.probed) is not None:
         if found.constant:
             return "it answers 1 for every image, as a softmax over one output does: give it a sigmoid, or leave it out"
         if found.probabilities:

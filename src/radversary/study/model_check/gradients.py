@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from radversary.classifiers.base import Classifier
-from radversary.classifiers.own_faults import slope_of
+from radversary.classifiers.own_faults import asked_about, blamed_on, slope_of
 from radversary.core.errors import ModelError
 from radversary.core.types import Access, Images
 from radversary.study.model_check.report import Check, skipped
@@ -61,7 +61,8 @@ def _slope(classifier: Classifier, images: Images) -> Tensor | None:
     """Return the gradient of the margin of the class decided for over the mean of all, None where there is none."""
     at = images.clone().requires_grad_()
     with torch.enable_grad():
-        logits = classifier.logits(at)
+        with blamed_on(classifier.card, asked_about(classifier.card, len(at))):
+            logits = classifier.logits(at)
         climbed = (logits.amax(1) - logits.mean(1)).sum() if logits.shape[1] > 1 else logits.sum()
         return slope_of(climbed, at, classifier.card)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
-from radversary.classifiers.probe import answered, probe_images
+from radversary.classifiers.probe import ProbeResult, answered, probe, probe_images
 from radversary.core.errors import ModelError, TensorError
 from radversary.core.types import UNKNOWN, Images, Labels
 
@@ -86,8 +86,8 @@ class Subject:
     @cached_property
     def generated(self) -> Images:
         """The probe images, then a black and a white one."""
-        probe = probe_images(self.card)
-        return torch.cat([probe, torch.zeros_like(probe[:1]), torch.ones_like(probe[:1])])
+        drawn = probe_images(self.card)
+        return torch.cat([drawn, torch.zeros_like(drawn[:1]), torch.ones_like(drawn[:1])])
 
     @cached_property
     def on_generated(self) -> Answered:
@@ -98,6 +98,14 @@ class Subject:
     def on_films(self) -> Answered | None:
         """What it answers to the films."""
         return None if self.films is None else ask(self.classifier, self.films.images)
+
+    @cached_property
+    def probed(self) -> ProbeResult | None:
+        """What a probe of it found; None where it fails in one."""
+        try:
+            return probe(self.classifier)
+        except (ModelError, TensorError):
+            return None
 
     @property
     def usable(self) -> Images:
