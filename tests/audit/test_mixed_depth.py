@@ -11,9 +11,10 @@ import pytest
 import torch
 from tiny_audit import SIZE, make_inputs, make_plan
 
-from radversary.attacks.base import Batch, run_attack, within_levels
+from radversary.attacks.base import Batch, run_attack
 from radversary.attacks.controls.identity import Identity
 from radversary.attacks.gradient.pgd import PGD
+from radversary.attacks.storing import within_levels
 from radversary.auditing.identity import image_hashes
 from radversary.auditing.run import run_audit
 from radversary.auditing.setup import AuditInputs

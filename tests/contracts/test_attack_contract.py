@@ -119,6 +119,9 @@ def keeps_its_contract(attack, victim, images):
                 promises_nothing(attack, outcome, images)
         declared = attack.at(outcome.strength).budget.queries
         assert declared is None or 0 < outcome.cost.queries <= declared * len(images)
+        assert outcome.queries.sum().item() == pytest.approx(outcome.cost.queries)
+        passes = attack.at(outcome.strength).passes
+        assert outcome.cost.queries + outcome.cost.gradients <= passes * len(images)
     return outcomes
 
 
@@ -217,8 +220,8 @@ def test_it_declares_what_it_is(attack):
 
 
 def test_a_strength_beyond_one_is_refused(attack):
-    for strength in () if type(attack).__name__ == "Identity" else (-0.1, 1.5, float("nan")):
-        with pytest.raises(PlanError, match=rf"{attack.strength} must lie in \[0, 1\]"):
+    for strength in () if type(attack).__name__ == "Identity" else (-0.1, attack.most + 0.5, float("nan")):
+        with pytest.raises(PlanError, match=rf"{attack.strength} (must lie in \[0, 1\]|by l2 must be finite)"):
             attack.at(strength)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from radversary.attacks.goal import UNTARGETED, Goal, WrittenGoal, aims_of, check_applies, goal_from
 from radversary.attacks.limits import check_budget
 from radversary.attacks.metering import Ledger, Meter, metered
+from radversary.attacks.storing import stored
 from radversary.classifiers.base import Classifier, require_access
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
@@ -26,15 +27,11 @@ from radversary.core.types import (
     Colour,
     Images,
     Labels,
-    Norm,
     check_images,
 )
 from radversary.execution.devices import image_device
 from radversary.imaging.arrays import images_from
-from radversary.imaging.intensity import levels, quantise
-
-GRID = 1e-4
-"""Tolerance, as a share of a grey level, for bounds written in decimals."""
+from radversary.imaging.intensity import quantise
 
 
 @dataclass(frozen=True)
@@ -96,6 +93,19 @@ class Attack(ABC):
     def budget(self) -> Budget:
         """How far it may go at its strength; without a norm unless its contract is a fixed budget."""
         return Budget()
+
+    @property
+    def most(self) -> float:
+        """The greatest strength that it takes."""
+        return 1.0
+
+    @property
+    def passes(self) -> int | None:
+        """The most answers and gradients that it asks for one image and strength together; None where it does not say.
+
+        An answer is a pass forward through the network, a gradient one back.
+        """
+        return 0 if self.needs == Access.NONE else self.budget.queries
 
     @property
     def channels(self) -> Colour:
@@ -208,6 +218,7 @@ class AttackOutcome:
         l2: Euclidean norm of the change over all channels, (N,).
         cost: What the attack asked of the classifier for all images at this strength. What strengths share without
             saying for which they ask is counted at the first.
+        queries: The answers that each image took, (N,); what was not charged to one is shared out evenly.
         seconds: What it took, for all images; what strengths share is counted at the first. No table of an audit holds
             it: no two timings are equal, and the tables of a stopped and resumed audit have the bytes of one that was
             never stopped.
@@ -220,6 +231,7 @@ class AttackOutcome:
     l2: Tensor
     cost: Meter
     seconds: float
+    queries: Tensor
 
     def __repr__(self) -> str:
         reached = "" if self.success is None else f", {int(self.success.sum())} of {len(self.images)} succeeded"
@@ -262,47 +274,21 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
         check_applies(attack.wants, classifier.card, batch.labels)
         aims = aims_of(attack.wants, classifier, batch.images, batch.labels)
     asked = len(batch.images) if attack.needs != Access.NONE and attack.wants.keep else 0
-    for strength, attacked in attack.ladder(metered(classifier, ledger), batch.images, aims, streams, strengths):
+    victim = metered(classifier, ledger, batch.bits)
+    for strength, attacked in attack.ladder(victim, batch.images, aims, streams, strengths):
         check_images(attacked, name=f"output of {attack!r}")
         budget, cost = attack.at(strength).budget, ledger.settle(strength)
         check_budget(f"attack {step!r} ({type(attack).__name__}) at {attack.strength} {strength:g}", attack.contract,
                      budget, attacked.detach() - batch.images, queries=cost.queries)
-        images = stored(attacked.detach(), batch, budget)
-        change = (images - batch.images).flatten(1)
+        images = stored(attacked.detach(), batch.images, budget, batch.bits)
+        change, cost = (images - batch.images).flatten(1), cost.plus(Meter(queries=asked))
         success = None if attack.needs == Access.NONE else attack.wants.reached(
             classifier.card, classifier.predict(images), aims).to(home)
         yield AttackOutcome(
             strength=strength, images=images.to(home), linf=change.abs().amax(1).to(home),
             l2=torch.linalg.vector_norm(change, dim=1).to(home), success=success,
-            cost=cost.plus(Meter(queries=asked)), seconds=perf_counter() - started)
+            cost=cost, seconds=perf_counter() - started, queries=cost.shares(len(images)))
         started, asked = perf_counter(), 0
-
-
-def stored(attacked: Images, batch: Batch, budget: Budget) -> Images:
-    """Return attacked images as they are stored; where rounding took them beyond an L∞ bound, put back inside it."""
-    saved = quantise(attacked, batch.bits)
-    if budget.norm != Norm.LINF or budget.epsilon is None:
-        return saved
-    return within_levels(saved, batch.images, budget.epsilon, batch.bits)
-
-
-def within_levels(saved: Images, images: Images, bound: float, bits: int | Tensor) -> Images:
-    """Return saved images whose rounding took them beyond a bound, put back to the last whole grey level inside it.
-
-    Args:
-        saved: (N, C or 3, H, W) on the grid of ``bits``.
-        images: The originals, (N, C, H, W), on the same grid.
-        bound: The most that a pixel may have changed.
-        bits: Bits a pixel: one number, or one an image (N,).
-
-    Example:
-        >>> grey = torch.full((1, 1, 1, 1), 100 / 255)
-        >>> round(float(within_levels(grey + 3 / 255, grey, 0.01, 8)) * 255)
-        102
-    """
-    top = levels(bits).double().reshape(-1, 1, 1, 1)
-    reach = ((bound * top + GRID).floor() / top).to(images)
-    return quantise(torch.minimum(torch.maximum(saved, images - reach), images + reach).clamp(0, 1), bits)
 
 
 def check_strength(name: str, value: float) -> None:

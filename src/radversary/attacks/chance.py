@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from radversary.attacks.base import Attack, Batch, stored
+from radversary.attacks.base import Attack, Batch
 from radversary.attacks.goal import aims_of
+from radversary.attacks.storing import stored
 from radversary.classifiers.base import Classifier
 from radversary.core.seeds import Streams
 from radversary.core.types import Access, AttackFamily, Budget, Colour, Images, Norm
@@ -83,7 +84,7 @@ def random_signs(attack: Attack, batch: Batch, *, seed: int, step: str) -> list[
     for _ in range(DRAWS):
         signs = 2.0 * (streams.uniform(channels, *images.shape[-2:]).to(images) < 0.5) - 1.0
         changed = images + reach_of(budget, signs[0].numel()) * signs
-        found.append(stored(changed.clamp(0, 1), batch, budget))
+        found.append(stored(changed.clamp(0, 1), images, budget, batch.bits))
     return found
 
 

@@ -161,11 +161,12 @@ def costs_of(outcome: AttackOutcome, count: int) -> dict[str, Any]:
     """Return success, distance and costs by column, but ``outdone``; what a batch was counted is shared out evenly."""
     cost = outcome.cost
     return {"success": np.nan if outcome.success is None else outcome.success.double().cpu().numpy(),
-            "linf": outcome.linf.cpu().numpy(), "l2": outcome.l2.cpu().numpy(), "queries": cost.queries / count,
+            "linf": outcome.linf.cpu().numpy(), "l2": outcome.l2.cpu().numpy(), "queries": outcome.queries.numpy(),
             "gradients": cost.gradients / count, "zero_gradients": cost.zero_gradients / count}
 
 
 def untouched(images: Images) -> AttackOutcome:
     """Return clean images as the outcome of no attack."""
     nothing = images.new_zeros(len(images))
-    return AttackOutcome(strength=0.0, images=images, success=None, linf=nothing, l2=nothing, cost=Meter(), seconds=0.0)
+    return AttackOutcome(strength=0.0, images=images, success=None, linf=nothing, l2=nothing, cost=Meter(), seconds=0.0,
+                         queries=nothing.double().cpu())

@@ -7,7 +7,7 @@ draws from a generator of its own.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
 
@@ -98,6 +98,10 @@ class Streams(Sequence[torch.Generator]):
 
     def __iter__(self) -> Iterator[torch.Generator]:
         return iter(self._generators)
+
+    def at(self, rows: Iterable[int]) -> Streams:
+        """Return the streams of some images by their places; what they draw, the images' own streams have drawn."""
+        return Streams([self._generators[row] for row in rows])
 
     def integers(self, high: int) -> torch.Tensor:
         """Draw one integer in [0, high) an image, shape (N,)."""

@@ -52,17 +52,28 @@ class Colour(StrEnum):
 
 
 class AttackFamily(StrEnum):
-    """The kind of change that an attack makes; controls and noise are not aimed."""
+    """How an attack finds its change; controls, noise and natural corruptions are not aimed.
+
+    ``gradient`` follows gradients of the victim within a norm, or to the smallest change; ``transfer`` those of a
+    surrogate, made to carry over; ``query`` asks for scores or decisions; ``universal`` is one change for all images;
+    ``acquisition`` is what a detector, a display or a positioning could do; ``patch`` covers a small part.
+    """
 
     CONTROL = "control"
     NOISE = "noise"
     STYLE = "style"
     GRADIENT = "gradient"
+    TRANSFER = "transfer"
+    QUERY = "query"
+    UNIVERSAL = "universal"
+    ACQUISITION = "acquisition"
+    CORRUPTION = "corruption"
+    PATCH = "patch"
 
     @property
     def aimed(self) -> bool:
         """Whether the attack is aimed at a wrong answer."""
-        return self not in (AttackFamily.CONTROL, AttackFamily.NOISE)
+        return self not in (AttackFamily.CONTROL, AttackFamily.NOISE, AttackFamily.CORRUPTION)
 
 
 class AttackContract(StrEnum):

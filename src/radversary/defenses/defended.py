@@ -61,5 +61,17 @@ class Defended(Classifier):
 
     def logits(self, images: Images) -> Tensor:
         """Return the classifier's logits of the transformed images, (N, K)."""
-        change = self.transform.bpda if self.adaptive else self.transform
-        return self.classifier.logits(change(images.to(image_device(self.device)))).to(images.device)
+        here = images.to(image_device(self.device))
+        return self.classifier.logits(self.seen(here) if self.adaptive else self.transform(here)).to(images.device)
+
+    def seen(self, images: Images) -> Images:
+        """Return what the classifier sees of images, with the approximation's gradient (BPDA, Athalye et al. 2018).
+
+        The values are the real transform's, so that an attacker who stops where it succeeds has succeeded. Of a random
+        transform they are the approximation's: two draws differ, and where it is the mean of all draws the attacker
+        wants that.
+        """
+        near = self.transform.bpda(images)
+        if self.transform.random or not torch.is_grad_enabled():
+            return near if self.transform.random else self.transform(images)
+        return self.transform(images).detach() + (near - near.detach())

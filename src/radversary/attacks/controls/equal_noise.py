@@ -115,6 +115,16 @@ class EqualNoise(Attack):
         return replace(self, like={"name": self.like["name"], "options": options})
 
     @property
+    def most(self) -> float:
+        """The other attack's greatest strength."""
+        return self.other().most
+
+    @property
+    def passes(self) -> int | None:
+        """The other attack's passes."""
+        return self.other().passes
+
+    @property
     def budget(self) -> Budget:
         """As many answers as the other attack asks for; no norm, for its size is the other's on each image."""
         return Budget(queries=self.other().budget.queries)

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from radversary.attacks.base import within_levels
 from radversary.attacks.directions import by_mean_magnitude
 from radversary.attacks.goal import Goal
 from radversary.attacks.gradient.linf import check_epsilon
 from radversary.attacks.gradient.pgd import PGD
 from radversary.attacks.guarded_victim import Evasive, GuardedVictim, scale_free
+from radversary.attacks.storing import within_levels
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.own_faults import gradient_of
 from radversary.core.errors import PlanError
@@ -84,6 +84,11 @@ class EvasivePGD(Evasive, PGD):
         if not 1 <= self.bits <= 16:
             raise PlanError(f"evasive-pgd needs 1 to 16 bits a pixel, got {self.bits}")
         check_epsilon(self.epsilon, self.bits)
+
+    @property
+    def passes(self) -> int | None:
+        """Two passes back for each forward: of the classifier's margin and of the detectors' excess."""
+        return 3 * (self.steps + 1) * self.eot if self.epsilon else 0
 
     def perturb(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Images:
         """Attack images; a classifier without detectors is refused at any strength."""

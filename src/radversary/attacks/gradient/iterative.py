@@ -44,6 +44,11 @@ class IterativeFGSM(LinfAttack):
         """How far one step moves a pixel."""
         return self.epsilon / self.steps
 
+    @property
+    def passes(self) -> int | None:
+        """One pass forward and one back for each gradient of each step."""
+        return 2 * self.steps * self.eot if self.epsilon else 0
+
     def start(self, images: Images, streams: Streams) -> Images:  # noqa: ARG002
         """Return where the climb begins."""
         return images

@@ -55,6 +55,11 @@ class LinfAttack(Attack):
         """At most epsilon a pixel."""
         return Budget(norm=Norm.LINF, epsilon=self.epsilon)
 
+    @property
+    def passes(self) -> int | None:
+        """One pass forward and one back for each gradient that is averaged."""
+        return 2 * self.eot if self.epsilon else 0
+
     @abstractmethod
     def climb(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Images:
         """Return images inside the ball around ``images`` and inside [0, 1]; epsilon is above 0."""

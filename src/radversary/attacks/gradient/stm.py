@@ -72,6 +72,11 @@ class StyleTransferMethod(MomentumFGSM):
             raise PlanError("styles need a count of at least 1 and a style_size of at least 16 pixels, "
                             f"got count={self.count}, style_size={self.style_size}")
 
+    @property
+    def passes(self) -> int | None:
+        """One pass forward and one back for each copy of each step."""
+        return 2 * self.copies * self.steps * self.eot if self.epsilon else 0
+
     def bank(self) -> StyleBank:
         """Return the style bank, drawn or read once."""
         return opened_bank(self.styles, count=self.count, size=self.style_size, seed=self.style_seed)

@@ -140,6 +140,11 @@ class StyleCodeAttack(Attack):
             raise PlanError("style-code needs a learning_rate and a radius above 0, got "
                             f"{self.learning_rate} and {self.radius}")
 
+    @property
+    def passes(self) -> int | None:
+        """One pass forward and one back for each point that is looked at."""
+        return 2 * (self.steps + 1) * self.eot if self.opacity else 0
+
     def space(self) -> CodeSpace:
         """Return where the bank's codes lie."""
         return code_space(self.styles, count=self.count, size=self.style_size, seed=self.style_seed)
