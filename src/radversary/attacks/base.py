@@ -27,6 +27,7 @@ from radversary.core.types import (
     Colour,
     Images,
     Labels,
+    Task,
     check_images,
 )
 from radversary.execution.devices import image_device
@@ -45,7 +46,8 @@ class Attack(ABC):
         family: What it does, broadly.
         contract: What it promises of the size of its change; :attr:`budget` says how much.
         mixture: Whether its strength is the share of its result at full strength that is mixed into the image.
-        nist: Its class in NIST AI 100-2 E2025.
+        tasks: What the decisions may be that it turns.
+        nist: Its class in NIST AI 100-2 E2025 (:mod:`radversary.attacks.taxonomy`).
         atlas: Its technique in MITRE ATLAS.
     """
 
@@ -54,6 +56,7 @@ class Attack(ABC):
     family: ClassVar[AttackFamily]
     contract: ClassVar[AttackContract] = AttackContract.UNRESTRICTED
     mixture: ClassVar[bool] = False
+    tasks: ClassVar[tuple[Task, ...]] = tuple(Task)
     nist: ClassVar[str] = "NISTAML.022"
     atlas: ClassVar[str] = "AML.T0043.003"
 

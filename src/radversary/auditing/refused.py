@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from radversary.attacks.balls import check_bound
 from radversary.attacks.base import Attack
 from radversary.attacks.controls.equal_noise import EqualNoise
-from radversary.attacks.gradient.linf import LinfAttack, check_epsilon
 from radversary.attacks.guarded_victim import Evasive
 from radversary.auditing.plan import AttackPlan
 from radversary.classifiers.base import Classifier
-from radversary.core.types import Colour
+from radversary.core.types import AttackContract, Colour
 from radversary.data.prepared import PreparedImages
 
 
@@ -37,8 +37,9 @@ def check_strengths(plan: AttackPlan, images: PreparedImages, rows: np.ndarray) 
         PlanError: A strength vanishes in the depth of the shallowest of them.
     """
     attack = plan.build()
-    if isinstance(attack, LinfAttack):
+    if attack.contract == AttackContract.FIXED_BUDGET:
         # Pillow stores no 16-bit colour, so a colour attack has 8 bits whatever the film had.
-        bits = int(images.bits[rows].min()) if attack.colour == Colour.GREY else 8
-        for epsilon in plan.steps():
-            check_epsilon(epsilon, bits)
+        bits = int(images.bits[rows].min()) if attack.channels == Colour.GREY else 8
+        for budget in (attack.at(strength).budget for strength in plan.steps()):
+            if budget.norm is not None and budget.epsilon is not None:
+                check_bound(budget.norm, budget.epsilon, bits)

@@ -9,7 +9,7 @@ import typer
 
 from radversary.cli.console import Table, show_whole
 
-TRAINABLE, CLASSIFIERS = "trainable", "classifiers"
+TRAINABLE, CLASSIFIERS, ATTACKS = "trainable", "classifiers", "attacks"
 
 
 def list_parts(
@@ -19,7 +19,9 @@ def list_parts(
 ) -> None:
     """List the registered parts, those of other packages included, and what a plan can train by which key.
 
-    Of each kind of model, `list classifiers` also says how much of it an attacker sees.
+    Of each kind of model, `list classifiers` also says how much of it an attacker sees; of each attack, `list attacks`
+    says that, its bound, its tasks, the most passes through the model an image at its default options (an answer is one
+    pass, a gradient another) and its ids in NIST AI 100-2 and MITRE ATLAS.
     """
     from radversary.core.errors import UnknownNameError
     from radversary.study.trainable import trainable
@@ -29,6 +31,9 @@ def list_parts(
         raise UnknownNameError("family", family, (*known, TRAINABLE))
     if family == CLASSIFIERS:
         show_whole(kinds_of_model(known[CLASSIFIERS]))
+        return
+    if family == ATTACKS:
+        show_whole(attacks_table(known[ATTACKS]))
         return
     table = Table()
     for column in ("family", "name", "what it is"):
@@ -43,7 +48,7 @@ def list_parts(
 
 def families() -> dict[str, Any]:
     """Return the registries by the names that `radversary list` knows them by."""
-    from radversary.attacks.registry import ATTACKS
+    from radversary.attacks.registry import ATTACKS as KINDS_OF_ATTACK
     from radversary.classifiers.networks import NETWORKS
     from radversary.classifiers.registry import CLASSIFIERS as KINDS
     from radversary.data.registry import DATASETS
@@ -51,8 +56,9 @@ def families() -> dict[str, Any]:
     from radversary.detectors.registry import DETECTORS, REFERENCE_FREE
     from radversary.stylization.registry import GENERATORS
 
-    return {"attacks": ATTACKS, "generators": GENERATORS, "detectors": DETECTORS, "reference-free": REFERENCE_FREE,
-            "transforms": TRANSFORMS, "datasets": DATASETS, CLASSIFIERS: KINDS, "architectures": NETWORKS}
+    return {ATTACKS: KINDS_OF_ATTACK, "generators": GENERATORS, "detectors": DETECTORS,
+            "reference-free": REFERENCE_FREE, "transforms": TRANSFORMS, "datasets": DATASETS, CLASSIFIERS: KINDS,
+            "architectures": NETWORKS}
 
 
 def summaries(registry: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401
@@ -78,4 +84,16 @@ def kinds_of_model(registry: Any) -> Table:  # noqa: ANN401
         table.add_column(column)
     for name, text in summaries(registry):
         table.add_row(name, access_of(name), text)
+    return table
+
+
+def attacks_table(registry: Any) -> Table:  # noqa: ANN401
+    """Return the attacks with access, bound, tasks, cost and ids; of other packages what they are."""
+    from radversary.attacks.catalogue import Row, catalogue
+
+    table, known, nothing = Table(), catalogue(), Row("", "", "", "", "", "")
+    for column in ("attack", "access", "bound", "tasks", "passes", "NIST AI 100-2", "MITRE ATLAS", "what it is"):
+        table.add_column(column)
+    for name, text in summaries(registry):
+        table.add_row(name, *known.get(name, nothing), text)
     return table

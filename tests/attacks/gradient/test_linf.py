@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from radversary.attacks.balls import check_bound
 from radversary.attacks.goal import image_gradient, margin
 from radversary.attacks.gradient.fgsm import FGSM
 from radversary.attacks.gradient.iterative import DiverseFGSM, IterativeFGSM, MomentumFGSM
-from radversary.attacks.gradient.linf import check_epsilon
 from radversary.attacks.gradient.pgd import PGD
 from radversary.attacks.gradient.stm import StyleTransferMethod
 from radversary.core.errors import PlanError, UnknownNameError
+from radversary.core.types import Norm
 from random_parts import smooth_images
 
 EPSILON = 8 / 255
@@ -146,7 +147,7 @@ def test_a_colour_that_does_not_exist_is_refused_with_the_nearest(attack):
     (0.00392, 8, False), (0.998 / 255, 8, True), (0.0, 8, False)])
 def test_a_bound_that_saving_would_round_away(epsilon, bits, refused):
     if not refused:
-        check_epsilon(epsilon, bits)
+        check_bound(Norm.LINF, epsilon, bits)
         return
     with pytest.raises(PlanError, match=f"below the quantisation step of {bits}-bit images"):
-        check_epsilon(epsilon, bits)
+        check_bound(Norm.LINF, epsilon, bits)

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from radversary.attacks.balls import check_bound
 from radversary.attacks.directions import by_mean_magnitude
 from radversary.attacks.goal import Goal
-from radversary.attacks.gradient.linf import check_epsilon
 from radversary.attacks.gradient.pgd import PGD
 from radversary.attacks.guarded_victim import Evasive, GuardedVictim, scale_free
 from radversary.attacks.storing import within_levels
@@ -19,7 +19,7 @@ from radversary.classifiers.base import Classifier
 from radversary.classifiers.own_faults import gradient_of
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
-from radversary.core.types import Images, Labels
+from radversary.core.types import Images, Labels, Norm
 from radversary.imaging.intensity import quantise
 
 GROWTH = 1.15
@@ -83,7 +83,7 @@ class EvasivePGD(Evasive, PGD):
                 raise PlanError(f"evasive-pgd needs a finite {name} of at least 0, got {value}")
         if not 1 <= self.bits <= 16:
             raise PlanError(f"evasive-pgd needs 1 to 16 bits a pixel, got {self.bits}")
-        check_epsilon(self.epsilon, self.bits)
+        check_bound(Norm.LINF, self.epsilon, self.bits)
 
     @property
     def passes(self) -> int | None:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from radversary.attacks.balls import check_bound
 from radversary.attacks.base import Attack, check_strength
 from radversary.attacks.goal import image_gradient
 from radversary.classifiers.base import Classifier
@@ -44,7 +45,7 @@ class LinfAttack(Attack):
 
     def __post_init__(self) -> None:
         check_strength("epsilon", self.epsilon)
-        check_epsilon(self.epsilon, 16)
+        check_bound(Norm.LINF, self.epsilon, 16)
         if self.colour not in list(Colour):
             raise UnknownNameError("colour", self.colour, [colour.value for colour in Colour])
         if self.eot < 1:
@@ -85,22 +86,3 @@ class LinfAttack(Attack):
     def inside(self, moved: Images, images: Images) -> Images:
         """Return ``moved`` put back into the ball around ``images`` and into [0, 1]."""
         return torch.minimum(torch.maximum(moved, images - self.epsilon), images + self.epsilon).clamp(0, 1)
-
-
-def check_epsilon(epsilon: float, bits: int) -> None:
-    """Refuse a bound that saving would round away.
-
-    Args:
-        epsilon: The bound; 0 is fine, nothing is what it asks for.
-        bits: Bits a pixel of the stored files.
-
-    Raises:
-        PlanError: It is below one grey level.
-
-    Example:
-        >>> check_epsilon(0.5 / 255, 16)
-    """
-    top = 2**bits - 1
-    if 0 < epsilon * top < 0.999:  # a step written with three digits, such as 0.00392, is still a step
-        raise PlanError(f"an epsilon of {epsilon:.3g} is below the quantisation step of {bits}-bit images "
-                        f"(1/{top} = {1 / top:.3g}): nothing would survive saving")
