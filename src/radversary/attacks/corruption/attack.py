@@ -16,7 +16,7 @@ from radversary.core.types import Access, AttackFamily, Images, Labels
 
 @dataclass(frozen=True, kw_only=True)
 class Corruption(Attack):
-    """One of thirteen corruptions of chest radiographs, as MedMNIST-C has them (Di Salvo et al. 2024, arXiv:2406.17536).
+    """One of thirteen corruptions of chest radiographs, those of MedMNIST-C (Di Salvo et al. 2024, arXiv:2406.17536).
 
     It looks at no model. The severities 0.2, 0.4, 0.6, 0.8 and 1 are the five that are published; between them, and
     from nothing at 0, the parameter follows a straight line (of shot noise its reciprocal, which the variance follows).
