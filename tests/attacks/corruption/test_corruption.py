@@ -106,9 +106,10 @@ def test_pixelate_is_the_box_filter_of_pillow(size, severity):
                                atol=1.6 / 255, rtol=0)  # Pillow rounds each of its passes to 8 bits
 
 
-def test_boxes_share_a_pixel_out_once():
-    assert torch.equal(box_weights(7, 7), torch.eye(7, dtype=torch.float64))
-    torch.testing.assert_close(box_weights(32, 9).sum(1), torch.ones(9, dtype=torch.float64))
+@pytest.mark.parametrize(("count", "new"), [(41, 12), (12, 41), (57, 14), (30, 7), (7, 7), (128, 1)])
+def test_boxes_are_pillows_where_centres_lie_on_their_ends(count, new):
+    columns = Image.fromarray(np.eye(count, dtype=np.float32)).resize((new, count), Image.Resampling.BOX)
+    np.testing.assert_allclose(box_weights(count, new).numpy(), np.array(columns).T, atol=1e-6)
 
 
 @pytest.mark.parametrize("severity", SEVERITIES)

@@ -47,11 +47,13 @@ def box_weights(count: int, new: int) -> Tensor:
 
 
 def _boxes(count: int, new: int) -> Tensor:
+    """Return the same for two counts that differ; sums in Pillow's order, as centres may lie on an interval's end."""
     scale = count / new
     middle = (torch.arange(new, dtype=torch.float64) + 0.5)[:, None] * scale
-    reach = max(scale, 1.0)
-    away = (torch.arange(count, dtype=torch.float64) + 0.5 - middle) / reach
-    inside = ((away > -0.5) & (away <= 0.5)).double()
+    at, half = torch.arange(count, dtype=torch.float64), 0.5 * max(scale, 1.0)
+    away = (at - middle + 0.5) / (2 * half)
+    near = (at >= (middle - half + 0.5).floor()) & (at < (middle + half + 0.5).floor())
+    inside = (near & (away > -0.5) & (away <= 0.5)).double()
     return inside / inside.sum(1, keepdim=True)
 
 
