@@ -3,8 +3,10 @@
 This is a heuristic, not a segmentation: lungs are the largest regions that are darker than what is around them and do
 not reach the image's border. It is meant to tell whether a change of an image moved or destroyed what was found in the
 same image before, and for nothing else. Of 60 radiographs of the NIH at 224 pixels it finds something in 57; with the
-threshold on grey levels themselves it was 24, as shoulders join the lungs to the border. The threshold is that of Otsu, "A threshold selection method from gray-level histograms", IEEE Transactions on
-Systems, Man, and Cybernetics 9(1), 1979, doi:10.1109/TSMC.1979.4310076.
+threshold on grey levels themselves it was 24, as shoulders join the lungs to the border.
+
+The threshold is that of Otsu, "A threshold selection method from gray-level histograms", IEEE Transactions on Systems,
+Man, and Cybernetics 9(1), 1979, doi:10.1109/TSMC.1979.4310076.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is found keeps the rule on every image, misleads where a free search does, and costs no more than is declared."""
+"""What is found keeps the rule on every image, misleads where it can, and costs no more than is declared."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def similarities(images, attacked):
 
 @pytest.mark.parametrize("search", ["gradient", "queries"])
 @pytest.mark.parametrize("least", [0.9, 0.98])
-@pytest.mark.parametrize("bits", [8, 12])
+@pytest.mark.parametrize("bits", [8, pytest.param(12, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_image_keeps_the_rule_as_it_is_stored(name, bits, least, search, images):
     attack = ATTACKS.create(name, search=search, steps=6, queries=18, least_ssim=least)
@@ -83,7 +83,7 @@ def test_a_tighter_rule_leaves_less_room(images):
 
 
 def test_the_gradient_finds_at_least_what_a_random_search_of_as_many_points_does(images):
-    """Each search is asked for the brightest right side; the oracle draws parameters one by one and keeps the best."""
+    """Both searches look for the brightest right side; the oracle draws parameters one by one and keeps the best."""
     victim = victim_of(SLOPE, images, beyond=1.0)
     rule, kind = Rule(0.9, 0.95), type(ATTACKS.create("bias-field"))
     streams = Streams.for_images("abcd", seed=1, step="oracle")
@@ -95,7 +95,8 @@ def test_the_gradient_finds_at_least_what_a_random_search_of_as_many_points_does
         best = torch.maximum(best, given.problem.margin(given.points(at)))
     for search, queries in (("gradient", 20), ("queries", 200)):
         attack = ATTACKS.create("bias-field", search=search, queries=queries)
-        margin = Goal().margin(victim.card, victim.logits(outcome_of(attack, victim, images).images), torch.zeros(4).long())
+        found = victim.logits(outcome_of(attack, victim, images).images)
+        margin = Goal().margin(victim.card, found, torch.zeros(4).long())
         assert (margin > best).all(), search
 
 
@@ -117,7 +118,7 @@ def test_parameters_are_drawn_back_no_further_than_needed(name, images):
 
 def test_what_nothing_keeps_is_the_image_itself(images):
     class Never(Rule):
-        def kept(self, images, fields, attacked):  # noqa: ARG002
+        def kept(self, images, fields, attacked):
             return torch.zeros(len(images), dtype=torch.bool)
 
     streams = Streams.for_images("abcd", seed=1, step="x")

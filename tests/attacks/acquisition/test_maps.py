@@ -74,7 +74,8 @@ def test_the_curve_never_falls_and_is_that_of_numpy():
     assert (found.diff(dim=3) >= 0).all()
     assert 0 <= found.min() <= found.max() <= 1
     for row in range(6):
-        gamma, shift, width = (np.exp(0.7 * at[row, 0].item()), 0.1 * at[row, 1].item(), np.exp(0.4 * at[row, 2].item()))
+        power, centre, wide = at[row, :3].tolist()
+        gamma, shift, width = np.exp(0.7 * power), 0.1 * centre, np.exp(0.4 * wide)
         windowed = np.clip((ramp[row].flatten().numpy() ** gamma - 0.5 - shift) / width + 0.5, 0, 1)
         rises = np.exp(0.7 * at[row, 3:].numpy())
         knots = np.concatenate([[0], np.cumsum(rises / rises.sum())])

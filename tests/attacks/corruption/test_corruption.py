@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -74,7 +76,7 @@ def test_the_change_grows_with_severity(kind, size):
     images = smooth_images(4, size=size)
     change = [(corrupted(kind, severity, images) - images).abs().mean() for severity in (0, *SEVERITIES)]
     assert change[0] == 0
-    assert all(before < after for before, after in zip(change, change[1:], strict=False))
+    assert all(before < after for before, after in pairwise(change))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -142,8 +144,8 @@ def test_brightness_and_contrast_are_those_of_pillow(kind, enhance, severity):
 @pytest.mark.parametrize("kind", ["gamma-up", "gamma-down"])
 def test_gamma_is_that_of_scikit_image(kind, severity):
     images = smooth_images(3)
-    expected = adjust_gamma(images.double().numpy(), CHEST[kind].at(severity))
-    torch.testing.assert_close(corrupted(kind, severity, images).double(), torch.from_numpy(expected), atol=1e-5, rtol=0)
+    expected = torch.from_numpy(adjust_gamma(images.double().numpy(), CHEST[kind].at(severity)))
+    torch.testing.assert_close(corrupted(kind, severity, images).double(), expected, atol=1e-5, rtol=0)
 
 
 def moments(changed):

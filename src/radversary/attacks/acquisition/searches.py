@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from radversary.attacks.acquisition.visibility import Sought
+from radversary.attacks.balls import lengths
 from radversary.core.types import Images
 
 START: Final = 0.5
 """Share of the range that a gradient search starts in, at random."""
 
-FIRST: Final = 0.5
-"""A first step; they shrink evenly from it."""
+FIRST: Final = 1.0
+"""Length of the first step; the others shrink evenly from it."""
 
 OFFSPRING: Final = 5
 """Points that are asked about in one generation."""
@@ -62,9 +63,10 @@ def nothing_yet(given: Sought) -> Best:
 
 
 def climb(given: Sought, steps: int) -> Images:
-    """Follow the sign of the margin's gradient in the parameters, which are drawn back to what is believable each time.
+    """Follow the direction of the margin's gradient in the parameters, drawn back to what is believable each time.
 
-    An image whose goal is reached is asked about no more.
+    Not its signs: they move every parameter by as much, and what does not mislead uses up what may be seen. An image
+    whose goal is reached is asked about no more.
 
     Args:
         given: What is sought.
@@ -81,11 +83,16 @@ def climb(given: Sought, steps: int) -> Images:
         at[rows] = here.believable(at[rows])
         look, slope, points = here.look(at[rows])
         best.keep(rows, points, look.margin)
-        at[rows] = (at[rows] + FIRST * (1 - step / steps) * slope.sign()).clamp(-1, 1)
+        at[rows] = (at[rows] + FIRST * (1 - step / steps) * direction(slope)).clamp(-1, 1)
         rows = rows[look.margin <= 0]
         if not len(rows):
             break
     return best.images
+
+
+def direction(slope: Tensor) -> Tensor:
+    """Return gradients scaled to length 1, (N, P); zero where there is none."""
+    return slope / lengths(slope).clamp_min(torch.finfo(slope.dtype).tiny)
 
 
 def evolve(given: Sought, queries: int) -> Images:
