@@ -82,6 +82,7 @@ def test_a_tighter_rule_leaves_less_room(images):
     assert 0 < change[0] < change[1] < change[2]
 
 
+@pytest.mark.slow
 def test_the_gradient_finds_at_least_what_a_random_search_of_as_many_points_does(images):
     """Both searches look for the brightest right side; the oracle draws parameters one by one and keeps the best."""
     victim = victim_of(SLOPE, images, beyond=1.0)
