@@ -78,6 +78,7 @@ def test_large_images_are_judged_small_and_colour_by_its_luma():
     large = chest(256, ((80, 60), (80, 160)))
     assert lung_fields(large).shape == (1, 128, 128)
     assert torch.equal(lung_fields(large.expand(-1, 3, -1, -1)), lung_fields(large))
+    assert lung_fields(large[:0]).shape == (0, 128, 128)
 
 
 @pytest.mark.parametrize(("shift", "least", "most"), [(0, 1.0, 1.0), (2, 0.85, 0.95), (12, 0.2, 0.5)])

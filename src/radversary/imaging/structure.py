@@ -93,10 +93,11 @@ def lung_fields(images: Images) -> Tensor:
         True
     """
     height, width = images.shape[-2:]
-    if not len(images):
-        return torch.zeros(0, height, width, dtype=torch.bool)
     share = min(1.0, SIDE / max(height, width))
-    small = resize(to_grey(images.detach()), (max(1, round(height * share)), max(1, round(width * share))), "area")
+    side = (max(1, round(height * share)), max(1, round(width * share)))
+    if not len(images):
+        return torch.zeros(0, *side, dtype=torch.bool)
+    small = resize(to_grey(images.detach()), side, "area")
     grey = small[:, 0].double().cpu().numpy()
     contrast = local_contrast(grey)
     return torch.from_numpy(largest_inside(contrast <= otsu(contrast)[:, None, None]))

@@ -142,6 +142,14 @@ def test_lungs_that_move_break_the_rule_and_only_where_there_are_any(images):
     assert lenient.kept(flat, lung_fields(flat), flat + 0.01).all()
 
 
+def test_images_larger_than_lungs_are_sought_in_keep_the_rule():
+    large = chests(2, size=150)
+    victim = victim_of(torch.linspace(-1, 1, 150), large, beyond=1.0)
+    attacked = outcome_of(ATTACKS.create("affine", steps=3), victim, large).images
+    assert min(similarities(large, attacked)) >= 0.9 - 1e-6
+    assert (dice(lung_fields(large), lung_fields(attacked)) >= 0.95).all()
+
+
 @pytest.mark.parametrize("queries", [1, 4, 5, 12, 13])
 def test_no_image_is_asked_about_more_often_than_declared(queries, images):
     attack = ATTACKS.create("curve", search="queries", queries=queries, eot=2)
