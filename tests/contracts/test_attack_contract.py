@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from radversary.attacks.base import Attack, Batch, run_attack
+from radversary.attacks.corruption.levels import CHEST
 from radversary.attacks.registry import ATTACKS
 from radversary.attacks.style.transfer import StyleTransferAttack
 from radversary.core import registry as registry_file
@@ -27,8 +28,10 @@ SMALL = {"style-transfer": STYLES, "worst-style": {**STYLES, "k": 3, "generator"
          "style-code": {**STYLES, "steps": 4}, "stm": {**STYLES, "copies": 3, "steps": 3}, "i-fgsm": {"steps": 3},
          "mi-fgsm": {"steps": 3}, "di-fgsm": {"steps": 3}, "pgd": {"steps": 3},
          "evasive-pgd": {"steps": 3}, "evasive-style": {**STYLES, "k": 3, "generator": "pyramid"},
-         "equal-noise": {"like": {"name": "style-transfer", "options": STYLES}}}
+         "equal-noise": {"like": {"name": "style-transfer", "options": STYLES}},
+         **{name: {"steps": 3} for name in ("affine", "bias-field", "curve", "line-pattern")}}
 DRAWN_FROM_NOTHING = {"Identity", "FGSM", "IterativeFGSM", "MomentumFGSM"}
+DRAWN_CORRUPTIONS = {"gaussian-noise", "speckle-noise", "impulse-noise", "shot-noise"}
 CASES = [(name, SMALL.get(name, {})) for name in ATTACKS.names()] + [
     ("worst-style", {**SMALL["worst-style"], "least_ssim": 0.9}),
     ("worst-style", {**SMALL["worst-style"], "colour": "rgb"}),
@@ -36,7 +39,9 @@ CASES = [(name, SMALL.get(name, {})) for name in ATTACKS.names()] + [
     ("evasive-pgd", {**SMALL["evasive-pgd"], "colour": "rgb"}),
     ("equal-noise", {"like": {"name": "evasive-pgd", "options": SMALL["evasive-pgd"]}}),
     ("pgd", {**SMALL["pgd"], "colour": "rgb"}), ("stm", {**SMALL["stm"], "colour": "rgb"}),
-    ("equal-noise", {"like": {"name": "worst-style", "options": SMALL["worst-style"]}})] + [
+    ("equal-noise", {"like": {"name": "worst-style", "options": SMALL["worst-style"]}}),
+    *((name, {"search": "queries", "queries": 12}) for name in ("affine", "bias-field", "curve", "line-pattern")),
+    *(("corruption", {"kind": kind}) for kind in CHEST)] + [
     ("style-transfer", {**STYLES, "generator": generator, "colour": colour, "options": QUICK.get(generator, {})})
     for generator in GENERATORS.names() for colour in ("grey", "rgb")]
 NAMES = ("image-0", "image-1", "image-2")
@@ -153,7 +158,9 @@ def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(attack, vic
     assert torch.equal(first, second)
     other = ["another-0", "another-1", "another-2"]
     ((_, third),) = on_the_path(attack, victim, images, names=other)
-    assert torch.equal(first, third) == (type(attack).__name__ in DRAWN_FROM_NOTHING)
+    draws_nothing = type(attack).__name__ in DRAWN_FROM_NOTHING or getattr(attack, "kind", None) in set(CHEST) - (
+        DRAWN_CORRUPTIONS)
+    assert torch.equal(first, third) == draws_nothing
 
 
 @pytest.mark.slow

@@ -10,6 +10,10 @@ if TYPE_CHECKING:  # names are known without PyTorch
     from radversary.attacks.base import Attack
 
 ATTACKS: Registry[Attack] = Registry("attack", {
+    "affine": "radversary.attacks.acquisition.affine:Affine",
+    "bias-field": "radversary.attacks.acquisition.bias_field:BiasField",
+    "corruption": "radversary.attacks.corruption.attack:Corruption",
+    "curve": "radversary.attacks.acquisition.curve:Curve",
     "di-fgsm": "radversary.attacks.gradient.iterative:DiverseFGSM",
     "equal-noise": "radversary.attacks.controls.equal_noise:EqualNoise",
     "evasive-pgd": "radversary.attacks.evasive.pgd:EvasivePGD",
@@ -17,6 +21,7 @@ ATTACKS: Registry[Attack] = Registry("attack", {
     "fgsm": "radversary.attacks.gradient.fgsm:FGSM",
     "i-fgsm": "radversary.attacks.gradient.iterative:IterativeFGSM",
     "identity": "radversary.attacks.controls.identity:Identity",
+    "line-pattern": "radversary.attacks.acquisition.line_pattern:LinePattern",
     "mi-fgsm": "radversary.attacks.gradient.iterative:MomentumFGSM",
     "noise": "radversary.attacks.controls.noise:Noise",
     "pgd": "radversary.attacks.gradient.pgd:PGD",
