@@ -15,6 +15,7 @@ ATTACKS: Registry[Attack] = Registry("attack", {
     "evasive-pgd": "radversary.attacks.evasive.pgd:EvasivePGD",
     "evasive-style": "radversary.attacks.evasive.style:EvasiveStyleAttack",
     "fgsm": "radversary.attacks.gradient.fgsm:FGSM",
+    "hopskipjump": "radversary.attacks.decision.hopskipjump:HopSkipJump",
     "i-fgsm": "radversary.attacks.gradient.iterative:IterativeFGSM",
     "identity": "radversary.attacks.controls.identity:Identity",
     "mi-fgsm": "radversary.attacks.gradient.iterative:MomentumFGSM",
