@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # names are known without PyTorch
     from radversary.attacks.base import Attack
 
 ATTACKS: Registry[Attack] = Registry("attack", {
+    "boundary": "radversary.attacks.decision.boundary:BoundaryAttack",
     "di-fgsm": "radversary.attacks.gradient.iterative:DiverseFGSM",
     "equal-noise": "radversary.attacks.controls.equal_noise:EqualNoise",
     "evasive-pgd": "radversary.attacks.evasive.pgd:EvasivePGD",

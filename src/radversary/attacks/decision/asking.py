@@ -53,7 +53,7 @@ class Questions:
 
     def saved(self, rows: Tensor, points: Images) -> Images:
         """Return points of images as they would be stored."""
-        return self.problem.only(rows).saved(points)
+        return points if self.problem.bits is None else self.problem.only(rows).saved(points)
 
     def far(self, rows: Tensor, points: Images, norm: Norm) -> Tensor:
         """Return the distance of points from their originals, (M,)."""

@@ -32,19 +32,17 @@ def normals(asked: Questions, rows: Tensor, points: Images, radius: Tensor, coun
         counts: Questions about each, int64 (M,), no more than it may take.
         norm: By L2 directions are normal, by L∞ uniform.
     """
-    upwards, every = torch.zeros_like(points), torch.zeros_like(points)
-    hits = points.new_zeros(len(rows))
+    upwards, every, hits = torch.zeros_like(points), torch.zeros_like(points), points.new_zeros(len(rows))
     for runs in crowds(counts.tolist()):
         places = torch.tensor([place for place, length in runs for _ in range(length)], device=rows.device)
-        around, at = drawn(asked, rows[places], norm), points[places]
-        far = radius[places].reshape(-1, 1, 1, 1)
-        trial = asked.saved(rows[places], torch.addcmul(at, around, far).clamp_(0, 1))
+        far, at = radius[places].reshape(-1, 1, 1, 1), points[places]
+        trial = asked.saved(rows[places], torch.addcmul(at, drawn(asked, rows, runs, norm), far).clamp_(0, 1))
         reached = asked.ask(rows[places], trial).to(points.dtype)
         taken, first = trial.sub_(at).div_(far), 0
-        for place, length in runs:
+        for place, length in runs:  # sums of one shape for an image, whatever stands beside it
             some, weights = taken[first:first + length], reached[first:first + length]
             every[place] += some.sum(0)
-            upwards[place] += (some * weights.reshape(-1, 1, 1, 1)).sum(0)
+            upwards[place] += some.mul_(weights.reshape(-1, 1, 1, 1)).sum(0)
             hits[place] += weights.sum()
             first += length
     return weighted(upwards, every, hits, counts.to(points.dtype))
@@ -69,17 +67,23 @@ def weighted(upwards: Tensor, every: Tensor, hits: Tensor, counts: Tensor) -> Te
     return 2 * upwards - (1 + baseline) * every
 
 
-def drawn(asked: Questions, rows: Tensor, norm: Norm) -> Tensor:
-    """Return a random direction of length 1 for each place, drawn one after the other from its image's stream."""
+def drawn(asked: Questions, rows: Tensor, runs: list[tuple[int, int]], norm: Norm) -> Tensor:
+    """Return random directions of length 1, (M, C, H, W); a run is drawn whole from its image's stream.
+
+    Args:
+        asked: Whom to ask.
+        rows: Places of the images, int64.
+        runs: Which of these, and how many directions of :data:`RUN` that are drawn are wanted.
+        norm: By L2 directions are normal, by L∞ uniform.
+    """
     problem = asked.problem
-    noise = torch.empty(len(rows), problem.drawn, *problem.images.shape[-2:])
-    for one, row in zip(noise, rows.tolist(), strict=True):
-        if norm == Norm.L2:
-            one.normal_(generator=problem.streams[row])
-        else:
-            one.uniform_(-1, 1, generator=problem.streams[row])
-    spread = noise.to(problem.images).expand(-1, *problem.images.shape[1:])
-    return spread / lengths(spread).clamp_min(TINY)
+    noise = torch.empty(len(runs), RUN, problem.drawn, *problem.images.shape[-2:])
+    for some, (place, _) in zip(noise, runs, strict=True):
+        stream = problem.streams[int(rows[place])]
+        some.normal_(generator=stream) if norm == Norm.L2 else some.uniform_(-1, 1, generator=stream)
+    kept = torch.cat([some[:length] for some, (_, length) in zip(noise, runs, strict=True)])
+    spread = kept.to(problem.images).expand(-1, *problem.images.shape[1:])
+    return spread.mul(1 / lengths(spread).clamp_min(TINY))
 
 
 def crowds(counts: list[int]) -> Iterator[list[tuple[int, int]]]:
