@@ -45,7 +45,7 @@ class DecisionAttack(SearchingAttack):
     atlas: ClassVar[str] = "AML.T0043.001"
     norms: ClassVar[tuple[Norm, ...]] = (Norm.L2,)
 
-    reach: float = 1000.0
+    reach: float = 1e6
     queries: int = 1000
     starts: int = 20
     norm: str = Norm.L2.value

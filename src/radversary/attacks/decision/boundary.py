@@ -15,9 +15,9 @@ from radversary.attacks.directions import TINY
 from radversary.core.errors import PlanError
 from radversary.core.types import Images, Norm
 
-EVERY = 10
+EVERY = 5
 """Steps after each of which the step aside is asked about by itself."""
-ASIDE, TOWARDS = 10, 10
+ASIDE, TOWARDS = 10, 15
 """Answers by which the lengths of the steps aside, and of those towards the original, are judged.
 
 The authors' code waits for 100 and 30, and 25,000 steps."""
@@ -52,8 +52,8 @@ class BoundaryAttack(DecisionAttack):
     """
 
     queries: int = 5000
-    spherical_step: float = 1e-2
-    source_step: float = 1e-2
+    spherical_step: float = 0.1
+    source_step: float = 0.1
     step_adaptation: float = 1.5
 
     def __post_init__(self) -> None:
@@ -82,18 +82,17 @@ class BoundaryAttack(DecisionAttack):
         beside = aside(images, at, noise, walk.aside[open_])
         trial = nearer(images, beside, walk.towards[open_], lengths(at - images))
         reached = asked.ask(rows, trial)
-        far = asked.far(rows, asked.saved(rows, trial), Norm.L2)
+        far = asked.far(rows, trial, Norm.L2)
         better = reached & (far < walk.far[open_])
         walk.at[open_[better]], walk.far[open_[better]] = trial[better], far[better]
-        if turn % EVERY:
-            return
-        able = asked.affordable(rows, self.back(at[0].numel()) + 2)
-        fits = asked.ask(rows[able], beside[able])
-        walk.asides.note(open_[able], fits)
-        walk.wholes.note(open_[able], reached[able])
-        grown = walk.asides.judged(open_, ASIDE, 0.2, 0.5, self.step_adaptation)
-        walk.aside[open_] *= grown
-        walk.towards[open_] *= grown * walk.wholes.judged(open_, TOWARDS, 0.1, 0.25, self.step_adaptation)
+        walk.wholes.note(open_, reached)
+        walk.towards[open_] *= walk.wholes.judged(open_, TOWARDS, 0.1, 0.25, self.step_adaptation)
+        if turn % EVERY == 0:
+            able = asked.affordable(rows, self.back(at[0].numel()) + 2)
+            walk.asides.note(open_[able], asked.ask(rows[able], beside[able]))
+            grown = walk.asides.judged(open_, ASIDE, 0.2, 0.5, self.step_adaptation)
+            walk.aside[open_] *= grown
+            walk.towards[open_] *= grown
 
     def back(self, pixels: int) -> int:
         """Return the questions that the last way to the edge takes at most."""
@@ -144,7 +143,7 @@ class Walk:
 
     Attributes:
         at: Points, (M, C, H, W), which reach the goal as they are stored; not rounded, so that small steps add up.
-        far: Their distance as stored, (M,).
+        far: Their distance, (M,).
         aside: Lengths of the step aside, (M,).
         towards: Lengths of the step towards the original, (M,).
         asides: Answers to steps aside.
