@@ -18,7 +18,7 @@ from radversary.core.types import Images, Norm
 EVERY = 5
 """Steps after each of which the step aside is asked about by itself."""
 ASIDE, TOWARDS = 10, 15
-"""Answers by which the lengths of the steps aside, and of those towards the original, are judged.
+"""Answers by which the lengths of steps aside, and of whole steps, are judged.
 
 The authors' code waits for 100 and 30, and 25,000 steps."""
 CONVERGED = 1e-7
