@@ -1,4 +1,4 @@
-"""What HopSkipJump takes beside that of foolbox and of ART, at equal evaluations: `python -m benchmarks.attack_peers_decision`."""
+"""What HopSkipJump takes beside that of foolbox and of ART: `python -m benchmarks.attack_peers_decision`."""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ CASES = [(name, SMALL.get(name, {})) for name in ATTACKS.names()] + [
     ("evasive-style", {**SMALL["evasive-style"], "tuned": "yes"}),
     ("evasive-pgd", {**SMALL["evasive-pgd"], "colour": "rgb"}),
     ("equal-noise", {"like": {"name": "evasive-pgd", "options": SMALL["evasive-pgd"]}}),
-    ("hopskipjump", {**SMALL["hopskipjump"], "norm": "linf"}), ("hopskipjump", {**SMALL["hopskipjump"], "colour": "rgb"}),
-    ("boundary", {**SMALL["boundary"], "colour": "rgb"}),
+    ("hopskipjump", {**SMALL["hopskipjump"], "norm": "linf"}),
+    ("hopskipjump", {**SMALL["hopskipjump"], "colour": "rgb"}), ("boundary", {**SMALL["boundary"], "colour": "rgb"}),
     ("pgd", {**SMALL["pgd"], "colour": "rgb"}), ("stm", {**SMALL["stm"], "colour": "rgb"}),
     ("equal-noise", {"like": {"name": "worst-style", "options": SMALL["worst-style"]}})] + [
     ("style-transfer", {**STYLES, "generator": generator, "colour": colour, "options": QUICK.get(generator, {})})

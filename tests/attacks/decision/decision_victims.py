@@ -19,7 +19,8 @@ def linear(task: str = "multiclass", classes: int = 3, bias: float = 0.0, seed: 
         weight = torch.randn(classes, 3 * SIDE * SIDE, generator=generator(seed, "linear"))
         network[1].weight.copy_(weight - weight.mean(1, keepdim=True))
         network[1].bias.fill_(bias)
-    options = {} if task == "multiclass" else {"task": task, "thresholds": (0.5,) * (1 if task == "binary" else classes)}
+    thresholds = (0.5,) * (1 if task == "binary" else classes)
+    options = {} if task == "multiclass" else {"task": task, "thresholds": thresholds}
     return wrap(network, classes=tuple("abcde"[:classes]), size=SIDE, **options)
 
 
@@ -43,8 +44,8 @@ def closed_form(victim: TorchClassifier, images: torch.Tensor, norm: str) -> tor
 
 def found_by(attack, victim, images, labels, bits=None, names=None, seed=5):
     """What an attack finds, and the ledger of what it asked."""
-    ledger = Ledger()
-    streams = Streams.for_images(names or [f"image-{place}" for place in range(len(images))], seed=seed, step="decision")
+    ledger, names = Ledger(), names or [f"image-{place}" for place in range(len(images))]
+    streams = Streams.for_images(names, seed=seed, step="decision")
     return attack.perturb(metered(victim, ledger, bits), images, labels, streams), ledger.settle(1.0)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from decision_victims import central, closed_form, distances, found_by, linear
 
 from radversary.attacks.balls import lengths
 from radversary.attacks.decision.boundary import Answers, BoundaryAttack, aside, nearer
 from radversary.core.errors import PlanError
-from decision_victims import central, closed_form, distances, found_by, linear
 
 
 @pytest.mark.parametrize(("queries", "most"), [(800, 1.5), pytest.param(2500, 1.05, marks=pytest.mark.slow)])
@@ -30,7 +30,8 @@ def test_a_step_aside_keeps_the_distance_and_one_towards_shortens_it():
     angle = ((beside - images) * (points - images)).flatten(1).sum(1) / far.flatten().square()
     torch.testing.assert_close(angle, 1 / (1 + share.square()).sqrt(), atol=1e-4, rtol=1e-4)
     closer = nearer(images, beside, share / 2, far)
-    torch.testing.assert_close(lengths(closer - images).flatten(), far.flatten() * (1 - share / 2), atol=1e-5, rtol=1e-4)
+    wanted = far.flatten() * (1 - share / 2)
+    torch.testing.assert_close(lengths(closer - images).flatten(), wanted, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(nearer(images, closer, share / 4, far), closer, atol=1e-6, rtol=0)
 
 

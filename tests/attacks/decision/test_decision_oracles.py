@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from decision_victims import distances, found_by
 from torch import nn
 
 from radversary.attacks.decision import base as base_file
 from radversary.attacks.decision.boundary import BoundaryAttack
 from radversary.attacks.decision.hopskipjump import HopSkipJump
 from radversary.classifiers.torch_module import wrap
-from decision_victims import distances, found_by
 from random_parts import smooth_images
 
 fb = pytest.importorskip("foolbox")

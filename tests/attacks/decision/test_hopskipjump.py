@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from decision_victims import SIDE, central, closed_form, distances, found_by, linear
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from radversary.attacks.base import Batch, run_attack
@@ -12,7 +12,7 @@ from radversary.attacks.decision import normals as normals_file
 from radversary.attacks.decision.asking import Questions
 from radversary.attacks.decision.boundary import BoundaryAttack
 from radversary.attacks.decision.hopskipjump import HopSkipJump
-from radversary.attacks.goal import goal_from
+from radversary.attacks.goal import Goal, goal_from
 from radversary.attacks.metering import Ledger, metered
 from radversary.attacks.problem import CROWD, Problem, problem_of
 from radversary.classifiers.base import Classifier
@@ -20,7 +20,6 @@ from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
 from radversary.core.types import Access, Norm
 from radversary.imaging.intensity import quantise
-from decision_victims import SIDE, central, closed_form, distances, found_by, linear
 
 ATTACKS = [HopSkipJump(queries=200), HopSkipJump(queries=200, norm="linf"), BoundaryAttack(queries=200)]
 GOALS = [("multiclass", "untargeted"), ("multiclass", "targeted c"), ("multiclass", "hide a|b"),
@@ -189,7 +188,7 @@ def test_the_direction_is_the_sum_of_the_papers_formula_whatever_the_crowds(norm
 def questions(victim, images):
     """Questions about images, and points around which half of the answers are yes."""
     streams = Streams.for_images("abc", seed=1, step="x")
-    problem = problem_of(metered(victim, Ledger()), images, victim.predict(images), streams, goal=goal_from("untargeted"))
+    problem = problem_of(metered(victim, Ledger()), images, victim.predict(images), streams, goal=Goal())
     edge = HopSkipJump(queries=800).perturb(victim, images, problem.aims, Streams.for_images("abc", seed=2, step="y"))
     return Questions(problem, 200), edge
 

@@ -1,1 +1,1 @@
-"""Attacks that see nothing of a classifier but its decisions, and look for the nearest image that it decides otherwise."""
+"""Attacks that see decisions alone and look for the nearest image that is decided otherwise."""

@@ -62,7 +62,7 @@ class HopSkipJump(DecisionAttack):
 
     def share(self, pixels: int) -> float:
         """Return the authors' θ: d to the power of -3/2 by L2, of -2 by L∞; no finer than float32 can tell."""
-        return max(pixels ** (-1.5 if self.norm == Norm.L2 else -2.0), FINEST)
+        return max(float(pixels ** (-1.5 if self.norm == Norm.L2 else -2.0)), FINEST)
 
     def approach(self, asked: Questions, rows: Tensor, points: Images) -> Images:
         """Walk along the edge until the questions run out."""
