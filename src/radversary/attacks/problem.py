@@ -109,11 +109,14 @@ class Problem:
         return self.goal.margin(self.classifier.card, self.logits(points), self.aims)
 
     def decided(self, points: Images) -> Tensor:
-        """Return whether decisions on points as stored are what is wanted, bool (N,)."""
-        card = self.classifier.card
-        found = [self.goal.reached(card, part.classifier.decide(part.saved(some)), part.aims)
-                 for part, some in self.parts(points)]
-        return torch.cat(found)
+        """Return whether decisions on points as stored are what is wanted, most of ``eot`` of them, bool (N,)."""
+        return torch.cat([part.decided_once(some) for part, some in self.parts(points)])
+
+    def decided_once(self, points: Images) -> Tensor:
+        """Return the same of points few enough to be asked about at once."""
+        card, stored = self.classifier.card, self.saved(points)
+        votes = [self.goal.reached(card, self.classifier.decide(stored), self.aims) for _ in range(self.eot)]
+        return votes[0] if len(votes) == 1 else 2 * torch.stack(votes).sum(0) > len(votes)
 
     def look(self, points: Images, objective: Objective = objectives.margin) -> Look:
         """Return margin, objective and the objective's gradient at points as stored; one answer an image and ``eot``.

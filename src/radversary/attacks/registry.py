@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # names are known without PyTorch
 ATTACKS: Registry[Attack] = Registry("attack", {
     "affine": "radversary.attacks.acquisition.affine:Affine",
     "bias-field": "radversary.attacks.acquisition.bias_field:BiasField",
+    "boundary": "radversary.attacks.decision.boundary:BoundaryAttack",
     "corruption": "radversary.attacks.corruption.attack:Corruption",
     "curve": "radversary.attacks.acquisition.curve:Curve",
     "di-fgsm": "radversary.attacks.gradient.iterative:DiverseFGSM",
@@ -19,6 +20,7 @@ ATTACKS: Registry[Attack] = Registry("attack", {
     "evasive-pgd": "radversary.attacks.evasive.pgd:EvasivePGD",
     "evasive-style": "radversary.attacks.evasive.style:EvasiveStyleAttack",
     "fgsm": "radversary.attacks.gradient.fgsm:FGSM",
+    "hopskipjump": "radversary.attacks.decision.hopskipjump:HopSkipJump",
     "i-fgsm": "radversary.attacks.gradient.iterative:IterativeFGSM",
     "identity": "radversary.attacks.controls.identity:Identity",
     "line-pattern": "radversary.attacks.acquisition.line_pattern:LinePattern",

@@ -132,6 +132,7 @@ class DiverseFGSM(MomentumFGSM):
             return image
         share = self.shrink + (1 - self.shrink) * size
         new = (max(1, round(share * height)), max(1, round(share * width)))
-        small = F.interpolate(image, new, mode="bilinear", align_corners=False)
+        # the last digit of a mean of white pixels may lie above 1
+        small = F.interpolate(image, new, mode="bilinear", align_corners=False).clamp(0, 1)
         above, before = int(top * (height - new[0] + 1)), int(left * (width - new[1] + 1))
         return F.pad(small, (before, width - new[1] - before, above, height - new[0] - above))
