@@ -10,16 +10,20 @@ if TYPE_CHECKING:  # names are known without PyTorch
     from radversary.attacks.base import Attack
 
 ATTACKS: Registry[Attack] = Registry("attack", {
+    "apgd": "radversary.attacks.gradient.apgd:AutoPGD",
+    "apgd-t": "radversary.attacks.gradient.apgd:AutoPGDTargeted",
     "di-fgsm": "radversary.attacks.gradient.iterative:DiverseFGSM",
     "equal-noise": "radversary.attacks.controls.equal_noise:EqualNoise",
     "evasive-pgd": "radversary.attacks.evasive.pgd:EvasivePGD",
     "evasive-style": "radversary.attacks.evasive.style:EvasiveStyleAttack",
+    "fab": "radversary.attacks.gradient.fab:FastAdaptiveBoundary",
     "fgsm": "radversary.attacks.gradient.fgsm:FGSM",
     "i-fgsm": "radversary.attacks.gradient.iterative:IterativeFGSM",
     "identity": "radversary.attacks.controls.identity:Identity",
     "mi-fgsm": "radversary.attacks.gradient.iterative:MomentumFGSM",
     "noise": "radversary.attacks.controls.noise:Noise",
     "pgd": "radversary.attacks.gradient.pgd:PGD",
+    "pgd-l2": "radversary.attacks.gradient.pgd_l2:L2PGD",
     "stm": "radversary.attacks.gradient.stm:StyleTransferMethod",
     "style-code": "radversary.attacks.style.code:StyleCodeAttack",
     "style-transfer": "radversary.attacks.style.transfer:StyleTransferAttack",
