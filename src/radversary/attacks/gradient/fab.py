@@ -127,7 +127,8 @@ class FastAdaptiveBoundary(BoundedAttack):
                 rows = nearest.open_among(torch.nonzero(ways >= 0)[:, 0])
                 if len(rows):
                     self.follow(nearest, rows, ways, run)
-        return nearest.points.where(nearest.closed[:, None, None, None], problem.inside(nearest.points))
+        stay = nearest.closed & (self.ball.norm == Norm.L2)  # moved in by L∞ a closed point is stored as the same
+        return nearest.points.where(stay[:, None, None, None], problem.inside(nearest.points))
 
     def follow(self, nearest: Nearest, rows: Tensor, ways: Tensor, run: int) -> None:
         """Follow the boundary of a way of some images.
@@ -162,14 +163,13 @@ class FastAdaptiveBoundary(BoundedAttack):
         Args:
             problem: The problem of these images.
             points: Where they are.
-            look: What was seen there, the value that of a way.
+            look: What was seen there, the value that of a way. It is that of the stored points, and is taken for that of
+                the points themselves: where rounding undoes a step, the next one goes on.
         """
-        def linear(others: Images) -> Tensor:
-            return look.value + (look.gradient * (others - problem.saved(points))).flatten(1).sum(1)
-
         norm, images = self.ball.norm, problem.images
-        near = onto_hyperplane(points, linear(points), look.gradient, norm)
-        far = onto_hyperplane(images, linear(images), look.gradient, norm)
+        at_images = look.value + (look.gradient * (images - points)).flatten(1).sum(1)
+        near = onto_hyperplane(points, look.value, look.gradient, norm)
+        far = onto_hyperplane(images, at_images, look.gradient, norm)
         lengths = distance(near, norm), distance(far, norm)
         bias = (lengths[0] / (lengths[0] + lengths[1]).clamp_min(TINY)).clamp(max=MOST_BIAS)[:, None, None, None]
         return ((1 - bias) * (points + OVERSHOOT * near) + bias * (images + OVERSHOOT * far)).clamp(0, 1)

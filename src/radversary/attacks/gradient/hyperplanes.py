@@ -34,8 +34,8 @@ def onto_hyperplane(points: Images, values: Tensor, slopes: Tensor, norm: Norm) 
         >>> onto_hyperplane(point, torch.tensor([-0.4]), slope, Norm.LINF).flatten().tolist()
         [0.10000000149011612, 0.10000000149011612]
     """
-    parts = zip(*(torch.split(part, PART) for part in (points, values, slopes)), strict=True)
-    return torch.cat([_onto_hyperplane(*part, norm) for part in parts])
+    parts = [slice(first, first + PART) for first in range(0, len(points), PART)]
+    return torch.cat([_onto_hyperplane(points[part], values[part], slopes[part], norm) for part in parts])
 
 
 def _onto_hyperplane(points: Images, values: Tensor, slopes: Tensor, norm: Norm) -> Images:
