@@ -92,7 +92,7 @@ def test_it_reaches_the_optimum_of_a_linear_victim(norm, loss, edges):
     assert gap.abs().max() < (1e-4 if norm == "linf" or not edges else 1e-2 * gained.min())
 
 
-def plain_loop(victim, image, label, start, epsilon, steps, norm):
+def plain_loop(victim, image, label, start, epsilon, steps, norm):  # noqa: C901 - as the paper lists it
     """Algorithm 1 of Croce and Hein 2020 for one image; the first point that is misread ends it."""
     def at(point):
         point = point.detach().requires_grad_()

@@ -47,7 +47,8 @@ def by_quadratic_program(point, value, slope):
 def test_a_solver_finds_no_nearer_point(norm, solve):
     points, values, slopes = cases()
     change = onto_hyperplane(points, values, slopes, norm)
-    assert (-1e-6 <= (points + change).amin()) and ((points + change).amax() <= 1 + 1e-6)
+    assert (points + change).amin() >= -1e-6
+    assert (points + change).amax() <= 1 + 1e-6
     torch.testing.assert_close((slopes * change).sum((1, 2, 3)), -values, atol=1e-4, rtol=1e-4)
     best = [solve(point.numpy().ravel(), value, slope.numpy().ravel()) for point, value, slope
             in zip(points.double(), values.tolist(), slopes.double(), strict=True)]

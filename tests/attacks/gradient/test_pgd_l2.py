@@ -26,20 +26,17 @@ def test_it_reaches_the_optimum_of_a_linear_victim(random_start):
 
 
 @pytest.mark.slow
-def test_foolbox_reaches_the_same_pixels(colour_victim):
+def test_foolbox_reaches_the_same_pixels(binary_victim):
     foolbox = pytest.importorskip("foolbox")
     images = (1.3 * smooth_images(4, SIDE, channels=3) - 0.15).clamp(0, 1)
-    labels = colour_victim.predict(images)
-    two = Logits(colour_victim).eval()
+    labels = binary_victim.predict(images)
     attack = foolbox.attacks.L2PGD(rel_stepsize=1 / 8, steps=8, random_start=False)
-    theirs = attack.run(foolbox.PyTorchModel(two, bounds=(0, 1), device="cpu"), images,
-                        foolbox.criteria.Misclassification(labels), epsilon=0.02)
-    ours = run(L2PGD(epsilon=0.02, steps=8, reach=1.0, random_start=False, colour="rgb"), colour_victim, images, labels)
-    assert (colour_victim.predict(ours) == labels).all()  # none stopped early
+    model = foolbox.PyTorchModel(Logits(binary_victim).eval(), bounds=(0, 1), device="cpu")
+    theirs = attack.run(model, images, foolbox.criteria.Misclassification(labels), epsilon=0.02)
+    ours = run(L2PGD(epsilon=0.02, steps=8, reach=1.0, random_start=False, colour="rgb"), binary_victim, images, labels)
+    assert (binary_victim.predict(ours) == labels).all()  # none stopped early
     assert (distance(ours - images, Norm.L2) > 0.015).all()
-    mine, other = margins(colour_victim, ours, labels), margins(colour_victim, theirs, labels)
-    before = margins(colour_victim, images, labels)
-    assert ((mine - other).abs() < 0.02 * (other - before)).all()  # theirs climbs the cross-entropy of three classes
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
 
 
 def test_a_restart_asks_about_open_images_only():
@@ -53,12 +50,12 @@ def test_a_restart_asks_about_open_images_only():
 
 
 def test_a_later_restart_may_find_what_the_first_does_not(victim):
-    images = smooth_images(32, SIDE)
+    images = smooth_images(64, SIDE)
     labels = victim.predict(images)
-    found = [victim.predict(run(L2PGD(epsilon=0.11, steps=2, reach=1.0, restarts=restarts), victim, images, labels))
-             != labels for restarts in (1, 4)]
+    found = [victim.predict(run(L2PGD(epsilon=0.2, steps=1, reach=0.3, restarts=restarts), victim, images, labels))
+             != labels for restarts in (1, 10)]
     assert (found[1] >= found[0]).all()
-    assert found[0].sum() < found[1].sum() < 32
+    assert found[0].sum() < found[1].sum() < 64
 
 
 @pytest.mark.parametrize(("options", "said"), [

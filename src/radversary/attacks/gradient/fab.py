@@ -163,7 +163,7 @@ class FastAdaptiveBoundary(BoundedAttack):
         Args:
             problem: The problem of these images.
             points: Where they are.
-            look: What was seen there, the value that of a way. It is that of the stored points, and is taken for that of
+            look: What was seen there, the value that of a way. It is that of the stored points and is taken for that of
                 the points themselves: where rounding undoes a step, the next one goes on.
         """
         norm, images = self.ball.norm, problem.images
