@@ -18,7 +18,7 @@ from radversary.attacks import objectives
 from radversary.attacks.balls import Ball
 from radversary.attacks.goal import Goal
 from radversary.attacks.metering import about, bits_of
-from radversary.attacks.objectives import Objective, Towards
+from radversary.attacks.objectives import Objective
 from radversary.attacks.storing import within_levels
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.own_faults import gradient_of
@@ -128,7 +128,7 @@ class Problem:
         looks, first = list[Look](), 0
         for part, some in self.parts(points):
             rows = torch.arange(first, first + len(some))
-            looks.append(part.look_once(some, objective.of(rows) if isinstance(objective, Towards) else objective))
+            looks.append(part.look_once(some, objectives.among(objective, rows)))
             first += len(some)
         return mean_or_joined(looks, torch.cat)
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:  # names are known without PyTorch
 
 ATTACKS: Registry[Attack] = Registry("attack", {
     "affine": "radversary.attacks.acquisition.affine:Affine",
+    "apgd": "radversary.attacks.gradient.apgd:AutoPGD",
+    "apgd-t": "radversary.attacks.gradient.apgd:AutoPGDTargeted",
     "bias-field": "radversary.attacks.acquisition.bias_field:BiasField",
     "boundary": "radversary.attacks.decision.boundary:BoundaryAttack",
     "corruption": "radversary.attacks.corruption.attack:Corruption",
@@ -19,6 +21,7 @@ ATTACKS: Registry[Attack] = Registry("attack", {
     "equal-noise": "radversary.attacks.controls.equal_noise:EqualNoise",
     "evasive-pgd": "radversary.attacks.evasive.pgd:EvasivePGD",
     "evasive-style": "radversary.attacks.evasive.style:EvasiveStyleAttack",
+    "fab": "radversary.attacks.gradient.fab:FastAdaptiveBoundary",
     "fgsm": "radversary.attacks.gradient.fgsm:FGSM",
     "hopskipjump": "radversary.attacks.decision.hopskipjump:HopSkipJump",
     "i-fgsm": "radversary.attacks.gradient.iterative:IterativeFGSM",
@@ -27,6 +30,7 @@ ATTACKS: Registry[Attack] = Registry("attack", {
     "mi-fgsm": "radversary.attacks.gradient.iterative:MomentumFGSM",
     "noise": "radversary.attacks.controls.noise:Noise",
     "pgd": "radversary.attacks.gradient.pgd:PGD",
+    "pgd-l2": "radversary.attacks.gradient.pgd_l2:L2PGD",
     "stm": "radversary.attacks.gradient.stm:StyleTransferMethod",
     "style-code": "radversary.attacks.style.code:StyleCodeAttack",
     "style-transfer": "radversary.attacks.style.transfer:StyleTransferAttack",
