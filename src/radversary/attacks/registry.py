@@ -10,6 +10,9 @@ if TYPE_CHECKING:  # names are known without PyTorch
     from radversary.attacks.base import Attack
 
 ATTACKS: Registry[Attack] = Registry("attack", {
+    "carlini-wagner": "radversary.attacks.smallest.carlini_wagner:CarliniWagner",
+    "ddn": "radversary.attacks.smallest.ddn:DDN",
+    "deepfool": "radversary.attacks.smallest.deepfool:DeepFool",
     "di-fgsm": "radversary.attacks.gradient.iterative:DiverseFGSM",
     "equal-noise": "radversary.attacks.controls.equal_noise:EqualNoise",
     "evasive-pgd": "radversary.attacks.evasive.pgd:EvasivePGD",
