@@ -132,6 +132,6 @@ class DiverseFGSM(MomentumFGSM):
             return image
         share = self.shrink + (1 - self.shrink) * size
         new = (max(1, round(share * height)), max(1, round(share * width)))
-        small = F.interpolate(image, new, mode="bilinear", align_corners=False)
+        small = F.interpolate(image, new, mode="bilinear", align_corners=False).clamp(0, 1)  # white rounds up
         above, before = int(top * (height - new[0] + 1)), int(left * (width - new[1] + 1))
         return F.pad(small, (before, width - new[1] - before, above, height - new[0] - above))
