@@ -19,7 +19,10 @@ INSIDE: Final = 0.999999
 """Share of the way to black or white that a pixel starts at, where it is black or white: the tangent has no end."""
 
 FALLS: Final = 0.9999
-"""Share of its last value that a loss must fall below to be pursued, each tenth of the steps."""
+"""Share of its least value before that a loss must have fallen to, each tenth of the steps, to be pursued."""
+
+WINDOW: Final = 10
+"""Steps over which a loss may rise before it falls."""
 
 FIRST_KEPT, SECOND_KEPT, STEADY = 0.9, 0.999, 1e-8
 """Adam's decay rates and its divisor's least value (Kingma and Ba 2015, arXiv:1412.6980)."""
@@ -35,10 +38,12 @@ class Descent:
         middle: Middle of the room, (M, C, H, W).
         half: Half its width.
         weight: Of the hinge, c, (M,).
+        start: Place in the room where each begins, (M, C, H, W).
         at: The variables.
         first: Adam's mean gradient.
         second: Its mean square.
-        last: Each loss at the last check, (M,).
+        least: Each least loss since the last check, (M,).
+        before: Each least loss until then.
     """
 
     rows: Tensor
@@ -46,10 +51,12 @@ class Descent:
     middle: Tensor
     half: Tensor
     weight: Tensor
+    start: Tensor
     at: Tensor
     first: Tensor
     second: Tensor
-    last: Tensor
+    least: Tensor
+    before: Tensor
 
     @classmethod
     def of(cls, problem: Problem, weight: Tensor) -> Descent:
@@ -57,15 +64,17 @@ class Descent:
         room = Room.of(problem)
         middle, half = (room.low + room.high) / 2, (room.high - room.low) / 2
         at = (-middle / half.clamp_min(torch.finfo(half.dtype).tiny) * INSIDE).atanh()
-        return cls(torch.arange(len(problem), device=at.device), problem, middle, half, weight, at,
-                   torch.zeros_like(at), torch.zeros_like(at), torch.full_like(weight, torch.inf))
+        none = torch.full_like(weight, torch.inf)
+        return cls(torch.arange(len(problem), device=at.device), problem, middle, half, weight, at.tanh(), at,
+                   torch.zeros_like(at), torch.zeros_like(at), none, none)
 
     def keep(self, chosen: Tensor) -> None:
         """Go on with some images only, bool (M,)."""
+        self.least = torch.full_like(self.weight[chosen], torch.inf)
         if bool(chosen.all()):
             return
         self.part = self.part.only(torch.nonzero(chosen)[:, 0])
-        for name in ("rows", "middle", "half", "weight", "at", "first", "second", "last"):
+        for name in ("rows", "middle", "half", "weight", "start", "at", "first", "second", "before"):
             setattr(self, name, getattr(self, name)[chosen])
 
     def step(self, gradient: Tensor, size: float, count: int) -> None:
@@ -147,24 +156,22 @@ class CarliniWagner(SmallestChange):
         Returns:
             Whether a point succeeded, bool (N,), and where each ended, (N, C, H, W).
         """
-        on, every = Descent.of(problem, weight), -(-self.steps // 10)
+        on, every = Descent.of(problem, weight), max(-(-self.steps // 10), WINDOW)
         found, ends = torch.zeros_like(weight, dtype=torch.bool), problem.images.clone()
-        for step in range(self.steps):
+        for step in range(1, self.steps + 1):
             place = on.at.tanh()
-            change = on.middle + on.half * place
-            points = (on.part.images + change).clamp_(0, 1)
+            points, moved = (on.part.images + on.middle + on.half * place).clamp_(0, 1), on.half * (place - on.start)
             look = on.part.look(points)
             found[on.rows] |= nearest.offer(on.rows, points, look.margin)
             lacks = (self.confidence - look.margin).clamp_min(0)
+            on.least = torch.minimum(on.least, moved.square().flatten(1).sum(1) + on.weight * lacks)
             pull = torch.where(lacks > 0, on.weight, 0.0).reshape(-1, 1, 1, 1)
-            slope = 2 * change - pull * look.gradient.nan_to_num(0.0, 0.0, 0.0)
-            on.step(slope * on.half * (1 - place.square()), self.learning_rate, step + 1)
-            if step % every == 0 or step == self.steps - 1:
+            slope = 2 * moved - pull * look.gradient.nan_to_num(0.0, 0.0, 0.0)
+            on.step(slope * on.half * (1 - place.square()), self.learning_rate, step)
+            if step % every == 0 or step == self.steps:
                 ends[on.rows] = points
-                loss = change.square().flatten(1).sum(1) + on.weight * lacks
-                falls = loss <= FALLS * on.last
-                on.last = loss
+                falls, on.before = on.least <= FALLS * on.before, torch.minimum(on.least, on.before)
                 on.keep(falls)
-                if not len(on.rows):
-                    break
+            if not len(on.rows):
+                break
         return found, ends
