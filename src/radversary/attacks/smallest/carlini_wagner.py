@@ -8,6 +8,8 @@ from typing import ClassVar, Final
 import torch
 from torch import Tensor
 
+from radversary.attacks.directions import TINY
+from radversary.attacks.limits import distance
 from radversary.attacks.problem import Problem
 from radversary.attacks.searching import at_least
 from radversary.attacks.smallest.base import SmallestChange
@@ -24,6 +26,12 @@ FALLS: Final = 0.9999
 WINDOW: Final = 10
 """Steps over which a loss may rise before it falls."""
 
+SLOWEST: Final = 0.01
+"""Share of the first step that the last one is; those between fall geometrically."""
+
+MOST: Final = 1e10
+"""The greatest first weight, where a victim has next to no slope."""
+
 FIRST_KEPT, SECOND_KEPT, STEADY = 0.9, 0.999, 1e-8
 """Adam's decay rates and its divisor's least value (Kingma and Ba 2015, arXiv:1412.6980)."""
 
@@ -38,6 +46,7 @@ class Descent:
         middle: Middle of the room, (M, C, H, W).
         half: Half its width.
         weight: Of the hinge, c, (M,).
+        size: Of Adam's first step, (M,).
         start: Place in the room where each begins, (M, C, H, W).
         at: The variables.
         first: Adam's mean gradient.
@@ -51,6 +60,7 @@ class Descent:
     middle: Tensor
     half: Tensor
     weight: Tensor
+    size: Tensor
     start: Tensor
     at: Tensor
     first: Tensor
@@ -59,13 +69,13 @@ class Descent:
     before: Tensor
 
     @classmethod
-    def of(cls, problem: Problem, weight: Tensor) -> Descent:
+    def of(cls, problem: Problem, weight: Tensor, size: Tensor) -> Descent:
         """Begin at the images."""
         room = Room.of(problem)
         middle, half = (room.low + room.high) / 2, (room.high - room.low) / 2
         at = (-middle / half.clamp_min(torch.finfo(half.dtype).tiny) * INSIDE).atanh()
         none = torch.full_like(weight, torch.inf)
-        return cls(torch.arange(len(problem), device=at.device), problem, middle, half, weight, at.tanh(), at,
+        return cls(torch.arange(len(problem), device=at.device), problem, middle, half, weight, size, at.tanh(), at,
                    torch.zeros_like(at), torch.zeros_like(at), none, none)
 
     def keep(self, chosen: Tensor) -> None:
@@ -74,15 +84,16 @@ class Descent:
         if bool(chosen.all()):
             return
         self.part = self.part.only(torch.nonzero(chosen)[:, 0])
-        for name in ("rows", "middle", "half", "weight", "start", "at", "first", "second", "before"):
+        for name in ("rows", "middle", "half", "weight", "size", "start", "at", "first", "second", "before"):
             setattr(self, name, getattr(self, name)[chosen])
 
-    def step(self, gradient: Tensor, size: float, count: int) -> None:
-        """Take Adam's step number ``count`` against the gradient of the loss in the variables."""
+    def step(self, gradient: Tensor, count: int, share: float) -> None:
+        """Take Adam's step number ``count``, a share of the first one's size, against the gradient of the loss."""
         self.first.mul_(FIRST_KEPT).add_(gradient, alpha=1 - FIRST_KEPT)
         self.second.mul_(SECOND_KEPT).addcmul_(gradient, gradient, value=1 - SECOND_KEPT)
         spread = (self.second / (1 - SECOND_KEPT**count)).sqrt_().add_(STEADY)
-        self.at.addcdiv_(self.first, spread, value=-size / (1 - FIRST_KEPT**count))
+        size = self.size * share / (1 - FIRST_KEPT**count)
+        self.at.sub_(self.first.mul(size.reshape(-1, 1, 1, 1)).div_(spread))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +105,15 @@ class CarliniWagner(SmallestChange):
     succeeds, then halved between what fails and what succeeds. An image whose loss has not fallen over a tenth of the
     steps is not pursued with that c.
 
+    Other than the authors', the first c and the step are of the image's own scale: one answer and gradient tell how far
+    the border is were the victim linear, and what c balances it there. A step moves the image no further than that, and
+    steps shrink to a hundredth; a step of one size for all cannot find a change that is shorter than itself.
+
     Attributes:
         searches: Values of c tried.
         steps: Steps each, at most.
-        initial: The first c, in squared grey range a unit of logit.
-        learning_rate: Adam's step.
+        initial: The first c, in units of the one that balances a linear victim at its border.
+        learning_rate: Adam's first step at most.
         confidence: Margin that a point must exceed to count as found, in units of the logits.
 
     Raises:
@@ -116,7 +131,7 @@ class CarliniWagner(SmallestChange):
 
     searches: int = 9
     steps: int = 1000
-    initial: float = 1e-3
+    initial: float = 1.5
     learning_rate: float = 0.01
     confidence: float = 0.0
 
@@ -136,28 +151,37 @@ class CarliniWagner(SmallestChange):
 
     @property
     def searching(self) -> int:
-        """One answer and one gradient a step."""
-        return 2 * self.searches * self.steps
+        """One answer and one gradient at the image and a step."""
+        return 2 * (1 + self.searches * self.steps)
 
     def search(self, problem: Problem, nearest: Nearest) -> Images:
         """Descend with one weight after another."""
-        weight = torch.full_like(nearest.distances, self.initial)
+        weight, size = self.scales(problem)
         low, high = torch.zeros_like(weight), torch.full_like(weight, torch.inf)
         ends = problem.images
         for _ in range(self.searches):
-            found, ends = self.descend(problem, nearest, weight)
+            found, ends = self.descend(nearest, Descent.of(problem, weight, size))
             low, high = torch.where(found, low, weight), torch.where(found, weight, high)
             weight = torch.where(high.isfinite(), (low + high) / 2, 10 * weight)
         return ends
 
-    def descend(self, problem: Problem, nearest: Nearest, weight: Tensor) -> tuple[Tensor, Images]:
+    def scales(self, problem: Problem) -> tuple[Tensor, Tensor]:
+        """Return the first weight and the size of the first step of each image, (N,) each."""
+        look, room = problem.look(problem.images), Room.of(problem)
+        steepness = distance(look.gradient.nan_to_num(0.0, 0.0, 0.0), Norm.L2).clamp_min(TINY)
+        far = (self.confidence - look.margin) / steepness
+        moved = distance(-room.low * room.high / (room.high - room.low).clamp_min(STEADY), Norm.L2)
+        return (self.initial * 2 * far / steepness).clamp(TINY, MOST), (far / (2 * moved.clamp_min(STEADY))).clamp(
+            STEADY, self.learning_rate)
+
+    def descend(self, nearest: Nearest, on: Descent) -> tuple[Tensor, Images]:
         """Descend with one weight an image.
 
         Returns:
             Whether a point succeeded, bool (N,), and where each ended, (N, C, H, W).
         """
-        on, every = Descent.of(problem, weight), max(-(-self.steps // 10), WINDOW)
-        found, ends = torch.zeros_like(weight, dtype=torch.bool), problem.images.clone()
+        every, slower = max(-(-self.steps // 10), WINDOW), SLOWEST ** (1 / self.steps)
+        found, ends = torch.zeros_like(on.weight, dtype=torch.bool), on.part.images.clone()
         for step in range(1, self.steps + 1):
             place = on.at.tanh()
             points, moved = (on.part.images + on.middle + on.half * place).clamp_(0, 1), on.half * (place - on.start)
@@ -167,7 +191,7 @@ class CarliniWagner(SmallestChange):
             on.least = torch.minimum(on.least, moved.square().flatten(1).sum(1) + on.weight * lacks)
             pull = torch.where(lacks > 0, on.weight, 0.0).reshape(-1, 1, 1, 1)
             slope = 2 * moved - pull * look.gradient.nan_to_num(0.0, 0.0, 0.0)
-            on.step(slope * on.half * (1 - place.square()), self.learning_rate, step)
+            on.step(slope * on.half * (1 - place.square()), step, slower ** (step - 1))
             if step % every == 0 or step == self.steps:
                 ends[on.rows] = points
                 falls, on.before = on.least <= FALLS * on.before, torch.minimum(on.least, on.before)
