@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import pytest
 import torch
+from victims import as_files, continuous, far, grey_images, linear_victim, normal, reached
 
 from radversary.attacks.goal import Goal, goal_from
 from radversary.attacks.smallest.carlini_wagner import CarliniWagner
 from radversary.attacks.smallest.ddn import DDN
 from radversary.attacks.smallest.deepfool import DeepFool
-from victims import as_files, continuous, far, grey_images, linear_victim, normal, reached
 
 ATTACKS = {"carlini-wagner": (CarliniWagner(steps=60, searches=6), 1.02), "ddn": (DDN(steps=100), 1.02),
            "deepfool": (DeepFool(), 1.005), "deepfool linf": (DeepFool(norm="linf"), 1.005)}
 BINARY = {"classes": ("a", "b"), "task": "binary", "thresholds": (0.45,)}
 FINDINGS = {"task": "multilabel", "thresholds": (0.5, 0.4, 0.6, 0.5)}
 TASKS = [({}, Goal()), ({}, goal_from("targeted c")), ({}, goal_from("hide a|b|c|d")), ({}, goal_from("invent d")),
-         (BINARY, Goal()), (BINARY, goal_from("targeted b")), (BINARY, goal_from("hide")), (BINARY, goal_from("invent")),
+         (BINARY, Goal()), (BINARY, goal_from("targeted b")), (BINARY, goal_from("hide")),
+         (BINARY, goal_from("invent")),
          (FINDINGS, Goal()), (FINDINGS, goal_from("hide")), (FINDINGS, goal_from("invent c")),
          (FINDINGS, goal_from("hide a keep")), (FINDINGS, goal_from("invent a|c keep"))]
 

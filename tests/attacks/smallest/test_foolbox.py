@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from victims import continuous, convolutional, far
 
 from radversary.attacks.smallest.carlini_wagner import CarliniWagner
 from radversary.attacks.smallest.ddn import DDN
 from radversary.attacks.smallest.deepfool import DeepFool
 from random_parts import smooth_images
-from victims import continuous, convolutional, far
 
 foolbox = pytest.importorskip("foolbox")
 FB = foolbox.attacks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from victims import as_files, continuous, convolutional, far, grey_images, linear_victim
 
 from radversary.attacks.base import Batch, run_attack
 from radversary.attacks.metering import Ledger, metered
@@ -12,7 +13,6 @@ from radversary.attacks.smallest.ddn import DDN
 from radversary.attacks.smallest.deepfool import DeepFool
 from radversary.attacks.smallest.nearest import FINISHING
 from radversary.core.errors import PlanError, UnknownNameError
-from victims import as_files, continuous, convolutional, far, grey_images, linear_victim
 
 ALL = [CarliniWagner(steps=15, searches=3), DDN(steps=15), DeepFool(candidates=2)]
 
@@ -75,7 +75,7 @@ def test_a_victim_without_slopes_leaves_images_as_they_are():
 
 @pytest.mark.parametrize(("attack", "options", "said"), [
     (CarliniWagner, {"searches": 0}, "CarliniWagner needs searches of at least 1, got 0"),
-    (CarliniWagner, {"initial": 0.0}, "needs a finite initial weight and a learning rate above 0, got 0.0 and 0.01"),
+    (CarliniWagner, {"initial": 0.0}, "needs a finite initial weight and a learning rate above 0, got 0.0 and 0.1"),
     (CarliniWagner, {"learning_rate": torch.inf}, "learning rate above 0, got 1.5 and inf"),
     (CarliniWagner, {"confidence": -1.0}, "finite confidence of at least 0, got -1.0"),
     (CarliniWagner, {"norm": "linf"}, "CarliniWagner is bounded by l2, got the norm 'linf'"),

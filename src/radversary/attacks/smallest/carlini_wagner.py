@@ -132,7 +132,7 @@ class CarliniWagner(SmallestChange):
     searches: int = 9
     steps: int = 1000
     initial: float = 1.5
-    learning_rate: float = 0.01
+    learning_rate: float = 0.1
     confidence: float = 0.0
 
     def __post_init__(self) -> None:
