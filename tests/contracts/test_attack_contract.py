@@ -31,9 +31,11 @@ SMALL = {"style-transfer": STYLES, "worst-style": {**STYLES, "k": 3, "generator"
          "evasive-pgd": {"steps": 3}, "evasive-style": {**STYLES, "k": 3, "generator": "pyramid"},
          "equal-noise": {"like": {"name": "style-transfer", "options": STYLES}}}
 SMALL |= {"apgd": {"steps": 5}, "apgd-t": {"steps": 5}, "fab": {"steps": 5}, "pgd-l2": {"steps": 3, "restarts": 2}}
+SMALL |= {"carlini-wagner": {"searches": 7, "steps": 30}, "ddn": {"steps": 40}, "deepfool": {"steps": 5}}
 SMALL |= {"hopskipjump": {"queries": 300}, "boundary": {"queries": 300}}
 SMALL |= {name: {"steps": 3} for name in ("affine", "bias-field", "curve", "line-pattern")}
-DRAWN_FROM_NOTHING = {"Identity", "FGSM", "IterativeFGSM", "MomentumFGSM", "FastAdaptiveBoundary"}
+DRAWN_FROM_NOTHING = {"Identity", "FGSM", "IterativeFGSM", "MomentumFGSM", "FastAdaptiveBoundary", "CarliniWagner",
+                      "DDN", "DeepFool"}
 DRAWN_CORRUPTIONS = {"gaussian-noise", "speckle-noise", "impulse-noise", "shot-noise"}
 NO_FURTHER_THAN_NEEDED = {"FastAdaptiveBoundary"}
 """Attacks that leave alone what is misread already, and stop at the boundary of what is not."""
@@ -45,6 +47,7 @@ CASES = [(name, SMALL.get(name, {})) for name in ATTACKS.names()] + [
     ("equal-noise", {"like": {"name": "evasive-pgd", "options": SMALL["evasive-pgd"]}}),
     ("hopskipjump", {**SMALL["hopskipjump"], "norm": "linf"}),
     ("hopskipjump", {**SMALL["hopskipjump"], "colour": "rgb"}), ("boundary", {**SMALL["boundary"], "colour": "rgb"}),
+    ("carlini-wagner", {**SMALL["carlini-wagner"], "colour": "rgb"}),
     ("apgd", {**SMALL["apgd"], "norm": "l2", "restarts": 2}), ("apgd", {**SMALL["apgd"], "colour": "rgb"}),
     ("apgd-t", {**SMALL["apgd-t"], "norm": "l2"}), ("fab", {**SMALL["fab"], "norm": "l2", "colour": "rgb"}),
     ("pgd", {**SMALL["pgd"], "colour": "rgb"}), ("stm", {**SMALL["stm"], "colour": "rgb"}),

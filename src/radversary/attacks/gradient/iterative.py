@@ -119,7 +119,7 @@ class DiverseFGSM(MomentumFGSM):
             with torch.enable_grad():
                 at = images.detach().requires_grad_()
                 pairs = zip(torch.split(at, 1), draws, strict=True)
-                copies = torch.cat([self.resized(image, draw) for image, draw in pairs])
+                copies = torch.cat([self.resized(image, draw) for image, draw in pairs]).clamp(0, 1)  # white rounds up
                 climbed = self.wants.margin(classifier.card, classifier.logits(copies), aims)
                 total += gradient_of(climbed.sum(), at, classifier.card)
         return total / self.eot
