@@ -20,8 +20,11 @@ ATTACKS: Registry[Attack] = Registry("attack", {
     "mi-fgsm": "radversary.attacks.gradient.iterative:MomentumFGSM",
     "noise": "radversary.attacks.controls.noise:Noise",
     "pgd": "radversary.attacks.gradient.pgd:PGD",
+    "simba": "radversary.attacks.score.simba:SimBA",
+    "square": "radversary.attacks.score.square:SquareAttack",
     "stm": "radversary.attacks.gradient.stm:StyleTransferMethod",
     "style-code": "radversary.attacks.style.code:StyleCodeAttack",
     "style-transfer": "radversary.attacks.style.transfer:StyleTransferAttack",
     "worst-style": "radversary.attacks.style.worst:WorstStyleAttack",
+    "zoo": "radversary.attacks.score.zoo:ZOO",
 }, group="radversary.attacks")
