@@ -28,6 +28,9 @@ LINE: Final = 10
 LEAST_STEP: Final = 3
 """Queries of a step: both sides of one coordinate, and where it leads."""
 
+SLOWED: Final = 0.8
+"""By which a step is shortened where the last one went beyond the boundary."""
+
 DECAY: Final = (0.9, 0.999)
 """How much of the first and second moment a coordinate's update keeps."""
 
@@ -122,23 +125,24 @@ class ZOO(ScoreAttack):
 
     def searched(self, problem: Problem, margin: Tensor) -> Images:
         """Return the nearest points that reach the goal, originals where none was found."""
-        nearest = Nearest(problem)
+        nearest = Nearest(problem, margin)
         constant, low, high = (torch.full_like(margin, number) for number in (self.constant, 0.0, torch.inf))
         for _ in range(self.searches):
-            reached, ends = self.descend(problem, nearest, constant / margin.abs().clamp_min(TINY))
+            reached, ends = self.descend(problem, nearest, constant)
             low, high = torch.where(reached, low, constant), torch.where(reached, constant, high)
             constant = torch.where(high.isinf(), 10 * constant, (low + high) / 2)
         nearest.search_lines(ends)
         return nearest.points
 
-    def descend(self, problem: Problem, nearest: Nearest, weight: Tensor) -> tuple[Tensor, Images]:
+    def descend(self, problem: Problem, nearest: Nearest, constant: Tensor) -> tuple[Tensor, Images]:
         """Spend one search's queries, and return which images reached their goal, bool (N,), and where it ended.
 
         Args:
             problem: The images.
             nearest: Where points are noted.
-            weight: Of each image's margin.
+            constant: Of each image, (N,).
         """
+        weight = constant / nearest.first.abs().clamp_min(TINY)
         descent = Descent(problem, grid_of(problem, self.start_side), self.learning_rate, weight)
         queries = left = (self.queries - 1 - LINE) // self.searches
         reached, doubled = torch.zeros_like(weight, dtype=torch.bool), 0
@@ -148,7 +152,9 @@ class ZOO(ScoreAttack):
                 doubled += 1
             most = min(self.coordinates, descent.grid.count, (left - 1) // 2)
             descent.step(most, Importance(self.importance))
-            reached |= nearest.note(descent.points())
+            margin = nearest.note(descent.points())
+            reached |= margin > 0
+            descent.draw_back(nearest.crossing(margin))
             left -= 2 * most + 1
         return reached, descent.points()
 
@@ -164,7 +170,8 @@ class Descent:
     """
 
     def __init__(self, problem: Problem, grid: Grid, rate: float, weight: Tensor) -> None:
-        self.problem, self.rate, self.weight = problem, rate, weight
+        self.problem, self.weight = problem, weight
+        self.rate = torch.full_like(weight, rate)
         self.begin(grid, problem.images.new_zeros(len(problem), grid.count))
 
     def begin(self, grid: Grid, change: Tensor) -> None:
@@ -201,7 +208,16 @@ class Descent:
         step = mean / (1 - DECAY[0]**times) / ((square / (1 - DECAY[1]**times)).sqrt() + 1e-8)
         for moments, values in ((self.mean, mean), (self.square, square), (self.times, times)):
             moments.scatter_(1, places, values)
-        self.change = change.scatter_add(1, places, -self.rate * step)
+        self.change = change.scatter_add(1, places, -self.rate[:, None] * step)
+
+    def draw_back(self, share: Tensor) -> None:
+        """Shorten changes that went beyond the boundary to where a straight margin crosses it, and take shorter steps from there.
+
+        Args:
+            share: What of each change is kept, (N,); 1 where the boundary was not reached.
+        """
+        self.change = self.change * share[:, None]
+        self.rate = torch.where(share < 1, self.rate * SLOWED, self.rate)
 
     def along(self, change: Images, places: Tensor) -> Tensor:
         """Return inner products of a change and what each of some coordinates changes, (N, M)."""
@@ -249,23 +265,33 @@ class Nearest:
 
     Args:
         problem: The images.
+        first: The originals' margins, (N,).
 
     Attributes:
         points: Those points as stored, the originals where there is none.
     """
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem, self.points = problem, problem.images.clone()
-        self.far = problem.images.new_full((len(problem), 1, 1, 1), torch.inf)
+    def __init__(self, problem: Problem, first: Tensor) -> None:
+        self.problem, self.first, self.points = problem, first, problem.images.clone()
+        self.far = torch.full_like(first, torch.inf)
+
+    def crossing(self, margin: Tensor) -> Tensor:
+        """Return the share of a line from originals at which a straight margin would be 0, at most 1, (N,).
+
+        Args:
+            margin: At the line's end, (N,).
+        """
+        return torch.where(margin > 0, self.first / (self.first - margin), 1.0)
 
     def note(self, points: Images) -> Tensor:
-        """Ask about points once each, keep those that are nearer, and return which reach their goal, bool (N,)."""
+        """Ask about points once each, keep those on whose line the boundary seems nearer, and return margins, (N,)."""
         points = self.problem.saved(points)
-        reached, far = self.problem.margin(points) > 0, lengths(points - self.problem.images)
-        nearer = reached[:, None, None, None] & (far < self.far)
-        self.points = torch.where(nearer, points, self.points)
+        margin = self.problem.margin(points)
+        far = lengths(points - self.problem.images).flatten() * self.crossing(margin)
+        nearer = (margin > 0) & (far < self.far)
+        self.points = torch.where(nearer[:, None, None, None], points, self.points)
         self.far = torch.where(nearer, far, self.far)
-        return reached
+        return margin
 
     def search_lines(self, ends: Images) -> None:
         """Look along lines from originals: back from what was found, by halving; else beyond ``ends``, by doubling.
@@ -273,10 +299,12 @@ class Nearest:
         Args:
             ends: Where each image's search ended, (N, C, H, W).
         """
-        images, found = self.problem.images, self.far.flatten().isfinite()
+        images, found = self.problem.images, self.far.isfinite()
         change = torch.where(found[:, None, None, None], self.points, ends) - images
         low, high = torch.where(found, 0.0, 1.0), torch.where(found, 1.0, torch.inf)
         for _ in range(LINE):
             middle = torch.where(high.isinf(), 2 * low, (low + high) / 2)
-            reached = self.note(self.problem.inside(images + middle[:, None, None, None] * change))
+            tried = self.problem.saved(self.problem.inside(images + middle[:, None, None, None] * change))
+            reached = self.problem.margin(tried) > 0
+            self.points = torch.where(reached[:, None, None, None], tried, self.points)
             low, high = torch.where(reached, low, middle), torch.where(reached, middle, high)
