@@ -38,12 +38,14 @@ CASES = [(name, SMALL.get(name, {})) for name in ATTACKS.names()] + [
     ("equal-noise", {"like": {"name": "evasive-pgd", "options": SMALL["evasive-pgd"]}}),
     ("square", {**SMALL["square"], "norm": "l2"}), ("square", {**SMALL["square"], "colour": "rgb"}),
     ("simba", {**SMALL["simba"], "basis": "pixel"}), ("simba", {**SMALL["simba"], "colour": "rgb"}),
-    ("zoo", {**SMALL["zoo"], "colour": "rgb"}), ("zoo", {**SMALL["zoo"], "start_side": 8, "doublings": 1}),
+    ("zoo", {"queries": 1500, "colour": "rgb", "start_side": 8}), ("zoo", {**SMALL["zoo"], "start_side": 8, "doublings": 1}),
     ("pgd", {**SMALL["pgd"], "colour": "rgb"}), ("stm", {**SMALL["stm"], "colour": "rgb"}),
     ("equal-noise", {"like": {"name": "worst-style", "options": SMALL["worst-style"]}})] + [
     ("style-transfer", {**STYLES, "generator": generator, "colour": colour, "options": QUICK.get(generator, {})})
     for generator in GENERATORS.names() for colour in ("grey", "rgb")]
 NAMES = ("image-0", "image-1", "image-2")
+READ = (1, 0, 1)
+"""As the victim reads the grey images: an attack may leave alone what is misread already."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,12 +68,12 @@ def victim():
 
 
 def labels_of(names):
-    return torch.tensor([int(name[-1]) % 3 for name in names])  # an image keeps its label wherever it stands
+    return torch.tensor([READ[int(name[-1])] for name in names])  # an image keeps its label wherever it stands
 
 
-def perturbed(attack, victim, images, names=NAMES, strength=0.7, labels=None):
+def perturbed(attack, victim, images, names=NAMES, strength=0.7):
     streams = Streams.for_images(names, seed=7, step="contract")
-    return attack.at(strength).perturb(victim, images, labels_of(names) if labels is None else labels, streams)
+    return attack.at(strength).perturb(victim, images, labels_of(names), streams)
 
 
 def outcomes_of(attack, victim, images, names=NAMES, strengths=(0.7,), bits=8, labels=None):
@@ -146,8 +148,7 @@ def test_range_shape_type_and_an_untouched_input(attack, victim, channels):
 
 def test_it_does_something_unless_it_is_the_identity(attack, victim):
     images = smooth_images(3)
-    read = victim.predict(images)  # an image that is misread already needs no change
-    change = (perturbed(attack, victim, images, strength=1.0, labels=read) - images).abs().amax((1, 2, 3))
+    change = (perturbed(attack, victim, images, strength=1.0) - images).abs().amax((1, 2, 3))
     assert (change == 0).all() if type(attack).__name__ == "Identity" else (change > 0.01).all()
 
 

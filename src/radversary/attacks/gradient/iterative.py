@@ -134,4 +134,4 @@ class DiverseFGSM(MomentumFGSM):
         new = (max(1, round(share * height)), max(1, round(share * width)))
         small = F.interpolate(image, new, mode="bilinear", align_corners=False)
         above, before = int(top * (height - new[0] + 1)), int(left * (width - new[1] + 1))
-        return F.pad(small, (before, width - new[1] - before, above, height - new[0] - above))
+        return F.pad(small.clamp(0, 1), (before, width - new[1] - before, above, height - new[0] - above))

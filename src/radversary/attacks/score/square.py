@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -95,7 +96,7 @@ class SquareAttack(BoundedScoreAttack):
         first = self.p_init or (0.8 if self.norm == Norm.LINF else 0.1)
         share: float = first * 0.5 ** bisect_left(HALVED_AFTER, move / self.queries)
         least = 1 if self.norm == Norm.LINF else LEAST_SIDE
-        side = max(round((share * height * width) ** 0.5), least)
+        side = max(round(math.sqrt(share * height * width)), least)
         if self.norm == Norm.L2:
             side += side % 2 == 0
         return min(side, height, width)
@@ -221,7 +222,7 @@ def signs(chances: Tensor) -> Tensor:
 
 def unit(change: Tensor) -> Tensor:
     """Return each channel of a change at length 1; zero where it is zero."""
-    sizes = torch.linalg.vector_norm(change, dim=(2, 3), keepdim=True)
+    sizes: Tensor = torch.linalg.vector_norm(change, dim=(2, 3), keepdim=True)
     return change / sizes.clamp_min(TINY)
 
 
@@ -230,10 +231,10 @@ def bump(height: int, width: int) -> Tensor:
     middles = height // 2, width // 2
     rings = max(middles) + 1
     apart = [(torch.arange(size) - middle).abs() for size, middle in zip((height, width), middles, strict=True)]
-    ring = torch.maximum(apart[0][:, None], apart[1][None, :]).clamp(max=rings - 1)
-    added = 1 / torch.arange(1, rings + 1).double().square()
-    heights: Tensor = added.flip(0).cumsum(0).flip(0)
-    return heights[ring]
+    ring: Tensor = torch.maximum(apart[0][:, None], apart[1][None, :]).clamp(max=rings - 1)
+    added: Tensor = 1 / torch.arange(1, rings + 1, dtype=torch.float64).square()
+    heights: Tensor = added.flip(0).cumsum(0).flip(0)[ring]
+    return heights
 
 
 def tile(side: int, chances: Tensor, images: Images) -> Tensor:
@@ -246,7 +247,7 @@ def tile(side: int, chances: Tensor, images: Images) -> Tensor:
     """
     upper = side // 2
     one = torch.cat([bump(upper, side), -bump(side - upper, side)])
-    one = (one / one.norm()).to(images)
+    one = (one / torch.linalg.vector_norm(one)).to(images)
     lying = (chances < 0.5).to(images.device)[:, None, None, None]
     return torch.where(lying, one.T, one)
 

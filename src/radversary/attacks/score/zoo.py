@@ -19,8 +19,8 @@ from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.types import AttackContract, Budget, Images, Norm
 from radversary.imaging.intensity import levels
 
-LEAST_DIFFERENCE: Final = 1e-4
-"""How far a coordinate is moved for a difference where nothing is rounded; of the authors."""
+LEAST_DIFFERENCE: Final = 1e-3
+"""How far a coordinate is moved for a difference, at least; ten times the authors', as single precision adds noise."""
 
 LINE: Final = 10
 """Queries that are kept back for the search along the line from the original through the nearest point found."""
@@ -49,9 +49,10 @@ class ZOO(ScoreAttack):
     In each step the margin is asked for on both sides of ``coordinates`` randomly picked coordinates an image, two
     queries each, and those coordinates take a step of ADAM down ``constant`` · max(−margin, 0) / |first margin| + the
     squared distance. The division makes the result independent of the scale of the logits; the distance's gradient is
-    exact and asks nothing. The nearest point that reaches the goal is drawn back along the line to the original, by
-    halving, as far as the goal stays reached; where none does, points beyond the last one are tried. A coordinate is moved by one grey level of the stored file at least, as a
-    smaller difference would be rounded away.
+    exact and asks nothing. A change that went beyond the boundary is shortened to where a straight margin would cross
+    it, and its steps become shorter. Last, the line from the original to the nearest point that reached the goal is
+    halved as far as the goal stays reached; where none did, points beyond the last one are tried. A coordinate is moved
+    by one grey level of the stored file at least, as a smaller difference would be rounded away.
 
     Attributes:
         reach: The greatest distance by L2 that counts as found; an image without a point so near comes back unchanged,
@@ -211,7 +212,7 @@ class Descent:
         self.change = change.scatter_add(1, places, -self.rate[:, None] * step)
 
     def draw_back(self, share: Tensor) -> None:
-        """Shorten changes that went beyond the boundary to where a straight margin crosses it, and take shorter steps from there.
+        """Shorten changes that went beyond the boundary to where it seems to be, and take shorter steps from there.
 
         Args:
             share: What of each change is kept, (N,); 1 where the boundary was not reached.
