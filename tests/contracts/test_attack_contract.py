@@ -38,7 +38,8 @@ CASES = [(name, SMALL.get(name, {})) for name in ATTACKS.names()] + [
     ("equal-noise", {"like": {"name": "evasive-pgd", "options": SMALL["evasive-pgd"]}}),
     ("square", {**SMALL["square"], "norm": "l2"}), ("square", {**SMALL["square"], "colour": "rgb"}),
     ("simba", {**SMALL["simba"], "basis": "pixel"}), ("simba", {**SMALL["simba"], "colour": "rgb"}),
-    ("zoo", {"queries": 1500, "colour": "rgb", "start_side": 8}), ("zoo", {**SMALL["zoo"], "start_side": 8, "doublings": 1}),
+    ("zoo", {"queries": 1500, "colour": "rgb", "start_side": 8}),
+    ("zoo", {**SMALL["zoo"], "start_side": 8, "doublings": 1}),
     ("pgd", {**SMALL["pgd"], "colour": "rgb"}), ("stm", {**SMALL["stm"], "colour": "rgb"}),
     ("equal-noise", {"like": {"name": "worst-style", "options": SMALL["worst-style"]}})] + [
     ("style-transfer", {**STYLES, "generator": generator, "colour": colour, "options": QUICK.get(generator, {})})

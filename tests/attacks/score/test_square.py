@@ -7,6 +7,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from scored_victims import SIDE, TASKS, asked, dot_product, small_network, success
 from torch import nn
 
 from radversary.attacks.balls import lengths
@@ -14,7 +15,6 @@ from radversary.attacks.score.square import SquareAttack, placed, tile
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
 from random_parts import smooth_images
-from scored_victims import SIDE, TASKS, asked, dot_product, small_network, success
 
 
 def test_stripes_and_squares_find_the_signs_of_a_linear_model():
@@ -96,7 +96,7 @@ def test_no_more_images_withstand_than_withstand_arts(norm, epsilon):
     labels = victim.predict(images)
     estimator = estimators.PyTorchClassifier(victim.module, nn.CrossEntropyLoss(), (1, SIDE, SIDE), 3,
                                              clip_values=(0.0, 1.0), device_type="cpu")
-    np.random.seed(0)  # noqa: NPY002
+    np.random.seed(0)
     random.seed(0)
     theirs = evasion.SquareAttack(estimator, norm=np.inf if norm == "linf" else 2, eps=epsilon, max_iter=steps,
                                   nb_restarts=1, batch_size=240, verbose=False).generate(images.numpy(), labels.numpy())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scored_victims import SIDE, TASKS, asked, dot_product, small_network, success
 from torch import nn
 
 from radversary.attacks.balls import lengths
@@ -16,7 +17,6 @@ from radversary.attacks.score.zoo import LINE, ZOO, slopes
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.seeds import Streams, generator
 from random_parts import smooth_images
-from scored_victims import SIDE, TASKS, asked, dot_product, small_network, success
 
 
 def linear(side=8):
@@ -50,7 +50,8 @@ def test_a_pixel_at_the_end_of_the_range_has_the_same_slope():
     given = problem(victim, images, 8)
     places = torch.arange(16).expand(2, -1)
     found = slopes(given, images, grid_of(given, 0), places)
-    torch.testing.assert_close(found, -image_gradient(victim, images, given.aims).flatten(1)[:, :16], atol=0.02, rtol=0.02)
+    expected = -image_gradient(victim, images, given.aims).flatten(1)[:, :16]
+    torch.testing.assert_close(found, expected, atol=0.02, rtol=0.02)
 
 
 @pytest.mark.slow
@@ -134,20 +135,31 @@ def test_another_importance_is_refused_by_name():
         ZOO(importance="loud")
 
 
+class Counted(nn.Module):
+    """A network that counts the images that it answers."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module, self.answers = module, 0
+
+    def forward(self, images):
+        self.answers += len(images)
+        return self.module(images)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"abort_early": False, "initial_const": 10.0}], ids=["default", "tuned"])
 def test_at_as_many_queries_it_reaches_as_many_goals_as_arts_and_is_nearer(options):
     evasion = pytest.importorskip("art.attacks.evasion")
     estimators = pytest.importorskip("art.estimators.classification")
     victim, images = small_network(), smooth_images(10, SIDE)
-    labels, answers = victim.predict(images), []
-    victim.module.register_forward_hook(lambda _module, given, _answer: answers.append(len(given[0])))
-    estimator = estimators.PyTorchClassifier(victim.module, nn.CrossEntropyLoss(), (1, SIDE, SIDE), 3,
+    labels, counted = victim.predict(images), Counted(victim.module)
+    estimator = estimators.PyTorchClassifier(counted, nn.CrossEntropyLoss(), (1, SIDE, SIDE), 3,
                                              clip_values=(0.0, 1.0), device_type="cpu")
-    np.random.seed(0)  # noqa: NPY002
+    np.random.seed(0)
     attack = evasion.ZooAttack(estimator, max_iter=8, use_resize=False, use_importance=False, verbose=False, **options)
     theirs = torch.from_numpy(attack.generate(images.numpy(), np.eye(3, dtype=np.float32)[labels]))
-    queries = sum(answers) // len(images)
+    queries = counted.answers // len(images)
     misled = victim.module(theirs).argmax(1) != labels
     far = torch.where(misled, lengths(theirs - images).flatten(), torch.inf)
     outcome = asked(ZOO(queries=queries), victim, images, labels, bits=16)

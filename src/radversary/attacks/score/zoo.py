@@ -22,6 +22,9 @@ from radversary.imaging.intensity import levels
 LEAST_DIFFERENCE: Final = 1e-3
 """How far a coordinate is moved for a difference, at least; ten times the authors', as single precision adds noise."""
 
+COARSER: Final = 4
+"""Grey levels by which a coordinate of a grid coarser than the image is moved: its pixels move by parts of that."""
+
 LINE: Final = 10
 """Queries that are kept back for the search along the line from the original through the nearest point found."""
 
@@ -30,6 +33,12 @@ LEAST_STEP: Final = 3
 
 SLOWED: Final = 0.8
 """By which a step is shortened where the last one went beyond the boundary."""
+
+BALANCE: Final = 4.0
+"""Weight of a margin that is 1 at the original, in squared distances of the boundary, once that was reached.
+
+At the boundary the margin's pull is then twice the distance's: 2 is where both are equal.
+"""
 
 DECAY: Final = (0.9, 0.999)
 """How much of the first and second moment a coordinate's update keeps."""
@@ -50,7 +59,8 @@ class ZOO(ScoreAttack):
     queries each, and those coordinates take a step of ADAM down ``constant`` · max(−margin, 0) / |first margin| + the
     squared distance. The division makes the result independent of the scale of the logits; the distance's gradient is
     exact and asks nothing. A change that went beyond the boundary is shortened to where a straight margin would cross
-    it, and its steps become shorter. Last, the line from the original to the nearest point that reached the goal is
+    it, its steps become shorter, and the margin's weight falls to where its pull on the boundary is twice the
+    distance's, if it was above. Last, the line from the original to the nearest point that reached the goal is
     halved as far as the goal stays reached; where none did, points beyond the last one are tried. A coordinate is moved
     by one grey level of the stored file at least, as a smaller difference would be rounded away.
 
@@ -155,7 +165,7 @@ class ZOO(ScoreAttack):
             descent.step(most, Importance(self.importance))
             margin = nearest.note(descent.points())
             reached |= margin > 0
-            descent.draw_back(nearest.crossing(margin))
+            descent.draw_back(nearest.crossing(margin), BALANCE * nearest.far.square() / nearest.first.abs())
             left -= 2 * most + 1
         return reached, descent.points()
 
@@ -173,6 +183,7 @@ class Descent:
     def __init__(self, problem: Problem, grid: Grid, rate: float, weight: Tensor) -> None:
         self.problem, self.weight = problem, weight
         self.rate = torch.full_like(weight, rate)
+        self.crossed = torch.zeros_like(weight, dtype=torch.bool)
         self.begin(grid, problem.images.new_zeros(len(problem), grid.count))
 
     def begin(self, grid: Grid, change: Tensor) -> None:
@@ -211,14 +222,21 @@ class Descent:
             moments.scatter_(1, places, values)
         self.change = change.scatter_add(1, places, -self.rate[:, None] * step)
 
-    def draw_back(self, share: Tensor) -> None:
+    def draw_back(self, share: Tensor, weight: Tensor) -> None:
         """Shorten changes that went beyond the boundary to where it seems to be, and take shorter steps from there.
 
         Args:
             share: What of each change is kept, (N,); 1 where the boundary was not reached.
+            weight: Of the margin where it was reached, if less than before, (N,).
         """
+        beyond = share < 1
+        first = beyond & (self.weight > weight) & ~self.crossed
+        self.crossed |= beyond
+        self.weight = torch.where(beyond, torch.minimum(self.weight, weight), self.weight)
+        for moments in (self.mean, self.square, self.times):
+            moments[first] = 0
         self.change = self.change * share[:, None]
-        self.rate = torch.where(share < 1, self.rate * SLOWED, self.rate)
+        self.rate = torch.where(beyond, self.rate * SLOWED, self.rate)
 
     def along(self, change: Images, places: Tensor) -> Tensor:
         """Return inner products of a change and what each of some coordinates changes, (N, M)."""
@@ -258,7 +276,7 @@ def differences(problem: Problem, grid: Grid) -> Tensor:
     if problem.bits is None:
         return far
     level = 1 / levels(problem.bits).cpu()
-    return far.maximum(level if grid.size == grid.image else 2 * level)
+    return far.maximum(level if grid.size == grid.image else COARSER * level)
 
 
 class Nearest:
