@@ -32,6 +32,7 @@ SMALL = {"style-transfer": STYLES, "worst-style": {**STYLES, "k": 3, "generator"
          "equal-noise": {"like": {"name": "style-transfer", "options": STYLES}}}
 SMALL |= {"apgd": {"steps": 5}, "apgd-t": {"steps": 5}, "fab": {"steps": 5}, "pgd-l2": {"steps": 3, "restarts": 2}}
 SMALL |= {"carlini-wagner": {"searches": 7, "steps": 30}, "ddn": {"steps": 40}, "deepfool": {"steps": 5}}
+SMALL |= {"simba": {"queries": 300, "steps": 20}, "square": {"queries": 40}, "zoo": {"queries": 400}}
 SMALL |= {"hopskipjump": {"queries": 300}, "boundary": {"queries": 300}}
 SMALL |= {name: {"steps": 3} for name in ("affine", "bias-field", "curve", "line-pattern")}
 DRAWN_FROM_NOTHING = {"Identity", "FGSM", "IterativeFGSM", "MomentumFGSM", "FastAdaptiveBoundary", "CarliniWagner",
@@ -48,6 +49,10 @@ CASES = [(name, SMALL.get(name, {})) for name in ATTACKS.names()] + [
     ("hopskipjump", {**SMALL["hopskipjump"], "norm": "linf"}),
     ("hopskipjump", {**SMALL["hopskipjump"], "colour": "rgb"}), ("boundary", {**SMALL["boundary"], "colour": "rgb"}),
     ("carlini-wagner", {**SMALL["carlini-wagner"], "colour": "rgb"}),
+    ("square", {**SMALL["square"], "norm": "l2"}), ("square", {**SMALL["square"], "colour": "rgb"}),
+    ("simba", {**SMALL["simba"], "basis": "pixel"}), ("simba", {**SMALL["simba"], "colour": "rgb"}),
+    ("zoo", {"queries": 1500, "colour": "rgb", "start_side": 8}),
+    ("zoo", {**SMALL["zoo"], "start_side": 8, "doublings": 1}),
     ("apgd", {**SMALL["apgd"], "norm": "l2", "restarts": 2}), ("apgd", {**SMALL["apgd"], "colour": "rgb"}),
     ("apgd-t", {**SMALL["apgd-t"], "norm": "l2"}), ("fab", {**SMALL["fab"], "norm": "l2", "colour": "rgb"}),
     ("pgd", {**SMALL["pgd"], "colour": "rgb"}), ("stm", {**SMALL["stm"], "colour": "rgb"}),
@@ -57,6 +62,8 @@ CASES = [(name, SMALL.get(name, {})) for name in ATTACKS.names()] + [
     ("style-transfer", {**STYLES, "generator": generator, "colour": colour, "options": QUICK.get(generator, {})})
     for generator in GENERATORS.names() for colour in ("grey", "rgb")]
 NAMES = ("image-0", "image-1", "image-2")
+READ = (1, 0, 1)
+"""As the victim reads the grey images: an attack may leave alone what is misread already."""
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -34,8 +34,11 @@ ATTACKS: Registry[Attack] = Registry("attack", {
     "noise": "radversary.attacks.controls.noise:Noise",
     "pgd": "radversary.attacks.gradient.pgd:PGD",
     "pgd-l2": "radversary.attacks.gradient.pgd_l2:L2PGD",
+    "simba": "radversary.attacks.score.simba:SimBA",
+    "square": "radversary.attacks.score.square:SquareAttack",
     "stm": "radversary.attacks.gradient.stm:StyleTransferMethod",
     "style-code": "radversary.attacks.style.code:StyleCodeAttack",
     "style-transfer": "radversary.attacks.style.transfer:StyleTransferAttack",
     "worst-style": "radversary.attacks.style.worst:WorstStyleAttack",
+    "zoo": "radversary.attacks.score.zoo:ZOO",
 }, group="radversary.attacks")

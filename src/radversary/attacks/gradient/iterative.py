@@ -135,4 +135,4 @@ class DiverseFGSM(MomentumFGSM):
         # the last digit of a mean of white pixels may lie above 1
         small = F.interpolate(image, new, mode="bilinear", align_corners=False).clamp(0, 1)
         above, before = int(top * (height - new[0] + 1)), int(left * (width - new[1] + 1))
-        return F.pad(small, (before, width - new[1] - before, above, height - new[0] - above))
+        return F.pad(small.clamp(0, 1), (before, width - new[1] - before, above, height - new[0] - above))
