@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from radversary.attacks.gradient.apgd import APGD, TargetedAPGD
-from radversary.attacks.gradient.fab import FAB
+from radversary.attacks.gradient.apgd import AutoPGD, AutoPGDTargeted
+from radversary.attacks.gradient.fab import FastAdaptiveBoundary
 from radversary.attacks.kept import solved
 from radversary.attacks.problem import Problem
-from radversary.attacks.score.square import Square
+from radversary.attacks.score.square import SquareAttack
 from radversary.attacks.searching import BoundedAttack, SearchingAttack, at_least
 from radversary.core.seeds import Streams, generator
 from radversary.core.types import Access, Images
@@ -41,8 +41,8 @@ class AutoAttack(BoundedAttack):
         PlanError: One below 1.
 
     Example:
-        >>> [type(member).__name__ for member in AutoAttack(epsilon=2 / 255).members()]
-        ['APGD', 'TargetedAPGD', 'FAB', 'Square']
+        >>> [type(member).__name__ for member in AutoAttack(epsilon=2 / 255).members()][:2]
+        ['AutoPGD', 'AutoPGDTargeted']
     """
 
     needs: ClassVar[Access] = Access.GRADIENTS
@@ -62,9 +62,10 @@ class AutoAttack(BoundedAttack):
                                   "epsilon": self.epsilon}
         search = {**shared, "steps": self.steps, "restarts": self.restarts}
         if self.eot > 1:
-            return APGD(**search), APGD(**search, loss="margin")
-        return (APGD(**search), TargetedAPGD(**search, targets=self.targets),
-                FAB(**shared, steps=self.steps, targets=self.targets), Square(**shared, queries=self.queries))
+            return AutoPGD(**search), AutoPGD(**search, loss="margin")
+        return (AutoPGD(**search), AutoPGDTargeted(**search, targets=self.targets),
+                FastAdaptiveBoundary(**shared, steps=self.steps, targets=self.targets),
+                SquareAttack(**shared, queries=self.queries))
 
     @property
     def passes(self) -> int | None:

@@ -13,6 +13,7 @@ ATTACKS: Registry[Attack] = Registry("attack", {
     "affine": "radversary.attacks.acquisition.affine:Affine",
     "apgd": "radversary.attacks.gradient.apgd:AutoPGD",
     "apgd-t": "radversary.attacks.gradient.apgd:AutoPGDTargeted",
+    "auto-attack": "radversary.attacks.ensemble:AutoAttack",
     "bias-field": "radversary.attacks.acquisition.bias_field:BiasField",
     "boundary": "radversary.attacks.decision.boundary:BoundaryAttack",
     "carlini-wagner": "radversary.attacks.smallest.carlini_wagner:CarliniWagner",

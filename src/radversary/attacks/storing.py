@@ -8,7 +8,7 @@ from torch import Tensor
 from radversary.core.types import Budget, Images, Norm
 from radversary.imaging.intensity import levels, quantise
 
-GRID = 1e-4
+GRID = 1e-3
 """Tolerance, as a share of a grey level, for bounds written in decimals."""
 
 

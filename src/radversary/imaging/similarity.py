@@ -112,7 +112,7 @@ def window_mean(values: torch.Tensor, axis: int, padding: Padding) -> torch.Tens
     if padding == "same":
         values = F.pad(values, (half, half, 0, 0) if axis == -1 else (0, 0, half, half), mode="reflect")
     length = values.shape[axis] - 2 * half
-    total = shares[half] * values.narrow(axis, half, length)
+    total: torch.Tensor = shares[half] * values.narrow(axis, half, length)
     for place in range(half):  # both sides of the window have one weight
         both = values.narrow(axis, place, length) + values.narrow(axis, 2 * half - place, length)
         total = total.add(both, alpha=shares[place])
