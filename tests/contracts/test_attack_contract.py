@@ -26,9 +26,13 @@ QUICK = {"gatys": {"steps": 3}}
 SMALL = {"style-transfer": STYLES, "worst-style": {**STYLES, "k": 3, "generator": "pyramid"},
          "style-code": {**STYLES, "steps": 4}, "stm": {**STYLES, "copies": 3, "steps": 3}, "i-fgsm": {"steps": 3},
          "mi-fgsm": {"steps": 3}, "di-fgsm": {"steps": 3}, "pgd": {"steps": 3},
+         "ti-fgsm": {"steps": 3, "kernel": 5}, "si-fgsm": {"steps": 3, "copies": 3},
+         "vmi-fgsm": {"steps": 3, "neighbours": 3},
+         "admix": {"steps": 3, "pictures": 2, "scales": 2, "portion": 1.0, **STYLES},
          "evasive-pgd": {"steps": 3}, "evasive-style": {**STYLES, "k": 3, "generator": "pyramid"},
          "equal-noise": {"like": {"name": "style-transfer", "options": STYLES}}}
-DRAWN_FROM_NOTHING = {"Identity", "FGSM", "IterativeFGSM", "MomentumFGSM"}
+DRAWN_FROM_NOTHING = {"Identity", "FGSM", "IterativeFGSM", "MomentumFGSM", "TranslationInvariantFGSM",
+                      "ScaleInvariantFGSM"}
 CASES = [(name, SMALL.get(name, {})) for name in ATTACKS.names()] + [
     ("worst-style", {**SMALL["worst-style"], "least_ssim": 0.9}),
     ("worst-style", {**SMALL["worst-style"], "colour": "rgb"}),
@@ -36,6 +40,8 @@ CASES = [(name, SMALL.get(name, {})) for name in ATTACKS.names()] + [
     ("evasive-pgd", {**SMALL["evasive-pgd"], "colour": "rgb"}),
     ("equal-noise", {"like": {"name": "evasive-pgd", "options": SMALL["evasive-pgd"]}}),
     ("pgd", {**SMALL["pgd"], "colour": "rgb"}), ("stm", {**SMALL["stm"], "colour": "rgb"}),
+    ("vmi-fgsm", {**SMALL["vmi-fgsm"], "colour": "rgb"}), ("admix", {**SMALL["admix"], "colour": "rgb"}),
+    ("si-fgsm", {**SMALL["si-fgsm"], "lookahead": "nesterov"}),
     ("equal-noise", {"like": {"name": "worst-style", "options": SMALL["worst-style"]}})] + [
     ("style-transfer", {**STYLES, "generator": generator, "colour": colour, "options": QUICK.get(generator, {})})
     for generator in GENERATORS.names() for colour in ("grey", "rgb")]

@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # names are known without PyTorch
     from radversary.attacks.base import Attack
 
 ATTACKS: Registry[Attack] = Registry("attack", {
+    "admix": "radversary.attacks.transfer.admix:Admix",
     "di-fgsm": "radversary.attacks.gradient.iterative:DiverseFGSM",
     "equal-noise": "radversary.attacks.controls.equal_noise:EqualNoise",
     "evasive-pgd": "radversary.attacks.evasive.pgd:EvasivePGD",
@@ -20,8 +21,11 @@ ATTACKS: Registry[Attack] = Registry("attack", {
     "mi-fgsm": "radversary.attacks.gradient.iterative:MomentumFGSM",
     "noise": "radversary.attacks.controls.noise:Noise",
     "pgd": "radversary.attacks.gradient.pgd:PGD",
+    "si-fgsm": "radversary.attacks.transfer.scaled:ScaleInvariantFGSM",
     "stm": "radversary.attacks.gradient.stm:StyleTransferMethod",
     "style-code": "radversary.attacks.style.code:StyleCodeAttack",
     "style-transfer": "radversary.attacks.style.transfer:StyleTransferAttack",
+    "ti-fgsm": "radversary.attacks.transfer.translation:TranslationInvariantFGSM",
+    "vmi-fgsm": "radversary.attacks.transfer.tuned:VarianceTunedFGSM",
     "worst-style": "radversary.attacks.style.worst:WorstStyleAttack",
 }, group="radversary.attacks")
