@@ -90,7 +90,7 @@ def check_audit(plan: AuditPlan, promised: Iterable[str] = ()) -> None:
     check_attacks(plan.attacks)
     for attack in plan.attacks:
         refuse_unguarded(attack.build(), attack.label)
-        if attack.surrogate == "victim":
+        if "victim" in attack.surrogates():
             raise PlanError(f"the surrogate of attack {attack.label!r} is the victim itself; a transfer attack needs a "
                             "model that the victim's owner does not have")
 

@@ -111,8 +111,8 @@ class StudyPlan(AuditPlan):
                 raise ValueError(f"defence {defence.label!r} names model {defence.model!r}, "
                                  f"which is not among the models ({', '.join(self.models)})")
         for attack in self.attacks:
-            if attack.surrogate is not None and attack.surrogate not in self.models:
-                raise ValueError(f"attack {attack.label!r} names surrogate {attack.surrogate!r}, "
+            if unknown := [name for name in attack.surrogates() if name not in self.models]:
+                raise ValueError(f"attack {attack.label!r} names surrogate {unknown[0]!r}, "
                                  f"which is not among the models ({', '.join(self.models)})")
         return self
 
