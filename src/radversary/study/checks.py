@@ -10,6 +10,7 @@ from radversary.attacks.base import Attack
 from radversary.attacks.controls.equal_noise import EqualNoise
 from radversary.attacks.guarded_victim import Evasive
 from radversary.auditing.plan import AttackPlan, AuditPlan
+from radversary.classifiers.places import check_place
 from radversary.classifiers.pretrained import find_imagenet
 from radversary.core.errors import AccessError, PlanError
 from radversary.defenses.base import Stack, Transform
@@ -126,6 +127,8 @@ def check_training(plan: StudyPlan) -> None:
         attack.content_hashes()
     for model in plan.models.values():
         model.before().content_hashes()
+        if model.labels_from and not model.labels_from.named:
+            check_place(model.labels_from.model)
 
 
 def check_styles(plan: StudyPlan) -> None:

@@ -95,6 +95,10 @@ class StudyPlan(AuditPlan):
             raise ValueError("the victim is made first: it can neither start from the victim nor be trained against "
                              "attacks on it")
         for name, model in models.items():
+            asked = model.labels_from
+            if asked is not None and asked.named and (asked.model == name or asked.model not in models):
+                raise ValueError(f"model {name!r} takes its labels from model {asked.model!r}, which is not among the "
+                                 f"other models ({', '.join(models)}); a folder is written './{asked.model}'")
             if model.training.start == "victim" and model.training.architecture != victim.training.architecture:
                 raise ValueError(f"model {name!r} starts from the victim, so it must be a "
                                  f"{victim.training.architecture} too, not a {model.training.architecture}")
