@@ -33,7 +33,7 @@ def tiny_network(outputs: int = 3, channels: int = 3, seed: int = 0) -> nn.Seque
 
 
 def export(network: nn.Module, path: Path, *, batch: int | None = None, inside: bool = True, channels: int = 3,
-           dynamo: bool = False, **card) -> Path:
+           dynamo: bool = False, side: int = 32, **card) -> Path:
     """Export a network and write its card beside it.
 
     Args:
@@ -43,6 +43,7 @@ def export(network: nn.Module, path: Path, *, batch: int | None = None, inside: 
         inside: Whether the weights lie in the file; beside it, in ``<name>.onnx.data``, where not.
         channels: Of its input.
         dynamo: Whether by PyTorch's present exporter, which takes seconds, or the one before, which takes none.
+        side: Of its input, in pixels.
         card: Fields of the card that differ from :data:`CARD`.
     """
     how = {"dynamic_axes": {"given": {0: "images"}} if batch is None else None}
@@ -52,7 +53,7 @@ def export(network: nn.Module, path: Path, *, batch: int | None = None, inside: 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
-        torch.onnx.export(network, (torch.rand(batch or 2, channels, 32, 32),), str(path), dynamo=dynamo,
+        torch.onnx.export(network, (torch.rand(batch or 2, channels, side, side),), str(path), dynamo=dynamo,
                           input_names=["given"], **how)
     return with_card(path, **card)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from attack_options import SMALL, STYLES
 from radversary.attacks.base import Attack, Batch, run_attack
 from radversary.attacks.corruption.levels import CHEST
 from radversary.attacks.metering import Ledger, metered
@@ -23,21 +24,9 @@ from radversary.stylization.generators import GENERATORS
 from random_parts import Climbing, guarded_classifier, smooth_images, tiny_classifier, write_microast, write_vgg
 from tiny_attacks import SmallestDarkening
 
-STYLES = {"count": 5, "style_size": 32}
 QUICK = {"gatys": {"steps": 3}}
-SMALL = {"style-transfer": STYLES, "worst-style": {**STYLES, "k": 3, "generator": "pyramid"},
-         "style-code": {**STYLES, "steps": 4}, "stm": {**STYLES, "copies": 3, "steps": 3}, "i-fgsm": {"steps": 3},
-         "mi-fgsm": {"steps": 3}, "di-fgsm": {"steps": 3}, "pgd": {"steps": 3},
-         "evasive-pgd": {"steps": 3}, "evasive-style": {**STYLES, "k": 3, "generator": "pyramid"},
-         "equal-noise": {"like": {"name": "style-transfer", "options": STYLES}}}
-SMALL |= {"apgd": {"steps": 5}, "apgd-t": {"steps": 5}, "fab": {"steps": 5}, "pgd-l2": {"steps": 3, "restarts": 2}}
-SMALL |= {"carlini-wagner": {"searches": 7, "steps": 30}, "ddn": {"steps": 40}, "deepfool": {"steps": 5}}
-SMALL |= {"simba": {"queries": 300, "steps": 20}, "square": {"queries": 40}, "zoo": {"queries": 400}}
-SMALL |= {"auto-attack": {"steps": 3, "targets": 2, "queries": 20}}
-SMALL |= {"hopskipjump": {"queries": 300}, "boundary": {"queries": 300}}
-SMALL |= {name: {"steps": 3} for name in ("affine", "bias-field", "curve", "line-pattern")}
 DRAWN_FROM_NOTHING = {"Identity", "FGSM", "IterativeFGSM", "MomentumFGSM", "FastAdaptiveBoundary", "CarliniWagner",
-                      "DDN", "DeepFool"}
+                      "DDN", "DeepFool", "TranslationInvariantFGSM", "ScaleInvariantFGSM"}
 DRAWN_CORRUPTIONS = {"gaussian-noise", "speckle-noise", "impulse-noise", "shot-noise"}
 LEAVES_MISREAD_ALONE = {"FastAdaptiveBoundary", "AutoAttack", "SquareAttack", "SimBA"}
 CASES = [(name, SMALL.get(name, {})) for name in ATTACKS.names()] + [
@@ -56,6 +45,8 @@ CASES = [(name, SMALL.get(name, {})) for name in ATTACKS.names()] + [
     ("apgd", {**SMALL["apgd"], "norm": "l2", "restarts": 2}), ("apgd", {**SMALL["apgd"], "colour": "rgb"}),
     ("apgd-t", {**SMALL["apgd-t"], "norm": "l2"}), ("fab", {**SMALL["fab"], "norm": "l2", "colour": "rgb"}),
     ("pgd", {**SMALL["pgd"], "colour": "rgb"}), ("stm", {**SMALL["stm"], "colour": "rgb"}),
+    ("vmi-fgsm", {**SMALL["vmi-fgsm"], "colour": "rgb"}), ("admix", {**SMALL["admix"], "colour": "rgb"}),
+    ("si-fgsm", {**SMALL["si-fgsm"], "lookahead": "nesterov"}),
     ("equal-noise", {"like": {"name": "worst-style", "options": SMALL["worst-style"]}}),
     *((name, {"search": "queries", "queries": 12}) for name in ("affine", "bias-field", "curve", "line-pattern")),
     *(("corruption", {"kind": kind}) for kind in CHEST)] + [

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from attack_options import SMALL, STYLES
 from radversary.attacks.base import Batch, run_attack
 from radversary.attacks.goal import goal_from
 from radversary.attacks.registry import ATTACKS
@@ -16,15 +17,10 @@ from radversary.core.types import UNKNOWN, Access
 from radversary.imaging.intensity import quantise
 from random_parts import TinyGuarded, smooth_images, write_microast, write_vgg
 
-STYLES = {"count": 5, "style_size": 32}
-SMALL = {"style-transfer": {**STYLES, "generator": "fourier"},
-         "worst-style": {**STYLES, "k": 3, "generator": "pyramid"}, "style-code": {**STYLES, "steps": 4},
-         "stm": {**STYLES, "copies": 3, "steps": 3}, "i-fgsm": {"steps": 3}, "mi-fgsm": {"steps": 3},
-         "di-fgsm": {"steps": 3}, "pgd": {"steps": 3}, "evasive-pgd": {"steps": 3},
-         "apgd": {"steps": 5}, "apgd-t": {"steps": 5}, "fab": {"steps": 5}, "pgd-l2": {"steps": 3, "restarts": 2},
-         "evasive-style": {**STYLES, "k": 3, "generator": "pyramid"},
-         "equal-noise": {"like": {"name": "worst-style", "options": {**STYLES, "k": 3, "generator": "pyramid"}}},
-         **{name: {"steps": 3} for name in ("affine", "bias-field", "curve", "line-pattern")}}
+SMALL = {**SMALL, "style-transfer": {**STYLES, "generator": "fourier"},
+         "equal-noise": {"like": {"name": "worst-style", "options": SMALL["worst-style"]}},
+         "carlini-wagner": {"searches": 3, "steps": 10}, "zoo": {"queries": 100}, "boundary": {"queries": 100},
+         "hopskipjump": {"queries": 100}, "simba": {"queries": 50, "steps": 20}}
 GOALS = {"multiclass": ["untargeted", "targeted b", "hide b", "invent c"],
          "binary": ["untargeted", "targeted b", "hide", "invent"],
          "multilabel": ["untargeted", "untargeted a|c", "hide", "invent b", "hide a keep", "invent c keep"]}

@@ -111,6 +111,11 @@ STUDIES = {
                                    "names no surrogate"),
     "transfer from the victim": ({"attacks": [attack("pgd", surrogate="victim")]}, PlanError, "is the victim itself"),
     "unknown surrogate": ({"attacks": [attack("pgd", surrogate="other")]}, PlanError, "'other', which is not among"),
+    "transfer from the victim among others": ({"attacks": [attack("pgd", surrogate=["hardened", "victim"])]}, PlanError,
+                                              "is the victim itself"),
+    "unknown surrogate among others": ({"attacks": [attack("pgd", surrogate=["hardened", "other"])]}, PlanError,
+                                       "'other', which is not among"),
+    "no surrogate in a list": ({"attacks": [attack("pgd", surrogate=[])]}, PlanError, "an empty list names no surro"),
     "unknown model of a defence": ({"defences": [{"label": "d", "model": "other"}]}, PlanError, "'other', which is no"),
     "unknown defence of an attack": ({"attacks": [attack(defences=["other"])]}, PlanError, "names defence 'other'"),
     "misspelt training attack": ({"models": trained_on(name="styel-transfer")}, UnknownNameError, "mean 'style-tra"),
@@ -192,10 +197,13 @@ def test_an_audit_is_refused_before_its_data_is_touched(name, tmp_path):
                      saved(folder / "m")), ModelError, "class order"),
     (lambda folder: (plan_of(attacks=[attack("pgd", surrogate=str(saved(folder / "s")))]), saved(folder / "m")),
      PlanError, "is the victim itself"),
+    (lambda folder: (plan_of(attacks=[attack("pgd", surrogate=[str(saved(folder / "o", seed=3)),
+                                                               str(saved(folder / "s"))])]), saved(folder / "m")),
+     PlanError, "is the victim itself"),
     (lambda folder: (plan_of(attacks=[attack("pgd", surrogate="victim")]), saved(folder / "m")), PlanError,
      "is the victim itself"),
 ], ids=["no model", "probabilities", "no defence model", "probabilities of a defence", "another size", "another order",
-        "a copy as surrogate", "victim as surrogate"])
+        "a copy as surrogate", "a copy among surrogates", "victim as surrogate"])
 def test_models_that_do_not_fit_are_refused_before_data_is_touched(make, kind, words, tmp_path):
     plan, model = make(tmp_path)
     with pytest.raises(kind, match=words):
@@ -203,8 +211,10 @@ def test_models_that_do_not_fit_are_refused_before_data_is_touched(make, kind, w
     assert Touched.calls == []
 
 
-def test_an_audit_that_could_be_run_touches_its_data(tmp_path):
-    plan = plan_of(attacks=[attack("pgd", surrogate=str(saved(tmp_path / "other", seed=3)))])
+@pytest.mark.parametrize("several", [False, True])
+def test_an_audit_that_could_be_run_touches_its_data(several, tmp_path):
+    one, more = (str(saved(tmp_path / f"other {seed}", seed=seed)) for seed in (3, 4))
+    plan = plan_of(attacks=[attack("pgd", surrogate=[one, more] if several else one)])
     with pytest.raises(DataError, match="touched"):
         audited(tmp_path, plan, saved(tmp_path / "model"))
 

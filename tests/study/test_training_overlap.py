@@ -48,6 +48,8 @@ ALL = ["a@oblivious", "a@gray-box", "a@adaptive"]
     (audited("pgd"), trained("fgsm"), ALL),
     (audited("pgd", knowledge=("transfer",), surrogate="other"), trained("fgsm"), []),
     (audited("pgd", knowledge=("oblivious", "transfer"), surrogate="other"), trained("fgsm", model="other"),
+     ["a@transfer"]),
+    (audited("pgd", knowledge=("transfer",), surrogate=["friend", "other"]), trained("fgsm", model="other"),
      ["a@transfer"])])
 def test_who_overlaps(attack, given, kin):
     assert marks(attack, [given]) == kin

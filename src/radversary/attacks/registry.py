@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # names are known without PyTorch
     from radversary.attacks.base import Attack
 
 ATTACKS: Registry[Attack] = Registry("attack", {
+    "admix": "radversary.attacks.transfer.admix:Admix",
     "affine": "radversary.attacks.acquisition.affine:Affine",
     "apgd": "radversary.attacks.gradient.apgd:AutoPGD",
     "apgd-t": "radversary.attacks.gradient.apgd:AutoPGDTargeted",
@@ -35,11 +36,14 @@ ATTACKS: Registry[Attack] = Registry("attack", {
     "noise": "radversary.attacks.controls.noise:Noise",
     "pgd": "radversary.attacks.gradient.pgd:PGD",
     "pgd-l2": "radversary.attacks.gradient.pgd_l2:L2PGD",
+    "si-fgsm": "radversary.attacks.transfer.scaled:ScaleInvariantFGSM",
     "simba": "radversary.attacks.score.simba:SimBA",
     "square": "radversary.attacks.score.square:SquareAttack",
     "stm": "radversary.attacks.gradient.stm:StyleTransferMethod",
     "style-code": "radversary.attacks.style.code:StyleCodeAttack",
     "style-transfer": "radversary.attacks.style.transfer:StyleTransferAttack",
+    "ti-fgsm": "radversary.attacks.transfer.translation:TranslationInvariantFGSM",
+    "vmi-fgsm": "radversary.attacks.transfer.tuned:VarianceTunedFGSM",
     "worst-style": "radversary.attacks.style.worst:WorstStyleAttack",
     "zoo": "radversary.attacks.score.zoo:ZOO",
 }, group="radversary.attacks")

@@ -6,6 +6,7 @@ import numpy as np
 
 from radversary.auditing.threat_model import is_random, without_transforms
 from radversary.classifiers.base import Classifier
+from radversary.classifiers.ensemble import Ensemble
 from radversary.classifiers.probe import answers_sha256
 from radversary.data.findings import label_cells
 from radversary.data.prepared import PreparedImages
@@ -31,6 +32,8 @@ def classifier_hash(classifier: Classifier) -> str:
     Raises:
         ModelError: It has no fingerprint, or answers nothing usable.
     """
+    if isinstance(classifier, Ensemble):
+        return sha256_json([code_hash(Ensemble), *map(classifier_hash, classifier.members)])
     if isinstance(classifier, Defended) and (is_random(classifier) or without_transforms(classifier).knows_answers):
         answers = classifier_hash(classifier.classifier)
     else:

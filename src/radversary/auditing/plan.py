@@ -33,7 +33,8 @@ class AttackPlan(Part):
         label: What it is called in tables; fixes its random choices together with the seed.
         strengths: At which strengths it is run, such as opacities; None takes the one among its options.
         knowledge: What the attacker knows; None takes all that make sense for the attack.
-        surrogate: The model that a transfer attack is made on.
+        surrogate: The model that a transfer attack is made on; several are attacked as one, by the mean of their logits
+            (:class:`radversary.classifiers.ensemble.Ensemble`).
         images: At most so many test images, patients drawn at random; None takes all. For attacks that take long.
         defences: Labels of the defences it is run against, beside none; None takes all. For attacks that take long,
             too.
@@ -43,9 +44,22 @@ class AttackPlan(Part):
     label: str = Field(min_length=1)
     strengths: tuple[float, ...] | None = Field(default=None, min_length=1)
     knowledge: tuple[AttackerKnowledge, ...] | None = Field(default=None, min_length=1)
-    surrogate: str | None = None
+    surrogate: str | tuple[str, ...] | None = None
     images: int | None = Field(default=None, ge=1, le=10**9)
     defences: tuple[str, ...] | None = None
+
+    @field_validator("surrogate", mode="before")
+    @classmethod
+    def _names(cls, given: Any) -> Any:  # noqa: ANN401
+        if given is None or isinstance(given, str):
+            return given
+        if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
+            raise ValueError("it must be the name of a model, or a list of names")
+        if not given:
+            raise ValueError("an empty list names no surrogate; name a model, or leave surrogate out")
+        if repeated := [name for name in given if given.count(name) > 1]:
+            raise ValueError(f"it names {repeated[0]!r} twice")
+        return given
 
     @model_validator(mode="after")
     def _strengths_differ(self) -> Self:
@@ -54,6 +68,15 @@ class AttackPlan(Part):
         if self.knowledge and AttackerKnowledge.TRANSFER in self.knowledge and self.surrogate is None:
             raise ValueError(f"attack {self.label!r} asks for a transfer attack but names no surrogate")
         return self
+
+    def surrogates(self) -> tuple[str, ...]:
+        """Return the names of the models that a transfer attack is made on, none where it has none.
+
+        Example:
+            >>> AttackPlan(label="t", name="fgsm", surrogate="other").surrogates()
+            ('other',)
+        """
+        return (self.surrogate,) if isinstance(self.surrogate, str) else self.surrogate or ()
 
     def steps(self) -> tuple[float, ...]:
         """Return the strengths at which it is run."""

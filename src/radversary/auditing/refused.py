@@ -13,6 +13,7 @@ from radversary.attacks.guarded_victim import Evasive
 from radversary.auditing.plan import AttackPlan
 from radversary.auditing.threat_model import aims, without_transforms
 from radversary.classifiers.base import Classifier, require_access
+from radversary.classifiers.ensemble import members_of
 from radversary.classifiers.probe import check_gradients
 from radversary.core.errors import PlanError
 from radversary.core.types import Access, AttackContract, Colour
@@ -118,7 +119,7 @@ def refuse_without_gradients(context: AuditContext) -> None:
         if planned.attack.needs == Access.GRADIENTS:
             who = f"attack {type(planned.attack).__name__}"
             for attacked in attacked_models(context, label):
-                model = without_transforms(attacked)
-                models.setdefault(id(model), (who, model))
+                for model in map(without_transforms, members_of(attacked)):
+                    models.setdefault(id(model), (who, model))
     for who, model in models.values():
         check_gradients(model, who)

@@ -18,6 +18,7 @@ from radversary.auditing.plan import AttackPlan, AuditPlan
 from radversary.auditing.refused import check_strengths, refuse_evasive, refuse_what_models_lack
 from radversary.auditing.threat_model import SHARED, aims, with_eot, without_transforms
 from radversary.classifiers.base import Classifier, check_fits
+from radversary.classifiers.ensemble import Ensemble
 from radversary.classifiers.probe import check_answers
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.types import AttackerKnowledge, Labels
@@ -263,24 +264,30 @@ def planned_attack(plan: AttackPlan, inputs: AuditInputs, rows: np.ndarray, labe
 
 
 def surrogate_of(plan: AttackPlan, inputs: AuditInputs) -> Classifier | None:
-    """Return the model of an attack's transfer, None where it has none.
+    """Return the model of an attack's transfer, several as an ensemble; None where it has none.
 
     Raises:
-        InputError: Its input rule differs from that of the prepared images.
-        PlanError: It is the victim.
-        UnknownNameError: It is not there.
+        AccessError: One of several answers with labels alone.
+        InputError: An input rule differs from that of the prepared images.
+        PlanError: One is the victim, or two are one model.
+        UnknownNameError: One is not there.
     """
-    if plan.surrogate is None:
-        return None
-    if plan.surrogate not in inputs.classifiers:
-        raise UnknownNameError(f"surrogate of attack {plan.label!r}", plan.surrogate, inputs.classifiers)
-    model = inputs.classifiers[plan.surrogate]
-    check_fits(model, inputs.images.classes, inputs.images.table.task)
-    check_rule(inputs.images.rule, model.card, model=plan.surrogate)
-    if model.fingerprint() == inputs.classifiers["victim"].fingerprint():
-        raise PlanError(f"the surrogate {plan.surrogate!r} of attack {plan.label!r} is the victim itself; the transfer "
-                        "knowledge level needs a model that the victim's owner does not have")
-    return model
+    known = {inputs.classifiers["victim"].fingerprint(): "victim"}
+    for name in plan.surrogates():
+        if name not in inputs.classifiers:
+            raise UnknownNameError(f"surrogate of attack {plan.label!r}", name, inputs.classifiers)
+        model = inputs.classifiers[name]
+        check_fits(model, inputs.images.classes, inputs.images.table.task)
+        check_rule(inputs.images.rule, model.card, model=name)
+        other = known.setdefault(model.fingerprint(), name)
+        if other == "victim":
+            raise PlanError(f"the surrogate {name!r} of attack {plan.label!r} is the victim itself; the transfer "
+                            "knowledge level needs a model that the victim's owner does not have")
+        if other != name:
+            raise PlanError(f"the surrogates {other!r} and {name!r} of attack {plan.label!r} are one model: name it "
+                            "once")
+    models = [inputs.classifiers[name] for name in plan.surrogates()]
+    return models[0] if len(models) == 1 else Ensemble(models) if models else None
 
 
 def test_rows(plan: AuditPlan, images: PreparedImages) -> np.ndarray:

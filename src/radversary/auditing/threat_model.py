@@ -12,6 +12,7 @@ from typing import Any
 
 from radversary.attacks.base import Attack
 from radversary.classifiers.base import Classifier
+from radversary.classifiers.ensemble import Ensemble
 from radversary.core.errors import PlanError
 from radversary.core.types import Access, AttackerKnowledge
 from radversary.defenses.defended import Defended
@@ -107,6 +108,8 @@ def without_transforms(classifier: Classifier) -> Classifier:
 
 def white_box_view(defended: Classifier) -> Classifier:
     """Return a classifier with gradients through each transform (BPDA), as a white-box attacker sees it."""
+    if isinstance(defended, Ensemble):
+        return defended.each(white_box_view)
     if not isinstance(defended, Defended):
         return defended
     return Defended(white_box_view(defended.classifier), defended.transform, adaptive=True, inherent=defended.inherent)
@@ -114,6 +117,8 @@ def white_box_view(defended: Classifier) -> Classifier:
 
 def is_random(defended: Classifier) -> bool:
     """Return whether a transform before a classifier draws at random and its ``bpda`` is not the mean of all draws."""
+    if isinstance(defended, Ensemble):
+        return any(map(is_random, defended.members))
     if not isinstance(defended, Defended):
         return False
     return (defended.transform.random and not defended.transform.exact) or is_random(defended.classifier)

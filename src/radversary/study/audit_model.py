@@ -77,7 +77,7 @@ def audit_model(plan: AuditPlan | str, model: str | Path | Classifier, source: M
     check_workers(workers)
     place = select_device(device)
     others = {defence.model for defence in chosen.defences} - {"victim"}
-    surrogates = {attack.surrogate for attack in chosen.attacks if attack.surrogate is not None} - others
+    surrogates = {name for attack in chosen.attacks for name in attack.surrogates()} - others
     refuse_code(others | surrogates)
     models = {"victim": model, **{name: name for name in sorted(others | surrogates)}}
     classifiers = {name: given.to(place) if isinstance(given, Classifier)

@@ -10,6 +10,7 @@ from radversary.attacks.base import Attack
 from radversary.attacks.controls.equal_noise import EqualNoise
 from radversary.attacks.guarded_victim import Evasive
 from radversary.auditing.plan import AttackPlan, AuditPlan
+from radversary.classifiers.places import check_place
 from radversary.classifiers.pretrained import find_imagenet
 from radversary.core.errors import AccessError, PlanError
 from radversary.defenses.base import Stack, Transform
@@ -90,7 +91,7 @@ def check_audit(plan: AuditPlan, promised: Iterable[str] = ()) -> None:
     check_attacks(plan.attacks)
     for attack in plan.attacks:
         refuse_unguarded(attack.build(), attack.label)
-        if attack.surrogate == "victim":
+        if "victim" in attack.surrogates():
             raise PlanError(f"the surrogate of attack {attack.label!r} is the victim itself; a transfer attack needs a "
                             "model that the victim's owner does not have")
 
@@ -126,6 +127,8 @@ def check_training(plan: StudyPlan) -> None:
         attack.content_hashes()
     for model in plan.models.values():
         model.before().content_hashes()
+        if model.labels_from and not model.labels_from.named:
+            check_place(model.labels_from.model)
 
 
 def check_styles(plan: StudyPlan) -> None:

@@ -65,6 +65,8 @@ def refuse_study(plan: StudyPlan) -> None:
     refuse_unknown(plan, tuple(plan.restorers))
     for model in plan.models.values():
         refuse_unknown_attacks(model.attacks())
+        if model.labels_from and not model.labels_from.named:
+            check_place(model.labels_from.model)
         for part in model.input:
             TRANSFORMS.check(part.name, part.options)
     for restorer in plan.restorers.values():

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEY, SEEN, ATTACKED_COPIES = "inputs.json", "training_images.json", "attacked-copies-"
+ANSWERS = "answers"
+"""Stem of the answers that an extracted model is trained on, and of the record of how many were asked for."""
 SEEN_LIMIT = 256 * 2**20
 """Bytes of the list of a model's training images at most."""
-WRITTEN = (CARD, WEIGHTS, CURVES, PICTURE, SEEN, INPUT, f"{ATTACKED_COPIES}*.npy", f"{ATTACKED_COPIES}*.json", KEY,
-           PLAN)
+WRITTEN = (CARD, WEIGHTS, CURVES, PICTURE, SEEN, INPUT, f"{ATTACKED_COPIES}*.npy", f"{ATTACKED_COPIES}*.json",
+           f"{ANSWERS}.npy", f"{ANSWERS}.json", KEY, PLAN)
 """Files of a model's folder; those with its key come last, so that a stopped removal can be finished."""
 
 

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from re import fullmatch
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from radversary.attacks.registry import ATTACKS
 from radversary.auditing.plan import refuse_repeats
@@ -19,7 +27,8 @@ if TYPE_CHECKING:  # a plan is read, and refused, without PyTorch
     from radversary.attacks.base import Attack
     from radversary.defenses.base import Stack
 
-ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+ModelName = Annotated[str, StringConstraints(pattern=NAME)]
 """A model's name; it is a folder's name too, so it may not lead elsewhere."""
 
 
@@ -90,6 +99,30 @@ class AdversarialPlan(Plan):
         return self
 
 
+class LabelsPlan(Plan):
+    """Whose answers a model is trained on: extraction of a surrogate from a model that is only asked.
+
+    Papernot et al. 2017, arXiv:1602.02697; Orekondy et al. 2019, arXiv:1812.02766. It is asked about training images
+    and, with a fifth of the queries, validation images; their true labels are not used.
+
+    Attributes:
+        model: Another model of the plan by its name, or what :func:`radversary.classifiers.registry.load` takes, Python
+            code excepted; a folder that could be a name is written ``./folder``.
+        queries: Images that it is asked about in all; None asks once about each training and validation image. More
+            than those are made by the model's augmentation.
+        answers: ``scores`` trains on its probabilities where it gives any, ``decisions`` on what it decides alone.
+    """
+
+    model: str = Field(min_length=1)
+    queries: int | None = Field(default=None, ge=2, le=10**8)
+    answers: Literal["scores", "decisions"] = "scores"
+
+    @property
+    def named(self) -> bool:
+        """Whether the model is one of the plan's."""
+        return fullmatch(NAME, self.model) is not None
+
+
 class ModelPlan(Plan):
     """One model to train.
 
@@ -102,6 +135,8 @@ class ModelPlan(Plan):
         robust: Attacks made in each training step, if any.
         mixstyle: Probability that a training step mixes feature statistics between images.
         oracle: It is trained on the attack that it is audited with, on training patients: the ceiling, no defence.
+        labels_from: Whose answers stand for the labels, if anyone's; a name or reference alone stands for a model with
+            the defaults.
     """
 
     training: TrainingPlan = TrainingPlan()
@@ -111,6 +146,34 @@ class ModelPlan(Plan):
     robust: RobustPlan | None = None
     mixstyle: float = Field(default=0.0, ge=0, le=1)
     oracle: bool = False
+    labels_from: LabelsPlan | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave ``labels_from`` out where there is none, so that what was trained before keeps its hash."""
+        written: dict[str, Any] = serialise(self)
+        return {name: value for name, value in written.items() if name != "labels_from" or value is not None}
+
+    @field_validator("labels_from", mode="before")
+    @classmethod
+    def _reference_alone(cls, given: Any) -> Any:  # noqa: ANN401
+        return {"model": given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _knows_answers_alone(self) -> Self:
+        if self.labels_from is None:
+            return self
+        if self.adversarial or self.robust:
+            raise ValueError("a model whose labels are another's answers is trained on those alone: leave out "
+                             "adversarial and robust, or labels_from")
+        if self.training.start == "victim" or self.training.positives != "plain":
+            raise ValueError("whoever trains on another model's answers knows neither its weights nor the labels: "
+                             "labels_from goes with start: imagenet or random, and with positives: plain")
+        augmentation = self.augment()
+        if augmentation and (augmentation.views or self.labels_from.queries is None):
+            raise ValueError("beside labels_from an augmentation makes further images to ask about: give the number of "
+                             "queries, and an augmentation without views")
+        return self
 
     @field_validator("input", mode="before")
     @classmethod
@@ -170,7 +233,8 @@ class ModelPlan(Plan):
     def looks_at(self) -> tuple[str, ...]:
         """Return the models that must be made before it, sorted."""
         start = {"victim"} if self.training.start == "victim" else set()
-        return tuple(sorted(start | {attack.model for attack in self.attacks()}))
+        asked = {self.labels_from.model} if self.labels_from and self.labels_from.named else set()
+        return tuple(sorted(start | asked | {attack.model for attack in self.attacks()}))
 
 
 def in_order(models: Mapping[str, ModelPlan]) -> tuple[str, ...]:

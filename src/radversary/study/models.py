@@ -18,6 +18,7 @@ from radversary.data.prepared import PreparedImages
 from radversary.storage.checksums import sha256_json
 from radversary.storage.hashes import code_hash, component_hash
 from radversary.storage.locks import locked
+from radversary.study.extraction import asked_model, extracted
 from radversary.study.model_folders import claim, note_seen
 from radversary.study.model_plan import ModelPlan
 from radversary.study.placing import note_input
@@ -29,8 +30,16 @@ from radversary.training.classifier.train import train
 from radversary.training.data.datasets import TrainingSet
 
 
-def model_key(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping[str, TorchClassifier]) -> str:
+def model_key(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping[str, TorchClassifier], *,
+              asked: str = "") -> str:
     """Return the hash of all that a model depends on.
+
+    Args:
+        plan: The study's plan.
+        name: The model's name in it.
+        images: The prepared images.
+        made: The models made before.
+        asked: Fingerprint of the model whose answers it is trained on; empty where it is trained on labels.
 
     Raises:
         MissingPartError: The ImageNet weights that it starts from cannot be had.
@@ -38,6 +47,7 @@ def model_key(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping[
     """
     model = plan.models[name]
     before = {"before": component_hash(model.before())} if model.input else {}
+    before |= {"asked": asked} if asked else {}
     return sha256_json({
         **before, "model": model.model_dump(mode="json"), "radversary": __version__,
         "start": find_imagenet(model.training.architecture).sha256 if model.training.start == "imagenet" else None,
@@ -90,7 +100,8 @@ def make_model(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping
 def _made(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping[str, TorchClassifier], folder: Path, *,
           device: str) -> tuple[TorchClassifier, bool]:
     """Train or load one model in a folder that nobody else writes."""
-    claim(folder, model_key(plan, name, images, made))
+    asked = asked_model(plan, name, images, made, device=device)
+    claim(folder, model_key(plan, name, images, made, asked=asked.fingerprint if asked else ""))
     if (folder / CARD).is_file():
         return load_classifier(folder), False
     model, training = plan.models[name], training_plan(plan, name)
@@ -101,12 +112,18 @@ def _made(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping[str,
                      task=plan.data.task or images.task,
                      channels=plan.data.channels, resize=images.rule.resize,
                      interpolation=images.rule.interpolation, source=origin, notes=notes(model),
+                     thresholds=asked.thresholds if asked else (),
                      trained_on=f"{plan.data.source.name}, split by {plan.data.split}")
-    # Validation stays clean: which epoch is best is decided on what a hospital would send.
-    validation = TrainingSet(images.images, images.labels.numpy(), images.rows("validation"), bits=images.bits)
-    return train(network, plan=training, training=training_set(plan, model, images, made, folder), out=folder,
-                 card=card, device=device, validation=transformed(validation, model),
-                 objective=model.objective()), True
+    if asked:
+        first, second = extracted(plan, name, images, asked, folder)
+        entries, validation = transformed(first, model), transformed(second, model)
+    else:
+        entries = training_set(plan, model, images, made, folder)
+        # Validation stays clean: which epoch is best is decided on what a hospital would send.
+        validation = transformed(TrainingSet(images.images, images.labels.numpy(), images.rows("validation"),
+                                             bits=images.bits), model)
+    return train(network, plan=training, training=entries, out=folder, card=card, device=device,
+                 validation=validation, objective=model.objective()), True
 
 
 def training_plan(plan: StudyPlan, name: str) -> TrainingPlan:
@@ -117,6 +134,9 @@ def training_plan(plan: StudyPlan, name: str) -> TrainingPlan:
 def notes(model: ModelPlan) -> str:
     """Say in a sentence what the training adds to plain supervision."""
     said = [] if not model.oracle else ["ORACLE: trained on the attack it is audited with; a ceiling, no defence"]
+    if asked := model.labels_from:
+        many = "each training and validation image" if asked.queries is None else f"{asked.queries} images"
+        said.append(f"extracted: labels are the answers of {asked.model} to {many} ({asked.answers})")
     if given := model.adversarial:
         attacks = ", ".join(f"{attack.build()!r} on {attack.model}" for attack in given.attacks)
         how = f"{given.views} attacked views an image" if given.views else f"{given.share:.0%} of images attacked"

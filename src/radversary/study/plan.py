@@ -95,6 +95,10 @@ class StudyPlan(AuditPlan):
             raise ValueError("the victim is made first: it can neither start from the victim nor be trained against "
                              "attacks on it")
         for name, model in models.items():
+            asked = model.labels_from
+            if asked is not None and asked.named and (asked.model == name or asked.model not in models):
+                raise ValueError(f"model {name!r} takes its labels from model {asked.model!r}, which is not among the "
+                                 f"other models ({', '.join(models)}); a folder is written './{asked.model}'")
             if model.training.start == "victim" and model.training.architecture != victim.training.architecture:
                 raise ValueError(f"model {name!r} starts from the victim, so it must be a "
                                  f"{victim.training.architecture} too, not a {model.training.architecture}")
@@ -111,8 +115,8 @@ class StudyPlan(AuditPlan):
                 raise ValueError(f"defence {defence.label!r} names model {defence.model!r}, "
                                  f"which is not among the models ({', '.join(self.models)})")
         for attack in self.attacks:
-            if attack.surrogate is not None and attack.surrogate not in self.models:
-                raise ValueError(f"attack {attack.label!r} names surrogate {attack.surrogate!r}, "
+            if unknown := [name for name in attack.surrogates() if name not in self.models]:
+                raise ValueError(f"attack {attack.label!r} names surrogate {unknown[0]!r}, "
                                  f"which is not among the models ({', '.join(self.models)})")
         return self
 

@@ -31,6 +31,7 @@ from radversary.storage.json_files import write_json
 from radversary.storage.locks import locked
 from radversary.storage.plans import plan_text
 from radversary.study.checks import check_study
+from radversary.study.extraction import query_notes
 from radversary.study.models import make_model
 from radversary.study.placing import SavedInputs, placed
 from radversary.study.plan import StudyPlan
@@ -151,7 +152,8 @@ def _run(plan: StudyPlan, out: Path, clock: Clock, *, device: str, workers: int)
         rebuild=SavedInputs({name: out / "models" / name for name in models},
                             {name: out / "restorers" / name for name in restorers}, images.folder, report, device),
         provenance={"plan sha256": plan_hash(plan), "images sha256": images.sha256,
-                    "command": "radversary run plan.yaml", **weights})
+                    "command": "radversary run plan.yaml", **weights,
+                    **query_notes({name: out / "models" / name for name in models})})
     with clock.step("audit"):
         result = run_audit(plan.audit_part(), inputs, out, workers=workers)
     with clock.step("report"):

@@ -14,6 +14,7 @@ TRAININGS: Mapping[str, str] = MappingProxyType({
     "robust": "Fast adversarial training: one signed gradient step on each training batch, made anew in each step.",
     "mixstyle": "MixStyle: a step mixes feature statistics between images.",
     "oracle": "A model trained on the audited attack itself: the ceiling, no defence.",
+    "labels_from": "Extraction: a model trained on the answers of another one, which is only asked.",
     "input": "Transforms that stand before the network in training and afterwards.",
 })
 """Key below ``models: NAME:`` to what it trains."""

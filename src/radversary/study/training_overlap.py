@@ -39,8 +39,8 @@ def marks(audited: AttackPlan, given: Sequence[TrainingAttack]) -> list[str]:
     if not isinstance(attack, LinfAttack):
         return []
     met = {item.model for item in given if isinstance(item.build(), LinfAttack)}
-    return [f"{audited.label}@{knowledge}" for knowledge in audited.known() if attacked_model(audited,
-                                                                                              knowledge) in met]
+    return [f"{audited.label}@{knowledge}" for knowledge in audited.known()
+            if met.intersection(attacked_models(audited, knowledge))]
 
 
 def ceilings(plan: StudyPlan) -> dict[str, list[str]]:
@@ -74,9 +74,9 @@ def generator_of(attack: Attack) -> str | None:
     return None if name is None else DESCENT.get(name, name)
 
 
-def attacked_model(audited: AttackPlan, knowledge: AttackerKnowledge) -> str | None:
-    """Return the model that an attack is made on, where it does not depend on the defence."""
-    return audited.surrogate if knowledge == AttackerKnowledge.TRANSFER else "victim"
+def attacked_models(audited: AttackPlan, knowledge: AttackerKnowledge) -> tuple[str, ...]:
+    """Return the models that an attack is made on, where they do not depend on the defence."""
+    return audited.surrogates() if knowledge == AttackerKnowledge.TRANSFER else ("victim",)
 
 
 def met_in_training(audited: AttackPlan, model: ModelPlan) -> list[str]:

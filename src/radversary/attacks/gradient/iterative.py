@@ -57,9 +57,14 @@ class IterativeFGSM(LinfAttack):
         """Take the steps, each back into the ball."""
         attacked, direction = self.start(images, streams), torch.zeros_like(images)
         for _ in range(self.steps):
-            gradient = self.shared(self.gradient(classifier, attacked, aims, streams))
+            there = self.ahead(attacked, direction)
+            gradient = self.shared(self.gradient(classifier, there, aims, streams))
             direction = self.follow(gradient, direction)
             attacked = self.inside(attacked + self.step_size * direction.sign(), images)
+        return attacked
+
+    def ahead(self, attacked: Images, direction: Tensor) -> Images:  # noqa: ARG002
+        """Return where the gradient of a step is taken, from the iterate and the last direction."""
         return attacked
 
     def follow(self, gradient: Tensor, direction: Tensor) -> Tensor:  # noqa: ARG002

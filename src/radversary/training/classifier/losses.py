@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radversary.classifiers.card import ModelCard
-from radversary.classifiers.tasks import decisions_of
+from radversary.classifiers.tasks import decisions_of, logits_from
 from radversary.core.errors import PlanError
 from radversary.core.types import UNKNOWN, Labels, Task
 
@@ -25,7 +25,8 @@ def task_loss(logits: Tensor, labels: Labels, task: Task, *, weights: Tensor | N
 
     Args:
         logits: (N, K), (N, 2) where the task is ``binary``.
-        labels: (N,), or (N, K) of 1, 0 and :data:`~radversary.core.types.UNKNOWN` where the task is ``multilabel``.
+        labels: (N,), or (N, K) of 1, 0 and :data:`~radversary.core.types.UNKNOWN` where the task is ``multilabel``;
+            or probabilities, floating (N, K), of any task.
         task: Of the model's card.
         weights: How much a finding that is there counts beside one that is not, (K,); 1 where None.
 
@@ -73,15 +74,27 @@ def accuracy(logits: Tensor, labels: Labels, card: ModelCard) -> Tensor:
 
     Args:
         logits: (N, K).
-        labels: (N,) or (N, K).
+        labels: (N,) or (N, K); or probabilities, as of :func:`task_loss`.
         card: The model's card.
 
     Returns:
         A number in [0, 1]; 0 where nothing is known.
     """
+    labels = decided(labels, card)
     known = labels != UNKNOWN
     right = (decisions_of(logits.detach(), card) == labels) & known
     return right.sum() / known.sum().clamp_min(1)
+
+
+def decided(labels: Labels, card: ModelCard) -> Labels:
+    """Return labels as they are, and probabilities as what they decide.
+
+    Example:
+        >>> card = ModelCard(name="m", architecture="x", classes=("a", "b", "c"), size=8)
+        >>> decided(torch.tensor([[0.2, 0.7, 0.1]]), card).tolist()
+        [1]
+    """
+    return decisions_of(logits_from(labels, card.task), card) if labels.is_floating_point() else labels
 
 
 def macro_auroc(logits: Tensor, labels: Labels) -> float | None:

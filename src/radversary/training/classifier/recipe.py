@@ -15,7 +15,7 @@ from radversary.classifiers.card import ModelCard
 from radversary.classifiers.inputs import network_input
 from radversary.core.errors import ModelError
 from radversary.core.types import Images, Task
-from radversary.training.classifier.losses import accuracy, macro_auroc, task_loss
+from radversary.training.classifier.losses import accuracy, decided, macro_auroc, task_loss
 from radversary.training.classifier.plan import Objective
 from radversary.training.classifier.plan import Phase as Phase
 from radversary.training.classifier.plan import TrainingPlan as TrainingPlan
@@ -78,8 +78,8 @@ class SupervisedRecipe(LightningModule):  # type: ignore[misc]
         images, labels = batch
         logits = self(images)
         self.judge(logits, labels, "val")
-        if self.card.task == Task.MULTILABEL:
-            self.validated.append((logits.detach().float().nan_to_num(), labels))  # the epoch's end says what diverged
+        if self.card.task == Task.MULTILABEL:  # the epoch's end says what diverged
+            self.validated.append((logits.detach().float().nan_to_num(), decided(labels, self.card)))
 
     def on_validation_epoch_end(self) -> None:
         """Record the mean area under the curve of the findings, where there are findings that have one."""

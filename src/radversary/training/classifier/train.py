@@ -180,6 +180,13 @@ def _check(plan: TrainingPlan, training: Dataset[Any], validation: Dataset[Any],
 def _check_labels(labels: Labels, card: ModelCard) -> None:
     """Refuse labels that the card's task and classes do not fit."""
     many = card.task == Task.MULTILABEL
+    if labels.is_floating_point():
+        if labels.ndim != 2 or labels.shape[1] != len(card.classes):
+            raise DataError(f"labels that are probabilities have one for each of {len(card.classes)} classes, got the "
+                            f"shape {tuple(labels.shape)}")
+        if not bool(((labels >= 0) & (labels <= 1)).all()):
+            raise DataError("labels that are probabilities lie between 0 and 1")
+        return
     if many != (labels.ndim == 2):
         raise DataError(f"a {card.task} model is trained on {'findings' if many else 'one class'} an image, and the "
                         f"labels name {'one class' if many else 'several findings'}")

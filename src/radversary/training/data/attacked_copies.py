@@ -160,7 +160,13 @@ def begun(path: Path, key: str, shape: tuple[int, ...],
     found = find_document(path.with_suffix(".json"), AttackedCopiesRecord)
     if found is None or found.key != key or not 0 < found.done <= shape[0]:
         return None, 0
+    array = begun_array(path, shape, dtype)
+    return (None, 0) if array is None else (array, found.done)
+
+
+def begun_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.memmap[Any, Any] | None:
+    """Return an array that an earlier run began, to be written on; None where it is absent or damaged."""
     try:
-        return open_array(path, dtypes=(dtype.name,), shape=shape, mode="r+"), found.done
+        return open_array(path, dtypes=(dtype.name,), shape=shape, mode="r+")
     except DataError:
-        return None, 0
+        return None

@@ -1,0 +1,1 @@
+"""Attacks that follow gradients within a bound in ways that make them carry over from a surrogate to other models."""
