@@ -1,8 +1,8 @@
 """Results of earlier versions, brought to the newest schema (docs/decisions/0017-standard-words.md).
 
 Version 1 had no ``schema_version`` and other names, and told of an attack only its repr. Version 2 told of a defence
-only a line of text, and named the attack whose size a noise takes by its repr. Version 3 held no checks of the measurement
-itself. No other module parses facts from texts.
+only a line of text, and named the attack whose size a noise takes by its repr. Version 3 held no checks of the
+measurement itself. No other module parses facts from texts.
 """
 
 from __future__ import annotations

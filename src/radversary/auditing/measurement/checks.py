@@ -140,15 +140,17 @@ class MeasurementCheck(Record):
 
 PINTOR, CARLINI = "Pintor et al. 2022, arXiv:2106.09947", "Carlini et al. 2019, arXiv:1902.06705"
 CROCE, ATHALYE = "Croce and Hein 2020, arXiv:2003.01690", "Athalye et al. 2018, arXiv:1802.00420"
-APPROXIMATE: Final = ("Attack a differentiable stand-in for the part that gives no usable gradient (BPDA), and run attacks "
-                      "that need no gradient; until then do not read its accuracy as robustness.")
+APPROXIMATE: Final = ("Attack a differentiable stand-in for the part that gives no usable gradient (BPDA), and run "
+                      "attacks that need no gradient; until then do not read its accuracy as robustness.")
 
 RULES: Final[Mapping[Sign, Rule]] = MappingProxyType({
     Sign.DOUBTFUL_LOGITS: Rule(
         "Are the model's answers the scores that they are taken for?", "answers that look like probabilities",
-        Unit.YES, 1.0, "State output: probabilities in the model's card, or remove its last sigmoid or softmax.", CROCE),
+        Unit.YES, 1.0, "State output: probabilities in the model's card, or remove its last sigmoid or softmax.",
+        CROCE),
     Sign.UNSTABLE_ANSWERS: Rule(
-        "Does the model answer the same image the same way twice?", "images that are answered otherwise the second time",
+        "Does the model answer the same image the same way twice?",
+        "images that are answered otherwise the second time",
         Unit.IMAGES, 0.0, "Declare the defence as random, so that attacks average over its draws, or switch the chance "
         "off; then measure again.", PINTOR),
     Sign.SATURATED: Rule(

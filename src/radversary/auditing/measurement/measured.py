@@ -78,7 +78,7 @@ def probes_once(context: AuditContext, rows: np.ndarray, outcomes: Sequence[Outc
                                                  context.plan.probe_images])
     known = read_probes(out / FILE, own)
     checks = [item for label in context.defended_classifiers if label not in {target.label for target in found}
-              for item in unprobed(label, why_not(context, label))]
+              for item in unprobed(label, why_not(context))]
     for target in track(found, "Probing the measurement"):
         if target.label not in known:
             known[target.label] = list(probes_of(context, target, rows, outcomes))
@@ -123,8 +123,8 @@ def telling(context: AuditContext, target: Target, outcomes: Sequence[OutcomeSum
         target: What it was run on.
         outcomes: What attacks reached.
     """
-    reached = {(item.condition.attack, item.condition.strength, item.condition.knowledge, item.target): item.success.value
-               for item in outcomes if item.success is not None}
+    reached = {(what.attack, what.strength, what.knowledge, item.target): item.success.value
+               for item in outcomes for what in [item.condition] if item.success is not None}
     best: dict[tuple[Any, ...], tuple[float, Planned]] = {}
     for label, attack, views in target.runs:
         for strength in context.attacks[label].strengths:
@@ -144,7 +144,7 @@ def comparable(attack: Attack) -> bool:
             and attack.passes is not None and attack.passes <= PASSES)
 
 
-def why_not(context: AuditContext, label: str) -> str:
+def why_not(context: AuditContext) -> str:
     """Say why a defence was not probed."""
     if context.defended_classifiers["none"].access < Access.GRADIENTS:
         return "The model gives no gradients, so nothing that follows from them can be wrong."

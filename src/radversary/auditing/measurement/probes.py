@@ -129,8 +129,8 @@ def unstable_answers(bench: Bench, defence: str) -> MeasurementCheck:
     count, note = int(other.sum()), ""
     if bench.random:
         note = " The defence says that it draws at random, and adaptive attacks average over its draws."
-    return check(Sign.UNSTABLE_ANSWERS, defence, bench.share(other), suspect=bool(count) and not bench.random, sentence=(
-        f"{count} of {len(bench)} images got another answer when they were asked about again.{note}"))
+    return check(Sign.UNSTABLE_ANSWERS, defence, bench.share(other), suspect=bool(count) and not bench.random,
+                 sentence=f"{count} of {len(bench)} images got another answer when they were asked about again.{note}")
 
 
 def saturated(bench: Bench, defence: str) -> MeasurementCheck:
@@ -143,8 +143,8 @@ def saturated(bench: Bench, defence: str) -> MeasurementCheck:
         sure = top[:, 0] - top[:, 1] > SURE
     count = int(sure.sum())
     return check(Sign.SATURATED, defence, bench.share(sure), suspect=is_beyond(count, len(bench), SATURATED_SHARE),
-                 sentence=f"Of {count} of {len(bench)} images the probabilities are exactly 0 and 1: a cross-entropy has "
-                          "no gradient there.")
+                 sentence=f"Of {count} of {len(bench)} images the probabilities are exactly 0 and 1: a cross-entropy "
+                          "has no gradient there.")
 
 
 def inner_gradients(bench: Bench, defence: str) -> MeasurementCheck:
@@ -157,7 +157,7 @@ def inner_gradients(bench: Bench, defence: str) -> MeasurementCheck:
 
 
 def no_gradient(bench: Bench, defence: str, *, present: bool) -> MeasurementCheck:
-    """Say whether the attacker's view of the model lets gradients through (Pintor et al. 2022: unavailable gradients)."""
+    """Say whether the attacker's view lets gradients through (Pintor et al. 2022: unavailable gradients)."""
     said = "lets gradients through" if present else "lets no gradient through: it detaches or rounds its images"
     return check(Sign.NO_GRADIENT, defence, bench.share([not present] * len(bench)), suspect=not present, sentence=(
         f"The model, as the attacker sees it, {said}."))
@@ -171,8 +171,8 @@ def not_uphill(bench: Bench, defence: str, gradient: Tensor) -> MeasurementCheck
     lost = agreed <= 0
     count = int(lost.sum())
     return check(Sign.NOT_UPHILL, defence, bench.share(lost), suspect=is_beyond(count, len(bench), UPHILL_SHARE),
-                 sentence=f"On {count} of {len(bench)} images a change of 1 and of 4 grey levels along the gradient brings "
-                          "the reading no nearer to an error than one against it.")
+                 sentence=f"On {count} of {len(bench)} images a change of 1 and of 4 grey levels along the gradient "
+                          "brings the reading no nearer to an error than one against it.")
 
 
 def unreached(bench: Bench, defence: str) -> MeasurementCheck:
@@ -200,7 +200,7 @@ def unfinished(bench: Bench, defence: str, planned: Planned, left: Tensor) -> Me
     """Attack what is left with twice the steps, from other starts."""
     stronger, still = longer(planned.attack), left
     if stronger is None:
-        return not_applicable(Sign.UNFINISHED, defence, f"{planned.title} has no number of steps that could be doubled.")
+        return not_applicable(Sign.UNFINISHED, defence, f"{planned.title} has no steps that could be doubled.")
     for place in range(RESTARTS):
         still = bench.left(stronger, f"probe/longer/{place}", still)
     more = "many steps" if isinstance(planned.attack, FGSM) else "twice the steps"
@@ -212,8 +212,8 @@ def single_step(bench: Bench, defence: str, planned: Planned, left: Tensor) -> M
     """Attack what many steps left with a single one."""
     bound = planned.attack.budget
     if isinstance(planned.attack, FGSM) or bound.norm != Norm.LINF or bound.epsilon is None:
-        return not_applicable(Sign.SINGLE_STEP, defence, f"{planned.title} takes a single step, or its bound is not one of "
-                              "each pixel.")
+        return not_applicable(Sign.SINGLE_STEP, defence, f"{planned.title} takes a single step, or bounds no pixel by "
+                              "itself.")
     step = FGSM(epsilon=bound.epsilon, colour=planned.attack.channels.value, eot=samples(bench))
     return beyond(bench, defence, Sign.SINGLE_STEP, left & ~bench.left(step, "probe/step", left),
                   f"withstand {planned.title}, and not a single step of the same size")
@@ -225,7 +225,7 @@ def black_box(bench: Bench, defence: str, planned: Planned, left: Tensor) -> Mea
     search = ATTACKS.create(SEARCH, norm=bound.norm, epsilon=bound.epsilon, queries=QUERIES, eot=samples(bench),
                             colour=planned.attack.channels.value)
     return beyond(bench, defence, Sign.BLACK_BOX, left & ~bench.left(search, "probe/search", left),
-                  f"withstand {planned.title}, and not a search of {QUERIES} queries that knows no gradient, within the "
+                  f"withstand {planned.title}, and not a search of {QUERIES} queries without gradients, within the "
                   "same bound")
 
 
