@@ -4,21 +4,36 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from radversary.auditing.plan import DefencePlan
-from radversary.auditing.summarise.defences import summary
+from radversary.auditing.summarise.defences import followed_by, summary
 from radversary.classifiers.base import Classifier
 from radversary.defenses.base import Stack, Transform
+from radversary.defenses.canonical import CanonicalInput
 from radversary.defenses.defended import Defended
 from radversary.defenses.jpeg import JpegCompression
 from radversary.defenses.restoration import Restoration, Restore, RestorerCard, build_restorer, save_restoration
+from radversary.defenses.shield import Shield
 from random_parts import tiny_classifier
 
 
 class Plain(torch.nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return images
+
+
+class Draws(Transform):
+    """Adds noise; its approximation draws anew."""
+
+    random = True
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        return self.bpda(images)
+
+    def bpda(self, images: torch.Tensor) -> torch.Tensor:
+        return (images + 0.01 * torch.rand(images.shape)).clamp(0, 1)
 
 
 def made(label: str, *transforms: tuple[str, Transform], model: str = "victim") -> tuple[DefencePlan, Classifier]:
@@ -59,3 +74,13 @@ def test_transforms_that_a_model_was_trained_with_are_part_of_the_model():
     inside = Defended(victim, Stack((trained("unet"),)), inherent=True)
     found = summary(plan, inside, {})
     assert (found.transforms, found.restorers) == ((), ())
+
+
+@pytest.mark.parametrize(("transforms", "said"), [
+    ((JpegCompression(quality=75),), "BPDA"), ((CanonicalInput(),), "exact"),
+    ((Shield(),), "BPDA and the mean of all draws"),
+    ((CanonicalInput(), Draws()), "BPDA and EOT of 10 draws a step at least")])
+def test_it_is_said_how_an_adaptive_attacker_follows_a_defence(transforms, said):
+    victim = tiny_classifier()
+    assert followed_by(Defended(victim, Stack(transforms))) == said
+    assert followed_by(victim) == ""

@@ -13,6 +13,7 @@ from radversary.defenses.base import Stack
 from radversary.defenses.defended import Defended
 from radversary.defenses.jpeg import JpegCompression
 from radversary.defenses.registry import TRANSFORMS
+from radversary.defenses.shield import Shield
 from random_parts import Flip, smooth_images, tiny_classifier
 
 IMAGES = smooth_images(3)
@@ -58,10 +59,24 @@ def test_access_is_that_of_what_an_attacker_sees():
     assert Defended(victim, Flip()).access == Access.LABELS
 
 
-def test_the_adaptive_victim_is_near_the_real_one():
-    victim, jpeg = tiny_classifier(), JpegCompression(quality=75)
-    real, adaptive = Defended(victim, jpeg).scores(IMAGES), Defended(victim, jpeg, adaptive=True).scores(IMAGES)
-    torch.testing.assert_close(real, adaptive, atol=0.05, rtol=0)
+def test_the_adaptive_victim_answers_as_the_real_one_with_the_approximation_s_gradient():
+    victim, jpeg = tiny_classifier(), JpegCompression(quality=50)
+    adaptive, images = Defended(victim, jpeg, adaptive=True), IMAGES.clone().requires_grad_()
+    logits = adaptive.logits(images)
+    torch.testing.assert_close(logits, Defended(victim, jpeg).logits(IMAGES), atol=0, rtol=0)
+    torch.testing.assert_close(adaptive.scores(IMAGES), Defended(victim, jpeg).scores(IMAGES), atol=0, rtol=0)
+    (slope,) = torch.autograd.grad(logits[:, 0].sum(), images)
+    seen = jpeg(IMAGES).requires_grad_()
+    (behind,) = torch.autograd.grad(victim.logits(seen)[:, 0].sum(), seen)
+    at = IMAGES.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(jpeg.bpda(at), at, behind)
+    torch.testing.assert_close(slope, expected)
+
+
+def test_of_a_random_transform_the_adaptive_victim_sees_the_approximation():
+    victim, shield = tiny_classifier(), Shield()
+    adaptive = Defended(victim, shield, adaptive=True)
+    torch.testing.assert_close(adaptive.logits(IMAGES), victim.logits(shield.bpda(IMAGES)))
 
 
 def test_a_stack_goes_in_order_and_an_empty_one_is_the_identity():

@@ -9,12 +9,12 @@ from torch import nn
 from radversary.auditing.plan import AuditPlan
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.card import ModelCard
-from radversary.classifiers.torch_module import wrap
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.types import Access
+from radversary.storage.plans import plan_text
 from radversary.study.audit_model import audit_model
 from radversary.study.checks import check_audit
-from radversary.study.presets import PRESETS, given_plan, left_out, preset, whole_preset
+from radversary.study.presets import PRESETS, chosen_plan, given_plan, whole_preset
 
 pytestmark = pytest.mark.slow
 
@@ -38,21 +38,10 @@ class Scores(Classifier):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_plan_by_name_can_be_run_and_keeps_every_attack_for_a_whole_model(name):
-    whole = wrap(nn.Sequential(nn.Flatten(), nn.Linear(3, 2)), classes=("a", "b"), size=1)
+def test_a_plan_by_name_can_be_run(name):
     check_audit(whole_preset(name))
     assert given_plan(name) == name
-    assert preset(name, whole) == whole_preset(name)
-    assert left_out(name, whole) == ""
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_attacks_that_need_more_than_a_model_gives_are_left_out_and_named(name):
-    labels = {attack.label for attack in preset(name, Scores()).attacks}
-    assert "worst of 10 styles" in labels
-    assert labels == {attack.label for attack in whole_preset(name).attacks} - {"pgd"}
-    assert left_out(name, Scores()) == ("model 'far' gives scores alone, so attacks of the plan "
-                                        f"{name!r} were left out: pgd needs gradients")
+    assert whole_preset(name).battery == f"battery-2026.1/{name}"
 
 
 def test_a_plan_is_given_in_any_form(tmp_path, monkeypatch):
@@ -79,8 +68,23 @@ def test_what_is_no_plan_is_refused(given, kind, problem):
 
 def test_an_audit_by_name_says_in_its_result_what_was_left_out(tmp_path):
     source = {"name": "phantoms", "options": {"count": 30, "size": 48}}
-    with pytest.warns(UserWarning, match="far.* left out: pgd needs gradients"):
+    with pytest.warns(UserWarning, match="far.* left out: apgd needs gradients"):
         result = audit_model("quick", Scores(), source, tmp_path / "run", device="cpu")
-    assert any("left out: pgd needs gradients" in text for text in result.data.warnings)
+    assert any("left out: apgd needs gradients" in text for text in result.data.warnings)
     assert {"fourier", "worst of 10 styles", "noise"} <= {cell.condition.attack for cell in result.cells}
-    assert "left out: pgd needs gradients" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "left out: apgd needs gradients" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_battery_stands_before_the_attacks_of_a_file(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(FIELDS), encoding="utf-8")
+    plan = chosen_plan(str(file), "quick")
+    assert [attack.label for attack in plan.attacks] == [*(a.label for a in whole_preset("quick").attacks), "n"]
+    assert chosen_plan(None, "full") == "full"
+    assert chosen_plan(None, None) == "quick"
+    file.write_text(plan_text(plan), encoding="utf-8")
+    for given in ("standard", str(file)):
+        with pytest.raises(PlanError, match=r"has the battery .* already"):
+            chosen_plan(given, "full")
+    with pytest.raises(UnknownNameError, match="unknown battery 'ful'; did you mean 'full'"):
+        chosen_plan(str(file), "ful")

@@ -46,6 +46,16 @@ class Meter:
         """Return the sum of two meters."""
         return Meter(**{item.name: getattr(self, item.name) + getattr(other, item.name) for item in fields(self)})
 
+    def less(self, before: Meter) -> Meter:
+        """Return what was counted since a meter stood as it did before."""
+        return Meter(self.queries - before.queries, self.gradients - before.gradients,
+                     self.zero_gradients - before.zero_gradients, self.about - before.about)
+
+    def add(self, cost: Meter) -> None:
+        """Count what was asked elsewhere."""
+        for item in fields(self):
+            setattr(self, item.name, getattr(self, item.name) + getattr(cost, item.name))
+
     def shares(self, count: int) -> Tensor:
         """Return the answers for each of so many images, float64 (N,); what was charged to none is shared out evenly.
 

@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from radversary.attacks.kept import keeping
 from radversary.auditing.measure import measure_unit
 from radversary.auditing.plan import AuditPlan
 from radversary.auditing.setup import AuditContext, AuditInputs, prepare_context, test_rows
 from radversary.auditing.units import WorkUnit, work_units
 from radversary.core.errors import InputError, PlanError
-from radversary.storage.results import ResultCache
+from radversary.storage.checksums import sha256_json
+from radversary.storage.results import DIGITS, ResultCache
 
-UNITS = "units"
-"""Folder of cached measurements in a run folder."""
+UNITS, STEPS = "units", "steps"
+"""Folder of cached measurements in a run folder, and the one in it of finished steps of attacks that go on."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,10 @@ def measure_piece(context: AuditContext, units: Sequence[WorkUnit], cache: Resul
         cache: Where measurements are kept.
         piece: What to measure.
     """
-    frame = measure_unit(context, units[piece.unit], np.array(piece.rows), dict(piece.defences))
-    cache.add(piece.key, frame)
+    steps = cache.folder / STEPS / sha256_json([piece.key, piece.rows])[:DIGITS]
+    with keeping(steps):
+        frame = measure_unit(context, units[piece.unit], np.array(piece.rows), dict(piece.defences))
+        cache.add(piece.key, frame)
     return frame
 
 

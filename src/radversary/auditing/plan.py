@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 
 from radversary.attacks.registry import ATTACKS
+from radversary.auditing.batteries import entries, with_battery
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.text import FAULT, VALUE, sentence
 from radversary.core.types import AttackerKnowledge
@@ -154,6 +155,8 @@ class AuditPlan(Plan):
     Attributes:
         name: The run's name.
         seed: Of everything random.
+        battery: A battery of attacks by name (``quick``, ``standard``, ``full``; :mod:`radversary.auditing.batteries`);
+            they come before those of ``attacks``. Read with the battery's version, as it is written out.
         attacks: What is done to the images; the identity attack is always added.
         defences: What is evaluated; no defence is always added.
         detectors: What compares attacked images with their originals; a name alone stands for one without options.
@@ -169,6 +172,7 @@ class AuditPlan(Plan):
     renamed: ClassVar[Mapping[str, str]] = MappingProxyType({"exhibits": "gallery"})
     name: str = Field(default="audit", min_length=1)
     seed: Seed = 42
+    battery: str | None = None
     attacks: tuple[AttackPlan, ...] = Field(min_length=1)
     defences: tuple[DefencePlan, ...] = ()
     detectors: tuple[Part, ...] = tuple(Part(name=name) for name in ("edges", "ssim", "spectrum"))
@@ -183,6 +187,19 @@ class AuditPlan(Plan):
     @classmethod
     def _names_alone(cls, given: Any) -> Any:  # noqa: ANN401
         return parts_of(given)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _battery_written_out(cls, given: Any) -> Any:  # noqa: ANN401
+        return with_battery(given) if isinstance(given, Mapping) and given.get("battery") is not None else given
+
+    @model_validator(mode="after")
+    def _is_the_battery(self) -> Self:
+        for item in entries(self.battery) if self.battery is not None else ():
+            if AttackPlan(**item) not in self.attacks:
+                raise ValueError(f"attack {item['label']!r} is absent or another than in {self.battery}; leave out "
+                                 "battery, or the change")
+        return self
 
     @model_validator(mode="after")
     def _named_apart(self) -> Self:

@@ -78,10 +78,14 @@ class DefenceSummary(Record):
         transforms: Names of the transforms before the model, in the order of their application.
         restorers: Architecture of each trained one among them, such as ``unet`` (HGD, de-styling) or ``cyclegan``.
         adversarial: Whether the model was trained on attacked images; None where unknown.
+        adaptive: How an adaptive attacker follows gradients through the transforms: ``exact``, ``BPDA`` (an
+            approximation's gradient), ``EOT`` (the mean of several draws) or both; empty where there are none, or in
+            results of earlier versions.
     """
 
     description: str
     model: str
+    adaptive: str = ""
     transforms: tuple[str, ...] = ()
     restorers: tuple[str, ...] = ()
     adversarial: bool | None = None

@@ -7,6 +7,7 @@ from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
+from warnings import warn
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,7 @@ from radversary.auditing.summarise.visibility import summarise_visibility
 from radversary.auditing.tables import TABLES, AuditTables, Measurements, write_tables
 from radversary.auditing.units import FORMAT, WorkUnit, defended_hashes, work_units
 from radversary.core.types import AttackerKnowledge
+from radversary.data.checks import DataReport
 from radversary.execution.progress import reporting, track
 from radversary.execution.work import Progress
 from radversary.execution.workers import check_workers, in_workers
@@ -75,6 +77,8 @@ def run_audit(plan: AuditPlan, inputs: AuditInputs, out: Path, *, workers: int =
     check_workers(workers)
     job = AuditJob.of(plan, inputs, out) if workers > 1 else None
     context = prepare_context(plan, inputs)
+    for sentence in context.left_out:
+        warn(sentence, stacklevel=2)
     rows = test_rows(plan, inputs.images)
     key = audit_key(plan, inputs)
     with locked(out), reporting(progress):
@@ -117,7 +121,7 @@ def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tab
         findings=findings, measurement=measurement_of(context, rows, cells, outcomes, findings, out, key=key),
         detections=summarise_detections(tables.detections, context, thresholds),
         gallery=render_gallery(context, rows, tables.predictions, out),
-        data=summarise_data(inputs.images, inputs.report, inputs.source, rows, thresholds),
+        data=summarise_data(inputs.images, noting(inputs.report, context.left_out), inputs.source, rows, thresholds),
         defences=summarise_defences(context, inputs.adversarial),
         curves={name: dict(curve) for name, curve in inputs.curves.items()},
         oracles=tuple(item.label for item in plan.defences if item.model in inputs.oracles),
@@ -129,6 +133,11 @@ def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tab
                     "predictions sha256": sha256_file(out / "predictions.parquet")})
     spent = {**result.seconds, "figures and intervals": perf_counter() - started}
     return result.with_standing().model_copy(update={"seconds": spent})
+
+
+def noting(report: DataReport, sentences: Sequence[str]) -> DataReport:
+    """Return a data report with further sentences that a reader must see."""
+    return report.model_copy(update={"warnings": (*report.warnings, *sentences)})
 
 
 def audit_key(plan: AuditPlan, inputs: AuditInputs) -> str:

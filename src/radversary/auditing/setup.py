@@ -13,13 +13,14 @@ from radversary.attacks.controls.equal_noise import EqualNoise
 from radversary.attacks.controls.identity import Identity
 from radversary.attacks.unlabelled import labels_or_readings
 from radversary.auditing.cells import Condition
+from radversary.auditing.fitting import fitted
 from radversary.auditing.plan import AttackPlan, AuditPlan
-from radversary.auditing.refused import check_strengths, refuse_evasive
+from radversary.auditing.refused import check_strengths, refuse_evasive, refuse_what_models_lack
 from radversary.auditing.threat_model import SHARED, aims, with_eot, without_transforms
 from radversary.classifiers.base import Classifier, check_fits
-from radversary.classifiers.probe import check_answers, check_gradients
+from radversary.classifiers.probe import check_answers
 from radversary.core.errors import PlanError, UnknownNameError
-from radversary.core.types import Access, AttackerKnowledge, Labels
+from radversary.core.types import AttackerKnowledge, Labels
 from radversary.data.checks import DataReport
 from radversary.data.prepared import PreparedImages
 from radversary.data.splits import some_rows
@@ -118,6 +119,7 @@ class AuditContext:
         labels: Labels of the prepared images, of :func:`labels_for`.
         detectors: Name to the detector that compares attacked images with their originals.
         suspicions: Defence label to why the answers of its model may be no logits; none where they look like logits.
+        left_out: What of the plan's battery cannot be run, a sentence a reason.
     """
 
     plan: AuditPlan
@@ -127,6 +129,7 @@ class AuditContext:
     labels: Labels
     detectors: Mapping[str, Detector]
     suspicions: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     def defences_for(self, label: str) -> dict[str, Classifier]:
         """Return the defences that an attack is run against, ``none`` among them; all of them for clean images."""
@@ -198,6 +201,8 @@ def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
             does not give.
         UnknownNameError: A defence, an attack or the plan names a model, transform or detector that is not there.
     """
+    rows = test_rows(plan, inputs.images)
+    plan, left_out = fitted(plan, inputs.classifiers["victim"], inputs.images, rows)
     doubts = {name: doubt for name, classifier in inputs.classifiers.items()
               if (doubt := check_answers(without_transforms(classifier)).suspicion(classifier.card.name))}
     defended_classifiers: dict[str, Classifier] = {"none": inputs.classifiers["victim"]}
@@ -209,58 +214,17 @@ def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
     for defended in defended_classifiers.values():
         check_fits(defended, inputs.images.classes, inputs.images.table.task)
         check_rule(inputs.images.rule, defended.card, model=defended.card.name)
-    rows = test_rows(plan, inputs.images)
     labels = labels_for(inputs, rows)
     attacks = {attack.label: planned_attack(attack, inputs, rows, labels, seed=plan.seed) for attack in plan.attacks}
     for item in attacks.values():
         refuse_evasive(item.attack, defended_classifiers["none"])
-    context = AuditContext(plan=plan, defended_classifiers=defended_classifiers, attacks=attacks, images=inputs.images,
-                           labels=labels, detectors=plan.build_detectors(), suspicions={
+    context = AuditContext(plan=plan, left_out=left_out, defended_classifiers=defended_classifiers, attacks=attacks,
+                           images=inputs.images, labels=labels, detectors=plan.build_detectors(), suspicions={
                                label: doubts[model] for label, model in [
                                    ("none", "victim"), *((item.label, item.model) for item in plan.defences)]
                                if model in doubts})
-    refuse_goals(context)
-    refuse_without_gradients(context)
+    refuse_what_models_lack(context)
     return context
-
-
-def attacked_models(context: AuditContext, label: str) -> tuple[Classifier, ...]:
-    """Return the models that an attack is made on, whatever is known: victim, surrogate, models behind defences."""
-    planned = context.attacks[label]
-    return tuple(aim.core for knowledge in planned.knowledge
-                 for aim in aims(knowledge, context.defences_for(label), planned.surrogate))
-
-
-def refuse_goals(context: AuditContext) -> None:
-    """Refuse a goal that makes no sense for a surrogate, or for the model of a defence, whose task may be another.
-
-    Raises:
-        PlanError: There is one.
-    """
-    for label, planned in context.attacks.items():
-        for model in attacked_models(context, label) if planned.attack.needs != Access.NONE else ():
-            try:
-                planned.attack.wants.check(model.card)
-            except PlanError as error:
-                raise PlanError(f"attack {label!r} is made on model {model.card.name!r} too: {error}") from error
-
-
-def refuse_without_gradients(context: AuditContext) -> None:
-    """Refuse models that give no gradient to an attack that follows gradients.
-
-    Raises:
-        AccessError: There is one.
-        ModelError: One fails as a gradient is asked of it.
-    """
-    models: dict[int, tuple[str, Classifier]] = {}
-    for label, planned in context.attacks.items():
-        if planned.attack.needs == Access.GRADIENTS:
-            who = f"attack {type(planned.attack).__name__}"
-            for attacked in attacked_models(context, label):
-                model = without_transforms(attacked)
-                models.setdefault(id(model), (who, model))
-    for who, model in models.values():
-        check_gradients(model, who)
 
 
 def labels_for(inputs: AuditInputs, rows: np.ndarray) -> Labels:

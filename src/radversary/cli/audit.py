@@ -20,9 +20,11 @@ def audit(
     labels: LabelsOption = None,
     option: OptionOption = None,
     out: Annotated[Path, typer.Option(help="Run folder; the same command goes on where it was.")] = Path("runs/audit"),
-    plan: Annotated[str, typer.Option(help="quick (first figures in minutes), standard (for a report), or a file "
-                                           "(YAML). Of quick and standard, attacks that need more access than the "
-                                           "model gives are left out, and named.")] = "quick",
+    plan: Annotated[str | None, typer.Option(help="quick (first figures in minutes; the default), standard (for a "
+                                                  "report), full (thousands of queries), or a file (YAML).")] = None,
+    battery: Annotated[str | None, typer.Option(help="The attacks of a battery before those of a plan's file: quick, "
+                                                     "standard or full. What the model gives too little access for is "
+                                                     "left out, and named.")] = None,
     allow_code: AllowCodeOption = False,  # noqa: FBT002
     device: DeviceOption = "auto",
     workers: WorkersOption = 1,
@@ -33,9 +35,9 @@ def audit(
     a column `split` keeps its division.
     """
     from radversary.study.early import refuse_audit
-    from radversary.study.presets import given_plan
+    from radversary.study.presets import chosen_plan
 
-    chosen = given_plan(plan)
+    chosen = chosen_plan(plan, battery)
     source = source_of(data, root, labels, option)
     refuse_audit(chosen, model, source, allow_code=allow_code)
 

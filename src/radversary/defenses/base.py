@@ -5,9 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final, Literal, TypeAlias
 
 from radversary.core.types import Images
+
+Follows: TypeAlias = Literal["exactly", "its values", "roughly"]
+"""How closely a differentiable approximation follows a transform."""
 
 
 class Transform(ABC):
@@ -17,10 +20,13 @@ class Transform(ABC):
         random: The outcome is drawn at random, so that an attacker who knows of it averages over many (EOT).
         exact: The approximation of a random transform is the mean over all draws already, so that averaging gains
             nothing.
+        follows: How :meth:`bpda` follows the transform: ``exactly``; with ``its values``, but another gradient; or
+            ``roughly``, with values near it and their gradient.
     """
 
     random: ClassVar[bool] = False
     exact: ClassVar[bool] = False
+    follows: ClassVar[Follows] = "roughly"
 
     @abstractmethod
     def __call__(self, images: Images) -> Images:
@@ -33,6 +39,10 @@ class Transform(ABC):
     def content_hashes(self) -> tuple[str, ...]:
         """Return hashes of data that the repr does not show, such as a denoiser's weights; none here."""
         return ()
+
+
+CLOSENESS: Final[tuple[Follows, ...]] = ("exactly", "its values", "roughly")
+"""From the closest on."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,8 @@ class Stack(Transform):
         # Shadows the class attribute: a stack is random where a member is.
         object.__setattr__(self, "random", any(transform.random for transform in self.transforms))
         object.__setattr__(self, "exact", all(transform.exact for transform in self.transforms if transform.random))
+        object.__setattr__(self, "follows", max((transform.follows for transform in self.transforms),
+                                                key=CLOSENESS.index, default="exactly"))
 
     def __call__(self, images: Images) -> Images:
         """Apply each in turn."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
 from radversary.core.errors import PlanError
 from radversary.core.types import Images
-from radversary.defenses.base import Transform
+from radversary.defenses.base import Follows, Transform
 from radversary.imaging.intensity import to_grey
 
 LANDMARKS = (1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99)
@@ -44,6 +44,8 @@ class CanonicalInput(Transform):
         >>> bool((CanonicalInput()(film) - CanonicalInput()(film * 1.4 + 0.1)).abs().max() < 1e-5)
         True
     """
+
+    follows: ClassVar[Follows] = "exactly"
 
     low: float = 0.5
     high: float = 99.5

@@ -71,7 +71,10 @@ class Defended(Classifier):
         transform they are the approximation's: two draws differ, and where it is the mean of all draws the attacker
         wants that.
         """
+        if self.transform.random or self.transform.follows != "roughly":
+            return self.transform.bpda(images)
+        real = self.transform(images).detach()
+        if not torch.is_grad_enabled():
+            return real
         near = self.transform.bpda(images)
-        if self.transform.random or not torch.is_grad_enabled():
-            return near if self.transform.random else self.transform(images)
-        return self.transform(images).detach() + (near - near.detach())
+        return real + (near - near.detach())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 
 from radversary.core.errors import DataError, PlanError
 from radversary.core.types import Images
 from radversary.data.reading import read_image
-from radversary.defenses.base import Transform
+from radversary.defenses.base import Follows, Transform
 from radversary.imaging.intensity import resize, to_grey
 from radversary.storage.checksums import sha256_file
 from radversary.stylization import gatys
@@ -42,6 +43,8 @@ class FeatureConsistency(Transform):
         UnreadableImageError: It cannot be read.
         MissingPartError: No VGG-19 weights.
     """
+
+    follows: ClassVar[Follows] = "its values"
 
     trusted: Path
     steps: int = 100

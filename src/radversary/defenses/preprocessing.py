@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Self, get_args
+from typing import ClassVar, Literal, Self, get_args
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from torch import Tensor
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError, TensorError, UnknownNameError
 from radversary.core.types import Images, Labels
-from radversary.defenses.base import Stack, Transform
+from radversary.defenses.base import Follows, Stack, Transform
 from radversary.defenses.defended import Defended
 
 Gradient = Literal["exact", "identity", "none"]
@@ -44,6 +44,8 @@ class Preprocessing(Transform):
         Preprocessing(gradient='exact', name='square')
     """
 
+    follows: ClassVar[Follows] = "its values"
+
     function: Callable[[Images], Images] = field(repr=False)
     gradient: Gradient = "identity"
     name: str = ""
@@ -55,6 +57,8 @@ class Preprocessing(Transform):
             raise UnknownNameError("gradient of a step", str(self.gradient), get_args(Gradient))
         if not self.name:
             object.__setattr__(self, "name", str(getattr(self.function, "__name__", type(self.function).__name__)))
+        if self.gradient == "exact":
+            object.__setattr__(self, "follows", "exactly")  # shadows the class's own
 
     def __call__(self, images: Images) -> Images:
         """Apply the step.

@@ -8,6 +8,7 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
+from typing import ClassVar
 
 import torch
 from pydantic import Field, JsonValue, field_validator
@@ -22,7 +23,7 @@ from radversary.core.registry import Registry
 from radversary.core.seeds import global_seed
 from radversary.core.text import quoted
 from radversary.core.types import Images
-from radversary.defenses.base import Transform
+from radversary.defenses.base import Follows, Transform
 from radversary.imaging.intensity import to_grey
 from radversary.storage.arrays import read_tensors
 from radversary.storage.checksums import sha256_file, sha256_json
@@ -96,6 +97,8 @@ class Restoration(Transform):
         (Restoration('mine', unet, sha256=unsaved), torch.Size([2, 3, 20, 30]))
     """
 
+    follows: ClassVar[Follows] = "exactly"
+
     def __init__(self, network: nn.Module, card: RestorerCard) -> None:
         network = network.eval().requires_grad_(requires_grad=False)
         self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -150,6 +153,8 @@ class Restore(Transform):
     Raises:
         ModelError: Its weights or its card are missing or damaged.
     """
+
+    follows: ClassVar[Follows] = "exactly"
 
     folder: Path
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
-from warnings import warn
 
 from radversary.auditing.plan import AuditPlan
 from radversary.auditing.result import AuditResult
@@ -32,7 +31,7 @@ from radversary.study.model_folders import seen_images
 from radversary.study.placing import SavedInputs, folder_of, load_model
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare, source_text
-from radversary.study.presets import left_out, preset, whole_preset
+from radversary.study.presets import whole_preset
 from radversary.study.run import PREPARE, Clock
 
 if TYPE_CHECKING:
@@ -50,9 +49,9 @@ def audit_model(plan: AuditPlan | str, model: str | Path | Classifier, source: M
     """Audit a model that exists on a data source.
 
     Args:
-        plan: What to do, or a name in :data:`radversary.study.presets.PRESETS`: such a plan is run without the attacks
-            for which the model offers too little access, and a warning and the notes on the data name them. Defences
-            and surrogates are named by the folders of saved models, or by other references that
+        plan: What to do, or a name in :data:`radversary.study.presets.PRESETS`. Of a battery, attacks for which the
+            model offers too little access are left out, and a warning and the notes on the data name them. Defences and
+            surrogates are named by the folders of saved models, or by other references that
             :func:`radversary.classifiers.registry.load` takes, Python code excepted.
         model: Folder of the victim, or another reference; or the victim itself, which one process alone can audit.
         source: Name and options of a data source.
@@ -85,10 +84,6 @@ def audit_model(plan: AuditPlan | str, model: str | Path | Classifier, source: M
                    else load_model(given, device=place, allow_code=allow_code and name == "victim")
                    for name, given in models.items()}
     check_models(classifiers, surrogates)
-    missing = left_out(plan, classifiers["victim"]) if isinstance(plan, str) else ""
-    if missing:
-        chosen = preset(chosen.name, classifiers["victim"])
-        warn(missing, stacklevel=2)
     card, fingerprint = classifiers["victim"].card, weights_hash(classifiers["victim"])
     data = parse_plan(DataPlan, {"source": read_for(card, source), "size": card.size, "channels": card.channels,
                                  "resize": card.resize, "interpolation": card.interpolation,
@@ -98,12 +93,11 @@ def audit_model(plan: AuditPlan | str, model: str | Path | Classifier, source: M
     with locked(out), reporting(progress):
         clock = Clock(out, sha256_json(document))
         return _audit(chosen, classifiers, models, data, document, clock, device=device, workers=workers,
-                      allow_code=allow_code, notes=(missing,) if missing else ())
+                      allow_code=allow_code)
 
 
 def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mapping[str, Reference], data: DataPlan,
-           document: str, clock: Clock, *, device: str, workers: int, allow_code: bool,
-           notes: Sequence[str]) -> AuditResult:
+           document: str, clock: Clock, *, device: str, workers: int, allow_code: bool) -> AuditResult:
     """Audit a model in a folder that nobody else writes."""
     out = clock.folder
     with clock.step(PREPARE):
@@ -112,7 +106,7 @@ def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mappi
     parts: dict[str, Reference] = {f"defence model {name}": name for name in sorted(others)}
     parts |= {f"restorer {folder}": folder for folder in restorers_of(plan)}
     tested = images.table.frame.iloc[test_rows(plan, images)]
-    seen = [*notes, *seen_before(models["victim"], tested),
+    seen = [*seen_before(models["victim"], tested),
             *(f"{part}: {text}" for part, reference in parts.items() for text in seen_before(reference, tested))]
     report = report.model_copy(update={"warnings": (*report.warnings, *seen)})
     inputs = AuditInputs(classifiers=classifiers, images=images, report=report, source=source_text(data, images),

@@ -5,36 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from radversary.attacks.registry import ATTACKS
+from radversary.auditing.batteries import named
 from radversary.auditing.plan import AuditPlan
-from radversary.core.errors import UnknownNameError
-from radversary.core.types import Access
+from radversary.core.errors import PlanError, UnknownNameError
 from radversary.storage.files import is_file
-from radversary.storage.plans import Part, parse_plan, read_plan
-
-if TYPE_CHECKING:  # plans are known by name without PyTorch
-    from radversary.classifiers.base import Classifier
+from radversary.storage.plans import parse_plan, read_plan
 
 DEFAULT: Final = "quick"
 """The plan of an audit for which none is given."""
 
-STYLE: Final = {"label": "style", "name": "style-transfer", "strengths": (0.1, 0.3, 0.5, 1.0)}
-FOURIER: Final = {"label": "fourier", "name": "style-transfer", "options": {"generator": "fourier"}}
-PGD: Final = {"label": "pgd", "name": "pgd", "strengths": (2 / 255, 8 / 255), "options": {"steps": 10}}
-WORST: Final = {"label": "worst of 10 styles", "name": "worst-style", "strengths": (0.3, 1.0),
-                "options": {"generator": "fourier", "k": 10}}
-NOISE: Final = {"label": "noise", "name": "noise", "strengths": (0.05,)}
 JPEG: Final = {"label": "jpeg-75", "transforms": ({"name": "jpeg", "options": {"quality": 75}},)}
 
 PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType({
-    "quick": {"name": "quick", "bootstrap": 500, "gallery": 3, "defences": (JPEG,),
-              "attacks": ({**FOURIER, "strengths": (0.3, 1.0)}, {**PGD, "strengths": (4 / 255,), "images": 50},
-                          {**WORST, "strengths": (0.3,), "images": 50}, NOISE)},
-    "standard": {"name": "standard", "defences": (JPEG,), "attacks": (STYLE, FOURIER, PGD, WORST, NOISE)}})
-"""Plan by name: ``quick`` gives first figures of a hundred films in minutes, attacks that take long on fifty of them; a
-report is made of ``standard``."""
+    "quick": {"name": "quick", "bootstrap": 500, "gallery": 3, "defences": (JPEG,), "battery": "quick"},
+    "standard": {"name": "standard", "defences": (JPEG,), "battery": "standard"},
+    "full": {"name": "full", "defences": (JPEG,), "battery": "full"}})
+"""Plan by name, each around the battery of that name (:mod:`radversary.auditing.batteries`)."""
 
 
 def given_plan(plan: AuditPlan | Mapping[str, Any] | str | Path) -> AuditPlan | str:
@@ -51,7 +39,7 @@ def given_plan(plan: AuditPlan | Mapping[str, Any] | str | Path) -> AuditPlan | 
     Example:
         >>> given_plan("quik")
         Traceback (most recent call last):
-        radversary.core.errors.UnknownNameError: unknown plan 'quik'; did you mean 'quick'? Known: quick, standard
+        radversary.core.errors.UnknownNameError: unknown plan 'quik'; did you mean 'quick'? Known: quick, standard, full
     """
     if isinstance(plan, AuditPlan):
         return plan
@@ -64,53 +52,44 @@ def given_plan(plan: AuditPlan | Mapping[str, Any] | str | Path) -> AuditPlan | 
     return plan
 
 
+def chosen_plan(plan: str | None, battery: str | None) -> AuditPlan | str:
+    """Return the plan of two options of a command line: a plan or its name, and a battery.
+
+    Args:
+        plan: A file, or one of :data:`PRESETS`; None for that of the battery's name, or :data:`DEFAULT`.
+        battery: A battery whose attacks come before those of the plan's file.
+
+    Raises:
+        PlanError: Both name a battery, or the file cannot be read or is wrong.
+        UnknownNameError: No such plan or battery.
+
+    Example:
+        >>> chosen_plan(None, "standard"), chosen_plan(None, None)
+        ('standard', 'quick')
+    """
+    if battery is None:
+        return given_plan(plan or DEFAULT)
+    named(battery)
+    if plan is None:
+        return battery
+    given = given_plan(plan)
+    if isinstance(given, str) or given.battery is not None:
+        own = given if isinstance(given, str) else given.battery
+        raise PlanError(f"the plan {plan} has the battery {own} already: give a plan without one, or leave out "
+                        "--battery")
+    return parse_plan(AuditPlan, {**given.model_dump(), "battery": battery}, source=f"plan {plan} with {battery}")
+
+
 def whole_preset(name: str) -> AuditPlan:
     """Return the plan of a name, with all its attacks.
 
     Raises:
         UnknownNameError: No such plan.
+
+    Example:
+        >>> whole_preset("quick").battery
+        'battery-2026.1/quick'
     """
     if name not in PRESETS:
         raise UnknownNameError("plan", name, PRESETS)
     return parse_plan(AuditPlan, PRESETS[name], source=f"the plan {name!r}")
-
-
-def preset(name: str, classifier: Classifier) -> AuditPlan:
-    """Return the plan of a name, less the attacks for which a model offers too little access.
-
-    Args:
-        name: One of :data:`PRESETS`.
-        classifier: The victim.
-
-    Raises:
-        UnknownNameError: No such plan.
-
-    Example:
-        >>> from radversary.classifiers.torch_module import wrap
-        >>> from torch import nn
-        >>> [attack.label for attack in preset("quick", wrap(nn.Flatten(), classes=("a", "b"), size=1)).attacks]
-        ['fourier', 'pgd', 'worst of 10 styles', 'noise']
-    """
-    whole = whole_preset(name)
-    return whole.model_copy(update={"attacks": tuple(attack for attack in whole.attacks
-                                                     if needs(attack) <= classifier.access)})
-
-
-def left_out(name: str, classifier: Classifier) -> str:
-    """Say which attacks of a plan are left out as a model offers too little access for them; nothing where none is.
-
-    Args:
-        name: One of :data:`PRESETS`.
-        classifier: The victim.
-    """
-    missing = [f"{attack.label} needs {needs(attack).name.lower()}" for attack in whole_preset(name).attacks
-               if needs(attack) > classifier.access]
-    if not missing:
-        return ""
-    return (f"model {classifier.card.name!r} gives {classifier.access.name.lower()} alone, so attacks of the plan "
-            f"{name!r} were left out: {', '.join(missing)}")
-
-
-def needs(attack: Part) -> Access:
-    """Return how much of a classifier an attack of a plan sees."""
-    return ATTACKS.get(attack.name).needs

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from radversary.auditing.plan import DefencePlan
 from radversary.auditing.result import DefenceSummary
 from radversary.auditing.setup import AuditContext
+from radversary.auditing.threat_model import EXPECTATION, is_random
 from radversary.classifiers.base import Classifier
 from radversary.defenses.base import Stack, Transform
 from radversary.defenses.defended import Defended
@@ -29,8 +30,24 @@ def summary(plan: DefencePlan, defended: Classifier, adversarial: Mapping[str, b
     """Return what one defence is made of."""
     parts = (architecture(transform) for transform in own_transforms(defended))
     return DefenceSummary(description=describe(defended), model=plan.model,
+                          adaptive=followed_by(defended),
                           transforms=tuple(part.name for part in plan.transforms),
                           restorers=tuple(part for part in parts if part), adversarial=adversarial.get(plan.model))
+
+
+def followed_by(defended: Classifier) -> str:
+    """Say how an adaptive attacker follows gradients through the transforms before a model; nothing where none are.
+
+    Sources: Athalye et al. 2018, arXiv:1802.00420 (BPDA), arXiv:1707.07397 (EOT).
+    """
+    if not isinstance(defended, Defended):
+        return ""
+    ways = ["BPDA"] if defended.transform.follows != "exactly" else []
+    if is_random(defended):
+        ways.append(f"EOT of {EXPECTATION} draws a step at least")
+    elif defended.transform.random:
+        ways.append("the mean of all draws")
+    return " and ".join(ways) or "exact"
 
 
 def own_transforms(defended: Classifier) -> tuple[Transform, ...]:
