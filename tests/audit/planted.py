@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -11,6 +13,7 @@ from radversary.auditing.setup import AuditInputs
 from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.seeds import generator, global_seed
 from radversary.data.prepared import PreparedImages
+from radversary.defenses.base import Transform
 from radversary.study.plan import DataPlan
 from radversary.imaging.codec import to_picture
 from radversary.imaging.intensity import quantise
@@ -140,3 +143,45 @@ class Polishing(nn.Module):
             at = inputs.detach().requires_grad_()
             (slope,) = torch.autograd.grad(self.inner(at).logsumexp(1).sum(), at)
         return self.inner(inputs + 0.5 / 255 * slope.sign())
+
+
+@dataclass(frozen=True)
+class Noisy(Transform):
+    """Noise before the model that does not say that it is random."""
+
+    size: float = 0.02
+
+    def __call__(self, images):
+        return (images + self.size * torch.randn_like(images)).clamp(0, 1)
+
+    def bpda(self, images):
+        return images
+
+
+@dataclass(frozen=True)
+class SaidNoisy(Noisy):
+    """The same, and it says so."""
+
+    random: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Detached(Transform):
+    """Images as they are, whose stand-in lets no gradient through."""
+
+    def __call__(self, images):
+        return images
+
+    def bpda(self, images):
+        return images.detach()
+
+
+class Squashed(nn.Module):
+    """The network with a sigmoid at its end, whose answers are taken for scores."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, inputs):
+        return self.inner(inputs).sigmoid()

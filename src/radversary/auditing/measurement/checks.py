@@ -178,7 +178,7 @@ RULES: Final[Mapping[Sign, Rule]] = MappingProxyType({
         KEPT, "No model can read a film that became even grey: the attack is broken. Find out why before you trust "
         "accuracies at smaller bounds.", CARLINI),
     Sign.UNFINISHED: Rule(
-        "Did the attack run long enough?", "images that twice the steps and two restarts turn in addition",
+        "Did the attack run long enough?", "images that twice the steps and further starts turn in addition",
         Unit.IMAGES, POINTS, "Give the attack more steps and restarts until its figure stays the same.", PINTOR),
     Sign.SILENT_SUCCESS: Rule(
         "Does the attack hand over the best image that it found?",

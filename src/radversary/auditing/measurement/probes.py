@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
@@ -48,11 +48,8 @@ HUGE: Final = 0.5
 SHORT, LONG = 5, 40
 """Steps of the unlimited attack, first on all images and then on those that withstand."""
 
-RESTARTS: Final = 2
-"""Further runs from other random starts, of twice the steps."""
-
 STEPS: Final = 20
-"""Steps of the attack that is set against one that takes a single step."""
+"""Half the steps, at least, of the attack that is set against the planned one."""
 
 SEARCH: Final = "square"
 """The attack without gradients that is set against one with them."""
@@ -197,15 +194,14 @@ def compared(bench: Bench, defence: str, planned: Planned) -> Iterator[Measureme
 
 
 def unfinished(bench: Bench, defence: str, planned: Planned, left: Tensor) -> MeasurementCheck:
-    """Attack what is left with twice the steps, from other starts."""
-    stronger, still = longer(planned.attack), left
-    if stronger is None:
+    """Attack what is left with twice the steps from other starts, and with steps that reach all of the bound."""
+    still, tried = left, longer(planned.attack)
+    if not tried:
         return not_applicable(Sign.UNFINISHED, defence, f"{planned.title} has no steps that could be doubled.")
-    for place in range(RESTARTS):
+    for place, stronger in enumerate(tried):
         still = bench.left(stronger, f"probe/longer/{place}", still)
-    more = "many steps" if isinstance(planned.attack, FGSM) else "twice the steps"
-    return beyond(bench, defence, Sign.UNFINISHED, left & ~still,
-                  f"withstand {planned.title}, and not {more} from {RESTARTS} further starts")
+    return beyond(bench, defence, Sign.UNFINISHED, left & ~still, f"withstand {planned.title}, and not more steps and "
+                  f"{len(tried)} further starts")
 
 
 def single_step(bench: Bench, defence: str, planned: Planned, left: Tensor) -> MeasurementCheck:
@@ -236,14 +232,24 @@ def beyond(bench: Bench, defence: str, kind: Sign, found: Tensor, what: str) -> 
                  suspect=is_beyond(count, len(bench), POINTS))
 
 
-def longer(attack: Attack) -> Attack | None:
-    """Return an attack with twice the steps; of a single step many; None where it has none."""
-    if isinstance(attack, FGSM):
-        return PGD(epsilon=attack.epsilon, steps=STEPS, colour=attack.colour, eot=attack.eot)
-    if "steps" not in {item.name for item in fields(attack)}:
-        return None
-    changes: dict[str, Any] = {"steps": 2 * getattr(attack, "steps")}  # noqa: B009
-    return replace(attack, **changes)
+def longer(attack: Attack) -> list[Attack]:
+    """Return what takes more steps than an attack: itself with twice as many, and projected gradient descent.
+
+    The second has steps that together reach further than the bound, whatever those of the attack do.
+
+    Example:
+        >>> [(type(item).__name__, item.steps) for item in longer(PGD(steps=30))]
+        [('PGD', 60), ('PGD', 60)]
+    """
+    steps = getattr(attack, "steps", 0)
+    changes: dict[str, Any] = {"steps": 2 * steps}
+    doubled: list[Attack] = [replace(attack, **changes)] if steps else []
+    bound = attack.budget
+    if bound.norm != Norm.LINF or bound.epsilon is None:
+        return 2 * doubled
+    reference = PGD(epsilon=bound.epsilon, steps=2 * max(steps, STEPS), colour=attack.channels.value,
+                    eot=getattr(attack, "eot", 1))
+    return [*doubled, reference]
 
 
 def samples(bench: Bench) -> int:

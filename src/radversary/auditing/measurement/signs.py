@@ -20,6 +20,13 @@ KINDS: Final[Mapping[Sign, FindingKind]] = {
 BLIND: Final = frozenset({AttackFamily.QUERY, AttackFamily.TRANSFER, AttackFamily.UNIVERSAL})
 """Families of attacks that do without gradients of the victim."""
 
+BLINDED: Final = (Sign.ZERO_GRADIENTS, Sign.MISLEADING_GRADIENTS, Sign.NOT_MONOTONE, Sign.HELPFUL_ATTACK,
+                  Sign.WEAK_ATTACKER)
+"""What follows where attacks have no gradient: they leave images as they are, or change them at random."""
+
+MOST: Final = 0.5
+"""Share of gradients that are missing from which on the attack had none to follow."""
+
 
 def signs_of(cells: Sequence[Cell], outcomes: Sequence[OutcomeSummary], findings: Sequence[Finding], *,
              suspicions: Mapping[str, str], defences: Sequence[str],
@@ -39,7 +46,7 @@ def signs_of(cells: Sequence[Cell], outcomes: Sequence[OutcomeSummary], findings
         own = [cell for cell in cells if cell.defence == defence]
         reached = [item for item in outcomes if item.target == defence
                    and item.condition.knowledge != AttackerKnowledge.TRANSFER]
-        said = {item.kind: item for item in findings if item.defence == defence}
+        said = {item.kind: item for item in sorted(findings, key=lambda item: item.value) if item.defence == defence}
         found += [doubtful(defence, suspicions), zero(defence, reached, said), misleading(defence, reached, said),
                   helpful(defence, own, said), weak(defence, own, said), not_monotone(defence, own),
                   step_cells(defence, own, single_steps), blind_cells(defence, own)]
@@ -64,9 +71,7 @@ def zero(defence: str, outcomes: Sequence[OutcomeSummary], said: Mapping[Finding
 
 def misleading(defence: str, outcomes: Sequence[OutcomeSummary],
                said: Mapping[FindingKind, Finding]) -> MeasurementCheck:
-    """Return the largest share of images on which chance outdid an attack, unless its gradients were zero."""
-    if FindingKind.ZERO_GRADIENTS in said:
-        return not_applicable(Sign.MISLEADING_GRADIENTS, defence, "The gradients are zero, which is said above.")
+    """Return the largest share of images on which chance outdid an attack."""
     shares = [item.outdone for item in outcomes if item.outdone is not None and item.outdone.n]
     if not shares:
         return not_applicable(Sign.MISLEADING_GRADIENTS, defence, "No attack followed gradients of this defence within "
@@ -177,21 +182,23 @@ def told(kind: Sign, defence: str, figure: Estimate | float, said: Mapping[Findi
 def together(signs: Sequence[MeasurementCheck], probes: Sequence[MeasurementCheck]) -> tuple[MeasurementCheck, ...]:
     """Return all checks in the order of their kinds, one a kind and defence: of figures where they have it.
 
-    Where an attack has no gradient to follow, its zero gradients are the same fact, and are not suspect again.
+    Where attacks had no gradient to follow, that is said once: what follows from it is not suspect again.
 
     Args:
         signs: Of :func:`signs_of`.
         probes: Of :func:`radversary.auditing.measurement.probes.probed`, for each target.
     """
-    absent = {item.defence for item in probes if (item.kind, item.verdict) == (Sign.NO_GRADIENT, Verdict.SUSPECT)}
     kept = {(item.kind, item.defence): item for item in probes}
     for item in signs:
-        known = kept.get((item.kind, item.defence))
-        if known is None or item.verdict != Verdict.NOT_APPLICABLE:
+        if (item.kind, item.defence) not in kept or item.verdict != Verdict.NOT_APPLICABLE:
             kept[item.kind, item.defence] = item
-    for kind in (Sign.ZERO_GRADIENTS, Sign.MISLEADING_GRADIENTS):
-        for defence in absent:
-            kept[kind, defence] = not_applicable(kind, defence, "There is no gradient at all, which is said above.")
+    blind = [(item.kind, item.defence) for item in kept.values() if item.verdict == Verdict.SUSPECT
+             and item.kind in (Sign.NO_GRADIENT, Sign.ZERO_GRADIENTS) and (item.value or 0.0) >= MOST]
+    for cause, defence in blind:
+        for kind in BLINDED:
+            if list(Sign).index(kind) > list(Sign).index(cause):
+                kept[kind, defence] = not_applicable(kind, defence, "The attacks had no gradient to follow, which is "
+                                                     "said by itself.")
     order = list(dict.fromkeys(item.defence for item in (*signs, *probes)))
     return tuple(sorted(kept.values(), key=lambda item: (list(Sign).index(item.kind), order.index(item.defence))))
 
