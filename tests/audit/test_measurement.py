@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -22,7 +20,6 @@ from radversary.auditing.measurement.checks import (
     RULES,
     MeasurementCheck,
     Sign,
-    Unit,
     Verdict,
     check,
     is_beyond,
@@ -35,7 +32,8 @@ from radversary.auditing.measurement.watching import WatchedVictim, gradients_wa
 from radversary.auditing.run import run_audit
 from radversary.auditing.setup import condition_of
 from radversary.classifiers.torch_module import wrap
-from radversary.core.types import AttackerKnowledge, Estimate
+from radversary.core.seeds import generator
+from radversary.core.types import AttackerKnowledge, Budget, Estimate, Norm
 from radversary.metrics.performance import PairedTest, Performance
 
 SIDE, COUNT = 4, 24
@@ -55,7 +53,8 @@ def bench_of(network: nn.Module, *, gap: float = 0.02) -> Bench:
     core = wrap(network, classes=("a", "b"), size=SIDE, name="made", mean=(0.0,), std=(1.0,))
     images = torch.full((COUNT, 1, SIDE, SIDE), 0.5)
     images[:, :, : SIDE // 2] += gap * torch.arange(1, COUNT + 1)[:, None, None, None] / 2
-    images = (images * 255).round() / 255
+    own = 0.4 * torch.rand(COUNT, 1, SIDE // 2, SIDE, generator=generator(1, "apart")) - 0.2
+    images = ((images + torch.cat([own, own], 2)) * 255).round() / 255  # the line sees nothing of what both halves share
     labels = torch.zeros(COUNT, dtype=torch.int64)
     names = tuple(f"{place:02d}" for place in range(COUNT))
     return Bench(core, Batch(images, labels, names, 8), names, seed=1, draws=100)
@@ -154,8 +153,8 @@ def test_a_gradient_of_the_wrong_sign_disagrees_on_every_image():
 def test_what_a_longer_attack_and_a_step_find_is_counted_by_hand():
     """Halves differ by k half gaps; a bound e closes a difference of 2 e. Two steps of a tenth close a tenth of it."""
     bench, epsilon = bench_of(linear()), 30 / 255
-    difference = bench.batch.images.flatten(1)
-    difference = (difference[:, 0] - difference[:, -1]).double()
+    films = bench.batch.images.flatten(1)
+    difference = (films[:, 0] - films[:, SIDE * SIDE // 2]).double()
     lazy = PGD(epsilon=epsilon, steps=2, reach=0.1, random_start=False)
     found = by_kind(compared(bench, "none", Planned("pgd", lazy)))
     step = ((difference < 2 * epsilon - 1e-6) & (difference > 2 * 0.1 * epsilon + 1 / 255)).sum()
@@ -182,12 +181,15 @@ def test_a_success_that_is_thrown_away_is_counted():
 
 def test_a_watched_victim_knows_the_originals_of_points_in_any_order():
     bench = bench_of(linear())
-    watched = WatchedVictim(bench.core, bench.batch.images, bench.batch.labels)
-    rows = torch.tensor([7, 2])
-    points = (bench.batch.images[rows]).clone()
-    points[1, :, : SIDE // 2] -= 0.05  # nearest to the third still, and misread
+    bound = Budget(norm=Norm.LINF, epsilon=0.05)
+    watched = WatchedVictim(bench.core, bench.batch.images, bench.batch.labels, bound)
+    points = bench.batch.images[torch.tensor([7, 2])].clone()
+    points[1, :, : SIDE // 2] -= 0.05  # within the bound of the third, and misread
     assert watched.logits(points).shape == (2, 2)
     assert watched.misread.nonzero()[:, 0].tolist() == [2]
+    twins = WatchedVictim(bench.core, bench.batch.images[[2, 2]], bench.batch.labels[:2], bound)
+    twins.logits(points[1:])
+    assert not twins.misread.any()  # nobody knows whose it is
 
 
 def test_gradients_are_noted_however_they_are_asked_for_and_work_as_before():

@@ -148,9 +148,9 @@ class Bench:
             kept[of] = (self.margin(outcome.images, of) <= 0).cpu()
         return kept
 
-    def watched(self) -> WatchedVictim:
-        """Return the white-box view with somebody who remembers what it was asked."""
-        return WatchedVictim(self.view, self.batch.images, self.batch.labels)
+    def watched(self, attack: Attack) -> WatchedVictim:
+        """Return the white-box view as one that remembers what an attack asks it."""
+        return WatchedVictim(self.view, self.batch.images, self.batch.labels, attack.budget)
 
     def share(self, flags: Tensor | Sequence[bool]) -> Estimate:
         """Return the share of images that are flagged, with its interval over patients."""

@@ -184,7 +184,7 @@ def unreached(bench: Bench, defence: str) -> MeasurementCheck:
 
 def compared(bench: Bench, defence: str, planned: Planned) -> Iterator[MeasurementCheck]:
     """Yield what is found beyond an attack of the plan, by more of it, by less, and without gradients."""
-    watched = bench.watched()
+    watched = bench.watched(planned.attack)
     left = bench.left(planned.attack, "probe/planned", bench.everything(), watched)
     yield unfinished(bench, defence, planned, left)
     yield beyond(bench, defence, Sign.SILENT_SUCCESS, left & watched.misread.cpu(),

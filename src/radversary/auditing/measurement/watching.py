@@ -12,10 +12,13 @@ from torch import Tensor
 
 from radversary.attacks.goal import UNTARGETED
 from radversary.classifiers.base import Classifier
-from radversary.core.types import Images, Labels
+from radversary.core.types import Budget, Images, Labels, Norm
 
 ENGINE: Final = ("grad", "backward", "_engine_run_backward")
 """Functions of ``torch.autograd`` through which every gradient is computed; the last catches those imported by name."""
+
+ROUNDED: Final = 1e-3
+"""How far beyond the bound a point may lie that was computed or stored with rounding: a quarter of a grey level."""
 
 _PATCHING = RLock()
 
@@ -23,19 +26,21 @@ _PATCHING = RLock()
 class WatchedVictim(Classifier):
     """A victim that remembers of which images any point that it was asked about is misread.
 
-    A point belongs to the original that it is nearest to, so that an attack may ask about any of them in any order.
+    A point belongs to the one original within whose bound it lies, so that an attack may ask about any of them in any
+    order; one that lies within several is left out, as those of two nearly equal films.
 
     Args:
         classifier: The victim.
         images: The originals, (N, C, H, W).
         labels: What it reads in them, (N,) or (N, K).
+        budget: The bound of the attack that asks.
 
     Attributes:
         misread: Whether any point of each was misread, bool (N,).
     """
 
-    def __init__(self, classifier: Classifier, images: Images, labels: Labels) -> None:
-        self.classifier, self.images, self.labels = classifier, images, labels
+    def __init__(self, classifier: Classifier, images: Images, labels: Labels, budget: Budget) -> None:
+        self.classifier, self.images, self.labels, self.budget = classifier, images, labels, budget
         self.card, self.access = classifier.card, classifier.access
         self.misread = torch.zeros(len(images), dtype=torch.bool, device=images.device)
 
@@ -53,9 +58,11 @@ class WatchedVictim(Classifier):
         logits = self.classifier.logits(images)
         with torch.no_grad():
             flat = self.images.expand(-1, images.shape[1], -1, -1).flatten(1)
-            owners = torch.cdist(images.detach().flatten(1), flat).argmin(1)
+            norm = torch.inf if self.budget.norm == Norm.LINF else 2.0
+            near = torch.cdist(images.detach().flatten(1), flat, p=norm) <= (self.budget.epsilon or 0.0) + ROUNDED
+            owners = near.float().argmax(1)
             wrong = UNTARGETED.margin(self.card, logits.detach(), self.labels[owners]) > 0
-            self.misread[owners[wrong]] = True
+            self.misread[owners[wrong & (near.sum(1) == 1)]] = True
         return logits
 
 
