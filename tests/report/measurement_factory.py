@@ -22,5 +22,6 @@ def made(kind: Sign, defence: str) -> MeasurementCheck:
         return check(kind, defence, *SUSPECT[defence, kind], suspect=True)
     if defence == "jpeg-75" and kind in (Sign.NOT_UPHILL, Sign.UNREACHED, Sign.UNFINISHED, Sign.BLACK_BOX):
         return not_applicable(kind, defence, NO_GRADIENT_REASON)
-    figures = {Unit.IMAGES: Estimate(1 / 24, 0.0, 0.14, 24), Unit.POINTS: -0.02}
+    count = 1 if RULES[kind].threshold else 0
+    figures = {Unit.IMAGES: Estimate(count / 24, 0.0, 0.14, 24), Unit.POINTS: -0.02}
     return check(kind, defence, figures.get(RULES[kind].unit, 0.0), "Nothing was found.", suspect=False)
