@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from benchmarks.attack_peers_smallest import smallest
 from benchmarks.crowded import crowded
 from benchmarks.forms import forms
 from benchmarks.measure import Contender, compare
@@ -171,4 +172,5 @@ def passes(surrogate: torch.nn.Module, images: Images, labels: torch.Tensor, cop
 SUITE: dict[str, Callable[[], dict[str, Any]]] = {
     "stylization": stylization, "similarity": similarity, "edges": edges, "intervals": intervals, "phantoms": phantoms,
     "stm": stm, "screening-resnet18": partial(screening, "resnet18"),
-    "screening-resnet50": partial(screening, "resnet50"), "crowded": crowded, "start": start, "forms": forms}
+    "screening-resnet50": partial(screening, "resnet50"), "crowded": crowded, "start": start, "forms": forms,
+    "smallest": smallest}

@@ -10,7 +10,7 @@ from radversary.attacks import problem as problem_file
 from radversary.attacks.balls import Ball, check_bound, lengths
 from radversary.attacks.goal import Goal, goal_from
 from radversary.attacks.metering import Ledger, about, metered
-from radversary.attacks.objectives import Towards, log_odds, ways, ways_of
+from radversary.attacks.objectives import Along, Towards, log_odds, ranked_ways, ways, ways_of
 from radversary.attacks.problem import problem_of
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import PlanError
@@ -79,6 +79,17 @@ def test_the_ratio_of_logits_is_that_of_its_authors_and_knows_no_scale():
 def test_no_finding_of_no_interest_is_a_way():
     logits, aims = aims_for(FINDINGS, Goal())
     assert torch.equal(ways(Goal(), FINDINGS, logits, aims) == -torch.inf, aims == UNKNOWN)
+
+
+@pytest.mark.parametrize(("card", "goal"), GOALS, ids=str)
+def test_ways_are_ranked_and_what_is_none_is_left_out(card, goal):
+    logits, aims = aims_for(card, goal)
+    ranked, along = ranked_ways(goal, card, logits, aims, 3), ways(goal, card, logits, aims)
+    assert ranked.shape[1] == min(3, ways_of(goal, card))
+    assert torch.equal((ranked >= 0).sum(1), along.isfinite().sum(1).clamp(max=3))
+    torch.testing.assert_close(Along(ranked[:, 0])(goal, card, logits, aims), goal.margin(card, logits, aims))
+    values = along.gather(1, ranked.clamp_min(0)).where(ranked >= 0, -torch.inf)
+    assert torch.equal(values, values.sort(1, descending=True).values)
 
 
 @pytest.mark.parametrize("norm", list(Norm))

@@ -21,8 +21,10 @@ SMALL = {"style-transfer": {**STYLES, "generator": "fourier"},
          "worst-style": {**STYLES, "k": 3, "generator": "pyramid"}, "style-code": {**STYLES, "steps": 4},
          "stm": {**STYLES, "copies": 3, "steps": 3}, "i-fgsm": {"steps": 3}, "mi-fgsm": {"steps": 3},
          "di-fgsm": {"steps": 3}, "pgd": {"steps": 3}, "evasive-pgd": {"steps": 3},
+         "apgd": {"steps": 5}, "apgd-t": {"steps": 5}, "fab": {"steps": 5}, "pgd-l2": {"steps": 3, "restarts": 2},
          "evasive-style": {**STYLES, "k": 3, "generator": "pyramid"},
-         "equal-noise": {"like": {"name": "worst-style", "options": {**STYLES, "k": 3, "generator": "pyramid"}}}}
+         "equal-noise": {"like": {"name": "worst-style", "options": {**STYLES, "k": 3, "generator": "pyramid"}}},
+         **{name: {"steps": 3} for name in ("affine", "bias-field", "curve", "line-pattern")}}
 GOALS = {"multiclass": ["untargeted", "targeted b", "hide b", "invent c"],
          "binary": ["untargeted", "targeted b", "hide", "invent"],
          "multilabel": ["untargeted", "untargeted a|c", "hide", "invent b", "hide a keep", "invent c keep"]}

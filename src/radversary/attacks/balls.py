@@ -43,7 +43,7 @@ class Ball:
             gradient: (N, C, H, W) of any scale; where it is zero everywhere, so is the direction.
         """
         if self.norm == Norm.LINF:
-            return gradient.sign()
+            return gradient.nan_to_num(0.0).sign()
         near_one = to_unit_range(gradient.nan_to_num(0.0, 0.0, 0.0))
         return near_one / lengths(near_one).clamp_min(TINY)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, Self, TypeAlias
 
 import torch
 from torch import Tensor
@@ -103,14 +103,30 @@ def towards_aims(card: ModelCard, logits: Tensor, aims: Labels) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Towards:
+class Along:
+    """The objective of one way an image, in logits: its boundary is where it is zero.
+
+    Attributes:
+        chosen: The way of each image, (N,), a column of :func:`ways`.
+    """
+
+    chosen: Tensor
+
+    def __call__(self, goal: Goal, card: ModelCard, logits: Tensor, aims: Labels) -> Tensor:
+        """Return the way's value, (N,)."""
+        return ways(goal, card, logits, aims).gather(1, self.chosen[:, None].to(logits.device))[:, 0]
+
+    def of(self, rows: Tensor) -> Self:
+        """Return the same for some images."""
+        return type(self)(self.chosen[rows.to(self.chosen.device)])
+
+
+@dataclass(frozen=True, eq=False)
+class Towards(Along):
     """The objective of one way an image, divided by a scale of its logits where there are four classes or more.
 
     That is the targeted difference of logits ratio (DLR; Croce and Hein 2020, arXiv:2003.01690, equation 7) of classes;
     of fewer classes, one threshold or several findings the way itself, as the ratio is not defined there.
-
-    Attributes:
-        chosen: The way of each image, (N,), a column of :func:`ways`.
 
     Example:
         >>> card = ModelCard(name="m", architecture="x", classes=("a", "b", "c", "d"), size=8)
@@ -119,16 +135,42 @@ class Towards:
         -0.6666666865348816
     """
 
-    chosen: Tensor
-
     def __call__(self, goal: Goal, card: ModelCard, logits: Tensor, aims: Labels) -> Tensor:
         """Return the way's value, (N,)."""
-        along = ways(goal, card, logits, aims).gather(1, self.chosen[:, None].to(logits.device))[:, 0]
+        along = super().__call__(goal, card, logits, aims)
         if card.task != Task.MULTICLASS or len(card.classes) < FEW or not goal.leaves(card):
             return along
         ranked = logits.topk(FEW, 1).values
         return along / (ranked[:, 0] - (ranked[:, 2] + ranked[:, 3]) / 2).clamp_min(torch.finfo(logits.dtype).tiny)
 
-    def of(self, rows: Tensor) -> Towards:
-        """Return the same for some images."""
-        return Towards(self.chosen[rows.to(self.chosen.device)])
+
+def among(objective: Objective, rows: Tensor) -> Objective:
+    """Return an objective for some images: one that differs between images is told which they are.
+
+    Args:
+        objective: Of this module.
+        rows: Places of the images, int64 (M,).
+    """
+    return objective.of(rows) if isinstance(objective, Along) else objective
+
+
+def ranked_ways(goal: Goal, card: ModelCard, logits: Tensor, aims: Labels, most: int) -> Tensor:
+    """Return the most promising ways of each image, the nearest to its boundary first, int64 (N, W).
+
+    Args:
+        goal: The goal.
+        card: The model's card.
+        logits: Of the originals, (N, K).
+        aims: Of :meth:`radversary.attacks.goal.Goal.aims`.
+        most: How many at most; W is that, or less where there are less.
+
+    Returns:
+        Columns of :func:`ways`; -1 where an image has no further one.
+
+    Example:
+        >>> card = ModelCard(name="m", architecture="x", classes=("a", "b", "c"), size=8)
+        >>> ranked_ways(Goal(), card, torch.tensor([[3.0, 1.0, 2.0]]), torch.tensor([0]), 9).tolist()
+        [[2, 1]]
+    """
+    values, columns = torch.sort(ways(goal, card, logits, aims), dim=1, descending=True, stable=True)
+    return columns.where(values > -torch.inf, -1)[:, :min(most, ways_of(goal, card))]

@@ -18,7 +18,7 @@ from radversary.attacks import objectives
 from radversary.attacks.balls import Ball
 from radversary.attacks.goal import Goal
 from radversary.attacks.metering import about, bits_of
-from radversary.attacks.objectives import Objective, Towards
+from radversary.attacks.objectives import Objective
 from radversary.attacks.storing import within_levels
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.own_faults import gradient_of
@@ -109,11 +109,14 @@ class Problem:
         return self.goal.margin(self.classifier.card, self.logits(points), self.aims)
 
     def decided(self, points: Images) -> Tensor:
-        """Return whether decisions on points as stored are what is wanted, bool (N,)."""
-        card = self.classifier.card
-        found = [self.goal.reached(card, part.classifier.decide(part.saved(some)), part.aims)
-                 for part, some in self.parts(points)]
-        return torch.cat(found)
+        """Return whether decisions on points as stored are what is wanted, most of ``eot`` of them, bool (N,)."""
+        return torch.cat([part.decided_once(some) for part, some in self.parts(points)])
+
+    def decided_once(self, points: Images) -> Tensor:
+        """Return the same of points few enough to be asked about at once."""
+        card, stored = self.classifier.card, self.saved(points)
+        votes = [self.goal.reached(card, self.classifier.decide(stored), self.aims) for _ in range(self.eot)]
+        return votes[0] if len(votes) == 1 else 2 * torch.stack(votes).sum(0) > len(votes)
 
     def look(self, points: Images, objective: Objective = objectives.margin) -> Look:
         """Return margin, objective and the objective's gradient at points as stored; one answer an image and ``eot``.
@@ -125,7 +128,7 @@ class Problem:
         looks, first = list[Look](), 0
         for part, some in self.parts(points):
             rows = torch.arange(first, first + len(some))
-            looks.append(part.look_once(some, objective.of(rows) if isinstance(objective, Towards) else objective))
+            looks.append(part.look_once(some, objectives.among(objective, rows)))
             first += len(some)
         return mean_or_joined(looks, torch.cat)
 

@@ -51,13 +51,16 @@ class SearchingAttack(Attack):
     def solve(self, problem: Problem) -> Images:
         """Return the points that are kept, (N, C, H, W) in [0, 1] and inside the ball; its strength is above 0."""
 
+    def problem(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Problem:
+        """Return what it is given to solve."""
+        return problem_of(classifier, images, aims, streams, goal=self.wants, colour=self.channels, ball=self.ball,
+                          eot=self.eot)
+
     def perturb(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Images:
         """Attack images; grey ones become three channels only for ``rgb``."""
-        problem = problem_of(classifier, images, aims, streams, goal=self.wants, colour=self.channels, ball=self.ball,
-                             eot=self.eot)
         if not self.current or not len(images):
-            return problem.images.clone()
-        return self.solve(problem).detach()
+            return images.clone()
+        return self.solve(self.problem(classifier, images, aims, streams)).detach()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,7 +119,7 @@ class DiverseFGSM(MomentumFGSM):
             with torch.enable_grad():
                 at = images.detach().requires_grad_()
                 pairs = zip(torch.split(at, 1), draws, strict=True)
-                copies = torch.cat([self.resized(image, draw) for image, draw in pairs])
+                copies = torch.cat([self.resized(image, draw) for image, draw in pairs]).clamp(0, 1)  # white rounds up
                 climbed = self.wants.margin(classifier.card, classifier.logits(copies), aims)
                 total += gradient_of(climbed.sum(), at, classifier.card)
         return total / self.eot
@@ -132,6 +132,7 @@ class DiverseFGSM(MomentumFGSM):
             return image
         share = self.shrink + (1 - self.shrink) * size
         new = (max(1, round(share * height)), max(1, round(share * width)))
-        small = F.interpolate(image, new, mode="bilinear", align_corners=False)
+        # the last digit of a mean of white pixels may lie above 1
+        small = F.interpolate(image, new, mode="bilinear", align_corners=False).clamp(0, 1)
         above, before = int(top * (height - new[0] + 1)), int(left * (width - new[1] + 1))
-        return F.pad(small, (before, width - new[1] - before, above, height - new[0] - above))
+        return F.pad(small.clamp(0, 1), (before, width - new[1] - before, above, height - new[0] - above))

@@ -1,0 +1,1 @@
+"""Corruptions that occur by themselves, at published severities."""

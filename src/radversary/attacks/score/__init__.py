@@ -1,0 +1,1 @@
+"""Attacks that ask a classifier for its scores and take no gradient."""
