@@ -1,4 +1,4 @@
-"""Models of which one thing is wrong, planted into a network that was trained on attacked phantoms."""
+"""Models of which one thing is wrong, planted into a network that was trained on attacked films."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.seeds import generator, global_seed
 from radversary.data.prepared import PreparedImages
 from radversary.defenses.base import Transform
-from radversary.study.plan import DataPlan
 from radversary.imaging.codec import to_picture
 from radversary.imaging.intensity import quantise
+from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare
 
 SIZE, EPSILON = 32, 4 / 255
@@ -112,8 +112,8 @@ class Loud(nn.Module):
 class Nearest(nn.Module):
     """A look-up table beside the network: what it decides hangs on the nearest stored image, its gradient on nothing.
 
-    The scores are those of the classes of the nearest stored image of each; the gradient that it lets through is that of
-    a fixed pattern, which has nothing to do with them.
+    A score is the distance to the nearest stored image of a class; the gradient that it lets through is that of a fixed
+    pattern, which has nothing to do with it.
     """
 
     def __init__(self, stored: torch.Tensor, labels: torch.Tensor, classes: int) -> None:

@@ -54,7 +54,7 @@ def bench_of(network: nn.Module, *, gap: float = 0.02) -> Bench:
     images = torch.full((COUNT, 1, SIDE, SIDE), 0.5)
     images[:, :, : SIDE // 2] += gap * torch.arange(1, COUNT + 1)[:, None, None, None] / 2
     own = 0.4 * torch.rand(COUNT, 1, SIDE // 2, SIDE, generator=generator(1, "apart")) - 0.2
-    images = ((images + torch.cat([own, own], 2)) * 255).round() / 255  # the line sees nothing of what both halves share
+    images = ((images + torch.cat([own, own], 2)) * 255).round() / 255  # what both halves share, the line does not see
     labels = torch.zeros(COUNT, dtype=torch.int64)
     names = tuple(f"{place:02d}" for place in range(COUNT))
     return Bench(core, Batch(images, labels, names, 8), names, seed=1, draws=100)

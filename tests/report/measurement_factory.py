@@ -13,7 +13,10 @@ SUSPECT = {
 }
 
 
-def measurement(defences: tuple[str, ...] = ("none", "jpeg-75", "adversarial training")) -> tuple[MeasurementCheck, ...]:
+DEFENCES = ("none", "jpeg-75", "adversarial training")
+
+
+def measurement(defences: tuple[str, ...] = DEFENCES) -> tuple[MeasurementCheck, ...]:
     return tuple(made(kind, defence) for kind in Sign for defence in defences)
 
 

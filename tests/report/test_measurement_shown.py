@@ -42,8 +42,8 @@ def test_the_page_says_what_is_suspect_and_what_to_do(result, tmp_path):
     assert RULES[Sign.BLACK_BOX].advice not in own
     assert own.index("Did the attacks have gradients to follow?") < own.index("Are the model&#39;s answers the scores")
     assert "42.0 of 100 gradients" in own
-    assert re.search(r"2 of 44 checks of the measurement are suspect</strong> \(zero gradients, a longer attack finds more",
-                     page)
+    said = "2 of 44 checks of the measurement are suspect</strong> (zero gradients, a longer attack finds more"
+    assert said in page
     assert 'href="#measurement"' in page
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from radversary.attacks.base import Attack
+from radversary.attacks.gradient.apgd import AutoPGD
 from radversary.attacks.gradient.fgsm import FGSM
 from radversary.attacks.gradient.pgd import PGD
 from radversary.attacks.registry import ATTACKS
@@ -194,7 +195,7 @@ def compared(bench: Bench, defence: str, planned: Planned) -> Iterator[Measureme
 
 
 def unfinished(bench: Bench, defence: str, planned: Planned, left: Tensor) -> MeasurementCheck:
-    """Attack what is left with twice the steps from other starts, and with steps that reach all of the bound."""
+    """Attack what is left with twice the steps from other starts, and with an attack that sets its own step size."""
     still, tried = left, longer(planned.attack)
     if not tried:
         return not_applicable(Sign.UNFINISHED, defence, f"{planned.title} has no steps that could be doubled.")
@@ -233,23 +234,20 @@ def beyond(bench: Bench, defence: str, kind: Sign, found: Tensor, what: str) -> 
 
 
 def longer(attack: Attack) -> list[Attack]:
-    """Return what takes more steps than an attack: itself with twice as many, and projected gradient descent.
-
-    The second has steps that together reach further than the bound, whatever those of the attack do.
+    """Return what takes more steps than an attack: itself with twice as many, and Auto-PGD with steps of its own size.
 
     Example:
         >>> [(type(item).__name__, item.steps) for item in longer(PGD(steps=30))]
-        [('PGD', 60), ('PGD', 60)]
+        [('PGD', 60), ('AutoPGD', 60)]
     """
     steps = getattr(attack, "steps", 0)
     changes: dict[str, Any] = {"steps": 2 * steps}
     doubled: list[Attack] = [replace(attack, **changes)] if steps else []
     bound = attack.budget
-    if bound.norm != Norm.LINF or bound.epsilon is None:
-        return 2 * doubled
-    reference = PGD(epsilon=bound.epsilon, steps=2 * max(steps, STEPS), colour=attack.channels.value,
-                    eot=getattr(attack, "eot", 1))
-    return [*doubled, reference]
+    if bound.norm is None or bound.epsilon is None:
+        return doubled
+    return [*doubled, AutoPGD(norm=bound.norm.value, epsilon=bound.epsilon, steps=2 * max(steps, STEPS),
+                              colour=attack.channels.value, eot=getattr(attack, "eot", 1))]
 
 
 def samples(bench: Bench) -> int:
