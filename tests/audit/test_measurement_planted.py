@@ -91,8 +91,8 @@ def test_chance_that_is_declared_is_no_fault(trained, tmp_path):
 def test_a_look_up_table_is_read_without_its_gradients(trained, tmp_path):
     """Gradients that mislead are one fact that several checks see, and nothing else is suspect.
 
-    They look at what such gradients lead to: at chance, at a step along them, at an attack of any size, at a search that
-    does without them. None is the cause of another, so all of them may be raised.
+    They look at what such gradients lead to: at chance, at a step along them, at an attack of any size, at a search
+    that does without them. None is the cause of another, so all of them may be raised.
     """
     inputs, _ = trained
     rows = inputs.images.rows("train")
