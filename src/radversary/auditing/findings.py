@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from radversary.auditing.cells import UNTARGETED, Cell, Condition, OutcomeSummary, WorstCase
+from radversary.auditing.measurement.checks import OUTDONE_SHARE, ZERO_SHARE
 from radversary.auditing.result import Finding, FindingKind
 from radversary.auditing.setup import AuditContext
 from radversary.auditing.tables import StoredTable, judged, reading_keys
@@ -21,17 +22,8 @@ Item = TypeVar("Item")
 
 NONE: Final = "none"
 SOURCE: Final = "Carlini et al. 2019, arXiv:1902.06705"
-ZERO_SHARE: Final = 0.01
-"""Share of exactly zero gradients from which on a finding is made."""
-
-OUTDONE_SHARE, OUTDONE_LOW = 1 / 3, 0.1
-"""Share of images on which chance outdid an attack, and lower end of its interval, from which on it is said.
-
-Five compete with the attack, four random changes and none, so that one that knows nothing is outdone on five images
-of six. Against trained and untrained networks and behind JPEG, attacks that follow true gradients were outdone on none
-at 1 to 32 grey levels; behind a random defence whose draws outweigh one grey level, on up to 28 %. Of few patients a
-share is uncertain.
-"""
+OUTDONE_LOW: Final = 0.1
+"""Lower end of the interval of :data:`OUTDONE_SHARE` from which on it is said."""
 
 SHARE: Final = 2
 """A worst case is taken over attacks on at least one ``SHARE``-th of the images that the most complete was run on."""

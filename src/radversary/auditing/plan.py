@@ -188,6 +188,8 @@ class AuditPlan(Plan):
         batch_size: Images at a time; also the unit that a stopped audit does not repeat.
         gallery: Images in the gallery.
         limit: At most so many test images, patients drawn at random; None takes all.
+        probe_images: At most so many of them are probed, to see whether the attacks on a model can work at all; 0
+            probes none.
     """
 
     renamed: ClassVar[Mapping[str, str]] = MappingProxyType({"exhibits": "gallery"})
@@ -202,6 +204,7 @@ class AuditPlan(Plan):
     batch_size: int = Field(default=32, ge=1, le=2**16)
     gallery: int = Field(default=6, ge=0, le=1000)
     limit: int | None = Field(default=None, ge=1, le=10**9)
+    probe_images: int = Field(default=24, ge=0, le=10**4)
 
     @field_validator("detectors", mode="before")
     @classmethod

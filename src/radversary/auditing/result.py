@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from radversary.auditing.cells import Cell, Condition, OutcomeSummary, VisibilityCell, WorstCase
 from radversary.auditing.detection import Detection
+from radversary.auditing.measurement.checks import MeasurementCheck
 from radversary.auditing.schema import Record, ResultDocument
 from radversary.auditing.standing import Standing, standing_of
 from radversary.core.types import AttackerKnowledge, Task
@@ -184,6 +185,8 @@ class AuditResult(ResultDocument):
         outcomes: Success, distance and costs of each attack.
         worst_cases: Worst case of each defence over all aimed attacks.
         findings: Signs that a measurement was too weak; empty for a sound one.
+        measurement: Checks of the measurement itself, those that found nothing too; empty in results of earlier
+            versions.
         standing: Headline condition, ranking of the defences, worst condition of each attacker.
     """
 
@@ -211,6 +214,7 @@ class AuditResult(ResultDocument):
     outcomes: tuple[OutcomeSummary, ...] = ()
     worst_cases: tuple[WorstCase, ...] = ()
     findings: tuple[Finding, ...] = ()
+    measurement: tuple[MeasurementCheck, ...] = ()
     standing: Standing = Standing()
 
     @model_validator(mode="after")

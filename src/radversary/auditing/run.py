@@ -17,6 +17,7 @@ from radversary.auditing.environment import environment
 from radversary.auditing.findings import findings_of, summarise_outcomes, worst_cases
 from radversary.auditing.identity import classifier_hash, image_hashes
 from radversary.auditing.measure import anomaly_scores
+from radversary.auditing.measurement.measured import measurement_of
 from radversary.auditing.pieces import UNITS, AuditJob, Piece, measure_piece
 from radversary.auditing.plan import AuditPlan
 from radversary.auditing.result import AuditResult, Cost
@@ -110,13 +111,14 @@ def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tab
     cells = summarise_predictions(tables.predictions, context)
     outcomes = tuple(chain.from_iterable(summarise_outcomes(tables.outcomes.at(condition), context)
                                          for condition in context.conditions))
+    findings = findings_of(cells, outcomes, context.suspicions)
     result = AuditResult(
         name=plan.name, classes=inputs.images.classes, task=inputs.classifiers["victim"].card.task,
         labels="given" if inputs.images.table.labelled else "own readings",
         thresholds=inputs.classifiers["victim"].card.bars,
         model=inputs.classifiers["victim"].card.as_text(),
         cells=cells, outcomes=outcomes, worst_cases=worst_cases(tables.predictions, cells, context),
-        findings=findings_of(cells, outcomes, context.suspicions),
+        findings=findings, measurement=measurement_of(context, rows, cells, outcomes, findings, out, key=key),
         detections=summarise_detections(tables.detections, context, thresholds),
         gallery=render_gallery(context, rows, tables.predictions, out),
         data=summarise_data(inputs.images, noting(inputs.report, context.left_out), inputs.source, rows, thresholds),
@@ -140,7 +142,8 @@ def noting(report: DataReport, sentences: Sequence[str]) -> DataReport:
 
 def audit_key(plan: AuditPlan, inputs: AuditInputs) -> str:
     """Return the hash of all that the predictions depend on: plan, models by what they answer, parts, images."""
-    settings = plan.model_dump(mode="json", exclude={"bootstrap", "gallery", "false_alarms", "name", "batch_size"})
+    settings = plan.model_dump(mode="json", exclude={
+        "bootstrap", "gallery", "false_alarms", "name", "batch_size", "probe_images"})
     models = {name: classifier_hash(classifier) for name, classifier in inputs.classifiers.items()}
     attacks = [component_hash(attack.build()) for attack in plan.attacks]
     detectors = [component_hash(detector) for detector in plan.build_detectors().values()]

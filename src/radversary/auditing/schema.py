@@ -32,7 +32,7 @@ class ResultDocument(Record):
 
     kind: ClassVar[str]
     remedy: ClassVar[str]
-    schema_version: Literal[3] = SCHEMA_VERSION
+    schema_version: Literal[4] = SCHEMA_VERSION
 
     def save(self, path: str | Path) -> Path:
         """Write the result as JSON, whole or not at all."""

@@ -1,7 +1,8 @@
 """Results of earlier versions, brought to the newest schema (docs/decisions/0017-standard-words.md).
 
 Version 1 had no ``schema_version`` and other names, and told of an attack only its repr. Version 2 told of a defence
-only a line of text, and named the attack whose size a noise takes by its repr. No other module parses facts from texts.
+only a line of text, and named the attack whose size a noise takes by its repr. Version 3 held no checks of the
+measurement itself. No other module parses facts from texts.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """The schema that is written; every earlier one is read."""
 
 KEYS: Mapping[str, str] = MappingProxyType({
@@ -50,7 +51,7 @@ def upgraded(content: Any) -> Any:  # noqa: ANN401
 
     Example:
         >>> upgraded({"name": "run", "exhibits": []})
-        {'name': 'run', 'gallery': [], 'schema_version': 3}
+        {'name': 'run', 'gallery': [], 'schema_version': 4}
     """
     if not isinstance(content, dict):
         return content
@@ -58,6 +59,8 @@ def upgraded(content: Any) -> Any:  # noqa: ANN401
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ValueError(f"it has schema version {version}, written by a newer radversary; this one reads up to "
                          f"{SCHEMA_VERSION}")
+    if version == 3:
+        return {**content, "schema_version": SCHEMA_VERSION}
     if version not in (1, 2):
         return content
     return {**_with_facts(_renamed(content)), "schema_version": SCHEMA_VERSION}

@@ -53,8 +53,12 @@ def run_plan(plan: Annotated[Path, typer.Argument(help="A study plan (YAML); see
 
 def warn(result: AuditResult) -> None:
     """Say on standard error, a line each, which measurements were too weak and what is to be known of the data."""
+    from radversary.report.measurement import measurement_line
+
     for finding in result.findings:
         say(f"warning: {finding.sentence}")
+    if said := measurement_line(result):
+        say(said)
     for warning in result.data.warnings:
         say(f"note: {warning}")
 

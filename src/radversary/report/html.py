@@ -18,6 +18,7 @@ from radversary.report.found import check_result
 from radversary.report.gallery import cards
 from radversary.report.grid import grids, visibility_grids
 from radversary.report.headline import conclusion
+from radversary.report.measurement import measurement_table
 from radversary.report.result_view import ResultView
 from radversary.report.standing import listed_knowledge, profiles, standings
 from radversary.report.words import threshold_text
@@ -109,7 +110,7 @@ def _page(view: ResultView, folder: Path, figures: dict[str, list[Drawing]]) -> 
         listed=LISTED, grids=grids(view), standings=standings(view), profiles=profiles(view),
         knowledge_levels=listed_knowledge(view), visibility=visibility_grids(view), words=view.words,
         threshold=threshold_text(view.result), finding_tables=finding_tables(view),
-        attack_lines=attack_lines(view, listed_attacks(view)))
+        attack_lines=attack_lines(view, listed_attacks(view)), measurement=measurement_table(view.result))
 
 
 @cache

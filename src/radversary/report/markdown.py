@@ -18,6 +18,7 @@ from radversary.report.formats import (
     signed_interval,
 )
 from radversary.report.grid import MARK, goal_text
+from radversary.report.measurement import measurement_line
 from radversary.report.result_view import ResultView
 from radversary.report.standing import DefenceLine, Worst, listed_knowledge, standings
 
@@ -120,6 +121,8 @@ def standing_table(result: AuditResult) -> str:
              markdown_row(names), "|---|" + "---:|" * (len(names) - 1)]
     rows = [markdown_row(text.replace("\n", ", ") for text in line) for line in lines]
     warnings = [f"\nWarning: {item.sentence}" for item in result.findings]
+    if said := measurement_line(result):
+        warnings.append(f"\n{said[0].upper()}{said[1:]}.")
     return "\n".join(table + rows + warnings) + "\n"
 
 

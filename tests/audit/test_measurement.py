@@ -1,0 +1,286 @@
+"""Checks of the measurement: what follows from figures, the probes on models of closed form, and what is kept."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from tiny_audit import NOISE, make_plan
+from torch import nn
+
+from radversary.attacks.base import Batch
+from radversary.attacks.gradient.pgd import PGD
+from radversary.attacks.registry import ATTACKS
+from radversary.auditing.cells import Cell
+from radversary.auditing.findings import findings_of
+from radversary.auditing.measurement.bench import Bench
+from radversary.auditing.measurement.checks import (
+    RULES,
+    MeasurementCheck,
+    Sign,
+    Verdict,
+    check,
+    is_beyond,
+    not_applicable,
+)
+from radversary.auditing.measurement.measured import read_probes
+from radversary.auditing.measurement.probes import PROBED, Planned, compared, probed
+from radversary.auditing.measurement.signs import signs_of, together
+from radversary.auditing.measurement.watching import WatchedVictim, gradients_watched
+from radversary.auditing.run import run_audit
+from radversary.auditing.setup import condition_of
+from radversary.classifiers.torch_module import wrap
+from radversary.core.seeds import generator
+from radversary.core.types import AttackerKnowledge, Budget, Estimate, Norm
+from radversary.metrics.performance import PairedTest, Performance
+
+SIDE, COUNT = 4, 24
+
+
+def linear(factor: float = 1.0) -> nn.Module:
+    """A line through the middle grey: the first half of the pixels against the second."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(SIDE * SIDE, 2, bias=False))
+    half = torch.cat([torch.ones(SIDE * SIDE // 2), -torch.ones(SIDE * SIDE // 2)])
+    with torch.no_grad():
+        network[1].weight.copy_(factor * torch.stack([half, -half]))
+    return network
+
+
+def bench_of(network: nn.Module, *, gap: float = 0.02) -> Bench:
+    """Images whose halves differ by a multiple of ``gap``, so that what a bound turns can be counted by hand."""
+    core = wrap(network, classes=("a", "b"), size=SIDE, name="made", mean=(0.0,), std=(1.0,))
+    images = torch.full((COUNT, 1, SIDE, SIDE), 0.5)
+    images[:, :, : SIDE // 2] += gap * torch.arange(1, COUNT + 1)[:, None, None, None] / 2
+    own = 0.4 * torch.rand(COUNT, 1, SIDE // 2, SIDE, generator=generator(1, "apart")) - 0.2
+    images = ((images + torch.cat([own, own], 2)) * 255).round() / 255  # what both halves share, the line does not see
+    labels = torch.zeros(COUNT, dtype=torch.int64)
+    names = tuple(f"{place:02d}" for place in range(COUNT))
+    return Bench(core, Batch(images, labels, names, 8), names, seed=1, draws=100)
+
+
+def by_kind(checks) -> dict[Sign, MeasurementCheck]:
+    return {item.kind: item for item in checks}
+
+
+def test_every_sign_has_a_rule_with_a_source_and_something_to_do():
+    assert set(RULES) == set(Sign)
+    assert all(rule.question.endswith("?") and rule.advice.endswith(".") and "arXiv:" in rule.source
+               for rule in RULES.values())
+
+
+@pytest.mark.parametrize(("count", "images", "said"), [(0, 24, False), (1, 24, False), (1, 4, False), (2, 24, True),
+                                                       (2, 100, False), (3, 100, True)])
+def test_one_image_is_no_verdict(count, images, said):
+    assert is_beyond(count, images, 0.02) is said
+
+
+def test_a_line_is_sound_and_every_probe_is_made():
+    found = by_kind(probed(bench_of(linear()), "none", Planned("pgd", PGD(epsilon=30 / 255, steps=10))))
+    assert list(found) == list(PROBED)
+    assert {item.verdict for item in found.values()} == {Verdict.FINE}
+    assert all(item.figure == item.value or item.figure.n == COUNT for item in found.values())
+
+
+def test_scores_that_are_multiplied_saturate_and_nothing_else():
+    found = by_kind(probed(bench_of(linear(1000.0)), "none", Planned("pgd", PGD(epsilon=30 / 255, steps=10))))
+    assert {kind for kind, item in found.items() if item.verdict == Verdict.SUSPECT} == {Sign.SATURATED}
+    logits = bench_of(linear(1000.0)).logits(bench_of(linear()).batch.images)
+    exact = (logits.softmax(1).amax(1) == 1).float().mean()
+    assert found[Sign.SATURATED].figure.value == pytest.approx(float(exact))
+
+
+class Staircase(nn.Module):
+    """A line behind a rounding: its gradient is zero."""
+
+    def forward(self, inputs):
+        return linear()(torch.round(inputs * 8) / 8)
+
+
+class Backwards(nn.Module):
+    """A line whose gradient has the wrong sign."""
+
+    def forward(self, inputs):
+        answer = linear()(inputs)
+        return 2 * answer.detach() - answer
+
+
+class Restless(nn.Module):
+    """A line that draws."""
+
+    def forward(self, inputs):
+        answer = linear()(inputs)
+        return answer + 0.1 * torch.randn_like(answer)
+
+
+class Inward(nn.Module):
+    """A line that computes a gradient of its own."""
+
+    def forward(self, inputs):
+        with torch.enable_grad():
+            at = inputs.detach().requires_grad_()
+            torch.autograd.grad(at.sum(), at)
+        return linear()(inputs)
+
+
+class Cut(nn.Module):
+    """A line that detaches its images."""
+
+    def forward(self, inputs):
+        return linear()(inputs.detach())
+
+
+BLIND = {Sign.NOT_UPHILL, Sign.UNREACHED, Sign.UNFINISHED, Sign.SILENT_SUCCESS, Sign.SINGLE_STEP, Sign.BLACK_BOX}
+
+
+@pytest.mark.parametrize(("network", "suspect", "left"), [
+    (Restless, {Sign.UNSTABLE_ANSWERS}, BLIND), (Cut, {Sign.NO_GRADIENT}, BLIND), (Staircase, set(), BLIND),
+    (Inward, {Sign.INNER_GRADIENTS}, set())])
+def test_a_fault_is_said_once_and_what_it_hides_is_not_asked(network, suspect, left):
+    found = by_kind(probed(bench_of(network()), "none", Planned("pgd", PGD(epsilon=30 / 255, steps=10))))
+    assert {kind for kind, item in found.items() if item.verdict == Verdict.SUSPECT} == suspect
+    assert {kind for kind, item in found.items() if item.verdict == Verdict.NOT_APPLICABLE} == left
+
+
+def test_a_gradient_of_the_wrong_sign_disagrees_on_every_image():
+    found = by_kind(probed(bench_of(Backwards()), "none", None))
+    assert (found[Sign.NOT_UPHILL].verdict, found[Sign.NOT_UPHILL].value) == (Verdict.SUSPECT, 1.0)
+    assert found[Sign.UNREACHED].verdict == Verdict.SUSPECT
+    assert found[Sign.UNFINISHED].verdict == Verdict.NOT_APPLICABLE
+
+
+def test_what_a_longer_attack_and_a_step_find_is_counted_by_hand():
+    """Halves differ by k half gaps; a bound e closes a difference of 2 e. Two steps of a tenth close a tenth of it."""
+    bench, epsilon = bench_of(linear()), 30 / 255
+    films = bench.batch.images.flatten(1)
+    difference = (films[:, 0] - films[:, SIDE * SIDE // 2]).double()
+    lazy = PGD(epsilon=epsilon, steps=2, reach=0.1, random_start=False)
+    found = by_kind(compared(bench, "none", Planned("pgd", lazy)))
+    step = ((difference < 2 * epsilon - 1e-6) & (difference > 2 * 0.1 * epsilon + 1 / 255)).sum()
+    assert round(found[Sign.SINGLE_STEP].value * COUNT) == pytest.approx(int(step), abs=1)
+    assert found[Sign.SINGLE_STEP].verdict == Verdict.SUSPECT
+    assert found[Sign.BLACK_BOX].verdict == Verdict.SUSPECT
+    assert found[Sign.SILENT_SUCCESS].verdict == Verdict.FINE
+
+
+class Forgetful(PGD):
+    """PGD that hands over its original, whatever it found."""
+
+    def climb(self, classifier, images, aims, streams):
+        super().climb(classifier, images, aims, streams)
+        return images
+
+
+def test_a_success_that_is_thrown_away_is_counted():
+    good, bad = (by_kind(compared(bench_of(linear()), "none", Planned("pgd", kind(epsilon=30 / 255, steps=10))))
+                 for kind in (PGD, Forgetful))
+    assert (good[Sign.SILENT_SUCCESS].value, good[Sign.SILENT_SUCCESS].verdict) == (0.0, Verdict.FINE)
+    assert (bad[Sign.SILENT_SUCCESS].value > 0.3, bad[Sign.SILENT_SUCCESS].verdict) == (True, Verdict.SUSPECT)
+
+
+def test_a_watched_victim_knows_the_originals_of_points_in_any_order():
+    bench = bench_of(linear())
+    bound = Budget(norm=Norm.LINF, epsilon=0.05)
+    watched = WatchedVictim(bench.core, bench.batch.images, bench.batch.labels, bound)
+    points = bench.batch.images[torch.tensor([7, 2])].clone()
+    points[1, :, : SIDE // 2] -= 0.05  # within the bound of the third, and misread
+    assert watched.logits(points).shape == (2, 2)
+    assert watched.misread.nonzero()[:, 0].tolist() == [2]
+    twins = WatchedVictim(bench.core, bench.batch.images[[2, 2]], bench.batch.labels[:2], bound)
+    twins.logits(points[1:])
+    assert not twins.misread.any()  # nobody knows whose it is
+
+
+def test_gradients_are_noted_however_they_are_asked_for_and_work_as_before():
+    from torch.autograd import grad
+
+    before = torch.autograd.grad
+    for ask in (lambda value, at: grad(value, at), lambda value, at: torch.autograd.grad(value, at),
+                lambda value, _: value.backward()):
+        at = torch.ones(1, requires_grad=True)
+        with gradients_watched() as seen:
+            ask(3 * at, at)
+        assert seen
+    with gradients_watched() as seen:
+        torch.ones(1) * 2
+    assert not seen
+    assert torch.autograd.grad is before
+
+
+def figures(name: str, right: float, *, epsilon: float = 8 / 255, n: int = 400, defence: str = "none",
+            knowledge: AttackerKnowledge = AttackerKnowledge.ADAPTIVE, **options) -> Cell:
+    half = 1.96 * np.sqrt(max(right * (1 - right), 1e-9) / n)
+    share = Estimate(right, right - half, right + half, n)
+    change = Estimate(right - 0.9, right - 0.9 - half, right - 0.9 + half, n)
+    return Cell(condition=condition_of(name, ATTACKS.create(name, **options).at(epsilon), knowledge), defence=defence,
+                performance=Performance(share, share, share, share, None, (), ((1, 0), (0, 1))),
+                against_clean=PairedTest(change, 0, 0, 0.5))
+
+
+def signs(*cells: Cell, defences=("none",)) -> dict[Sign, MeasurementCheck]:
+    return by_kind(signs_of(cells, [], findings_of(cells), suspicions={}, defences=defences,
+                            single_steps=frozenset({"fgsm"})))
+
+
+@pytest.mark.parametrize(("large", "verdict"), [(0.7, Verdict.SUSPECT), (0.52, Verdict.FINE), (0.3, Verdict.FINE)])
+def test_a_larger_bound_must_not_leave_more_right(large, verdict):
+    found = signs(figures("pgd", 0.5, epsilon=4 / 255), figures("pgd", large))[Sign.NOT_MONOTONE]
+    assert (found.verdict, found.figure) == (verdict, pytest.approx(large - 0.5))
+    assert ("leaves more right than pgd, ε 4/255" in found.sentence) == (verdict == Verdict.SUSPECT)
+
+
+def test_bounds_of_other_attacks_and_attackers_are_not_set_against_each_other():
+    found = signs(figures("pgd", 0.5, epsilon=4 / 255), figures("stm", 0.9),
+                  figures("pgd", 0.9, knowledge=AttackerKnowledge.TRANSFER))
+    assert found[Sign.NOT_MONOTONE].verdict == Verdict.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(("step", "verdict"), [(0.3, Verdict.SUSPECT), (0.6, Verdict.FINE)])
+def test_one_step_must_not_beat_many(step, verdict):
+    assert signs(figures("pgd", 0.5), figures("fgsm", step))[Sign.SINGLE_STEP].verdict == verdict
+    many = signs(figures("pgd", 0.5), figures("i-fgsm", 0.29), figures("fgsm", step))[Sign.SINGLE_STEP]
+    assert many.verdict == Verdict.FINE  # the best of many steps counts
+
+
+@pytest.mark.parametrize(("blind", "verdict"), [(0.3, Verdict.SUSPECT), (0.6, Verdict.FINE)])
+def test_who_sees_no_gradient_must_not_do_better(blind, verdict):
+    found = signs(figures("pgd", 0.5), figures("stm", blind, knowledge=AttackerKnowledge.TRANSFER))
+    assert found[Sign.BLACK_BOX].verdict == verdict
+    other = signs(figures("pgd", 0.5), figures("stm", blind, knowledge=AttackerKnowledge.TRANSFER, epsilon=4 / 255))
+    assert other[Sign.BLACK_BOX].verdict == Verdict.NOT_APPLICABLE
+
+
+def test_figures_count_before_probes_and_probes_before_nothing():
+    probe = [check(kind, "none", Estimate(0.5, 0.4, 0.6, 24), "A probe.", suspect=True)
+             for kind in (Sign.SINGLE_STEP, Sign.BLACK_BOX)]
+    own = signs(figures("pgd", 0.5), figures("fgsm", 0.6)).values()
+    found = by_kind(together(list(own), probe))
+    assert found[Sign.SINGLE_STEP].verdict == Verdict.FINE
+    assert found[Sign.BLACK_BOX].sentence == "A probe."
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(1.0, Verdict.NOT_APPLICABLE), (0.02, Verdict.SUSPECT)])
+def test_missing_gradients_are_said_once_but_a_few_hide_nothing(share, verdict):
+    own = [check(Sign.ZERO_GRADIENTS, "none", share, "Zero.", suspect=True),
+           check(Sign.WEAK_ATTACKER, "none", 0.2, "Weak.", suspect=True)]
+    assert by_kind(together(own, []))[Sign.WEAK_ATTACKER].verdict == verdict
+
+
+@pytest.mark.slow
+def test_without_gradient_attacks_nothing_is_probed_and_it_is_said(inputs, tmp_path):
+    result = run_audit(make_plan(gallery=0, defences=[], attacks=[NOISE]), inputs, tmp_path)
+    assert {item.kind for item in result.measurement} == set(Sign)
+    left = [item for item in result.measurement if item.kind in PROBED]
+    assert {item.verdict for item in left} == {Verdict.NOT_APPLICABLE}
+    assert not (tmp_path / "measurement.json").exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"key": "other", "targets": {}}', '{"key": "k", "targets": {"a": 1}}',
+                                     '{"key": "k", "targets": {"a": [{"kind": "none"}]}}'])
+def test_a_damaged_file_of_probes_is_measured_anew(tmp_path, content):
+    (path := tmp_path / "measurement.json").write_text(content)
+    assert read_probes(path, "k") == {}
+    kept = not_applicable(Sign.NO_GRADIENT, "none", "No.")
+    path.write_text(json.dumps({"key": "k", "targets": {"none": [kept.model_dump(mode="json")]}}))
+    assert read_probes(path, "k") == {"none": [kept]}
