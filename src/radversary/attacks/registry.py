@@ -19,9 +19,12 @@ ATTACKS: Registry[Attack] = Registry("attack", {
     "identity": "radversary.attacks.controls.identity:Identity",
     "mi-fgsm": "radversary.attacks.gradient.iterative:MomentumFGSM",
     "noise": "radversary.attacks.controls.noise:Noise",
+    "patch": "radversary.attacks.universal.patch:AdversarialPatch",
     "pgd": "radversary.attacks.gradient.pgd:PGD",
     "stm": "radversary.attacks.gradient.stm:StyleTransferMethod",
     "style-code": "radversary.attacks.style.code:StyleCodeAttack",
     "style-transfer": "radversary.attacks.style.transfer:StyleTransferAttack",
+    "uap": "radversary.attacks.universal.uap:UniversalPerturbation",
+    "uap-data-free": "radversary.attacks.universal.data_free:DataFreePerturbation",
     "worst-style": "radversary.attacks.style.worst:WorstStyleAttack",
 }, group="radversary.attacks")

@@ -1,0 +1,194 @@
+"""What universal attacks share: they hold what they learnt at each strength, and ask nothing when they are applied."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from radversary.attacks.base import Batch
+from radversary.attacks.goal import aims_of
+from radversary.attacks.problem import Look, Problem, problem_of
+from radversary.attacks.searching import SearchingAttack, at_least
+from radversary.classifiers.base import Classifier
+from radversary.core.errors import PlanError
+from radversary.core.seeds import Streams, generator
+from radversary.core.types import Access, Images
+
+MOMENTUM = 0.9
+"""Share of the last direction that a step keeps, so that a few images do not decide a step alone."""
+
+REACH = 2.5
+"""How far all steps together could go, in units of the farthest that they may."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldingAttack(SearchingAttack):
+    """An attack that holds what it learnt at each strength.
+
+    Attributes:
+        held: What it learnt, (C, H, W), by strength; no option, and no part of its repr.
+    """
+
+    needs: ClassVar[Access] = Access.GRADIENTS
+    atlas: ClassVar[str] = "AML.T0043.002"
+
+    held: Mapping[float, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def passes(self) -> int | None:
+        """None are asked for: what was learnt is added as it is."""
+        return 0
+
+    def at(self, strength: float) -> Self:
+        """Return the same attack at another strength, holding the same."""
+        return super().at(strength).holding(self.held)
+
+    def holding(self, held: Mapping[float, Tensor]) -> Self:
+        """Return the same attack holding something else."""
+        found = copy(self)
+        object.__setattr__(found, "held", dict(held))
+        return found
+
+    def knows(self, strengths: Sequence[float]) -> bool:
+        """Return whether it holds something for each of some strengths; for 0 there is nothing to hold."""
+        return all(not strength or strength in self.held for strength in strengths)
+
+    def learnt(self, classifier: Classifier, examples: Batch | None, strengths: Sequence[float], *, seed: int,
+               step: str) -> Self:
+        """Return the attack holding what it learnt for each strength; what it holds already is not learnt again.
+
+        Args:
+            classifier: The victim.
+            examples: Images of other patients, None where there are none.
+            strengths: At which it will be applied.
+            seed: The plan's seed.
+            step: The attack's label in the plan.
+        """
+        missing = [strength for strength in dict.fromkeys(strengths) if strength and strength not in self.held]
+        found = {strength: self.at(strength).learn(classifier, examples, seed=seed, step=step) for strength in missing}
+        return self.holding({**self.held, **found})
+
+    @abstractmethod
+    def learn(self, classifier: Classifier, examples: Batch | None, *, seed: int, step: str) -> Tensor:
+        """Return what is learnt at its own strength, (C, H, W); see :meth:`learnt`."""
+
+    def known(self, like: Images) -> Tensor:
+        """Return what it holds at its strength, (C, H, W) in as many channels as images have.
+
+        Args:
+            like: The images, (N, C, H, W).
+
+        Raises:
+            PlanError: It holds nothing for its strength.
+        """
+        if self.current not in self.held:
+            raise PlanError(f"{type(self).__name__} has learnt nothing for {self.strength} {self.current:g}; run it "
+                            "with examples, or call learnt() first")
+        held, channels = self.held[self.current].to(like), like.shape[1]
+        return held[:channels] if len(held) >= channels else held.expand(channels, -1, -1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningAttack(HoldingAttack):
+    """One that learns on images of other patients, some at a time.
+
+    Attributes:
+        examples: Images that it learns from, at most.
+        epochs: How often each of them is looked at.
+        batch: Images that are looked at before a step.
+
+    Raises:
+        PlanError: One of them is below 1.
+    """
+
+    learns: ClassVar[bool] = True
+
+    examples: int = 100
+    epochs: int = 10
+    batch: int = 16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(1, self, "examples", "epochs", "batch")
+
+    def learn(self, classifier: Classifier, examples: Batch | None, *, seed: int, step: str) -> Tensor:
+        """Return what is learnt from the examples at its own strength, (C, H, W)."""
+        problem = problem_from(self, classifier, examples, seed=seed, step=step)
+        return self.climb(problem, generator(seed, step, "learning"), limit_of(problem)).detach()
+
+    @abstractmethod
+    def climb(self, problem: Problem, stream: torch.Generator, limit: float) -> Tensor:
+        """Return what is learnt, (C, H, W).
+
+        Args:
+            problem: The examples, and what is wanted of the victim's decisions about them.
+            stream: What the order of the examples is drawn from.
+            limit: Margin beyond which an image counts no more.
+        """
+
+    def parts(self, problem: Problem, stream: torch.Generator) -> Iterator[Problem]:
+        """Yield the examples in parts, in another order each epoch; each part is one step."""
+        for _ in range(self.epochs):
+            for rows in torch.split(torch.randperm(len(problem), generator=stream), self.batch):
+                yield problem.only(rows)
+
+    def steps(self, problem: Problem) -> int:
+        """Return how many steps there are."""
+        return self.epochs * -(-len(problem) // self.batch)
+
+
+def problem_from(attack: LearningAttack, classifier: Classifier, examples: Batch | None, *, seed: int,
+                 step: str) -> Problem:
+    """Return what an attack learns from: those examples on which its goal makes sense, drawn where there are too many.
+
+    Args:
+        attack: The attack.
+        classifier: The victim.
+        examples: Images of other patients.
+        seed: The plan's seed.
+        step: The attack's label.
+
+    Raises:
+        PlanError: There is none.
+    """
+    name, goal = type(attack).__name__, attack.wants
+    goal.check(classifier.card)
+    if examples is None or not bool((sensible := goal.applies(classifier.card, examples.labels)).any()):
+        count = 0 if examples is None else len(examples.images)
+        raise PlanError(f"the goal {attack.goal} of {name} makes sense for none of {count} images that it is to learn "
+                        "from: nothing is there to change")
+    kept = examples.only(sensible)
+    drawn = torch.randperm(len(kept.images), generator=generator(seed, step, "examples"))[: attack.examples]
+    kept = kept.only(torch.zeros(len(kept.images), dtype=torch.bool).index_fill(0, drawn, value=True))
+    aims = aims_of(goal, classifier, kept.images, kept.labels)
+    streams = Streams.for_images(kept.image_ids, seed=seed, step=f"{step}: learning")
+    return problem_of(classifier, kept.images, aims, streams, goal=goal, colour=attack.channels, ball=attack.ball,
+                      eot=attack.eot)
+
+
+def limit_of(problem: Problem) -> float:
+    """Return the margin beyond which an image counts no more: what the victim reads the examples by, in the median.
+
+    A few images that are far beyond the goal would otherwise decide the direction of all (Shafahi et al. 2020,
+    arXiv:1811.11304, clip the loss of each image at a constant; this constant has the scale of the victim's logits).
+    """
+    return float(problem.margin(problem.images).abs().median())
+
+
+def clipped(look: Look, limit: float) -> Tensor:
+    """Return the gradients of what is shown, (N, C, H, W), zero for images beyond a margin unless all are beyond it.
+
+    Example:
+        >>> look = Look(torch.tensor([2.0, -1.0]), torch.zeros(2), torch.ones(2, 1, 1, 1))
+        >>> clipped(look, 1.0).flatten().tolist()
+        [0.0, 1.0]
+    """
+    counts = look.margin < limit
+    counts = counts if bool(counts.any()) else torch.ones_like(counts)
+    return look.gradient.nan_to_num(0.0, 0.0, 0.0) * counts.reshape(-1, 1, 1, 1)
