@@ -53,10 +53,10 @@ class SearchingAttack(Attack):
 
     def perturb(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Images:
         """Attack images; grey ones become three channels only for ``rgb``."""
+        if not self.current or not len(images):
+            return images.clone()
         problem = problem_of(classifier, images, aims, streams, goal=self.wants, colour=self.channels, ball=self.ball,
                              eot=self.eot)
-        if not self.current or not len(images):
-            return problem.images.clone()
         return self.solve(problem).detach()
 
 

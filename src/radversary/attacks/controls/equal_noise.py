@@ -86,9 +86,9 @@ class EqualNoise(Attack):
     needs: ClassVar[Access] = Access.NONE
     strength: ClassVar[str] = "opacity"
     family: ClassVar[AttackFamily] = AttackFamily.NOISE
+    taught: ClassVar[Attack | None] = None  # an instance that has learnt has its own
 
     like: Mapping[str, Any] = field(default_factory=lambda: {"name": "style-transfer"})
-    taught: Attack | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if "name" not in self.like:

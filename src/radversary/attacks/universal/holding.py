@@ -5,14 +5,18 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from radversary.attacks.base import Batch
+from radversary.attacks.directions import TINY
 from radversary.attacks.goal import aims_of
+from radversary.attacks.guarded_victim import TYPICAL
 from radversary.attacks.problem import Look, Problem, problem_of
 from radversary.attacks.searching import SearchingAttack, at_least
 from radversary.classifiers.base import Classifier
@@ -38,7 +42,7 @@ class HoldingAttack(SearchingAttack):
     needs: ClassVar[Access] = Access.GRADIENTS
     atlas: ClassVar[str] = "AML.T0043.002"
 
-    held: Mapping[float, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
+    held: ClassVar[Mapping[float, Tensor]] = MappingProxyType({})  # an instance that has learnt has its own
 
     @property
     def passes(self) -> int | None:
@@ -94,6 +98,20 @@ class HoldingAttack(SearchingAttack):
         return held[:channels] if len(held) >= channels else held.expand(channels, -1, -1)
 
 
+class Step(NamedTuple):
+    """One step of what is learnt.
+
+    Attributes:
+        problem: The examples that are looked at.
+        length: How far it goes; all add up to :data:`REACH`, in units of the farthest that they may go together.
+        sharpness: Of :func:`weighed`.
+    """
+
+    problem: Problem
+    length: float
+    sharpness: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class LearningAttack(HoldingAttack):
     """One that learns on images of other patients, some at a time.
@@ -132,15 +150,19 @@ class LearningAttack(HoldingAttack):
             limit: Margin beyond which an image counts no more.
         """
 
-    def parts(self, problem: Problem, stream: torch.Generator) -> Iterator[Problem]:
-        """Yield the examples in parts, in another order each epoch; each part is one step."""
+    def parts(self, problem: Problem, stream: torch.Generator) -> Iterator[Step]:
+        """Yield the examples in parts, in another order each epoch, each with the step that follows.
+
+        Lengths fall evenly to zero, so that the last steps do not jump between images that want the opposite. At first
+        all images count alike, so that the ones that are misread easily do not decide a direction that leaves most
+        behind.
+        """
+        count, step = self.epochs * -(-len(problem) // self.batch), 0
         for _ in range(self.epochs):
             for rows in torch.split(torch.randperm(len(problem), generator=stream), self.batch):
-                yield problem.only(rows)
-
-    def steps(self, problem: Problem) -> int:
-        """Return how many steps there are."""
-        return self.epochs * -(-len(problem) // self.batch)
+                yield Step(problem.only(rows), length=2 * REACH * (count - step) / (count * (count + 1)),
+                           sharpness=TYPICAL * step / count)
+                step += 1
 
 
 def problem_from(attack: LearningAttack, classifier: Classifier, examples: Batch | None, *, seed: int,
@@ -173,22 +195,31 @@ def problem_from(attack: LearningAttack, classifier: Classifier, examples: Batch
 
 
 def limit_of(problem: Problem) -> float:
-    """Return the margin beyond which an image counts no more: what the victim reads the examples by, in the median.
-
-    A few images that are far beyond the goal would otherwise decide the direction of all (Shafahi et al. 2020,
-    arXiv:1811.11304, clip the loss of each image at a constant; this constant has the scale of the victim's logits).
-    """
+    """Return the margin beyond which an image counts no more: what the victim reads the examples by, in the median."""
     return float(problem.margin(problem.images).abs().median())
 
 
-def clipped(look: Look, limit: float) -> Tensor:
-    """Return the gradients of what is shown, (N, C, H, W), zero for images beyond a margin unless all are beyond it.
+def weighed(look: Look, limit: float, sharpness: float) -> Tensor:
+    """Return the gradients of what is shown, (N, C, H, W), each times how much its image counts.
+
+    What is climbed is the mean over the images of a cross-entropy that is clipped, as Shafahi et al. 2020
+    (arXiv:1811.11304) clip it: an image far beyond the goal counts no more, and one that is far from it little. The
+    mean of the margins has no such shape, and of two classes no perturbation would raise it. Where all images are
+    beyond the limit, all count.
+
+    Args:
+        look: What the victim shows of the images.
+        limit: Margin beyond which an image counts no more.
+        sharpness: Logits that this margin is taken for in the cross-entropy; at 0 all images up to there count alike.
 
     Example:
-        >>> look = Look(torch.tensor([2.0, -1.0]), torch.zeros(2), torch.ones(2, 1, 1, 1))
-        >>> clipped(look, 1.0).flatten().tolist()
-        [0.0, 1.0]
+        >>> look = Look(torch.tensor([2.0, 0.0, -1.0]), torch.zeros(3), torch.ones(3, 1, 1, 1))
+        >>> [round(weight, 2) for weight in weighed(look, 1.0, 5.0).flatten().tolist()]
+        [0.0, 1.0, 0.01]
     """
     counts = look.margin < limit
-    counts = counts if bool(counts.any()) else torch.ones_like(counts)
-    return look.gradient.nan_to_num(0.0, 0.0, 0.0) * counts.reshape(-1, 1, 1, 1)
+    if not bool(counts.any()):
+        return look.gradient.nan_to_num(0.0, 0.0, 0.0)
+    logarithms = F.logsigmoid(sharpness * look.margin.double() / max(limit, TINY)).masked_fill(~counts, -torch.inf)
+    weights = (logarithms - logarithms.max()).exp().to(look.gradient)
+    return look.gradient.nan_to_num(0.0, 0.0, 0.0) * weights.reshape(-1, 1, 1, 1)

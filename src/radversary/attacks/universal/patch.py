@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from radversary.attacks.base import check_strength
 from radversary.attacks.directions import by_mean_magnitude
 from radversary.attacks.problem import Problem
-from radversary.attacks.universal.holding import MOMENTUM, REACH, LearningAttack, clipped
+from radversary.attacks.universal.holding import MOMENTUM, LearningAttack, weighed
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.seeds import Streams
 from radversary.core.types import AttackFamily, Images
@@ -103,13 +103,14 @@ class AdversarialPatch(LearningAttack):
         """Return the patch, (C, S, S) in [0, 1]."""
         side, channels = self.pixels(problem.images), problem.images.shape[1]
         patch = problem.images.new_full((1, channels, side, side), START)
-        direction, length = torch.zeros_like(patch), REACH * START / self.steps(problem)
-        for part in self.parts(problem, stream):
+        direction = torch.zeros_like(patch)
+        for step in self.parts(problem, stream):
+            part = step.problem
             corners = drawn_corners(fitting(part.images, side, Where(self.where)), part.streams)
             look = part.look(self.put(part.images, patch, corners))
-            slope = clipped(look, limit)[window(corners, channels, side)].sum(0, keepdim=True)
+            slope = weighed(look, limit, step.sharpness)[window(corners, channels, side)].sum(0, keepdim=True)
             direction = MOMENTUM * direction + by_mean_magnitude(slope)
-            patch = (patch + length * direction.sign()).clamp(0, 1)
+            patch = (patch + step.length * START * direction.sign()).clamp(0, 1)
         return patch[0]
 
 

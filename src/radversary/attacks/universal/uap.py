@@ -12,7 +12,7 @@ from radversary.attacks.balls import Ball, lengths
 from radversary.attacks.directions import TINY, by_mean_magnitude
 from radversary.attacks.problem import Problem
 from radversary.attacks.searching import BoundedAttack
-from radversary.attacks.universal.holding import MOMENTUM, REACH, HoldingAttack, LearningAttack, clipped
+from radversary.attacks.universal.holding import MOMENTUM, HoldingAttack, LearningAttack, weighed
 from radversary.core.errors import PlanError
 from radversary.core.types import AttackFamily, Images, Norm
 
@@ -45,10 +45,11 @@ class AddedToAll(HoldingAttack, BoundedAttack):
 class UniversalPerturbation(LearningAttack, AddedToAll):
     """A universal adversarial perturbation (Moosavi-Dezfooli et al. 2017, arXiv:1610.08401), by stochastic ascent.
 
-    Instead of adding up smallest perturbations of single images, as first published, it climbs the mean margin of the
-    goal over the examples, the margin of each clipped, some images a step (Shafahi et al. 2020, arXiv:1811.11304):
-    steps along the sign of the gradient for L∞, along the gradient for L2, with momentum, each put back into the ball
-    around no change. The images that are attacked are not looked at.
+    Instead of adding up smallest perturbations of single images, as first published, it climbs the mean over the
+    examples of a clipped loss (Shafahi et al. 2020, arXiv:1811.11304;
+    :func:`radversary.attacks.universal.holding.weighed`), some images a step: along the
+    sign of the gradient for L∞, along the gradient for L2, with momentum, each put back into the ball around no change.
+    The images that are attacked are not looked at.
 
     Example:
         >>> UniversalPerturbation(epsilon=4 / 255).most_examples
@@ -57,12 +58,13 @@ class UniversalPerturbation(LearningAttack, AddedToAll):
 
     def climb(self, problem: Problem, stream: torch.Generator, limit: float) -> Tensor:
         """Return the perturbation, (C, H, W)."""
-        ball, length = self.ball, REACH * self.epsilon / self.steps(problem)
-        change = direction = torch.zeros_like(problem.images[:1])
-        for part in self.parts(problem, stream):
-            look = part.look(part.inside(part.images + change))
-            direction = MOMENTUM * direction + by_mean_magnitude(clipped(look, limit).sum(0, keepdim=True))
-            change = within(change + length * ball.steepest(direction), ball)
+        ball, change = self.ball, torch.zeros_like(problem.images[:1])
+        direction = change
+        for step in self.parts(problem, stream):
+            look = step.problem.look(step.problem.inside(step.problem.images + change))
+            slope = weighed(look, limit, step.sharpness).sum(0, keepdim=True)
+            direction = MOMENTUM * direction + by_mean_magnitude(slope)
+            change = within(change + step.length * self.epsilon * ball.steepest(direction), ball)
         return change[0]
 
 
