@@ -149,14 +149,14 @@ def test_other_examples_and_another_seed_learn_something_else_and_the_same_the_s
     ("multiclass", "untargeted"), ("multiclass", "targeted c"), ("multiclass", "hide a|b"), ("multiclass", "invent c"),
     ("binary", "untargeted"), ("binary", "hide"), ("binary", "invent"), ("multilabel", "untargeted"),
     ("multilabel", "hide"), ("multilabel", "invent c"), ("multilabel", "hide a keep")])
-def test_it_raises_the_margin_of_every_goal_of_every_task(task, goal):
+def test_it_comes_nearer_to_every_goal_of_every_task(task, goal):
     classes = ("normal", "ill") if task == "binary" else NAMES
     victim = linear(task, classes=classes, bias=0.0)
     if task == "multilabel":
         labels = torch.tensor([[1, 0, -1], [1, 1, 0], [0, 1, 0], [1, 0, 0]]).repeat(6, 1)
     else:
-        labels = torch.arange(24) % 5 % len(classes)  # more of the first
-    attack = UniversalPerturbation(goal=goal, epsilon=16 / 255, epochs=3)
+        labels = (torch.arange(24) % 6 - 3).clamp_min(0) % len(classes)  # more of the first
+    attack = UniversalPerturbation(goal=goal, epsilon=16 / 255, epochs=10)
     batch = batch_of(24, labels)
     batch = batch.only(attack.wants.applies(victim.card, labels))
     outcome = outcome_of(attack, victim, batch, batch)
@@ -164,14 +164,15 @@ def test_it_raises_the_margin_of_every_goal_of_every_task(task, goal):
     before, after = (attack.wants.margin(victim.card, victim.logits(images), aims)
                      for images in (batch.images, outcome.images))
     limit = before.abs().median()
-    assert after.clamp(max=limit).mean() > before.clamp(max=limit).mean()
+    worth = [((margins > 0).float().mean(), margins.clamp(max=limit).mean()) for margins in (before, after)]
+    assert worth[1] > worth[0]
     assert torch.equal(outcome.success, attack.wants.reached(victim.card, victim.predict(outcome.images), aims))
 
 
 @pytest.mark.parametrize("bits", [8, 12])
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_what_is_stored_stays_within_the_bound_at_every_depth(bits, norm):
-    victim, labels = linear(), torch.arange(6) % 3
+    victim, labels = linear(), torch.zeros(6, dtype=torch.int64)
     epsilon = 2.6 / 255 if norm == "linf" else 0.5
     batch = batch_of(6, labels, bits=bits)
     outcome = outcome_of(UniversalPerturbation(norm=norm, epsilon=epsilon, epochs=20), victim, batch, batch)
@@ -189,7 +190,7 @@ def test_learning_is_counted_apart_from_applying():
     strengths = [EPSILON, 0.0, 4 / 255]
     first, second, third = run_attack(attack, victim, batch, seed=7, step="uap", strengths=strengths,
                                       examples=batch_of(10, labels))
-    assert (first.learning.queries, first.learning.gradients) == (2 * (8 + 3 * 8), 2 * 3 * 8)
+    assert (first.learning.queries, first.learning.gradients) == (2 * (8 + 2 * 3 * 8), 2 * 3 * 8)
     assert [outcome.cost.queries + outcome.learning.queries for outcome in (second, third)] == [0, 0]
     assert (first.cost.queries, first.cost.gradients, first.queries.sum()) == (0, 0, 0)
     assert attack.passes == 0
@@ -209,8 +210,8 @@ def test_it_learns_from_as_many_examples_as_it_says_and_from_none_on_which_its_g
 def test_images_far_beyond_the_goal_count_no_more_unless_all_are():
     gradient = torch.tensor([1.0, 2.0, torch.nan]).reshape(3, 1, 1, 1)
     margins = torch.tensor([5.0, 0.5, -1.0])
-    assert clipped(Look(margins, margins, gradient), 1.0).flatten().tolist() == [0.0, 2.0, 0.0]
-    assert clipped(Look(margins + 9, margins, gradient), 1.0).flatten().tolist() == [1.0, 2.0, 0.0]
+    assert weighed(Look(margins, margins, gradient), 1.0, 5.0).flatten().tolist() == [0.0, 2.0, 0.0]
+    assert weighed(Look(margins + 9, margins, gradient), 1.0, 5.0).flatten().tolist() == [1.0, 2.0, 0.0]
 
 
 def test_what_was_learnt_on_one_model_is_run_on_another():
@@ -229,7 +230,7 @@ def test_from_python_examples_are_images_or_images_with_labels():
     read = replace(read, image_ids=tuple(f"{place:06d}" for place in range(4)))
     by_images, by_batch = (attack.run(victim, images[:4], examples=given) for given in (images[4:].numpy(), read))
     assert torch.equal(by_images.images, by_batch.images)
-    with pytest.raises(PlanError, match=r"attack 'attack' \(UniversalPerturbation\) learns from images of other patients"):
+    with pytest.raises(PlanError, match=r"attack 'attack' \(UniversalPerturbation\) learns from images of other"):
         attack.run(victim, images)
 
 

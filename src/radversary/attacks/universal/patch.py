@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Final
@@ -84,8 +85,16 @@ class AdversarialPatch(LearningAttack):
         if patch.shape[-1] != side:
             raise PlanError(f"patch learnt a square of {patch.shape[-1]} pixels and is given images on which it has "
                             f"{side}")
-        corners = drawn_corners(fitting(problem.images, side, Where(self.where)), problem.streams)
-        return self.put(problem.images, patch[None], corners)
+        return self.applied(problem, patch[None])
+
+    def applied(self, problem: Problem, found: Tensor) -> Images:
+        """Return images with a patch, (1, C, S, S), each at a place drawn from its own stream."""
+        return self.put(problem.images, found, self.corners(problem))
+
+    def corners(self, problem: Problem) -> Tensor:
+        """Draw where the patch lies on each image, top and left, int64 (N, 2)."""
+        admitted = fitting(problem.images, self.pixels(problem.images), Where(self.where))
+        return drawn_corners(admitted, problem.streams)
 
     def put(self, images: Images, patch: Tensor, corners: Tensor) -> Images:
         """Return images with a patch mixed in.
@@ -99,19 +108,19 @@ class AdversarialPatch(LearningAttack):
         changed[under] = images[under] + self.opacity * (patch - images[under])
         return changed
 
-    def climb(self, problem: Problem, stream: torch.Generator, limit: float) -> Tensor:
-        """Return the patch, (C, S, S) in [0, 1]."""
+    def climb(self, problem: Problem, stream: torch.Generator, limit: float) -> Iterator[Tensor]:
+        """Yield the patch after each step, (1, C, S, S) in [0, 1]."""
         side, channels = self.pixels(problem.images), problem.images.shape[1]
         patch = problem.images.new_full((1, channels, side, side), START)
         direction = torch.zeros_like(patch)
         for step in self.parts(problem, stream):
             part = step.problem
-            corners = drawn_corners(fitting(part.images, side, Where(self.where)), part.streams)
+            corners = self.corners(part)
             look = part.look(self.put(part.images, patch, corners))
             slope = weighed(look, limit, step.sharpness)[window(corners, channels, side)].sum(0, keepdim=True)
             direction = MOMENTUM * direction + by_mean_magnitude(slope)
             patch = (patch + step.length * START * direction.sign()).clamp(0, 1)
-        return patch[0]
+            yield patch
 
 
 def window(corners: Tensor, channels: int, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

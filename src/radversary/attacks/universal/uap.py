@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -38,11 +39,15 @@ class AddedToAll(HoldingAttack, BoundedAttack):
         if change.shape[-2:] != problem.images.shape[-2:]:
             raise PlanError(f"{type(self).__name__} learnt on images of {change.shape[-2]} x {change.shape[-1]} pixels "
                             f"and is given some of {problem.images.shape[-2]} x {problem.images.shape[-1]}")
-        return problem.inside(problem.images + change)
+        return self.applied(problem, change[None])
+
+    def applied(self, problem: Problem, found: Tensor) -> Images:
+        """Return images with a perturbation added, (1, C, H, W)."""
+        return problem.inside(problem.images + found)
 
 
 @dataclass(frozen=True, kw_only=True)
-class UniversalPerturbation(LearningAttack, AddedToAll):
+class UniversalPerturbation(AddedToAll, LearningAttack):
     """A universal adversarial perturbation (Moosavi-Dezfooli et al. 2017, arXiv:1610.08401), by stochastic ascent.
 
     Instead of adding up smallest perturbations of single images, as first published, it climbs the mean over the
@@ -56,16 +61,16 @@ class UniversalPerturbation(LearningAttack, AddedToAll):
         100
     """
 
-    def climb(self, problem: Problem, stream: torch.Generator, limit: float) -> Tensor:
-        """Return the perturbation, (C, H, W)."""
+    def climb(self, problem: Problem, stream: torch.Generator, limit: float) -> Iterator[Tensor]:
+        """Yield the perturbation after each step, (1, C, H, W)."""
         ball, change = self.ball, torch.zeros_like(problem.images[:1])
         direction = change
         for step in self.parts(problem, stream):
-            look = step.problem.look(step.problem.inside(step.problem.images + change))
+            look = step.problem.look(self.applied(step.problem, change))
             slope = weighed(look, limit, step.sharpness).sum(0, keepdim=True)
             direction = MOMENTUM * direction + by_mean_magnitude(slope)
             change = within(change + step.length * self.epsilon * ball.steepest(direction), ball)
-        return change[0]
+            yield change
 
 
 def within(change: Tensor, ball: Ball) -> Tensor:
