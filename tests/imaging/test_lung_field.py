@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from radversary.data.phantoms import anatomy
 from radversary.imaging.lung_field import lung_field, threshold
 
 
