@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from radversary.data.phantoms.generate import Phantoms
 from radversary.imaging.lung_field import lung_field, threshold
 
 
@@ -47,8 +48,17 @@ def test_air_around_the_body_small_holes_and_flat_images_are_no_lungs():
 
 
 def test_an_image_is_looked_at_alone():
-    films = torch.rand(4, 1, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.2 + 0.7
+    films = torch.full((4, 1, 64, 64), 0.8)
     films[::2, :, 16:48, 10:26] *= 0.2
     together = lung_field(films)
     assert torch.equal(together, torch.cat([lung_field(one) for one in films.split(1)]))
     assert together.flatten(1).any(1).tolist() == [True, False, True, False]
+
+
+def test_on_generated_films_lungs_are_found_on_both_sides_of_the_spine():
+    films = torch.cat([batch.images for batch in Phantoms(count=30, size=96).generate()])[:30]
+    found = lung_field(films)[:, 0]
+    halves = found[..., :48].flatten(1).any(1) & found[..., 48:].flatten(1).any(1)
+    assert halves.float().mean() > 0.9
+    assert 0.1 < found.float().mean() < 0.4
+    assert found[..., 46:50].float().mean() < 0.5 * found.float().mean()  # the spine and the heart are bright

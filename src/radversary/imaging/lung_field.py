@@ -1,8 +1,8 @@
 """Where the lungs of a chest radiograph roughly are: the two largest dark regions inside the body.
 
-A heuristic for placing things, no segmentation: dark is what lies below the threshold of Otsu 1979
-(doi:10.1109/TSMC.1979.4310076); a dark region that reaches the border is air around the body, and one that is small is
-no lung.
+A heuristic for placing things, no segmentation. Air around the body is as dark as a lung and often joined to it by the
+shoulders' soft tissue, so that a margin of the film is not looked at; in the rest dark is what lies below the threshold
+of Otsu 1979 (doi:10.1109/TSMC.1979.4310076), after ribs were smoothed away, and a region that is small is no lung.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ from radversary.imaging.intensity import to_grey
 
 SIDE: Final = 64
 """Longer side, in pixels, at which regions are sought."""
+
+MARGIN: Final = 0.15
+"""Share of each side at both ends that is not looked at."""
+
+SMOOTH: Final = 1.0
+"""Deviation of the smoothing, in pixels of the small image."""
 
 LEAST: Final = 0.02
 """Share of the image that a region has at least."""
@@ -59,13 +65,17 @@ def lung_field(images: Images) -> Tensor:
 
 
 def dark_inside(grey: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return the largest dark regions of one image that do not reach its border, bool (H, W)."""
-    regions, count = ndimage.label(grey <= threshold(grey))
+    """Return the largest dark regions of one image inside the margin, bool (H, W)."""
+    inner = tuple(slice(int(np.ceil(MARGIN * side)), side - int(np.ceil(MARGIN * side))) for side in grey.shape)
+    found, smooth = np.zeros(grey.shape, dtype=np.bool_), ndimage.gaussian_filter(grey, SMOOTH)[inner]
+    if not smooth.size:
+        return found
+    regions, count = ndimage.label(smooth <= threshold(smooth))
     sizes = np.bincount(regions.ravel(), minlength=count + 1)
     sizes[0] = 0  # what is not dark
-    sizes[np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])] = 0
     largest = np.argsort(-sizes, kind="stable")[:LUNGS]
-    return np.isin(regions, largest[sizes[largest] >= max(1, LEAST * grey.size)])
+    found[inner] = np.isin(regions, largest[sizes[largest] >= max(1, LEAST * grey.size)])
+    return found
 
 
 def threshold(grey: NDArray[np.float64]) -> float:
