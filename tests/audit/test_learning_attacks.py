@@ -14,10 +14,10 @@ from tiny_audit import SIZE, make_plan, stop_after, with_models
 from radversary.attacks.base import Batch
 from radversary.attacks.universal.uap import UniversalPerturbation
 from radversary.auditing import examples as examples_file
+from radversary.auditing import setup as setup_file
 from radversary.auditing.examples import example_rows
 from radversary.auditing.run import run_audit
 from radversary.auditing.setup import prepare_context
-from radversary.auditing.setup import test_rows as tested_rows
 from radversary.auditing.units import work_units
 from radversary.classifiers.files import save_classifier
 from radversary.classifiers.networks import build_network
@@ -63,11 +63,12 @@ def alone(inputs, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_whole_audit_applies_what_was_learnt_on_others(inputs, alone, forgetful):
     predictions = pd.read_parquet(alone / "outcomes.parquet")
     assert set(predictions["attack"]) >= {"universal", "free", "patch", "floor"}
     context = prepare_context(make_plan(**LEARNING), inputs)
-    unit = next(unit for unit in work_units(context, tested_rows(context.plan, inputs.images))
+    unit = next(unit for unit in work_units(context, setup_file.test_rows(context.plan, inputs.images))
                 if unit.label == "universal" and "none" in unit.defences)
     images, rows = inputs.images, np.array(unit.examples)
     assert set(images.table.frame["split"].iloc[rows]) == {"train"}
@@ -124,8 +125,8 @@ def test_two_workers_give_the_bytes_of_one(inputs, tmp_path, forgetful):
 
 
 def keys_of(plan, inputs):
-    context = prepare_context(plan, inputs)
-    return {(unit.label, unit.defences): unit.key for unit in work_units(context, tested_rows(plan, inputs.images))}
+    units = work_units(prepare_context(plan, inputs), setup_file.test_rows(plan, inputs.images))
+    return {(unit.label, unit.defences): unit.key for unit in units}
 
 
 def test_the_key_of_a_unit_is_that_of_its_examples(inputs):
@@ -159,7 +160,8 @@ def test_examples_are_taken_from_training_then_from_validation_and_never_from_pa
     assert rows[0] not in example_rows(attack, "u", leaking, victim, seed=42)
 
 
-@pytest.mark.parametrize("attack", [UAP, PATCH, FLOOR], ids=lambda attack: attack["label"])
+@pytest.mark.parametrize("attack", [UAP, pytest.param(PATCH, marks=pytest.mark.slow),
+                                    pytest.param(FLOOR, marks=pytest.mark.slow)], ids=lambda attack: attack["label"])
 def test_where_all_images_are_test_images_it_is_refused_before_anything_runs(inputs, tmp_path, attack):
     tested = with_parts(inputs, lambda parts: np.full_like(parts, "test"))
     with pytest.raises(PlanError, match=r"learns from images of other patients, and outside the test part the data has "
@@ -167,7 +169,7 @@ def test_where_all_images_are_test_images_it_is_refused_before_anything_runs(inp
                                         r"part, or use uap-data-free, which needs none"):
         run_audit(make_plan(**{**LEARNING, "attacks": [attack]}), tested, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    run_audit(make_plan(**{**LEARNING, "attacks": [FREE]}), tested, tmp_path / "free")
+    assert prepare_context(make_plan(**{**LEARNING, "attacks": [FREE]}), tested).attacks["free"].examples == ()
 
 
 def test_a_validation_part_is_enough(inputs, tmp_path):
