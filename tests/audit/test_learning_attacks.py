@@ -15,7 +15,7 @@ from radversary.attacks.base import Batch
 from radversary.attacks.universal.uap import UniversalPerturbation
 from radversary.auditing import examples as examples_file
 from radversary.auditing import setup as setup_file
-from radversary.auditing.examples import example_rows
+from radversary.auditing.examples import example_rows, examples_of
 from radversary.auditing.run import run_audit
 from radversary.auditing.setup import prepare_context
 from radversary.auditing.units import work_units
@@ -176,6 +176,18 @@ def test_a_validation_part_is_enough(inputs, tmp_path):
     divided = with_parts(inputs, lambda parts: np.where(parts == "train", "validation", parts))
     result = run_audit(make_plan(**{**LEARNING, "attacks": [UAP]}), divided, tmp_path)
     assert {cell.condition.attack for cell in result.cells} >= {"universal"}
+
+
+def test_without_labels_the_victims_readings_of_the_examples_stand_for_them(inputs):
+    images, victim = inputs.images, inputs.classifiers["victim"]
+    unlabelled = PreparedImages(images.folder, ImageTable(images.table.frame.assign(label=""), images.classes),
+                                images.images, images.rule, (), "0" * 64)
+    assert not unlabelled.table.labelled
+    rows = example_rows(UniversalPerturbation(examples=7), "u", unlabelled, victim, seed=42)
+    found = examples_of(unlabelled, victim, rows)
+    assert len(rows) == 7
+    assert torch.equal(found.labels, victim.predict(unlabelled.tensor(np.array(rows))))
+    assert examples_of(unlabelled, victim, ()) is None
 
 
 def test_another_victim_learns_anew(inputs, forgetful):
