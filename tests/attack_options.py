@@ -17,3 +17,4 @@ SMALL |= {name: {"steps": 3} for name in ("affine", "bias-field", "curve", "line
 SMALL |= {"ti-fgsm": {"steps": 3, "kernel": 5}, "si-fgsm": {"steps": 3, "copies": 3},
           "vmi-fgsm": {"steps": 3, "neighbours": 3},
           "admix": {"steps": 3, "pictures": 2, "scales": 2, "portion": 1.0, **STYLES}}
+SMALL |= {"uap": {"epochs": 3}, "uap-data-free": {"steps": 3}, "patch": {"epochs": 3}}

@@ -12,6 +12,7 @@ import torch
 from attack_options import SMALL, STYLES
 from radversary.attacks.base import Attack, Batch, run_attack
 from radversary.attacks.corruption.levels import CHEST
+from radversary.attacks.learning import taught
 from radversary.attacks.metering import Ledger, metered
 from radversary.attacks.registry import ATTACKS
 from radversary.attacks.style.transfer import StyleTransferAttack
@@ -20,13 +21,15 @@ from radversary.core.errors import AccessError, PlanError
 from radversary.core.seeds import Streams
 from radversary.core.types import Access, AttackContract
 from radversary.imaging.intensity import quantise
+from radversary.storage.hashes import component_hash
 from radversary.stylization.generators import GENERATORS
 from random_parts import Climbing, guarded_classifier, smooth_images, tiny_classifier, write_microast, write_vgg
 from tiny_attacks import SmallestDarkening
 
 QUICK = {"gatys": {"steps": 3}}
 DRAWN_FROM_NOTHING = {"Identity", "FGSM", "IterativeFGSM", "MomentumFGSM", "FastAdaptiveBoundary", "CarliniWagner",
-                      "DDN", "DeepFool", "TranslationInvariantFGSM", "ScaleInvariantFGSM"}
+                      "DDN", "DeepFool", "TranslationInvariantFGSM", "ScaleInvariantFGSM",
+                      "UniversalPerturbation", "DataFreePerturbation"}
 DRAWN_CORRUPTIONS = {"gaussian-noise", "speckle-noise", "impulse-noise", "shot-noise"}
 LEAVES_MISREAD_ALONE = {"FastAdaptiveBoundary", "AutoAttack", "SquareAttack", "SimBA"}
 CASES = [(name, SMALL.get(name, {})) for name in ATTACKS.names()] + [
@@ -47,6 +50,9 @@ CASES = [(name, SMALL.get(name, {})) for name in ATTACKS.names()] + [
     ("pgd", {**SMALL["pgd"], "colour": "rgb"}), ("stm", {**SMALL["stm"], "colour": "rgb"}),
     ("vmi-fgsm", {**SMALL["vmi-fgsm"], "colour": "rgb"}), ("admix", {**SMALL["admix"], "colour": "rgb"}),
     ("si-fgsm", {**SMALL["si-fgsm"], "lookahead": "nesterov"}),
+    ("uap", {**SMALL["uap"], "norm": "l2"}), ("uap", {**SMALL["uap"], "colour": "rgb"}),
+    ("uap-data-free", {**SMALL["uap-data-free"], "norm": "l2"}), ("patch", {**SMALL["patch"], "colour": "rgb"}),
+    ("equal-noise", {"like": {"name": "uap", "options": SMALL["uap"]}}),
     ("equal-noise", {"like": {"name": "worst-style", "options": SMALL["worst-style"]}}),
     *((name, {"search": "queries", "queries": 12}) for name in ("affine", "bias-field", "curve", "line-pattern")),
     *(("corruption", {"kind": kind}) for kind in CHEST)] + [
@@ -84,15 +90,24 @@ def full(attack):
     return 100.0 if attack.contract == AttackContract.SMALLEST_CHANGE and attack.most > 1 else 0.7
 
 
+EXAMPLES = Batch(images=quantise(smooth_images(5, seed=9), 8), labels=torch.arange(5) % 3,
+                 image_ids=tuple(f"example-{place}" for place in range(5)))
+
+
+def ready(attack, victim, *strengths):
+    """The attack as it is applied: one that learns has learnt from images of others."""
+    return taught(attack, victim, EXAMPLES, strengths, seed=7, step="contract")[0]
+
+
 def perturbed(attack, victim, images, names=NAMES, strength=0.7):
     streams = Streams.for_images(names, seed=7, step="contract")
-    return attack.at(strength).perturb(victim, images, labels_of(names), streams)
+    return ready(attack, victim, strength).at(strength).perturb(victim, images, labels_of(names), streams)
 
 
 def outcomes_of(attack, victim, images, names=NAMES, strengths=(0.7,), bits=8, labels=None):
     batch = Batch(images=images, labels=labels_of(names) if labels is None else labels, image_ids=tuple(names),
                   bits=bits)
-    return list(run_attack(attack, victim, batch, seed=7, step="contract", strengths=strengths))
+    return list(run_attack(attack, victim, batch, seed=7, step="contract", strengths=strengths, examples=EXAMPLES))
 
 
 def on_the_path(attack, victim, images, **options):
@@ -204,7 +219,7 @@ def test_zero_strength_is_the_identity(attack, victim):
 def test_one_run_at_several_strengths_equals_one_run_each(attack, victim):
     images, strengths = smooth_images(3), (1.0, 0.0, 0.4)
     streams = Streams.for_images(NAMES, seed=7, step="contract")
-    found = list(attack.ladder(victim, images, labels_of(NAMES), streams, strengths))
+    found = list(ready(attack, victim, *strengths).ladder(victim, images, labels_of(NAMES), streams, strengths))
     assert [strength for strength, _ in found] == list(strengths)
     for strength, attacked in found:
         torch.testing.assert_close(attacked, perturbed(attack, victim, images, strength=strength), atol=1e-6, rtol=0)
@@ -246,6 +261,24 @@ def test_it_declares_what_it_is(attack):
     assert attack.atlas.startswith("AML.T")
     assert type(attack).__dataclass_params__.frozen
     assert all(field.kw_only for field in attack.__dataclass_fields__.values() if field.init)
+
+
+def test_what_is_learnt_is_no_part_of_the_provenance_and_goes_with_every_strength(attack, victim):
+    knowing = ready(attack, victim, 0.25, 0.5)
+    assert (repr(knowing), knowing, component_hash(knowing)) == (repr(attack), attack, component_hash(attack))
+    assert knowing.at(0.5).knows([0.25, 0.5, 0.0])
+    assert attack.knows([0.3]) or not knowing.knows([0.3])
+
+
+def test_an_attack_that_learns_is_refused_without_examples(attack, victim):
+    batch = Batch(images=smooth_images(3), labels=labels_of(NAMES), image_ids=NAMES)
+    if not attack.learns:
+        assert attack.most_examples == 0
+        return
+    with pytest.raises(PlanError, match=r"learns from images of other patients than those it attacks: give examples, "
+                                        "or use uap-data-free"):
+        next(run_attack(attack, victim, batch, seed=7, step="contract", strengths=[0.5]))
+    assert attack.most_examples > 0
 
 
 def test_a_strength_beyond_one_is_refused(attack):

@@ -64,7 +64,8 @@ def labels_for(task, count):
 
 
 def attacked(attack, victim, batch, strength=0.3):
-    (outcome,) = run_attack(attack, victim, batch, seed=1, step="task", strengths=[strength])
+    (outcome,) = run_attack(attack, victim, batch, seed=1, step="task", strengths=[strength],
+                            examples=batch)
     return outcome
 
 

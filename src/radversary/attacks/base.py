@@ -12,7 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from radversary.attacks.batch import Batch as Batch  # base is where whoever runs an attack finds it
+from radversary.attacks.batch import batch_from
 from radversary.attacks.goal import UNTARGETED, Goal, WrittenGoal, aims_of, check_applies, goal_from
+from radversary.attacks.learning import taught
 from radversary.attacks.limits import check_budget
 from radversary.attacks.metering import Ledger, Meter, metered
 from radversary.attacks.storing import stored
@@ -31,8 +34,6 @@ from radversary.core.types import (
     check_images,
 )
 from radversary.execution.devices import image_device
-from radversary.imaging.arrays import images_from
-from radversary.imaging.intensity import quantise
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Attack(ABC):
         contract: What it promises of the size of its change; :attr:`budget` says how much.
         mixture: Whether its strength is the share of its result at full strength that is mixed into the image.
         tasks: What the decisions may be that it turns.
+        learns: Whether it learns from images of other patients before it is applied.
         nist: Its class in NIST AI 100-2 E2025 (:mod:`radversary.attacks.taxonomy`).
         atlas: Its technique in MITRE ATLAS.
     """
@@ -57,6 +59,7 @@ class Attack(ABC):
     contract: ClassVar[AttackContract] = AttackContract.UNRESTRICTED
     mixture: ClassVar[bool] = False
     tasks: ClassVar[tuple[Task, ...]] = tuple(Task)
+    learns: ClassVar[bool] = False
     nist: ClassVar[str] = "NISTAML.022"
     atlas: ClassVar[str] = "AML.T0043.003"
 
@@ -106,7 +109,7 @@ class Attack(ABC):
     def passes(self) -> int | None:
         """The most answers and gradients that it asks for one image and strength together; None where it does not say.
 
-        An answer is a pass forward through the network, a gradient one back.
+        An answer is a pass forward through the network, a gradient one back. What it learnt before is not counted.
         """
         return 0 if self.needs == Access.NONE else self.budget.queries
 
@@ -115,8 +118,31 @@ class Attack(ABC):
         """The channels that it may touch."""
         return Colour(getattr(self, "colour", Colour.GREY))
 
+    @property
+    def most_examples(self) -> int:
+        """The most images that it learns from; 0 where it learns from none."""
+        return int(getattr(self, "examples", 0)) if self.learns else 0
+
+    def knows(self, strengths: Sequence[float]) -> bool:  # noqa: ARG002
+        """Return whether it holds all that it has to learn before it is applied at some strengths."""
+        return not self.learns
+
+    def learnt(self, classifier: Classifier, examples: Batch | None, strengths: Sequence[float], *,  # noqa: ARG002
+               seed: int, step: str) -> Self:  # noqa: ARG002
+        """Return the attack holding what it learnt for some strengths; its repr stays the same.
+
+        Args:
+            classifier: The victim.
+            examples: Images of other patients than those that are attacked, with their labels; never None where it
+                :attr:`learns`.
+            strengths: At which it will be applied.
+            seed: The plan's seed.
+            step: The attack's label in the plan; with the seed it fixes what is drawn.
+        """
+        return self
+
     def run(self, classifier: Classifier, images: Images | NDArray[Any], labels: Labels | NDArray[Any] | None = None, *,
-            seed: int = 42) -> AttackOutcome:
+            seed: int = 42, examples: Batch | Images | NDArray[Any] | None = None) -> AttackOutcome:
         """Attack images at the attack's own strength; what comes out is what files of their depth would hold.
 
         Args:
@@ -124,13 +150,15 @@ class Attack(ABC):
             images: A tensor or array, as :func:`radversary.imaging.arrays.images_from` takes it.
             labels: True labels, (N,) or (N, K); what the classifier decides of the images where None.
             seed: Seed of the random choices.
+            examples: Images of other patients, for an attack that :attr:`learns`; their labels are what the classifier
+                decides of them, unless a :class:`Batch` gives others.
 
         Returns:
             Attacked images, success, distance and cost.
 
         Raises:
-            InputError: The images are of another form, the goal makes no sense for the model or an image, or the
-                model offers too little access.
+            InputError: The images are of another form, the goal makes no sense for the model or an image, the
+                model offers too little access, or there is nothing to learn from.
 
         Example:
             >>> from torch import nn
@@ -140,11 +168,9 @@ class Attack(ABC):
             >>> FGSM(epsilon=8 / 255).run(victim, torch.rand(4, 1, 8, 8)).images.shape
             torch.Size([4, 1, 8, 8])
         """
-        given, bits = images_from(images)
-        given = quantise(given, bits)
-        known = classifier.predict(given) if labels is None else torch.as_tensor(labels)
-        batch = Batch(given, known, tuple(f"{place:06d}" for place in range(len(given))), bits)
-        (outcome,) = run_attack(self, classifier, batch, seed=seed, step="attack", strengths=[self.current])
+        others = examples if examples is None or isinstance(examples, Batch) else batch_from(classifier, examples)
+        (outcome,) = run_attack(self, classifier, batch_from(classifier, images, labels), seed=seed, step="attack",
+                                strengths=[self.current], examples=others)
         return outcome
 
     def content_hashes(self) -> tuple[str, ...]:
@@ -179,35 +205,6 @@ class Attack(ABC):
             yield strength, self.at(strength).perturb(classifier, images, aims, streams)
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Images to attack, with what is known of them.
-
-    Attributes:
-        images: (N, C, H, W) in [0, 1].
-        labels: True labels, (N,) or (N, K).
-        image_ids: One id an image.
-        bits: Bits a pixel of the stored files: one number, or one an image (N,).
-    """
-
-    images: Images
-    labels: Labels
-    image_ids: tuple[str, ...]
-    bits: int | Tensor = 8
-
-    def to(self, device: torch.device) -> Batch:
-        """Return the same batch with images and labels on a device."""
-        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
-
-    def only(self, chosen: Tensor) -> Batch:
-        """Return those images that are ``chosen``, bool (N,)."""
-        places = torch.nonzero(chosen.cpu())[:, 0]
-        bits = self.bits if isinstance(self.bits, int) else self.bits[places.to(self.bits.device)]
-        here = places.to(self.images.device)
-        return Batch(self.images[here], self.labels[here], tuple(self.image_ids[place] for place in places.tolist()),
-                     bits)
-
-
 @dataclass(frozen=True, repr=False)
 class AttackOutcome:
     """Attacked images of a batch at one strength, with success, distance and cost.
@@ -225,6 +222,8 @@ class AttackOutcome:
         seconds: What it took, for all images; what strengths share is counted at the first. No table of an audit holds
             it: no two timings are equal, and the tables of a stopped and resumed audit have the bytes of one that was
             never stopped.
+        learning: What learning asked before, for all strengths together; counted at the first, in no image's
+            ``queries``, and nothing where the attack held it already.
     """
 
     strength: float
@@ -235,6 +234,7 @@ class AttackOutcome:
     cost: Meter
     seconds: float
     queries: Tensor
+    learning: Meter = field(default_factory=Meter)
 
     def __repr__(self) -> str:
         reached = "" if self.success is None else f", {int(self.success.sum())} of {len(self.images)} succeeded"
@@ -243,7 +243,7 @@ class AttackOutcome:
 
 
 def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: int, step: str,
-               strengths: Sequence[float]) -> Iterator[AttackOutcome]:
+               strengths: Sequence[float], examples: Batch | None = None) -> Iterator[AttackOutcome]:
     """Run an attack as every audit does: access checked, output checked, pixels re-quantised, costs counted.
 
     It works on the classifier's device; the outcomes lie where the images of the batch do. Random numbers are drawn on
@@ -258,13 +258,15 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
         seed: The plan's seed.
         step: The attack's label in the plan; with the image ids it fixes all random choices.
         strengths: Strengths to run.
+        examples: Images of other patients, for an attack that learns and holds nothing yet.
 
     Yields:
         One outcome a strength.
 
     Raises:
         AccessError: The classifier offers too little access.
-        PlanError: The attack's goal makes no sense for the classifier, or for an image.
+        PlanError: The attack's goal makes no sense for the classifier, or for an image; or it learns, and there are
+            no examples.
         BudgetError: The attack went beyond the norm or the queries that it declares, or promises a fixed budget and
             declares none.
         TensorError: The attack broke the pixel contract.
@@ -272,6 +274,7 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
     require_access(classifier, attack.needs, f"attack {type(attack).__name__}")
     ledger, home, batch = Ledger(), batch.images.device, batch.to(image_device(classifier.device))
     streams, started = Streams.for_images(batch.image_ids, seed=seed, step=step), perf_counter()
+    attack, learning = taught(attack, classifier, examples, strengths, seed=seed, step=step)
     aims = batch.labels
     if attack.needs != Access.NONE:
         check_applies(attack.wants, classifier.card, batch.labels)
@@ -290,8 +293,8 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
         yield AttackOutcome(
             strength=strength, images=images.to(home), linf=change.abs().amax(1).to(home),
             l2=torch.linalg.vector_norm(change, dim=1).to(home), success=success,
-            cost=cost, seconds=perf_counter() - started, queries=cost.shares(len(images)))
-        started, asked = perf_counter(), 0
+            cost=cost, seconds=perf_counter() - started, queries=cost.shares(len(images)), learning=learning)
+        started, asked, learning = perf_counter(), 0, Meter()
 
 
 def check_strength(name: str, value: float) -> None:

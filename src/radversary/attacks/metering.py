@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from radversary.attacks.guarded_victim import GuardedVictim
-from radversary.classifiers.base import Classifier
+from radversary.classifiers.base import Classifier, Features
 from radversary.core.types import Access, Images, Labels
 from radversary.execution.progress import check_cancelled
 
@@ -193,6 +193,16 @@ class MeteredClassifier(Classifier):
     def decide(self, images: Images) -> Labels:
         """Return what the victim decides, (N,)."""
         return self._asked(self.classifier.decide, images)
+
+    def features(self, images: Images) -> Features:
+        """Return the victim's features; a victim that shows none is not counted as asked.
+
+        Raises:
+            AccessError: It shows none.
+        """
+        if type(self.classifier).features is Classifier.features:
+            return self.classifier.features(images)
+        return self.classifier.features(self.meter.listen(images))
 
     def _asked(self, answer: Callable[[Images], Tensor], images: Images) -> Tensor:
         """Return an answer; a service is not asked about one image twice."""

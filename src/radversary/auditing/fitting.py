@@ -10,6 +10,7 @@ import numpy as np
 from radversary.attacks.balls import check_bound
 from radversary.attacks.base import Attack
 from radversary.auditing.batteries import entries
+from radversary.auditing.examples import example_rows
 from radversary.auditing.plan import AttackPlan, AuditPlan
 from radversary.auditing.refused import stored_bits
 from radversary.classifiers.base import Classifier
@@ -35,18 +36,20 @@ def fitted(plan: AuditPlan, victim: Classifier, images: PreparedImages,
     if plan.battery is None:
         return plan, NOTHING
     known = {item["label"] for item in entries(plan.battery)}
-    kept, access, faint = list[AttackPlan](), list[str](), list[str]()
+    kept, access, faint, untaught = list[AttackPlan](), list[str](), list[str](), list[str]()
     for item in plan.attacks:
         attack = item.build()
         if item.label not in known:
             kept.append(item)
         elif attack.needs > victim.access:
             access.append(f"{item.label} needs {attack.needs.name.lower()}")
+        elif not has_examples(attack, item.label, images, victim, plan.seed):
+            untaught.append(item.label)
         else:
             strengths = tuple(held(item, attack, stored_bits(attack, images, rows)))
             faint += [f"{item.label} at {strength:.3g}" for strength in item.steps() if strength not in strengths]
             kept += [item.model_copy(update={"strengths": strengths})] if strengths else []
-    return plan.model_copy(update={"attacks": tuple(kept)}), tuple(notes(plan, victim, access, faint))
+    return plan.model_copy(update={"attacks": tuple(kept)}), tuple(notes(plan, victim, access, faint, untaught))
 
 
 def held(item: AttackPlan, attack: Attack, bits: int) -> Iterator[float]:
@@ -68,7 +71,17 @@ def can_hold(budget: Budget, bits: int) -> bool:
     return True
 
 
-def notes(plan: AuditPlan, victim: Classifier, access: list[str], faint: list[str]) -> Iterator[str]:
+def has_examples(attack: Attack, label: str, images: PreparedImages, victim: Classifier, seed: int) -> bool:
+    """Return whether an attack need learn from no images, or there are some of other patients."""
+    try:
+        example_rows(attack, label, images, victim, seed=seed)
+    except PlanError:
+        return False
+    return True
+
+
+def notes(plan: AuditPlan, victim: Classifier, access: list[str], faint: list[str],
+          untaught: list[str]) -> Iterator[str]:
     """Yield what was left out and why, a sentence a reason."""
     if access:
         yield (f"model {victim.card.name!r} gives {victim.access.name.lower()} alone, so attacks of {plan.battery} "
@@ -76,3 +89,6 @@ def notes(plan: AuditPlan, victim: Classifier, access: list[str], faint: list[st
     if faint:
         yield (f"of {plan.battery} these bounds are below one grey level of the stored images and were left out: "
                f"{', '.join(faint)}")
+    if untaught:
+        yield (f"of {plan.battery} these attacks learn from images of other patients, of which the data has none outside "
+               f"its test part, and were left out: {', '.join(untaught)}")

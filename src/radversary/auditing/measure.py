@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from radversary.attacks.base import AttackOutcome, Batch, run_attack
 from radversary.attacks.chance import outdone
 from radversary.attacks.metering import Meter
+from radversary.auditing.examples import taught_unit
 from radversary.auditing.identity import image_hashes
 from radversary.auditing.naming import naming_films
 from radversary.auditing.setup import AuditContext
@@ -53,7 +54,8 @@ def attacked_batches(context: AuditContext, unit: WorkUnit, rows: np.ndarray,
         return
     # An attack on scores asks the defence itself; only gradients need the differentiable approximation.
     target = unit.aim.target if unit.attack.needs > Access.SCORES else unit.aim.core
-    for outcome in run_attack(unit.attack, target, batch, seed=context.plan.seed, step=unit.label,
+    attack = taught_unit(context, unit, unit.attack, target)
+    for outcome in run_attack(attack, target, batch, seed=context.plan.seed, step=unit.label,
                               strengths=strengths or unit.strengths):
         # Pillow stores no 16-bit colour; the colour threat model is a viewer's export, which has 8.
         depth = batch.bits if outcome.images.shape[1] == 1 else 8

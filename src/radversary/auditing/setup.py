@@ -13,6 +13,7 @@ from radversary.attacks.controls.equal_noise import EqualNoise
 from radversary.attacks.controls.identity import Identity
 from radversary.attacks.unlabelled import labels_or_readings
 from radversary.auditing.cells import Condition
+from radversary.auditing.examples import example_rows
 from radversary.auditing.fitting import fitted
 from radversary.auditing.plan import AttackPlan, AuditPlan
 from radversary.auditing.refused import check_strengths, refuse_evasive, refuse_what_models_lack
@@ -80,6 +81,7 @@ class PlannedAttack:
         surrogate: The model of a transfer attack, if it has one.
         rows: The test rows it is run on; a set, for asking.
         defences: Labels of the defences it is run against, beside none; None for all.
+        examples: Rows of other patients' images that it learns from; none where it does not.
     """
 
     attack: Attack
@@ -88,6 +90,7 @@ class PlannedAttack:
     surrogate: Classifier | None = None
     rows: frozenset[int] | None = None
     defences: frozenset[str] | None = None
+    examples: tuple[int, ...] = ()
 
     def queries(self, knowledge: AttackerKnowledge, defended: Mapping[str, Classifier]) -> Mapping[float, int | None]:
         """Return the most answers that it may ask for one image, by strength.
@@ -245,8 +248,8 @@ def planned_attack(plan: AttackPlan, inputs: AuditInputs, rows: np.ndarray, labe
     """Build one attack of a plan, for the rows on which its goal makes sense.
 
     Raises:
-        PlanError: Its goal makes sense for no row or for no such model, its surrogate is the victim, or a strength
-            vanishes in the images' bit depth.
+        PlanError: Its goal makes sense for no row or for no such model, its surrogate is the victim, a strength
+            vanishes in the images' bit depth, or it learns from images and there are none but the test images.
         UnknownNameError: Its surrogate, or a finding of its goal, is not there.
     """
     attack, card = plan.build(), inputs.classifiers["victim"].card
@@ -260,7 +263,9 @@ def planned_attack(plan: AttackPlan, inputs: AuditInputs, rows: np.ndarray, labe
     return PlannedAttack(attack=attack, strengths=plan.steps(), knowledge=plan.known(),
                          rows=None if len(met) == len(rows) else frozenset(map(int, met)),
                          surrogate=surrogate_of(plan, inputs),
-                         defences=None if plan.defences is None else frozenset(plan.defences))
+                         defences=None if plan.defences is None else frozenset(plan.defences),
+                         examples=example_rows(attack, plan.label, inputs.images, inputs.classifiers["victim"],
+                                               seed=seed))
 
 
 def surrogate_of(plan: AttackPlan, inputs: AuditInputs) -> Classifier | None:

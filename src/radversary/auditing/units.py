@@ -39,6 +39,7 @@ class WorkUnit:
         views: Knowledge levels, each with the labels of the defences that predict the images.
         rows: The test rows.
         key: Hash of all that its measurements depend on, rows and defences aside.
+        examples: Rows of the images that the attack learns from; none where it does not.
     """
 
     label: str
@@ -48,6 +49,7 @@ class WorkUnit:
     views: tuple[tuple[AttackerKnowledge, tuple[str, ...]], ...]
     rows: np.ndarray
     key: str
+    examples: tuple[int, ...] = ()
 
     @property
     def defences(self) -> tuple[str, ...]:
@@ -94,9 +96,10 @@ def work_units(context: AuditContext, rows: np.ndarray) -> tuple[WorkUnit, ...]:
             continue
         for aim, views in targets(context, label, planned):
             attack = None if label == CLEAN else with_eot(planned.attack, aim)
-            key = unit_key(context, label, attack, planned.strengths, identity(aim.core), views, reader=reader)
+            key = unit_key(context, label, attack, planned.strengths, identity(aim.core), views, reader=reader,
+                           examples=planned.examples)
             units.append(WorkUnit(label=label, attack=attack, aim=aim, strengths=planned.strengths, views=views,
-                                  rows=met, key=key))
+                                  rows=met, key=key, examples=planned.examples))
     return tuple(units)
 
 
@@ -111,7 +114,7 @@ def targets(context: AuditContext, label: str, planned: PlannedAttack) -> Iterat
 
 
 def unit_key(context: AuditContext, label: str, attack: Attack | None, strengths: Sequence[float], target: str,
-             views: Views, *, reader: str = "") -> str:
+             views: Views, *, reader: str = "", examples: tuple[int, ...] = ()) -> str:
     """Return the hash of all that the measurements of a unit depend on, except rows and defences.
 
     Args:
@@ -123,13 +126,15 @@ def unit_key(context: AuditContext, label: str, attack: Attack | None, strengths
         views: Defences that predict the images; detectors score what is made against no defence.
         reader: Identity of the model whose readings stand for the labels; empty where the images have labels, which
             are part of each image's hash.
+        examples: Rows of the images that the attack learns from.
     """
     looking = [[name, component_hash(detector)] for name, detector in context.detectors.items()]
+    learnt = {"examples": context.images.rows_hash(np.array(examples))} if examples else {}
     return sha256_json({
         "radversary": __version__, "format": FORMAT, "seed": context.plan.seed, "label": label,
         "attack": None if attack is None else component_hash(attack), "strengths": strengths, "target": target,
         "detectors": looking if any("none" in labels for _, labels in views) else [],
-        "classes": context.images.classes, **({"reader": reader} if reader else {})})
+        "classes": context.images.classes, **({"reader": reader} if reader else {}), **learnt})
 
 
 def defended_hashes(context: AuditContext) -> dict[str, str]:

@@ -84,7 +84,7 @@ def attacked_target(context: GuardEvaluationContext, label: str, target: Classif
     Yields:
         The outcome at each strength, and the columns :data:`COSTS` of it.
     """
-    attack, seed = context.attacks[label].attack, context.plan.seed
+    attack, seed = context.attack_for(label, target), context.plan.seed
     batch = batch_of(context.images, rows, context.labels)
     for outcome in run_attack(attack, target, batch, seed=seed, step=label, strengths=strengths):
         chance = outdone(attack.at(outcome.strength), target, batch, outcome.images, seed=seed, step=label)

@@ -14,15 +14,17 @@ import pandas as pd
 import torch
 from safetensors.torch import save
 
+from radversary.attacks.base import Attack
 from radversary.attacks.controls.identity import Identity
+from radversary.attacks.learning import taught
 from radversary.attacks.unlabelled import labels_or_readings
 from radversary.auditing.cells import Condition
+from radversary.auditing.examples import example_rows, examples_of
 from radversary.auditing.identity import classifier_hash
 from radversary.auditing.plan import AttackPlan
 from radversary.auditing.refused import check_strengths, refuse_evasive
 from radversary.auditing.setup import PlannedAttack, condition_of, sized_by
 from radversary.classifiers.base import Classifier, check_fits
-from radversary.classifiers.card import ModelCard
 from radversary.classifiers.probe import check_answers, check_gradients, probe_images
 from radversary.core.errors import InputError, PlanError
 from radversary.core.types import Access, AttackerKnowledge, Labels
@@ -54,6 +56,7 @@ class GuardEvaluationContext:
         attacks: Attack label to what is done, the identity attack first.
         suspicion: Why the classifier's answers may be no logits; empty where they look like logits.
         left_out: Group that was never calibrated to how many test images are of it, which are left out.
+        learnt: Attack label to the attack as it is applied, once it has learnt what it needs.
     """
 
     plan: GuardEvaluationPlan
@@ -64,6 +67,7 @@ class GuardEvaluationContext:
     attacks: Mapping[str, PlannedAttack]
     suspicion: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
+    learnt: dict[str, Attack] = field(default_factory=dict)
 
     @cached_property
     def facts(self) -> pd.DataFrame:
@@ -79,6 +83,17 @@ class GuardEvaluationContext:
     def groups_of(self, rows: Sequence[int] | np.ndarray) -> list[str] | None:
         """Return the groups of some test rows; None where the guard knows none."""
         return None if self.groups is None else [self.groups[int(row)] for row in rows]
+
+    def attack_for(self, label: str, target: Classifier) -> Attack:
+        """Return an attack as it is applied; what it learns is learnt once, on the first target that is asked for."""
+        planned = self.attacks[label]
+        if planned.attack.knows(planned.strengths):
+            return planned.attack
+        if label not in self.learnt:
+            examples = examples_of(self.images, self.guard.classifier, planned.examples)
+            self.learnt[label], _ = taught(planned.attack, target, examples, planned.strengths, seed=self.plan.seed,
+                                           step=label)
+        return self.learnt[label]
 
     def targets(self, label: str, rows: np.ndarray) -> Iterator[tuple[Classifier, np.ndarray]]:
         """Yield whom an attack is made on, and the places in ``rows`` that it is made for.
@@ -134,7 +149,7 @@ def prepare_guard_evaluation(plan: GuardEvaluationPlan, guard: Guard, images: Pr
     guard.refuse_seen(ChosenSource(images, rows.tolist()), ("fitted", "calibrated"), "evaluate")
     attacks, labels = {IDENTITY: PlannedAttack(Identity(), (0.0,))}, labels_or_readings(images, guard.classifier, rows)
     for attack in plan.attacks:
-        attacks[attack.label] = planned_attack(attack, images, rows, labels, guard.classifier.card, seed=plan.seed)
+        attacks[attack.label] = planned_attack(attack, images, rows, labels, guard.classifier, seed=plan.seed)
         if knowledge_of(attack) == AttackerKnowledge.OBLIVIOUS:
             refuse_evasive(attacks[attack.label].attack, guard.classifier)
     refuse_without_gradients(attacks.values(), guard.classifier)
@@ -185,8 +200,8 @@ def of_calibrated_groups(images: PreparedImages, rows: np.ndarray, guard: Guard)
     return rows[[group in known for group in groups]], dict(sorted(others.items()))
 
 
-def planned_attack(plan: AttackPlan, images: PreparedImages, rows: np.ndarray, labels: Labels, card: ModelCard, *,
-                   seed: int) -> PlannedAttack:
+def planned_attack(plan: AttackPlan, images: PreparedImages, rows: np.ndarray, labels: Labels, classifier: Classifier,
+                   *, seed: int) -> PlannedAttack:
     """Build one attack of a plan, for the images on which its goal makes sense.
 
     Args:
@@ -194,24 +209,25 @@ def planned_attack(plan: AttackPlan, images: PreparedImages, rows: np.ndarray, l
         images: The prepared images.
         rows: The test rows.
         labels: Of all prepared images.
-        card: Of the classifier that is attacked.
+        classifier: What is attacked.
         seed: Of the choice of images, where the attack is not made on all.
 
     Raises:
         PlanError: A strength vanishes in the images' bit depth, the attack refuses its options, or its goal makes sense
-            for no image or for no such classifier.
+            for no image or for no such classifier, or it learns and there are no images but the test images.
         UnknownNameError: No such attack, or no such finding as its goal names.
     """
     attack = plan.build()
-    attack.wants.check(card)
-    sensible = rows[attack.wants.applies(card, labels[torch.from_numpy(rows)]).numpy()]
+    attack.wants.check(classifier.card)
+    sensible = rows[attack.wants.applies(classifier.card, labels[torch.from_numpy(rows)]).numpy()]
     if not len(sensible):
         raise PlanError(f"the goal {attack.goal} of attack {plan.label!r} makes sense for none of {len(rows)} test "
                         "images: nothing is there to change")
     met = sensible if plan.images is None else some_rows(sensible, images, limit=plan.images, seed=seed)
     check_strengths(plan, images, met)
     return PlannedAttack(attack=attack, strengths=plan.steps(), knowledge=(knowledge_of(plan),),
-                         rows=None if plan.images is None and len(met) == len(rows) else frozenset(map(int, met)))
+                         rows=None if plan.images is None and len(met) == len(rows) else frozenset(map(int, met)),
+                         examples=example_rows(attack, plan.label, images, classifier, seed=seed))
 
 
 def guard_sha256(guard: Guard) -> str:

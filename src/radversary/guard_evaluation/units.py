@@ -37,7 +37,9 @@ def unit_key(context: GuardEvaluationContext, judge: str, label: str) -> str:
         label: An attack's label, ``clean`` or the name of a harmless change; with the seed it fixes random choices.
     """
     planned = context.attacks.get(label)
-    attack = None if planned is None else [component_hash(planned.attack), planned.strengths, planned.knowledge]
+    attack = None if planned is None else [
+        component_hash(planned.attack), planned.strengths, planned.knowledge,
+        *([context.images.rows_hash(np.array(planned.examples))] if planned.examples else [])]
     return sha256_json({"radversary": __version__, "format": FORMAT, "judge": judge, "seed": context.plan.seed,
                         "classes": context.images.classes, "label": label, "attack": attack})
 

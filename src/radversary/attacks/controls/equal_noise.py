@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from radversary.attacks.base import Attack
+from radversary.attacks.base import Attack, Batch
 from radversary.attacks.registry import ATTACKS
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError, UnknownNameError
@@ -72,6 +72,7 @@ class EqualNoise(Attack):
 
     Attributes:
         like: The other attack: ``name`` and, if it has any, ``options``.
+        taught: The other attack once it has learnt, if it learns; no option.
 
     Raises:
         PlanError: No name.
@@ -85,6 +86,7 @@ class EqualNoise(Attack):
     needs: ClassVar[Access] = Access.NONE
     strength: ClassVar[str] = "opacity"
     family: ClassVar[AttackFamily] = AttackFamily.NOISE
+    taught: ClassVar[Attack | None] = None  # an instance that has learnt has its own
 
     like: Mapping[str, Any] = field(default_factory=lambda: {"name": "style-transfer"})
 
@@ -97,12 +99,33 @@ class EqualNoise(Attack):
         other = self.other()
         # Shadow the class's own: this attack asks for what the other asks for.
         object.__setattr__(self, "needs", other.needs)
+        object.__setattr__(self, "learns", other.learns)
         object.__setattr__(self, "strength", other.strength)
         object.__setattr__(self, "goal", other.goal)
 
     def other(self) -> Attack:
         """Return the attack whose size is taken."""
-        return ATTACKS.create(self.like["name"], **{"goal": self.goal, **self.like.get("options", {})})
+        made = ATTACKS.create(self.like["name"], **{"goal": self.goal, **self.like.get("options", {})})
+        return made if self.taught is None else self.taught.at(made.current)
+
+    @property
+    def most_examples(self) -> int:
+        """As many as the other attack learns from."""
+        return self.other().most_examples
+
+    def knows(self, strengths: Sequence[float]) -> bool:
+        """Return whether the other attack holds all that it has to learn."""
+        return self.other().knows(strengths)
+
+    def learnt(self, classifier: Classifier, examples: Batch | None, strengths: Sequence[float], *, seed: int,
+               step: str) -> Self:
+        """Return the same noise with the other attack holding what it learnt."""
+        return self._with(self.other().learnt(classifier, examples, strengths, seed=seed, step=step))
+
+    def _with(self, taught: Attack | None) -> Self:
+        found = replace(self)
+        object.__setattr__(found, "taught", taught)
+        return found
 
     @property
     def current(self) -> float:
@@ -112,7 +135,7 @@ class EqualNoise(Attack):
     def at(self, strength: float) -> Self:
         """Return the same noise with the other attack at another strength."""
         options = {**self.like.get("options", {}), self.strength: strength}
-        return replace(self, like={"name": self.like["name"], "options": options})
+        return replace(self, like={"name": self.like["name"], "options": options})._with(self.taught)
 
     @property
     def most(self) -> float:

@@ -183,7 +183,7 @@ def prepare_families(plan: GuardEvaluationPlan, classifier: Classifier, images: 
     rows = rows if plan.limit is None else some_rows(rows, images, limit=plan.limit, seed=plan.seed)
     attacks, labels = {IDENTITY: PlannedAttack(Identity(), (0.0,))}, labels_or_readings(images, classifier, rows)
     for attack in plan.attacks:
-        attacks[attack.label] = planned_attack(attack, images, rows, labels, classifier.card, seed=plan.seed)
+        attacks[attack.label] = planned_attack(attack, images, rows, labels, classifier, seed=plan.seed)
         refuse_evasive(attacks[attack.label].attack, classifier)
     refuse_without_gradients(attacks.values(), classifier)
     evaluation = GuardEvaluationContext(plan=plan, guard=Guard(classifier=classifier, detectors={}), images=images,
