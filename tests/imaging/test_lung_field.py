@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from radversary.data.phantoms.generate import Phantoms
-from radversary.imaging.lung_field import lung_field, threshold
+from radversary.imaging.lung_field import dice, lung_field, small_field, threshold
 
 
 def otsu_by_hand(grey):
@@ -62,3 +63,25 @@ def test_on_generated_films_lungs_are_found_on_both_sides_of_the_spine():
     assert halves.float().mean() > 0.9
     assert 0.1 < found.float().mean() < 0.4
     assert found[..., 46:50].float().mean() < 0.5 * found.float().mean()  # the spine and the heart are bright
+
+
+def chest(size=96, lungs=((30, 20), (30, 58)), left=0.2):
+    """A bright body on black air with two dark ellipses."""
+    rows, columns = np.mgrid[:size, :size]
+    image = np.where(abs(columns - size / 2) < 0.44 * size, 0.75, 0.0)
+    for top, start in lungs:
+        inside = ((rows - top - 20) / 24) ** 2 + ((columns - start - 9) / 11) ** 2 < 1
+        image = np.where(inside, left, image)
+    return torch.from_numpy(ndimage.gaussian_filter(image, 1.0)).float()[None, None]
+
+
+@pytest.mark.parametrize(("shift", "least", "most"), [(0, 1.0, 1.0), (2, 0.85, 0.95), (12, 0.2, 0.5)])
+def test_agreement_falls_as_lungs_move(shift, least, most):
+    moved = dice(small_field(chest()), small_field(chest(lungs=((30, 20 + shift), (30, 58 + shift)))))
+    assert least <= moved.item() <= most
+
+
+def test_agreement_is_twice_the_shared_over_both_and_one_where_nothing_was_found():
+    before = torch.tensor([[[True, True, True, False]], [[False] * 4], [[True, False, False, False]]])
+    after = torch.tensor([[[True, False, False, True]], [[True] * 4], [[False] * 4]])
+    assert dice(before, after).tolist() == [pytest.approx(2 / 5), 1.0, 0.0]

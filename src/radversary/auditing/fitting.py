@@ -90,5 +90,5 @@ def notes(plan: AuditPlan, victim: Classifier, access: list[str], faint: list[st
         yield (f"of {plan.battery} these bounds are below one grey level of the stored images and were left out: "
                f"{', '.join(faint)}")
     if untaught:
-        yield (f"of {plan.battery} these attacks learn from images of other patients, of which the data has none outside "
-               f"its test part, and were left out: {', '.join(untaught)}")
+        yield (f"of {plan.battery} these attacks learn from images of other patients, of which the data has none "
+               f"outside its test part, and were left out: {', '.join(untaught)}")

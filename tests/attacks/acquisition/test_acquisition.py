@@ -19,7 +19,7 @@ from radversary.core.errors import AccessError, PlanError, UnknownNameError
 from radversary.core.seeds import Streams
 from radversary.core.types import Access
 from radversary.imaging.intensity import quantise, to_grey
-from radversary.imaging.structure import dice, lung_fields
+from radversary.imaging.lung_field import dice, small_field
 from random_parts import smooth_images
 
 NAMES = ("affine", "bias-field", "curve", "line-pattern")
@@ -56,7 +56,7 @@ def test_every_image_keeps_the_rule_as_it_is_stored(name, bits, least, search, i
     attacked = outcome_of(attack, victim_of(WEIGHTS[name], images, beyond=1.0), images, bits).images  # out of reach
     assert torch.equal(quantise(attacked, bits), attacked)
     assert min(similarities(images, attacked)) >= least - 1e-6
-    assert (dice(lung_fields(images), lung_fields(attacked)) >= 0.95).all()
+    assert (dice(small_field(images), small_field(attacked)) >= 0.95).all()
     assert ((attacked - images).flatten(1).abs().amax(1) > 0.002).all()
 
 
@@ -125,7 +125,7 @@ def test_what_nothing_keeps_is_the_image_itself(images):
     streams = Streams.for_images("abcd", seed=1, step="x")
     problem = problem_of(victim_of(1.0, images, 1.0), images, torch.zeros(4).long(), streams, goal=Goal())
     kind = type(ATTACKS.create("affine"))
-    given = Sought(problem, kind.changed, kind.parameters, 1.0, Never(0.9, 0.95), lung_fields(images))
+    given = Sought(problem, kind.changed, kind.parameters, 1.0, Never(0.9, 0.95), small_field(images))
     at = given.believable(given.drawn(1)[:, 0])
     assert not at.any()
     assert torch.equal(given.points(at), images)
@@ -134,12 +134,12 @@ def test_what_nothing_keeps_is_the_image_itself(images):
 
 def test_lungs_that_move_break_the_rule_and_only_where_there_are_any(images):
     moved = images.roll(3, 3)
-    assert lung_fields(images).flatten(1).any(1).all()
+    assert small_field(images).flatten(1).any(1).all()
     lenient = Rule(0.01, 0.95)
-    assert not lenient.kept(images, lung_fields(images), moved).any()
-    assert Rule(0.01, 0.5).kept(images, lung_fields(images), moved).all()
+    assert not lenient.kept(images, small_field(images), moved).any()
+    assert Rule(0.01, 0.5).kept(images, small_field(images), moved).all()
     flat = torch.full((1, 1, SIDE, SIDE), 0.5)
-    assert lenient.kept(flat, lung_fields(flat), flat + 0.01).all()
+    assert lenient.kept(flat, small_field(flat), flat + 0.01).all()
 
 
 def test_images_larger_than_lungs_are_sought_in_keep_the_rule():
@@ -147,7 +147,7 @@ def test_images_larger_than_lungs_are_sought_in_keep_the_rule():
     victim = victim_of(torch.linspace(-1, 1, 150), large, beyond=1.0)
     attacked = outcome_of(ATTACKS.create("affine", steps=3), victim, large).images
     assert min(similarities(large, attacked)) >= 0.9 - 1e-6
-    assert (dice(lung_fields(large), lung_fields(attacked)) >= 0.95).all()
+    assert (dice(small_field(large), small_field(attacked)) >= 0.95).all()
 
 
 @pytest.mark.parametrize("queries", [1, 4, 5, 12, 13])
@@ -206,4 +206,4 @@ def test_an_unknown_search_is_named():
 
 
 def test_lungs_are_found_in_what_these_tests_draw():
-    assert 0.08 < lung_fields(chests()).float().mean() < 0.3
+    assert 0.08 < small_field(chests()).float().mean() < 0.3

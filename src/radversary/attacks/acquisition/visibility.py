@@ -12,8 +12,8 @@ from torch import Tensor
 from radversary.attacks.problem import CROWD, Look, Problem
 from radversary.core.types import Images
 from radversary.imaging.intensity import quantise, to_grey
+from radversary.imaging.lung_field import dice, small_field
 from radversary.imaging.similarity import ssim
-from radversary.imaging.structure import dice, lung_fields
 
 Map: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """Images (N, C, H, W) and parameters (N, P) in [-1, 1] to changed images; zeros change nothing."""
@@ -32,7 +32,7 @@ class Rule:
     Attributes:
         least_ssim: Least structural similarity to the original.
         least_dice: Least Dice coefficient of the estimated lung fields of both
-            (:func:`radversary.imaging.structure.lung_fields`); an image in which none is found passes.
+            (:func:`radversary.imaging.lung_field.small_field`); an image in which none is found passes.
     """
 
     least_ssim: float
@@ -48,7 +48,7 @@ class Rule:
         """
         kept = ssim(to_grey(images), to_grey(attacked)) >= self.least_ssim
         rows = torch.nonzero(kept)[:, 0]
-        same = dice(fields[rows.cpu()], lung_fields(attacked[rows])) >= self.least_dice
+        same = dice(fields[rows.cpu()], small_field(attacked[rows])) >= self.least_dice
         kept[rows] = same.to(kept.device)
         return kept
 
@@ -157,4 +157,4 @@ def sought(problem: Problem, change: Map, parameters: int, amount: float, rule: 
         amount: What they are multiplied by.
         rule: What attacked images must keep.
     """
-    return Sought(problem, change, parameters, amount, rule, lung_fields(problem.images))
+    return Sought(problem, change, parameters, amount, rule, small_field(problem.images))
