@@ -39,7 +39,7 @@ def given_plan(plan: AuditPlan | Mapping[str, Any] | str | Path) -> AuditPlan | 
     Example:
         >>> given_plan("quik")
         Traceback (most recent call last):
-        radversary.core.errors.UnknownNameError: unknown plan 'quik'; did you mean 'quick'? Known: quick, standard, full
+        radversary.core.errors.UnknownNameError: unknown plan 'quik'; did you mean 'quick'? Known: full, quick, standard
     """
     if isinstance(plan, AuditPlan):
         return plan
