@@ -31,9 +31,8 @@ def test_every_attack_has_a_family_and_bounded_ones_a_budget():
     for name in ATTACKS.names():
         attack = ATTACKS.get(name)
         assert attack.family in AttackFamily
-        bounded = attack.contract == AttackContract.FIXED_BUDGET
-        assert (run(name).norm is not None) == bounded
-        assert (run(name).epsilon is not None) == bounded
+        assert (run(name).norm is not None) == (attack.contract != AttackContract.UNRESTRICTED)
+        assert (run(name).epsilon is not None) == (attack.contract == AttackContract.FIXED_BUDGET)
 
 
 def test_a_budget_is_that_of_the_strength():
