@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from benchmarks.attack_peers_smallest import smallest
 from benchmarks.crowded import crowded
 from benchmarks.forms import forms
 from benchmarks.measure import Contender, compare
+from benchmarks.peers import peers
 from benchmarks.screening import screening
 from benchmarks.start import start
 from radversary.core.errors import MissingPartError
@@ -173,4 +173,4 @@ SUITE: dict[str, Callable[[], dict[str, Any]]] = {
     "stylization": stylization, "similarity": similarity, "edges": edges, "intervals": intervals, "phantoms": phantoms,
     "stm": stm, "screening-resnet18": partial(screening, "resnet18"),
     "screening-resnet50": partial(screening, "resnet50"), "crowded": crowded, "start": start, "forms": forms,
-    "smallest": smallest}
+    "peers": peers}

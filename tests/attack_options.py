@@ -12,6 +12,7 @@ SMALL |= {"apgd": {"steps": 5}, "apgd-t": {"steps": 5}, "fab": {"steps": 5}, "pg
 SMALL |= {"carlini-wagner": {"searches": 7, "steps": 30}, "ddn": {"steps": 40}, "deepfool": {"steps": 5}}
 SMALL |= {"simba": {"queries": 300, "steps": 20}, "square": {"queries": 40}, "zoo": {"queries": 400}}
 SMALL |= {"auto-attack": {"steps": 3, "targets": 2, "queries": 20}}
+SMALL |= {"evasive-features": {"steps": 3}}
 SMALL |= {"hopskipjump": {"queries": 300}, "boundary": {"queries": 300}}
 SMALL |= {name: {"steps": 3} for name in ("affine", "bias-field", "curve", "line-pattern")}
 SMALL |= {"ti-fgsm": {"steps": 3, "kernel": 5}, "si-fgsm": {"steps": 3, "copies": 3},

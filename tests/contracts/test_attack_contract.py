@@ -31,6 +31,7 @@ DRAWN_FROM_NOTHING = {"Identity", "FGSM", "IterativeFGSM", "MomentumFGSM", "Fast
                       "DDN", "DeepFool", "TranslationInvariantFGSM", "ScaleInvariantFGSM",
                       "UniversalPerturbation", "DataFreePerturbation"}
 DRAWN_CORRUPTIONS = {"gaussian-noise", "speckle-noise", "impulse-noise", "shot-noise"}
+LEARNS_ONCE = {"EvasiveFeatures"}  # for all strengths
 LEAVES_MISREAD_ALONE = {"FastAdaptiveBoundary", "AutoAttack", "SquareAttack", "SimBA"}
 CASES = [(name, SMALL.get(name, {})) for name in ATTACKS.names()] + [
     ("worst-style", {**SMALL["worst-style"], "least_ssim": 0.9}),
@@ -267,7 +268,7 @@ def test_what_is_learnt_is_no_part_of_the_provenance_and_goes_with_every_strengt
     knowing = ready(attack, victim, 0.25, 0.5)
     assert (repr(knowing), knowing, component_hash(knowing)) == (repr(attack), attack, component_hash(attack))
     assert knowing.at(0.5).knows([0.25, 0.5, 0.0])
-    assert attack.knows([0.3]) or not knowing.knows([0.3])
+    assert attack.knows([0.3]) or knowing.knows([0.3]) == (type(attack).__name__ in LEARNS_ONCE)
 
 
 def test_an_attack_that_learns_is_refused_without_examples(attack, victim):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from radversary.attacks.goal import Goal
-from radversary.classifiers.base import Classifier
+from radversary.classifiers.base import Classifier, Features
 from radversary.classifiers.card import ModelCard
 from radversary.core.errors import AccessError
 from radversary.core.types import Images, Labels
@@ -40,6 +40,9 @@ class GuardedVictim(Protocol):
 
     def judged(self, images: Images) -> tuple[Tensor, Tensor]:
         """Return the logits (N, K) and the excess (N,) of images from one pass."""
+
+    def features(self, images: Images) -> Features:
+        """Return the classifier's features, as :meth:`radversary.classifiers.base.Classifier.features` does."""
 
 
 def require_guarded(classifier: Classifier, who: str) -> GuardedVictim:

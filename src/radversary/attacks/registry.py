@@ -24,6 +24,7 @@ ATTACKS: Registry[Attack] = Registry("attack", {
     "deepfool": "radversary.attacks.smallest.deepfool:DeepFool",
     "di-fgsm": "radversary.attacks.gradient.iterative:DiverseFGSM",
     "equal-noise": "radversary.attacks.controls.equal_noise:EqualNoise",
+    "evasive-features": "radversary.attacks.evasive.matching:EvasiveFeatures",
     "evasive-pgd": "radversary.attacks.evasive.pgd:EvasivePGD",
     "evasive-style": "radversary.attacks.evasive.style:EvasiveStyleAttack",
     "fab": "radversary.attacks.gradient.fab:FastAdaptiveBoundary",

@@ -21,7 +21,7 @@ from torch import Tensor
 from radversary.calibration.combining import columns_by_kind
 from radversary.calibration.conformal import EVERY
 from radversary.calibration.fusion import Fusion
-from radversary.classifiers.base import Classifier
+from radversary.classifiers.base import Classifier, Features
 from radversary.core.errors import InputError
 from radversary.core.types import Images, Labels
 from radversary.screening.guard import Guard
@@ -146,6 +146,10 @@ class GuardedClassifier(Classifier):
     def decide(self, images: Images) -> Labels:
         """Return what the classifier decides, (N,)."""
         return self.guard.classifier.decide(images)
+
+    def features(self, images: Images) -> Features:
+        """Return the classifier's features; some detectors compare them with clean images'."""
+        return self.guard.classifier.features(images)
 
     def judged(self, images: Images) -> tuple[Tensor, Tensor]:
         """Return logits (N, K) and excess (N,) from one pass of the classifier."""
