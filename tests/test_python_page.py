@@ -30,7 +30,7 @@ def test_the_audit_on_the_page_leaves_a_report(tmp_path, monkeypatch):
     assert len(repr(result)) < 400
     assert "<table" in result._repr_html_()
     assert there["rv"].AuditResult.load(tmp_path / "runs" / "own" / "kept.json") == result
-    assert {"fourier", "pgd", "noise"} <= set(result.table()["attack"])
+    assert {"fourier", "apgd", "noise"} <= set(result.table()["attack"])
 
 
 def test_the_blocks_are_ten_lines_or_about():

@@ -11,6 +11,7 @@ from radversary.attacks.registry import ATTACKS
 from radversary.auditing.batteries import BATTERIES, LINF, entries, named
 from radversary.auditing.fitting import fitted
 from radversary.auditing.plan import AuditPlan
+from radversary.auditing.setup import prepare_context
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.types import Access, AttackFamily
 from radversary.storage.plans import parse_plan, plan_text
@@ -44,6 +45,10 @@ def test_a_battery_is_written_out_whole_and_read_as_it_was_written():
     assert parse_plan(AuditPlan, yaml.safe_load(plan_text(plan)), source="plan.yaml") == plan
 
 
+def test_a_battery_may_be_named_with_its_version():
+    assert plan_of(battery="battery-2026.1/quick") == plan_of(battery="quick")
+
+
 def test_what_was_changed_is_no_battery():
     keys = yaml.safe_load(plan_text(plan_of(battery="quick")))
     keys["attacks"][1]["images"] = 3
@@ -66,17 +71,17 @@ def test_a_label_of_a_battery_is_taken():
 
 def test_what_a_model_or_its_images_leave_no_room_for_is_left_out_and_said(tmp_path):
     inputs = make_inputs(tmp_path)
-    victim, images = inputs.classifiers["victim"], inputs.images
+    models, victim, images = inputs.classifiers, inputs.classifiers["victim"], inputs.images
     rows = images.rows("test")
     plan = plan_of(battery="quick", attacks=[OWN])
-    whole, notes = fitted(plan, victim, images, rows)
+    whole, notes = fitted(plan, models, images, rows)
     faint = [attack.label for attack in plan.attacks if attack.label == "apgd"] if images.bits.min() == 8 else []
     assert [attack.label for attack in whole.attacks] == [attack.label for attack in plan.attacks]
     assert len(notes) == len(faint)
     if faint:
         assert "below one grey level of the stored images and were left out: apgd at 0.00196" in notes[0]
     victim.access = Access.SCORES
-    kept, said = fitted(plan, victim, images, rows)
+    kept, said = fitted(plan, models, images, rows)
     assert {attack.label for attack in plan.attacks} - {attack.label for attack in kept.attacks} == {"apgd"}
     assert "gives scores alone, so attacks of battery-2026.1/quick were left out: apgd needs gradients" in said[0]
 
@@ -84,3 +89,15 @@ def test_what_a_model_or_its_images_leave_no_room_for_is_left_out_and_said(tmp_p
 def test_a_plan_without_a_battery_is_left_as_it_is():
     plan = plan_of(attacks=[OWN])
     assert fitted(plan, None, None, np.arange(0)) == (plan, ())
+
+
+def test_a_defence_whose_model_shows_too_little_is_left_out_of_what_needs_more(tmp_path):
+    inputs = make_inputs(tmp_path)
+    inputs.classifiers["other"].access = Access.SCORES
+    defences = [{"label": "other", "model": "other"}, {"label": "j", "transforms": ["jpeg"]}]
+    plan = plan_of(battery="quick", defences=defences)
+    kept, said = fitted(plan, inputs.classifiers, inputs.images, inputs.images.rows("test"))
+    defences = {attack.label: attack.defences for attack in kept.attacks}
+    assert (defences["apgd"], defences["square"]) == (("j",), None)
+    assert any("too little, so that these were left out: apgd on other" in sentence for sentence in said)
+    prepare_context(plan, inputs)

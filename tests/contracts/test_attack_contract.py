@@ -244,7 +244,7 @@ def test_an_attack_that_looks_for_the_smallest_change_keeps_its_contract(victim)
 @pytest.mark.parametrize("bits", [8, 12])
 def test_attacked_images_lie_on_the_stored_grid(attack, victim, bits):
     ((_, attacked),) = on_the_path(attack, victim, smooth_images(3), bits=bits, strengths=(full(attack),))
-    codes = attacked * (2**bits - 1)
+    codes = attacked * (2**(bits if attacked.shape[1] == 1 else min(bits, 8)) - 1)  # files in colour have 8
     assert (codes - codes.round()).abs().max() < 1e-3
 
 

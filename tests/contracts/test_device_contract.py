@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_attack_contract import CASES, QUICK
+from test_attack_contract import CASES, EXAMPLES, QUICK
 from test_reference_free_contract import ATTACKED, CLEAN, FRESH, PEOPLE, teach
 from test_reference_free_contract import make as make_detector
 
 from elsewhere import Elsewhere, elsewhere
 from radversary.attacks.base import Batch, run_attack
+from radversary.attacks.learning import taught
 from radversary.attacks.metering import Ledger, metered
 from radversary.attacks.registry import ATTACKS
 from radversary.classifiers.networks import TRAINABLE, build_network
@@ -102,7 +103,7 @@ class TestAttack:
 
         def outcomes():
             return list(run_attack(ATTACKS.create(name, **options), guarded, batch, seed=7, step="contract",
-                                   strengths=(0.3, 0.7)))
+                                   strengths=(0.3, 0.7), examples=EXAMPLES))
 
         expected, given = outcomes(), []
         with elsewhere() as device:
@@ -121,7 +122,9 @@ class TestAttack:
 
     @pytest.mark.slow
     def test_images_elsewhere_stay_there(self, name, options):
-        attack, victim, images = ATTACKS.create(name, **options), guarded_classifier(), smooth_images(3)
+        victim, images = guarded_classifier(), smooth_images(3)
+        untaught = ATTACKS.create(name, **options)
+        attack, _ = taught(untaught, victim, EXAMPLES, [untaught.current], seed=7, step="x")
         expected = attack.perturb(victim, images, LABELS, Streams.for_images(NAMES, seed=7, step="x"))
         with elsewhere() as device:
             found = attack.perturb(victim, images.to(device), LABELS.to(device),

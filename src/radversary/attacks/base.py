@@ -272,7 +272,8 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
         TensorError: The attack broke the pixel contract.
     """
     require_access(classifier, attack.needs, f"attack {type(attack).__name__}")
-    ledger, home, batch = Ledger(), batch.images.device, batch.to(image_device(classifier.device))
+    ledger, home = Ledger(), batch.images.device
+    batch = batch.stored_in(attack.channels).to(image_device(classifier.device))
     streams, started = Streams.for_images(batch.image_ids, seed=seed, step=step), perf_counter()
     attack, learning = taught(attack, classifier, examples, strengths, seed=seed, step=step)
     aims = batch.labels

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from radversary.classifiers.base import Classifier
-from radversary.core.types import Images, Labels
+from radversary.core.types import Colour, Images, Labels
 from radversary.imaging.arrays import images_from
 from radversary.imaging.intensity import quantise
+
+EXPORTED: Final = 8
+"""Bits of each channel of a colour file."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,17 @@ class Batch:
         here = places.to(self.images.device)
         return Batch(self.images[here], self.labels[here], tuple(self.image_ids[place] for place in places.tolist()),
                      bits)
+
+    def stored_in(self, colour: Colour) -> Batch:
+        """Return the batch as it is attacked in some channels: where files have three, none is deeper than 8 bits.
+
+        Pillow stores no 16-bit colour; what is attacked in colour is a viewer's export, which has 8.
+        """
+        grey = colour == Colour.GREY and self.images.shape[1] == 1
+        if grey or int(torch.as_tensor(self.bits).max() if len(self.images) else 0) <= EXPORTED:
+            return self
+        bits = min(self.bits, EXPORTED) if isinstance(self.bits, int) else self.bits.clamp(max=EXPORTED)
+        return replace(self, images=quantise(self.images, bits), bits=bits)
 
 
 def batch_from(classifier: Classifier, images: Images | NDArray[Any],

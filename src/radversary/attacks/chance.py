@@ -43,7 +43,8 @@ def outdone(attack: Attack, classifier: Classifier, batch: Batch, attacked: Imag
     """
     if not applies(attack):
         return None
-    batch, home = batch.to(image_device(classifier.device)), batch.images.device
+    home = batch.images.device
+    batch = batch.stored_in(attack.channels).to(image_device(classifier.device))
     drawn = random_signs(attack, batch, seed=seed, step=step)
 
     aims = aims_of(attack.wants, classifier, batch.images, batch.labels)

@@ -156,7 +156,7 @@ def entries(name: str) -> tuple[Entry, ...]:
 def with_battery(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return a plan's keys with the battery that it names by a word written out whole, before its own attacks.
 
-    A plan that names a version has been written out already; its attacks stand as they are.
+    A plan that names a version and attacks has been written out already; they stand as they are.
 
     Args:
         given: Keys of a plan.
@@ -165,7 +165,7 @@ def with_battery(given: Mapping[str, Any]) -> dict[str, Any]:
         UnknownNameError: No such battery.
     """
     battery = given.get("battery")
-    if not isinstance(battery, str) or "/" in battery:
+    if not isinstance(battery, str) or ("/" in battery and given.get("attacks")):
         return dict(given)
     own = given.get("attacks") or ()
     attacks = list(chain(entries(battery), own)) if isinstance(own, list | tuple) else own

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -21,7 +21,7 @@ from radversary.data.prepared import PreparedImages
 NOTHING: Final = ()
 
 
-def fitted(plan: AuditPlan, victim: Classifier, images: PreparedImages,
+def fitted(plan: AuditPlan, classifiers: Mapping[str, Classifier], images: PreparedImages,
            rows: np.ndarray) -> tuple[AuditPlan, tuple[str, ...]]:
     """Return a plan without what of its battery cannot be run, and sentences that say what was left out.
 
@@ -29,14 +29,15 @@ def fitted(plan: AuditPlan, victim: Classifier, images: PreparedImages,
 
     Args:
         plan: The plan.
-        victim: The model.
+        classifiers: Name to model; ``victim`` and those of defences.
         images: The prepared images.
         rows: The test rows.
     """
     if plan.battery is None:
         return plan, NOTHING
-    known = {item["label"] for item in entries(plan.battery)}
+    victim, known = classifiers["victim"], {item["label"] for item in entries(plan.battery)}
     kept, access, faint, untaught = list[AttackPlan](), list[str](), list[str](), list[str]()
+    labels, closed = [defence.label for defence in plan.defences], list[str]()
     for item in plan.attacks:
         attack = item.build()
         if item.label not in known:
@@ -48,8 +49,17 @@ def fitted(plan: AuditPlan, victim: Classifier, images: PreparedImages,
         else:
             strengths = tuple(held(item, attack, stored_bits(attack, images, rows)))
             faint += [f"{item.label} at {strength:.3g}" for strength in item.steps() if strength not in strengths]
-            kept += [item.model_copy(update={"strengths": strengths})] if strengths else []
-    return plan.model_copy(update={"attacks": tuple(kept)}), tuple(notes(plan, victim, access, faint, untaught))
+            open_to = defences_open_to(attack, plan, classifiers)
+            closed += [f"{item.label} on {label}" for label in labels if open_to is not None and label not in open_to]
+            kept += [item.model_copy(update={"strengths": strengths, "defences": open_to})] if strengths else []
+    return plan.model_copy(update={"attacks": tuple(kept)}), tuple(notes(plan, victim, access, faint, untaught, closed))
+
+
+def defences_open_to(attack: Attack, plan: AuditPlan, classifiers: Mapping[str, Classifier]) -> tuple[str, ...] | None:
+    """Return the labels of the defences whose model shows an attack enough; None where all do."""
+    enough = [defence.label for defence in plan.defences
+              if defence.model not in classifiers or classifiers[defence.model].access >= attack.needs]
+    return None if len(enough) == len(plan.defences) else tuple(enough)
 
 
 def held(item: AttackPlan, attack: Attack, bits: int) -> Iterator[float]:
@@ -81,11 +91,14 @@ def has_examples(attack: Attack, label: str, images: PreparedImages, victim: Cla
 
 
 def notes(plan: AuditPlan, victim: Classifier, access: list[str], faint: list[str],
-          untaught: list[str]) -> Iterator[str]:
+          untaught: list[str], closed: list[str]) -> Iterator[str]:
     """Yield what was left out and why, a sentence a reason."""
     if access:
         yield (f"model {victim.card.name!r} gives {victim.access.name.lower()} alone, so attacks of {plan.battery} "
                f"were left out: {', '.join(access)}")
+    if closed:
+        yield (f"the models of some defences show attacks of {plan.battery} too little, so that these were left out: "
+               f"{', '.join(closed)}")
     if faint:
         yield (f"of {plan.battery} these bounds are below one grey level of the stored images and were left out: "
                f"{', '.join(faint)}")

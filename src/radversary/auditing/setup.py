@@ -206,7 +206,7 @@ def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
         UnknownNameError: A defence, an attack or the plan names a model, transform or detector that is not there.
     """
     rows = test_rows(plan, inputs.images)
-    plan, left_out = fitted(plan, inputs.classifiers["victim"], inputs.images, rows)
+    plan, left_out = fitted(plan, inputs.classifiers, inputs.images, rows)
     doubts = {name: doubt for name, classifier in inputs.classifiers.items()
               if (doubt := check_answers(without_transforms(classifier)).suspicion(classifier.card.name))}
     defended_classifiers: dict[str, Classifier] = {"none": inputs.classifiers["victim"]}

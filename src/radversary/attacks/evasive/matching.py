@@ -41,6 +41,10 @@ class Guides(NamedTuple):
     parts: tuple[Tensor, ...]
     decisions: Labels
 
+    def to(self, device: torch.device) -> Guides:
+        """Return the same on a device."""
+        return Guides(tuple(part.to(device) for part in self.parts), self.decisions.to(device))
+
     def of(self, rows: Tensor) -> tuple[Tensor, ...]:
         """Return the parts of some guides."""
         return tuple(part[rows] for part in self.parts)
@@ -115,11 +119,12 @@ class EvasiveFeatures(EvasivePGD):
             raise PlanError("EvasiveFeatures has looked at no guide; run it with examples, or call learnt() first")
         with torch.no_grad():
             own = torch.cat([parts_of(classifier.features(some))[0] for some in images.split(TOGETHER)])  # type: ignore[no-untyped-call]
-        far = torch.cdist(own, self.held.parts[0])
-        fitting = torch.stack([self.wants.reached(classifier.card, self.held.decisions, aim.expand_as(
-            self.held.decisions)) for aim in aims])
+        held = self.held.to(own.device)
+        far = (own[:, None] - held.parts[0]).square().sum(2)
+        fitting = torch.stack([self.wants.reached(classifier.card, held.decisions, aim.expand_as(held.decisions))
+                               for aim in aims])
         rows = far.masked_fill(~fitting, torch.inf).argmin(1)
-        chosen = self.holding(wanted=self.held.of(rows), guided=fitting.any(1))
+        chosen = self.holding(wanted=held.of(rows), guided=fitting.any(1))
         return super(EvasiveFeatures, chosen).climb(classifier, images, aims, streams)
 
     def look(self, victim: GuardedVictim, attacked: Images, images: Images, aims: Labels) -> Step:
