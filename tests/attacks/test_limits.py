@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from radversary.attacks.base import Batch, run_attack
+from radversary.attacks.limits import distance, is_within
 from radversary.attacks.registry import ATTACKS
 from radversary.core.errors import BudgetError
 from radversary.core.types import Norm
@@ -57,3 +58,21 @@ def test_strengths_that_share_a_search_are_charged_each_its_own(name, options):
     assert together == alone
     assert attack.budget.queries == max(cost.queries for cost in together) / 3
     assert together[1].queries == 0
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_a_whole_number_of_grey_levels_is_within_as_many_wherever_it_starts_and_one_more_is_not(bits):
+    """float32 puts the difference of two stored levels on either side of what it is exactly."""
+    top = 2**bits - 1
+    starts = torch.arange(0, top - 20, max(1, top // 4096))
+    for count in (1, 2, 3, 8, 16):
+        near, far = (distance((((starts + more).float() / top) - starts.float() / top).reshape(-1, 1, 1, 1), Norm.LINF)
+                     for more in (count, count + 1))
+        assert not (near <= count / top).all()  # the comparison that this stands for would refuse some
+        assert is_within(near, count / top).all()
+        assert not is_within(far, count / top).any()
+
+
+def test_far_distances_are_compared_by_their_share_and_nothing_found_is_beyond_any_reach():
+    assert is_within(torch.tensor([100.00001, 100.001, torch.inf]), 100.0).tolist() == [True, False, False]
+    assert not is_within(torch.tensor([torch.inf]), 1e6).any()

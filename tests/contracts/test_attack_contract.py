@@ -216,6 +216,16 @@ def test_zero_strength_is_the_identity(attack, victim):
     assert torch.equal(perturbed(attack, victim, images, strength=0.0), images.expand_as(images))
 
 
+def test_no_images_are_an_empty_batch(attack, victim):
+    images = smooth_images(3)[:0]
+    strengths = (full(attack), 0.0)
+    for outcome in outcomes_of(attack, victim, images, names=(), strengths=strengths,
+                               labels=torch.zeros(0, dtype=torch.int64)):
+        assert (len(outcome.images), outcome.images.shape[2:]) == (0, images.shape[2:])
+        assert (outcome.cost.queries, outcome.cost.gradients) == (0, 0)
+        assert outcome.success is None or len(outcome.success) == 0
+
+
 @pytest.mark.slow
 def test_one_run_at_several_strengths_equals_one_run_each(attack, victim):
     images, strengths = smooth_images(3), (1.0, 0.0, 0.4)

@@ -13,6 +13,10 @@ from radversary.core.types import AttackContract, Budget, Norm
 ROUNDING = 1e-3
 """Share by which a change may exceed its bound: float32, and bounds that are written with three digits."""
 
+SLACK = 1e-6
+"""By how much a distance may exceed what it is compared with, in units of the full grey range, and above 1 as a share
+of it: float32. A fifteenth of a grey level of 16 bits."""
+
 
 def distance(change: Tensor, norm: Norm) -> Tensor:
     """Return the size of each image's change by a norm over all pixels and channels, (N,).
@@ -27,6 +31,24 @@ def distance(change: Tensor, norm: Norm) -> Tensor:
     """
     sizes: Tensor = torch.linalg.vector_norm(change.flatten(1), ord=torch.inf if norm == Norm.LINF else 2, dim=1)
     return sizes
+
+
+def is_within(distances: Tensor, reach: float) -> Tensor:
+    """Return which distances are no more than a reach, bool (N,).
+
+    Distances are differences of stored grey levels in float32, which lie on either side of what they are exactly: a
+    change of one level of 8 bits measures a little more or less than 1/255. Those within :data:`SLACK` of the reach are
+    within it.
+
+    Args:
+        distances: By any norm, (N,); infinite where nothing was found.
+        reach: The greatest that counts, at least 0.
+
+    Example:
+        >>> is_within(torch.tensor([0.0039215981960297, 0.0039241]), 1 / 255).tolist()
+        [True, False]
+    """
+    return distances <= reach + SLACK * max(1.0, reach)
 
 
 def check_budget(who: str, contract: AttackContract, budget: Budget, change: Tensor, *, queries: int) -> None:

@@ -55,6 +55,19 @@ def test_reaches_share_one_search_and_keep_what_lies_within():
     assert torch.equal(some.success, every.l2 <= reaches[1])
 
 
+@pytest.mark.parametrize("bits", [8, 12])
+def test_points_that_lie_exactly_at_the_reach_are_found(bits):
+    victim, levels = linear_victim(), 2**bits - 1
+    images = (grey_images(40) * levels).round() / levels
+    labels = victim.predict(images)
+    full = as_files(DeepFool(norm="linf"), victim, images, labels, bits)
+    counts = (full.linf * levels).round()
+    reach = float(counts.median())
+    found = as_files(DeepFool(norm="linf"), victim, images, labels, bits, strengths=(reach / levels,))
+    assert (full.linf[counts == reach] > reach / levels).any()  # by float32, not by levels
+    assert torch.equal(found.success, full.success & (counts <= reach))
+
+
 def test_a_descent_that_falls_no_more_is_not_pursued():
     _, victim = convolutional()
     images = grey_images(8, side=16)

@@ -12,8 +12,9 @@ from torch import nn
 
 from radversary.attacks.balls import lengths
 from radversary.attacks.base import Batch, run_attack
-from radversary.attacks.problem import Look
+from radversary.attacks.problem import Look, problem_of
 from radversary.attacks.registry import ATTACKS
+from radversary.attacks.universal import holding
 from radversary.attacks.universal.holding import weighed
 from radversary.attacks.universal.uap import UniversalPerturbation
 from radversary.classifiers.torch_module import wrap
@@ -205,6 +206,26 @@ def test_it_learns_from_as_many_examples_as_it_says_and_from_none_on_which_its_g
     few = replace(attack, examples=1, epochs=2)
     by_one = [learnt_on(few, victim, examples.only(torch.arange(12) == place)) for place in (0, 3, 6, 9)]
     assert sum(torch.equal(learnt_on(few, victim, examples), one) for one in by_one) >= 1
+
+
+@pytest.mark.parametrize("name", ["uap", "patch"])
+@pytest.mark.parametrize("options", [{"examples": 5}, {"goal": "hide b"}, {"goal": "hide b", "examples": 3}])
+def test_examples_of_several_depths_keep_each_its_own(name, options, monkeypatch):
+    """What is learnt is that of the examples that are used alone, whatever the others' depths are."""
+    learnt_of, seen = problem_of, []
+    monkeypatch.setattr(holding, "problem_of", lambda *given, **more: seen.append(learnt_of(*given, **more)) or seen[-1])
+    labels, bits = torch.arange(12) % 3, torch.tensor([8, 12, 16] * 4)[torch.arange(12).flip(0)]
+    images = quantise(smooth_images(12, SIDE, seed=1), bits)
+    examples = Batch(images, labels, tuple(f"x{place}" for place in range(12)), bits)
+    victim = linear()
+    tested = batch_of(4, torch.ones(4, dtype=torch.int64), seed=8, prefix="t")
+    outcome_of(ATTACKS.create(name, epochs=2, batch=2, **options), victim, tested, examples)
+    (problem,) = seen
+    assert 0 < len(problem) < 12
+    places = [int((images == image).flatten(1).all(1).nonzero()) for image in problem.images]
+    assert torch.equal(problem.bits, bits[places])
+    if "goal" in options:
+        assert (labels[places] == 1).all()
 
 
 def test_images_far_beyond_the_goal_count_no_more_unless_all_are():

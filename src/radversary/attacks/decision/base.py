@@ -12,13 +12,11 @@ from torch import Tensor
 from radversary.attacks.decision.asking import Questions
 from radversary.attacks.decision.edge import to_edge
 from radversary.attacks.decision.starting import random_starts
+from radversary.attacks.limits import is_within
 from radversary.attacks.problem import Problem
 from radversary.attacks.searching import SearchingAttack, at_least, check_norm
 from radversary.core.errors import PlanError
 from radversary.core.types import Access, AttackContract, AttackFamily, Budget, Images, Norm
-
-ROUNDING = 1e-6
-"""By how much a distance may exceed the reach, as a share of it: float32."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +89,6 @@ class DecisionAttack(SearchingAttack):
             return nearest
         norm = Norm(self.norm)
         points = self.approach(asked, rows, to_edge(asked, rows, points, norm, self.share(points[0].numel())))
-        within = asked.far(rows, points, norm) <= self.reach * (1 + ROUNDING)
+        within = is_within(asked.far(rows, points, norm), self.reach)
         nearest[rows[within]] = points[within]
         return nearest

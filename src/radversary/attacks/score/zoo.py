@@ -11,6 +11,7 @@ from torch import Tensor
 
 from radversary.attacks.balls import lengths
 from radversary.attacks.directions import TINY
+from radversary.attacks.limits import is_within
 from radversary.attacks.problem import CROWD, Problem
 from radversary.attacks.score.asking import ScoreAttack
 from radversary.attacks.score.grid import Grid, grid_of, picked
@@ -131,7 +132,7 @@ class ZOO(ScoreAttack):
         if len(rows):
             nearest = self.searched(problem.only(rows), margin[rows])
             far = lengths(nearest - found[rows])
-            found[rows] = torch.where(far <= self.reach, nearest, found[rows])
+            found[rows] = torch.where(is_within(far, self.reach), nearest, found[rows])
         return found
 
     def searched(self, problem: Problem, margin: Tensor) -> Images:

@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from radversary.attacks.limits import is_within
 from radversary.attacks.problem import Problem
 from radversary.attacks.searching import SearchingAttack, check_norm
 from radversary.attacks.smallest.nearest import FINISHING, Nearest
@@ -121,4 +122,4 @@ class SmallestChange(SearchingAttack):
 
 def within(reach: float, problem: Problem, points: Images, distances: Tensor) -> Images:
     """Return points that are within reach, the originals where they are not."""
-    return torch.where((distances <= reach).reshape(-1, 1, 1, 1), points, problem.images)
+    return torch.where(is_within(distances, reach).reshape(-1, 1, 1, 1), points, problem.images)

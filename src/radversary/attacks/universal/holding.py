@@ -18,6 +18,7 @@ from radversary.attacks.base import Batch
 from radversary.attacks.directions import TINY
 from radversary.attacks.goal import aims_of
 from radversary.attacks.guarded_victim import TYPICAL
+from radversary.attacks.metering import about
 from radversary.attacks.problem import Look, Problem, problem_of
 from radversary.attacks.searching import SearchingAttack, at_least
 from radversary.classifiers.base import Classifier
@@ -205,12 +206,13 @@ def problem_from(attack: LearningAttack, classifier: Classifier, examples: Batch
         count = 0 if examples is None else len(examples.images)
         raise PlanError(f"the goal {attack.goal} of {name} makes sense for none of {count} images that it is to learn "
                         "from: nothing is there to change")
-    kept = examples.only(sensible)
-    drawn = torch.randperm(len(kept.images), generator=generator(seed, step, "examples"))[: attack.examples]
-    kept = kept.only(torch.zeros(len(kept.images), dtype=torch.bool).index_fill(0, drawn, value=True))
-    aims = aims_of(goal, classifier, kept.images, kept.labels)
+    places = torch.nonzero(sensible.cpu())[:, 0]
+    drawn = torch.randperm(len(places), generator=generator(seed, step, "examples"))[: attack.examples]
+    chosen = torch.zeros(len(sensible), dtype=torch.bool).index_fill(0, places[drawn], value=True)
+    kept, victim = examples.only(chosen), about(classifier, torch.nonzero(chosen)[:, 0])
+    aims = aims_of(goal, victim, kept.images, kept.labels)
     streams = Streams.for_images(kept.image_ids, seed=seed, step=f"{step}: learning")
-    return problem_of(classifier, kept.images, aims, streams, goal=goal, colour=attack.channels, ball=attack.ball,
+    return problem_of(victim, kept.images, aims, streams, goal=goal, colour=attack.channels, ball=attack.ball,
                       eot=attack.eot)
 
 
