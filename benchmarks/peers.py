@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from benchmarks.form_page import table
 from benchmarks.measure import timed
-from benchmarks.peer_contenders import Contest, contests
+from benchmarks.peer_contenders import Contender, Contest, contests
 from benchmarks.peer_victim import HARDENED, SIDE, Arena, arena
 from radversary.auditing.environment import environment
 from radversary.core.types import Images
@@ -56,11 +56,12 @@ def peers() -> dict[str, Any]:
 
 def compared(contest: Contest, own: Arena) -> list[dict[str, Any]]:
     """Run a contest and return a row a contender."""
-    found = {item.who: item.run() for item in contest.contenders}
+    found = {item.who: made for item in contest.contenders if (made := attempted(item)) is not None}
     times: dict[str, list[float]] = {who: [] for who in found}
     for _ in range(ROUNDS):
         for item in contest.contenders:
-            times[item.who].append(timed(item.run))
+            if item.who in found:
+                times[item.who].append(timed(item.run))
     medians = {who: statistics.median(values) for who, values in times.items()}
     rows = [{"attack": contest.name, "setting": contest.setting, "who": who, "n": contest.images,
              **outcome(own, images, contest.measure), "seconds": medians[who],
@@ -68,6 +69,15 @@ def compared(contest: Contest, own: Arena) -> list[dict[str, Any]]:
     for row in rows:
         print(row)
     return rows
+
+
+def attempted(item: Contender) -> Images | None:
+    """Return what a contender makes; None, and a line, where it fails."""
+    try:
+        return item.run()
+    except Exception as error:  # another project's attack may raise anything
+        print(f"{item.who} fails: {error}")
+        return None
 
 
 def outcome(own: Arena, attacked: Images, measure: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from radversary.core.seeds import Streams
 from radversary.core.types import Colour, Images, Labels, Norm
 from radversary.imaging.intensity import quantise
 
-CROWD: Final = 64
+CROWD: Final = 128
 """Points that the victim is asked about at once."""
 
 

@@ -23,7 +23,7 @@ SEVERITIES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
 CORRUPTIONS: Final = ("pixelate", "jpeg", "gaussian-noise", "speckle-noise", "impulse-noise", "shot-noise",
                       "gaussian-blur", "brightness-up", "brightness-down", "contrast-up", "contrast-down", "gamma-up",
                       "gamma-down")
-FEW: Final = 50
+FEW: Final = 32
 """Test images for attacks that take long in ``quick``, and for the longest in the others."""
 SOME: Final = 100
 """Test images for attacks that take long in the others."""

@@ -19,7 +19,8 @@ DEFAULT: Final = "quick"
 JPEG: Final = {"label": "jpeg-75", "transforms": ({"name": "jpeg", "options": {"quality": 75}},)}
 
 PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType({
-    "quick": {"name": "quick", "bootstrap": 500, "gallery": 3, "defences": (JPEG,), "battery": "quick"},
+    "quick": {"name": "quick", "bootstrap": 500, "gallery": 3, "probe_images": 8, "defences": (JPEG,),
+              "battery": "quick"},
     "standard": {"name": "standard", "defences": (JPEG,), "battery": "standard"},
     "full": {"name": "full", "defences": (JPEG,), "battery": "full"}})
 """Plan by name, each around the battery of that name (:mod:`radversary.auditing.batteries`)."""

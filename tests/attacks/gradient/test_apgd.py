@@ -179,7 +179,7 @@ def test_what_it_calls_found_is_found_in_the_file(name, norm, bits, task, goal):
     outcome = run(attack, victim, images, labels, bits)
     asked.remove()
     assert outcome.success.sum() >= 4
-    codes = torch.cat(seen) * (2**bits - 1)
+    codes = torch.cat(seen) * (2**min(bits, 8) - 1)  # a file of three channels has 8
     torch.testing.assert_close(codes, codes.round(), atol=2e-3, rtol=0)
     assert outcome.cost.queries + outcome.cost.gradients < attack.passes * len(images)
     if norm == "linf":

@@ -161,16 +161,17 @@ def climb(problem: Problem, ball: Ball, objective: Objective, steps: int) -> Kep
     kept, rows, last = Kept(problem.images), torch.arange(len(problem), device=problem.images.device), 0
     point, checks = random_start(problem, ball), checkpoints(steps)[1:]
     look = problem.look(point, objective)
-    state = Climb.begun(point, look, 2 * ball.epsilon)
+    part, climbed, state = problem, objective, Climb.begun(point, look, 2 * ball.epsilon)
     for step in range(steps):
-        rows, state = still_open(kept, rows, state, look.margin)
+        if bool((look.margin > 0).any()):  # images are left out only when some are closed: copying takes time
+            rows, state = still_open(kept, rows, state, look.margin)
+            part, climbed = problem.only(rows), among(objective, rows)
         if not len(rows):
             return kept
         if step in checks:
             state, last = state.reviewed(step - last), step
-        part = problem.only(rows)
         point = state.stepped(part, ball, INERTIA if step else 1.0)
-        look = part.look(point, among(objective, rows))
+        look = part.look(point, climbed)
         state = state.seen(point, look)
     rows, state = still_open(kept, rows, state, look.margin)
     kept.offer(rows, state.best, state.best_margin)
