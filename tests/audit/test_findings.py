@@ -181,8 +181,8 @@ def test_misleading_gradients_are_said_beyond_doubt(value, low, said):
 def summary_of(name, success, linf):
     """What is summed up of an attack that reached its goal on some images and changed each by so much."""
     count = len(linf)
-    rows = pd.DataFrame({"success": success, "linf": linf, "l2": 10.0 * np.array(linf), "queries": 1.0, "gradients": 1.0,
-                         "zero_gradients": 0.0, "outdone": np.nan}, index=range(3, 3 + count))
+    rows = pd.DataFrame({"success": success, "linf": linf, "l2": 10.0 * np.array(linf), "queries": 1.0,
+                         "gradients": 1.0, "zero_gradients": 0.0, "outdone": np.nan}, index=range(3, 3 + count))
     condition = condition_of(name, ATTACKS.create(name), AttackerKnowledge.ADAPTIVE)
     return outcome(condition, "none", rows, [f"patient-{place}" for place in range(count)], draws=10, seed=1)
 

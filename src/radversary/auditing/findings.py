@@ -258,7 +258,7 @@ def outcome(condition: Condition, target: str, rows: pd.DataFrame, people: Seque
     success, gradients = rows["success"], float(rows["gradients"].sum())
     compared = rows["outdone"].notna().to_numpy()
     smallest = condition.contract == AttackContract.SMALLEST_CHANGE
-    measured = rows[(success > 0) & (rows["linf"] > 0)] if smallest else rows
+    measured = rows[(success > 0) & (rows["l2"] > 0)] if smallest else rows
     return OutcomeSummary(
         condition=condition, target=target, turned=len(measured) if smallest else None,
         linf=float(measured["linf"].median()) if len(measured) else None,
