@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +14,7 @@ from torch import nn
 
 from radversary.attacks.registry import ATTACKS
 from radversary.auditing.cells import Cell, OutcomeSummary
-from radversary.auditing.findings import findings_of
+from radversary.auditing.findings import findings_of, outcome
 from radversary.auditing.result import FindingKind
 from radversary.auditing.run import run_audit
 from radversary.auditing.setup import condition_of, prepare_context
@@ -173,6 +176,34 @@ def test_misleading_gradients_are_said_beyond_doubt(value, low, said):
     found = findings_of([], outcomes)
     assert [(item.kind, item.defence, item.value) for item in found] == (
         [(FindingKind.MISLEADING_GRADIENTS, "jpeg", 0.5)] if said else [])
+
+
+def summary_of(name, success, linf):
+    """What is summed up of an attack that reached its goal on some images and changed each by so much."""
+    count = len(linf)
+    rows = pd.DataFrame({"success": success, "linf": linf, "l2": 10.0 * np.array(linf), "queries": 1.0,
+                         "gradients": 1.0, "zero_gradients": 0.0, "outdone": np.nan}, index=range(3, 3 + count))
+    condition = condition_of(name, ATTACKS.create(name), AttackerKnowledge.ADAPTIVE)
+    return outcome(condition, "none", rows, [f"patient-{place}" for place in range(count)], draws=10, seed=1)
+
+
+def test_the_distance_of_a_smallest_change_is_that_of_the_images_that_were_turned():
+    """Two are turned, one was misread before, and most are left as they are, which says nothing of a distance."""
+    success, linf = [1.0, 0, 0, 1, 0, 1, 0, 0], [0.2, 0, 0, 0, 0, 0.4, 0, 0]
+    found = summary_of("deepfool", success, linf)
+    assert (found.turned, found.linf, found.l2) == (2, pytest.approx(0.3), pytest.approx(3.0))
+    assert found.success.value == pytest.approx(3 / 8)
+    bounded = summary_of("pgd", success, linf)
+    assert (bounded.turned, bounded.linf, bounded.l2) == (None, 0.0, 0.0)
+    assert bounded.success == found.success
+
+
+@pytest.mark.parametrize(("success", "linf"), [([0.0, 0.0], [0.0, 0.0]), ([1.0, 1.0], [0.0, 0.0])])
+def test_where_no_image_was_turned_there_is_no_distance_and_the_summary_can_be_stored(success, linf):
+    found = summary_of("deepfool", success, linf)
+    assert (found.turned, found.linf, found.l2) == (0, None, None)
+    assert OutcomeSummary.model_validate_json(found.model_dump_json()) == found
+    jsonschema.validate(json.loads(found.model_dump_json()), OutcomeSummary.model_json_schema(mode="serialization"))
 
 
 @pytest.mark.slow

@@ -282,7 +282,7 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
         aims = aims_of(attack.wants, classifier, batch.images, batch.labels)
     asked = len(batch.images) if attack.needs != Access.NONE and attack.wants.keep else 0
     victim = metered(classifier, ledger, batch.bits)
-    for strength, attacked in attack.ladder(victim, batch.images, aims, streams, strengths):
+    for strength, attacked in rungs(attack, victim, batch.images, aims, streams, strengths):
         check_images(attacked, name=f"output of {attack!r}")
         budget, cost = attack.at(strength).budget, ledger.settle(strength)
         check_budget(f"attack {step!r} ({type(attack).__name__}) at {attack.strength} {strength:g}", attack.contract,
@@ -296,6 +296,14 @@ def run_attack(attack: Attack, classifier: Classifier, batch: Batch, *, seed: in
             l2=torch.linalg.vector_norm(change, dim=1).to(home), success=success,
             cost=cost, seconds=perf_counter() - started, queries=cost.shares(len(images)), learning=learning)
         started, asked, learning = perf_counter(), 0, Meter()
+
+
+def rungs(attack: Attack, victim: Classifier, images: Images, aims: Labels, streams: Streams,
+          strengths: Sequence[float]) -> Iterator[tuple[float, Images]]:
+    """Return each strength with the attacked images; no image for each where none is given, without the attack."""
+    if not len(images):
+        return iter([(strength, images.clone()) for strength in strengths])
+    return attack.ladder(victim, images, aims, streams, strengths)
 
 
 def check_strength(name: str, value: float) -> None:

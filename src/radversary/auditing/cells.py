@@ -130,8 +130,12 @@ class OutcomeSummary(Record):
         success: Share of all images as stored on which the model that it was made on decides what the goal wants,
             those on which it did so before the attack too; None where the attack asks no model. :attr:`Cell.reached`
             counts what the attack turned.
-        linf: Median of the most that a pixel changed, in units of the full grey range.
-        l2: Median Euclidean norm of the change.
+        linf: Median of the most that a pixel changed, in units of the full grey range: over all images, or over those
+            that were ``turned`` where the attack looks for the smallest change, since it leaves the others as they are;
+            None where it turned none.
+        l2: Median Euclidean norm of the change, over the same images.
+        turned: Images that the attack changed and that then read as its goal wants, where it looks for the smallest
+            change; None for other attacks, and in results of earlier versions, whose medians are over all images.
         queries: Mean answers an image at this strength; never more than the condition's.
         gradients: Mean gradients an image.
         zero_gradients: Share of the gradients that were zero or not finite at every pixel.
@@ -143,12 +147,13 @@ class OutcomeSummary(Record):
     condition: Condition
     target: str
     success: Estimate | None
-    linf: float
-    l2: float
+    linf: float | None
+    l2: float | None
     queries: float
     gradients: float
     zero_gradients: float
     outdone: Estimate | None = None
+    turned: int | None = None
 
 
 class WorstCase(Record):

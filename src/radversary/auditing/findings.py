@@ -14,7 +14,7 @@ from radversary.auditing.measurement.checks import OUTDONE_SHARE, ZERO_SHARE
 from radversary.auditing.result import Finding, FindingKind
 from radversary.auditing.setup import AuditContext
 from radversary.auditing.tables import StoredTable, judged, reading_keys
-from radversary.core.types import AttackerKnowledge, Estimate
+from radversary.core.types import AttackContract, AttackerKnowledge, Estimate
 from radversary.execution.progress import track
 from radversary.metrics.classification import proportion
 
@@ -257,8 +257,12 @@ def outcome(condition: Condition, target: str, rows: pd.DataFrame, people: Seque
     """
     success, gradients = rows["success"], float(rows["gradients"].sum())
     compared = rows["outdone"].notna().to_numpy()
+    smallest = condition.contract == AttackContract.SMALLEST_CHANGE
+    measured = rows[(success > 0) & (rows["l2"] > 0)] if smallest else rows
     return OutcomeSummary(
-        condition=condition, target=target, linf=float(rows["linf"].median()), l2=float(rows["l2"].median()),
+        condition=condition, target=target, turned=len(measured) if smallest else None,
+        linf=float(measured["linf"].median()) if len(measured) else None,
+        l2=float(measured["l2"].median()) if len(measured) else None,
         success=None if success.isna().any() else proportion(
             success.to_numpy() > 0, patients=people, draws=draws, seed=seed),
         queries=float(rows["queries"].mean()), gradients=float(rows["gradients"].mean()),

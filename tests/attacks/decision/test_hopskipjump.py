@@ -217,6 +217,17 @@ def test_most_of_several_decisions_count():
     assert HopSkipJump(queries=50, eot=3).budget.queries == 150
 
 
+def test_points_that_lie_exactly_at_the_reach_are_found():
+    victim, images = linear(), quantise(central(24), 8)
+    labels = victim.predict(images)
+    full = HopSkipJump(norm="linf", queries=200).run(victim, images, labels)
+    levels = (full.linf * 255).round()
+    reach = float(levels.median())
+    found = HopSkipJump(norm="linf", queries=200, reach=reach / 255).run(victim, images, labels)
+    assert (full.linf[levels == reach] > reach / 255 * (1 + 1e-6)).any()  # by float32, not by levels
+    assert torch.equal(found.success, full.success & (levels <= reach))
+
+
 @pytest.mark.parametrize(("options", "said"), [
     ({"reach": -1.0}, "reach by l2 must be finite and at least 0, got -1"), ({"norm": "l1"}, "bounded by l2 or linf"),
     ({"queries": 0}, "needs queries of at least 1"), ({"starts": 0}, "needs starts of at least 1"),

@@ -212,9 +212,13 @@ def test_it_learns_from_as_many_examples_as_it_says_and_from_none_on_which_its_g
 @pytest.mark.parametrize("options", [{"examples": 5}, {"goal": "hide b"}, {"goal": "hide b", "examples": 3}])
 def test_examples_of_several_depths_keep_each_its_own(name, options, monkeypatch):
     """What is learnt is that of the examples that are used alone, whatever the others' depths are."""
-    learnt_of, seen = problem_of, []
-    monkeypatch.setattr(holding, "problem_of",
-                        lambda *given, **more: seen.append(learnt_of(*given, **more)) or seen[-1])
+    seen = []
+
+    def noted(*given, **more):
+        seen.append(problem_of(*given, **more))
+        return seen[-1]
+
+    monkeypatch.setattr(holding, "problem_of", noted)
     labels, bits = torch.arange(12) % 3, torch.tensor([8, 12, 16] * 4)[torch.arange(12).flip(0)]
     images = quantise(smooth_images(12, SIDE, seed=1), bits)
     examples = Batch(images, labels, tuple(f"x{place}" for place in range(12)), bits)

@@ -18,6 +18,12 @@ START: Final = 0.5
 FIRST: Final = 1.0
 """Length of the first step; the others shrink evenly from it."""
 
+WAYS: Final = 5
+"""Steps that are compared before one is looked at: along the gradient, and some beside it."""
+
+ASIDE: Final = 2.0
+"""How far the steps beside it point away, as the length of a random direction that is added to the gradient's."""
+
 OFFSPRING: Final = 5
 """Points that are asked about in one generation."""
 
@@ -63,9 +69,11 @@ def nothing_yet(given: Sought) -> Best:
 
 
 def climb(given: Sought, steps: int) -> Images:
-    """Follow the direction of the margin's gradient in the parameters, drawn back to what is believable each time.
+    """Follow the margin's gradient in the parameters, within what is believable.
 
-    Not its signs: they move every parameter by as much, and what does not mislead uses up what may be seen. An image
+    Not its signs: they move every parameter by as much, and what does not mislead uses up what may be seen. Nor its
+    direction alone: what is drawn back ends in that direction, however little is believable there. So several steps are
+    drawn back, and that is taken which the gradient promises most of; the victim is asked about no other. An image
     whose goal is reached is asked about no more.
 
     Args:
@@ -76,18 +84,37 @@ def climb(given: Sought, steps: int) -> Images:
         The best believable points, (N, C, H, W).
     """
     best = nothing_yet(given)
-    at = START * given.drawn(1)[:, 0]
+    at = given.believable(START * given.drawn(1)[:, 0])
     rows = torch.arange(len(given), device=at.device)
     for step in range(steps):
-        here = given.only(rows)
-        at[rows] = here.believable(at[rows])
-        look, slope, points = here.look(at[rows])
+        look, slope, points = given.only(rows).look(at[rows])
         best.keep(rows, points, look.margin)
-        at[rows] = (at[rows] + FIRST * (1 - step / steps) * direction(slope)).clamp(-1, 1)
-        rows = rows[look.margin <= 0]
-        if not len(rows):
+        left = look.margin <= 0
+        rows, slope = rows[left], slope[left]
+        if not len(rows) or step == steps - 1:
             break
+        at[rows] = stepped(given.only(rows), at[rows], slope, FIRST * (1 - step / steps))
     return best.images
+
+
+def stepped(given: Sought, at: Tensor, slope: Tensor, length: float) -> Tensor:
+    """Return of several steps, each drawn back to what is believable, that which the gradient promises most of.
+
+    Args:
+        given: What is sought.
+        at: Parameters, (N, P).
+        slope: The margin's gradient there, (N, P).
+        length: Of a step.
+    """
+    count, shape = len(at), (len(at), WAYS, at.shape[1])
+    aside = given.problem.streams.normal(WAYS - 1, given.parameters).to(at)
+    aside = ASIDE * direction(aside.flatten(0, 1)).reshape(count, WAYS - 1, -1)
+    ways = direction(slope)[:, None] + torch.cat([torch.zeros_like(at)[:, None], aside], 1)
+    tried = (at[:, None] + length * direction(ways.flatten(0, 1)).reshape(shape)).clamp(-1, 1)
+    rows = torch.arange(count, device=at.device)
+    kept = given.only(rows.repeat_interleave(WAYS)).believable(tried.flatten(0, 1)).reshape(shape)
+    promised = ((kept - at[:, None]) * slope[:, None]).sum(2)
+    return kept[rows, promised.argmax(1)]
 
 
 def direction(slope: Tensor) -> Tensor:

@@ -164,7 +164,7 @@ class StyleCodeAttack(Attack):
     @torch.enable_grad()
     def perturb(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Images:
         """Search a style for each image."""
-        if not self.opacity or not len(images):
+        if not self.opacity:
             return images.clone()
         space = self.space()
         points = within(space.whitened(space.codes[streams.integers(len(space.codes))]), self.radius)

@@ -103,7 +103,7 @@ class WorstStyleAttack(StyleTransferAttack):
         for opacity in strengths:
             check_strength("opacity", opacity)
         nothing = torch.full((len(images),), -torch.inf, device=images.device)
-        best = {opacity: (images, nothing) for opacity in strengths if opacity and len(images)}
+        best = {opacity: (images, nothing) for opacity in strengths if opacity}
         for stylised, limit in self.drawn(images, streams) if best else ():
             for opacity, (worst, highest) in best.items():
                 attacked = mixed(images, stylised, limit.clamp(max=opacity))
@@ -112,7 +112,7 @@ class WorstStyleAttack(StyleTransferAttack):
                 best[opacity] = (torch.where(worse.reshape(-1, 1, 1, 1), attacked, worst),
                                  torch.where(worse, reached, highest))
         for opacity in strengths:
-            yield opacity, self.kept(images, best[opacity][0]) if opacity in best else images.clone()
+            yield opacity, self.kept(images, best[opacity][0]) if opacity else images.clone()
 
     def drawn(self, images: Images, streams: Streams) -> Iterator[Drawn]:
         """Yield the images in each of their ``k`` styles, one style an image at a time."""
