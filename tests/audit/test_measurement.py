@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from planted import SaidNoisy
 from tiny_audit import NOISE, make_plan
 from torch import nn
 
 from radversary.attacks.base import Batch
+from radversary.attacks.gradient.apgd import AutoPGD
 from radversary.attacks.gradient.pgd import PGD
 from radversary.attacks.registry import ATTACKS
-from radversary.auditing.cells import Cell
+from radversary.auditing.batteries import entries
+from radversary.auditing.cells import Cell, OutcomeSummary
 from radversary.auditing.findings import findings_of
 from radversary.auditing.measurement.bench import Bench
 from radversary.auditing.measurement.checks import (
@@ -25,16 +30,19 @@ from radversary.auditing.measurement.checks import (
     is_beyond,
     not_applicable,
 )
-from radversary.auditing.measurement.measured import read_probes
-from radversary.auditing.measurement.probes import PROBED, Planned, compared, probed
+from radversary.auditing.measurement.measured import Target, probe_key, read_probes, rerun, telling
+from radversary.auditing.measurement.probes import COMPARED, OWN_ATTACKS, PROBED, Planned, compared, probed
 from radversary.auditing.measurement.signs import signs_of, together
 from radversary.auditing.measurement.watching import WatchedVictim, gradients_watched
 from radversary.auditing.run import run_audit
 from radversary.auditing.setup import condition_of
+from radversary.auditing.threat_model import EXPECTATION
 from radversary.classifiers.torch_module import wrap
 from radversary.core.seeds import generator
 from radversary.core.types import AttackerKnowledge, Budget, Estimate, Norm
+from radversary.defenses.defended import Defended
 from radversary.metrics.performance import PairedTest, Performance
+from radversary.storage import hashes
 
 SIDE, COUNT = 4, 24
 
@@ -162,6 +170,68 @@ def test_what_a_longer_attack_and_a_step_find_is_counted_by_hand():
     assert found[Sign.SINGLE_STEP].verdict == Verdict.SUSPECT
     assert found[Sign.BLACK_BOX].verdict == Verdict.SUSPECT
     assert found[Sign.SILENT_SUCCESS].verdict == Verdict.FINE
+
+
+def test_behind_declared_chance_no_two_runs_are_compared():
+    bench = bench_of(linear())
+    random = replace(bench, core=Defended(bench.core, SaidNoisy(size=0.05)))
+    attack = AutoPGD(epsilon=10 / 255, steps=9, eot=EXPECTATION)
+    found = by_kind(probed(random, "noise", Planned("apgd", attack)))
+    assert {kind for kind, item in found.items() if item.verdict == Verdict.NOT_APPLICABLE} == set(COMPARED)
+    assert {kind for kind, item in found.items() if item.verdict == Verdict.SUSPECT} == set()
+    assert "draws at random" in found[Sign.SILENT_SUCCESS].sentence
+
+
+EPSILONS = (1 / 255, 2 / 255)
+
+
+def told_by(**reached: tuple[float, float, int]) -> Planned | None:
+    """What is compared of attacks that reach so much at the two bounds, on so many images."""
+    attacks = {label: ATTACKS.create(label) for label in reached}
+    runs = tuple((label, attack, ((AttackerKnowledge.ADAPTIVE, ("none",)),)) for label, attack in attacks.items())
+    context = SimpleNamespace(attacks={label: SimpleNamespace(strengths=EPSILONS) for label in attacks})
+    outcomes = [OutcomeSummary(condition=condition_of(label, attacks[label].at(epsilon), AttackerKnowledge.ADAPTIVE),
+                               target="none", success=Estimate(share, share - 0.1, share + 0.1, images), linf=epsilon,
+                               l2=1.0, queries=1.0, gradients=1.0, zero_gradients=0.0)
+                for label, (*shares, images) in reached.items()
+                for epsilon, share in zip(EPSILONS, shares, strict=True)]
+    return telling(context, Target("none", bench_of(linear()).core, runs), outcomes)
+
+
+def test_of_a_set_of_attacks_that_is_too_dear_the_first_is_compared():
+    first = told_by(**{"auto-attack": (0.4, 0.9, 100)})
+    assert (type(first.attack), first.attack.epsilon) == (AutoPGD, EPSILONS[0])
+    assert first.title == "the first of auto-attack, ε 1/255 (AutoPGD)"
+    assert rerun(Planned("a", ATTACKS.create("auto-attack", steps=1000))) is None
+    assert rerun(Planned("a", ATTACKS.create("pgd", steps=1000))) is None
+
+
+def test_an_attack_that_another_beats_does_not_stand_for_it():
+    beaten = told_by(**{"auto-attack": (0.4, 0.9, 100), "stm": (0.3, 0.5, 100)})
+    assert (type(beaten.attack), beaten.attack.epsilon) == (AutoPGD, EPSILONS[0])
+    few = told_by(**{"auto-attack": (0.4, 0.9, 100), "stm": (0.45, 0.55, 50)})  # on half the images, by their choice
+    assert type(few.attack) is AutoPGD
+    better = told_by(**{"auto-attack": (0.4, 0.9, 100), "stm": (0.45, 0.9, 100)})
+    assert (type(better.attack), better.attack.epsilon) == (type(ATTACKS.create("stm")), EPSILONS[0])
+    assert told_by(**{"pgd": (0.2, 0.3, 100), "apgd-t": (0.4, 0.5, 100)}) is None  # 1,819 passes, and no members
+
+
+@pytest.mark.parametrize("battery", ["quick", "standard", "full"])
+def test_every_battery_has_an_attack_that_is_compared(battery):
+    main = [entry for entry in entries(battery) if entry["name"] in ("apgd", "auto-attack")]
+    assert main
+    for entry in main:
+        attack = ATTACKS.create(entry["name"], **entry.get("options", {}))
+        assert all(rerun(Planned("main", attack.at(strength))) is not None for strength in entry["strengths"])
+
+
+@pytest.mark.parametrize("attack", OWN_ATTACKS)
+def test_probes_are_kept_for_the_code_of_their_own_attacks(attack, monkeypatch):
+    plan, real = make_plan(), hashes._source
+    before = probe_key(plan, "k")
+    assert probe_key(plan, "k") == before != probe_key(plan, "other")
+    monkeypatch.setattr(hashes, "_source", lambda name: real(name) + "# changed" * (name == attack.__module__))
+    assert probe_key(plan, "k") != before
 
 
 class Forgetful(PGD):
