@@ -20,7 +20,7 @@ from radversary.attacks.registry import ATTACKS
 from radversary.auditing.batteries import entries
 from radversary.auditing.cells import Cell, OutcomeSummary
 from radversary.auditing.findings import findings_of
-from radversary.auditing.measurement.bench import Bench
+from radversary.auditing.measurement.bench import Bench, nearest
 from radversary.auditing.measurement.checks import (
     RULES,
     MeasurementCheck,
@@ -31,7 +31,16 @@ from radversary.auditing.measurement.checks import (
     not_applicable,
 )
 from radversary.auditing.measurement.measured import Target, probe_key, read_probes, rerun, telling
-from radversary.auditing.measurement.probes import COMPARED, OWN_ATTACKS, PROBED, Planned, compared, probed
+from radversary.auditing.measurement.probes import (
+    COMPARED,
+    OWN_ATTACKS,
+    PASSES,
+    PROBED,
+    QUERIES,
+    Planned,
+    compared,
+    probed,
+)
 from radversary.auditing.measurement.signs import signs_of, together
 from radversary.auditing.measurement.watching import WatchedVictim, gradients_watched
 from radversary.auditing.run import run_audit
@@ -202,8 +211,68 @@ def test_of_a_set_of_attacks_that_is_too_dear_the_first_is_compared():
     first = told_by(**{"auto-attack": (0.4, 0.9, 100)})
     assert (type(first.attack), first.attack.epsilon) == (AutoPGD, EPSILONS[0])
     assert first.title == "the first of auto-attack, ε 1/255 (AutoPGD)"
-    assert rerun(Planned("a", ATTACKS.create("auto-attack", steps=1000))) is None
-    assert rerun(Planned("a", ATTACKS.create("pgd", steps=1000))) is None
+    assert first.whole == ATTACKS.create("auto-attack").at(EPSILONS[0])
+    again = rerun(Planned("set", ATTACKS.create("auto-attack", steps=1000)))
+    assert (again.title, again.attack.passes) == ("the first of set (AutoPGD) at 199 of 1000 steps", PASSES)
+
+
+@pytest.mark.parametrize(("name", "options", "title"), [
+    ("pgd", {"steps": 1000}, "a at 200 of 1000 steps"),
+    ("pgd-l2", {"steps": 60, "restarts": 5}, "a at 3 of 5 restarts"),
+    ("apgd-t", {}, "a at 21 of 100 steps"), ("pgd", {"steps": 300, "eot": 5}, "a at 40 of 300 steps")])
+def test_of_an_attack_that_is_too_dear_less_is_compared_within_its_bound(name, options, title):
+    whole = ATTACKS.create(name, **options)
+    part = rerun(Planned("a", whole))
+    assert (part.title, type(part.attack), part.whole) == (title, type(whole), whole)
+    assert part.attack.passes <= PASSES < whole.passes
+    assert (part.attack.budget.norm, part.attack.budget.epsilon) == (whole.budget.norm, whole.budget.epsilon)
+
+
+def test_an_attack_that_takes_no_more_steps_than_few_is_not_cut_to_fewer():
+    assert rerun(Planned("a", ATTACKS.create("stm", copies=100))) is None
+    whole = ATTACKS.create("pgd")
+    assert rerun(Planned("a", whole)) == Planned("a", whole)
+
+
+def test_what_is_found_beyond_a_part_of_an_attack_counts_if_the_whole_leaves_it_too():
+    lazy, whole = (PGD(epsilon=30 / 255, steps=steps, reach=reach, random_start=False)
+                   for steps, reach in ((2, 0.1), (20, 2.5)))
+    part, alone, idle = (by_kind(compared(bench_of(linear()), "none", Planned("pgd", lazy, whole=more)))
+                         for more in (whole, None, lazy))
+    assert (alone[Sign.UNFINISHED].verdict, idle[Sign.UNFINISHED].verdict) == (Verdict.SUSPECT, Verdict.SUSPECT)
+    assert (part[Sign.UNFINISHED].value, part[Sign.UNFINISHED].verdict) == (0.0, Verdict.FINE)
+
+
+class Counting(nn.Module):
+    """A line that counts the images that it is asked about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line, self.asked = linear(), 0
+
+    def forward(self, inputs):
+        self.asked += len(inputs)
+        return self.line(inputs)
+
+
+def test_what_takes_long_is_tried_on_those_nearest_to_an_error():
+    """On 24 images on 8: twice 20 steps of two attacks, and 200 queries, where all of them would ask thousands."""
+    network, attack = Counting(), PGD(epsilon=1 / 255, steps=20)
+    checks, asked = [], []
+    for item in compared(bench_of(network), "none", Planned("pgd", attack)):
+        checks.append(item)
+        asked.append(network.asked)
+    assert {item.verdict for item in checks} == {Verdict.FINE}
+    own = 20 * COUNT + 2 * COUNT  # its steps, and what it is judged by
+    assert asked[0] <= own + 8 * (40 + 2 + 41 + 2)
+    assert 8 * 190 < asked[3] - asked[2] <= 8 * (QUERIES + 2)
+
+
+def test_the_nearest_to_an_error_are_those_that_a_little_more_turns():
+    margin = torch.tensor([-3.0, 1.0, -0.5, torch.inf, -2.0, 0.0])
+    assert nearest(margin, 3).nonzero()[:, 0].tolist() == [2, 4, 5]
+    assert nearest(margin, 10).nonzero()[:, 0].tolist() == [0, 2, 4, 5]
+    assert not nearest(margin[1:2], 3).any()
 
 
 def test_an_attack_that_another_beats_does_not_stand_for_it():
@@ -213,7 +282,8 @@ def test_an_attack_that_another_beats_does_not_stand_for_it():
     assert type(few.attack) is AutoPGD
     better = told_by(**{"auto-attack": (0.4, 0.9, 100), "stm": (0.45, 0.9, 100)})
     assert (type(better.attack), better.attack.epsilon) == (type(ATTACKS.create("stm")), EPSILONS[0])
-    assert told_by(**{"pgd": (0.2, 0.3, 100), "apgd-t": (0.4, 0.5, 100)}) is None  # 1,819 passes, and no members
+    dear = told_by(**{"pgd": (0.2, 0.3, 100), "apgd-t": (0.4, 0.5, 100)})  # 1,819 passes
+    assert dear.title == "apgd-t, ε 2/255 at 21 of 100 steps"
 
 
 @pytest.mark.parametrize("battery", ["quick", "standard", "full"])

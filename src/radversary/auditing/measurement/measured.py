@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from radversary.attacks.base import Attack
-from radversary.attacks.ensemble import AutoAttack
 from radversary.attacks.goal import UNTARGETED
 from radversary.attacks.gradient.fgsm import FGSM
 from radversary.auditing.cells import Cell, OutcomeSummary
+from radversary.auditing.measurement.affordable import affordable, part_of
 from radversary.auditing.measurement.bench import Bench
 from radversary.auditing.measurement.checks import MeasurementCheck, not_applicable
 from radversary.auditing.measurement.probes import FORMAT, OWN_ATTACKS, PASSES, PROBED, Planned, probed
@@ -91,7 +91,7 @@ def probes_once(context: AuditContext, rows: np.ndarray, outcomes: Sequence[Outc
 
 def probe_key(plan: AuditPlan, key: str) -> str:
     """Return what probes are kept under: the audit's key, and their number and code, with that of their own attacks."""
-    return sha256_json([key, FORMAT, code_hash(probed, *OWN_ATTACKS), plan.bootstrap, plan.probe_images])
+    return sha256_json([key, FORMAT, code_hash(probed, telling, *OWN_ATTACKS), plan.bootstrap, plan.probe_images])
 
 
 def probes_of(context: AuditContext, target: Target, rows: np.ndarray,
@@ -124,8 +124,8 @@ def followed(context: AuditContext) -> list[Target]:
 def telling(context: AuditContext, target: Target, outcomes: Sequence[OutcomeSummary]) -> Planned | None:
     """Return the attack of the plan that tells most: of the best at each bound, that with success nearest to a half.
 
-    The best at a bound is not looked for among those that can be run again alone: where it cannot be, no weaker one
-    stands for it.
+    The best at a bound is looked for among all, whatever they cost: where it is too dear a part of it is run again
+    (:func:`rerun`), or nothing, and no weaker one stands for it.
 
     Args:
         context: What was run.
@@ -170,25 +170,24 @@ def unbeaten(figures: Sequence[tuple[Estimate, Planned]]) -> list[tuple[Estimate
 
 
 def rerun(planned: Planned) -> Planned | None:
-    """Return what is run again of an attack: itself; of a set of attacks that is too dear, its first; or nothing.
+    """Return what is run again of an attack: itself; a part of it where it is too dear; or nothing.
 
     Example:
+        >>> from radversary.attacks.ensemble import AutoAttack
         >>> rerun(Planned("auto-attack, ε 2/255", AutoAttack(epsilon=2 / 255))).title
         'the first of auto-attack, ε 2/255 (AutoPGD)'
     """
-    if comparable(planned.attack):
-        return planned
-    if not isinstance(planned.attack, AutoAttack):
-        return None
-    first = planned.attack.members()[0]
-    return Planned(f"the first of {planned.title} ({type(first).__name__})", first) if comparable(first) else None
+    whole = planned.attack
+    part = affordable(whole, PASSES) if comparable(whole) else None
+    if part is None or part == whole:
+        return planned if part is not None else None
+    return Planned(part_of(planned.title, part, whole), part, whole=whole)
 
 
 def comparable(attack: Attack) -> bool:
-    """Return whether an attack can be run again and compared with others within its bound."""
+    """Return whether an attack can be compared with others within its bound."""
     return (attack.wants == UNTARGETED and attack.contract == AttackContract.FIXED_BUDGET
-            and attack.family == AttackFamily.GRADIENT and bool(attack.budget.epsilon)
-            and attack.passes is not None and attack.passes <= PASSES)
+            and attack.family == AttackFamily.GRADIENT and bool(attack.budget.epsilon))
 
 
 def why_not(context: AuditContext) -> str:
