@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from planted import SaidNoisy
 from tiny_audit import NOISE, make_plan
 from torch import nn
 
 from radversary.attacks.base import Batch
+from radversary.attacks.gradient.apgd import AutoPGD
 from radversary.attacks.gradient.pgd import PGD
 from radversary.attacks.registry import ATTACKS
-from radversary.auditing.cells import Cell
+from radversary.auditing.batteries import entries
+from radversary.auditing.cells import Cell, OutcomeSummary
 from radversary.auditing.findings import findings_of
-from radversary.auditing.measurement.bench import Bench
+from radversary.auditing.measurement.bench import Bench, nearest
 from radversary.auditing.measurement.checks import (
     RULES,
     MeasurementCheck,
@@ -25,16 +30,28 @@ from radversary.auditing.measurement.checks import (
     is_beyond,
     not_applicable,
 )
-from radversary.auditing.measurement.measured import read_probes
-from radversary.auditing.measurement.probes import PROBED, Planned, compared, probed
+from radversary.auditing.measurement.measured import Target, probe_key, read_probes, rerun, telling
+from radversary.auditing.measurement.probes import (
+    COMPARED,
+    OWN_ATTACKS,
+    PASSES,
+    PROBED,
+    QUERIES,
+    Planned,
+    compared,
+    probed,
+)
 from radversary.auditing.measurement.signs import signs_of, together
 from radversary.auditing.measurement.watching import WatchedVictim, gradients_watched
 from radversary.auditing.run import run_audit
 from radversary.auditing.setup import condition_of
+from radversary.auditing.threat_model import EXPECTATION
 from radversary.classifiers.torch_module import wrap
 from radversary.core.seeds import generator
 from radversary.core.types import AttackerKnowledge, Budget, Estimate, Norm
+from radversary.defenses.defended import Defended
 from radversary.metrics.performance import PairedTest, Performance
+from radversary.storage import hashes
 
 SIDE, COUNT = 4, 24
 
@@ -162,6 +179,129 @@ def test_what_a_longer_attack_and_a_step_find_is_counted_by_hand():
     assert found[Sign.SINGLE_STEP].verdict == Verdict.SUSPECT
     assert found[Sign.BLACK_BOX].verdict == Verdict.SUSPECT
     assert found[Sign.SILENT_SUCCESS].verdict == Verdict.FINE
+
+
+def test_behind_declared_chance_no_two_runs_are_compared():
+    bench = bench_of(linear())
+    random = replace(bench, core=Defended(bench.core, SaidNoisy(size=0.05)))
+    attack = AutoPGD(epsilon=10 / 255, steps=9, eot=EXPECTATION)
+    found = by_kind(probed(random, "noise", Planned("apgd", attack)))
+    assert {kind for kind, item in found.items() if item.verdict == Verdict.NOT_APPLICABLE} == set(COMPARED)
+    assert {kind for kind, item in found.items() if item.verdict == Verdict.SUSPECT} == set()
+    assert "draws at random" in found[Sign.SILENT_SUCCESS].sentence
+
+
+EPSILONS = (1 / 255, 2 / 255)
+
+
+def told_by(**reached: tuple[float, float, int]) -> Planned | None:
+    """What is compared of attacks that reach so much at the two bounds, on so many images."""
+    attacks = {label: ATTACKS.create(label) for label in reached}
+    runs = tuple((label, attack, ((AttackerKnowledge.ADAPTIVE, ("none",)),)) for label, attack in attacks.items())
+    context = SimpleNamespace(attacks={label: SimpleNamespace(strengths=EPSILONS) for label in attacks})
+    outcomes = [OutcomeSummary(condition=condition_of(label, attacks[label].at(epsilon), AttackerKnowledge.ADAPTIVE),
+                               target="none", success=Estimate(share, share - 0.1, share + 0.1, images), linf=epsilon,
+                               l2=1.0, queries=1.0, gradients=1.0, zero_gradients=0.0)
+                for label, (*shares, images) in reached.items()
+                for epsilon, share in zip(EPSILONS, shares, strict=True)]
+    return telling(context, Target("none", bench_of(linear()).core, runs), outcomes)
+
+
+def test_of_a_set_of_attacks_that_is_too_dear_the_first_is_compared():
+    first = told_by(**{"auto-attack": (0.4, 0.9, 100)})
+    assert (type(first.attack), first.attack.epsilon) == (AutoPGD, EPSILONS[0])
+    assert first.title == "the first of auto-attack, ε 1/255 (AutoPGD)"
+    assert first.whole == ATTACKS.create("auto-attack").at(EPSILONS[0])
+    again = rerun(Planned("set", ATTACKS.create("auto-attack", steps=1000)))
+    assert (again.title, again.attack.passes) == ("the first of set (AutoPGD) at 199 of 1000 steps", PASSES)
+
+
+@pytest.mark.parametrize(("name", "options", "title"), [
+    ("pgd", {"steps": 1000}, "a at 200 of 1000 steps"),
+    ("pgd-l2", {"steps": 60, "restarts": 5}, "a at 3 of 5 restarts"),
+    ("apgd-t", {}, "a at 21 of 100 steps"), ("pgd", {"steps": 300, "eot": 5}, "a at 40 of 300 steps")])
+def test_of_an_attack_that_is_too_dear_less_is_compared_within_its_bound(name, options, title):
+    whole = ATTACKS.create(name, **options)
+    part = rerun(Planned("a", whole))
+    assert (part.title, type(part.attack), part.whole) == (title, type(whole), whole)
+    assert part.attack.passes <= PASSES < whole.passes
+    assert (part.attack.budget.norm, part.attack.budget.epsilon) == (whole.budget.norm, whole.budget.epsilon)
+
+
+def test_an_attack_that_takes_no_more_steps_than_few_is_not_cut_to_fewer():
+    assert rerun(Planned("a", ATTACKS.create("stm", copies=100))) is None
+    whole = ATTACKS.create("pgd")
+    assert rerun(Planned("a", whole)) == Planned("a", whole)
+
+
+def test_what_is_found_beyond_a_part_of_an_attack_counts_if_the_whole_leaves_it_too():
+    lazy, whole = (PGD(epsilon=30 / 255, steps=steps, reach=reach, random_start=False)
+                   for steps, reach in ((2, 0.1), (20, 2.5)))
+    part, alone, idle = (by_kind(compared(bench_of(linear()), "none", Planned("pgd", lazy, whole=more)))
+                         for more in (whole, None, lazy))
+    assert (alone[Sign.UNFINISHED].verdict, idle[Sign.UNFINISHED].verdict) == (Verdict.SUSPECT, Verdict.SUSPECT)
+    assert (part[Sign.UNFINISHED].value, part[Sign.UNFINISHED].verdict) == (0.0, Verdict.FINE)
+
+
+class Counting(nn.Module):
+    """A line that counts the images that it is asked about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line, self.asked = linear(), 0
+
+    def forward(self, inputs):
+        self.asked += len(inputs)
+        return self.line(inputs)
+
+
+def test_what_takes_long_is_tried_on_those_nearest_to_an_error():
+    """On 24 images on 8: twice 20 steps of two attacks, and 200 queries, where all of them would ask thousands."""
+    network, attack = Counting(), PGD(epsilon=1 / 255, steps=20)
+    checks, asked = [], []
+    for item in compared(bench_of(network), "none", Planned("pgd", attack)):
+        checks.append(item)
+        asked.append(network.asked)
+    assert {item.verdict for item in checks} == {Verdict.FINE}
+    own = 20 * COUNT + 2 * COUNT  # its steps, and what it is judged by
+    assert asked[0] <= own + 8 * (40 + 2 + 41 + 2)
+    assert 8 * 190 < asked[3] - asked[2] <= 8 * (QUERIES + 2)
+
+
+def test_the_nearest_to_an_error_are_those_that_a_little_more_turns():
+    margin = torch.tensor([-3.0, 1.0, -0.5, torch.inf, -2.0, 0.0])
+    assert nearest(margin, 3).nonzero()[:, 0].tolist() == [2, 4, 5]
+    assert nearest(margin, 10).nonzero()[:, 0].tolist() == [0, 2, 4, 5]
+    assert not nearest(margin[1:2], 3).any()
+
+
+def test_an_attack_that_another_beats_does_not_stand_for_it():
+    beaten = told_by(**{"auto-attack": (0.4, 0.9, 100), "stm": (0.3, 0.5, 100)})
+    assert (type(beaten.attack), beaten.attack.epsilon) == (AutoPGD, EPSILONS[0])
+    few = told_by(**{"auto-attack": (0.4, 0.9, 100), "stm": (0.45, 0.55, 50)})  # on half the images, by their choice
+    assert type(few.attack) is AutoPGD
+    better = told_by(**{"auto-attack": (0.4, 0.9, 100), "stm": (0.45, 0.9, 100)})
+    assert (type(better.attack), better.attack.epsilon) == (type(ATTACKS.create("stm")), EPSILONS[0])
+    dear = told_by(**{"pgd": (0.2, 0.3, 100), "apgd-t": (0.4, 0.5, 100)})  # 1,819 passes
+    assert dear.title == "apgd-t, ε 2/255 at 21 of 100 steps"
+
+
+@pytest.mark.parametrize("battery", ["quick", "standard", "full"])
+def test_every_battery_has_an_attack_that_is_compared(battery):
+    main = [entry for entry in entries(battery) if entry["name"] in ("apgd", "auto-attack")]
+    assert main
+    for entry in main:
+        attack = ATTACKS.create(entry["name"], **entry.get("options", {}))
+        assert all(rerun(Planned("main", attack.at(strength))) is not None for strength in entry["strengths"])
+
+
+@pytest.mark.parametrize("attack", OWN_ATTACKS)
+def test_probes_are_kept_for_the_code_of_their_own_attacks(attack, monkeypatch):
+    plan, real = make_plan(), hashes._source
+    before = probe_key(plan, "k")
+    assert probe_key(plan, "k") == before != probe_key(plan, "other")
+    monkeypatch.setattr(hashes, "_source", lambda name: real(name) + "# changed" * (name == attack.__module__))
+    assert probe_key(plan, "k") != before
 
 
 class Forgetful(PGD):

@@ -86,6 +86,19 @@ def test_chance_that_is_declared_is_no_fault(trained, tmp_path):
                 if (item.kind, item.defence) == (Sign.UNSTABLE_ANSWERS, "planted"))
     assert found.figure.value > 0.5
     assert "says that it draws at random" in found.sentence
+    assert {verdicts(result, "planted")[kind] for kind in (Sign.UNFINISHED, Sign.SILENT_SUCCESS)} == {
+        Verdict.NOT_APPLICABLE}
+
+
+def test_a_set_of_attacks_is_compared_by_its_first_and_not_by_a_weaker_attack_of_the_plan(trained, tmp_path):
+    many = {"label": "many", "name": "auto-attack", "options": {"steps": 20, "targets": 2, "queries": 400},
+            "strengths": [4 / 255]}
+    weak = {"label": "weak", "name": "pgd", "options": {"steps": 2, "reach": 0.4, "random_start": False},
+            "strengths": [4 / 255]}
+    result = audited(trained, tmp_path, plan=plan_of(weak, many))
+    (found,) = (item for item in result.measurement if item.kind == Sign.UNFINISHED)
+    assert "the first of many, ε 4/255 (AutoPGD)" in found.sentence
+    assert suspects(result) == set()
 
 
 def test_a_look_up_table_is_read_without_its_gradients(trained, tmp_path):

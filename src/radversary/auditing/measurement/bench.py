@@ -132,8 +132,8 @@ class Bench:
         """Return the mark of all images, bool (N,)."""
         return torch.ones(len(self), dtype=torch.bool)
 
-    def left(self, attack: Attack, step: str, of: Tensor, victim: Classifier | None = None) -> Tensor:
-        """Return which of some images are read as before after an attack, bool (N,).
+    def after(self, attack: Attack, step: str, of: Tensor, victim: Classifier | None = None) -> Tensor:
+        """Return how far some images are beyond an error after an attack, (N,); of the others infinity.
 
         Args:
             attack: The attack at its strength, untargeted.
@@ -141,12 +141,16 @@ class Bench:
             of: The images, bool (N,).
             victim: What it is made on; the white-box view where None.
         """
-        kept = of.clone()
+        margin = torch.full((len(of),), torch.inf)
         if of.any():
             (outcome,) = run_attack(attack, victim or self.view, self.batch.only(of), seed=self.seed, step=step,
                                     strengths=[attack.current])
-            kept[of] = (self.margin(outcome.images, of) <= 0).cpu()
-        return kept
+            margin[of] = self.margin(outcome.images, of).float().cpu()
+        return margin
+
+    def left(self, attack: Attack, step: str, of: Tensor) -> Tensor:
+        """Return which of some images are read as before after an attack, bool (N,)."""
+        return self.after(attack, step, of) <= 0
 
     def watched(self, attack: Attack) -> WatchedVictim:
         """Return the white-box view as one that remembers what an attack asks it."""
@@ -156,6 +160,23 @@ class Bench:
         """Return the share of images that are flagged, with its interval over patients."""
         return proportion(torch.as_tensor(flags).cpu().numpy(), patients=self.patients, draws=self.draws,
                           seed=self.seed)
+
+
+def nearest(margin: Tensor, most: int) -> Tensor:
+    """Return which images are read as before and nearest to an error, at most so many, bool (N,).
+
+    Args:
+        margin: How far each is beyond an error, (N,).
+        most: Their number at most.
+
+    Example:
+        >>> nearest(torch.tensor([-2.0, -1.0, 3.0]), 1).tolist()
+        [False, True, False]
+    """
+    left = margin <= 0
+    chosen = torch.zeros_like(left)
+    chosen[margin.where(left, torch.tensor(-torch.inf)).argsort(descending=True, stable=True)[:most]] = True
+    return chosen & left
 
 
 def declares_chance(core: Classifier) -> bool:

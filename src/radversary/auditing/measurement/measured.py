@@ -13,16 +13,18 @@ from radversary.attacks.base import Attack
 from radversary.attacks.goal import UNTARGETED
 from radversary.attacks.gradient.fgsm import FGSM
 from radversary.auditing.cells import Cell, OutcomeSummary
+from radversary.auditing.measurement.affordable import affordable, part_of
 from radversary.auditing.measurement.bench import Bench
 from radversary.auditing.measurement.checks import MeasurementCheck, not_applicable
-from radversary.auditing.measurement.probes import FORMAT, PASSES, PROBED, Planned, probed
+from radversary.auditing.measurement.probes import FORMAT, OWN_ATTACKS, PASSES, PROBED, Planned, probed
 from radversary.auditing.measurement.signs import signs_of, together
+from radversary.auditing.plan import AuditPlan
 from radversary.auditing.result import Finding
 from radversary.auditing.setup import AuditContext, condition_of
 from radversary.auditing.threat_model import with_eot
 from radversary.auditing.units import Views, targets
 from radversary.classifiers.base import Classifier
-from radversary.core.types import Access, AttackContract, AttackerKnowledge, AttackFamily
+from radversary.core.types import Access, AttackContract, AttackerKnowledge, AttackFamily, Estimate
 from radversary.data.splits import some_rows
 from radversary.execution.progress import track
 from radversary.storage.checksums import sha256_json
@@ -74,8 +76,7 @@ def measurement_of(context: AuditContext, rows: np.ndarray, cells: Sequence[Cell
 def probes_once(context: AuditContext, rows: np.ndarray, outcomes: Sequence[OutcomeSummary], out: Path, *,
                 key: str) -> list[MeasurementCheck]:
     """Probe each target, or take what was probed for the same audit."""
-    found, own = followed(context), sha256_json([key, FORMAT, code_hash(probed), context.plan.bootstrap,
-                                                 context.plan.probe_images])
+    found, own = followed(context), probe_key(context.plan, key)
     known = read_probes(out / FILE, own)
     checks = [item for label in context.defended_classifiers if label not in {target.label for target in found}
               for item in unprobed(label, why_not(context))]
@@ -86,6 +87,11 @@ def probes_once(context: AuditContext, rows: np.ndarray, outcomes: Sequence[Outc
                 label: [item.model_dump(mode="json") for item in made] for label, made in known.items()}})
         checks += known[target.label]
     return checks
+
+
+def probe_key(plan: AuditPlan, key: str) -> str:
+    """Return what probes are kept under: the audit's key, and their number and code, with that of their own attacks."""
+    return sha256_json([key, FORMAT, code_hash(probed, telling, *OWN_ATTACKS), plan.bootstrap, plan.probe_images])
 
 
 def probes_of(context: AuditContext, target: Target, rows: np.ndarray,
@@ -118,30 +124,70 @@ def followed(context: AuditContext) -> list[Target]:
 def telling(context: AuditContext, target: Target, outcomes: Sequence[OutcomeSummary]) -> Planned | None:
     """Return the attack of the plan that tells most: of the best at each bound, that with success nearest to a half.
 
+    The best at a bound is looked for among all, whatever they cost: where it is too dear a part of it is run again
+    (:func:`rerun`), or nothing, and no weaker one stands for it.
+
     Args:
         context: What was run.
         target: What it was run on.
         outcomes: What attacks reached.
     """
-    reached = {(what.attack, what.strength, what.knowledge, item.target): item.success.value
+    bounds: dict[tuple[Any, ...], list[tuple[Estimate, Planned]]] = {}
+    for success, planned in figures_of(context, target, outcomes):
+        budget = planned.attack.budget
+        bounds.setdefault((budget.norm, budget.epsilon, planned.attack.channels), []).append((success, planned))
+    found = [(abs(success.value - EVEN), run) for figures in bounds.values() for success, planned in unbeaten(figures)
+             if (run := rerun(planned)) is not None]
+    return min(found, key=lambda item: item[0])[1] if found else None
+
+
+def figures_of(context: AuditContext, target: Target,
+               outcomes: Sequence[OutcomeSummary]) -> Iterator[tuple[Estimate, Planned]]:
+    """Yield what untargeted attacks within a bound reached on a target, at each strength what they reached at most."""
+    reached = {(what.attack, what.strength, what.knowledge, item.target): item.success
                for item in outcomes for what in [item.condition] if item.success is not None}
-    best: dict[tuple[Any, ...], tuple[float, Planned]] = {}
     for label, attack, views in target.runs:
-        for strength in context.attacks[label].strengths:
-            run = attack.at(strength)
-            share = max((reached.get((label, strength, knowledge, labels[0]), -1.0) for knowledge, labels in views))
-            if comparable(run) and share >= 0:
-                bound, planned = (run.budget.norm, run.budget.epsilon), condition_of(label, run, views[0][0])
-                if bound not in best or best[bound][0] < share:
-                    best[bound] = (share, Planned(planned.title, run))
-    return min(best.values(), key=lambda item: abs(item[0] - EVEN))[1] if best else None
+        for run in map(attack.at, context.attacks[label].strengths):
+            own = [reached[key] for knowledge, labels in views
+                   if (key := (label, run.current, knowledge, labels[0])) in reached]
+            if own and run.wants == UNTARGETED and run.budget.epsilon:
+                title = condition_of(label, run, views[0][0]).title
+                yield max(own, key=lambda success: success.value), Planned(title, run)
+
+
+def unbeaten(figures: Sequence[tuple[Estimate, Planned]]) -> list[tuple[Estimate, Planned]]:
+    """Return the attacks that none of the same bound beats.
+
+    Of one that was run on fewer images than another, the lower end of the interval counts, so that it does not win by
+    the choice of its images.
+
+    Args:
+        figures: Success and attack, all of one bound.
+    """
+    images = max(success.n for success, _ in figures)
+    shares = [success.value if success.n == images else success.low for success, _ in figures]
+    return [item for item, share in zip(figures, shares, strict=True) if share == max(shares)]
+
+
+def rerun(planned: Planned) -> Planned | None:
+    """Return what is run again of an attack: itself; a part of it where it is too dear; or nothing.
+
+    Example:
+        >>> from radversary.attacks.ensemble import AutoAttack
+        >>> rerun(Planned("auto-attack, ε 2/255", AutoAttack(epsilon=2 / 255))).title
+        'the first of auto-attack, ε 2/255 (AutoPGD)'
+    """
+    whole = planned.attack
+    part = affordable(whole, PASSES) if comparable(whole) else None
+    if part is None or part == whole:
+        return planned if part is not None else None
+    return Planned(part_of(planned.title, part, whole), part, whole=whole)
 
 
 def comparable(attack: Attack) -> bool:
-    """Return whether an attack can be run again and compared with others within its bound."""
+    """Return whether an attack can be compared with others within its bound."""
     return (attack.wants == UNTARGETED and attack.contract == AttackContract.FIXED_BUDGET
-            and attack.family == AttackFamily.GRADIENT and bool(attack.budget.epsilon)
-            and attack.passes is not None and attack.passes <= PASSES)
+            and attack.family == AttackFamily.GRADIENT and bool(attack.budget.epsilon))
 
 
 def why_not(context: AuditContext) -> str:

@@ -17,8 +17,8 @@ from radversary.attacks.base import Attack
 from radversary.attacks.gradient.apgd import AutoPGD
 from radversary.attacks.gradient.fgsm import FGSM
 from radversary.attacks.gradient.pgd import PGD
-from radversary.attacks.registry import ATTACKS
-from radversary.auditing.measurement.bench import Bench
+from radversary.attacks.score.square import SquareAttack
+from radversary.auditing.measurement.bench import Bench, nearest
 from radversary.auditing.measurement.checks import (
     KEPT,
     POINTS,
@@ -36,7 +36,7 @@ from radversary.auditing.threat_model import EXPECTATION
 from radversary.classifiers.probe import REPEAT
 from radversary.core.types import Norm, Task
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Version of the probes; raised when their figures change, so that older ones are not used."""
 
 GREY_LEVEL: Final = 1 / 255
@@ -52,14 +52,20 @@ SHORT, LONG = 5, 40
 STEPS: Final = 20
 """Half the steps, at least, of the attack that is set against the planned one."""
 
-SEARCH: Final = "square"
-"""The attack without gradients that is set against one with them."""
-
 QUERIES: Final = 200
-"""Answers that it may ask for an image."""
+"""Answers that the search without gradients may ask for an image."""
+
+OWN_ATTACKS: Final = (PGD, AutoPGD, FGSM, SquareAttack)
+"""The attacks that probes are made of, beside that of the plan."""
 
 PASSES: Final = 400
-"""Answers and gradients an image of the planned attack, at most, for it to be run again."""
+"""Answers and gradients an image, at most, of what is run again of a planned attack."""
+
+NEAREST: Final = 3
+"""Of what it leaves, one in so many of all images, those nearest to an error, are attacked at length."""
+
+FEW: Final = 8
+"""The images that are attacked at length where there are so many, at least."""
 
 SURE: Final = 24 * math.log(2)
 """Log odds from which on a probability is 1 in single precision, whose mantissa has 24 bits."""
@@ -79,12 +85,14 @@ class Planned:
     """The attack of a plan that is run again.
 
     Attributes:
-        title: Attack and strength, for people.
-        attack: The attack at that strength, as it is run on this target.
+        title: Attack and strength, and what of it is run again, for people.
+        attack: What is run again, at that strength, as on this target.
+        whole: The attack as it was planned, where that is more; None where it is the same.
     """
 
     title: str
     attack: Attack
+    whole: Attack | None = None
 
 
 def probed(bench: Bench, defence: str, planned: Planned | None) -> Iterator[MeasurementCheck]:
@@ -112,8 +120,14 @@ def probed(bench: Bench, defence: str, planned: Planned | None) -> Iterator[Meas
     yield not_uphill(bench, defence, slope.gradient)
     yield unreached(bench, defence)
     if planned is None:
-        yield from (not_applicable(kind, defence, "No untargeted attack of the plan follows gradients within a bound, "
-                                   f"at up to {PASSES} passes an image.") for kind in COMPARED)
+        yield from (not_applicable(kind, defence, "No untargeted attack of the plan that follows gradients within a "
+                                   f"bound can be run again at up to {PASSES} passes an image.") for kind in COMPARED)
+        return
+    if bench.random:
+        # An attack sees single draws and its end is judged by the mean of some, so that images near the edge of a
+        # decision come out differently by chance alone.
+        yield from (not_applicable(kind, defence, "The defence draws at random, so two runs differ by chance as well.")
+                    for kind in COMPARED)
         return
     yield from compared(bench, defence, planned)
 
@@ -184,25 +198,35 @@ def unreached(bench: Bench, defence: str) -> MeasurementCheck:
 
 
 def compared(bench: Bench, defence: str, planned: Planned) -> Iterator[MeasurementCheck]:
-    """Yield what is found beyond an attack of the plan, by more of it, by less, and without gradients."""
+    """Yield what is found beyond an attack of the plan, by more of it, by less, and without gradients.
+
+    What takes long is tried on those that it left nearest to an error, which are the likeliest to be turned.
+    """
     watched = bench.watched(planned.attack)
-    left = bench.left(planned.attack, "probe/planned", bench.everything(), watched)
-    yield unfinished(bench, defence, planned, left)
+    margin = bench.after(planned.attack, "probe/planned", bench.everything(), watched)
+    left, near = margin <= 0, nearest(margin, max(FEW, math.ceil(len(bench) / NEAREST)))
+    yield unfinished(bench, defence, planned, near)
     yield beyond(bench, defence, Sign.SILENT_SUCCESS, left & watched.misread.cpu(),
                  f"were misread on the way of {planned.title} and are read as before at its end")
     yield single_step(bench, defence, planned, left)
-    yield black_box(bench, defence, planned, left)
+    yield black_box(bench, defence, planned, near)
 
 
 def unfinished(bench: Bench, defence: str, planned: Planned, left: Tensor) -> MeasurementCheck:
-    """Attack what is left with twice the steps from other starts, and with an attack that sets its own step size."""
+    """Attack what is left with twice the steps from other starts, and with an attack that sets its own step size.
+
+    Where that was left by a part of the plan's attack alone, what is found counts only if the whole leaves it too.
+    """
     still, tried = left, longer(planned.attack)
     if not tried:
         return not_applicable(Sign.UNFINISHED, defence, f"{planned.title} has no steps that could be doubled.")
     for place, stronger in enumerate(tried):
         still = bench.left(stronger, f"probe/longer/{place}", still)
-    return beyond(bench, defence, Sign.UNFINISHED, left & ~still, f"withstand {planned.title}, and not more steps and "
-                  f"{len(tried)} further starts")
+    found = left & ~still
+    if planned.whole is not None and is_beyond(int(found.sum()), len(bench), POINTS):
+        found = bench.left(planned.whole, "probe/whole", found)
+    starts = "a further start" if len(tried) == 1 else f"{len(tried)} further starts"
+    return beyond(bench, defence, Sign.UNFINISHED, found, f"withstand {planned.title}, and not more steps and {starts}")
 
 
 def single_step(bench: Bench, defence: str, planned: Planned, left: Tensor) -> MeasurementCheck:
@@ -211,7 +235,7 @@ def single_step(bench: Bench, defence: str, planned: Planned, left: Tensor) -> M
     if isinstance(planned.attack, FGSM) or bound.norm != Norm.LINF or bound.epsilon is None:
         return not_applicable(Sign.SINGLE_STEP, defence, f"{planned.title} takes a single step, or bounds no pixel by "
                               "itself.")
-    step = FGSM(epsilon=bound.epsilon, colour=planned.attack.channels.value, eot=samples(bench))
+    step = FGSM(epsilon=bound.epsilon, colour=planned.attack.channels.value)
     return beyond(bench, defence, Sign.SINGLE_STEP, left & ~bench.left(step, "probe/step", left),
                   f"withstand {planned.title}, and not a single step of the same size")
 
@@ -219,8 +243,8 @@ def single_step(bench: Bench, defence: str, planned: Planned, left: Tensor) -> M
 def black_box(bench: Bench, defence: str, planned: Planned, left: Tensor) -> MeasurementCheck:
     """Search what is left without gradients, within the same bound."""
     bound = planned.attack.budget
-    search = ATTACKS.create(SEARCH, norm=bound.norm, epsilon=bound.epsilon, queries=QUERIES, eot=samples(bench),
-                            colour=planned.attack.channels.value)
+    within: dict[str, Any] = {"norm": bound.norm, "epsilon": bound.epsilon, "colour": planned.attack.channels.value}
+    search = SquareAttack(**within, queries=QUERIES)
     return beyond(bench, defence, Sign.BLACK_BOX, left & ~bench.left(search, "probe/search", left),
                   f"withstand {planned.title}, and not a search of {QUERIES} queries without gradients, within the "
                   "same bound")
@@ -236,15 +260,19 @@ def beyond(bench: Bench, defence: str, kind: Sign, found: Tensor, what: str) -> 
 def longer(attack: Attack) -> list[Attack]:
     """Return what takes more steps than an attack: itself with twice as many, and Auto-PGD with steps of its own size.
 
+    Of an attack that is such an Auto-PGD itself, only the first.
+
     Example:
         >>> [(type(item).__name__, item.steps) for item in longer(PGD(steps=30))]
         [('PGD', 60), ('AutoPGD', 60)]
+        >>> [(type(item).__name__, item.steps) for item in longer(AutoPGD(steps=30))]
+        [('AutoPGD', 60)]
     """
     steps = getattr(attack, "steps", 0)
     changes: dict[str, Any] = {"steps": 2 * steps}
     doubled: list[Attack] = [replace(attack, **changes)] if steps else []
     bound = attack.budget
-    if bound.norm is None or bound.epsilon is None:
+    if bound.norm is None or bound.epsilon is None or type(attack) is AutoPGD:
         return doubled
     return [*doubled, AutoPGD(norm=bound.norm.value, epsilon=bound.epsilon, steps=2 * max(steps, STEPS),
                               colour=attack.channels.value, eot=getattr(attack, "eot", 1))]
