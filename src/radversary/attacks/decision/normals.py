@@ -91,7 +91,7 @@ def crowds(counts: list[int]) -> Iterator[list[tuple[int, int]]]:
 
     Example:
         >>> list(crowds([20, 50]))
-        [[(0, 16), (0, 4), (1, 16), (1, 16)], [(1, 16), (1, 2)]]
+        [[(0, 16), (0, 4), (1, 16), (1, 16), (1, 16), (1, 2)]]
     """
     runs = [(place, min(RUN, count - first)) for place, count in enumerate(counts) for first in range(0, count, RUN)]
     together = CROWD // RUN
