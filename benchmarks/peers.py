@@ -28,7 +28,7 @@ HEAD = """# Attacks beside those of other frameworks
 
 `RADVERSARY_PEERS=FOLDER python -m benchmarks peers` writes this page and [attack-peers.json](attack-peers.json);
 FOLDER holds torchattacks (`pip install --no-deps --target FOLDER torchattacks==3.5.1`), without which its rows are
-left out.
+left out; its Square by L2 fails on images of one channel.
 
 Victim: a convolutional network of {weights:,} weights on scikit-learn's handwritten digits at {side} px, trained here
 against two signed steps at {hardened}; {accuracy:.1f} % of the held-out digits are read rightly. Attacked are the
