@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
 
+from radversary.attacks.best import Best
 from radversary.attacks.gradient.apgd import AutoPGD, AutoPGDTargeted
 from radversary.attacks.gradient.fab import FastAdaptiveBoundary
 from radversary.attacks.kept import solved
@@ -80,31 +80,18 @@ class AutoAttack(BoundedAttack):
     def solve(self, problem: Problem) -> Images:
         """Run the members, each on the images that are left."""
         seeds = [int(torch.randint(2**62, (), generator=stream)) for stream in problem.streams]
-        kept, reached = problem.images.clone(), problem.margin(problem.images)
+        best = Best(problem.images)
+        best.margin = problem.margin(problem.images)
         for number, member in enumerate(self.members()):
-            rows = torch.nonzero(reached.cpu() <= 0)[:, 0]
+            rows = best.open.cpu()
             if not len(rows):
                 break
             part = replace(problem.only(rows), streams=streams_of([seeds[row] for row in rows.tolist()], number))
-            keep_better(kept, reached, rows, part, solved(member, part))
-        return kept
+            points = solved(member, part)
+            best.offer(rows.to(points.device), points, part.margin(points))
+        return best.points
 
 
 def streams_of(seeds: list[int], member: int) -> Streams:
     """Return one generator an image for a member, from a number that the image drew."""
     return Streams([generator(seed, "member", member) for seed in seeds])
-
-
-def keep_better(kept: Images, reached: Tensor, rows: Tensor, part: Problem, points: Images) -> None:
-    """Put points where they come nearer to the goal than what is kept.
-
-    Args:
-        kept: What is kept so far, (N, C, H, W); changed.
-        reached: Its margins, (N,); changed.
-        rows: Places of the images that a member attacked, (M,).
-        part: Their problem.
-        points: What it found, (M, C, H, W).
-    """
-    margins, here = part.margin(points), rows.to(kept.device)
-    better = margins > reached[here]
-    kept[here[better]], reached[here[better]] = points[better], margins[better]

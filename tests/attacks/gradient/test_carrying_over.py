@@ -261,8 +261,8 @@ def test_its_material_is_the_pictures():
     (MIXED, {"portion": float("nan")}, "got nan, 2 and 3"),
     (MIXED, {"pictures": 0}, "at least 1 picture .* got 0.3, 0 and 3"),
     (MIXED, {"scales": 0}, "1 to 64 scales, got 0.3, 2 and 0"),
-    (MIXED, {"count": 0}, "a count of at least 1 picture .* got 0 and 32"),
-    (MIXED, {"style_size": 8}, "at least 16 pixels, got 5 and 8"),
+    (MIXED, {"count": 0}, "styles need a count of at least 1 .* got count=0, style_size=32"),
+    (MIXED, {"style_size": 8}, "at least 16 pixels, got count=5, style_size=8"),
     (MIXED, {"steps": 0}, "at least 1 step, got 0")])
 def test_what_cannot_be_is_refused(attack, options, text):
     with pytest.raises(PlanError, match=text):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from radversary.attacks.acquisition.visibility import Sought
 from radversary.attacks.balls import lengths
+from radversary.attacks.best import Best
 from radversary.core.types import Images
 
 START: Final = 0.5
@@ -37,37 +37,6 @@ NARROWER: Final = 0.85
 """What it is multiplied by where none was."""
 
 
-@dataclass(eq=False)
-class Best:
-    """The point of each image that came nearest to the goal.
-
-    Attributes:
-        images: The points.
-        margin: By how much they reach the goal.
-    """
-
-    images: Images
-    margin: Tensor
-
-    def keep(self, rows: Tensor, points: Images, margin: Tensor) -> Tensor:
-        """Take points that are better than what was kept of their images; return which are, bool.
-
-        Args:
-            rows: The images' places.
-            points: (M, C, H, W).
-            margin: (M,).
-        """
-        better = margin > self.margin[rows]
-        self.images[rows[better]], self.margin[rows[better]] = points[better], margin[better]
-        return better
-
-
-def nothing_yet(given: Sought) -> Best:
-    """Return the originals, which any point that is tried replaces."""
-    images = given.problem.images
-    return Best(images.clone(), torch.full((len(given),), -torch.inf, device=images.device))
-
-
 def climb(given: Sought, steps: int) -> Images:
     """Follow the margin's gradient in the parameters, within what is believable.
 
@@ -83,18 +52,18 @@ def climb(given: Sought, steps: int) -> Images:
     Returns:
         The best believable points, (N, C, H, W).
     """
-    best = nothing_yet(given)
+    best = Best(given.problem.images)
     at = given.believable(START * given.drawn(1)[:, 0])
     rows = torch.arange(len(given), device=at.device)
     for step in range(steps):
         look, slope, points = given.only(rows).look(at[rows])
-        best.keep(rows, points, look.margin)
+        best.offer(rows, points, look.margin)
         left = look.margin <= 0
         rows, slope = rows[left], slope[left]
         if not len(rows) or step == steps - 1:
             break
         at[rows] = stepped(given.only(rows), at[rows], slope, FIRST * (1 - step / steps))
-    return best.images
+    return best.points
 
 
 def stepped(given: Sought, at: Tensor, slope: Tensor, length: float) -> Tensor:
@@ -135,7 +104,7 @@ def evolve(given: Sought, queries: int) -> Images:
     Returns:
         The best believable points, (N, C, H, W).
     """
-    best = nothing_yet(given)
+    best = Best(given.problem.images)
     device = given.problem.images.device
     parents = torch.zeros(len(given), given.parameters, dtype=torch.float64, device=device)
     width = torch.full((len(given),), WIDTH, dtype=torch.float64, device=device)
@@ -144,13 +113,13 @@ def evolve(given: Sought, queries: int) -> Images:
         count = min(OFFSPRING, queries - first)
         drawn = offspring(given.only(rows), count, parents[rows], width[rows] if first else None)
         found, points, margin = fittest(given, rows, drawn)
-        better = best.keep(rows, points, margin)
+        better = best.offer(rows, points, margin)
         parents[rows[better]] = found[better]
         width[rows] = (width[rows] * torch.where(better, WIDER, NARROWER)).clamp(0.01, 1.0) if first else width[rows]
         rows = rows[margin <= 0]
         if not len(rows):
             break
-    return best.images
+    return best.points
 
 
 def offspring(given: Sought, count: int, parents: Tensor, width: Tensor | None) -> Tensor:

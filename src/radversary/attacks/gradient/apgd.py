@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from radversary.attacks.balls import Ball
+from radversary.attacks.best import Best
 from radversary.attacks.directions import TINY
-from radversary.attacks.gradient.keeping import Kept
 from radversary.attacks.objectives import Objective, Towards, among, log_odds, margin, ranked_ways
 from radversary.attacks.problem import Look, Problem
 from radversary.attacks.searching import BoundedAttack, at_least
@@ -146,7 +146,7 @@ def random_start(problem: Problem, ball: Ball) -> Images:
     return ball.start(noise / noise.abs().amax((1, 2, 3), keepdim=True).clamp_min(TINY), problem.images)
 
 
-def climb(problem: Problem, ball: Ball, objective: Objective, steps: int) -> Kept:
+def climb(problem: Problem, ball: Ball, objective: Objective, steps: int) -> Best:
     """Run Auto-PGD once from a random start.
 
     An image is left once its goal is reached at the point as it is stored; of the others the point of the greatest
@@ -158,7 +158,7 @@ def climb(problem: Problem, ball: Ball, objective: Objective, steps: int) -> Kep
         objective: What is climbed.
         steps: Steps of the run.
     """
-    kept, rows, last = Kept(problem.images), torch.arange(len(problem), device=problem.images.device), 0
+    kept, rows, last = Best(problem.images), torch.arange(len(problem), device=problem.images.device), 0
     point, checks = random_start(problem, ball), checkpoints(steps)[1:]
     look = problem.look(point, objective)
     part, climbed, state = problem, objective, Climb.begun(point, look, 2 * ball.epsilon)
@@ -178,7 +178,7 @@ def climb(problem: Problem, ball: Ball, objective: Objective, steps: int) -> Kep
     return kept
 
 
-def still_open(kept: Kept, rows: Tensor, state: Climb, margin: Tensor) -> tuple[Tensor, Climb]:
+def still_open(kept: Best, rows: Tensor, state: Climb, margin: Tensor) -> tuple[Tensor, Climb]:
     """Keep the points of images whose goal is reached, and return the places and the state of the others.
 
     Args:
@@ -234,7 +234,7 @@ class AutoPGD(BoundedAttack):
 
     def solve(self, problem: Problem) -> Images:
         """Run on the images that are still open, as often as is allowed."""
-        kept = Kept(problem.images)
+        kept = Best(problem.images)
         run = partial(climb, ball=self.ball, objective=LOSSES[self.loss], steps=self.steps)
         for _ in range(self.restarts):
             kept.again(problem, kept.open, run)
@@ -280,7 +280,7 @@ class AutoPGDTargeted(BoundedAttack):
 
     def solve(self, problem: Problem) -> Images:
         """Take one way after another on the images that are still open."""
-        kept = Kept(problem.images)
+        kept = Best(problem.images)
         ranked = ranked_ways(problem.goal, problem.classifier.card, problem.logits(problem.images), problem.aims,
                              self.targets)
         for ways in ranked.T:

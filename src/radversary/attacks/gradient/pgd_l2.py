@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import torch
 
-from radversary.attacks.gradient.keeping import Kept
+from radversary.attacks.best import Best
 from radversary.attacks.problem import Problem
 from radversary.attacks.searching import BoundedAttack, at_least
 from radversary.core.errors import PlanError
@@ -67,14 +67,14 @@ class L2PGD(BoundedAttack):
 
     def solve(self, problem: Problem) -> Images:
         """Run on the images that are still open, as often as is allowed."""
-        kept = Kept(problem.images)
+        kept = Best(problem.images)
         for _ in range(self.restarts):
             kept.again(problem, kept.open, self.climb)
         return kept.points
 
-    def climb(self, problem: Problem) -> Kept:
+    def climb(self, problem: Problem) -> Best:
         """Return what one run keeps."""
-        ball, kept, rows = self.ball, Kept(problem.images), torch.arange(len(problem), device=problem.images.device)
+        ball, kept, rows = self.ball, Best(problem.images), torch.arange(len(problem), device=problem.images.device)
         points = ball.start(problem.normal(), problem.images) if self.random_start else problem.images
         for _ in range(self.steps):
             part = problem.only(rows)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from radversary.attacks.goal import image_gradient
 from radversary.attacks.gradient.iterative import MomentumFGSM
-from radversary.attacks.style.transfer import opened_bank
+from radversary.attacks.style.transfer import check_styles, opened_bank
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
@@ -68,9 +68,7 @@ class StyleTransferMethod(MomentumFGSM):
         if self.copies < 1 or not 0 <= self.mix <= 1 or not 0 <= self.noise < torch.inf:
             raise PlanError("stm needs at least 1 copy, a mix in [0, 1] and finite noise of at least 0, got "
                             f"{self.copies}, {self.mix} and {self.noise}")
-        if self.count < 1 or self.style_size < 16:
-            raise PlanError("styles need a count of at least 1 and a style_size of at least 16 pixels, "
-                            f"got count={self.count}, style_size={self.style_size}")
+        check_styles(self.count, self.style_size)
 
     @property
     def passes(self) -> int | None:

@@ -66,9 +66,7 @@ class StyleTransferAttack(Attack):
         check_strength("opacity", self.opacity)
         if self.colour not in list(Colour):
             raise UnknownNameError("colour", self.colour, [colour.value for colour in Colour])
-        if self.count < 1 or self.style_size < 16:
-            raise PlanError("styles need a count of at least 1 and a style_size of at least 16 pixels, "
-                            f"got count={self.count}, style_size={self.style_size}")
+        check_styles(self.count, self.style_size)
         self.build_generator()
 
     def build_generator(self) -> StyleGenerator:
@@ -121,3 +119,14 @@ class StyleTransferAttack(Attack):
         stylised = self.stylise(images, streams) if any(strengths) else images
         for opacity in strengths:
             yield opacity, blend(images, stylised, opacity).clamp(0, 1) if opacity else images.clone()
+
+
+def check_styles(count: int, style_size: int) -> None:
+    """Refuse too few procedural styles, or too small ones.
+
+    Raises:
+        PlanError: They are.
+    """
+    if count < 1 or style_size < 16:
+        raise PlanError("styles need a count of at least 1 and a style_size of at least 16 pixels, "
+                        f"got count={count}, style_size={style_size}")

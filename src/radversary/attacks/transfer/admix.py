@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from radversary.attacks.gradient.iterative import MomentumFGSM
-from radversary.attacks.style.transfer import opened_bank
+from radversary.attacks.style.transfer import check_styles, opened_bank
 from radversary.attacks.transfer.copies import gradient_over
 from radversary.attacks.transfer.scaled import halvings
 from radversary.classifiers.base import Classifier
@@ -65,9 +65,7 @@ class Admix(MomentumFGSM):
         if not 0 <= self.portion <= 1 or self.pictures < 1 or not 1 <= self.scales <= 64:
             raise PlanError("admix needs a portion in [0, 1], at least 1 picture and 1 to 64 scales, got "
                             f"{self.portion}, {self.pictures} and {self.scales}")
-        if self.count < 1 or self.style_size < 16:
-            raise PlanError("admix needs a count of at least 1 picture and a style_size of at least 16 pixels, got "
-                            f"{self.count} and {self.style_size}")
+        check_styles(self.count, self.style_size)
 
     @property
     def passes(self) -> int | None:

@@ -1,4 +1,4 @@
-"""Which point of each image an attack within a bound keeps, and which images are still open."""
+"""The best point of each image that an attack found, and which images are still open."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from radversary.attacks.problem import Problem
 from radversary.core.types import Images
 
 
-class Kept:
+class Best:
     """The point of each image with the greatest margin so far; an image whose margin is above 0 is closed.
 
     Args:
         images: The originals, which stand until a point is offered, (N, C, H, W).
 
     Example:
-        >>> kept = Kept(torch.zeros(2, 1, 1, 1))
-        >>> kept.offer(torch.tensor([1]), torch.ones(1, 1, 1, 1), torch.tensor([0.5]))
-        >>> kept.open.tolist(), kept.points.flatten().tolist()
+        >>> best = Best(torch.zeros(2, 1, 1, 1))
+        >>> best.offer(torch.tensor([1]), torch.ones(1, 1, 1, 1), torch.tensor([0.5])).tolist()
+        [True]
+        >>> best.open.tolist(), best.points.flatten().tolist()
         ([0], [0.0, 1.0])
     """
 
@@ -37,8 +38,8 @@ class Kept:
         """Return the places of those of them that are chosen, bool (N,)."""
         return self.open[chosen[self.open]]
 
-    def offer(self, rows: Tensor, points: Images, margin: Tensor) -> None:
-        """Keep points of some images where their margin is above what is kept.
+    def offer(self, rows: Tensor, points: Images, margin: Tensor) -> Tensor:
+        """Keep points of some images where their margin is above what is kept, and return which, bool (M,).
 
         Args:
             rows: Places of the images, int64 (M,), each once.
@@ -47,8 +48,9 @@ class Kept:
         """
         better = margin > self.margin[rows]
         self.points[rows[better]], self.margin[rows[better]] = points[better], margin[better]
+        return better
 
-    def again(self, problem: Problem, rows: Tensor, search: Callable[[Problem], Kept]) -> None:
+    def again(self, problem: Problem, rows: Tensor, search: Callable[[Problem], Best]) -> None:
         """Run a search on some images, if there are any, and keep what it finds.
 
         Args:
