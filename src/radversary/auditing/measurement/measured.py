@@ -26,7 +26,7 @@ from radversary.auditing.units import Views, targets
 from radversary.classifiers.base import Classifier
 from radversary.core.types import Access, AttackContract, AttackerKnowledge, AttackFamily, Estimate
 from radversary.data.splits import some_rows
-from radversary.execution.progress import track
+from radversary.execution.progress import working
 from radversary.storage.checksums import sha256_json
 from radversary.storage.hashes import code_hash
 from radversary.storage.json_files import read_json, write_json
@@ -80,13 +80,16 @@ def probes_once(context: AuditContext, rows: np.ndarray, outcomes: Sequence[Outc
     known = read_probes(out / FILE, own)
     checks = [item for label in context.defended_classifiers if label not in {target.label for target in found}
               for item in unprobed(label, why_not(context))]
-    for target in track(found, "Probing the measurement"):
-        if target.label not in known:
-            known[target.label] = list(probes_of(context, target, rows, outcomes))
+    todo = [target for target in found if target.label not in known]
+    with working("Probing the measurement", total=len(todo) * len(PROBED)) as advance:
+        for target in todo:
+            known[target.label] = []
+            for item in probes_of(context, target, rows, outcomes):
+                known[target.label].append(item)
+                advance()
             write_json(out / FILE, {"key": own, "targets": {
                 label: [item.model_dump(mode="json") for item in made] for label, made in known.items()}})
-        checks += known[target.label]
-    return checks
+    return checks + [item for target in found for item in known[target.label]]
 
 
 def probe_key(plan: AuditPlan, key: str) -> str:
