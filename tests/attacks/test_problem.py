@@ -150,7 +150,7 @@ def test_rounding_stays_inside_an_l_infinity_ball():
 def test_the_gradient_is_that_of_the_stored_point_whatever_the_parts(monkeypatch):
     images = smooth_images(7)
     whole = problem(images)[0].look(images, log_odds)
-    monkeypatch.setattr(problem_file, "CROWD", 3)
+    monkeypatch.setattr(problem_file, "CHUNK", 3)
     given, ledger = problem(images)
     parts = given.look(images, log_odds)
     for one, other in zip(whole, parts, strict=True):

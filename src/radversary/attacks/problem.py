@@ -26,7 +26,7 @@ from radversary.core.seeds import Streams
 from radversary.core.types import Colour, Images, Labels, Norm
 from radversary.imaging.intensity import quantise
 
-CROWD: Final = 128
+CHUNK: Final = 128
 """Points that the victim is asked about at once."""
 
 
@@ -152,13 +152,13 @@ class Problem:
         return change.mean(1, keepdim=True).expand_as(change)
 
     def parts(self, points: Images) -> Iterator[tuple[Problem, Images]]:
-        """Yield the problem in parts of :data:`CROWD` images, each with its points."""
-        if len(points) <= CROWD:
+        """Yield the problem in parts of :data:`CHUNK` images, each with its points."""
+        if len(points) <= CHUNK:
             yield self, points
             return
-        for first in range(0, len(points), CROWD):
-            rows = torch.arange(first, min(first + CROWD, len(points)))
-            yield self.only(rows), points[first:first + CROWD]
+        for first in range(0, len(points), CHUNK):
+            rows = torch.arange(first, min(first + CHUNK, len(points)))
+            yield self.only(rows), points[first:first + CHUNK]
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> Tensor:
         """Draw uniform numbers of the images' shape from each image's own stream, one channel for all where grey."""

@@ -210,7 +210,7 @@ def test_an_image_gets_the_same_bytes_alone_and_many_are_asked_about_in_parts(na
     together = outcome_of(attack, victim, images).images
     assert torch.equal(outcome_of(attack, victim, images[:1]).images, together[:1])
     for module in ("problem", "acquisition.visibility"):
-        monkeypatch.setattr(f"radversary.attacks.{module}.CROWD", 3)
+        monkeypatch.setattr(f"radversary.attacks.{module}.CHUNK", 3)
     assert torch.equal(outcome_of(attack, victim, images).images, together)
 
 

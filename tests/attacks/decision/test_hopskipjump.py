@@ -14,7 +14,7 @@ from radversary.attacks.decision.boundary import BoundaryAttack
 from radversary.attacks.decision.hopskipjump import HopSkipJump
 from radversary.attacks.goal import Goal, goal_from
 from radversary.attacks.metering import Ledger, metered
-from radversary.attacks.problem import CROWD, Problem, problem_of
+from radversary.attacks.problem import CHUNK, Problem, problem_of
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError
 from radversary.core.seeds import Streams
@@ -139,7 +139,7 @@ class Widest(TorchDispatchMode):
         return made
 
 
-def test_memory_does_not_grow_with_evaluations_and_questions_come_in_crowds():
+def test_memory_does_not_grow_with_evaluations_and_questions_come_in_chunks():
     victim, images, seen = linear(), central(3), []
     labels, whole = victim.predict(images), victim.decide
 
@@ -154,12 +154,12 @@ def test_memory_does_not_grow_with_evaluations_and_questions_come_in_crowds():
             found_by(HopSkipJump(queries=500, initial_evals=evals), victim, images, labels, 8)
         widest.append(mode.most)
     assert widest[0] == widest[1]
-    assert widest[0] <= 2 * CROWD * 3 * SIDE * SIDE
-    assert max(seen) == CROWD
+    assert widest[0] <= 2 * CHUNK * 3 * SIDE * SIDE
+    assert max(seen) == CHUNK
 
 
 @pytest.mark.parametrize("norm", list(Norm))
-def test_the_direction_is_the_sum_of_the_papers_formula_whatever_the_crowds(norm, monkeypatch):
+def test_the_direction_is_the_sum_of_the_papers_formula_whatever_the_chunks(norm, monkeypatch):
     victim, images = linear(), central(3)
     counts, radius = torch.tensor([40, 3, 65]), torch.full((3,), 0.05)
 
@@ -181,7 +181,7 @@ def test_the_direction_is_the_sum_of_the_papers_formula_whatever_the_crowds(norm
         right = right if right.std() == 0 else right - right.mean()
         expected = (right.reshape(-1, 1, 1, 1) * unit).sum(0)
         torch.testing.assert_close(whole[place], expected, atol=1e-3, rtol=1e-3)
-    monkeypatch.setattr(normals_file, "CROWD", normals_file.RUN)
+    monkeypatch.setattr(normals_file, "CHUNK", normals_file.RUN)
     assert torch.equal(estimate()[0], whole)
 
 

@@ -192,9 +192,9 @@ def test_it_asks_for_as_much_as_it_says(attack, victim, images, labels):
 
 
 @ATTACKS
-def test_no_more_copies_than_a_crowd_go_through_at_once(attack, monkeypatch, victim, images, labels, streams):
+def test_no_more_copies_than_a_chunk_go_through_at_once(attack, monkeypatch, victim, images, labels, streams):
     whole = attack.perturb(victim, images, labels, streams())
-    monkeypatch.setattr(copies_file, "CROWD", 6)
+    monkeypatch.setattr(copies_file, "CHUNK", 6)
     seen, read = [], victim.logits
     monkeypatch.setattr(victim, "logits", lambda batch: seen.append(len(batch)) or read(batch))
     found = attack.perturb(victim, images, labels, streams())

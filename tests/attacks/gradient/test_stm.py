@@ -95,15 +95,15 @@ def test_the_attack_is_that_of_a_slow_loop(colour, colour_victim, images, labels
 
 def test_how_many_copies_are_together_changes_nothing(monkeypatch, victim, images, labels, streams):
     whole = SMALL.perturb(victim, images, labels, streams())
-    for crowd in (1, 7):
-        monkeypatch.setattr(stm, "CROWD", crowd)
+    for chunk in (1, 7):
+        monkeypatch.setattr(stm, "CHUNK", chunk)
         torch.testing.assert_close(SMALL.perturb(victim, images, labels, streams()), whole, atol=1e-6, rtol=0)
 
 
-def test_no_more_copies_than_a_crowd_go_through_at_once(monkeypatch, victim, images, labels, streams):
+def test_no_more_copies_than_a_chunk_go_through_at_once(monkeypatch, victim, images, labels, streams):
     seen, read = [], victim.logits
     monkeypatch.setattr(victim, "logits", lambda batch: seen.append(len(batch)) or read(batch))
-    monkeypatch.setattr(stm, "CROWD", 7)
+    monkeypatch.setattr(stm, "CHUNK", 7)
     SMALL.gradient(victim, images, labels, streams())
     assert seen == [6, 6]
 

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 import torch
 from torch import Tensor
 
-from radversary.attacks.problem import CROWD, Look, Problem
+from radversary.attacks.problem import CHUNK, Look, Problem
 from radversary.core.types import Images
 from radversary.imaging.intensity import quantise, to_grey
 from radversary.imaging.lung_field import dice, small_field
@@ -115,7 +115,7 @@ class Sought:
                 break
             shares = self.scaled(parameters, tried)[rows.to(parameters.device)]
             broken = torch.cat([self.only(some).broken(part) for some, part in
-                                zip(torch.split(rows, CROWD), torch.split(shares, CROWD), strict=True)]).cpu()
+                                zip(torch.split(rows, CHUNK), torch.split(shares, CHUNK), strict=True)]).cpu()
             low[rows], high[rows] = (torch.where(broken, low[rows], tried[rows]),
                                      torch.where(broken, tried[rows], high[rows]))
             tried = (low + high) / 2

@@ -10,7 +10,7 @@ from torch import Tensor
 from radversary.attacks.balls import lengths
 from radversary.attacks.decision.asking import Questions
 from radversary.attacks.directions import TINY
-from radversary.attacks.problem import CROWD
+from radversary.attacks.problem import CHUNK
 from radversary.core.types import Images, Norm
 
 RUN = 16
@@ -22,7 +22,7 @@ def normals(asked: Questions, rows: Tensor, points: Images, radius: Tensor, coun
 
     The mean of random directions, each weighted by whether the point there reaches the goal less how often points do
     (Chen, Jordan and Wainwright 2020, arXiv:1904.02144, equation 16). Two sums an image are kept, and the directions
-    of :data:`radversary.attacks.problem.CROWD` points at a time: memory does not grow with their number.
+    of :data:`radversary.attacks.problem.CHUNK` points at a time: memory does not grow with their number.
 
     Args:
         asked: Whom to ask.
@@ -33,7 +33,7 @@ def normals(asked: Questions, rows: Tensor, points: Images, radius: Tensor, coun
         norm: By L2 directions are normal, by L∞ uniform.
     """
     upwards, every, hits = torch.zeros_like(points), torch.zeros_like(points), points.new_zeros(len(rows))
-    for runs in crowds(counts.tolist()):
+    for runs in chunks(counts.tolist()):
         places = torch.tensor([place for place, length in runs for _ in range(length)], device=rows.device)
         far, at = radius[places].reshape(-1, 1, 1, 1), points[places]
         trial = asked.saved(rows[places], torch.addcmul(at, drawn(asked, rows, runs, norm), far).clamp_(0, 1))
@@ -86,14 +86,14 @@ def drawn(asked: Questions, rows: Tensor, runs: list[tuple[int, int]], norm: Nor
     return spread.mul(1 / lengths(spread).clamp_min(TINY))
 
 
-def crowds(counts: list[int]) -> Iterator[list[tuple[int, int]]]:
-    """Yield runs of points, each the place of an image and how many, in crowds that are asked about at once.
+def chunks(counts: list[int]) -> Iterator[list[tuple[int, int]]]:
+    """Yield runs of points, each the place of an image and how many, in chunks that are asked about at once.
 
     Example:
-        >>> list(crowds([20, 50]))
+        >>> list(chunks([20, 50]))
         [[(0, 16), (0, 4), (1, 16), (1, 16), (1, 16), (1, 2)]]
     """
     runs = [(place, min(RUN, count - first)) for place, count in enumerate(counts) for first in range(0, count, RUN)]
-    together = CROWD // RUN
+    together = CHUNK // RUN
     for first in range(0, len(runs), together):
         yield runs[first:first + together]

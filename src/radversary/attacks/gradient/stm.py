@@ -28,7 +28,7 @@ from radversary.stylization.bank import StyleBank
 from radversary.stylization.generators import AdaIn
 from radversary.stylization.network import shipped_stylizer
 
-CROWD = 128
+CHUNK = 128
 """Copies that go through the networks at once; whole images' worth, so that it changes nothing but memory."""
 
 
@@ -89,7 +89,7 @@ class StyleTransferMethod(MomentumFGSM):
 
     def gradient(self, classifier: Classifier, images: Images, aims: Labels, streams: Streams) -> Tensor:
         """Return the mean gradient at the copies of each image."""
-        together = max(1, CROWD // self.copies)
+        together = max(1, CHUNK // self.copies)
         return torch.cat([self.mean_gradient(classifier, images[place:place + together],
                                              aims[place:place + together], streams[place:place + together])
                           for place in range(0, len(images), together)])

@@ -12,7 +12,7 @@ from torch import Tensor
 from radversary.attacks.balls import lengths
 from radversary.attacks.directions import TINY
 from radversary.attacks.limits import is_within
-from radversary.attacks.problem import CROWD, Problem
+from radversary.attacks.problem import CHUNK, Problem
 from radversary.attacks.score.asking import ScoreAttack
 from radversary.attacks.score.grid import Grid, grid_of, picked
 from radversary.attacks.searching import at_least
@@ -261,7 +261,7 @@ def slopes(problem: Problem, points: Images, grid: Grid, places: Tensor) -> Tens
     found = list[Tensor]()
     rows = torch.arange(len(points), device=places.device).repeat_interleave(places.shape[1])
     far = differences(problem, grid).to(points)
-    for some, chosen in zip(torch.split(rows, CROWD // 2), torch.split(places.flatten(), CROWD // 2), strict=True):
+    for some, chosen in zip(torch.split(rows, CHUNK // 2), torch.split(places.flatten(), CHUNK // 2), strict=True):
         here, hats = problem.only(torch.cat([some, some])), grid.hats(chosen).to(points)
         step = far[some, None, None, None] * hats
         sides = here.saved(here.inside(torch.cat([points[some] + step, points[some] - step])))

@@ -15,7 +15,7 @@ from radversary.classifiers.base import Classifier
 from radversary.core.seeds import Streams
 from radversary.core.types import Images, Labels
 
-CROWD: Final = 128
+CHUNK: Final = 128
 """Copies that go through the model at once; whole images' worth, so that it changes nothing but memory."""
 
 Copied = Callable[[Images, Streams], Images]
@@ -45,7 +45,7 @@ def gradient_over(copied: Copied, weights: Sequence[float], attack: LinfAttack, 
         >>> gradient_over(twice, [0.5, 0.5], FGSM(), victim, torch.rand(1, 1, 8, 8), torch.tensor([0]), drawn).shape
         torch.Size([1, 1, 8, 8])
     """
-    together, parts = max(1, CROWD // len(weights)), list[Tensor]()
+    together, parts = max(1, CHUNK // len(weights)), list[Tensor]()
     shares = torch.tensor(weights, dtype=torch.float32, device=images.device).reshape(1, -1, 1, 1, 1)
     for first in range(0, len(images), together):
         here = slice(first, min(first + together, len(images)))
