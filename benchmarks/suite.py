@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from benchmarks.costs import costs
 from benchmarks.crowded import crowded
 from benchmarks.forms import forms
 from benchmarks.measure import Contender, compare
@@ -173,4 +174,4 @@ SUITE: dict[str, Callable[[], dict[str, Any]]] = {
     "stylization": stylization, "similarity": similarity, "edges": edges, "intervals": intervals, "phantoms": phantoms,
     "stm": stm, "screening-resnet18": partial(screening, "resnet18"),
     "screening-resnet50": partial(screening, "resnet50"), "crowded": crowded, "start": start, "forms": forms,
-    "peers": peers}
+    "peers": peers, "costs": costs}

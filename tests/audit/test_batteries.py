@@ -71,17 +71,17 @@ def test_a_label_of_a_battery_is_taken():
 
 def test_what_a_model_or_its_images_leave_no_room_for_is_left_out_and_said(tmp_path):
     inputs = make_inputs(tmp_path)
-    models, victim, images = inputs.classifiers, inputs.classifiers["victim"], inputs.images
+    victim, images = inputs.classifiers["victim"], inputs.images
     rows = images.rows("test")
     plan = plan_of(battery="quick", attacks=[OWN])
-    whole, notes = fitted(plan, models, images, rows)
+    whole, notes = fitted(plan, victim, images, rows)
     faint = [attack.label for attack in plan.attacks if attack.label == "apgd"] if images.bits.min() == 8 else []
     assert [attack.label for attack in whole.attacks] == [attack.label for attack in plan.attacks]
     assert len(notes) == len(faint)
     if faint:
         assert "below one grey level of the stored images and were left out: apgd at 0.00196" in notes[0]
     victim.access = Access.SCORES
-    kept, said = fitted(plan, models, images, rows)
+    kept, said = fitted(plan, victim, images, rows)
     assert {attack.label for attack in plan.attacks} - {attack.label for attack in kept.attacks} == {"apgd"}
     assert "gives scores alone, so attacks of battery-2026.1/quick were left out: apgd needs gradients" in said[0]
 
@@ -96,7 +96,9 @@ def test_a_defence_whose_model_shows_too_little_is_left_out_of_what_needs_more(t
     inputs.classifiers["other"].access = Access.SCORES
     defences = [{"label": "other", "model": "other"}, {"label": "j", "transforms": ["jpeg"]}]
     plan = plan_of(battery="quick", defences=defences)
-    kept, said = fitted(plan, inputs.classifiers, inputs.images, inputs.images.rows("test"))
+    models = inputs.classifiers
+    kept, said = fitted(plan, models["victim"], inputs.images, inputs.images.rows("test"),
+                        {"other": models["other"], "j": models["victim"]})
     defences = {attack.label: attack.defences for attack in kept.attacks}
     assert (defences["apgd"], defences["square"]) == (("j",), None)
     assert any("too little, so that these were left out: apgd on other" in sentence for sentence in said)

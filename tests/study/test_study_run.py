@@ -245,3 +245,11 @@ def test_damaged_timings_start_anew(tmp_path, content):
     with clock.step("audit"):
         pass
     assert set(clock.seconds(["audit"])) == {"audit"}
+
+
+def test_a_battery_whose_faintest_bound_images_cannot_hold_is_no_reason_to_train_nothing(tmp_path):
+    plan = without_hardened().model_dump(mode="json", exclude_unset=True) | {"battery": "quick"}
+    assert set(train_models(parse_plan(StudyPlan, plan, source="test"), tmp_path, device="cpu")) == {"victim"}
+    own = plan | {"attacks": [{"label": "faint", "name": "fgsm", "strengths": [0.5 / 255]}]}
+    with pytest.raises(PlanError, match="below the quantisation step of 8-bit"):
+        train_models(parse_plan(StudyPlan, own, source="test"), tmp_path, device="cpu")

@@ -49,6 +49,7 @@ class Attack(ABC):
         mixture: Whether its strength is the share of its result at full strength that is mixed into the image.
         tasks: What the decisions may be that it turns.
         learns: Whether it learns from images of other patients before it is applied.
+        reads_features: Whether it looks at what is inside the classifier, beyond gradients.
         nist: Its class in NIST AI 100-2 E2025 (:mod:`radversary.attacks.taxonomy`).
         atlas: Its technique in MITRE ATLAS.
     """
@@ -60,6 +61,7 @@ class Attack(ABC):
     mixture: ClassVar[bool] = False
     tasks: ClassVar[tuple[Task, ...]] = tuple(Task)
     learns: ClassVar[bool] = False
+    reads_features: ClassVar[bool] = False
     nist: ClassVar[str] = "NISTAML.022"
     atlas: ClassVar[str] = "AML.T0043.003"
 

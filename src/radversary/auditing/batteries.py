@@ -7,7 +7,7 @@ already misleads), not the 8/255 of photographs alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -126,6 +126,22 @@ BATTERIES: Final = MappingProxyType({"quick": quick, "standard": standard, "full
 further searches for the smallest change and attacks of thousands of queries."""
 
 
+AWARE_LINF: Final = LINF[1:]
+"""Bounds of attacks that look at what 8-bit files hold at every step."""
+
+AWARE: Final[Mapping[str, tuple[Entry, ...]]] = MappingProxyType({
+    "quick": (entry("aware style", "evasive-style", (0.3, 1.0), images=FEW, options={"k": 10}),
+              entry("aware pgd", "evasive-pgd", (2 / 255, 8 / 255), images=FEW, options={"steps": 20})),
+    "standard": (entry("aware style", "evasive-style", (0.1, 0.3, 1.0), images=SOME, options={"tuned": "yes"}),
+                 entry("aware pgd", "evasive-pgd", AWARE_LINF, images=SOME),
+                 entry("aware features", "evasive-features", AWARE_LINF, images=SOME)),
+    "full": (entry("aware style", "evasive-style", (0.1, 0.3, 1.0), images=SOME, options={"tuned": "yes", "k": 50}),
+             entry("aware pgd", "evasive-pgd", AWARE_LINF, images=SOME, options={"steps": 200}),
+             entry("aware features", "evasive-features", AWARE_LINF, images=SOME, options={"steps": 200}))})
+"""Battery's name to the attacks on classifier and detectors together that a guard is evaluated with as well: the joint
+loss, the features of another patient's image, and the style that passes."""
+
+
 def named(text: str) -> Named:
     """Read a battery's name, with its version or without.
 
@@ -153,13 +169,15 @@ def entries(name: str) -> tuple[Entry, ...]:
     return tuple(BATTERIES[named(name).name]())
 
 
-def with_battery(given: Mapping[str, Any]) -> dict[str, Any]:
+def with_battery(given: Mapping[str, Any],
+                 attacks_of: Callable[[str], Iterable[Entry]] = entries) -> dict[str, Any]:
     """Return a plan's keys with the battery that it names by a word written out whole, before its own attacks.
 
     A plan that names a version and attacks has been written out already; they stand as they are.
 
     Args:
         given: Keys of a plan.
+        attacks_of: Battery's name to its attacks.
 
     Raises:
         UnknownNameError: No such battery.
@@ -168,5 +186,5 @@ def with_battery(given: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(battery, str) or ("/" in battery and given.get("attacks")):
         return dict(given)
     own = given.get("attacks") or ()
-    attacks = list(chain(entries(battery), own)) if isinstance(own, list | tuple) else own
+    attacks = list(chain(attacks_of(battery), own)) if isinstance(own, list | tuple) else own
     return {**given, "battery": str(named(battery)), "attacks": attacks}

@@ -3,63 +3,116 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 
 from radversary.attacks.balls import check_bound
 from radversary.attacks.base import Attack
-from radversary.auditing.batteries import entries
 from radversary.auditing.examples import example_rows
-from radversary.auditing.plan import AttackPlan, AuditPlan
+from radversary.auditing.plan import AttackPlan, BatteryPlan
 from radversary.auditing.refused import stored_bits
-from radversary.classifiers.base import Classifier
+from radversary.classifiers.base import Classifier, shows_features
 from radversary.core.errors import PlanError
 from radversary.core.types import AttackContract, Budget
 from radversary.data.prepared import PreparedImages
 
-NOTHING: Final = ()
+Planned = TypeVar("Planned", bound=BatteryPlan)
 
 
-def fitted(plan: AuditPlan, classifiers: Mapping[str, Classifier], images: PreparedImages,
-           rows: np.ndarray) -> tuple[AuditPlan, tuple[str, ...]]:
+@dataclass
+class LeftOut:
+    """What of a battery cannot be run, by reason.
+
+    Attributes:
+        access: Attacks that see too little, each with what it needs.
+        faint: Bounds that the images cannot hold.
+        untaught: Attacks that learn, where there is nothing to learn from.
+        closed: Attacks on models of defences that see too little.
+    """
+
+    access: list[str] = field(default_factory=list)
+    faint: list[str] = field(default_factory=list)
+    untaught: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+
+    def notes(self, battery: str, victim: Classifier) -> Iterator[str]:
+        """Yield a sentence a reason.
+
+        Args:
+            battery: Its name.
+            victim: The model that is attacked.
+        """
+        if self.access:
+            yield (f"model {victim.card.name!r} gives {victim.access.name.lower()} alone, so attacks of {battery} "
+                   f"were left out: {', '.join(self.access)}")
+        if self.closed:
+            yield (f"the models of some defences show attacks of {battery} too little, so that these were left out: "
+                   f"{', '.join(self.closed)}")
+        if self.faint:
+            yield (f"of {battery} these bounds are below one grey level of the stored images and were left out: "
+                   f"{', '.join(self.faint)}")
+        if self.untaught:
+            yield (f"of {battery} these attacks learn from images of other patients, of which the data has none "
+                   f"outside its test part, and were left out: {', '.join(self.untaught)}")
+
+
+def fitted(plan: Planned, victim: Classifier, images: PreparedImages, rows: np.ndarray,
+           behind: Mapping[str, Classifier] = MappingProxyType({})) -> tuple[Planned, tuple[str, ...]]:
     """Return a plan without what of its battery cannot be run, and sentences that say what was left out.
 
     A plan's own attacks are left as they are: what cannot be run of these is refused.
 
     Args:
         plan: The plan.
-        classifiers: Name to model; ``victim`` and those of defences.
+        victim: The model that is attacked.
         images: The prepared images.
         rows: The test rows.
+        behind: Defence label to the model behind it.
     """
     if plan.battery is None:
-        return plan, NOTHING
-    victim, known = classifiers["victim"], {item["label"] for item in entries(plan.battery)}
-    kept, access, faint, untaught = list[AttackPlan](), list[str](), list[str](), list[str]()
-    labels, closed = [defence.label for defence in plan.defences], list[str]()
+        return plan, ()
+    own, out, kept = plan.own_attacks(), LeftOut(), list[AttackPlan]()
     for item in plan.attacks:
         attack = item.build()
-        if item.label not in known:
+        if item in own:
             kept.append(item)
-        elif attack.needs > victim.access:
-            access.append(f"{item.label} needs {attack.needs.name.lower()}")
+        elif (lacking := lacks(attack, victim)) is not None:
+            out.access.append(f"{item.label} needs {lacking}")
         elif not has_examples(attack, item.label, images, victim, plan.seed):
-            untaught.append(item.label)
+            out.untaught.append(item.label)
         else:
-            strengths = tuple(held(item, attack, stored_bits(attack, images, rows)))
-            faint += [f"{item.label} at {strength:.3g}" for strength in item.steps() if strength not in strengths]
-            open_to = defences_open_to(attack, plan, classifiers)
-            closed += [f"{item.label} on {label}" for label in labels if open_to is not None and label not in open_to]
-            kept += [item.model_copy(update={"strengths": strengths, "defences": open_to})] if strengths else []
-    return plan.model_copy(update={"attacks": tuple(kept)}), tuple(notes(plan, victim, access, faint, untaught, closed))
+            kept += fitted_to(item, attack, images, rows, behind, out)
+    return plan.model_copy(update={"attacks": tuple(kept)}), tuple(out.notes(plan.battery, victim))
 
 
-def defences_open_to(attack: Attack, plan: AuditPlan, classifiers: Mapping[str, Classifier]) -> tuple[str, ...] | None:
-    """Return the labels of the defences whose model shows an attack enough; None where all do."""
-    enough = [defence.label for defence in plan.defences
-              if defence.model not in classifiers or classifiers[defence.model].access >= attack.needs]
-    return None if len(enough) == len(plan.defences) else tuple(enough)
+def fitted_to(item: AttackPlan, attack: Attack, images: PreparedImages, rows: np.ndarray,
+              behind: Mapping[str, Classifier], out: LeftOut) -> list[AttackPlan]:
+    """Return an attack at the strengths that images can hold, on the defences that show it enough; none is nothing.
+
+    Args:
+        item: The attack as planned.
+        attack: The same, built.
+        images: The prepared images.
+        rows: The test rows.
+        behind: Defence label to the model behind it.
+        out: Told what was left out.
+    """
+    strengths = tuple(held(item, attack, stored_bits(attack, images, rows)))
+    out.faint += [f"{item.label} at {strength:.3g}" for strength in item.steps() if strength not in strengths]
+    closed = [label for label, model in behind.items() if lacks(attack, model) is not None]
+    out.closed += [f"{item.label} on {label}" for label in closed]
+    open_to = tuple(label for label in behind if label not in closed) if closed else None
+    return [item.model_copy(update={"strengths": strengths, "defences": open_to})] if strengths else []
+
+
+def lacks(attack: Attack, model: Classifier) -> str | None:
+    """Return what an attack needs to see of a model that the model does not show; None where it shows enough."""
+    if attack.needs > model.access:
+        return str(attack.needs.name.lower())
+    return "features" if attack.reads_features and not shows_features(model) else None
 
 
 def held(item: AttackPlan, attack: Attack, bits: int) -> Iterator[float]:
@@ -88,20 +141,3 @@ def has_examples(attack: Attack, label: str, images: PreparedImages, victim: Cla
     except PlanError:
         return False
     return True
-
-
-def notes(plan: AuditPlan, victim: Classifier, access: list[str], faint: list[str],
-          untaught: list[str], closed: list[str]) -> Iterator[str]:
-    """Yield what was left out and why, a sentence a reason."""
-    if access:
-        yield (f"model {victim.card.name!r} gives {victim.access.name.lower()} alone, so attacks of {plan.battery} "
-               f"were left out: {', '.join(access)}")
-    if closed:
-        yield (f"the models of some defences show attacks of {plan.battery} too little, so that these were left out: "
-               f"{', '.join(closed)}")
-    if faint:
-        yield (f"of {plan.battery} these bounds are below one grey level of the stored images and were left out: "
-               f"{', '.join(faint)}")
-    if untaught:
-        yield (f"of {plan.battery} these attacks learn from images of other patients, of which the data has none "
-               f"outside its test part, and were left out: {', '.join(untaught)}")

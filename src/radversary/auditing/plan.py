@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
 from radversary.attacks.registry import ATTACKS
-from radversary.auditing.batteries import entries, with_battery
+from radversary.auditing.batteries import Entry, entries, with_battery
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.text import FAULT, VALUE, sentence
 from radversary.core.types import AttackerKnowledge
 from radversary.defenses.registry import TRANSFORMS
 from radversary.detectors.registry import DETECTORS
 from radversary.storage.documents import Seed
-from radversary.storage.plans import Part, Plan
+from radversary.storage.plans import Part, Plan, parse_plan
 
 if TYPE_CHECKING:  # a plan is read, and refused, without PyTorch
     from radversary.attacks.base import Attack
@@ -172,14 +172,85 @@ class DefencePlan(Plan):
         TRANSFORMS.check(part.name, part.options)
 
 
-class AuditPlan(Plan):
-    """An audit of classifiers that exist.
+class BatteryPlan(Plan):
+    """A plan of attacks, of which a battery is named in a word.
 
     Attributes:
         name: The run's name.
         seed: Of everything random.
         battery: A battery of attacks by name (``quick``, ``standard``, ``full``; :mod:`radversary.auditing.batteries`);
             they come before those of ``attacks``. Read with the battery's version, as it is written out.
+        attacks: What is done to the images.
+    """
+
+    name: str = Field(default="audit", min_length=1)
+    seed: Seed = 42
+    battery: str | None = None
+    attacks: tuple[AttackPlan, ...] = Field(min_length=1)
+
+    @classmethod
+    def battery_entries(cls, name: str) -> tuple[Entry, ...]:
+        """Return the attacks of a battery for plans of this kind.
+
+        Raises:
+            UnknownNameError: No such battery.
+        """
+        return entries(name)
+
+    def own_attacks(self) -> tuple[AttackPlan, ...]:
+        """Return the attacks that are not the battery's.
+
+        Example:
+            >>> AuditPlan(battery="quick").own_attacks()
+            ()
+        """
+        known = {item["label"] for item in self.battery_entries(self.battery)} if self.battery else set[str]()
+        return tuple(item for item in self.attacks if item.label not in known)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _battery_written_out(cls, given: Any) -> Any:  # noqa: ANN401
+        if isinstance(given, Mapping) and given.get("battery") is not None:
+            return with_battery(given, cls.battery_entries)
+        return given
+
+    @model_validator(mode="after")
+    def _is_the_battery(self) -> Self:
+        for item in self.battery_entries(self.battery) if self.battery is not None else ():
+            if AttackPlan(**item) not in self.attacks:
+                raise ValueError(f"attack {item['label']!r} is absent or another than in {self.battery}; leave out "
+                                 "battery, or the change")
+        return self
+
+
+Batteried = TypeVar("Batteried", bound=BatteryPlan)
+
+
+def with_named_battery(plan: Batteried, battery: str | None, *, source: str) -> Batteried:
+    """Return a plan with the attacks of a battery before its own, as a command line asks for both.
+
+    Args:
+        plan: The plan.
+        battery: The battery's name; None leaves the plan as it is.
+        source: What the plan is called.
+
+    Raises:
+        PlanError: The plan has a battery already, or a label of this one.
+        UnknownNameError: No such battery.
+    """
+    if battery is None:
+        return plan
+    if plan.battery is not None:
+        raise PlanError(f"the {source} has the battery {plan.battery} already: give a plan without one, or leave out "
+                        "--battery")
+    return parse_plan(type(plan), {**plan.model_dump(), "battery": battery}, source=f"{source} with {battery}")
+
+
+class AuditPlan(BatteryPlan):
+    """An audit of classifiers that exist.
+
+    Attributes:
+        name, seed, battery: See :class:`BatteryPlan`.
         attacks: What is done to the images; the identity attack is always added.
         defences: What is evaluated; no defence is always added.
         detectors: What compares attacked images with their originals; a name alone stands for one without options.
@@ -193,10 +264,6 @@ class AuditPlan(Plan):
     """
 
     renamed: ClassVar[Mapping[str, str]] = MappingProxyType({"exhibits": "gallery"})
-    name: str = Field(default="audit", min_length=1)
-    seed: Seed = 42
-    battery: str | None = None
-    attacks: tuple[AttackPlan, ...] = Field(min_length=1)
     defences: tuple[DefencePlan, ...] = ()
     detectors: tuple[Part, ...] = tuple(Part(name=name) for name in ("edges", "ssim", "spectrum"))
     false_alarms: float = Field(default=0.05, gt=0, lt=1)
@@ -210,19 +277,6 @@ class AuditPlan(Plan):
     @classmethod
     def _names_alone(cls, given: Any) -> Any:  # noqa: ANN401
         return parts_of(given)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _battery_written_out(cls, given: Any) -> Any:  # noqa: ANN401
-        return with_battery(given) if isinstance(given, Mapping) and given.get("battery") is not None else given
-
-    @model_validator(mode="after")
-    def _is_the_battery(self) -> Self:
-        for item in entries(self.battery) if self.battery is not None else ():
-            if AttackPlan(**item) not in self.attacks:
-                raise ValueError(f"attack {item['label']!r} is absent or another than in {self.battery}; leave out "
-                                 "battery, or the change")
-        return self
 
     @model_validator(mode="after")
     def _named_apart(self) -> Self:

@@ -206,7 +206,9 @@ def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
         UnknownNameError: A defence, an attack or the plan names a model, transform or detector that is not there.
     """
     rows = test_rows(plan, inputs.images)
-    plan, left_out = fitted(plan, inputs.classifiers, inputs.images, rows)
+    plan, left_out = fitted(plan, inputs.classifiers["victim"], inputs.images, rows, {
+        defence.label: inputs.classifiers[defence.model] for defence in plan.defences
+        if defence.model in inputs.classifiers})
     doubts = {name: doubt for name, classifier in inputs.classifiers.items()
               if (doubt := check_answers(without_transforms(classifier)).suspicion(classifier.card.name))}
     defended_classifiers: dict[str, Classifier] = {"none": inputs.classifiers["victim"]}

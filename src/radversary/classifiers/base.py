@@ -248,6 +248,11 @@ def require_access(classifier: Classifier, needed: Access, who: str) -> None:
                           f"gives only {classifier.access.name.lower()}{reason}")
 
 
+def shows_features(classifier: Classifier) -> bool:
+    """Return whether a model has :meth:`Classifier.features`, without computing any."""
+    return type(classifier).features is not Classifier.features
+
+
 def require_features(classifier: Classifier, who: str) -> None:
     """Check that a model has :meth:`features`, without computing any.
 
@@ -259,6 +264,6 @@ def require_features(classifier: Classifier, who: str) -> None:
         AccessError: It has none, or offers less access than gradients.
     """
     require_access(classifier, Access.GRADIENTS, who)
-    if type(classifier).features is Classifier.features:
+    if not shows_features(classifier):
         raise AccessError(f"{who} looks at features, and model {classifier.card.name!r} shows none: it needs a PyTorch "
                           "module")

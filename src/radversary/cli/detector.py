@@ -233,12 +233,14 @@ def evaluate(
     detector: BundleOption = Path("detector"),
     plan: Annotated[Path | None, typer.Option(help="What to attack with (YAML: attacks …); default: style transfer by "
                                               "two generators, FGSM, PGD, detector-aware attackers.")] = None,
+    battery: Annotated[str | None, typer.Option(help="The attacks of a battery before those of a plan's file, with "
+                       "those of its name that know the detectors: quick, standard or full.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the page; the same command goes on where it was.")] = Path(
         "runs/guard-evaluation"),
     device: DeviceOption = "auto",
 ) -> None:
     """Measure a guard: detection of attacks, false alarms, and detection of attackers who know the detectors."""
-    chosen = evaluation_plan(run, plan)
+    chosen = evaluation_plan(run, plan, battery)
 
     from radversary.cli.detector_tables import detection_table, harmless_table
     from radversary.core.errors import DataError
@@ -261,21 +263,32 @@ def evaluate(
     tell_result(f"page: {write_guard_evaluation(out).resolve()}")
 
 
-def evaluation_plan(run: Path, plan: Path | None) -> GuardEvaluationPlan:
+def evaluation_plan(run: Path, plan: Path | None, battery: str | None = None) -> GuardEvaluationPlan:
     """Return what a guard is to be evaluated on, once the run is seen to be there and all attacks to be known.
+
+    Args:
+        run: The run's folder.
+        plan: A file; None for the battery, or for the default plan where there is none.
+        battery: A battery whose attacks come before those of the file.
 
     Raises:
         InputError: There is no such run, or the plan cannot be used.
     """
+    from radversary.auditing.batteries import named
+    from radversary.auditing.plan import with_named_battery
     from radversary.guard_evaluation.plan import DEFAULT, GuardEvaluationPlan
     from radversary.storage.files import refuse_absent
     from radversary.storage.plans import parse_plan, read_plan
     from radversary.study.early import refuse_unknown_attacks
 
+    if battery is not None:
+        named(battery)
     refuse_absent([run])
     if plan is None:
-        return parse_plan(GuardEvaluationPlan, DEFAULT, source="the default plan")
-    chosen = read_plan(GuardEvaluationPlan, plan)
+        given = DEFAULT if battery is None else {"battery": battery}
+        return parse_plan(GuardEvaluationPlan, given, source=f"the plan of the battery {battery}" if battery else
+                          "the default plan")
+    chosen = with_named_battery(read_plan(GuardEvaluationPlan, plan), battery, source=f"plan {plan}")
     refuse_unknown_attacks(chosen.attacks)
     return chosen
 

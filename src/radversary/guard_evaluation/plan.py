@@ -8,10 +8,9 @@ from typing import Any, ClassVar, Final, Self
 
 from pydantic import Field, model_validator
 
-from radversary.auditing.plan import RESERVED, AttackPlan, refuse_repeats
+from radversary.auditing.batteries import AWARE, Entry, entries, named
+from radversary.auditing.plan import RESERVED, AttackPlan, BatteryPlan, refuse_repeats
 from radversary.core.types import AttackerKnowledge
-from radversary.storage.documents import Seed
-from radversary.storage.plans import Plan
 
 EVASIVE: Final = "evasive-"
 """Prefix of the names of attacks that use the detectors as well as the classifier."""
@@ -32,12 +31,13 @@ DEFAULT: Final[Mapping[str, Any]] = {"attacks": (
 """What ``radversary detector evaluate`` does when no plan is given."""
 
 
-class GuardEvaluationPlan(Plan):
+class GuardEvaluationPlan(BatteryPlan):
     """An evaluation of one guard on clean, harmlessly changed and attacked test images.
 
     Attributes:
-        name: The run's name.
-        seed: Of everything random.
+        name, seed: See :class:`radversary.auditing.plan.BatteryPlan`.
+        battery: A battery of attacks by name, followed by the attacks of that name that know the detectors
+            (:data:`radversary.auditing.batteries.AWARE`); both come before those of ``attacks``.
         attacks: What is done to the images; the identity attack is always added. Attacks whose name begins with
             :data:`EVASIVE` know the detectors (``adaptive``), all others do not (``oblivious``).
         bootstrap: Draws of the patient-level bootstrap.
@@ -50,14 +50,21 @@ class GuardEvaluationPlan(Plan):
 
     renamed: ClassVar[Mapping[str, str]] = MappingProxyType({"exhibits": "gallery"})
     name: str = Field(default="guard evaluation", min_length=1)
-    seed: Seed = 42
-    attacks: tuple[AttackPlan, ...] = Field(min_length=1)
     bootstrap: int = Field(default=2000, ge=100, le=10**5)
     batch_size: int = Field(default=32, ge=1, le=2**16)
     limit: int | None = Field(default=None, ge=1, le=10**9)
     prevalence: float = Field(default=0.01, gt=0, lt=1)
     studies: int = Field(default=1000, ge=1, le=10**9)
     gallery: int = Field(default=6, ge=0, le=1000)
+
+    @classmethod
+    def battery_entries(cls, name: str) -> tuple[Entry, ...]:
+        """Return the attacks of a battery, and those of its name that know the detectors.
+
+        Raises:
+            UnknownNameError: No such battery.
+        """
+        return (*entries(name), *AWARE[named(name).name])
 
     @model_validator(mode="after")
     def _fits_a_guard(self) -> Self:

@@ -55,7 +55,8 @@ def warnings(context: GuardEvaluationContext, rows: Sequence[GuardEvaluationRow]
              harmless: Sequence[HarmlessRow],
              promised: Promise) -> tuple[str, ...]:
     """Return the sentences that a reader of these figures must see."""
-    return (*_left_out(context), *_warnings(context, rows, identity, harmless, promised))
+    not_run = (f"{sentence[0].upper()}{sentence[1:]}." for sentence in context.not_run)
+    return (*_left_out(context), *not_run, *_warnings(context, rows, identity, harmless, promised))
 
 
 def _left_out(context: GuardEvaluationContext) -> Iterator[str]:

@@ -20,6 +20,7 @@ from radversary.attacks.learning import taught
 from radversary.attacks.unlabelled import labels_or_readings
 from radversary.auditing.cells import Condition
 from radversary.auditing.examples import example_rows, examples_of
+from radversary.auditing.fitting import fitted
 from radversary.auditing.identity import classifier_hash
 from radversary.auditing.plan import AttackPlan
 from radversary.auditing.refused import check_strengths, refuse_evasive
@@ -56,6 +57,7 @@ class GuardEvaluationContext:
         attacks: Attack label to what is done, the identity attack first.
         suspicion: Why the classifier's answers may be no logits; empty where they look like logits.
         left_out: Group that was never calibrated to how many test images are of it, which are left out.
+        not_run: What of the plan's battery cannot be run, a sentence a reason.
         learnt: Attack label to the attack as it is applied, once it has learnt what it needs.
     """
 
@@ -67,6 +69,7 @@ class GuardEvaluationContext:
     attacks: Mapping[str, PlannedAttack]
     suspicion: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
+    not_run: tuple[str, ...] = ()
     learnt: dict[str, Attack] = field(default_factory=dict)
 
     @cached_property
@@ -147,6 +150,7 @@ def prepare_guard_evaluation(plan: GuardEvaluationPlan, guard: Guard, images: Pr
     if plan.limit is not None:
         rows = some_rows(rows, images, limit=plan.limit, seed=plan.seed)
     guard.refuse_seen(ChosenSource(images, rows.tolist()), ("fitted", "calibrated"), "evaluate")
+    plan, not_run = fitted(plan, guard.classifier, images, rows)
     attacks, labels = {IDENTITY: PlannedAttack(Identity(), (0.0,))}, labels_or_readings(images, guard.classifier, rows)
     for attack in plan.attacks:
         attacks[attack.label] = planned_attack(attack, images, rows, labels, guard.classifier, seed=plan.seed)
@@ -154,7 +158,7 @@ def prepare_guard_evaluation(plan: GuardEvaluationPlan, guard: Guard, images: Pr
             refuse_evasive(attacks[attack.label].attack, guard.classifier)
     refuse_without_gradients(attacks.values(), guard.classifier)
     return GuardEvaluationContext(plan=plan, guard=guard, images=images, rows=rows, labels=labels, attacks=attacks,
-                                  suspicion=suspicion, left_out=left_out)
+                                  suspicion=suspicion, left_out=left_out, not_run=not_run)
 
 
 def refuse_without_gradients(attacks: Iterable[PlannedAttack], classifier: Classifier) -> None:

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from radversary.auditing.batteries import named
-from radversary.auditing.plan import AuditPlan
-from radversary.core.errors import PlanError, UnknownNameError
+from radversary.auditing.plan import AuditPlan, with_named_battery
+from radversary.core.errors import UnknownNameError
 from radversary.storage.files import is_file
 from radversary.storage.plans import parse_plan, read_plan
 
@@ -74,11 +74,7 @@ def chosen_plan(plan: str | None, battery: str | None) -> AuditPlan | str:
     if plan is None:
         return battery
     given = given_plan(plan)
-    if isinstance(given, str) or given.battery is not None:
-        own = given if isinstance(given, str) else given.battery
-        raise PlanError(f"the plan {plan} has the battery {own} already: give a plan without one, or leave out "
-                        "--battery")
-    return parse_plan(AuditPlan, {**given.model_dump(), "battery": battery}, source=f"plan {plan} with {battery}")
+    return with_named_battery(whole_preset(given) if isinstance(given, str) else given, battery, source=f"plan {plan}")
 
 
 def whole_preset(name: str) -> AuditPlan:

@@ -71,6 +71,7 @@ class EvasiveFeatures(EvasivePGD):
     """
 
     learns: ClassVar[bool] = True
+    reads_features: ClassVar[bool] = True
     held: ClassVar[Guides | None] = None  # an instance that has learnt has its own
     wanted: ClassVar[tuple[Tensor, ...]] = ()
     guided: ClassVar[Tensor] = torch.zeros(0, dtype=torch.bool)
