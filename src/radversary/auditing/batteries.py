@@ -23,8 +23,10 @@ SEVERITIES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
 CORRUPTIONS: Final = ("pixelate", "jpeg", "gaussian-noise", "speckle-noise", "impulse-noise", "shot-noise",
                       "gaussian-blur", "brightness-up", "brightness-down", "contrast-up", "contrast-down", "gamma-up",
                       "gamma-down")
+FIRST: Final = 24
+"""Test images for attacks that take long in ``quick``."""
 FEW: Final = 32
-"""Test images for attacks that take long in ``quick``, and for the longest in the others."""
+"""Test images for the attacks that take longest in the others."""
 SOME: Final = 100
 """Test images for attacks that take long in the others."""
 
@@ -72,11 +74,11 @@ def acquisition(search: str, **more: Any) -> Iterator[Entry]:  # noqa: ANN401
 
 
 def quick() -> Iterator[Entry]:
-    """Yield first figures: a minute or two for a hundred films, attacks that take long on :data:`FEW` of them."""
-    yield from styles((0.3, 1.0), 10, images=FEW)
-    yield entry("apgd", "apgd", LINF, images=FEW, options={"steps": 10})
-    yield entry("square", "square", (4 / 255,), images=FEW, options={"queries": 50})
-    yield entry("curve", "curve", (1.0,), images=FEW, options={"search": "queries", "queries": 20})
+    """Yield first figures: a minute or two for a hundred films, attacks that take long on :data:`FIRST` of them."""
+    yield from styles((0.3, 1.0), 10, images=FIRST)
+    yield entry("apgd", "apgd", LINF, images=FIRST, options={"steps": 10})
+    yield entry("square", "square", (4 / 255,), images=FIRST, options={"queries": 50})
+    yield entry("curve", "curve", (1.0,), images=FIRST, options={"search": "queries", "queries": 20})
     yield from corruptions(("gaussian-noise", "gaussian-blur", "contrast-down"), (0.6,))
     yield entry("noise", "noise", (0.05,))
 
@@ -130,8 +132,8 @@ AWARE_LINF: Final = LINF[1:]
 """Bounds of attacks that look at what 8-bit files hold at every step."""
 
 AWARE: Final[Mapping[str, tuple[Entry, ...]]] = MappingProxyType({
-    "quick": (entry("aware style", "evasive-style", (0.3, 1.0), images=FEW, options={"k": 10}),
-              entry("aware pgd", "evasive-pgd", (2 / 255, 8 / 255), images=FEW, options={"steps": 20})),
+    "quick": (entry("aware style", "evasive-style", (0.3, 1.0), images=FIRST, options={"k": 10}),
+              entry("aware pgd", "evasive-pgd", (2 / 255, 8 / 255), images=FIRST, options={"steps": 20})),
     "standard": (entry("aware style", "evasive-style", (0.1, 0.3, 1.0), images=SOME, options={"tuned": "yes"}),
                  entry("aware pgd", "evasive-pgd", AWARE_LINF, images=SOME),
                  entry("aware features", "evasive-features", AWARE_LINF, images=SOME)),

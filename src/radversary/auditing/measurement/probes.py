@@ -36,7 +36,7 @@ from radversary.auditing.threat_model import EXPECTATION
 from radversary.classifiers.probe import REPEAT
 from radversary.core.types import Norm, Task
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Version of the probes; raised when their figures change, so that older ones are not used."""
 
 GREY_LEVEL: Final = 1 / 255
@@ -64,7 +64,7 @@ PASSES: Final = 400
 NEAREST: Final = 3
 """Of what it leaves, one in so many of all images, those nearest to an error, are attacked at length."""
 
-FEW: Final = 8
+FEW: Final = 4
 """The images that are attacked at length where there are so many, at least."""
 
 SURE: Final = 24 * math.log(2)
