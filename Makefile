@@ -25,10 +25,10 @@ demo: $(STAMP)  ## audit a small ResNet on phantoms: a report in minutes
 
 test: $(STAMP)  ## the quick suite; what `check` runs is not run again
 	@echo "→ tests"
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(addprefix --ignore=,$(PAGES))
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(PAGES))
 
 test-slow: $(STAMP)  ## the slow tests
-	@$(BIN)/python -m pytest -m slow -n auto --dist loadfile
+	@$(BIN)/python -m pytest -m slow -n auto --dist loadfile --no-loadscope-reorder
 
 schemas: $(STAMP)  ## write the JSON Schemas of results into docs/schema
 	@PYTHONPATH=tests/report $(BIN)/python tests/test_schemas.py

@@ -177,3 +177,28 @@ class WorstCase(Record):
     least: str
     conditions: int
     left_out: int = 0
+
+
+class FamilyCase(Record):
+    """What one defence keeps of one family of attacks, whatever the attackers know.
+
+    An image counts as right under an attack at a strength where it is right at every degree of knowledge of the
+    attacker that was run. Only attacks that want any wrong reading are counted.
+
+    Attributes:
+        defence: Its label.
+        family: The family.
+        mean: Share of right readings, mean over the family's attacks and strengths.
+        worst: Share of readings that are right under each attack at each strength.
+        attacks: Labels of the attacks counted.
+        conditions: Number of conditions counted.
+        left_out: Conditions on too few images to be counted.
+    """
+
+    defence: str
+    family: AttackFamily
+    mean: Estimate
+    worst: Estimate
+    attacks: tuple[str, ...]
+    conditions: int
+    left_out: int = 0

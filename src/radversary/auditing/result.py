@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from radversary.auditing.cells import Cell, Condition, OutcomeSummary, VisibilityCell, WorstCase
+from radversary.auditing.cells import Cell, Condition, FamilyCase, OutcomeSummary, VisibilityCell, WorstCase
 from radversary.auditing.detection import Detection
 from radversary.auditing.measurement.checks import MeasurementCheck
 from radversary.auditing.schema import Record, ResultDocument
@@ -184,6 +184,7 @@ class AuditResult(ResultDocument):
         visibility: Accuracy by visibility of the change.
         outcomes: Success, distance and costs of each attack.
         worst_cases: Worst case of each defence over all aimed attacks.
+        family_cases: What each defence keeps of each family of attacks; empty in results of earlier versions.
         findings: Signs that a measurement was too weak; empty for a sound one.
         measurement: Checks of the measurement itself, those that found nothing too; empty in results of earlier
             versions.
@@ -213,6 +214,7 @@ class AuditResult(ResultDocument):
     visibility: tuple[VisibilityCell, ...] = ()
     outcomes: tuple[OutcomeSummary, ...] = ()
     worst_cases: tuple[WorstCase, ...] = ()
+    family_cases: tuple[FamilyCase, ...] = ()
     findings: tuple[Finding, ...] = ()
     measurement: tuple[MeasurementCheck, ...] = ()
     standing: Standing = Standing()

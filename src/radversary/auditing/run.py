@@ -14,6 +14,7 @@ import pandas as pd
 
 from radversary import __version__
 from radversary.auditing.environment import environment
+from radversary.auditing.families import family_cases
 from radversary.auditing.findings import findings_of, summarise_outcomes, worst_cases
 from radversary.auditing.identity import classifier_hash, image_hashes
 from radversary.auditing.measure import anomaly_scores
@@ -118,6 +119,7 @@ def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tab
         thresholds=inputs.classifiers["victim"].card.bars,
         model=inputs.classifiers["victim"].card.as_text(),
         cells=cells, outcomes=outcomes, worst_cases=worst_cases(tables.predictions, cells, context),
+        family_cases=family_cases(tables.predictions, cells, context),
         findings=findings, measurement=measurement_of(context, rows, cells, outcomes, findings, out, key=key),
         detections=summarise_detections(tables.detections, context, thresholds),
         gallery=render_gallery(context, rows, tables.predictions, out),

@@ -12,6 +12,7 @@ from radversary.auditing.result import AuditResult
 from radversary.auditing.wording import goal_beside, goal_words, level, measure_name
 from radversary.report import formats
 from radversary.report.confusion import matrices
+from radversary.report.families import family_table
 from radversary.report.figures import Drawing, draw_figures
 from radversary.report.finding_tables import attack_lines, finding_tables, listed_attacks
 from radversary.report.found import check_result
@@ -110,7 +111,8 @@ def _page(view: ResultView, folder: Path, figures: dict[str, list[Drawing]]) -> 
         listed=LISTED, grids=grids(view), standings=standings(view), profiles=profiles(view),
         knowledge_levels=listed_knowledge(view), visibility=visibility_grids(view), words=view.words,
         threshold=threshold_text(view.result), finding_tables=finding_tables(view),
-        attack_lines=attack_lines(view, listed_attacks(view)), measurement=measurement_table(view.result))
+        attack_lines=attack_lines(view, listed_attacks(view)), measurement=measurement_table(view.result),
+        families=family_table(view))
 
 
 @cache
