@@ -125,22 +125,54 @@ def by_torchattacks(arena: Arena, name: str, **options: Any) -> Iterator[Contend
         yield Contender("torchattacks", lambda: attack(arena.images, arena.labels).detach())
 
 
-def contests(whole: Arena) -> Iterator[Contest]:
-    """Yield what is compared."""
+def contests(whole: Arena, wide: Arena) -> Iterator[tuple[Contest, Arena]]:
+    """Yield what is compared, each with what it is compared on.
+
+    Args:
+        whole: The small victim.
+        wide: The one of the size that reads films.
+    """
+    yield from ((item, whole.first(item.images)) for item in on_small(whole))
+    yield from ((item, wide.first(item.images)) for item in on_wide(wide))
+
+
+def on_small(whole: Arena) -> Iterator[Contest]:
+    """Yield all attacks on a small victim, where each one's own work weighs most."""
     yield from bounded(whole)
     yield from smallest(whole.first(48))
     yield from questions(whole)
 
 
-def bounded(arena: Arena) -> Iterator[Contest]:
-    """Yield white-box attacks within a bound."""
+def on_wide(arena: Arena) -> Iterator[Contest]:
+    """Yield what every audit runs on a ResNet-18, where the victim's passes weigh most."""
     n = len(arena.images)
-    yield Contest("PGD, L∞", f"ε {LINF}, 40 steps", n, "left", (
+    yield pgd(arena, ", ResNet-18")
+    yield Contest("APGD, cross-entropy, Linf, ResNet-18", f"ε {LINF}, 40 steps", n, "left", (
+        ours(arena, "apgd", epsilon=LINF, steps=40),
+        *by_torchattacks(arena, "APGD", norm="Linf", eps=LINF, steps=40, n_restarts=1, loss="ce", seed=0)))
+    yield Contest("APGD, targeted ratio, Linf, ResNet-18", f"ε {LINF}, 20 steps, 9 targets", n, "left", (
+        ours(arena, "apgd-t", epsilon=LINF, steps=20),
+        *by_torchattacks(arena, "APGDT", norm="Linf", eps=LINF, steps=20, n_restarts=1, n_classes=10)))
+    yield Contest("HopSkipJump, L2, ResNet-18", "about 1,000 questions", n, "distance", (
+        ours(arena, "hopskipjump", queries=1000),
+        by_foolbox(arena, "HopSkipJumpAttack", steps=5, started="yes")))
+
+
+def pgd(arena: Arena, where: str = "") -> Contest:
+    """Return the comparison of PGD by L∞."""
+    n = len(arena.images)
+    return Contest(f"PGD, L∞{where}", f"ε {LINF}, 40 steps", n, "left", (
         ours(arena, "pgd", epsilon=LINF, steps=40),
         by_foolbox(arena, "LinfPGD", LINF, steps=40, rel_stepsize=2.5 / 40),
         by_art(arena, "ProjectedGradientDescentPyTorch", norm=np.inf, eps=LINF, eps_step=2.5 * LINF / 40, max_iter=40,
                num_random_init=1, batch_size=n, verbose=False),
         *by_torchattacks(arena, "PGD", eps=LINF, alpha=2.5 * LINF / 40, steps=40)))
+
+
+def bounded(arena: Arena) -> Iterator[Contest]:
+    """Yield white-box attacks within a bound."""
+    n = len(arena.images)
+    yield pgd(arena)
     for norm, epsilon, theirs, art in (("linf", LINF, "Linf", np.inf), ("l2", L2, "L2", 2)):
         setting = f"ε {epsilon}, {STEPS} steps"
         yield Contest(f"APGD, cross-entropy, {theirs}", setting, n, "left", (
@@ -183,6 +215,10 @@ def questions(whole: Arena) -> Iterator[Contest]:
     few, some = whole.first(8), whole.first(24)
     yield Contest("HopSkipJump, L2", "about 1,000 questions", len(some.images), "distance", (
         ours(some, "hopskipjump", queries=1000),
+        by_foolbox(some, "HopSkipJumpAttack", steps=5, started="yes"),
+        by_art(some, "HopSkipJump", max_iter=5, max_eval=10_000, init_eval=100, batch_size=64, verbose=False)))
+    yield Contest("HopSkipJump, L2, in few questions", "300 questions; about 1,000", len(some.images), "distance", (
+        ours(some, "hopskipjump", queries=300),
         by_foolbox(some, "HopSkipJumpAttack", steps=5, started="yes"),
         by_art(some, "HopSkipJump", max_iter=5, max_eval=10_000, init_eval=100, batch_size=64, verbose=False)))
     yield Contest("ZOO, L2", "2,058 queries", len(few.images), "distance", (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.seeds import generator, global_seed
 from radversary.core.types import Images
@@ -73,21 +75,40 @@ def hardened(made: nn.Module, images: Images, labels: Tensor) -> Images:
     return drawn.clamp(0, 1).detach()
 
 
-def arena(count: int) -> Arena:
-    """Train the victim and return it with images that it reads rightly."""
+def deep() -> nn.Sequential:
+    """Return a ResNet-18 of 11 million weights, as films are read by."""
+    return nn.Sequential(Repeated(), build_network("resnet18", classes=len(CLASSES)))
+
+
+class Repeated(nn.Module):
+    """Gives a network of three channels the one that there is."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (N, 3, H, W)."""
+        return images.expand(-1, 3, -1, -1)
+
+
+def arena(count: int, make: Callable[[], nn.Module] = network, *, epochs: int = EPOCHS) -> Arena:
+    """Train the victim and return it with images that it reads rightly.
+
+    Args:
+        count: How many images.
+        make: Makes the network.
+        epochs: How long it is trained.
+    """
     images, labels = digits()
     order = torch.randperm(len(images), generator=generator("peers", "digits"))
     images, labels = images[order], labels[order]
     with global_seed("peers", "network"):
-        made = network()
+        made = make()
         steps = torch.optim.Adam(made.parameters(), 2e-3)
-        for _ in range(EPOCHS):
+        for _ in range(epochs):
             for rows in torch.randperm(TRAINED).split(BATCH):
                 loss = F.cross_entropy(made(hardened(made, images[rows], labels[rows])), labels[rows])
                 steps.zero_grad()
                 loss.backward()
                 steps.step()
-    victim = wrap(made, classes=CLASSES, size=SIDE, mean=(0.0,), std=(1.0,), name="digits")
+    victim = wrap(made.eval(), classes=CLASSES, size=SIDE, mean=(0.0,), std=(1.0,), name="digits")
     held, wanted = images[TRAINED:], labels[TRAINED:]
     right = victim.predict(held) == wanted
     return Arena(victim, made, held[right][:count], wanted[right][:count], float(right.float().mean()))

@@ -34,9 +34,10 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Run folders with re
         raise UnknownNameError("format", form, FORMATS)
     check_results(runs)
 
-    from radversary.cli.tables import grid_table, standing_table
+    from radversary.cli.tables import grid_table
     from radversary.report.compare import compare as compare_runs
     from radversary.report.compare import different_sets, markdown, rows_of_all
+    from radversary.report.families import families_markdown
     from radversary.report.html import load_results
     from radversary.report.markdown import standing_table as standing_markdown
 
@@ -53,13 +54,23 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Run folders with re
         say("note: the runs were measured on different test images; their figures are not paired")
     warn(results, attack, knowledge)
     if form == "markdown":
-        parts = [f"{name}\n\n{standing_markdown(result)}" for name, result in results.items() if whole]
+        parts = ["\n\n".join([name, *filter(None, (standing_markdown(result), families_markdown(result)))])
+                 for name, result in results.items() if whole]
         tell_lines("\n".join([*parts, markdown(grids, measure)]).rstrip("\n"))
         return
-    for table in [standing_table(name, result) for name, result in results.items() if whole]:
-        show_whole(table)
+    show_whole_runs(results if whole else {})
     for grid in grids:
         show_whole(grid_table(grid, measure))
+
+
+def show_whole_runs(results: Mapping[str, AuditResult]) -> None:
+    """Print what is said of runs as wholes: each defence in a line, and what it keeps of each family of attacks."""
+    from radversary.cli.tables import families_table, standing_table
+
+    for name, result in results.items():
+        show_whole(standing_table(name, result))
+        if result.family_cases:
+            show_whole(families_table(name, result))
 
 
 def warn(results: Mapping[str, AuditResult], attack: str | None, knowledge: str | None) -> None:

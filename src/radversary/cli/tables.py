@@ -9,6 +9,7 @@ from radversary.auditing.wording import level
 from radversary.cli.console import Table
 from radversary.core.types import AttackerKnowledge
 from radversary.report.compare import caption, heads, row_name, texts
+from radversary.report.families import family_texts
 from radversary.report.finding_tables import finding_tables
 from radversary.report.finding_texts import FINDINGS_NOTE, finding_texts, finding_title
 from radversary.report.formats import figure
@@ -108,6 +109,23 @@ def standing_table(run: str, result: AuditResult) -> Table:
         if place == -len(view.oracles):
             table.add_section()
         table.add_row(*map(two_lines, line))
+    return table
+
+
+def families_table(run: str, result: AuditResult) -> Table:
+    """Return what each defence keeps of each family of attacks; of a result that has it.
+
+    Args:
+        run: The run's name.
+        result: What its audit found.
+    """
+    names, *lines = family_texts(result)
+    table = Table(title=f"{run}: by family of attacks, % [95 % interval]; mean over its attacks and strengths / all at "
+                        "once")
+    for place, head in enumerate(names):
+        table.add_column(head, justify="right" if place else "left", overflow="fold")
+    for line in lines:
+        table.add_row(*line)
     return table
 
 

@@ -98,24 +98,36 @@ def _trained(view: ResultView, case: FamilyCase) -> bool:
                for pair in view.result.training_overlap for label in case.attacks)
 
 
-def families_markdown(result: AuditResult) -> str:
-    """Return the table as Markdown; empty where the result has none.
+def family_texts(result: AuditResult) -> list[list[str]]:
+    """Return the table as text, its head first; nothing where the result has none.
 
     Args:
         result: What an audit found.
     """
     table = family_table(ResultView(result))
     if table is None:
-        return ""
-    heads = ["no defence" if name == NONE else name for name in table.defences]
-    lines = ["Right readings, % [95 % interval], by family of attacks: mean over its attacks and strengths / under all "
-             "of them; a reading counts as right where it withstands each attacker that was run, whatever they know.",
-             "",
-             markdown_row(["family", "n", *heads]), "|---|---:|" + "---|" * len(heads)]
+        return []
+    lines = [["family", "n", *("no defence" if name == NONE else name for name in table.defences)]]
     for row in table.rows:
         least = min(cell.case.mean.n for cell in row.cells if cell)
-        lines.append(markdown_row([row.family, str(least), *map(_text, row.cells)]))
-    return "\n".join([*lines, *(["", FOOTNOTE] if table.trained else [])]) + "\n"
+        lines.append([row.family, str(least), *map(_text, row.cells)])
+    return lines
+
+
+def families_markdown(result: AuditResult) -> str:
+    """Return the table as Markdown; empty where the result has none.
+
+    Args:
+        result: What an audit found.
+    """
+    if not (lines := family_texts(result)):
+        return ""
+    head, *body = map(markdown_row, lines)
+    said = ("Right readings, % [95 % interval], by family of attacks: mean over its attacks and strengths / under all "
+            "of them; a reading counts as right where it withstands each attacker that was run, whatever they know.")
+    marked = any(MARK in line for line in body)
+    return "\n".join([said, "", head, "|---|---:|" + "---|" * (len(lines[0]) - 2), *body,
+                      *(["", FOOTNOTE] if marked else [])]) + "\n"
 
 
 def _text(cell: FamilyCell | None) -> str:
