@@ -6,24 +6,16 @@ from collections import Counter
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field, fields
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from radversary.attacks.guarded_victim import GuardedVictim
 from radversary.classifiers.base import Classifier, Features
+from radversary.classifiers.steady import steady
 from radversary.core.types import Access, Images, Labels
 from radversary.execution.progress import check_cancelled
-
-TOGETHER: Final = 4
-"""Images are asked about in multiples of so many.
-
-The kernels of PyTorch on a CPU add up in another order for one image than for several, and, on two threads, for odd
-numbers than for even ones; a sign step turns the last digit into a grey level. Asked about in fours, an image gets the
-same bits whatever stands beside it (ResNet-18 and DenseNet-121 at 64 and 224 pixels, 1 to 32 images, one and two
-threads).
-"""
 
 
 @dataclass
@@ -102,21 +94,6 @@ def followed(answer: Tensor, images: Images) -> Tensor:
     if answer.requires_grad or not (images.requires_grad and torch.is_grad_enabled()):
         return answer
     return answer + 0.0 * images.flatten(1).sum(1).reshape(-1, *[1] * (answer.ndim - 1))
-
-
-def in_fours(answer: Callable[[Images], Tensor], images: Images) -> Tensor:
-    """Return what a victim answers about images that are filled up to a multiple of :data:`TOGETHER` by the last one.
-
-    Args:
-        answer: The victim.
-        images: (N, C, H, W).
-
-    Returns:
-        Its first N answers, (N, ...).
-    """
-    if not (missing := -len(images) % TOGETHER) or not len(images):
-        return answer(images)
-    return answer(torch.cat([images, images[-1:].detach().expand(missing, -1, -1, -1)]))[: len(images)]
 
 
 class Ledger:
@@ -208,7 +185,7 @@ class MeteredClassifier(Classifier):
         """Return an answer; a service is not asked about one image twice."""
         heard = self.meter.listen(images, self.places if self.places is not None and len(self.places) == len(images)
                                   else None)
-        return in_fours(answer, heard) if self.access >= Access.GRADIENTS else answer(heard)
+        return steady(answer, heard, self.device) if self.access >= Access.GRADIENTS else answer(heard)
 
 
 class MeteredGuardedVictim(MeteredClassifier):

@@ -89,6 +89,7 @@ def standard() -> Iterator[Entry]:
     yield from styles((0.1, 0.3, 1.0), 10)
     yield entry("auto-attack", "auto-attack", LINF)
     yield entry("auto-attack l2", "auto-attack", L2, options={"norm": "l2"})
+    yield entry("square", "square", (1 / 255, 4 / 255), images=SOME, options={"queries": 1000})
     yield entry("carlini-wagner", "carlini-wagner", (16.0,), images=SOME, options={"searches": 5, "steps": 200})
     yield entry("hopskipjump", "hopskipjump", (16.0,), images=SOME, options={"queries": 1000})
     yield from universal()

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from radversary.auditing.cells import Cell, Condition, FamilyCase, OutcomeSummary, VisibilityCell, WorstCase
 from radversary.auditing.detection import Detection
 from radversary.auditing.measurement.checks import MeasurementCheck
+from radversary.auditing.packed import Readings
 from radversary.auditing.schema import Record, ResultDocument
 from radversary.auditing.standing import Standing, standing_of
 from radversary.core.types import AttackerKnowledge, Task
@@ -184,6 +185,7 @@ class AuditResult(ResultDocument):
         visibility: Accuracy by visibility of the change.
         outcomes: Success, distance and costs of each attack.
         worst_cases: Worst case of each defence over all aimed attacks.
+        readings: What every defence read of every test image, packed; None in results of earlier versions.
         family_cases: What each defence keeps of each family of attacks; empty in results of earlier versions.
         findings: Signs that a measurement was too weak; empty for a sound one.
         measurement: Checks of the measurement itself, those that found nothing too; empty in results of earlier
@@ -215,6 +217,7 @@ class AuditResult(ResultDocument):
     outcomes: tuple[OutcomeSummary, ...] = ()
     worst_cases: tuple[WorstCase, ...] = ()
     family_cases: tuple[FamilyCase, ...] = ()
+    readings: Readings | None = None
     findings: tuple[Finding, ...] = ()
     measurement: tuple[MeasurementCheck, ...] = ()
     standing: Standing = Standing()

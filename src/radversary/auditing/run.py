@@ -21,6 +21,7 @@ from radversary.auditing.measure import anomaly_scores
 from radversary.auditing.measurement.measured import measurement_of
 from radversary.auditing.pieces import UNITS, AuditJob, Piece, measure_piece
 from radversary.auditing.plan import AuditPlan
+from radversary.auditing.readings import readings_of
 from radversary.auditing.result import AuditResult, Cost
 from radversary.auditing.setup import AuditContext, AuditInputs, prepare_context, test_rows
 from radversary.auditing.summarise.costs import measure_costs
@@ -120,6 +121,7 @@ def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tab
         model=inputs.classifiers["victim"].card.as_text(),
         cells=cells, outcomes=outcomes, worst_cases=worst_cases(tables.predictions, cells, context),
         family_cases=family_cases(tables.predictions, cells, context),
+        readings=readings_of(tables.predictions, context, rows),
         findings=findings, measurement=measurement_of(context, rows, cells, outcomes, findings, out, key=key),
         detections=summarise_detections(tables.detections, context, thresholds),
         gallery=render_gallery(context, rows, tables.predictions, out),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Self
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from radversary.classifiers.card import ModelCard
+from radversary.classifiers.steady import steady
 from radversary.classifiers.tasks import decisions_of, probabilities_of
 from radversary.core.errors import AccessError, ModelError
 from radversary.core.types import Access, Images, Labels, Task
@@ -151,7 +152,7 @@ class Classifier:
         """
         if not len(images):
             return images.new_zeros(0, len(self.card.classes))
-        return torch.cat([self.probabilities(part) for part in torch.split(images, batch)])
+        return torch.cat([self._steady(self.probabilities, part) for part in torch.split(images, batch)])
 
     @torch.no_grad()
     def answers(self, images: Images, batch: int = 32) -> Answers:
@@ -170,7 +171,7 @@ class Classifier:
             return Answers(self.predict(images, batch), images.new_full(shape, torch.nan))
         if not len(images):
             return Answers(self.predict(images), images.new_zeros(shape))
-        logits = torch.cat([self.logits(part) for part in torch.split(images, batch)])
+        logits = torch.cat([self._steady(self.logits, part) for part in torch.split(images, batch)])
         return Answers(decisions_of(logits, self.card), probabilities_of(logits, self.card.task))
 
     def predict(self, images: Images, batch: int = 32) -> Labels:
@@ -178,7 +179,11 @@ class Classifier:
         if not len(images):
             shape = (0, len(self.card.classes)) if self.card.task == Task.MULTILABEL else (0,)
             return torch.zeros(shape, dtype=torch.int64, device=images.device)
-        return torch.cat([self.decide(part) for part in torch.split(images, batch)])
+        return torch.cat([self._steady(self.decide, part) for part in torch.split(images, batch)])
+
+    def _steady(self, answer: Callable[[Images], Tensor], images: Images) -> Tensor:
+        """Return answers that depend on no image beside each; a service is asked about none twice."""
+        return steady(answer, images, self.device) if self.access >= Access.GRADIENTS else answer(images)
 
 
 @torch.no_grad()

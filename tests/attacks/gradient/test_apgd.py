@@ -154,7 +154,7 @@ def test_a_plain_loop_of_the_paper_takes_the_same_steps(norm, victim):
         start = (image + epsilon * noise / (noise.norm() if norm == "l2" else noise.abs().max())).clamp(0, 1)
         theirs, done = plain_loop(victim, image, labels[place:place + 1], start, epsilon, 40, norm)
         ended.append(done)
-        torch.testing.assert_close(found, theirs, atol=2e-5, rtol=0)
+        torch.testing.assert_close(found, theirs, atol=1e-4, rtol=0)
     assert 0 < sum(ended) < len(ended)  # both kinds of end are seen
 
 

@@ -1,0 +1,82 @@
+"""What every defence read of every test image under every condition, packed into the result.
+
+Whatever is counted image by image, such as a score of whatever profile, can be counted from a result alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radversary.auditing.cells import Condition
+from radversary.auditing.packed import Characteristic, Readings, SystemReadings, packed
+from radversary.auditing.setup import AuditContext
+from radversary.auditing.tables import FINDING, STATE_NUMBERS, StoredTable
+from radversary.data.confounds import characteristics
+from radversary.execution.progress import track
+
+KINDS: Final = ("view", "sex", "age", "modality", "source")
+"""Characteristics that are kept, where more than one value of them is known."""
+
+
+def numbered(names: Sequence[object]) -> NDArray[np.int32]:
+    """Number names in the order of their first appearance.
+
+    Example:
+        >>> numbered(["b", "a", "b"]).tolist()
+        [0, 1, 0]
+    """
+    known: dict[object, int] = {}
+    return np.array([known.setdefault(name, len(known)) for name in names], dtype=np.int32)
+
+
+def readings_of(predictions: StoredTable, context: AuditContext, rows: np.ndarray) -> Readings:
+    """Return all that was read.
+
+    Args:
+        predictions: One row an image × condition × defence.
+        context: What was run.
+        rows: The test rows.
+    """
+    frame = context.images.table.frame.iloc[rows]
+    hashes = [str(value) for value in frame["pixels_sha256"]]
+    first = {name: place for place, name in reversed(list(enumerate(hashes)))}
+    place = {str(context.images.image_ids[row]): number for number, row in enumerate(rows)}
+    described = characteristics(frame)
+    return Readings(
+        images=len(rows), labels=packed(context.labels[rows].numpy()),
+        patients=packed(numbered([context.images.patients[row] for row in rows])),
+        pictures=packed([first[name] for name in hashes]),
+        characteristics={kind: characteristic([str(value) for value in described[kind]]) for kind in KINDS
+                         if described[kind].nunique() > 1},
+        read=tuple(read for condition in track(context.conditions, "Packing readings")
+                   for read in readings_at(predictions, condition, context, place)))
+
+
+def characteristic(values: Sequence[str]) -> Characteristic:
+    """Return what is known of images in one respect."""
+    return Characteristic(values=tuple(dict.fromkeys(values)), of=packed(numbered(values)))
+
+
+def readings_at(predictions: StoredTable, condition: Condition, context: AuditContext,
+                place: dict[str, int]) -> list[SystemReadings]:
+    """Return what each defence read under one condition.
+
+    Args:
+        predictions: One row an image × condition × defence.
+        condition: What was done.
+        context: What was run.
+        place: Image id to its number.
+    """
+    by_finding = FINDING in predictions.columns
+    findings = len(context.images.classes) if by_finding else 1
+    numbers = STATE_NUMBERS if by_finding else {name: place for place, name in enumerate(context.images.classes)}
+    rows = predictions.at(condition, ("image_id", "defence", "predicted"))
+    return [SystemReadings(
+        defence=str(defence), condition=condition.key,
+        images=packed([place[name] for name in own["image_id"].iloc[::findings]]),
+        read=packed([numbers[name] for name in own["predicted"]]))
+        for defence, own in rows.groupby("defence", sort=False)]
