@@ -58,6 +58,7 @@ def share(kind: str, name: str, epsilon: float) -> float:
     return float(found.mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epsilon", [1 / 255, 8 / 255])
 @pytest.mark.parametrize("name", ["fgsm", "pgd", "mi-fgsm"])
 def test_true_gradients_are_outdone_by_no_chance_and_masked_ones_are(name, epsilon):

@@ -53,6 +53,7 @@ class Scaled(TorchClassifier):
         return self.factor * super().logits(images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [100.0, 1000.0, 0.01])
 @pytest.mark.parametrize("classes", [("a", "b"), ("a", "b", "c")])
 def test_a_model_that_shouts_is_attacked_as_well_as_one_that_speaks(classes, factor):
@@ -243,6 +244,7 @@ def test_it_works_where_gradients_are_switched_off_and_leaves_no_trace():
     assert all(weight.grad is None and not weight.requires_grad for weight in victim.module.parameters())
 
 
+@pytest.mark.slow
 @given(st.sampled_from(list(GoalKind)), st.lists(st.text(min_size=1), max_size=3), st.booleans())
 @settings(max_examples=50)
 def test_a_goal_is_read_as_it_was_written_whatever_its_findings_are_called(kind, names, keep):

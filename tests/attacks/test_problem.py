@@ -188,6 +188,7 @@ def test_grey_changes_all_channels_alike(colour):
         assert same == (colour == Colour.GREY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 6])
 def test_an_image_gets_the_same_bits_whatever_stands_beside_it(count):
     from radversary.classifiers.networks import build_network

@@ -75,6 +75,7 @@ def test_likewise_a_defence(inputs, tmp_path, defence, kind, words):
     assert files_in(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["victim", "other"])
 @pytest.mark.parametrize(("classes", "words"), [(("a", "b"), "knows 2 classes .* the data has 3"),
                                                 (("Pneumonia", "Normal", "Pneumothorax"), "class order of model"),

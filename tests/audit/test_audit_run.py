@@ -39,6 +39,7 @@ def part(frame, attack, strength, defence):
     return frame[(frame["attack"] == attack) & (frame["strength"] == strength) & (frame["defence"] == defence)]
 
 
+@pytest.mark.slow
 def test_one_row_an_image_condition_and_defence(inputs, predictions):
     ids = np.array(inputs.images.image_ids)[inputs.images.rows("test")].tolist()
     own = ["image_id", "attack", "strength", "knowledge", "patient_id", "defence", "label", "predicted"]
@@ -162,6 +163,7 @@ def test_neither_batch_size_nor_other_attacks_change_a_figure(inputs, prediction
     np.testing.assert_allclose(alone[columns], shared[columns], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_limit_takes_whole_patients_first(inputs, tmp_path):
     result = run_audit(make_plan(limit=4, gallery=0, attacks=[{"label": "n", "name": "noise"}], defences=[]), inputs,
                        tmp_path)

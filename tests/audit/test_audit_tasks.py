@@ -68,6 +68,7 @@ def audited(multilabel, tmp_path_factory):
     return result, pd.read_parquet(out / "predictions.parquet"), out
 
 
+@pytest.mark.slow
 def test_predictions_are_one_row_a_finding(audited, multilabel):
     result, table, _ = audited
     assert result.task == Task.MULTILABEL
@@ -85,6 +86,7 @@ def test_predictions_are_one_row_a_finding(audited, multilabel):
     assert clean["label"].tolist() == [states[int(label)] for label in images.labels[rows].flatten()]
 
 
+@pytest.mark.slow
 def test_figures_by_finding_equal_scikit_learn_on_what_is_known(audited):
     result, table, _ = audited
     for cell in result.cells:
@@ -220,6 +222,7 @@ def test_a_goal_without_images_and_labels_of_another_kind_are_one_sentence(input
         prepare_context(make_plan(), replace(inputs, classifiers=multilabel.classifiers))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", [{}, {"surrogate": "other", "knowledge": ["transfer"]}])
 def test_a_goal_is_checked_against_every_model_that_is_attacked(inputs, tmp_path, attack):
     def two_classes(frame):

@@ -69,6 +69,7 @@ def test_a_label_of_a_battery_is_taken():
         plan_of(battery="quick", attacks=[{"label": "noise", "name": "noise"}])
 
 
+@pytest.mark.slow
 def test_what_a_model_or_its_images_leave_no_room_for_is_left_out_and_said(tmp_path):
     inputs = make_inputs(tmp_path)
     victim, images = inputs.classifiers["victim"], inputs.images
@@ -91,6 +92,7 @@ def test_a_plan_without_a_battery_is_left_as_it_is():
     assert fitted(plan, None, None, np.arange(0)) == (plan, ())
 
 
+@pytest.mark.slow
 def test_a_defence_whose_model_shows_too_little_is_left_out_of_what_needs_more(tmp_path):
     inputs = make_inputs(tmp_path)
     inputs.classifiers["other"].access = Access.SCORES

@@ -107,6 +107,7 @@ def test_measured_queries_stay_within_those_that_are_stated(inputs, tmp_path):
     assert asked["worst@1/adaptive", "jpeg"] == (20.0, 20)
 
 
+@pytest.mark.slow
 def test_an_attack_of_one_s_own_that_looks_for_the_smallest_change_is_audited(inputs, tmp_path, monkeypatch):
     monkeypatch.setitem(ATTACKS._own, "smallest", "tiny_attacks:SmallestDarkening")
     plan = make_plan(attacks=[{"label": "dark", "name": "smallest", "strengths": [1.0], "knowledge": ["oblivious"]}],

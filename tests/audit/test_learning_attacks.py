@@ -98,6 +98,7 @@ def test_another_batch_size_gives_the_same_figures_of_each_image(inputs, alone, 
     pd.testing.assert_frame_equal(first, second)
 
 
+@pytest.mark.slow
 def test_learning_is_done_once_a_unit(inputs, tmp_path, monkeypatch, forgetful):
     calls, real = [], UniversalPerturbation.learn
 
@@ -172,6 +173,7 @@ def test_where_all_images_are_test_images_it_is_refused_before_anything_runs(inp
     assert prepare_context(make_plan(**{**LEARNING, "attacks": [FREE]}), tested).attacks["free"].examples == ()
 
 
+@pytest.mark.slow
 def test_a_validation_part_is_enough(inputs, tmp_path):
     divided = with_parts(inputs, lambda parts: np.where(parts == "train", "validation", parts))
     result = run_audit(make_plan(**{**LEARNING, "attacks": [UAP]}), divided, tmp_path)

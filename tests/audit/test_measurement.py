@@ -255,6 +255,7 @@ class Counting(nn.Module):
         return self.line(inputs)
 
 
+@pytest.mark.slow
 def test_what_takes_long_is_tried_on_those_nearest_to_an_error():
     """On 24 images on 8: twice 20 steps of two attacks, and 200 queries, where all of them would ask thousands."""
     network, attack = Counting(), PGD(epsilon=1 / 255, steps=20)

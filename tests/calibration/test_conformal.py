@@ -35,6 +35,7 @@ def test_p_values_by_hand() -> None:
     assert p_values([1, 3, 3], [2, 3, 4], weights=[1, 0.5, 0.5]).tolist() == pytest.approx([2 / 3, 2 / 3, 1 / 3])
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(calibration=SCORES, scores=SCORES)
 def test_p_values_are_probabilities_that_fall_with_the_score(calibration: list[float], scores: list[float]) -> None:

@@ -119,6 +119,7 @@ REFUSED = (in_a_weight, in_a_constant, in_a_length, in_a_call, in_a_file_of_numb
 RUN_BY_TORCH = (in_samples, in_guards, in_a_weight, in_a_constant, in_a_length, in_a_file_of_numbers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hide", [*DROPPED, *REFUSED])
 def test_code_in_a_program_is_dropped_or_refused_and_never_run(hide, program, mark):
     expected = load(program).logits(smooth_images(2, SIDE))
@@ -178,6 +179,7 @@ def test_a_file_that_ends_early_is_one_sentence(length, program):
         load(program)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_program_loads_or_is_one_sentence(data, original, tmp_path, capfd):

@@ -76,6 +76,7 @@ def test_a_pytorch_module_in_it_is_refused(tmp_path):
         load(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [0, 1])
 @pytest.mark.parametrize("part", [
     {"module": "keras.layers", "class_name": "Lambda", "config": {"name": "l"}, "registered_name": None},
@@ -183,6 +184,7 @@ def test_missing_things_are_named(path, tmp_path):
         load(path)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(places=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4),
        keep=st.one_of(st.just(1.0), st.floats(0, 1)))

@@ -42,6 +42,7 @@ def replace(model: Path, state: dict[str, torch.Tensor]) -> None:
     edit(model, sha256=sha256_file(model / "model.safetensors"))
 
 
+@pytest.mark.slow
 def test_loads_what_was_saved(saved):
     original = TorchClassifier(build_network("resnet18", classes=3), CARD)
     for path in (saved, saved / "model.safetensors"):

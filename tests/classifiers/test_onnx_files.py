@@ -44,6 +44,7 @@ def moved(path, location, **entries):
     return content
 
 
+@pytest.mark.slow
 def test_weights_beside_the_file_as_pytorch_writes_them(tmp_path):
     inside = load(export(tiny_network(), tmp_path / "inside.onnx", dynamo=True))
     path = export(tiny_network(), tmp_path / "beside.onnx", dynamo=True, inside=False)

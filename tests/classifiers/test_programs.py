@@ -64,6 +64,7 @@ def attacked(victim, images):
     return outcome.images
 
 
+@pytest.mark.slow
 def test_logits_gradients_and_attacked_images_are_those_of_the_module(program, module):
     images = smooth_images(5, SIDE)
     assert isinstance(program, ProgramClassifier)
@@ -92,6 +93,7 @@ def test_it_passes_what_is_asked_of_every_model(program):
         require_features(program, "gram")
 
 
+@pytest.mark.slow
 def test_any_number_of_threads_may_ask_it(program):
     images = [smooth_images(5, SIDE, seed=seed) for seed in range(8)]
     alone = [program.logits(part) for part in images]
@@ -172,6 +174,7 @@ class WithoutGradients(Detached):
             return self.small(inputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [Detached, Rounded, WithoutGradients])
 @pytest.mark.parametrize("save", [scripted, exported])
 def test_where_no_gradient_comes_back_it_shows_scores_and_says_why(network, save, tmp_path):

@@ -165,6 +165,7 @@ def test_source_that_cannot_be_read_is_one_sentence(script):
         load(repacked(script, change))
 
 
+@pytest.mark.slow
 def test_an_archive_that_unpacks_to_far_more_is_refused_unread(script, monkeypatch):
     repacked(script, lambda members: members.update({"data/bomb": bytes(2**27)}), zipfile.ZIP_DEFLATED)
     assert script.stat().st_size < 2**20

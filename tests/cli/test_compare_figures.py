@@ -23,6 +23,7 @@ def run(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_compare_prints_every_attack_and_knowledge_whole(radversary, run):
     outcome = radversary("compare", run)
     assert outcome.code == 0

@@ -42,6 +42,7 @@ def fitted(tmp_path, make_model):
     return save_guard(fit_guard(victim, smooth_images(20, 48), names=("energy",)), tmp_path / "guard")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "said"), [
     (("--use", "energie"), "did you mean 'energy'"),
     (("--use", "energy", "--use", "energy"), "each once"),
@@ -77,6 +78,7 @@ def test_a_model_that_was_trained_behind_transforms_gets_no_guard_without_them(r
     assert "give a model without 'input'" in outcome.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "said"), [
     (("--alpha", 2), "must lie between 0 and 1, 1e-06 at least, got 2.0"),
     (("--alpha", 0), "must lie between 0 and 1, 1e-06 at least, got 0.0"),

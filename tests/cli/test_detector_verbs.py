@@ -183,6 +183,7 @@ def test_findings_of_an_evaluation_are_said_in_the_terminal(radversary, bundle, 
     assert "warning: Nothing to follow." in told.err
 
 
+@pytest.mark.slow
 def test_a_group_that_is_too_small_is_a_note_and_films_without_one_are_refused_one_by_one(radversary, films, bundle):
     table = films / "calibrate" / "films.csv"
     names = sorted(path.name for path in (films / "calibrate").glob("*.png"))

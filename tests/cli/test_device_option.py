@@ -125,6 +125,7 @@ def test_images_are_attacked_and_compared_there(radversary, film, tmp_path, far)
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [
     ("audit", "--model", "{model}", "--root", "{phantoms}"), ("attack", "{film}"), ("detect", "{film}", "{film}"),
     ("screen", "{film}", "--detector", "{guard}"), ("detector", "fit", "{film}", "--model", "{model}"),

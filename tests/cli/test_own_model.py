@@ -52,6 +52,7 @@ def test_workers_import_the_same_code(code, phantoms, radversary):
     assert Path("run-1/predictions.parquet").read_bytes() == Path("run-2/predictions.parquet").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reference", ["my_model.py:absent", "my_model.py:bare", "my_model.py", "absent.py:build",
                                        "absent.module:build"])
 def test_what_gives_no_model_ends_a_command_with_one_sentence(code, phantoms, radversary, reference):

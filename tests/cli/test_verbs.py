@@ -32,6 +32,7 @@ def verbs(command=None, path=()):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", verbs(), ids=lambda words: " ".join(words) or "radversary")
 def test_every_verb_explains_itself(radversary, words):
     outcome = radversary(*words, "--help")
@@ -54,6 +55,7 @@ def test_version(radversary):
     assert radversary("--version") == (0, f"radversary {__version__}\n", "")
 
 
+@pytest.mark.slow
 def test_list_names_everything_or_one_family(radversary):
     everything = radversary("list").out
     assert all(name in everything for name in (*ATTACKS.names(), *DETECTORS.names(), "jpeg", "phantoms", "resnet50",

@@ -175,6 +175,7 @@ def test_range_shape_type_and_an_untouched_input(attack, victim, channels):
     assert attacked.data_ptr() != images.data_ptr()
 
 
+@pytest.mark.slow
 def test_it_does_something_unless_it_is_the_identity(attack, victim):
     images = smooth_images(3)
     change = (perturbed(attack, victim, images, strength=full(attack)) - images).abs().amax((1, 2, 3))
@@ -216,6 +217,7 @@ def test_zero_strength_is_the_identity(attack, victim):
     assert torch.equal(perturbed(attack, victim, images, strength=0.0), images.expand_as(images))
 
 
+@pytest.mark.slow
 def test_no_images_are_an_empty_batch(attack, victim):
     images = smooth_images(3)[:0]
     strengths = (full(attack), 0.0)
@@ -274,6 +276,7 @@ def test_it_declares_what_it_is(attack):
     assert all(field.kw_only for field in attack.__dataclass_fields__.values() if field.init)
 
 
+@pytest.mark.slow
 def test_what_is_learnt_is_no_part_of_the_provenance_and_goes_with_every_strength(attack, victim):
     knowing = ready(attack, victim, 0.25, 0.5)
     assert (repr(knowing), knowing, component_hash(knowing)) == (repr(attack), attack, component_hash(attack))

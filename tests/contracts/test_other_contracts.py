@@ -32,6 +32,7 @@ def _weights(tmp_path, monkeypatch):
     write_microast(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "name"), PARTS)
 def test_every_part_is_there_documented_and_built_by_keywords(family, name):
     part = FAMILIES[family].get(name)

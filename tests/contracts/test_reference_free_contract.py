@@ -86,6 +86,7 @@ def test_only_the_supervised_take_attacked_images_and_they_need_them(name, victi
     assert detector.learned == {}
 
 
+@pytest.mark.slow
 def test_scores_are_one_finite_number_an_image(fitted):
     before = FRESH.clone()
     scores = fitted.score(FRESH)
@@ -106,6 +107,7 @@ def test_colour_gets_a_score_too(fitted):
     assert fitted.score(smooth_images(2, channels=3, seed=3)).isfinite().all()
 
 
+@pytest.mark.slow
 def test_a_score_does_not_depend_on_batch_mates(fitted):
     many = FRESH.repeat(BATCH // len(FRESH) + 1, 1, 1, 1)
     together, scale = fitted.score(many), float(fitted.score(FRESH).std()) + 1e-12
@@ -114,6 +116,7 @@ def test_a_score_does_not_depend_on_batch_mates(fitted):
         assert (together[index] - alone[0]).abs() < 1e-3 * scale
 
 
+@pytest.mark.slow
 def test_what_it_learned_gives_equal_scores_again(fitted, name, victim):
     learned = load(save(dict(fitted.learned)))
     again = REFERENCE_FREE.create(name, **fitted.options()).bind(victim).restore(learned)
@@ -127,6 +130,7 @@ def test_fitting_anew_forgets_what_was_learned_before(fitted, name, victim):
     assert torch.equal(teach(fitted, others).score(FRESH), fresh.score(FRESH))
 
 
+@pytest.mark.slow
 def test_the_identity_attack_is_not_told_from_clean_images(fitted, victim):
     untouched = Identity().perturb(victim, FRESH, torch.zeros(len(FRESH), dtype=torch.int64),
                                    Streams.for_images(PEOPLE, seed=0, step="identity"))
@@ -152,6 +156,7 @@ def test_one_image_is_too_few_to_learn_from(name, victim):
         teach(make(name).bind(victim), CLEAN[:1])
 
 
+@pytest.mark.slow
 def test_an_attacker_gets_a_gradient(fitted, victim):
     images = FRESH.clone().requires_grad_()
     features = victim.features(images) if fitted.needs_features else None

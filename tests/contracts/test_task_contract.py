@@ -73,6 +73,7 @@ def sensible(goal, victim, batch):
     return batch.only(goal_from(goal).applies(victim.card, batch.labels))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ATTACKS.names())
 @pytest.mark.parametrize(("task", "goal"), [(task, goal) for task, goals in GOALS.items() for goal in goals])
 def test_every_attack_takes_every_goal_of_every_task(name, task, goal):
@@ -87,6 +88,7 @@ def test_every_attack_takes_every_goal_of_every_task(name, task, goal):
         assert torch.equal(found.success, goal_from(goal).reached(victim.card, victim.predict(found.images), aims))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "goal"), [(task, goal) for task, goals in GOALS.items() for goal in goals])
 def test_a_strong_attack_reaches_every_goal(task, goal):
     victim = guarded(task)
@@ -102,6 +104,7 @@ FORMS = {"one logit": ("binary", 1, {}), "two logits": ("binary", 1, {"form": la
          "one label of three": ("multilabel", 1, {"form": lambda x: torch.cat([0 * x - 5, x, 0 * x - 5], 1)})}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in ATTACKS.names() if name not in ("identity", "noise")])
 def test_one_decision_is_attacked_alike_in_every_form(name):
     """The single logit x, the logits (0, x), their probabilities, and one finding among others that stay unknown."""

@@ -146,6 +146,7 @@ def test_a_film_contradicts_another_only_where_both_are_known(tmp_path, folder) 
                for error in check_data(images).errors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cells", [["1", "0"] * 12, ["???"] * 24, ["111"] * 24, ["000"] * 23 + ["100"],
                                    ["100", "0?0", "???"] * 8])
 def test_the_check_never_fails_on_findings(tmp_path, folder, cells) -> None:

@@ -30,6 +30,7 @@ cells = st.lists(line_of_cells, min_size=1, max_size=8).filter(
     lambda rows: all(set(row) & {"1", "0"} for row in rows) and all(any(row[k] for row in rows) for k in range(3)))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(cells, st.sampled_from([",", ";", "\t", "|"]),
        st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]),
@@ -53,6 +54,7 @@ def test_three_forms_of_findings_are_one(tmp_path_factory, rows, separator, enco
     assert any(f"(-1): {uncertain}, read as not known" in note for note in table.notes) == bool(uncertain)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.sets(st.sampled_from(NAMES)), min_size=1, max_size=8).filter(any), st.sampled_from("|;,"))
 def test_a_cell_may_list_findings(tmp_path_factory, rows, mark):
@@ -175,6 +177,7 @@ CELLS = ("", "1", "0", "-1", "1.0", "a.png", "b.png", "A|B", "|", "No Finding", 
          "-")
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(HEADS), min_size=1, max_size=5, unique=True), st.data(),
        st.sampled_from([{}, {"task": "multilabel"}, {"labels": "none"}, {"findings": "Edema"}, {"blank": "negative"}]))

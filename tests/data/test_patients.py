@@ -81,6 +81,7 @@ def test_contradicted_patients_are_not_said_to_be_proved_to_lie_in_one_part(tmp_
     assert any(warning.startswith(MIXED) for warning in report.warnings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["XXXX", "DEIDENTIFIED", "De-Identified", "Anonymous^Patient", "PHI Removed", "ANON",
                                   "anonymized_patient", "REMOVED", "No Name", "0", "0000"])
 def test_a_placeholder_is_no_patient(tmp_path, word) -> None:

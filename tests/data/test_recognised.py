@@ -268,6 +268,7 @@ def test_an_array_that_says_it_is_larger_than_any_memory_is_one_sentence(tmp_pat
         MedMnist(path=tmp_path / "x.npz").table(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "classes"), [("pneumoniamnist.npz", ("normal", "pneumonia")),
                                                ("pneumoniamnist_224.npz", ("normal", "pneumonia")),
                                                ("other.npz", ("0", "1"))])
@@ -402,6 +403,7 @@ def test_the_command_line_names_a_source_and_its_options(tmp_path) -> None:
         auto(root, tmp_path, polcy="any")
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_real_films_are_recognised(cxr, tmp_path) -> None:
     table = auto(cxr, tmp_path)
@@ -423,6 +425,7 @@ CONTENTS = (b"", b"file,label\n1.png,x\nNormal/1.png,y\n", b"file_name,A,B\n1.pn
             b'{"file_name": "1.png", "label": 3}\n', b"PK\x05\x06" + bytes(18), b"\xff\xfe\x00", b"PatientID\n7\n")
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), st.sampled_from(CONTENTS), max_size=6),
        st.sampled_from([{}, {"labels": "none"}]))

@@ -56,6 +56,7 @@ def quoted(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("one", "other"), ONE_PATIENT)
 def test_one_patient_is_one_in_every_table(tmp_path, one, other) -> None:
     path = listed(tmp_path, f"a.png,Normal,{one}", f"b.png,Pneumonia,{quoted(other)}")

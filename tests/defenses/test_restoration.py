@@ -26,6 +26,7 @@ from radversary.storage.json_files import read_json, write_json
 from random_parts import Flip, random_restoration, smooth_images, tiny_classifier
 
 
+@pytest.mark.slow
 def test_it_starts_as_the_identity_and_then_is_not():
     images = smooth_images(2, 35)
     for network in (unet(width=4).eval(), unet(width=4).train()):

@@ -48,6 +48,7 @@ def taught(name: str, form: str) -> ReferenceFreeDetector:
     return detector.fit_on(CLEAN, other) if detector.supervised else detector.fit(CLEAN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FINDINGS)
 @pytest.mark.parametrize("name", REFERENCE_FREE.names())
 def test_every_detector_scores_models_of_findings(name, form):
@@ -64,6 +65,7 @@ def test_every_detector_scores_models_of_findings(name, form):
     assert slope.abs().amax() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFERENCE_FREE.names())
 def test_one_finding_is_scored_alike_as_binary_and_as_multilabel(name):
     """The logits (0, x) and the logit x say the same; the embedding and the maps are the same network's."""

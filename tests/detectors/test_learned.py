@@ -56,6 +56,7 @@ def test_attacked_and_clean_images_alike_are_handled_in_every_way(monkeypatch):
         assert {round(float(image.mean()), 1) for image in shown} == {0.2, 0.4, 0.8}
 
 
+@pytest.mark.slow
 def test_the_same_seed_learns_the_same_and_leaves_the_global_generator_alone(fitted):
     before = torch.get_rng_state()
     again, other = (LearnedDetector(**TINY, seed=seed).fit_on(CLEAN, ATTACKED) for seed in (0, 1))

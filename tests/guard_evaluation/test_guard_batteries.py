@@ -46,6 +46,7 @@ def test_a_battery_without_one_of_them_is_no_battery():
         plan_of(**keys)
 
 
+@pytest.mark.slow
 def test_what_the_victim_does_not_show_is_left_out_and_said(images):
     guard, plan = make_guard(images), plan_of(battery="standard")
     guard.classifier.access = Access.SCORES
@@ -63,6 +64,7 @@ def test_features_are_asked_of_a_model_that_shows_them_alone(images, monkeypatch
     assert "aware features needs features" in context.not_run[0]
 
 
+@pytest.mark.slow
 def test_it_is_measured_and_what_was_left_out_is_a_warning(images, tmp_path, monkeypatch):
     few = {"quick": lambda: iter([batteries.entry("apgd", "apgd", (0.5 / 255, 4 / 255), images=6,
                                                   options={"steps": 3})])}

@@ -85,6 +85,7 @@ def test_every_attack_stands_at_every_strength_and_the_harmless_changes_apart(fi
     assert GuardEvaluationResult.load(folder / "guard-evaluation.json") == result
 
 
+@pytest.mark.slow
 def test_ends_sum_to_one_and_more_noise_is_noticed_more(finished):
     result, _ = finished
     for row in (*result.rows, result.identity):
@@ -213,6 +214,7 @@ def test_an_image_is_known_by_its_pixels_its_label_and_its_group(images, guard):
     assert not set(plain) & set(viewed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["seed", "strength", "options", "model", "threshold", "group"])
 def test_whatever_the_scores_depend_on_is_in_the_key(images, guard, change):
     def key(plan, guard, images) -> str:

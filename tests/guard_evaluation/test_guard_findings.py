@@ -51,6 +51,7 @@ def masked(images) -> Guard:
         images.tensor(rows), [images.patients[row] for row in rows], alpha=0.2)
 
 
+@pytest.mark.slow
 def test_gradients_of_zero_are_counted_and_said(images, masked):
     context = prepare_guard_evaluation(make_plan(attacks=[PGD, EVASIVE]), masked, images)
     frame = pd.concat([judged(context, label, context.rows[:4]) for label in ("clean", "pgd", "aware")])

@@ -32,6 +32,7 @@ def divided(images, part):
     return PreparedImages(images.folder, ImageTable(frame, images.classes), images.images, images.rule, (), "0" * 64)
 
 
+@pytest.mark.slow
 def test_it_learns_once_and_all_batches_get_the_same(images, monkeypatch):
     calls, real = [], UniversalPerturbation.learn
 

@@ -92,6 +92,7 @@ def test_figures_equal_scikit_learn_and_torchmetrics(seed: int) -> None:
     assert found.macro.auroc.findings == 3
 
 
+@pytest.mark.slow
 def test_intervals_equal_resampling_patients_by_hand() -> None:
     truth, scores, decisions, patients = study(n=24, seed=1)
     truth[3:, 2] = np.where(truth[3:, 2] == 1, 0, truth[3:, 2])
@@ -157,6 +158,7 @@ def test_labels_alone_have_no_figures_of_probabilities() -> None:
             assert getattr(finding, figure) == expected
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(data=st.data(), n=st.integers(1, 10), k=st.integers(1, 3), people=st.integers(1, 4))
 def test_edges(data: st.DataObject, n: int, k: int, people: int) -> None:

@@ -12,6 +12,7 @@ from radversary.metrics.bootstrap import PatientDraws, patient_draws
 from radversary.metrics.ranking import ranking_areas
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 25), levels=st.integers(1, 12))
 def test_areas_equal_scikit_learn(seed: int, n: int, levels: int) -> None:

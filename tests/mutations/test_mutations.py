@@ -41,6 +41,7 @@ def test_every_reader_finds_files_to_damage(seeds):
                 if not any(path.is_file() for path in getattr(seeds, reader.seed).glob(files))]
 
 
+@pytest.mark.slow
 def test_damaged_inputs_are_read_or_refused(seeds, tmp_path):
     assert not failures(100, QUICK, seeds, tmp_path / "trial")
 
@@ -82,6 +83,7 @@ def by_edits(data, path, _rng) -> str:
 TEXTS = st.text(max_size=16).map(str.encode)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", [by_mutator, by_edits])
 def test_inputs_that_hypothesis_damages_are_read_or_refused(seeds, tmp_path, harm):
     check_drawn(8, QUICK, harm, seeds, tmp_path / "trial")
@@ -94,6 +96,7 @@ def test_inputs_of_every_kind_that_hypothesis_damages_are_read_or_refused(seeds,
     check_drawn(100, SUITE, harm, seeds, tmp_path / "trial")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_what_is_sound_is_accepted(seeds, tmp_path, name):
     reader = READERS[name]

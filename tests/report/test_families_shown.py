@@ -36,6 +36,7 @@ def test_defences_stand_beside_none_and_say_whether_they_help(result):
     assert [cell.trained for cell in table.rows[0].cells] == [False, False, True]
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_table(result, tmp_path):
     own = re.search(r'<section id="families".*?</section>', render_report(result, tmp_path), re.DOTALL)[0]
     assert own.count("▲</b>") == own.count("▼</b>") == 1
@@ -50,6 +51,7 @@ def test_so_does_markdown(result):
     assert lines[-1].startswith("†")
 
 
+@pytest.mark.slow
 def test_a_result_without_families_has_neither(result, tmp_path):
     bare = result.model_copy(update={"family_cases": ()})
     assert 'id="families"' not in render_report(bare, tmp_path)

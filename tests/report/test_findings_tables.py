@@ -69,6 +69,7 @@ def said(result) -> str:
     return " ".join(conclusion(ResultView(result)).striptags().split())
 
 
+@pytest.mark.slow
 def test_the_sentence_counts_readings_of_findings(many):
     n = many.cell("clean", 0.0, "none").performance.accuracy.n
     assert f"On {n} readings whose truth is known (18 findings, 160 test images of 120 patients)" in said(many)
@@ -103,6 +104,7 @@ def test_the_mean_sensitivity_is_the_same_wherever_it_stands(page, many):
     assert many.cell("clean", 0.0, "none").performance.recall.value == pytest.approx(mean.value)
 
 
+@pytest.mark.slow
 def test_thresholds_of_the_card_are_said(page, folder):
     assert "0.3 to 0.64, a finding each" in words(page)
     assert "from 0.36 on" in words(page)
@@ -183,6 +185,7 @@ def test_a_binary_page_names_the_finding_and_its_threshold(folder):
     assert table.mean is None
 
 
+@pytest.mark.slow
 def test_classes_have_tables_against_the_rest_in_place_of_the_old_one(folder, tmp_path):
     made = class_result(folder)
     text = words(render_report(made, folder))
@@ -192,6 +195,7 @@ def test_classes_have_tables_against_the_rest_in_place_of_the_old_one(folder, tm
     assert "The same as a table" in words(render_report(old, tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["multilabel", "multiclass"])
 def test_without_labels_nothing_is_called_accurate_or_right(folder, kind):
     made = finding_result(folder, labelled=False) if kind == "multilabel" else class_result(folder, labelled=False)
@@ -273,6 +277,7 @@ def test_commands_print_them(three, tmp_path):
 MISSING = {"findings": {"findings": None}, "flips": {"flips": None}, "both": {"findings": None, "flips": None}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", MISSING)
 @pytest.mark.parametrize("kind", ["multilabel", "binary", "own readings"])
 def test_it_renders_with_every_optional_part_missing(folder, kind, missing):
@@ -298,6 +303,7 @@ def test_labels_alone_give_no_area_and_say_so(three, folder):
     assert "no probabilities" in page
 
 
+@pytest.mark.slow
 def test_intervals_by_image_are_said_to_be_too_narrow(three, folder):
     data = three.data.model_copy(update={"patients_known": False})
     unknown = three.model_copy(update={"data": data})

@@ -30,6 +30,7 @@ def tables(text: str) -> list[list[str]]:
     return [block.splitlines() for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)]
 
 
+@pytest.mark.slow
 def test_a_row_of_markdown_has_as_many_cells_as_its_head(result):
     for text in (findings_markdown(result), accuracy_table(result), recall_table(result), standing_table(result)):
         assert "<script" not in text
@@ -40,6 +41,7 @@ def test_a_row_of_markdown_has_as_many_cells_as_its_head(result):
                 assert len(re.findall(r"(?<!\\)\|", row)) == len(re.findall(r"(?<!\\)\|", head))
 
 
+@pytest.mark.slow
 def test_no_cell_of_csv_is_a_formula(result):
     for text in (findings_csv(result), rows_of_all({"=run": result})):
         rows = list(csv.reader(io.StringIO(text)))
@@ -47,6 +49,7 @@ def test_no_cell_of_csv_is_a_formula(result):
         assert not [cell for row in rows for cell in row if re.match(r"[=+@]|-[^\d]", cell)]
 
 
+@pytest.mark.slow
 def test_the_page_holds_names_as_text(result, tmp_path):
     result.save(tmp_path / "result.json")
     assert "<script>x" not in write_report(tmp_path).read_text()

@@ -34,6 +34,7 @@ def test_suspects_stand_first_then_one_row_a_kind(result):
     assert (left.defences, left.reason, left.kinds.count(",")) == ("jpeg-75", NO_GRADIENT_REASON, 3)
 
 
+@pytest.mark.slow
 def test_the_page_says_what_is_suspect_and_what_to_do(result, tmp_path):
     page = render_report(result, tmp_path)
     own = section(page)
@@ -47,6 +48,7 @@ def test_the_page_says_what_is_suspect_and_what_to_do(result, tmp_path):
     assert 'href="#measurement"' in page
 
 
+@pytest.mark.slow
 def test_a_sound_measurement_is_not_praised_beyond_what_was_looked_at(result, tmp_path):
     fine = tuple(item for item in result.measurement if item.verdict == Verdict.FINE)
     page = render_report(result.model_copy(update={"measurement": fine}), tmp_path)
@@ -55,6 +57,7 @@ def test_a_sound_measurement_is_not_praised_beyond_what_was_looked_at(result, tm
     assert "checks of the measurement" not in page
 
 
+@pytest.mark.slow
 def test_a_result_without_checks_has_no_section(result, tmp_path):
     bare = result.model_copy(update={"measurement": ()})
     assert 'id="measurement"' not in render_report(bare, tmp_path)

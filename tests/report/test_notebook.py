@@ -53,6 +53,7 @@ def table_of(classes: tuple[str, ...]) -> ImageTable:
     return ImageTable(pd.DataFrame(rows))
 
 
+@pytest.mark.slow
 def test_one_line_says_what_a_person_asks_first(result, tmp_path):
     assert repr(result) == str(result)
     clean = result.cell("clean", 0.0, "none").performance.accuracy

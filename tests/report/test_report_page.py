@@ -76,6 +76,7 @@ def page_text(result: AuditResult, folder: Path, **update) -> str:
     return Outline(render_report(changed(result, **update), folder)).text
 
 
+@pytest.mark.slow
 def test_the_page_is_whole_small_and_needs_nothing_else(run):
     page = (run / "report.html").read_text()
     outline = Outline(page)

@@ -118,6 +118,7 @@ def rehashed(folder, change):
     (folder / GUARD).write_text(json.dumps({**facts, "sha256": sha256_json(facts)}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "words"), [
     (lambda facts: facts["fusion"].update(final=3), "fusion.final"),
     (lambda facts: facts["fusion"]["final"].update(alpha="0.1"), "fusion.final.alpha"),

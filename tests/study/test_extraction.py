@@ -97,6 +97,7 @@ def asked_about(films, **changes: Any):
     return queries_of(plan, plan.labels_from, films, seed=42)
 
 
+@pytest.mark.slow
 def test_each_training_and_validation_image_is_asked_about_once(films):
     training_part, validation = asked_about(films)
     for part, name in ((training_part, "train"), (validation, "validation")):
@@ -276,6 +277,7 @@ def test_thresholds_of_probabilities_are_learnt_and_those_of_decisions_are_not(f
         assert asked.thresholds == bars
 
 
+@pytest.mark.slow
 def test_who_is_asked_is_made_first_and_plans_without_stay_as_they_were():
     plan = study(thief())
     assert plan.training_order() == ("victim", "thief")

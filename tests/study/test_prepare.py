@@ -50,6 +50,7 @@ def test_a_model_may_write_its_classes_in_another_form_of_unicode() -> None:
         in_order(table, ("Normal", "Entzuendung"))
 
 
+@pytest.mark.slow
 def test_a_study_trains_on_images_of_each_class(films, tmp_path) -> None:
     frame = pd.read_csv(films / "labels.csv", dtype=str, keep_default_na=False)
     for name, plan in {"no labels": {"options": {"labels": "none"}},

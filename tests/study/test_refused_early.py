@@ -132,6 +132,7 @@ STUDIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_is_refused_before_its_data_is_touched(name, tmp_path):
     changes, kind, words = STUDIES[name]
@@ -185,6 +186,7 @@ def test_an_audit_is_refused_before_its_data_is_touched(name, tmp_path):
     assert Touched.calls == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "kind", "words"), [
     (lambda folder: (plan_of(), folder / "none"), ModelError, "there is no model at"),
     (lambda folder: (plan_of(), saved(folder / "soft", "soft")), ModelError, "model 'soft' gives probabilities"),

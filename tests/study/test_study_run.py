@@ -161,6 +161,7 @@ def without_hardened(**changes) -> StudyPlan:
     return make_study(models={"victim": {"training": training()}}, defences=[], **changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("plan", "kind", "words"), [
     (lambda: with_styles("train"), PlanError, "'hardened' trains on 3 of the styles that attack 'style' is audited"),
     (lambda: with_styles("tset"), UnknownNameError, "did you mean 'test'"),
@@ -247,6 +248,7 @@ def test_damaged_timings_start_anew(tmp_path, content):
     assert set(clock.seconds(["audit"])) == {"audit"}
 
 
+@pytest.mark.slow
 def test_a_battery_whose_faintest_bound_images_cannot_hold_is_no_reason_to_train_nothing(tmp_path):
     plan = without_hardened().model_dump(mode="json", exclude_unset=True) | {"battery": "quick"}
     assert set(train_models(parse_plan(StudyPlan, plan, source="test"), tmp_path, device="cpu")) == {"victim"}

@@ -41,6 +41,7 @@ KINDS = {"exported": lambda folder, **card: exported(small(), folder / "m.pt2", 
          "keras": keras_file}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_twin_answers_as_the_model_with_that_card_does(tmp_path, kind):
     model = load(KINDS[kind](tmp_path))

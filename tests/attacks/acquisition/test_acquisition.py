@@ -60,6 +60,7 @@ def test_every_image_keeps_the_rule_as_it_is_stored(name, bits, least, search, i
     assert ((attacked - images).flatten(1).abs().amax(1) > 0.002).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", ["gradient", "queries"])
 @pytest.mark.parametrize("name", NAMES)
 def test_it_misleads_a_victim_that_the_map_moves_and_stops_there(name, search, images):
@@ -75,6 +76,7 @@ def test_it_misleads_a_victim_that_the_map_moves_and_stops_there(name, search, i
     assert (outcome.queries[~outcome.success] == most).all()
 
 
+@pytest.mark.slow
 def test_a_tighter_rule_leaves_less_room(images):
     victim = victim_of(WEIGHTS["curve"], images, beyond=1.0)
     change = [(outcome_of(ATTACKS.create("curve", least_ssim=least, steps=6), victim, images).images - images).mean()
@@ -179,6 +181,7 @@ def test_lungs_that_move_break_the_rule_and_only_where_there_are_any(images):
     assert lenient.kept(flat, small_field(flat), flat + 0.01).all()
 
 
+@pytest.mark.slow
 def test_images_larger_than_lungs_are_sought_in_keep_the_rule():
     large = chests(2, size=150)
     victim = victim_of(torch.linspace(-1, 1, 150), large, beyond=1.0)
@@ -187,6 +190,7 @@ def test_images_larger_than_lungs_are_sought_in_keep_the_rule():
     assert (dice(small_field(large), small_field(attacked)) >= 0.95).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("queries", [1, 4, 5, 12, 13])
 def test_no_image_is_asked_about_more_often_than_declared(queries, images):
     attack = ATTACKS.create("curve", search="queries", queries=queries, eot=2)
@@ -202,6 +206,7 @@ def test_steps_are_counted_with_their_gradients(images):
     assert (attack.passes, attack.budget.queries, attack.at(0.0).passes) == (6, None, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", ["gradient", "queries"])
 @pytest.mark.parametrize("name", NAMES)
 def test_an_image_gets_the_same_bytes_alone_and_many_are_asked_about_in_parts(name, search, images, monkeypatch):

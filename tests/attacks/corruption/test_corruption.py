@@ -153,6 +153,7 @@ def moments(changed):
     return torch.stack([flat.mean(1), flat.std(1), (flat <= 0).double().mean(1), (flat >= 1).double().mean(1)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("severity", SEVERITIES)
 @pytest.mark.parametrize("kind", ["gaussian-noise", "speckle-noise", "impulse-noise", "shot-noise"])
 @pytest.mark.parametrize("grey", [0.15, 0.5, 0.9])

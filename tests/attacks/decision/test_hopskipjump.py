@@ -52,6 +52,7 @@ def reached(victim, images, goal, labels, before=None):
     return goal.reached(victim.card, victim.decide(images), aims)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{type(attack).__name__}-{attack.norm}")
 @pytest.mark.parametrize(("task", "written"), GOALS)
 def test_every_goal_of_every_task_is_reached_as_stored_and_nearer_than_the_start(attack, task, written):
@@ -80,6 +81,7 @@ def test_what_no_image_reaches_is_not_found_and_what_is_misread_stays(attack):
     assert meter.shares(4).tolist() == [1.0] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{type(attack).__name__}-{attack.norm}")
 def test_what_is_found_beyond_reach_is_not_found(attack):
     victim, images = linear(), central()
@@ -93,6 +95,7 @@ def test_what_is_found_beyond_reach_is_not_found(attack):
     assert 0 < int((far <= middle).sum()) < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [8, 12])
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{type(attack).__name__}-{attack.norm}")
 def test_the_stored_point_succeeds_and_one_pixel_less_does_not(attack, bits):
@@ -139,6 +142,7 @@ class Widest(TorchDispatchMode):
         return made
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_evaluations_and_questions_come_in_chunks():
     victim, images, seen = linear(), central(3), []
     labels, whole = victim.predict(images), victim.decide
@@ -158,6 +162,7 @@ def test_memory_does_not_grow_with_evaluations_and_questions_come_in_chunks():
     assert max(seen) == CHUNK
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", list(Norm))
 def test_the_direction_is_the_sum_of_the_papers_formula_whatever_the_chunks(norm, monkeypatch):
     victim, images = linear(), central(3)
@@ -217,6 +222,7 @@ def test_most_of_several_decisions_count():
     assert HopSkipJump(queries=50, eot=3).budget.queries == 150
 
 
+@pytest.mark.slow
 def test_points_that_lie_exactly_at_the_reach_are_found():
     victim, images = linear(), quantise(central(24), 8)
     labels = victim.predict(images)

@@ -36,6 +36,7 @@ def best_possible(linear, image):
     return aim @ (flat - 0.5) - found.fun
 
 
+@pytest.mark.slow
 def test_it_evades_where_a_linear_programme_says_that_it_can_be_done(linear, images):
     optimum = torch.tensor([best_possible(linear, image) for image in images])
     evaded = linear.evaded(stored(EvasivePGD(epsilon=EPSILON), linear, images))
@@ -52,6 +53,7 @@ def test_who_knows_the_detector_evades_it_more_often_than_who_does_not(linear, i
     assert misled.float().mean() > aware.float().mean()  # the oblivious one misleads more often; it is seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [2.0**-20, 2.0**20])
 def test_it_does_not_depend_on_the_scale_of_the_logits(linear, images, scale):
     expected, linear.scale = attacked(EvasivePGD(epsilon=EPSILON), linear, images), scale

@@ -45,6 +45,7 @@ def value(victim, changed, images):
     return torch.maximum(-5 * margins / own.abs(), victim.excess(changed))
 
 
+@pytest.mark.slow
 def test_trying_all_styles_finds_the_least_maximum_by_brute_force(linear, images):
     single = StyleTransferAttack(**{name: option for name, option in STYLES.items() if name != "k"})
     every = [single.in_styles(images, torch.full((len(images),), style)) for style in range(6)]
@@ -54,6 +55,7 @@ def test_trying_all_styles_finds_the_least_maximum_by_brute_force(linear, images
     assert (found < each.median(0).values).any()
 
 
+@pytest.mark.slow
 def test_who_knows_the_detector_evades_it_more_often_than_who_does_not(linear, images):
     tuned = attacked(EvasiveStyleAttack(tuned="yes", **STYLES), linear, images)
     aware = attacked(EvasiveStyleAttack(**STYLES), linear, images)
@@ -63,6 +65,7 @@ def test_who_knows_the_detector_evades_it_more_often_than_who_does_not(linear, i
     assert shares[0] < shares[1] < shares[2]
 
 
+@pytest.mark.slow
 def test_tuning_never_loses_what_was_found_without(linear, images):
     plain, tuned = (value(linear, attacked(EvasiveStyleAttack(tuned=tuned, **STYLES), linear, images), images)
                     for tuned in ("no", "yes"))
@@ -87,6 +90,7 @@ def test_halving_ends_just_below_the_alarm(linear, images, monkeypatch):
     assert (greatest >= share - 0.03).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
 def test_the_choice_does_not_depend_on_the_scale_of_the_logits(linear, images, scale):
     attack = EvasiveStyleAttack(opacity=0.5, **STYLES)
@@ -94,6 +98,7 @@ def test_the_choice_does_not_depend_on_the_scale_of_the_logits(linear, images, s
     assert torch.equal(attacked(attack, linear, images), expected)
 
 
+@pytest.mark.slow
 def test_a_style_that_passes_whole_is_not_searched(linear, images):
     linear.passes = 0
     linear.cue = torch.zeros_like(linear.cue)
@@ -101,6 +106,7 @@ def test_a_style_that_passes_whole_is_not_searched(linear, images):
     assert linear.passes == 1 + 6
 
 
+@pytest.mark.slow
 def test_tuned_and_untuned_share_their_drawings(linear, images, monkeypatch):
     counted, calls = count_calls(Pyramid.stylise)
     monkeypatch.setattr(Pyramid, "stylise", counted)

@@ -73,6 +73,7 @@ def test_the_checkpoints_follow_their_formula(steps):
     assert checkpoints(steps) == tuple(sorted({ceil(round(share * steps, 9)) for share in shares if share <= 1}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["log-odds", "margin"])
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("edges", [False, True])
@@ -141,6 +142,7 @@ def plain_loop(victim, image, label, start, epsilon, steps, norm):  # noqa: C901
     return (point, True) if done else (best[1], False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_a_plain_loop_of_the_paper_takes_the_same_steps(norm, victim):
     images = smooth_images(6, SIDE)
@@ -158,6 +160,7 @@ def test_a_plain_loop_of_the_paper_takes_the_same_steps(norm, victim):
     assert 0 < sum(ended) < len(ended)  # both kinds of end are seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "goal"), [
     ("multiclass", "untargeted"), ("multiclass", "targeted b"), ("multiclass", "hide a"), ("binary", "invent"),
     ("multilabel", "untargeted"), ("multilabel", "hide a keep"), ("multilabel", "invent c")])

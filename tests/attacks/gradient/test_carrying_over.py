@@ -117,6 +117,7 @@ def slow_attack(attack, classifier, images, labels, streams):
     return torch.stack(made)
 
 
+@pytest.mark.slow
 @ATTACKS
 @COLOURS
 def test_the_attack_is_that_of_a_slow_loop(attack, colour, colour_victim, images, labels, streams):

@@ -38,6 +38,7 @@ def within_factor(victim, images, labels, exact, norm, steps=60, bits=None):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("norm", "dual"), [("linf", 1), ("l2", 2)])
 @pytest.mark.parametrize("classes", [2, 5])
 def test_it_finds_the_boundary_of_a_linear_victim_at_its_exact_distance(norm, dual, classes):

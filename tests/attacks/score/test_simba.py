@@ -106,6 +106,7 @@ def test_an_image_is_asked_about_until_its_goal_is_reached_and_never_beyond_the_
     assert 0 < outcome.success[1:].sum() < 11
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [8, 12])
 @pytest.mark.parametrize(("task", "goal"), TASKS, ids=str)
 @pytest.mark.parametrize("basis", ["pixel", "dct"])

@@ -93,6 +93,7 @@ def test_it_asks_as_often_as_it_may_and_no_more(options, queries):
     assert (outcome.queries >= queries - 3 * options.get("searches", 1)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [8, 12])
 @pytest.mark.parametrize(("task", "goal"), TASKS, ids=str)
 def test_what_is_found_is_found_in_a_file_for_every_goal_of_every_task(task, goal, bits):

@@ -42,6 +42,7 @@ def test_the_distance_to_a_linear_border_is_found(name):
     assert ratio.max() < share
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(ATTACKS))
 @pytest.mark.parametrize("scale", [1e-4, 1e4])
 def test_the_scale_of_the_logits_does_not_matter(name, scale):
@@ -53,6 +54,7 @@ def test_the_scale_of_the_logits_does_not_matter(name, scale):
     assert (one > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["carlini-wagner", "ddn", "deepfool"])
 @pytest.mark.parametrize(("card", "goal"), TASKS, ids=[f"{card.get('task', '')} {goal}" for card, goal in TASKS])
 def test_every_goal_of_every_task_is_reached(name, card, goal):
@@ -86,6 +88,7 @@ def test_confidence_is_a_margin_that_is_kept():
     assert margins.max() < 0.55
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [8, 12])
 @pytest.mark.parametrize("attack", [CarliniWagner(steps=40, searches=5), DDN(), DeepFool(), DeepFool(norm="linf")],
                          ids=lambda attack: type(attack).__name__ + attack.norm)

@@ -36,6 +36,7 @@ def compare(ours, theirs, share=1.02):
     assert far(attacked, images, order)[misled].median() <= share * far(others, images, order)[found].median()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(QUICK))
 def test_nothing_nearer_is_found(name):
     compare(*QUICK[name])

@@ -68,6 +68,7 @@ def test_points_that_lie_exactly_at_the_reach_are_found(bits):
     assert torch.equal(found.success, full.success & (counts <= reach))
 
 
+@pytest.mark.slow
 def test_a_descent_that_falls_no_more_is_not_pursued():
     _, victim = convolutional()
     images = grey_images(8, side=16)

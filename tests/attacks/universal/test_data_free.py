@@ -52,6 +52,7 @@ def test_of_a_linear_victim_the_best_is_epsilon_times_the_sign_of_its_weights():
     assert min((found - best).abs().max(), (found + best).abs().max()) < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_it_excites_features_more_than_where_it_started_and_than_noise_of_its_size(victim, norm):
     epsilon = EPSILON if norm == "linf" else 1.0
@@ -74,6 +75,7 @@ def test_features_are_climbed_where_there_are_any_and_logits_elsewhere(victim):
     assert not torch.equal(learnt_on(attack, victim), learnt_on(attack, closed))
 
 
+@pytest.mark.slow
 def test_it_needs_no_examples_and_learning_is_counted_apart(victim):
     batch = Batch(smooth_images(3, SIDE), torch.arange(3), ("x", "y", "z"))
     attack = DataFreePerturbation(epsilon=EPSILON, steps=4)

@@ -121,6 +121,7 @@ def textures():
     return wrap(network, classes=("a", "b", "c"), size=SIDE, mean=(0.0,), std=(1.0,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("goal", ["untargeted", "targeted c", "hide a|b"])
 def test_it_brings_images_of_others_nearer_to_the_goal_than_any_patch_of_noise(goal):
     victim = textures()

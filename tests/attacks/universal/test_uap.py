@@ -108,6 +108,7 @@ def spots(count, seed):
     return quantise(images + 0.06 * side, 8), labels
 
 
+@pytest.mark.slow
 def test_it_misleads_more_images_of_others_than_noise_of_its_size():
     victim = conv_victim()
     learnt, tested = spots(64, seed=1), spots(200, seed=2)
@@ -146,6 +147,7 @@ def test_other_examples_and_another_seed_learn_something_else_and_the_same_the_s
     assert not torch.equal(first, learnt_on(attack, victim, batch_of(12, labels), seed=8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "goal"), [
     ("multiclass", "untargeted"), ("multiclass", "targeted c"), ("multiclass", "hide a|b"), ("multiclass", "invent c"),
     ("binary", "untargeted"), ("binary", "hide"), ("binary", "invent"), ("multilabel", "untargeted"),

@@ -95,6 +95,7 @@ def test_anatomy_is_the_patients_and_the_film_the_images():
     assert alike[same & ~itself].max() < 0.9999
 
 
+@pytest.mark.slow
 def test_classes_are_balanced_and_patients_have_several_images(many):
     records = many[2]
     counts = Counter(record.label for record in records)

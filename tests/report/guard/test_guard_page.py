@@ -155,6 +155,7 @@ def test_the_worst_is_by_area_and_of_those_who_know_by_what_slips_through(tmp_pa
     assert worst(rows[1:2])[AttackerKnowledge.OBLIVIOUS].condition.strength == 0.5
 
 
+@pytest.mark.slow
 def test_everything_found_is_on_the_page(page):
     text = words(page)
     for said in ("Read this first", "Beware of <b>this</b>.", "jpeg-75", "11.0 %", "none flipped", "0.5 is inside",
