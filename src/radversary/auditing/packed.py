@@ -41,12 +41,14 @@ class SystemReadings(Record):
         condition: Key of the condition.
         images: Packed int32: numbers of the images that it read, ascending.
         read: Packed int32: the class that it read of each; where the task is ``multilabel``, 0 or 1 a finding of each.
+        flagged: Packed int32: 1 an image on which an alarm was raised, else 0; empty where nothing can raise one.
     """
 
     defence: str
     condition: str
     images: str
     read: str
+    flagged: str = ""
 
 
 class Readings(Record):
@@ -92,6 +94,17 @@ def unpacked(text: str) -> NDArray[np.int32]:
         return np.frombuffer(raw, dtype="<i4").astype(np.int32)
     except (ValueError, zlib.error) as error:
         raise DataError(f"packed readings are damaged ({error}); run the audit again") from error
+
+
+def numbered(names: Sequence[object]) -> NDArray[np.int32]:
+    """Number names in the order of their first appearance.
+
+    Example:
+        >>> numbered(["b", "a", "b"]).tolist()
+        [0, 1, 0]
+    """
+    known: dict[object, int] = {}
+    return np.array([known.setdefault(name, len(known)) for name in names], dtype=np.int32)
 
 
 def known_labels(readings: Readings) -> NDArray[np.int32]:

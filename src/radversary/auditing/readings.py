@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from radversary.auditing.cells import Condition
-from radversary.auditing.packed import Characteristic, Readings, SystemReadings, packed
+from radversary.auditing.packed import Characteristic, Readings, SystemReadings, numbered, packed
 from radversary.auditing.setup import AuditContext
 from radversary.auditing.tables import FINDING, STATE_NUMBERS, StoredTable
 from radversary.data.confounds import characteristics
@@ -20,17 +19,6 @@ from radversary.execution.progress import track
 
 KINDS: Final = ("view", "sex", "age", "modality", "source")
 """Characteristics that are kept, where more than one value of them is known."""
-
-
-def numbered(names: Sequence[object]) -> NDArray[np.int32]:
-    """Number names in the order of their first appearance.
-
-    Example:
-        >>> numbered(["b", "a", "b"]).tolist()
-        [0, 1, 0]
-    """
-    known: dict[object, int] = {}
-    return np.array([known.setdefault(name, len(known)) for name in names], dtype=np.int32)
 
 
 def readings_of(predictions: StoredTable, context: AuditContext, rows: np.ndarray) -> Readings:

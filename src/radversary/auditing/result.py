@@ -141,6 +141,7 @@ class DataSummary(Record):
         floors: Balanced accuracy of classifiers that do not see the finding, by name (``chance`` included).
         warnings: Sentences a reader must see: leaks, confounds, small samples.
         sha256: Hash of the held-out test set.
+        leaks: Sentences of the data check on patients or films that stand in more than one part.
     """
 
     source: str
@@ -153,6 +154,7 @@ class DataSummary(Record):
     floors: dict[str, float]
     warnings: tuple[str, ...]
     sha256: str
+    leaks: tuple[str, ...] = ()
 
 
 class AuditResult(ResultDocument):
@@ -160,6 +162,8 @@ class AuditResult(ResultDocument):
 
     Attributes:
         name: The run's name.
+        battery: The battery whose attacks were run, such as ``battery-2026.1/standard``; None where the plan named
+            none.
         classes: Class names in the order of the logits.
         task: What the model decides of an image. Where it is ``multilabel``, figures count readings, a finding of an
             image each, and confusion is that of all together, rows absent and present.
@@ -196,6 +200,7 @@ class AuditResult(ResultDocument):
     kind: ClassVar[str] = "an audit result"
     remedy: ClassVar[str] = "run the audit again"
     name: str
+    battery: str | None = None
     classes: tuple[str, ...]
     task: Task = Task.MULTICLASS
     labels: Literal["given", "own readings"] = "given"

@@ -115,7 +115,8 @@ def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tab
                                          for condition in context.conditions))
     findings = findings_of(cells, outcomes, context.suspicions)
     result = AuditResult(
-        name=plan.name, classes=inputs.images.classes, task=inputs.classifiers["victim"].card.task,
+        name=plan.name, battery=plan.battery, classes=inputs.images.classes,
+        task=inputs.classifiers["victim"].card.task,
         labels="given" if inputs.images.table.labelled else "own readings",
         thresholds=inputs.classifiers["victim"].card.bars,
         model=inputs.classifiers["victim"].card.as_text(),

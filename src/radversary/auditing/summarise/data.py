@@ -47,7 +47,8 @@ def summarise_data(images: PreparedImages, report: DataReport, source: str, rows
         characteristics={"class": {name: count for name, count in counts["test"].items() if count},
                          **{kind: _counted(described[kind]) for kind in METADATA}},
         warnings=(*_of_these_rows(report, everything, frame, images.classes),
-                  *_further_warnings(images, rows, counts["test"], thresholds)), sha256=images.rows_hash(rows))
+                  *_further_warnings(images, rows, counts["test"], thresholds)), sha256=images.rows_hash(rows),
+        leaks=report.errors)
 
 
 def rows_used(images: PreparedImages, rows: np.ndarray) -> np.ndarray:

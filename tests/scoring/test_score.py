@@ -1,0 +1,278 @@
+"""A score falls by what makes a system worse, and by no trick rises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from score_factory import BATTERY, CLASSES, Weak, World, weak
+
+from radversary.auditing.cells import Condition
+from radversary.auditing.measurement.checks import Sign
+from radversary.core.errors import DataError, InputError, PlanError, UnknownNameError
+from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Norm
+from radversary.scoring.advice import changes
+from radversary.scoring.profile import Profile, load_profile
+from radversary.scoring.score import from_vector, scores_of
+
+PROFILE = load_profile()
+
+
+def score(world: World, name: str = "none"):
+    return next(item for item in scores_of(world.result(), PROFILE) if item.system == name)
+
+
+def parts(world: World, name: str = "none") -> dict[str, float]:
+    return {part.key: part.value for part in score(world, name).parts}
+
+
+def constant(labels: np.ndarray, reading: int = 0) -> Weak:
+    return Weak(labels == reading, {}, np.full(len(labels), reading))
+
+
+def test_a_sturdy_system_beats_a_weak_one_and_the_vector_gives_the_number_again():
+    labels = World.of().labels
+    values = []
+    for size in (0.3, 1.0, 3.0):
+        made = score(World.of(none=weak(labels, epsilon=size * 6 / 255, style=size * 0.6)))
+        assert from_vector(made.vector, PROFILE) == made.value
+        values.append(made.uncapped)
+    assert values == sorted(values)
+    assert values[0] < values[-1]
+
+
+def test_a_constant_model_and_one_that_flags_everything_have_nothing():
+    labels = World.of().labels
+    assert score(World.of(none=constant(labels))).value == 0
+    everything = weak(labels, flags=lambda condition: np.ones(len(labels), dtype=bool))
+    made = score(World.of(none=weak(labels), guarded=everything), "guarded")
+    assert {part.key: part.value for part in made.parts} == dict.fromkeys(("WB", "ST", "BB", "DT", "CO", "CU"), 0.0)
+    assert made.value == 0
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**31), st.floats(0.05, 0.95))
+def test_abstaining_at_random_raises_nothing_but_what_it_detects(seed, share):
+    labels = World.of(60).labels
+    plain = weak(labels, seed=seed)
+    stream = np.random.default_rng(seed)
+
+    def at_random(condition):
+        return stream.random(len(labels)) < share
+
+    world = World.of(60, none=plain, guarded=Weak(plain.right, plain.bears, plain.misread, at_random))
+    made, plainly = score(world, "guarded"), score(world)
+    assert made.value <= plainly.value
+    drawn, never = ({part.key: part.value for part in item.parts} for item in (made, plainly))
+    for key in ("CO", "CU"):
+        assert drawn[key] <= never[key] + 1e-9, key
+    assert drawn["DT"] == 0
+
+
+def test_flagging_attacks_alone_raises_it_and_no_clean_image_need_suffer():
+    labels = World.of().labels
+    plain = weak(labels, epsilon=2 / 255)
+    sees = Weak(plain.right, plain.bears, plain.misread, lambda condition: np.full(
+        len(labels), condition.family.aimed))
+    world = World.of(none=plain, guarded=sees)
+    assert parts(world, "guarded")["WB"] > parts(world)["WB"]
+    assert parts(world, "guarded")["DT"] > 95
+    assert parts(world)["DT"] == 0
+
+
+def test_copies_of_images_change_nothing():
+    world = World.of(100)
+    system, n = world.systems["none"], len(world.labels)
+    easy = np.flatnonzero(system.right)[:150]
+    rows = np.concatenate([np.arange(n), easy])
+
+    def copied(condition, labels):
+        return tuple(item[rows] for item in system(condition, world.labels))
+
+    more = World(world.labels[rows], {"none": copied}, np.arange(len(rows)), rows)
+    assert score(more).vector == score(world).vector
+
+
+def test_few_images_lower_it_and_take_the_letter():
+    labels = World.of(400).labels
+    sturdy = Weak(np.ones(len(labels), dtype=bool), {}, (labels + 1) % 3)
+    whole = score(World.of(400, none=sturdy))
+    few = World.of(20)
+    small = score(few.but(systems={"none": Weak(np.ones(60, dtype=bool), {}, (few.labels + 1) % 3)}))
+    assert small.uncapped < whole.uncapped
+    assert (small.letter, whole.letter) == ("", "A" if whole.value < 90 else "A+")
+    assert [cap.code for cap in small.caps] == ["G4"]
+
+
+def test_many_films_of_few_patients_are_few():
+    labels = World.of(200).labels
+    system = weak(labels)
+    assert score(World.of(200, films=20, none=system)).uncapped < score(World.of(200, none=system)).uncapped
+
+
+@pytest.mark.parametrize(("label", "key"), [
+    ("auto-attack", "WB"), ("worst of 10 styles", "ST"), ("curve", "ST"), ("square", "BB"), ("gaussian-noise", "CO")])
+def test_what_was_not_run_counts_as_failed(label, key):
+    world = World.of()
+    without = score(world.but(keep=lambda condition: condition.attack != label))
+    assert {part.key: part.value for part in without.parts}[key] < parts(world)[key]
+    assert without.uncapped < score(world).uncapped
+    assert any(label in item.missing for part in without.parts for item in part.parts)
+
+
+def test_smaller_budgets_and_own_attacks_are_no_evidence():
+    world = World.of()
+    small = parts(world.but(keep=lambda condition: not condition.epsilon or condition.epsilon < 3 / 255))
+    assert small["WB"] < parts(world)["WB"]
+    own = score(world.but(battery=None))
+    assert {part.key: part.value for part in own.parts if part.key != "CU"} == dict.fromkeys(
+        ("WB", "ST", "BB", "DT", "CO"), 0.0)
+    assert own.letter == ""
+    assert (own.level, score(world).level) == (0, 2)
+
+
+def test_a_bound_that_images_cannot_hold_is_read_at_the_next():
+    labels = World.of().labels
+    world = World.of(none=weak(labels))
+    eight_bit = world.but(keep=lambda condition: condition.epsilon is None or condition.epsilon > 0.9 / 255)
+    assert 0 < parts(eight_bit)["WB"] <= parts(world)["WB"]
+
+
+EXTRA = st.builds(
+    lambda family, norm, size, knowledge: Condition(
+        attack="extra", strength=size, knowledge=knowledge, measure="epsilon", family=family, norm=norm,
+        epsilon=size if norm else None,
+        contract=AttackContract.FIXED_BUDGET if norm else AttackContract.UNRESTRICTED),
+    st.sampled_from([family for family in AttackFamily if family != AttackFamily.CONTROL]),
+    st.sampled_from([None, Norm.LINF, Norm.L2]), st.floats(0.001, 1.0), st.sampled_from(AttackerKnowledge))
+
+
+@settings(max_examples=25, deadline=None)
+@given(EXTRA, st.integers(0, 2**31), st.integers(1, 180))
+def test_a_further_attack_never_raises_it(extra, seed, count):
+    labels = World.of(60).labels
+    plain = weak(labels, seed=seed)
+    stream = np.random.default_rng(seed)
+    falls, flags = stream.random(len(labels)) < 0.3, stream.random(len(labels)) < 0.5
+    rows = np.sort(stream.choice(len(labels), count, replace=False))
+
+    def guarded(condition, labels):
+        read, _ = plain(condition, labels)
+        if condition.attack == "extra":
+            return np.where(falls, plain.misread, read), flags
+        return read, np.full(len(labels), condition.attack != "clean")
+
+    guarded.flags = True
+    world = World.of(60, none=guarded)
+    more = world.but(further=(extra,), images=lambda condition: rows if condition.attack == "extra" else None)
+    before, after = score(world), score(more)
+    assert after.value <= before.value
+    assert after.uncapped <= before.uncapped
+    for one, other in zip(before.parts, after.parts, strict=True):
+        assert other.value <= one.value, one.key
+
+
+def test_masked_gradients_cap_it():
+    world = World.of(suspect=weak(World.of().labels, epsilon=40 / 255, style=4.0))
+    world = world.but(systems={"none": world.systems["suspect"]})
+    assert score(world).value > PROFILE.caps.suspect
+    masked = score(world.but(suspects={"none": [Sign.ZERO_GRADIENTS]}))
+    assert masked.value == PROFILE.caps.suspect
+    assert masked.caps[0].code == "G1"
+    assert "zero gradients" in masked.caps[0].reason
+
+
+def test_a_defence_that_nobody_attacked_who_knew_it_is_capped():
+    labels = World.of().labels
+    world = World.of(none=weak(labels), defended=weak(labels, epsilon=60 / 255, style=5.0))
+    blind = world.but(keep=lambda condition: condition.knowledge != AttackerKnowledge.ADAPTIVE)
+    assert "G2" in {cap.code for cap in score(blind, "defended").caps}
+    assert score(blind, "defended").value <= PROFILE.caps.not_adaptive
+    assert "G2" not in {cap.code for cap in (*score(blind).caps, *score(world, "defended").caps)}
+
+
+def test_what_a_defence_costs_when_clean_caps_it():
+    labels = World.of().labels
+    world = World.of(none=weak(labels), costly=weak(labels, clean=0.85, epsilon=60 / 255, style=5.0))
+    assert "G3" in {cap.code for cap in score(world, "costly").caps}
+
+
+@pytest.mark.parametrize(("share", "code"), [(0.1, None), (0.4, "G5"), (0.8, "G5F")])
+def test_critical_misses_under_the_faintest_attacks_cap_it(share, code):
+    labels = World.of().labels
+    stream, n = np.random.default_rng(0), len(labels)
+    falls = (labels == CLASSES.index("Pneumothorax")) & (stream.random(n) < share)
+    system = Weak(np.ones(n, dtype=bool), {"linf": np.where(falls, 0.5 / 255, 1.0)}, np.zeros(n, dtype=int))
+    codes = {cap.code for cap in score(World.of(none=system)).caps}
+    assert codes & {"G5", "G5F"} == ({code} if code else set())
+
+
+def test_a_leak_takes_the_letter():
+    labels = World.of(400).labels
+    world = World.of(400, none=weak(labels, epsilon=60 / 255, style=5.0))
+    assert score(world).letter
+    leaky = score(world.but(leaks=("3 patients are in train and test",)))
+    assert (leaky.letter, leaky.value) == ("", score(world).value)
+    assert "3 patients" in leaky.caps[-1].reason
+
+
+def test_the_gap_between_subgroups_costs():
+    labels = World.of().labels
+    n = len(labels)
+    women = np.arange(n) % 2 == 0
+    right = np.where(women, np.arange(n) % 10 != 0, np.arange(n) % 3 != 0)
+    world = World.of(none=Weak(right, {}, (labels + 1) % 3))
+    parted = world.but(subgroups={"sex": np.where(women, "F", "M").tolist()})
+    made = next(part for part in score(parted).parts if part.key == "CU")
+    assert made.value < parts(world)["CU"]
+    assert made.parts[1].title == "gap by sex: F and M"
+    few = ["F" if place < 20 else "M" for place in range(n)]
+    assert parts(world.but(subgroups={"sex": few}))["CU"] == parts(world)["CU"]
+
+
+def test_three_changes_are_named_and_a_cap_that_binds_comes_first():
+    world = World.of().but(suspects={"none": [Sign.UNFINISHED]}, systems={
+        "none": weak(World.of().labels, epsilon=40 / 255, style=4.0)})
+    found = changes(score(world), PROFILE)
+    assert len(found) == 3
+    assert "audit again" in found[0].what
+    assert found[0].gain > 0
+    assert found[1].gain == 0 <= found[1].potential
+
+
+def test_a_vector_of_another_profile_is_refused(tmp_path):
+    other = PROFILE.model_copy(update={"version": "1.1"})
+    with pytest.raises(InputError, match="figures of two profiles cannot be compared"):
+        from_vector(score(World.of()).vector, other)
+    with pytest.raises(InputError, match="is no vector"):
+        from_vector("MIRS", PROFILE)
+    with pytest.raises(UnknownNameError, match=r"unknown profile 'mirs'; did you mean 'mirs-1\.0'"):
+        load_profile("mirs")
+
+
+@pytest.mark.parametrize(("where", "value", "said"), [
+    (("white_box", "weight"), 31, "the weights add up to 101 and not to 100"),
+    (("style", "tiers", 0, "share"), 0.5, "the shares of the tiers do not add up to 1")])
+def test_a_profile_whose_parts_do_not_add_up_is_refused(where, value, said):
+    from radversary.storage.plans import parse_plan
+
+    keys = PROFILE.model_dump(mode="json")
+    at = keys
+    for step in where[:-1]:
+        at = at[step]
+    at[where[-1]] = value
+    with pytest.raises(PlanError, match=said):
+        parse_plan(Profile, keys, source="the profile")
+
+
+def test_a_result_without_readings_or_labels_is_refused_in_a_sentence():
+    made = World.of(20).result()
+    with pytest.raises(DataError, match="holds no readings"):
+        scores_of(made.model_copy(update={"readings": None}), PROFILE)
+    with pytest.raises(DataError, match="no image of this audit has a label"):
+        scores_of(made.model_copy(update={"labels": "own readings"}), PROFILE)
+
+
+def test_the_battery_is_that_of_the_profile():
+    assert BATTERY in PROFILE.batteries
