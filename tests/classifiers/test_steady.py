@@ -43,6 +43,16 @@ def test_gradients_are_those_of_the_images_that_are_there(side):
     torch.testing.assert_close(found, 2 * images.detach() * weights[:, None, None, None])
 
 
+def test_a_meter_counts_the_images_that_are_there():
+    victim = wrap(build_network("resnet18", classes=3), classes=("a", "b", "c"), size=64)
+    ledger, images = Ledger(), smooth_images(5, size=64)
+    asked = metered(victim, ledger, 8)
+    for ask in (asked.predict, asked.answers, asked.scores, asked.logits, asked.decide):
+        with torch.no_grad():
+            ask(images)
+        assert ledger.settle(0.0).queries == 5, ask.__name__
+
+
 def test_elsewhere_than_on_a_cpu_nothing_is_divided():
     seen = []
     steady(lambda images: seen.append(len(images)) or images, torch.ones(9, 1, 64, 64), torch.device("cuda"))

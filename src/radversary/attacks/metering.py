@@ -181,6 +181,10 @@ class MeteredClassifier(Classifier):
             return self.classifier.features(images)
         return self.classifier.features(self.meter.listen(images))
 
+    def _steady(self, answer: Callable[[Images], Tensor], images: Images) -> Tensor:
+        """Return answers; images are filled up beneath the meter, which counts those that are asked about alone."""
+        return answer(images)
+
     def _asked(self, answer: Callable[[Images], Tensor], images: Images) -> Tensor:
         """Return an answer; a service is not asked about one image twice."""
         heard = self.meter.listen(images, self.places if self.places is not None and len(self.places) == len(images)

@@ -21,6 +21,7 @@ from radversary.cli.figures import figures
 from radversary.cli.listing import list_parts
 from radversary.cli.report import report
 from radversary.cli.run import demo, run_plan
+from radversary.cli.score import score
 from radversary.cli.screen import screen
 from radversary.core.errors import RadversaryError, lacks_memory
 from radversary.core.text import FAULT, shortened
@@ -39,6 +40,7 @@ app.command("detect")(detect)
 app.command("screen")(screen)
 app.command("report")(report)
 app.command("compare")(compare)
+app.command("score")(score)
 app.command("figures")(figures)
 app.command("list")(list_parts)
 app.add_typer(data.app, name="data")
