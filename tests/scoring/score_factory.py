@@ -23,6 +23,7 @@ BATTERY = "battery-2026.1/standard"
 ALL = Estimate(0.9, 0.88, 0.92, 600)
 FIGURES = Performance(ALL, ALL, ALL, ALL, None, tuple(ClassFigures(name, ALL, ALL, ALL, 200) for name in CLASSES),
                       ((180, 10, 10),) * 3)
+FINDINGS = replace(FIGURES, confusion=((180, 20), (20, 180)))
 Answers = tuple[np.ndarray, np.ndarray]
 """What is read of each image, and whether an alarm is raised."""
 
@@ -87,7 +88,7 @@ class World:
     """Test images and systems.
 
     Attributes:
-        labels: The class of each image.
+        labels: The class of each image, (N,); of models of findings 0, 1 or -1 a finding, (N, 3).
         systems: Defence to what it reads.
         patients: The patient of each.
         pictures: The first image with the same pixels.
@@ -136,10 +137,12 @@ class World:
                 reads.append(SystemReadings(defence=name, condition=condition.key, images=packed(rows),
                                             read=packed(read[rows]),
                                             flagged=packed(flagged[rows].astype(int)) if guarded else ""))
-                cells.append(Cell(condition=condition, defence=name, performance=FIGURES))
+                cells.append(Cell(condition=condition, defence=name, performance=FIGURES if self.labels.ndim == 1 else
+                                  FINDINGS))
         return AuditResult(
-            name="world", battery=self.battery, classes=CLASSES, task=Task.MULTICLASS, model={"name": "model"},
-            cells=tuple(cells), detections=(), gallery=(), seconds={}, provenance={},
+            name="world", battery=self.battery, classes=CLASSES, model={"name": "model"}, seconds={}, provenance={},
+            task=Task.MULTICLASS if self.labels.ndim == 1 else Task.MULTILABEL, cells=tuple(cells), detections=(),
+            gallery=(),
             data=DataSummary(source="", counts={}, patients={}, characteristics={}, left_out=(), floors={},
                              warnings=(), sha256="9b" * 32, leaks=self.leaks),
             defences={name: DefenceSummary(description=name, model=name) for name in self.systems},

@@ -18,6 +18,7 @@ from radversary.cli.compare import compare
 from radversary.cli.console import complain, say, tell_result
 from radversary.cli.detect import detect
 from radversary.cli.figures import figures
+from radversary.cli.gate import gate
 from radversary.cli.listing import list_parts
 from radversary.cli.report import report
 from radversary.cli.run import demo, run_plan
@@ -41,6 +42,7 @@ app.command("screen")(screen)
 app.command("report")(report)
 app.command("compare")(compare)
 app.command("score")(score)
+app.command("gate")(gate)
 app.command("figures")(figures)
 app.command("list")(list_parts)
 app.add_typer(data.app, name="data")

@@ -14,7 +14,7 @@ from radversary.core.errors import InputError, UnknownNameError
 from radversary.core.types import AttackerKnowledge, Task
 from radversary.scoring.caps import GAPS, Cap, caps_of, coverage
 from radversary.scoring.profile import Profile
-from radversary.scoring.subscores import SubScore, subscores
+from radversary.scoring.subscores import SLACK, SubScore, subscores
 from radversary.scoring.systems import NONE, System, systems_of
 
 VECTOR: Final = re.compile(r"(?P<name>[\w.-]+):(?P<version>[\w.]+)/P:(?P<digest>\w{8})/B:(?P<battery>\S+?)"
@@ -99,7 +99,7 @@ def score_of(system: System, undefended: System, result: AuditResult, profile: P
         system=system.name, profile=profile.title, digest=profile.digest, battery=result.battery,
         test=result.data.sha256[:12], parts=parts, caps=caps, uncapped=whole, value=value,
         letter="" if any(cap.code in GAPS for cap in caps) else letter_of(value, profile),
-        level=level_of(system, profile, parts), n=len(np.unique(system.image)))
+        level=level_of(system, parts), n=len(np.unique(system.image)))
 
 
 def weighted(values: Mapping[str, float], profile: Profile) -> float:
@@ -133,11 +133,12 @@ def letter_of(value: float, profile: Profile) -> str:
     return next((letter for letter, least in profile.letters.items() if value >= least), "F")
 
 
-def level_of(system: System, profile: Profile, parts: Sequence[SubScore]) -> int:
+def level_of(system: System, parts: Sequence[SubScore]) -> int:
     """Return what the evidence is: 0 incomplete, 1 a whole battery, 2 with attackers who know the system."""
-    if not system.evidence or coverage(parts) < profile.evidence.coverage:
+    if not system.evidence or coverage(parts) < 1 - SLACK:
         return 0
-    return 2 if any(read.condition.knowledge == AttackerKnowledge.ADAPTIVE for read in system.attacked) else 1
+    return 2 if any(read.condition.family.aimed and read.condition.knowledge == AttackerKnowledge.ADAPTIVE
+                    for read in system.attacked) else 1
 
 
 def most_by(code: str, profile: Profile) -> float | None:

@@ -192,8 +192,10 @@ def detection(system: System, profile: Profile) -> SubScore:
     The share of clean images that raise one is taken from it: whoever flags everything, or at random, detects nothing.
     """
     aimed = [read for read in system.attacked if read.condition.family.aimed]
-    if not system.guarded or not aimed:
-        return SubScore("DT", profile.detection.weight, 0.0, (), "nothing raises an alarm: the system has no guard")
+    if not (system.guarded and system.evidence and aimed):
+        reason = "the attacks are those of no battery of the profile" if system.guarded else (
+            "nothing raises an alarm: the system has no guard")
+        return SubScore("DT", profile.detection.weight, 0.0, (), reason)
     strongest: dict[str, float] = {}
     for read in aimed:
         strongest[read.condition.attack] = max(strongest.get(read.condition.attack, 0.0), read.condition.strength)

@@ -13,7 +13,7 @@ from radversary.auditing.packed import Readings, SystemReadings, known_labels, u
 from radversary.auditing.result import AuditResult
 from radversary.core.errors import DataError
 from radversary.core.types import UNKNOWN, Task
-from radversary.scoring.bounds import low
+from radversary.scoring.bounds import by_patient, low
 
 Flags = NDArray[np.bool_]
 CLEAN, NONE = "clean@0", "none"
@@ -85,8 +85,8 @@ class System:
         return float(np.mean([low(marks[own], self.patients[own]) for own in self._each(among)]))
 
     def macro_share(self, marks: Flags) -> float:
-        """Return the mean over groups of the share of marks, without bounds."""
-        return float(np.mean([marks[own].mean() if own.any() else 0.0
+        """Return the mean over groups of the share of marks by patient, without bounds."""
+        return float(np.mean([by_patient(marks[own], self.patients[own])[0]
                               for own in self._each(np.ones(len(marks), dtype=np.bool_))]))
 
     def _each(self, among: Flags) -> Iterable[Flags]:
