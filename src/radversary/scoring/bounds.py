@@ -24,7 +24,7 @@ def wilson_low(share: float, n: int) -> float:
 
     Example:
         >>> round(wilson_low(0.8, 100), 4), wilson_low(0.0, 10), round(wilson_low(1.0, 10), 4)
-        (0.7269, 0.0, 0.787)
+        (0.7267, 0.0, 0.7871)
     """
     if not n:
         return 0.0

@@ -73,7 +73,7 @@ def normalised(share: float, groups: int, chance: float | None = None) -> float:
         chance: What a guess reaches; one over the groups where None.
 
     Example:
-        >>> normalised(0.7, 3), normalised(0.2, 3)
+        >>> round(normalised(0.7, 3), 2), normalised(0.2, 3)
         (0.55, 0.0)
     """
     guess = 1 / groups if chance is None else chance
