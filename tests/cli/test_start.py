@@ -98,6 +98,8 @@ REFUSED = [
     (("detector", "fit", "none", "--model", "model", "--use", "energie"), "did you mean 'energy'"),
     (("detector", "fit", ".", "--model", "none"), "there is no model at none"),
     (("model", "describe", "none"), "there is no model at none"),
+    (("score", "none"), "has no result.json"), (("score", "none", "--profile", "mirs"), "did you mean 'mirs-1.0'"),
+    (("gate", "none", "--min-score", "5"), "has no result.json"), (("gate", "none", "--min", "a@b:1"), "a floor is"),
     (("model", "describe", "odd"), "--force writes over it"),
     (("model", "describe", "weights.pt"), "can run code when it is loaded"),
     (("model", "describe", "bare", "--size", "large"), "--size must be a side"),

@@ -11,7 +11,7 @@ import typer
 from radversary.cli.console import tell_lines
 
 if TYPE_CHECKING:
-    from radversary.scoring.gate import Rules
+    from radversary.scoring.rules import Rules
 
 
 def gate(run: Annotated[Path, typer.Argument(help="A run's folder with result.json.")],
@@ -62,7 +62,7 @@ def rules_of(file: Path | None, **options: Any) -> Rules:  # noqa: ANN401
         PlanError: The file cannot be read or is wrong, or an option is.
         UnknownNameError: A key that no rules have, or no such measure.
     """
-    from radversary.scoring.gate import Rules
+    from radversary.scoring.rules import Rules
     from radversary.storage.plans import parse_plan, read_plan
 
     given = read_plan(Rules, file).model_dump() if file else {}
