@@ -21,14 +21,15 @@ from radversary.scoring.systems import NONE, Flags, Read, System, systems_of
 from radversary.storage.files import write_text
 
 HEADS = ("attack", "strength", "n", "accuracy, %", "ill read as normal, %", "normal read as ill, %", "median L∞, /255",
-         "median L2", "queries", "median SSIM")
+         "median L2", "queries", "median SSIM", "AUROC, edges / SSIM")
 
 ABOUT = """[The page](../battery.md)
 
 The model without a defence, attacked by who sees it (`oblivious`: nothing more is to be known). Accuracy with its
 95 % interval over patients; the next two of the readings that are right when clean, mean over patients. Distances are
 medians over all images, of attacks that look for the smallest change over those that it misled; queries are means an
-image; SSIM is that of the attacked image beside its original.
+image; SSIM is that of the attacked image beside its original. AUROC: how well the two detectors that are given the
+original tell attacked images from clean ones, both re-encoded.
 """
 
 
@@ -63,7 +64,15 @@ def line(condition: Condition, result: AuditResult, system: System, visible: pd.
     return (condition.attack, strength_of(condition), str(own.performance.accuracy.n), shown(own.performance.accuracy),
             turned(system, read, system.group != normal, read.read == normal),
             turned(system, read, system.group == normal, read.read != normal),
-            *distances(cost), "–" if cost is None else f"{cost.queries:.0f}", f"{seen['similarity'].median():.3f}")
+            *distances(cost), "–" if cost is None else f"{cost.queries:.0f}", f"{seen['similarity'].median():.3f}",
+            " / ".join(noticed(condition, result, name) for name in ("edges", "ssim")))
+
+
+def noticed(condition: Condition, result: AuditResult, detector: str) -> str:
+    """Return how well a detector that is given the original notices an attack."""
+    found = [item.auroc for item in result.detections if item.condition.key == condition.key
+             and item.detector == detector]
+    return f"{found[0].value:.3f}" if found and found[0] else "–"
 
 
 def strength_of(condition: Condition) -> str:
