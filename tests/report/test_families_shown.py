@@ -41,7 +41,7 @@ def test_the_page_shows_the_table(result, tmp_path):
     own = re.search(r'<section id="families".*?</section>', render_report(result, tmp_path), re.DOTALL)[0]
     assert own.count("▲</b>") == own.count("▼</b>") == 1
     assert "80.0</b>†" in own
-    assert "every one 50.0" in own
+    assert "all at once 50.0" in own
     assert '<td class="absent">–</td>' in own
 
 
