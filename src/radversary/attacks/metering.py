@@ -13,8 +13,7 @@ from torch import Tensor
 
 from radversary.attacks.guarded_victim import GuardedVictim
 from radversary.classifiers.base import Classifier, Features
-from radversary.classifiers.steady import steady
-from radversary.core.types import Access, Images, Labels
+from radversary.core.types import Images, Labels
 from radversary.execution.progress import check_cancelled
 
 
@@ -181,7 +180,7 @@ class MeteredClassifier(Classifier):
             return self.classifier.features(images)
         return self.classifier.features(self.meter.listen(images))
 
-    def _steady(self, answer: Callable[[Images], Tensor], images: Images) -> Tensor:
+    def steadily(self, answer: Callable[[Images], Tensor], images: Images) -> Tensor:
         """Return answers; images are filled up beneath the meter, which counts those that are asked about alone."""
         return answer(images)
 
@@ -189,7 +188,7 @@ class MeteredClassifier(Classifier):
         """Return an answer; a service is not asked about one image twice."""
         heard = self.meter.listen(images, self.places if self.places is not None and len(self.places) == len(images)
                                   else None)
-        return steady(answer, heard, self.device) if self.access >= Access.GRADIENTS else answer(heard)
+        return self.classifier.steadily(answer, heard)
 
 
 class MeteredGuardedVictim(MeteredClassifier):

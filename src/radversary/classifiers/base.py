@@ -152,7 +152,7 @@ class Classifier:
         """
         if not len(images):
             return images.new_zeros(0, len(self.card.classes))
-        return torch.cat([self._steady(self.probabilities, part) for part in torch.split(images, batch)])
+        return torch.cat([self.steadily(self.probabilities, part) for part in torch.split(images, batch)])
 
     @torch.no_grad()
     def answers(self, images: Images, batch: int = 32) -> Answers:
@@ -171,7 +171,7 @@ class Classifier:
             return Answers(self.predict(images, batch), images.new_full(shape, torch.nan))
         if not len(images):
             return Answers(self.predict(images), images.new_zeros(shape))
-        logits = torch.cat([self._steady(self.logits, part) for part in torch.split(images, batch)])
+        logits = torch.cat([self.steadily(self.logits, part) for part in torch.split(images, batch)])
         return Answers(decisions_of(logits, self.card), probabilities_of(logits, self.card.task))
 
     def predict(self, images: Images, batch: int = 32) -> Labels:
@@ -179,10 +179,17 @@ class Classifier:
         if not len(images):
             shape = (0, len(self.card.classes)) if self.card.task == Task.MULTILABEL else (0,)
             return torch.zeros(shape, dtype=torch.int64, device=images.device)
-        return torch.cat([self._steady(self.decide, part) for part in torch.split(images, batch)])
+        return torch.cat([self.steadily(self.decide, part) for part in torch.split(images, batch)])
 
-    def _steady(self, answer: Callable[[Images], Tensor], images: Images) -> Tensor:
-        """Return answers that depend on no image beside each; a service is asked about none twice."""
+    def steadily(self, answer: Callable[[Images], Tensor], images: Images) -> Tensor:
+        """Return answers that depend on no image beside each (:mod:`radversary.classifiers.steady`).
+
+        A service is asked about no image twice, and so as it is.
+
+        Args:
+            answer: What this model answers, such as :meth:`logits`.
+            images: (N, C, H, W).
+        """
         return steady(answer, images, self.device) if self.access >= Access.GRADIENTS else answer(images)
 
 

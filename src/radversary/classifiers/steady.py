@@ -16,6 +16,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from radversary.core.errors import ModelError
 from radversary.core.types import Images
 
 PART: Final = 4
@@ -37,15 +38,22 @@ def steady(answer: Callable[[Images], Tensor], images: Images, device: torch.dev
         device: Where it computes.
 
     Returns:
-        Its N answers, (N, ...), as differentiable as they are.
+        Its N answers, (N, ...), as differentiable as they are. A model that fails on other numbers of images than there
+        are is asked about these as they are: an error names them, and a model may take no more than so many at once.
 
     Example:
         >>> steady(lambda images: images.sum((1, 2, 3)), torch.ones(5, 1, 64, 64), torch.device("cpu")).shape
         torch.Size([5])
     """
-    count = len(images)
-    if not count:
+    try:
+        return in_parts(answer, images, device) if len(images) else answer(images)
+    except ModelError:
         return answer(images)
+
+
+def in_parts(answer: Callable[[Images], Tensor], images: Images, device: torch.device) -> Tensor:
+    """Return what a model answers about images in parts of equal size, or in a number that makes no difference."""
+    count = len(images)
     if device.type != "cpu":
         return answer(filled(images, -count % PART))[:count]
     if images.shape[-2] * images.shape[-1] < SMALL:

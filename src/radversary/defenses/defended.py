@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Self
 
 import torch
@@ -54,6 +55,10 @@ class Defended(Classifier):
         """Move the classifier; transforms work where the images are."""
         self.classifier.to(device)
         return self
+
+    def steadily(self, answer: Callable[[Images], Tensor], images: Images) -> Tensor:
+        """Return answers as the classifier behind the transform gives them, whatever access the transform leaves."""
+        return self.classifier.steadily(answer, images)
 
     def decide(self, images: Images) -> Labels:
         """Return what the classifier decides of the transformed images, (N,)."""
