@@ -7,6 +7,7 @@ from torch import nn
 
 from radversary.attacks.base import Attack, AttackOutcome, Batch, run_attack
 from radversary.attacks.goal import Goal
+from radversary.attacks.metering import Ledger, MeteredClassifier, metered
 from radversary.classifiers.torch_module import TorchClassifier, wrap
 from radversary.core.seeds import Streams, generator
 
@@ -60,9 +61,10 @@ def grey_images(count=12, side=SIDE, spread=0.12, seed=3) -> torch.Tensor:
 
 
 def continuous(attack: Attack, victim, images, aims) -> torch.Tensor:
-    """Attack without any rounding."""
+    """Attack without any rounding; the victim is asked as in every run, so that its answers are those of `predict`."""
     streams = Streams.for_images([str(place) for place in range(len(images))], seed=1, step="smallest")
-    return attack.perturb(victim, images, aims, streams)
+    asked = victim if isinstance(victim, MeteredClassifier) else metered(victim, Ledger())
+    return attack.perturb(asked, images, aims, streams)
 
 
 def as_files(attack: Attack, victim, images, labels, bits=8, strengths=(1e6,)) -> AttackOutcome:
