@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from radversary.auditing.cells import Cell, FamilyCase
-from radversary.auditing.findings import SHARE, accuracy, grouped, read_right, wants_errors
+from radversary.auditing.findings import grouped, shared_readings, wants_errors
 from radversary.auditing.setup import AuditContext
 from radversary.auditing.tables import StoredTable
 from radversary.core.types import AttackFamily
@@ -32,21 +32,18 @@ def family_cases(predictions: StoredTable, cells: Sequence[Cell], context: Audit
 
 
 def family_case(cells: Sequence[Cell], predictions: StoredTable, context: AuditContext) -> FamilyCase:
-    """Return what one defence keeps of the conditions of one family.
+    """Return what one defence keeps of the conditions of one family that can be counted together.
 
-    Conditions on less than one :data:`radversary.auditing.findings.SHARE`-th of the images of the most complete are
-    left out; of the others the images that all share are counted.
+    Args:
+        cells: The family's figures behind one defence.
+        predictions: One row an image × condition × defence.
+        context: What was run.
     """
-    most = max(accuracy(cell).n for cell in cells)
-    counted = [cell for cell in cells if SHARE * accuracy(cell).n >= most]
-    frames = [read_right(predictions, cell) for cell in counted]
-    shared = sorted(set.intersection(*(set(frame.index) for frame in frames)))
-    patients = frames[0].loc[shared, "patient_id"].tolist()
-    by_strength = grouped(zip(counted, frames, strict=True),
+    counted, right, patients = shared_readings(cells, predictions)
+    by_strength = grouped(zip(counted, right, strict=True),
                           lambda pair: (pair[0].condition.attack, pair[0].condition.strength))
     # One row an attack and strength, over all that its attackers may know.
-    kept = np.array([np.logical_and.reduce([frame.loc[shared, "right"].to_numpy() for _, frame in own])
-                     for own in by_strength])
+    kept = np.array([np.logical_and.reduce([flags for _, flags in own]) for own in by_strength])
     draws, seed = context.plan.bootstrap, context.plan.seed
     return FamilyCase(
         defence=cells[0].defence, family=cells[0].condition.family,

@@ -206,12 +206,8 @@ def worst_cases(predictions: StoredTable, cells: Sequence[Cell], context: AuditC
 
 def worst_case(cells: Sequence[Cell], predictions: StoredTable, context: AuditContext) -> WorstCase:
     """Return the worst case of one defence over the conditions of one degree of knowledge and goal."""
-    most = max(accuracy(cell).n for cell in cells)
-    counted = [cell for cell in cells if SHARE * accuracy(cell).n >= most]
-    frames = [read_right(predictions, cell) for cell in counted]
-    shared = sorted(set.intersection(*(set(frame.index) for frame in frames)))
-    patients = frames[0].loc[shared, "patient_id"].tolist()
-    kept = np.logical_and.reduce([frame.loc[shared, "right"].to_numpy() for frame in frames])
+    counted, right, patients = shared_readings(cells, predictions)
+    kept = np.logical_and.reduce(right)
     least = min(counted, key=lambda cell: accuracy(cell).value)
     return WorstCase(
         defence=cells[0].defence, knowledge=cells[0].condition.knowledge, goal=cells[0].condition.goal,
@@ -219,6 +215,27 @@ def worst_case(cells: Sequence[Cell], predictions: StoredTable, context: AuditCo
         least=least.condition.key,
         left_out=len(cells) - len(counted),
         accuracy=proportion(kept, patients=patients, draws=context.plan.bootstrap, seed=context.plan.seed))
+
+
+def shared_readings(cells: Sequence[Cell],
+                    predictions: StoredTable) -> tuple[list[Cell], list[np.ndarray], list[str]]:
+    """Return what can be counted together: cells, and of the readings that all share which are right, and whose.
+
+    Cells on less than one :data:`SHARE`-th of the images of the most complete are left out.
+
+    Args:
+        cells: Figures of one defence.
+        predictions: One row an image × condition × defence.
+
+    Returns:
+        The cells that are left; of each, which of the shared readings are right; the patients of these readings.
+    """
+    most = max(accuracy(cell).n for cell in cells)
+    counted = [cell for cell in cells if SHARE * accuracy(cell).n >= most]
+    frames = [read_right(predictions, cell) for cell in counted]
+    shared = sorted(set.intersection(*(set(frame.index) for frame in frames)))
+    return (counted, [frame.loc[shared, "right"].to_numpy() for frame in frames],
+            frames[0].loc[shared, "patient_id"].tolist())
 
 
 def read_right(predictions: StoredTable, cell: Cell) -> pd.DataFrame:

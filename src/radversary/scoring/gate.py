@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isclose
 from typing import Final
@@ -13,6 +13,7 @@ from radversary.auditing.cells import Cell
 from radversary.auditing.result import AuditResult
 from radversary.core.errors import InputError, UnknownNameError
 from radversary.core.types import Estimate
+from radversary.execution.progress import track
 from radversary.metrics.paired import paired_test
 from radversary.scoring.profile import Profile
 from radversary.scoring.rules import Floor, Rules
@@ -139,10 +140,10 @@ def keys(system: System) -> set[str]:
 def compared(now: System, before: System) -> Iterator[tuple[str, Estimate]]:
     """Yield by condition the paired difference in right readings, now less before, on what both read."""
     earlier = {read.condition.key: read for read in before.attacked}
-    pairs: Iterable[tuple[Read, Read]] = [(now.clean, before.clean), *((read, earlier[read.condition.key])
+    pairs: list[tuple[Read, Read]] = [(now.clean, before.clean), *((read, earlier[read.condition.key])
                                                                        for read in now.attacked
                                                                        if read.condition.key in earlier)]
-    for one, other in pairs:
+    for one, other in track(pairs, "Comparing with the baseline"):
         both = np.asarray(one.covered & other.covered)
         if both.any():
             people = [str(number) for number in now.patients[both]]

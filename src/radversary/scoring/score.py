@@ -9,13 +9,14 @@ from typing import Final
 
 import numpy as np
 
+from radversary.auditing.packed import Readings
 from radversary.auditing.result import AuditResult
 from radversary.core.errors import InputError, UnknownNameError
 from radversary.core.types import AttackerKnowledge, Task
 from radversary.scoring.caps import GAPS, Cap, caps_of, coverage
 from radversary.scoring.profile import Profile
 from radversary.scoring.subscores import SLACK, SubScore, subscores
-from radversary.scoring.systems import NONE, System, systems_of
+from radversary.scoring.systems import NONE, System, readings_in, systems_of
 
 VECTOR: Final = re.compile(r"(?P<name>[\w.-]+):(?P<version>[\w.]+)/P:(?P<digest>\w{8})/B:(?P<battery>\S+?)"
                            r"/T:(?P<test>\w+)(?P<parts>(?:/[A-Z]{2}:[\d.]+)+)/N:(?P<n>\d+)/CAP:(?P<caps>[\w+-]+)/E:(?P<level>\d)"
@@ -75,22 +76,21 @@ def scores_of(result: AuditResult, profile: Profile) -> tuple[Score, ...]:
     Raises:
         DataError: The result holds no readings, or no image has a label.
     """
-    systems = systems_of(result, profile.batteries)
-    return tuple(score_of(system, systems[NONE], result, profile) for system in systems.values())
+    systems, readings = systems_of(result, profile.batteries), readings_in(result)
+    return tuple(score_of(system, systems[NONE], result, readings, profile) for system in systems.values())
 
 
-def score_of(system: System, undefended: System, result: AuditResult, profile: Profile) -> Score:
+def score_of(system: System, undefended: System, result: AuditResult, readings: Readings, profile: Profile) -> Score:
     """Return the score of one system.
 
     Args:
         system: The system.
         undefended: The model without any defence.
         result: What the audit found.
+        readings: Its readings.
         profile: What a score is made of.
     """
-    if result.readings is None:
-        raise InputError("the result holds no readings")
-    parts = subscores(system, profile, result.readings, multilabel=result.task == Task.MULTILABEL)
+    parts = subscores(system, profile, readings, multilabel=result.task == Task.MULTILABEL)
     caps = tuple(sorted(caps_of(system, undefended, result, profile, parts),
                         key=lambda cap: (cap.most is None, cap.most)))
     whole = weighted({part.key: part.value for part in parts}, profile)

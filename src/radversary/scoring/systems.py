@@ -100,6 +100,20 @@ class System:
         return found
 
 
+def readings_in(result: AuditResult) -> Readings:
+    """Return the readings of a result.
+
+    Raises:
+        DataError: It has none, as those of earlier versions, or no labels.
+    """
+    if result.readings is None:
+        raise DataError("the result holds no readings, by which a score is counted: run the audit again; what was "
+                        "measured is not repeated")
+    if result.labels != "given":
+        raise DataError("no image of this audit has a label, and without any there is nothing to score")
+    return result.readings
+
+
 def systems_of(result: AuditResult, batteries: Collection[str]) -> dict[str, System]:
     """Return the systems of a result by name, no defence first.
 
@@ -110,13 +124,9 @@ def systems_of(result: AuditResult, batteries: Collection[str]) -> dict[str, Sys
     Raises:
         DataError: It has no readings, as those of earlier versions, or no labels.
     """
-    if result.readings is None:
-        raise DataError("the result holds no readings, by which a score is counted: run the audit again; what was "
-                        "measured is not repeated")
-    if result.labels != "given":
-        raise DataError("no image of this audit has a label, and without any there is nothing to score")
+    readings = readings_in(result)
     conditions = {cell.condition.key: cell.condition for cell in result.cells}
-    return {name: replace(system_of(name, result, result.readings, conditions), evidence=result.battery in batteries)
+    return {name: replace(system_of(name, result, readings, conditions), evidence=result.battery in batteries)
             for name in result.defences}
 
 
