@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.form_page import table
+from radversary.auditing.cell_table import defence_name
 from radversary.auditing.cells import Condition, OutcomeSummary
 from radversary.auditing.result import AuditResult
 from radversary.core.types import AttackFamily, Estimate
@@ -102,7 +103,7 @@ def distances(cost: OutcomeSummary | None) -> tuple[str, str]:
 def worst(result: AuditResult) -> Iterator[str]:
     """Yield the worst case of each defence over all aimed attacks together, by what the attackers know."""
     yield "## Under all aimed attacks at once\n"
-    rows = [("no defence" if case.defence == NONE else case.defence, str(case.knowledge), shown(case.accuracy),
+    rows = [(defence_name(case.defence), str(case.knowledge), shown(case.accuracy),
              str(case.accuracy.n), str(case.conditions), case.least) for case in result.worst_cases]
     yield table(("defence", "attackers know", "accuracy, %", "n", "conditions", "the worst alone"), rows)
 

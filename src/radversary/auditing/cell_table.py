@@ -15,6 +15,16 @@ NONE = "none"
 KNOWLEDGE = tuple(AttackerKnowledge)
 
 
+def defence_name(label: str) -> str:
+    """Return what people call a defence.
+
+    Example:
+        >>> defence_name("none"), defence_name("jpeg-75")
+        ('no defence', 'jpeg-75')
+    """
+    return "no defence" if label == NONE else label
+
+
 @dataclass(frozen=True)
 class CellTable:
     """Lookup of figures by condition and defence.

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 
+from radversary.auditing.cell_table import defence_name
 from radversary.auditing.cells import UNTARGETED, Cell, Condition, OutcomeSummary, WorstCase
 from radversary.auditing.measurement.checks import OUTDONE_SHARE, ZERO_SHARE
 from radversary.auditing.result import Finding, FindingKind
@@ -20,7 +21,6 @@ from radversary.metrics.classification import proportion
 
 Item = TypeVar("Item")
 
-NONE: Final = "none"
 SOURCE: Final = "Carlini et al. 2019, arXiv:1902.06705"
 OUTDONE_LOW: Final = 0.1
 """Lower end of the interval of :data:`OUTDONE_SHARE` from which on it is said."""
@@ -71,8 +71,8 @@ def zero_gradients(outcomes: Sequence[OutcomeSummary]) -> Iterator[Finding]:
                 kind=FindingKind.ZERO_GRADIENTS, defence=worst.target, condition=worst.condition,
                 value=worst.zero_gradients, threshold=ZERO_SHARE, others=len(own) - 1,
                 sentence=f"{100 * worst.zero_gradients:.1f} % of the gradients of {worst.condition.title} against "
-                         f"{named(worst.target)} were exactly zero: the attack had nothing to follow there, and what "
-                         f"it leaves right is no sign of robustness ({SOURCE}).")
+                         f"{defence_name(worst.target)} were exactly zero: the attack had nothing to follow there, and "
+                         f"what it leaves right is no sign of robustness ({SOURCE}).")
 
 
 def misleading_gradients(outcomes: Sequence[OutcomeSummary]) -> Iterator[Finding]:
@@ -87,7 +87,8 @@ def misleading_gradients(outcomes: Sequence[OutcomeSummary]) -> Iterator[Finding
         yield Finding(
             kind=FindingKind.MISLEADING_GRADIENTS, defence=worst.target, condition=worst.condition, value=share.value,
             threshold=OUTDONE_SHARE, others=len(own) - 1,
-            sentence=f"{worst.condition.title} against {named(worst.target)} fails on {100 * share.value:.1f} % of the "
+            sentence=f"{worst.condition.title} against {defence_name(worst.target)} fails on "
+                     f"{100 * share.value:.1f} % of the "
                      "images read rightly before and comes less near to an error there than random changes of the same "
                      "size, or none: its gradients mislead, and what it leaves right is no sign of robustness "
                      f"({SOURCE}).")
@@ -125,7 +126,7 @@ def raised_accuracies(changes: Sequence[Change]) -> Iterator[Finding]:
         yield Finding(
             kind=FindingKind.HELPFUL_ATTACK, defence=most.defence, condition=most.condition,
             value=most.difference.value, threshold=0.0, others=len(own) - 1,
-            sentence=f"{most.condition.title} raises the accuracy of {named(most.defence)} by {points:.1f} "
+            sentence=f"{most.condition.title} raises the accuracy of {defence_name(most.defence)} by {points:.1f} "
                      "points over clean images: an attack that helps has failed, or its gradients point the wrong way "
                      f"({SOURCE}).")
 
@@ -149,7 +150,7 @@ def weak_attackers(cells: Sequence[Cell]) -> Iterator[Finding]:
         others = len(own) - 1
         more = f", and likewise in {others} more comparisons" if others > 1 else (
             ", and likewise in one more comparison" if others else "")
-        name = named(adaptive.defence)
+        name = defence_name(adaptive.defence)
         yield Finding(
             kind=FindingKind.WEAK_ATTACKER, defence=adaptive.defence, condition=adaptive.condition, others=others,
             lower=lower.condition, value=accuracy(adaptive).value - accuracy(lower).value, threshold=0.0,
@@ -173,11 +174,6 @@ def is_clear(more: Cell, less: Cell) -> bool:
 def accuracy(cell: Cell) -> Estimate:
     """Return a cell's accuracy."""
     return cell.performance.accuracy
-
-
-def named(defence: str) -> str:
-    """Return a defence's name in a sentence."""
-    return "no defence" if defence == NONE else defence
 
 
 def grouped(items: Iterable[Item], key: Callable[[Item], Hashable]) -> list[list[Item]]:

@@ -56,13 +56,14 @@ def score(run: Annotated[Path, typer.Argument(help="A run's folder with result.j
 
 def scores_table(found: Sequence[Score]) -> Table:
     """Return one line a system: number, letter, evidence and sub-scores."""
-    from radversary.report.score import LETTERLESS, named
+    from radversary.auditing.cell_table import defence_name
+    from radversary.report.score import LETTERLESS
 
     table = Table(title="Security score, 0 to 100; sub-scores are lower bounds above chance")
     for place, head in enumerate(("system", "score", "letter", *(part.key for part in found[0].parts), "caps")):
         table.add_column(head, justify="right" if place > 0 else "left", overflow="fold")
     for item in found:
-        table.add_row(named(item.system), f"{item.value:.1f}", f"{item.letter or LETTERLESS} (E{item.level})",
+        table.add_row(defence_name(item.system), f"{item.value:.1f}", f"{item.letter or LETTERLESS} (E{item.level})",
                       *(f"{part.value:.1f}" for part in item.parts),
                       "+".join(dict.fromkeys(cap.code for cap in item.caps)) or "–")
     return table
@@ -70,10 +71,10 @@ def scores_table(found: Sequence[Score]) -> Table:
 
 def reasons(item: Score, profile: Profile) -> str:
     """Return a system's vector, its caps with their reasons, and the changes that would raise its score most."""
-    from radversary.report.score import named
+    from radversary.auditing.cell_table import defence_name
     from radversary.scoring.advice import changes
 
-    lines = [f"{named(item.system)}: {item.vector}"]
+    lines = [f"{defence_name(item.system)}: {item.vector}"]
     lines += [f"  {cap.code}{'' if cap.most is None else f', at most {cap.most:g}'}: {cap.reason}" for cap in item.caps]
     lines += [f"  +{change.gain:.1f} at most: {change.what}" if change.gain or not change.potential else
               f"  +0.0 under this cap, +{change.potential:.1f} without: {change.what}"

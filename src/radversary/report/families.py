@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from radversary.auditing.cell_table import NONE
+from radversary.auditing.cell_table import NONE, defence_name
 from radversary.auditing.cells import FamilyCase
 from radversary.auditing.result import AuditResult
 from radversary.core.types import AttackFamily
@@ -107,7 +107,7 @@ def family_texts(result: AuditResult) -> list[list[str]]:
     table = family_table(ResultView(result))
     if table is None:
         return []
-    lines = [["family", "n", *("no defence" if name == NONE else name for name in table.defences)]]
+    lines = [["family", "n", *map(defence_name, table.defences)]]
     for row in table.rows:
         least = min(cell.case.mean.n for cell in row.cells if cell)
         lines.append([row.family, str(least), *map(_text, row.cells)])

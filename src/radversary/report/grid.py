@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
-from radversary.auditing.cell_table import CLEAN, IDENTITY, NONE
+from radversary.auditing.cell_table import CLEAN, IDENTITY, NONE, defence_name
 from radversary.auditing.cells import UNTARGETED, Cell, Condition, VisibilityCell
 from radversary.auditing.result import AuditResult
 from radversary.auditing.wording import goal_beside, goal_words, level, measure_name
@@ -106,7 +106,7 @@ class Row:
     @property
     def name(self) -> str:
         """What it is called in tables."""
-        return "no defence" if self.defence == NONE else self.defence
+        return defence_name(self.defence)
 
 
 @dataclass(frozen=True)

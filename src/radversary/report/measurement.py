@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from radversary.auditing.cell_table import NONE
+from radversary.auditing.cell_table import defence_name
 from radversary.auditing.measurement.checks import RULES, MeasurementCheck, Sign, Unit, Verdict
 from radversary.auditing.result import AuditResult
 from radversary.core.types import Estimate
@@ -169,5 +169,5 @@ def defences_named(labels: Sequence[str]) -> str:
         >>> defences_named(["none", "jpeg"])
         'no defence, jpeg'
     """
-    names = ["no defence" if label == NONE else label for label in dict.fromkeys(labels)]
+    names = [*map(defence_name, dict.fromkeys(labels))]
     return ", ".join(names) if len(names) <= NAMED else f"{len(names)} defences"

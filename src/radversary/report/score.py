@@ -7,17 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
-from radversary.auditing.cell_table import NONE
 from radversary.scoring.advice import changes
 from radversary.scoring.profile import Profile
 from radversary.scoring.score import Score
 
 LETTERLESS: Final = "no letter"
-
-
-def named(system: str) -> str:
-    """Return a system's name for people."""
-    return "no defence" if system == NONE else system
 
 
 def scores_json(scores: Sequence[Score], profile: Profile) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from radversary.auditing.cell_table import defence_name
 from radversary.auditing.cells import UNTARGETED, Cell, Condition, OutcomeSummary
-from radversary.auditing.findings import grouped, is_clear, named, weak_attackers
+from radversary.auditing.findings import grouped, is_clear, weak_attackers
 from radversary.auditing.measurement.checks import MeasurementCheck, Sign, Verdict, check, not_applicable
 from radversary.auditing.result import Finding, FindingKind
 from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Estimate
@@ -167,7 +168,7 @@ def gap(kind: Sign, defence: str, pairs: Sequence[tuple[Cell, Cell]], none: str,
     clear = [pair for pair in pairs if is_clear(*pair)]
     worst = max(clear or pairs, key=lambda pair: value_of(pair[0]) - value_of(pair[1]))
     more, less = (cell.performance.accuracy for cell in worst)
-    text = (f"{said(worst[0].condition, worst[1].condition)} against {named(defence)}: {more}, not {less}."
+    text = (f"{said(worst[0].condition, worst[1].condition)} against {defence_name(defence)}: {more}, not {less}."
             if clear else fine)
     return check(kind, defence, more.value - less.value, text, suspect=bool(clear))
 
