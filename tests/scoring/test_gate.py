@@ -66,7 +66,13 @@ def test_a_score_and_a_floor_are_kept_or_broken(result):
     assert [item.kept for item in kept] == [True, True]
     assert [item.kept for item in broken] == [False, False]
     assert "MIRS:1.0/" in kept[0].sentence
-    assert "90.0 % [88.0, 92.0] (n=600) under clean@0" in broken[1].sentence
+    assert "90.0 % [88.0, 92.0] (n=600)" in broken[1].sentence
+
+
+def test_a_bound_is_written_as_people_write_it(result):
+    (found,) = judged(rules(min=["accuracy@auto-attack=0.0039216:0.99"]), result, PROFILE)
+    assert (found.rule, found.kept) == ("accuracy@auto-attack=1/255 ≥ 0.99", False)
+    assert found.sentence.endswith(", attacker oblivious")
 
 
 def test_what_is_as_good_as_the_baseline_is_kept_and_what_is_clearly_worse_is_not(world):

@@ -241,6 +241,14 @@ def test_three_changes_are_named_and_a_cap_that_binds_comes_first():
     assert found[1].gain == 0 <= found[1].potential
 
 
+def test_attacks_that_are_missing_are_one_change(tmp_path):
+    found = changes(score(World.of().but(battery=None)), PROFILE)
+    assert found[0].what.startswith("audit with --battery standard (white-box attacks 0.0, style and acquisition 0.0")
+    assert found[0].gain == pytest.approx(80, abs=0.2)
+    some = changes(score(World.of().but(keep=lambda condition: condition.attack != "square")), PROFILE)
+    assert any(item.what.startswith("run what is missing: square (black-box") for item in some)
+
+
 def test_a_vector_of_another_profile_is_refused(tmp_path):
     other = PROFILE.model_copy(update={"version": "1.1"})
     with pytest.raises(InputError, match="figures of two profiles cannot be compared"):

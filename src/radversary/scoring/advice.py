@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,18 +59,32 @@ def of_caps(score: Score) -> Iterator[Change]:
 
 
 def of_parts(score: Score, profile: Profile) -> Iterator[Change]:
-    """Yield what each sub-score could gain, were it 100."""
-    values = {part.key: part.value for part in score.parts}
-    for part in score.parts:
-        whole = weighted({**values, part.key: 100.0}, profile)
-        top = capped(whole, [cap.most for cap in score.caps if cap.most is not None])
-        yield Change(f"{remedy(part)} ({TITLES[part.key]} {part.value:.1f})", round(top - score.value, 1),
-                     round(whole - score.uncapped, 1))
-
-
-def remedy(part: SubScore) -> str:
-    """Return what would raise a sub-score: the attacks that are missing, else what hardens."""
-    missing = list(dict.fromkeys(label for item in part.parts for label in item.missing))
+    """Yield what each sub-score could gain, were it 100; those of which attacks are missing together."""
+    missing = [part for part in score.parts if missing_of(part)]
     if missing:
-        return f"run what is missing: {', '.join(missing[:4])}{' …' if len(missing) > 4 else ''}"
-    return REMEDIES[part.key]
+        labels = dict.fromkeys(label for part in missing for label in missing_of(part))
+        given = [cap.remedy for cap in score.caps if cap.code == "G7"]
+        yield raised(score, profile, given[0] if given else f"run what is missing: {', '.join(labels)}", missing)
+    for part in score.parts:
+        if part not in missing:
+            yield raised(score, profile, REMEDIES[part.key], [part])
+
+
+def missing_of(part: SubScore) -> list[str]:
+    """Return the labels of the required attacks of a sub-score that were not run."""
+    return [label for item in part.parts for label in item.missing]
+
+
+def raised(score: Score, profile: Profile, what: str, parts: Sequence[SubScore]) -> Change:
+    """Return the change that would make some sub-scores 100.
+
+    Args:
+        score: The score.
+        profile: Its profile.
+        what: The change, in a sentence.
+        parts: The sub-scores.
+    """
+    whole = weighted({part.key: 100.0 if part in parts else part.value for part in score.parts}, profile)
+    top = capped(whole, [cap.most for cap in score.caps if cap.most is not None])
+    named = ", ".join(f"{TITLES[part.key]} {part.value:.1f}" for part in parts)
+    return Change(f"{what} ({named})", round(top - score.value, 1), round(whole - score.uncapped, 1))

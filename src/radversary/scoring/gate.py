@@ -11,12 +11,13 @@ import numpy as np
 
 from radversary.auditing.cells import Cell
 from radversary.auditing.result import AuditResult
+from radversary.auditing.wording import level
 from radversary.core.errors import InputError, UnknownNameError
 from radversary.core.types import Estimate
 from radversary.execution.progress import track
 from radversary.metrics.paired import paired_test
 from radversary.scoring.profile import Profile
-from radversary.scoring.rules import Floor, Rules
+from radversary.scoring.rules import CLEAN, Floor, Rules
 from radversary.scoring.score import Score, scores_of
 from radversary.scoring.systems import Read, System, systems_of
 
@@ -86,8 +87,10 @@ def floor_verdict(floor: Floor, result: AuditResult, system: str) -> Verdict:
         raise UnknownNameError(f"attack of defence {system!r} at a strength", f"{floor.attack}={floor.strength:g}",
                                known)
     worst = min(own, key=lambda cell: figure(cell, floor.measure).value)
-    return Verdict(floor.title, figure(worst, floor.measure).value >= floor.least,
-                   f"{figure(worst, floor.measure)} under {worst.condition.key}")
+    of = worst.condition
+    where = CLEAN if floor.attack == CLEAN else f"{of.attack}={level(of.strength, of.measure)}"
+    return Verdict(f"{floor.measure}@{where} ≥ {floor.least:g}", figure(worst, floor.measure).value >= floor.least,
+                   f"{figure(worst, floor.measure)}, attacker {of.knowledge}")
 
 
 def figure(cell: Cell, measure: str) -> Estimate:

@@ -66,12 +66,6 @@ class Floor(Plan):
         except (ValueError, ZeroDivisionError) as error:
             raise PlanError(f"cannot read {text!r}: a floor is {FORM}") from error
 
-    @property
-    def title(self) -> str:
-        """The rule, for people."""
-        where = CLEAN if self.attack == CLEAN else f"{self.attack}={self.strength:g}"
-        return f"{self.measure}@{where} ≥ {self.least:g}"
-
 
 class Rules(Plan):
     """What a result has to keep.
