@@ -244,14 +244,14 @@ def test_what_is_found_beyond_a_part_of_an_attack_counts_if_the_whole_leaves_it_
 
 
 class Counting(nn.Module):
-    """A line that counts the images that it is asked about."""
+    """A line that counts the images that it is asked about, copies by which a batch is filled up aside."""
 
     def __init__(self) -> None:
         super().__init__()
         self.line, self.asked = linear(), 0
 
     def forward(self, inputs):
-        self.asked += len(inputs)
+        self.asked += len(inputs.unique(dim=0))
         return self.line(inputs)
 
 

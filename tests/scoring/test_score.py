@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from score_factory import BATTERY, CLASSES, Weak, World, weak
+from score_factory import CLASSES, Weak, World, weak
 
+from radversary.auditing.batteries import VERSION, entries
 from radversary.auditing.cells import Condition
 from radversary.auditing.measurement.checks import Sign
+from radversary.auditing.packed import packed
 from radversary.core.errors import DataError, InputError, PlanError, UnknownNameError
 from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Norm
 from radversary.scoring.advice import changes
@@ -282,5 +284,24 @@ def test_a_result_without_readings_or_labels_is_refused_in_a_sentence():
         scores_of(made.model_copy(update={"labels": "own readings"}), PROFILE)
 
 
-def test_the_battery_is_that_of_the_profile():
-    assert BATTERY in PROFILE.batteries
+@pytest.mark.parametrize("change", [
+    {"labels": packed([0, 1])}, {"pictures": packed([0])}, {"read": ()}, {"patients": packed([])}, {"labels": "AAAA"}])
+def test_readings_that_were_changed_are_refused_in_a_sentence(change):
+    made = World.of(12).result()
+    with pytest.raises(DataError, match=r"readings (are damaged|of the result do not fit)") as caught:
+        scores_of(made.model_copy(update={"readings": made.readings.model_copy(update=change)}), PROFILE)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["standard", "full"])
+def test_the_batteries_of_the_profile_hold_all_that_it_asks_for(name):
+    assert f"{VERSION}/{name}" in PROFILE.batteries
+    strengths = {item["label"]: item["strengths"] for item in entries(name)}
+    assert set(PROFILE.corruption.severities) <= set.intersection(*(set(strengths[kind])
+                                                                    for kind in PROFILE.corruption.kinds))
+    for bound in PROFILE.white_box.bounds:
+        assert all(any(abs(size - bound.epsilon) < 1e-9 for size in strengths[label])
+                   for label in PROFILE.white_box.attacks)
+    for label in (*PROFILE.black_box.attacks, *(label for tier in PROFILE.style.tiers for label in tier.attacks)):
+        assert label in strengths
+    assert all(part.missing == () for part in [item for sub in score(World.of(12)).parts for item in sub.parts])

@@ -122,12 +122,16 @@ def systems_of(result: AuditResult, batteries: Collection[str]) -> dict[str, Sys
         batteries: Those whose attacks count as evidence.
 
     Raises:
-        DataError: It has no readings, as those of earlier versions, or no labels.
+        DataError: It has no readings, as those of earlier versions, or no labels; or its readings were changed.
     """
     readings = readings_in(result)
     conditions = {cell.condition.key: cell.condition for cell in result.cells}
-    return {name: replace(system_of(name, result, readings, conditions), evidence=result.battery in batteries)
-            for name in result.defences}
+    try:
+        return {name: replace(system_of(name, result, readings, conditions), evidence=result.battery in batteries)
+                for name in result.defences}
+    except (KeyError, IndexError, ValueError) as error:
+        raise DataError(f"the readings of the result do not fit its figures ({error}): it was changed; run the audit "
+                        "again") from error
 
 
 def system_of(name: str, result: AuditResult, readings: Readings, conditions: Mapping[str, Condition]) -> System:
@@ -141,7 +145,7 @@ def system_of(name: str, result: AuditResult, readings: Readings, conditions: Ma
     """
     labels = known_labels(readings)
     wide = labels.shape[1]
-    first = unpacked(readings.pictures) == np.arange(readings.images)
+    first = unpacked(readings.pictures).reshape(readings.images) == np.arange(readings.images)
     kept = np.flatnonzero((np.repeat(first, wide)) & (labels.reshape(-1) != UNKNOWN))
     image = (kept // wide).astype(np.int32)
     truth, finding = labels.reshape(-1)[kept], kept % wide
