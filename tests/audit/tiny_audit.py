@@ -24,7 +24,7 @@ DEFENCES = [{"label": "jpeg", "transforms": [{"name": "jpeg"}]}, {"label": "othe
 
 def make_plan(**changes: Any) -> AuditPlan:
     return AuditPlan.model_validate({"attacks": [STYLE, NOISE], "defences": DEFENCES, "bootstrap": 100,
-                                     "batch_size": 5, "gallery": 2, "false_alarms": 0.2, **changes})
+                                     "batch_size": 5, "gallery": 2, "false_alarms": 0.2, "probe_images": 0, **changes})
 
 
 def make_inputs(folder: Path, seed: int = 1) -> AuditInputs:

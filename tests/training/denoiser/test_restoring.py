@@ -63,7 +63,7 @@ def test_the_best_epoch_is_kept(run, tmp_path):
     denoiser = run(plan=plan, training=spoilt(26, 1))
     attacked, clean, _ = veiled(12, 2).pairs(range(12))
     losses = read_json(tmp_path / "out" / "curves.json")["val_loss"]
-    assert losses[-1] > 1.5 * min(losses)
+    assert losses[-1] > 1.05 * min(losses), "the last epoch must be worse, or keeping it would pass"
     with torch.no_grad():
         assert float(F.l1_loss(denoiser.network(attacked), clean)) == pytest.approx(min(losses), rel=1e-4)
 
