@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from test_guard_page import guard_evaluation_result
 from radversary.auditing.cells import Condition
 from radversary.auditing.result import Finding, FindingKind
 from radversary.data.attacked import ATTACKED
+from radversary.data.phantoms import Phantoms, write_phantoms
 from radversary.detectors.registry import REFERENCE_FREE
 from radversary.screening.bundle import load_guard
 from radversary.screening.fitting import PRESETS
@@ -61,6 +63,25 @@ def test_fit_and_calibrate_say_what_comes_next_and_what_is_promised(radversary, 
     greedy = radversary("detector", "calibrate", films / "calibrate", "--detector", films / "g", "--alpha", 0.01)
     assert greedy.code == 2
     assert "needs 198 clean calibration patients" in greedy.err
+
+
+@pytest.mark.slow
+def test_a_guard_is_audited_beside_its_model(radversary, bundle, films, tmp_path, phantoms):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(yaml.safe_dump({
+        "attacks": [{"label": "noise", "name": "noise", "strengths": [0.2]},
+                    {"label": "aware", "name": "evasive-pgd", "strengths": [8 / 255], "options": {"steps": 2}}],
+        "bootstrap": 100, "gallery": 0, "probe_images": 0}))
+    write_phantoms(Phantoms(count=30, size=48, seed=9), tmp_path / "drawn")
+    for own, name in (("Normal", "a"), ("Pneumonia", "b")):
+        shutil.copytree(next((tmp_path / "drawn").rglob(own)), tmp_path / "fresh" / name)
+    given = ("--root", tmp_path / "fresh", "--plan", plan, "--out", tmp_path / "run", "--detector")
+    done = radversary("audit", "--model", bundle / "model", *given, bundle)
+    assert done.code == 0, done.err
+    assert "Guards: images flagged" in done.out
+    assert "aware" in done.out
+    other = radversary("audit", "--model", bundle / "model", *given, tmp_path / "nothing")
+    assert (other.code, "holds no guard.json" in other.err) == (2, True)
 
 
 def test_screen_tells_people_in_a_table_and_machines_in_lines(radversary, bundle, films):

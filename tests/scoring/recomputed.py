@@ -126,8 +126,10 @@ def score(result: dict, profile: dict, name: str) -> dict:
     values |= {"DT": 100 * listed * system.detection(), "CU": max(0.0, values["CU"] - 100 * max(0.0, gap))}
     values, missed = {code: round(value, 1) for code, value in values.items()}, system.missed(profile)
     covered = sum(weights[c] * s for c, s, n, _ in parts if all(n)) / (sum(weights.values()) - weights["DT"])
-    verdicts = [check["verdict"] for check in result["measurement"] if check["defence"] == name]
-    adaptive = any(run["aimed"] and run["knowledge"] == "adaptive" for run in system.runs)
+    of, guarded = result["defences"], any(e["flagged"] for e in result["readings"]["read"] if e["defence"] == name)
+    same = [o for o in of if guarded and of[o]["model"] == of[name]["model"] and not of[o]["transforms"]]
+    verdicts = [check["verdict"] for check in result["measurement"] if check["defence"] in (name, *same)]
+    adaptive = any(r["aimed"] and r["knowledge"] == "adaptive" and r["evades"] >= guarded for r in system.runs)
     clean, need = system.cells["clean@0"]["performance"]["accuracy"], profile["evidence"]
     bare, own = (np.mean([s.rate(s.usable, g)[0] for g in s.groups]) for s in (System(result, "none"), system))
     grave = ("G5F", "fatal") if missed > limits["fatal_share"] else ("G5", "critical")

@@ -98,6 +98,8 @@ class World:
         leaks: Sentences of the data check.
         keep: Which conditions were run.
         images: Condition to the images that it was run on; all where None.
+        further: Conditions beside the battery's.
+        models: Defence to its model; its own where none is named.
     """
 
     labels: np.ndarray
@@ -111,6 +113,7 @@ class World:
     keep: Callable[[Condition], bool] = lambda condition: True
     images: Callable[[Condition], np.ndarray | None] = lambda condition: None
     further: tuple[Condition, ...] = ()
+    models: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, a_class: int = 200, films: int = 1, **systems) -> World:
@@ -145,7 +148,8 @@ class World:
             gallery=(),
             data=DataSummary(source="", counts={}, patients={}, characteristics={}, left_out=(), floors={},
                              warnings=(), sha256="9b" * 32, leaks=self.leaks),
-            defences={name: DefenceSummary(description=name, model=name) for name in self.systems},
+            defences={name: DefenceSummary(description=name, model=self.models.get(name, name))
+                      for name in self.systems},
             measurement=tuple(self._checks()), readings=Readings(
                 images=len(self.labels), labels=packed(self.labels), patients=packed(numbered(list(self.patients))),
                 pictures=packed(self.pictures), read=tuple(reads), characteristics={

@@ -194,6 +194,27 @@ def test_a_defence_that_nobody_attacked_who_knew_it_is_capped():
     assert "G2" not in {cap.code for cap in (*score(blind).caps, *score(world, "defended").caps)}
 
 
+def test_who_knows_a_guard_evades_its_detectors():
+    labels = World.of().labels
+    silent = weak(labels, flags=lambda condition: np.zeros(len(labels), dtype=bool))
+    world = World.of(none=weak(labels), guarded=silent)
+    aware = Condition(attack="aware", strength=2 / 255, epsilon=2 / 255, norm=Norm.LINF, family=AttackFamily.GRADIENT,
+                      contract=AttackContract.FIXED_BUDGET, knowledge=AttackerKnowledge.ADAPTIVE)
+    assert "G2" in {cap.code for cap in score(world.but(further=(aware,)), "guarded").caps}
+    known = score(world.but(further=(aware.model_copy(update={"evades": True}),)), "guarded")
+    assert "G2" not in {cap.code for cap in known.caps}
+    assert known.level == 2
+    assert score(world, "guarded").level == 1
+
+
+def test_a_guard_does_not_hide_that_the_gradients_of_its_model_are_masked():
+    labels = World.of().labels
+    silent = weak(labels, flags=lambda condition: np.zeros(len(labels), dtype=bool))
+    world = World.of(none=weak(labels), guarded=silent).but(suspects={"none": [Sign.ZERO_GRADIENTS]})
+    assert "G1" in {cap.code for cap in score(world.but(models={"guarded": "none"}), "guarded").caps}
+    assert "G1" not in {cap.code for cap in score(world, "guarded").caps}
+
+
 def test_what_a_defence_costs_when_clean_caps_it():
     labels = World.of().labels
     world = World.of(none=weak(labels), costly=weak(labels, clean=0.85, epsilon=60 / 255, style=5.0))

@@ -191,3 +191,35 @@ def with_battery(given: Mapping[str, Any],
     own = given.get("attacks") or ()
     attacks = list(chain(attacks_of(battery), own)) if isinstance(own, list | tuple) else own
     return {**given, "battery": str(named(battery)), "attacks": attacks}
+
+
+def with_aware_attackers(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of an audit's plan with the attackers of :data:`AWARE` after its own, if a defence has a guard.
+
+    Those that it has already stand as they are.
+
+    Args:
+        given: Keys of a plan; its battery, if any, is written out.
+
+    Example:
+        >>> plan = {"battery": "battery-2026.1/quick", "attacks": [], "defences": [{"label": "g", "guard": "detector"}]}
+        >>> [item["label"] for item in with_aware_attackers(plan)["attacks"]]
+        ['aware style', 'aware pgd']
+    """
+    battery, attacks, defences = (given.get(key) for key in ("battery", "attacks", "defences"))
+    if not (isinstance(battery, str) and isinstance(attacks, list | tuple) and isinstance(defences, list | tuple)
+            and any(guarded(item) for item in defences)):
+        return dict(given)
+    known = {label_of(item) for item in attacks}
+    further = [item for item in AWARE[named(battery).name] if item["label"] not in known]
+    return {**given, "attacks": [*attacks, *further]}
+
+
+def guarded(defence: object) -> bool:
+    """Return whether a defence, as a plan writes it or as it was read, has a guard."""
+    return bool(defence.get("guard") if isinstance(defence, Mapping) else getattr(defence, "guard", None))
+
+
+def label_of(attack: object) -> object:
+    """Return the label of an attack, as a plan writes it or as it was read."""
+    return attack.get("label") if isinstance(attack, Mapping) else getattr(attack, "label", None)

@@ -31,6 +31,7 @@ class Condition(Record):
         colour: The channels that it may touch.
         mixture: Whether other strengths follow from the image at full strength by mixing.
         goal: What the attack wants, as :func:`radversary.attacks.goal.goal_from` reads it.
+        evades: Whether the attack knows of detectors and evades those of the guard it is made on.
         like: Labels of the attacks whose size a noise takes: the very attack it names, run at the same strength.
         description: The attack's repr: its provenance, for people.
     """
@@ -47,6 +48,7 @@ class Condition(Record):
     colour: Colour = Colour.GREY
     mixture: bool = False
     goal: str = UNTARGETED
+    evades: bool = False
     like: tuple[str, ...] = ()
     description: str = ""
 
@@ -71,6 +73,18 @@ class Condition(Record):
         return f"{named}, goal: {goal}" if goal else named
 
 
+class Alarms(Record):
+    """What a guard makes of the images of a cell.
+
+    Attributes:
+        flagged: Share of images on which it raises an alarm.
+        accepted_errors: Share of readings that are wrong and raise none.
+    """
+
+    flagged: Estimate
+    accepted_errors: Estimate
+
+
 class Cell(Record):
     """One attack × defence on the held-out test images.
 
@@ -87,6 +101,7 @@ class Cell(Record):
             and in results of earlier versions.
         against_clean: The same defence on clean images, then here (paired); None for clean images.
         against_none: No defence here, then this defence (paired); None where the defence is ``none``.
+        alarms: What the defence's guard makes of the images; None where it has none.
     """
 
     condition: Condition
@@ -98,6 +113,7 @@ class Cell(Record):
     reached: Estimate | None = None
     against_clean: PairedTest | None = None
     against_none: PairedTest | None = None
+    alarms: Alarms | None = None
 
 
 class VisibilityCell(Record):

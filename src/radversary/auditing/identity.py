@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from radversary.auditing.guarded import Guarded
 from radversary.auditing.threat_model import is_random, without_transforms
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.ensemble import Ensemble
@@ -32,6 +33,8 @@ def classifier_hash(classifier: Classifier) -> str:
     Raises:
         ModelError: It has no fingerprint, or answers nothing usable.
     """
+    if isinstance(classifier, Guarded):
+        return sha256_json([code_hash(Guarded), classifier_hash(classifier.classifier), classifier.watch.fingerprint()])
     if isinstance(classifier, Ensemble):
         return sha256_json([code_hash(Ensemble), *map(classifier_hash, classifier.members)])
     if isinstance(classifier, Defended) and (is_random(classifier) or without_transforms(classifier).knows_answers):

@@ -16,6 +16,7 @@ from radversary.attacks.base import AttackOutcome, Batch, run_attack
 from radversary.attacks.chance import outdone
 from radversary.attacks.metering import Meter
 from radversary.auditing.examples import taught_unit
+from radversary.auditing.guarded import Guarded
 from radversary.auditing.identity import image_hashes
 from radversary.auditing.naming import naming_films
 from radversary.auditing.setup import AuditContext
@@ -134,13 +135,15 @@ def read(classifier: Classifier, images: Images) -> dict[str, NDArray[Any]]:
     """Return a classifier's decision and the probability of each class, by column.
 
     ``decision`` is a class index; where the task is ``multilabel``, ``d0`` and on are 1 for each finding that is read
-    as there. Probabilities, ``p0`` and on, are not-a-number where it answers with labels alone.
+    as there. Probabilities, ``p0`` and on, are not-a-number where it answers with labels alone. ``flagged`` is whether
+    its guard raises an alarm, if it has one.
     """
     answers = classifier.answers(images)
     probabilities, decisions = answers.probabilities.float().cpu().numpy(), answers.decisions.cpu().numpy()
     decided = {"decision": decisions} if decisions.ndim == 1 else {
         f"d{index}": decisions[:, index] for index in range(decisions.shape[1])}
-    return {**decided, **{f"p{index}": probabilities[:, index] for index in range(probabilities.shape[1])}}
+    flagged = {"flagged": classifier.alarms(images).cpu().numpy()} if isinstance(classifier, Guarded) else {}
+    return {**decided, **flagged, **{f"p{index}": probabilities[:, index] for index in range(probabilities.shape[1])}}
 
 
 def looks(context: AuditContext, unit: WorkUnit, rows: np.ndarray, images: Images) -> dict[str, NDArray[np.float64]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from radversary.attacks.registry import ATTACKS
-from radversary.auditing.batteries import Entry, entries, with_battery
+from radversary.auditing.batteries import AWARE, Entry, entries, named, with_aware_attackers, with_battery
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.text import FAULT, VALUE, sentence
 from radversary.core.types import AttackerKnowledge
@@ -119,11 +119,14 @@ class DefencePlan(Plan):
         transforms: What images go through first, in order; a name alone stands for a part without options. Restorers
             that a study trains go by the name they have in its plan.
         model: The classifier behind them; ``victim`` is the undefended one.
+        guard: Folder of a guard that is calibrated for this model and frozen, as ``radversary detector calibrate``
+            leaves it: it raises alarms and changes no reading. It stands alone, without transforms.
     """
 
     label: str = Field(min_length=1)
     transforms: tuple[Part, ...] = ()
     model: str = "victim"
+    guard: str | None = Field(default=None, min_length=1)
 
     @field_validator("transforms", mode="before")
     @classmethod
@@ -132,8 +135,11 @@ class DefencePlan(Plan):
 
     @model_validator(mode="after")
     def _does_something(self) -> Self:
-        if not self.transforms and self.model == "victim":
-            raise ValueError(f"defence {self.label!r} has neither transforms nor a model of its own")
+        if not self.transforms and self.model == "victim" and self.guard is None:
+            raise ValueError(f"defence {self.label!r} has neither transforms nor a model of its own, and no guard")
+        if self.transforms and self.guard is not None:
+            raise ValueError(f"defence {self.label!r} has transforms and a guard, which judges images as its model was "
+                             "given them when it was calibrated; make two defences of them")
         return self
 
     def build(self, trained: Mapping[str, Transform] = MappingProxyType({})) -> tuple[Transform, ...]:
@@ -211,8 +217,13 @@ class BatteryPlan(Plan):
     @classmethod
     def _battery_written_out(cls, given: Any) -> Any:  # noqa: ANN401
         if isinstance(given, Mapping) and given.get("battery") is not None:
-            return with_battery(given, cls.battery_entries)
+            return cls.written_out(given)
         return given
+
+    @classmethod
+    def written_out(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a plan's keys with its battery written out."""
+        return with_battery(given, cls.battery_entries)
 
     @model_validator(mode="after")
     def _is_the_battery(self) -> Self:
@@ -272,6 +283,16 @@ class AuditPlan(BatteryPlan):
     gallery: int = Field(default=6, ge=0, le=1000)
     limit: int | None = Field(default=None, ge=1, le=10**9)
     probe_images: int = Field(default=24, ge=0, le=10**4)
+
+    def own_attacks(self) -> tuple[AttackPlan, ...]:
+        """Return the attacks that came neither with the battery nor with a guard beside it."""
+        knowing = {item["label"] for item in AWARE[named(self.battery).name]} if self.battery else set[str]()
+        return tuple(item for item in super().own_attacks() if item.label not in knowing)
+
+    @classmethod
+    def written_out(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a plan's keys with its battery written out, and where a defence has a guard, who knows detectors."""
+        return with_aware_attackers(super().written_out(given))
 
     @field_validator("detectors", mode="before")
     @classmethod

@@ -13,7 +13,7 @@ import numpy as np
 from radversary.auditing.cells import Condition
 from radversary.auditing.packed import Characteristic, Readings, SystemReadings, numbered, packed
 from radversary.auditing.setup import AuditContext
-from radversary.auditing.tables import FINDING, STATE_NUMBERS, StoredTable
+from radversary.auditing.tables import FINDING, FLAGGED, STATE_NUMBERS, StoredTable
 from radversary.data.confounds import characteristics
 from radversary.execution.progress import track
 
@@ -62,9 +62,12 @@ def readings_at(predictions: StoredTable, condition: Condition, context: AuditCo
     by_finding = FINDING in predictions.columns
     findings = len(context.images.classes) if by_finding else 1
     numbers = STATE_NUMBERS if by_finding else {name: place for place, name in enumerate(context.images.classes)}
-    rows = predictions.at(condition, ("image_id", "defence", "predicted"))
+    kept = (FLAGGED,) if FLAGGED in predictions.columns else ()
+    rows = predictions.at(condition, ("image_id", "defence", "predicted", *kept))
     return [SystemReadings(
         defence=str(defence), condition=condition.key,
         images=packed([place[name] for name in own["image_id"].iloc[::findings]]),
-        read=packed([numbers[name] for name in own["predicted"]]))
+        read=packed([numbers[name] for name in own["predicted"]]),
+        flagged="" if str(defence) not in context.guarded else packed(
+            own[FLAGGED].iloc[::findings].to_numpy(dtype=np.int32)))
         for defence, own in rows.groupby("defence", sort=False)]

@@ -8,10 +8,10 @@ import numpy as np
 
 from radversary.attacks.balls import check_bound
 from radversary.attacks.base import Attack
-from radversary.attacks.controls.equal_noise import EqualNoise
-from radversary.attacks.guarded_victim import Evasive
+from radversary.attacks.controls.equal_noise import evades
+from radversary.attacks.guarded_victim import require_guarded
 from radversary.auditing.plan import AttackPlan
-from radversary.auditing.threat_model import aims, without_transforms
+from radversary.auditing.threat_model import without_transforms
 from radversary.classifiers.base import Classifier, require_access
 from radversary.classifiers.ensemble import members_of
 from radversary.classifiers.probe import check_gradients
@@ -29,9 +29,8 @@ def refuse_evasive(attack: Attack, victim: Classifier) -> None:
     Raises:
         AccessError: It does.
     """
-    known = attack.other() if isinstance(attack, EqualNoise) else attack
-    if isinstance(known, Evasive):
-        known.guarded(victim)
+    if evades(attack):
+        require_guarded(victim, f"attack {type(attack).__name__}")
 
 
 def check_strengths(plan: AttackPlan, images: PreparedImages, rows: np.ndarray) -> None:
@@ -78,7 +77,7 @@ def attacked_models(context: AuditContext, label: str) -> tuple[Classifier, ...]
     """Return the models that an attack is made on, whatever is known: victim, surrogate, models behind defences."""
     planned = context.attacks[label]
     return tuple(aim.core for knowledge in planned.knowledge
-                 for aim in aims(knowledge, context.defences_for(label), planned.surrogate))
+                 for aim in planned.aims(knowledge, context.defences_for(label)))
 
 
 def refuse_goals(context: AuditContext) -> None:

@@ -76,6 +76,7 @@ class DefenceSummary(Record):
     Attributes:
         description: All of it in one line, for people.
         model: Name of the model behind it, by which the learning curves know it too; ``victim`` is the undefended one.
+        guard: The guard that raises alarms beside it, in one line; empty where there is none.
         transforms: Names of the transforms before the model, in the order of their application.
         restorers: Architecture of each trained one among them, such as ``unet`` (HGD, de-styling) or ``cyclegan``.
         adversarial: Whether the model was trained on attacked images; None where unknown.
@@ -87,6 +88,7 @@ class DefenceSummary(Record):
     description: str
     model: str
     adaptive: str = ""
+    guard: str = ""
     transforms: tuple[str, ...] = ()
     restorers: tuple[str, ...] = ()
     adversarial: bool | None = None

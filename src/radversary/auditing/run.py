@@ -154,9 +154,10 @@ def audit_key(plan: AuditPlan, inputs: AuditInputs) -> str:
     detectors = [component_hash(detector) for detector in plan.build_detectors().values()]
     transforms = [[component_hash(transform) for transform in defence.build(inputs.transforms)]
                   for defence in plan.defences]
+    watched = {"guards": {name: watch.fingerprint() for name, watch in inputs.guards.items()}} if inputs.guards else {}
     return sha256_json({"radversary": __version__, "format": FORMAT, "plan": settings, "attacks": attacks,
                         "models": models, "transforms": transforms, "detectors": detectors,
-                        "images": inputs.images.sha256})
+                        "images": inputs.images.sha256, **watched})
 
 
 def clear_other(out: Path, key: str) -> None:

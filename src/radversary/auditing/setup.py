@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from radversary.attacks.base import Attack
-from radversary.attacks.controls.equal_noise import EqualNoise
+from radversary.attacks.controls.equal_noise import EqualNoise, evades
 from radversary.attacks.controls.identity import Identity
 from radversary.attacks.unlabelled import labels_or_readings
 from radversary.auditing.cells import Condition
 from radversary.auditing.examples import example_rows
 from radversary.auditing.fitting import fitted
-from radversary.auditing.plan import AttackPlan, AuditPlan
+from radversary.auditing.guarded import Guarded, Watch
+from radversary.auditing.plan import AttackPlan, AuditPlan, DefencePlan
 from radversary.auditing.refused import check_strengths, refuse_evasive, refuse_what_models_lack
-from radversary.auditing.threat_model import SHARED, aims, with_eot, without_transforms
+from radversary.auditing.threat_model import SHARED, Aim, aims, guards, with_eot, without_transforms
 from radversary.classifiers.base import Classifier, check_fits
 from radversary.classifiers.ensemble import Ensemble
 from radversary.classifiers.probe import check_answers
@@ -42,6 +43,7 @@ class AuditInputs:
         report: What the data check found.
         source: Where the images come from, in words.
         transforms: Trained transforms by the name that defences use.
+        guards: Calibrated guards by the name that defences use, such as their folder.
         curves: Learning curves by model, if they were trained here.
         provenance: Further facts for the reproducibility page.
         seconds: Time that earlier steps took, such as ``train victim``.
@@ -59,6 +61,7 @@ class AuditInputs:
     report: DataReport
     source: str
     transforms: Mapping[str, Transform] = field(default_factory=dict)
+    guards: Mapping[str, Watch] = field(default_factory=dict)
     curves: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -92,6 +95,15 @@ class PlannedAttack:
     defences: frozenset[str] | None = None
     examples: tuple[int, ...] = ()
 
+    def aims(self, knowledge: AttackerKnowledge, defended: Mapping[str, Classifier]) -> tuple[Aim, ...]:
+        """Return the models that it is made on by an attacker with some knowledge.
+
+        Args:
+            knowledge: What the attacker knows.
+            defended: Defence label to the classifier behind it, ``none`` among them.
+        """
+        return guards(defended) if evades(self.attack) else aims(knowledge, defended, self.surrogate)
+
     def queries(self, knowledge: AttackerKnowledge, defended: Mapping[str, Classifier]) -> Mapping[float, int | None]:
         """Return the most answers that it may ask for one image, by strength.
 
@@ -102,7 +114,7 @@ class PlannedAttack:
             knowledge: What the attacker knows.
             defended: Defence label to the classifier behind it, ``none`` among them.
         """
-        targets = aims(knowledge, defended, self.surrogate)
+        targets = self.aims(knowledge, defended)
         hardest = with_eot(self.attack, max(targets, key=lambda aim: aim.random))
         return {strength: hardest.at(strength).budget.queries for strength in self.strengths}
 
@@ -134,6 +146,11 @@ class AuditContext:
     detectors: Mapping[str, Detector]
     suspicions: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+
+    @property
+    def guarded(self) -> frozenset[str]:
+        """Labels of the defences that have a guard."""
+        return frozenset(defence.label for defence in self.plan.defences if defence.guard is not None)
 
     def defences_for(self, label: str) -> dict[str, Classifier]:
         """Return the defences that an attack is run against, ``none`` among them; all of them for clean images."""
@@ -191,7 +208,7 @@ def condition_of(label: str, attack: Attack, knowledge: AttackerKnowledge, *, li
     return Condition(
         attack=label, strength=attack.current, knowledge=knowledge, measure=attack.strength, family=attack.family,
         contract=attack.contract, goal=attack.goal, norm=budget.norm, epsilon=budget.epsilon, queries=budget.queries,
-        colour=attack.channels, mixture=attack.mixture, description=repr(attack), like=like)
+        colour=attack.channels, mixture=attack.mixture, description=repr(attack), like=like, evades=evades(attack))
 
 
 def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
@@ -215,15 +232,17 @@ def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
     for defence in plan.defences:
         if defence.model not in inputs.classifiers:
             raise UnknownNameError(f"model of defence {defence.label!r}", defence.model, inputs.classifiers)
-        model, transforms = inputs.classifiers[defence.model], defence.build(inputs.transforms)
-        defended_classifiers[defence.label] = Defended(model, Stack(transforms)) if transforms else model
+        defended_classifiers[defence.label] = defended_by(defence, inputs)
     for defended in defended_classifiers.values():
         check_fits(defended, inputs.images.classes, inputs.images.table.task)
         check_rule(inputs.images.rule, defended.card, model=defended.card.name)
     labels = labels_for(inputs, rows)
-    attacks = {attack.label: planned_attack(attack, inputs, rows, labels, seed=plan.seed) for attack in plan.attacks}
+    guarded = [defence.label for defence in plan.defences if defence.guard is not None]
+    attacks = {attack.label: planned_attack(attack, inputs, rows, labels, seed=plan.seed, guarded=guarded)
+               for attack in plan.attacks}
     for item in attacks.values():
-        refuse_evasive(item.attack, defended_classifiers["none"])
+        refuse_evasive(item.attack, next((defended for defended in defended_classifiers.values()
+                                          if isinstance(defended, Guarded)), defended_classifiers["none"]))
     context = AuditContext(plan=plan, left_out=left_out, defended_classifiers=defended_classifiers, attacks=attacks,
                            images=inputs.images, labels=labels, detectors=plan.build_detectors(), suspicions={
                                label: doubts[model] for label, model in [
@@ -231,6 +250,20 @@ def prepare_context(plan: AuditPlan, inputs: AuditInputs) -> AuditContext:
                                if model in doubts})
     refuse_what_models_lack(context)
     return context
+
+
+def defended_by(defence: DefencePlan, inputs: AuditInputs) -> Classifier:
+    """Return the classifier behind one defence.
+
+    Raises:
+        UnknownNameError: It names a guard, transform or hyper-parameter that is not there.
+    """
+    model, transforms = inputs.classifiers[defence.model], defence.build(inputs.transforms)
+    if defence.guard is None:
+        return Defended(model, Stack(transforms)) if transforms else model
+    if defence.guard not in inputs.guards:
+        raise UnknownNameError(f"guard of defence {defence.label!r}", defence.guard, inputs.guards)
+    return Guarded(model, inputs.guards[defence.guard])
 
 
 def labels_for(inputs: AuditInputs, rows: np.ndarray) -> Labels:
@@ -246,7 +279,7 @@ def labels_for(inputs: AuditInputs, rows: np.ndarray) -> Labels:
 
 
 def planned_attack(plan: AttackPlan, inputs: AuditInputs, rows: np.ndarray, labels: Labels, *,
-                   seed: int) -> PlannedAttack:
+                   seed: int, guarded: Collection[str] = ()) -> PlannedAttack:
     """Build one attack of a plan, for the rows on which its goal makes sense.
 
     Raises:
@@ -262,10 +295,12 @@ def planned_attack(plan: AttackPlan, inputs: AuditInputs, rows: np.ndarray, labe
                         "images: nothing is there to change")
     met = sensible if plan.images is None else some_rows(sensible, inputs.images, limit=plan.images, seed=seed)
     check_strengths(plan, inputs.images, met)
+    chosen = plan.defences if not evades(attack) else [label for label in guarded
+                                                       if plan.defences is None or label in plan.defences]
     return PlannedAttack(attack=attack, strengths=plan.steps(), knowledge=plan.known(),
                          rows=None if len(met) == len(rows) else frozenset(map(int, met)),
                          surrogate=surrogate_of(plan, inputs),
-                         defences=None if plan.defences is None else frozenset(plan.defences),
+                         defences=None if chosen is None else frozenset(chosen),
                          examples=example_rows(attack, plan.label, inputs.images, inputs.classifiers["victim"],
                                                seed=seed))
 

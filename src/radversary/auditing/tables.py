@@ -32,6 +32,9 @@ VISIBILITY = ("similarity", "edge_retention")
 FINDING: Final = "finding"
 """Column of the predictions that names a finding, where the task is ``multilabel``."""
 
+FLAGGED: Final = "flagged"
+"""Column of the predictions that says whether a guard raised an alarm, where any defence has one."""
+
 STATES: Final = np.array(["absent", "present", "unknown"], dtype=object)
 """What a finding may be labelled or read as, by its number; the last is :data:`~radversary.core.types.UNKNOWN`."""
 
@@ -207,12 +210,14 @@ def prediction_rows(context: AuditContext, rows: np.ndarray, condition: Conditio
                     known: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Return one row an image: image and patient, condition, label, prediction and the probability of each class.
 
+    Where a defence has a guard, ``flagged`` says on which images it raised an alarm.
+
     Where the task is ``multilabel``, one row an image × finding, the findings of an image beside each other: label
     (``present``, ``absent`` or ``unknown``), prediction and ``score``, the probability.
     """
     classes, labels = context.images.classes, context.labels[rows].numpy()
     what = {**about(context, rows, condition), "patient_id": [context.images.patients[row] for row in rows],
-            "defence": defence}
+            "defence": defence, **({FLAGGED: flags(context, defence, known, len(rows))} if context.guarded else {})}
     probabilities = np.stack([known[f"p{index}"] for index in range(len(classes))], axis=1)
     if labels.ndim == 2:
         decisions = np.stack([known[f"d{index}"] for index in range(len(classes))], axis=1)
@@ -223,6 +228,12 @@ def prediction_rows(context: AuditContext, rows: np.ndarray, condition: Conditio
     frame = pd.DataFrame({**what, "label": [classes[int(label)] for label in labels],
                           "predicted": [classes[int(index)] for index in known["decision"]]})
     return frame.assign(**{f"p_{name}": probabilities[:, index] for index, name in enumerate(classes)})
+
+
+def flags(context: AuditContext, defence: str, known: Mapping[str, np.ndarray],
+          count: int) -> pd.api.extensions.ExtensionArray:
+    """Return on which images a defence's guard raised an alarm; not known where it has no guard."""
+    return pd.array(known[FLAGGED].astype(bool) if defence in context.guarded else [None] * count, dtype="boolean")
 
 
 def reading_keys(columns: Iterable[str]) -> list[str]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from radversary.attacks.base import Attack
+from radversary.attacks.controls.equal_noise import evades
+from radversary.auditing.guarded import Guarded
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.ensemble import Ensemble
 from radversary.core.errors import PlanError
@@ -48,7 +50,9 @@ class Aim:
 
 
 def possible_knowledge(attack: Attack, *, surrogate: bool) -> tuple[AttackerKnowledge, ...]:
-    """Return the knowledge levels that apply to an attack: one that uses no model is oblivious only.
+    """Return the knowledge levels that apply to an attack.
+
+    One that uses no model is oblivious only, one that evades detectors adaptive only.
 
     Args:
         attack: The attack.
@@ -56,6 +60,8 @@ def possible_knowledge(attack: Attack, *, surrogate: bool) -> tuple[AttackerKnow
     """
     if attack.needs == Access.NONE:
         return (AttackerKnowledge.OBLIVIOUS,)
+    if evades(attack):
+        return (AttackerKnowledge.ADAPTIVE,)
     return tuple(knowledge for knowledge in AttackerKnowledge if surrogate or knowledge != AttackerKnowledge.TRANSFER)
 
 
@@ -90,19 +96,39 @@ def aims(knowledge: AttackerKnowledge, defended_classifiers: Mapping[str, Classi
     grouped: dict[int, list[str]] = {}
     seen: dict[int, Classifier] = {}
     for label, defended in defended_classifiers.items():
-        target = defended if knowledge == AttackerKnowledge.ADAPTIVE else base_classifier(defended)
+        # A guard changes no answer: attacks that do not ask it are made on its model.
+        known = knowledge == AttackerKnowledge.ADAPTIVE and not isinstance(defended, Guarded)
+        target = defended if known else base_classifier(defended)
         seen[id(target)] = target
         grouped.setdefault(id(target), []).append(label)
     return tuple(Aim.at(seen[mark], labels) for mark, labels in grouped.items())
 
 
+def guards(defended_classifiers: Mapping[str, Classifier]) -> tuple[Aim, ...]:
+    """Return the aims of an attack that evades detectors: every guarded model.
+
+    Args:
+        defended_classifiers: Defence label to the classifier behind it.
+
+    Returns:
+        One aim a guarded model. The model without any defence reads the images of the first: it is shown all attacks.
+    """
+    guarded = {label: defended for label, defended in defended_classifiers.items() if isinstance(defended, Guarded)}
+    return tuple(Aim(core=defended, target=defended, defences=(label, *(["none"] if place == 0 else [])))
+                 for place, (label, defended) in enumerate(guarded.items()))
+
+
 def base_classifier(defended: Classifier) -> Classifier:
-    """Return the classifier behind a defence's transforms; what a model does to its own input is part of it."""
+    """Return the classifier behind a defence's transforms or guard; what a model does to its input is part of it."""
+    if isinstance(defended, Guarded):
+        return defended.classifier
     return defended.classifier if isinstance(defended, Defended) and not defended.inherent else defended
 
 
 def without_transforms(classifier: Classifier) -> Classifier:
     """Return the model behind all transforms, which may draw at random where a model may not."""
+    if isinstance(classifier, Guarded):
+        return without_transforms(classifier.classifier)
     return without_transforms(classifier.classifier) if isinstance(classifier, Defended) else classifier
 
 

@@ -13,7 +13,7 @@ from radversary.attacks.base import Attack
 from radversary.attacks.controls.identity import Identity
 from radversary.auditing.identity import classifier_hash
 from radversary.auditing.setup import AuditContext, PlannedAttack
-from radversary.auditing.threat_model import Aim, aims, with_eot
+from radversary.auditing.threat_model import Aim, with_eot
 from radversary.classifiers.base import Classifier
 from radversary.core.types import AttackerKnowledge
 from radversary.storage.checksums import sha256_json
@@ -107,7 +107,7 @@ def targets(context: AuditContext, label: str, planned: PlannedAttack) -> Iterat
     """Yield each model that an attack is made on, with the defences that predict the images, by knowledge level."""
     found: dict[int, list[tuple[AttackerKnowledge, Aim]]] = {}
     for knowledge in planned.knowledge:
-        for aim in aims(knowledge, context.defences_for(label), planned.surrogate):
+        for aim in planned.aims(knowledge, context.defences_for(label)):
             found.setdefault(id(aim.core), []).append((knowledge, aim))
     for same in found.values():
         yield same[0][1], tuple((knowledge, aim.defences) for knowledge, aim in same)

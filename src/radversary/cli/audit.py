@@ -25,6 +25,9 @@ def audit(
     battery: Annotated[str | None, typer.Option(help="The attacks of a battery before those of a plan's file: quick, "
                                                      "standard or full. What the model gives too little access for is "
                                                      "left out, and named.")] = None,
+    detector: Annotated[Path | None, typer.Option(help="Folder of a guard calibrated for the model (detector fit, "
+                                                       "detector calibrate): a defence of the audit, which is also "
+                                                       "attacked by who knows it.")] = None,
     allow_code: AllowCodeOption = False,  # noqa: FBT002
     device: DeviceOption = "auto",
     workers: WorkersOption = 1,
@@ -35,20 +38,21 @@ def audit(
     a column `split` keeps its division.
     """
     from radversary.study.early import refuse_audit
-    from radversary.study.presets import chosen_plan
+    from radversary.study.presets import chosen_plan, with_guard
 
-    chosen = chosen_plan(plan, battery)
+    chosen = with_guard(chosen_plan(plan, battery), detector)
     source = source_of(data, root, labels, option)
     refuse_audit(chosen, model, source, allow_code=allow_code)
 
-    from radversary.cli.tables import accuracy_table, detection_table, findings_table
+    from radversary.cli.tables import accuracy_table, detection_table, findings_table, guards_table
     from radversary.study.audit_model import audit_model
 
     result = audit_model(chosen, model, source, out, device=device, workers=workers, allow_code=allow_code)
     if result.detections:
         show(detection_table(result))
     show(accuracy_table(result))
-    if found := findings_table(result):
-        show(found)
+    for found in (findings_table(result), guards_table(result)):
+        if found:
+            show(found)
     warn(result)
     tell_result(f"report: {(out / 'report.html').resolve()}")

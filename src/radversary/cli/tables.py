@@ -14,6 +14,7 @@ from radversary.report.finding_tables import finding_tables
 from radversary.report.finding_texts import FINDINGS_NOTE, finding_texts, finding_title
 from radversary.report.formats import figure
 from radversary.report.grid import FOOTNOTE, Grid, goal_text
+from radversary.report.guarded import guarded_table
 from radversary.report.markdown import counted, has_knowledge, number, standing_texts
 from radversary.report.result_view import ResultView
 
@@ -147,6 +148,26 @@ def detection_table(result: AuditResult) -> Table:
         strength = level(found.condition.strength, found.condition.measure)
         table.add_row(found.condition.attack + knowledge, strength, found.detector, area,
                       figure(found.alarms), figure(found.false_alarms))
+    return table
+
+
+def guards_table(result: AuditResult) -> Table | None:
+    """Return what guards flagged and what passed them wrongly read; None where nothing has a guard."""
+    found = guarded_table(ResultView(result))
+    if found is None:
+        return None
+    table = Table(title="Guards: images flagged, and readings that are wrong and raise no alarm, % [95 % interval]")
+    for name in ("attack", "knowledge"):
+        table.add_column(name)
+    table.add_column("strength", justify="right")
+    for name in found.guards:
+        table.add_column(f"{name}: flagged", justify="right")
+        table.add_column(f"{name}: wrong, accepted", justify="right")
+    for row in found.rows:
+        figures = [text for alarms in row.alarms for text in (
+            (figure(alarms.flagged), figure(alarms.accepted_errors)) if alarms else ("–", "–"))]
+        what = row.condition
+        table.add_row(what.attack, str(what.knowledge), level(what.strength, what.measure), *figures)
     return table
 
 

@@ -125,6 +125,10 @@ class GuardedClassifier(Classifier):
     def __repr__(self) -> str:
         return f"GuardedClassifier({self.guard.classifier!r}, {', '.join(self.guard.detectors)}, group={self.group!r})"
 
+    def __str__(self) -> str:
+        within = "" if self.group is None else f" within {self.group}"
+        return f"guard of {', '.join(self.guard.detectors)}, promised false alarms {self.guard.alpha:.1%}{within}"
+
     def fingerprint(self) -> str:
         """Return a hash of the classifier, of what the detectors learned and of the thresholds."""
         guard = self.guard

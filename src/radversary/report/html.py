@@ -18,6 +18,7 @@ from radversary.report.finding_tables import attack_lines, finding_tables, liste
 from radversary.report.found import check_result
 from radversary.report.gallery import cards
 from radversary.report.grid import grids, visibility_grids
+from radversary.report.guarded import guarded_table
 from radversary.report.headline import conclusion
 from radversary.report.measurement import measurement_table
 from radversary.report.result_view import ResultView
@@ -112,7 +113,7 @@ def _page(view: ResultView, folder: Path, figures: dict[str, list[Drawing]]) -> 
         knowledge_levels=listed_knowledge(view), visibility=visibility_grids(view), words=view.words,
         threshold=threshold_text(view.result), finding_tables=finding_tables(view),
         attack_lines=attack_lines(view, listed_attacks(view)), measurement=measurement_table(view.result),
-        families=family_table(view))
+        families=family_table(view), guarded=guarded_table(view))
 
 
 @cache

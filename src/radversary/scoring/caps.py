@@ -10,7 +10,7 @@ import numpy as np
 
 from radversary.auditing.measurement.checks import Verdict
 from radversary.auditing.result import AuditResult
-from radversary.core.types import AttackerKnowledge, Task
+from radversary.core.types import Task
 from radversary.scoring.bounds import by_patient, wilson_low
 from radversary.scoring.profile import CriticalPair, Profile
 from radversary.scoring.subscores import SubScore, in_tier, missed, within
@@ -55,7 +55,8 @@ def caps_of(system: System, undefended: System, result: AuditResult, profile: Pr
 
 def suspect(system: System, result: AuditResult, profile: Profile) -> Iterator[Cap]:
     """Yield G1: a check of the measurement is suspect; G8: none was made."""
-    own = [item for item in result.measurement if item.defence == system.name]
+    same = same_model(system, result)
+    own = [item for item in result.measurement if item.defence in same]
     found = list(dict.fromkeys(str(item.kind) for item in own if item.verdict == Verdict.SUSPECT))
     if found:
         yield Cap("G1", profile.caps.suspect, f"the measurement is suspect: {', '.join(found)}",
@@ -65,11 +66,16 @@ def suspect(system: System, result: AuditResult, profile: Profile) -> Iterator[C
                   "audit with probe_images above 0")
 
 
+def same_model(system: System, result: AuditResult) -> frozenset[str]:
+    """Return the systems whose attacks follow one model: a guard changes no answer of the model beside it."""
+    own = result.defences[system.name]
+    return frozenset({system.name, *(name for name, other in result.defences.items() if system.guarded
+                                     and other.model == own.model and not other.transforms)})
+
+
 def not_adaptive(system: System, profile: Profile) -> Iterator[Cap]:
     """Yield G2: a defence that nobody attacked who knew it."""
-    knowing = any(read.condition.family.aimed and read.condition.knowledge == AttackerKnowledge.ADAPTIVE
-                  for read in system.attacked)
-    if system.name != NONE and not knowing:
+    if system.name != NONE and not system.known_to_attackers:
         yield Cap("G2", profile.caps.not_adaptive, "no attacker who knows the defence was run",
                   "run the battery's attacks with knowledge adaptive")
 

@@ -12,7 +12,7 @@ import numpy as np
 from radversary.auditing.packed import Readings
 from radversary.auditing.result import AuditResult
 from radversary.core.errors import InputError, UnknownNameError
-from radversary.core.types import AttackerKnowledge, Task
+from radversary.core.types import Task
 from radversary.scoring.caps import GAPS, Cap, caps_of, coverage
 from radversary.scoring.profile import Profile
 from radversary.scoring.subscores import SLACK, SubScore, subscores
@@ -137,8 +137,7 @@ def level_of(system: System, parts: Sequence[SubScore]) -> int:
     """Return what the evidence is: 0 incomplete, 1 a whole battery, 2 with attackers who know the system."""
     if not system.evidence or coverage(parts) < 1 - SLACK:
         return 0
-    return 2 if any(read.condition.family.aimed and read.condition.knowledge == AttackerKnowledge.ADAPTIVE
-                    for read in system.attacked) else 1
+    return 2 if system.known_to_attackers else 1
 
 
 def most_by(code: str, profile: Profile) -> float | None:

@@ -12,7 +12,7 @@ from radversary.auditing.cells import Condition
 from radversary.auditing.packed import Readings, SystemReadings, known_labels, unpacked
 from radversary.auditing.result import AuditResult
 from radversary.core.errors import DataError
-from radversary.core.types import UNKNOWN, Task
+from radversary.core.types import UNKNOWN, AttackerKnowledge, Task
 from radversary.scoring.bounds import by_patient, low
 
 Flags = NDArray[np.bool_]
@@ -69,6 +69,12 @@ class System:
     attacked: tuple[Read, ...]
     guarded: bool
     evidence: bool = True
+
+    @property
+    def known_to_attackers(self) -> bool:
+        """Whether an aimed attack was run that knows the whole system; of a guarded one, the detectors too."""
+        return any(read.condition.family.aimed and read.condition.knowledge == AttackerKnowledge.ADAPTIVE
+                   and (read.condition.evades or not self.guarded) for read in self.attacked)
 
     @property
     def usable(self) -> Flags:

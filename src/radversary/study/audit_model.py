@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from radversary.auditing.guarded import Watch
 from radversary.auditing.plan import AuditPlan
 from radversary.auditing.result import AuditResult
 from radversary.auditing.run import run_audit
@@ -27,6 +28,7 @@ from radversary.storage.checksums import sha256_json
 from radversary.storage.locks import locked
 from radversary.storage.plans import parse_plan, plan_text
 from radversary.study.checks import check_audit
+from radversary.study.guards import guards_of, refuse_seen
 from radversary.study.model_folders import seen_images
 from radversary.study.placing import SavedInputs, folder_of, load_model
 from radversary.study.plan import DataPlan
@@ -84,6 +86,7 @@ def audit_model(plan: AuditPlan | str, model: str | Path | Classifier, source: M
                    else load_model(given, device=place, allow_code=allow_code and name == "victim")
                    for name, given in models.items()}
     check_models(classifiers, surrogates)
+    guards = guards_of(chosen, classifiers, place)
     card, fingerprint = classifiers["victim"].card, weights_hash(classifiers["victim"])
     data = parse_plan(DataPlan, {"source": read_for(card, source), "size": card.size, "channels": card.channels,
                                  "resize": card.resize, "interpolation": card.interpolation,
@@ -93,15 +96,17 @@ def audit_model(plan: AuditPlan | str, model: str | Path | Classifier, source: M
     with locked(out), reporting(progress):
         clock = Clock(out, sha256_json(document))
         return _audit(chosen, classifiers, models, data, document, clock, device=device, workers=workers,
-                      allow_code=allow_code)
+                      allow_code=allow_code, guards=guards)
 
 
 def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mapping[str, Reference], data: DataPlan,
-           document: str, clock: Clock, *, device: str, workers: int, allow_code: bool) -> AuditResult:
+           document: str, clock: Clock, *, device: str, workers: int, allow_code: bool,
+           guards: Mapping[str, Watch]) -> AuditResult:
     """Audit a model in a folder that nobody else writes."""
     out = clock.folder
     with clock.step(PREPARE):
         images, report = prepare(data, out / "data", seed=plan.seed)
+    refuse_seen(guards, plan, images)
     others = {defence.model for defence in plan.defences} - {"victim"}
     parts: dict[str, Reference] = {f"defence model {name}": name for name in sorted(others)}
     parts |= {f"restorer {folder}": folder for folder in restorers_of(plan)}
@@ -109,9 +114,9 @@ def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mappi
     seen = [*seen_before(models["victim"], tested),
             *(f"{part}: {text}" for part, reference in parts.items() for text in seen_before(reference, tested))]
     report = report.model_copy(update={"warnings": (*report.warnings, *seen)})
-    inputs = AuditInputs(classifiers=classifiers, images=images, report=report, source=source_text(data, images),
-                         seconds=clock.seconds([PREPARE]), document=document,
-                         rebuild=rebuilt_from(models, images, report, device, allow_code=allow_code),
+    inputs = AuditInputs(classifiers=classifiers, images=images, report=report, guards=guards,
+                         source=source_text(data, images), seconds=clock.seconds([PREPARE]), document=document,
+                         rebuild=rebuilt_from(models, images, report, device, allow_code=allow_code, plan=plan),
                          provenance={"victim sha256": weights_hash(classifiers["victim"]),
                                      "images sha256": images.sha256})
     with clock.step("audit"):
@@ -186,11 +191,11 @@ def restorers_of(plan: AuditPlan) -> list[Path]:
 
 
 def rebuilt_from(models: Mapping[str, Reference], images: PreparedImages, report: DataReport,
-                 device: str, *, allow_code: bool) -> SavedInputs | None:
+                 device: str, *, allow_code: bool, plan: AuditPlan) -> SavedInputs | None:
     """Return how another process makes equal inputs; None where a model lives in this process alone."""
     saved = {name: given for name, given in models.items() if not isinstance(given, Classifier)}
     whole = len(saved) == len(models)
-    return SavedInputs(saved, {}, images.folder, report, device, allow_code) if whole else None
+    return SavedInputs(saved, {}, images.folder, report, device, allow_code, plan) if whole else None
 
 
 def seen_before(model: Reference, tested: pd.DataFrame) -> tuple[str, ...]:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from radversary.attacks.base import Attack
-from radversary.attacks.controls.equal_noise import EqualNoise
-from radversary.attacks.guarded_victim import Evasive
+from radversary.attacks.controls.equal_noise import EqualNoise, evades
 from radversary.auditing.plan import AttackPlan, AuditPlan
 from radversary.classifiers.places import check_place
 from radversary.classifiers.pretrained import find_imagenet
@@ -89,8 +88,10 @@ def check_audit(plan: AuditPlan, promised: Iterable[str] = ()) -> None:
         defence.build(stand_ins)
     plan.build_detectors()
     check_attacks(plan.attacks)
+    guarded = any(defence.guard is not None for defence in plan.defences)
     for attack in plan.attacks:
-        refuse_unguarded(attack.build(), attack.label)
+        if not guarded:
+            refuse_unguarded(attack.build(), attack.label)
         if "victim" in attack.surrogates():
             raise PlanError(f"the surrogate of attack {attack.label!r} is the victim itself; a transfer attack needs a "
                             "model that the victim's owner does not have")
@@ -109,7 +110,7 @@ def refuse_unguarded(attack: Attack, label: str) -> None:
     Raises:
         AccessError: It does.
     """
-    if isinstance(attack.other() if isinstance(attack, EqualNoise) else attack, Evasive):
+    if evades(attack):
         raise AccessError(f"attack {label!r} evades detectors, and here are none: a guard is attacked by `radversary "
                           "detector evaluate`")
 

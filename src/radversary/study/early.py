@@ -7,14 +7,17 @@ afterwards (:mod:`radversary.study.checks`).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from radversary.attacks.registry import ATTACKS
 from radversary.auditing.plan import AuditPlan
 from radversary.classifiers.places import check_place
+from radversary.core.errors import ModelError, PlanError
 from radversary.data.places import check_source
 from radversary.defenses.registry import TRANSFORMS
 from radversary.detectors.registry import DETECTORS
+from radversary.storage.files import absent
 from radversary.storage.plans import Part
 from radversary.study.plan import StudyPlan
 
@@ -29,6 +32,7 @@ def refuse_unknown(plan: AuditPlan, trained: Collection[str] = ()) -> None:
     Raises:
         UnknownNameError: No such attack, transform or detector, or no such hyper-parameter.
         PlanError: Options for a transform that is trained.
+        ModelError: A folder that a defence names holds no guard.
 
     Example:
         >>> refuse_unknown(AuditPlan(attacks=({"label": "a", "name": "fgsm", "options": {"epsilno": 0.1}},)))
@@ -39,6 +43,9 @@ Known: colour, eot, epsilon, goal
     for defence in plan.defences:
         for part in defence.transforms:
             defence.check(part, trained)
+        if defence.guard is not None and absent(Path(defence.guard) / "guard.json"):
+            raise ModelError(f"defence {defence.label!r}: {defence.guard} holds no guard.json; make a guard with: "
+                             "radversary detector fit")
     for part in plan.detectors:
         DETECTORS.check(part.name, part.options)
     refuse_unknown_attacks(plan.attacks)
@@ -59,9 +66,14 @@ def refuse_study(plan: StudyPlan) -> None:
 
     Raises:
         UnknownNameError: No such part or hyper-parameter.
-        PlanError: Options for a transform that is trained.
+        PlanError: Options for a transform that is trained, or a guard.
         DataError: The folder or table of the images is not there.
     """
+    for defence in plan.defences:
+        if defence.guard is not None:
+            raise PlanError(f"defence {defence.label!r} names a guard, which is fitted to a model that is trained "
+                            "already: run the study, make the guard, and audit the model with `radversary audit "
+                            "--detector`")
     refuse_unknown(plan, tuple(plan.restorers))
     for model in plan.models.values():
         refuse_unknown_attacks(model.attacks())

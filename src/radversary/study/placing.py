@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from radversary.auditing.plan import AuditPlan
 from radversary.auditing.setup import AuditInputs
 from radversary.classifiers.base import Classifier
 from radversary.classifiers.registry import load
@@ -22,6 +23,7 @@ from radversary.execution.devices import select_device
 from radversary.storage.documents import read_document
 from radversary.storage.json_files import write_json
 from radversary.storage.plans import Part
+from radversary.study.guards import guards_of
 from radversary.study.model_plan import ModelPlan
 
 INPUT = "input.json"
@@ -119,6 +121,7 @@ class SavedInputs:
         report: What the data check found.
         device: Where models compute.
         allow_code: Whether the victim's reference may name Python code.
+        plan: The plan whose defences may name guards; None where none does.
     """
 
     models: Mapping[str, str | Path]
@@ -127,6 +130,7 @@ class SavedInputs:
     report: DataReport
     device: str
     allow_code: bool = False
+    plan: AuditPlan | None = None
 
     def __call__(self) -> AuditInputs:
         """Load all of it.
@@ -137,9 +141,10 @@ class SavedInputs:
             PlanError: The device does not exist here.
         """
         place = select_device(self.device)
+        classifiers = {name: load_model(reference, device=place, allow_code=self.allow_code)
+                       for name, reference in self.models.items()}
         return AuditInputs(
-            classifiers={name: load_model(reference, device=place, allow_code=self.allow_code)
-                         for name, reference in self.models.items()},
+            classifiers=classifiers, guards={} if self.plan is None else guards_of(self.plan, classifiers, place),
             transforms={name: load_restoration(folder) for name, folder in self.restorers.items()},
             images=PreparedImages.load(self.prepared), report=self.report, source="")
 

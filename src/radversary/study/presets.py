@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from radversary.auditing.batteries import named
-from radversary.auditing.plan import AuditPlan, with_named_battery
+from radversary.auditing.plan import AuditPlan, DefencePlan, with_named_battery
 from radversary.core.errors import UnknownNameError
 from radversary.storage.files import is_file
 from radversary.storage.plans import parse_plan, read_plan
@@ -24,6 +24,9 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType({
     "standard": {"name": "standard", "defences": (JPEG,), "battery": "standard"},
     "full": {"name": "full", "defences": (JPEG,), "battery": "full"}})
 """Plan by name, each around the battery of that name (:mod:`radversary.auditing.batteries`)."""
+
+GUARD: Final = "guard"
+"""Label of the defence that stands for a guard which a command line names."""
 
 
 def given_plan(plan: AuditPlan | Mapping[str, Any] | str | Path) -> AuditPlan | str:
@@ -90,3 +93,21 @@ def whole_preset(name: str) -> AuditPlan:
     if name not in PRESETS:
         raise UnknownNameError("plan", name, PRESETS)
     return parse_plan(AuditPlan, PRESETS[name], source=f"the plan {name!r}")
+
+
+def with_guard(plan: AuditPlan | str, folder: str | Path | None) -> AuditPlan | str:
+    """Return a plan with a guard of the victim among its defences.
+
+    Args:
+        plan: The plan, or the name of one.
+        folder: The guard's folder; None leaves the plan as it is.
+
+    Raises:
+        PlanError: A defence of the plan is called :data:`GUARD`.
+    """
+    if folder is None:
+        return plan
+    chosen = whole_preset(plan) if isinstance(plan, str) else plan
+    guard = DefencePlan(label=GUARD, guard=str(folder))
+    return parse_plan(AuditPlan, {**chosen.model_dump(), "defences": (*chosen.defences, guard)},
+                      source=f"the plan with the guard {folder}")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from radversary.attacks.base import Attack, Batch
+from radversary.attacks.guarded_victim import Evasive
 from radversary.attacks.registry import ATTACKS
 from radversary.classifiers.base import Classifier
 from radversary.core.errors import PlanError, UnknownNameError
@@ -172,3 +173,16 @@ class EqualNoise(Attack):
         for strength, attacked in self.other().ladder(classifier, images, aims, streams, strengths):
             wanted = size(images, attacked) * (attacked != images).flatten(1).any(1)
             yield strength, noise_of_size(images, noise, wanted) if strength else images.clone()
+
+
+def evades(attack: Attack) -> bool:
+    """Return whether an attack evades detectors, itself or as the one whose size a noise takes.
+
+    Args:
+        attack: The attack.
+
+    Example:
+        >>> evades(EqualNoise(like={"name": "noise"}))
+        False
+    """
+    return isinstance(attack.other() if isinstance(attack, EqualNoise) else attack, Evasive)

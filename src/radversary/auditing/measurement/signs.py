@@ -205,8 +205,9 @@ def together(signs: Sequence[MeasurementCheck], probes: Sequence[MeasurementChec
 
 
 def aimed(cells: Iterable[Cell]) -> list[Cell]:
-    """Return the cells of attacks that want any wrong reading."""
-    return [cell for cell in cells if cell.condition.family.aimed and cell.condition.goal == UNTARGETED]
+    """Return the cells of attacks that want any wrong reading and nothing else, such as passing a guard unnoticed."""
+    return [cell for cell in cells if cell.condition.family.aimed and cell.condition.goal == UNTARGETED
+            and not cell.condition.evades]
 
 
 def alike(one: Cell, other: Cell) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from radversary.auditing.guarded import Guarded
 from radversary.auditing.plan import DefencePlan
 from radversary.auditing.result import DefenceSummary
 from radversary.auditing.setup import AuditContext
@@ -30,6 +31,7 @@ def summary(plan: DefencePlan, defended: Classifier, adversarial: Mapping[str, b
     """Return what one defence is made of."""
     parts = (architecture(transform) for transform in own_transforms(defended))
     return DefenceSummary(description=describe(defended), model=plan.model,
+                          guard=str(defended.watch) if isinstance(defended, Guarded) else "",
                           adaptive=followed_by(defended),
                           transforms=tuple(part.name for part in plan.transforms),
                           restorers=tuple(part for part in parts if part), adversarial=adversarial.get(plan.model))
@@ -67,5 +69,7 @@ def describe(defended: Classifier) -> str:
     """Say in one line what a defence is."""
     if isinstance(defended, Defended):
         return f"{defended.transform} before model {defended.classifier.card.name}"
+    if isinstance(defended, Guarded):
+        return f"{describe(defended.classifier)}; {defended.watch}"
     card = defended.card
     return f"model {card.name} ({card.architecture}): {card.notes or card.trained_on}"

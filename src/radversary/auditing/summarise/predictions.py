@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from radversary.auditing.cells import Cell, Condition
+from radversary.auditing.cells import Alarms, Cell, Condition
 from radversary.auditing.setup import AuditContext
 from radversary.auditing.summarise.reached import reached_share
-from radversary.auditing.tables import FINDING, STATE_NUMBERS, STATES, StoredTable, judged, reading_keys
+from radversary.auditing.tables import FINDING, FLAGGED, STATE_NUMBERS, STATES, StoredTable, judged, reading_keys
 from radversary.core.types import UNKNOWN, Task
 from radversary.execution.progress import track
 from radversary.metrics.classification import performance, proportion
@@ -100,7 +100,23 @@ def fresh_cell(every: pd.DataFrame, alone: pd.DataFrame, before_it: pd.DataFrame
                                                                      seed=seed),
         against_clean=None if is_clean else paired_test(before, now, patients=people, draws=draws, seed=seed),
         against_none=None if defence == "none" else paired_test(paired(alone, rows), now, patients=people, draws=draws,
-                                                                seed=seed))
+                                                                seed=seed),
+        alarms=alarms_of(every, context) if defence in context.guarded else None)
+
+
+def alarms_of(every: pd.DataFrame, context: AuditContext) -> Alarms:
+    """Return what a guard made of the images of a cell.
+
+    Args:
+        every: Predictions of the images.
+        context: What was run.
+    """
+    shared: dict[str, Any] = {"draws": context.plan.bootstrap, "seed": context.plan.seed}
+    images, readings = every.drop_duplicates("image_id"), judged(every)
+    missed = ~readings["right"].to_numpy(dtype=bool) & ~readings[FLAGGED].to_numpy(dtype=bool)
+    return Alarms(
+        flagged=proportion(images[FLAGGED].to_numpy(dtype=bool), patients=images["patient_id"].tolist(), **shared),
+        accepted_errors=proportion(missed, patients=readings["patient_id"].tolist(), **shared))
 
 
 def readings_of(rows: pd.DataFrame, clean: pd.DataFrame, condition: Condition,
