@@ -70,7 +70,7 @@ def refuse_unsealable(folder: Path, name: str) -> None:
     except UnicodeEncodeError as error:
         raise InputError(f"the name of {shortened(str(path), FAULT)} is not UTF-8; rename it") from error
     if not is_plain(path):
-        raise InputError(f"{path} is a link or no regular file, and only files can be sealed; put the file itself there")
+        raise InputError(f"{path} is a link or no regular file; only files can be sealed: put the file itself there")
 
 
 def is_plain(path: Path) -> bool:

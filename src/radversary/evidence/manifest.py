@@ -102,7 +102,7 @@ class Manifest(Document):
 
 
 def signed_bytes(content: dict[str, Any]) -> bytes:
-    """Return what a signature covers: the manifest without ``signature``, as canonical JSON (RFC 8785).
+    r"""Return what a signature covers: the manifest without ``signature``, as canonical JSON (RFC 8785).
 
     Keys are sorted, nothing stands between tokens, and the text is UTF-8. A manifest has ASCII keys and no fractional
     numbers, so that Python's encoder writes what the standard says.
@@ -112,7 +112,7 @@ def signed_bytes(content: dict[str, Any]) -> bytes:
 
     Example:
         >>> signed_bytes({"run": "é", "files": [], "signature": "…"})
-        b'{"files":[],"run":"\\xc3\\xa9"}'
+        b'{"files":[],"run":"\xc3\xa9"}'
     """
     unsigned = {name: value for name, value in content.items() if name != "signature"}
     return json.dumps(unsigned, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
