@@ -26,8 +26,8 @@ def seal(run: Annotated[Path | None, typer.Argument(help="A run's folder with re
                                                           "pseudonyms for images and patients, without paths, prepared "
                                                           "images and weights; the run's own seal stays as it is.")]
          = None,
-         no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Leave the gallery's pictures out of the copy; text "
-                                                   "that is burnt into a film stays in them.")] = NO,
+         no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Leave the gallery's pictures out of the "
+                                                   "copy; text that is burnt into a film stays in them.")] = NO,
          new_key: Annotated[Path | None, typer.Option(help="Make a key in this file, its public half in FILE.pub, and "
                                                            "do nothing else.")] = None) -> None:
     """Write the SHA-256 of every file of a run's evidence into RUN/evidence.json, and sign it.

@@ -16,8 +16,8 @@ FORMATS = ("text", "json")
 
 
 def verify(run: Annotated[Path, typer.Argument(help="A sealed folder: it has evidence.json.")],
-           public_key: Annotated[Path | None, typer.Option(help="The signer's public key (PEM), from elsewhere than the "
-                                                                "folder; without it any signer will do.")] = None,
+           public_key: Annotated[Path | None, typer.Option(help="The signer's public key (PEM), from elsewhere than "
+                                                                "the folder; without it any signer will do.")] = None,
            form: Annotated[str, typer.Option("--format", help="text or json.")] = "text") -> None:
     """Compare a sealed folder with its manifest, one line a change; exit code 1 where anything is not as sealed.
 

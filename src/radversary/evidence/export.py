@@ -207,12 +207,12 @@ def _plan(copying: _Copying, path: Path) -> Any:  # noqa: ANN401
 def _table(copying: _Copying, frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table with pseudonyms; in other columns of texts, ids and places are looked for."""
     own = {"image_id": copying.names.image, "patient_id": copying.names.patient}
-    changed = {}
-    for column in frame:
+    changed: dict[str, Any] = {}
+    for column in map(str, frame):
         values = frame[column]
         if not (pd.api.types.is_object_dtype(values) or pd.api.types.is_string_dtype(values)):
             continue
-        change = own.get(str(column), copying.text)
+        change = own.get(column, copying.text)
         known = {value: change(value) for value in values.dropna().unique() if isinstance(value, str)}
         changed[column] = values.map(lambda value, known=known: known.get(value, value), na_action="ignore")
     return frame.assign(**changed)
