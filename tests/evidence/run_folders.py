@@ -55,9 +55,11 @@ def naming_run(folder: Path) -> AuditResult:
     write_json(folder / "environment.json", {"python": "3.11", "command": ["radversary", "audit", "--root", PLACES[0]]})
     write_json(folder / "measurement.json", {IMAGES[2]: [f"of {PATIENTS[3]}", 1.5]})
     write_json(folder / "models" / "victim" / "card.json", {"notes": f"not on {IMAGES[0]}"})
+    (folder / "figures" / "own.svg").write_text(f"<svg>{IMAGES[0]}</svg>", encoding="utf-8")
     (folder / "notes.txt").write_text(IMAGES[0], encoding="utf-8")
     (folder / "plan.yaml").write_text(f"data:\n  source:\n    name: image-folder\n    options:\n"
-                                      f"      root: {PLACES[0]}\n      size: 48\nmodels:\n  victim: {PLACES[1]}/m.onnx\n", encoding="utf-8")
+                                      f"      root: {PLACES[0]}\n      size: 48\n"
+                                      f"models:\n  victim: {PLACES[1]}/m.onnx\n", encoding="utf-8")
     (folder / "data" / "prepared").mkdir(parents=True)
     (folder / "data" / "prepared" / "table.csv").write_text(
         f"image_id,path,patient_id\nx-ray-77,{PLACES[0]}/x-ray-77.png,{OTHER_PATIENT}\n", encoding="utf-8")

@@ -38,7 +38,7 @@ def run(tmp_path_factory):
 def copy(run, tmp_path_factory):
     """Its copy, sealed; do not write there."""
     out = tmp_path_factory.mktemp("out") / "copy"
-    assert export(run, out, pictures=True).left_behind == ("notes.txt",)
+    assert export(run, out, pictures=True).left_behind == ("notes.txt", "figures/own.svg")
     seal(out)
     return out
 

@@ -40,6 +40,9 @@ from radversary.storage.tables import read_table, write_table
 DRAWN: Final = ("report.html", "figures/")
 """What is drawn again from the pseudonymised result."""
 
+GALLERY: Final = "figures/gallery/"
+"""Where the gallery's pictures lie."""
+
 PICTURES: Final = ("original", "attacked", "difference", "defended", "evidence")
 """Fields of a gallery image that hold the path of a picture."""
 
@@ -163,7 +166,12 @@ def _copy(copying: _Copying, result: AuditResult) -> tuple[str, ...]:
     gallery = tuple(_gallery(copying, result.gallery))
     _result(copying, result, gallery, hashes).save(copying.target / RESULT)
     write_report(copying.target)
-    return tuple(left)
+    return (*left, *(copying.text(name) for name in evidence_files(copying.source) if _not_drawn(copying, name)))
+
+
+def _not_drawn(copying: _Copying, name: str) -> bool:
+    """Return whether a file is a figure that is neither drawn again nor a picture of the gallery."""
+    return name.startswith(DRAWN) and not name.startswith(GALLERY) and not (copying.target / name).exists()
 
 
 def _copied(copying: _Copying, name: str) -> bool:
@@ -223,7 +231,7 @@ def _gallery(copying: _Copying, images: tuple[GalleryImage, ...]) -> Iterator[Ga
     for place, image in enumerate(images):
         kinds = [*((name, getattr(image, name)) for name in PICTURES),
                  *((f"restored-{number}", path) for number, path in enumerate(image.restored.values()))]
-        paths = {old: f"figures/gallery/{place:02d}-{kind}.png" for kind, old in kinds if old is not None}
+        paths = {old: f"{GALLERY}{place:02d}-{kind}.png" for kind, old in kinds if old is not None}
         for old, new in paths.items():
             _picture(copying, old, new)
         changes: dict[str, Any] = {name: paths.get(getattr(image, name)) for name in PICTURES}

@@ -59,7 +59,7 @@ def pseudonym(salt: bytes, kind: str, name: str) -> str:
 
     Example:
         >>> pseudonym(bytes(32), "image", "film 1")
-        'f48db829dba3c3b4b8c4b4a7'
+        '75013456b4533787004049ae'
     """
     return hmac.digest(salt, f"{kind}:{name}".encode("utf-8", "surrogateescape"), "sha256").hex()[:DIGITS]
 
