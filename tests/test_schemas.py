@@ -10,11 +10,13 @@ import pytest
 from audit_factory import audit_result
 
 from radversary.auditing.result import AuditResult
+from radversary.evidence.manifest import Manifest
 from radversary.guard_evaluation.families.result import FamiliesResult
 from radversary.guard_evaluation.result import GuardEvaluationResult
 
 FOLDER = Path(__file__).parents[1] / "docs" / "schema"
-KINDS = {"audit-result": AuditResult, "guard-evaluation": GuardEvaluationResult, "families": FamiliesResult}
+KINDS = {"audit-result": AuditResult, "guard-evaluation": GuardEvaluationResult, "families": FamiliesResult,
+         "evidence": Manifest}
 
 
 def schema(name: str) -> str:

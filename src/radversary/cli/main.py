@@ -24,6 +24,8 @@ from radversary.cli.report import report
 from radversary.cli.run import demo, run_plan
 from radversary.cli.score import score
 from radversary.cli.screen import screen
+from radversary.cli.seal import seal
+from radversary.cli.verify import verify
 from radversary.core.errors import RadversaryError, lacks_memory
 from radversary.core.text import FAULT, shortened
 
@@ -43,6 +45,8 @@ app.command("report")(report)
 app.command("compare")(compare)
 app.command("score")(score)
 app.command("gate")(gate)
+app.command("seal")(seal)
+app.command("verify")(verify)
 app.command("figures")(figures)
 app.command("list")(list_parts)
 app.add_typer(data.app, name="data")

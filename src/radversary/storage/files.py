@@ -95,6 +95,32 @@ def write_text(path: Path, text: str) -> Path:
     return write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
+def write_private(path: Path, content: bytes) -> Path:
+    """Write a new file that its owner alone may read, whole or not at all.
+
+    Args:
+        path: The file; none may be there.
+        content: Its bytes.
+
+    Returns:
+        ``path``.
+
+    Raises:
+        StorageError: There is a file already, or writing failed.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", dir=path.parent)  # which its owner alone may read
+        part = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.link(part, path)  # refuses a file that is there
+        finally:
+            part.unlink(missing_ok=True)
+    return path
+
+
 def write_page(path: Path, text: str) -> Path:
     """Write a page, picture or table for people; names from files of strangers are cleaned in it."""
     return write_text(path, page(text))
