@@ -57,3 +57,15 @@ def test_a_folder_without_a_result_and_an_older_result_are_one_sentence(run, rad
     left = radversary("score", tmp_path)
     assert (left.code, left.err.count("\n")) == (2, 1)
     assert "holds no readings" in left.err
+
+
+def test_compare_ranks_the_systems_of_runs_by_their_score(run, radversary, tmp_path):
+    said = radversary("compare", run, "--measure", "score")
+    assert said.code == 0
+    assert said.out.index("no defence") < said.out.index("jpeg")
+    assert said.out.count("MIRS:1.0/P:") == 2
+    World.of(60).but(battery=None).result().save(tmp_path / "result.json")
+    refused = radversary("compare", run, tmp_path, "--measure", "score")
+    assert (refused.code, refused.out) == (2, "")
+    assert "scores of different batteries cannot be ranked" in refused.err
+    assert radversary("compare", run, "--measure", "score", "--profile", "mirs-9").code == 2

@@ -24,14 +24,23 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Run folders with re
             rung: Annotated[str | None, typer.Option(hidden=True, help="The name of --knowledge of old.")] = None,
             form: Annotated[str, typer.Option("--format", help="table, markdown or csv.")] = "table",
             measure: Annotated[str, typer.Option(help="accuracy, macro-recall, macro-auroc, success, "
-                                                   "hidden or invented.")] = "accuracy") -> None:
-    """Print defence × attack × knowledge with intervals and n; nothing is computed anew."""
+                                                   "hidden, invented; or score, which ranks systems of all runs.")
+                               ] = "accuracy",
+            profile: Annotated[str, typer.Option(help="Of --measure score: a profile by name, or a YAML file.")] = (
+                "mirs-1.0")) -> None:
+    """Print defence × attack × knowledge with intervals and n; nothing is computed anew.
+
+    With --measure score, rank the deployed systems of all runs; other test images or batteries are refused.
+    """
     from radversary.core.errors import UnknownNameError
     from radversary.core.renamed import current_name, warn_renamed
     from radversary.report.found import check_results
 
     if form not in FORMATS:
         raise UnknownNameError("format", form, FORMATS)
+    if measure == "score":
+        rank(runs, form, profile)
+        return
     check_results(runs)
 
     from radversary.cli.tables import grid_table
@@ -61,6 +70,33 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Run folders with re
     show_whole_runs(results if whole else {})
     for grid in grids:
         show_whole(grid_table(grid, measure))
+
+
+def rank(runs: list[Path], form: str, profile: str) -> None:
+    """Print the systems of all runs by their score.
+
+    Raises:
+        InputError: The runs cannot be ranked.
+    """
+    from radversary.auditing.cell_table import defence_name
+    from radversary.cli.tables import rank_table
+    from radversary.report.found import check_results
+    from radversary.report.html import load_results
+    from radversary.report.score import rank_csv, rank_markdown
+    from radversary.scoring.board import ranked
+    from radversary.scoring.profile import load_profile
+
+    chosen = load_profile(profile)
+    check_results(runs)
+    found = ranked(load_results(runs), chosen)
+    if form == "csv":
+        tell_lines(rank_csv(found))
+    elif form == "markdown":
+        tell_lines(rank_markdown(found))
+    else:
+        show_whole(rank_table(found, chosen))
+        for item in found:
+            tell_lines(f"{item.place}. {item.run}, {defence_name(item.score.system)}: {item.score.vector}")
 
 
 def show_whole_runs(results: Mapping[str, AuditResult]) -> None:

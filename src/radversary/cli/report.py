@@ -15,8 +15,9 @@ FORMATS = ("html", "markdown", "csv")
 def report(folder: Annotated[Path, typer.Argument(help="A run folder with result.json, or a guard's with "
                                                        "guard-evaluation.json.")],
            form: Annotated[str, typer.Option("--format", help="html writes the page; markdown prints the main tables; "
-                                                              "csv the figures by class or finding.")] = "html"
-           ) -> None:
+                                                              "csv the figures by class or finding.")] = "html",
+           profile: Annotated[str, typer.Option(help="Of the page's score: a profile by name, or a YAML file.")] = (
+               "mirs-1.0")) -> None:
     """Write the page of a run, or of a guard's evaluation, from its result again; nothing is computed anew."""
     from radversary.core.errors import DataError, UnknownNameError
     from radversary.guard_evaluation.result import RESULT, find_result
@@ -29,13 +30,14 @@ def report(folder: Annotated[Path, typer.Argument(help="A run folder with result
 
     from radversary.report.guard.page import write_guard_evaluation
     from radversary.report.html import write_report
+    from radversary.scoring.profile import load_profile
 
     if form == "csv":
         tell_lines(_rows(folder, of_guard))
     elif form == "markdown":
         tell_lines(_tables(folder, of_guard))
     else:
-        page = write_guard_evaluation(folder) if of_guard else write_report(folder)
+        page = write_guard_evaluation(folder) if of_guard else write_report(folder, load_profile(profile))
         tell_result(f"report: {page.resolve()}")
 
 

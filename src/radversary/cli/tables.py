@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from radversary.auditing.result import AuditResult
 from radversary.auditing.wording import level
@@ -17,6 +18,11 @@ from radversary.report.grid import FOOTNOTE, Grid, goal_text
 from radversary.report.guarded import guarded_table
 from radversary.report.markdown import counted, has_knowledge, number, standing_texts
 from radversary.report.result_view import ResultView
+from radversary.report.score import rank_texts
+
+if TYPE_CHECKING:
+    from radversary.scoring.board import Ranked
+    from radversary.scoring.profile import Profile
 
 WIDTH = 9
 """Letters of a figure's column by finding, so that eighty columns do not break the findings' names."""
@@ -148,6 +154,22 @@ def detection_table(result: AuditResult) -> Table:
         strength = level(found.condition.strength, found.condition.measure)
         table.add_row(found.condition.attack + knowledge, strength, found.detector, area,
                       figure(found.alarms), figure(found.false_alarms))
+    return table
+
+
+def rank_table(found: Sequence[Ranked], profile: Profile) -> Table:
+    """Return the systems of several runs by their score; vectors are left to the lines beneath.
+
+    Args:
+        found: The systems, the greatest score first.
+        profile: What the scores are made of.
+    """
+    heads, *lines = rank_texts(found)
+    table = Table(title=f"Security score by {profile.title} ({profile.digest}), 0 to 100")
+    for head in heads[:-1]:
+        table.add_column(head, justify="left" if head in ("run", "system") else "right", overflow="fold")
+    for line in lines:
+        table.add_row(*line[:-1])
     return table
 
 

@@ -157,6 +157,16 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "x"
 
 
+def capitalize_first(text: str) -> str:
+    """Return ``text`` with its first letter in upper case and the rest as it is.
+
+    Example:
+        >>> capitalize_first("audit with JPEG")
+        'Audit with JPEG'
+    """
+    return text[:1].upper() + text[1:]
+
+
 def shorten(text: str, *, limit: int = 26) -> str:
     """Cut ``text`` to ``limit`` characters for an axis, with an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -24,6 +24,9 @@ from radversary.report.measurement import measurement_table
 from radversary.report.result_view import ResultView
 from radversary.report.standing import listed_knowledge, profiles, standings
 from radversary.report.words import threshold_text
+from radversary.scoring.board import scoreboard, worksheet
+from radversary.scoring.profile import Profile, load_profile
+from radversary.scoring.subscores import TITLES as SCORE_TITLES
 from radversary.storage.files import write_page
 from radversary.storage.tables import refuse_changed
 
@@ -35,7 +38,7 @@ LISTED = 100
 """Left-out files named on the page; the rest are in result.json."""
 
 
-def render_report(result: AuditResult, folder: Path) -> str:
+def render_report(result: AuditResult, folder: Path, profile: Profile | None = None) -> str:
     """Draw an audit's result as one HTML page.
 
     The page needs no other file, script or network. Pictures that are absent are said to be absent.
@@ -43,19 +46,21 @@ def render_report(result: AuditResult, folder: Path) -> str:
     Args:
         result: What the audit found.
         folder: The run folder; the pictures of ``result.gallery`` are relative to it.
+        profile: What its score is made of; the newest shipped one where None.
 
     Returns:
         The page.
     """
     view = ResultView(result)
-    return _page(view, folder, draw_figures(view))
+    return _page(view, folder, draw_figures(view), profile)
 
 
-def write_report(folder: str | Path) -> Path:
+def write_report(folder: str | Path, profile: Profile | None = None) -> Path:
     """Write ``report.html`` and ``figures/*.svg`` of a run folder, each whole or absent.
 
     Args:
         folder: A run folder with ``result.json``.
+        profile: What its score is made of; the newest shipped one where None.
 
     Returns:
         The page's path.
@@ -69,7 +74,7 @@ def write_report(folder: str | Path) -> Path:
     figures = draw_figures(view)
     for drawing in (drawing for group in figures.values() for drawing in group):
         write_page(folder / "figures" / f"{drawing.name}.svg", drawing.svg)
-    return write_page(folder / "report.html", _page(view, folder, figures))
+    return write_page(folder / "report.html", _page(view, folder, figures, profile))
 
 
 def load_result(folder: Path) -> AuditResult:
@@ -105,7 +110,7 @@ def load_results(folders: Iterable[Path]) -> dict[str, AuditResult]:
     return {str(folder) if names.count(folder.name) > 1 else folder.name: load_result(folder) for folder in listed}
 
 
-def _page(view: ResultView, folder: Path, figures: dict[str, list[Drawing]]) -> str:
+def _page(view: ResultView, folder: Path, figures: dict[str, list[Drawing]], profile: Profile | None) -> str:
     return environment().get_template("report.html").render(
         result=view.result, data=view.result.data, view=view, figures=figures,
         conclusion=conclusion(view), matrices=matrices(view), cards=cards(view.result, folder),
@@ -113,7 +118,8 @@ def _page(view: ResultView, folder: Path, figures: dict[str, list[Drawing]]) -> 
         knowledge_levels=listed_knowledge(view), visibility=visibility_grids(view), words=view.words,
         threshold=threshold_text(view.result), finding_tables=finding_tables(view),
         attack_lines=attack_lines(view, listed_attacks(view)), measurement=measurement_table(view.result),
-        families=family_table(view), guarded=guarded_table(view))
+        families=family_table(view), guarded=guarded_table(view), worksheet=worksheet, score_titles=SCORE_TITLES,
+        board=scoreboard(view.result, profile or load_profile()))
 
 
 @cache
@@ -122,5 +128,6 @@ def environment() -> Environment:
     found = Environment(loader=PackageLoader("radversary.report"), autoescape=True, undefined=StrictUndefined,
                         trim_blocks=True, lstrip_blocks=True)
     found.filters.update({name: getattr(formats, name) for name in FILTERS}, level=level, measure_name=measure_name,
-                         goal_words=goal_words, goal_beside=goal_beside)
+                         goal_words=goal_words, goal_beside=goal_beside,
+                         capitalize_first=formats.capitalize_first)
     return found
