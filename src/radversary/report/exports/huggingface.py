@@ -54,6 +54,8 @@ def metadata(run: Run, maker: MakerCard) -> tuple[dict[str, Any], list[str]]:
     license_ = hub.license or LICENSES.get(run.result.model.get("licence", "").lower(), "")
     if not license_:
         gaps.append("license: not stated; --card, key hub.license")
+    if not hub.dataset:
+        gaps.append("dataset of the results: the test set's hash stands for it; --card, key hub.dataset")
     results = list(index_results(run, maker))
     if not results:
         gaps.append("model-index: no image has a label, so that no figure is an accuracy")
