@@ -70,11 +70,11 @@ def required(requirements: Iterable[str]) -> Iterator[str]:
 def licence_of(distribution: Distribution) -> str:
     """Return a distribution's licence: its SPDX expression, else its classifier, else a short ``License`` field."""
     metadata = distribution.metadata
-    if expression := metadata.get("License-Expression"):
-        return str(expression)
+    if "License-Expression" in metadata:
+        return metadata["License-Expression"]
     named = [item.rpartition("::")[2].strip() for item in metadata.get_all("Classifier") or ()
              if item.startswith("License ::")]
     if own := [name for name in named if name != "OSI Approved"]:
         return " and ".join(own)
-    text = " ".join(re.split(r"\s+", str(metadata.get("License") or "").strip()))
+    text = " ".join(re.split(r"\s+", (metadata["License"] if "License" in metadata else "").strip()))
     return text if len(text) <= LONGEST and text != "UNKNOWN" else ""

@@ -23,15 +23,16 @@ def export(run: Annotated[Path, typer.Argument(help="A run's folder with result.
            form: Annotated[str, typer.Option("--format", help="chai: Applied Model Card (XML); huggingface: README.md "
                                              "with model-index; sbom: CycloneDX 1.6 (JSON, extra [sbom]); mlflow: log "
                                              "to a tracking store (extra [mlflow]).")],
-           out: Annotated[Path | None, typer.Option(help="A file, or a folder that gets model-card.chai.xml, README.md or "
-                                                         "sbom.cdx.json; the run's own folder is the default.")] = None,
-           card: Annotated[Path | None, typer.Option(help="A YAML file of what only the model's maker knows, for chai and "
-                                                          "huggingface.")] = None,
-           template: Annotated[bool, typer.Option("--template", help="Write an empty --card, maker-card.yaml, and "
-                                                                     "leave.")] = False,
+           out: Annotated[Path | None, typer.Option(help="A file, or a folder that gets model-card.chai.xml, "
+                                                         "README.md or sbom.cdx.json; the default is the run's "
+                                                         "own folder.")] = None,
+           card: Annotated[Path | None, typer.Option(help="A YAML file of what only the model's maker knows, for "
+                                                          "chai and huggingface.")] = None,
+           template: Annotated[bool, typer.Option("--template", help="Write an empty --card and leave.")] = False,  # noqa: FBT002
            tracking_uri: Annotated[str | None, typer.Option(help="MLflow's store; MLFLOW_TRACKING_URI, or mlflow.db in "
                                                                  "the run's folder, is the default.")] = None,
-           experiment: Annotated[str | None, typer.Option(help="MLflow's experiment; radversary is the default.")] = None,
+           experiment: Annotated[str | None, typer.Option(help="MLflow's experiment; the default is "
+                                                               "radversary.")] = None,
            ) -> None:
     """Write a run as a model card, a software bill of materials or an MLflow run; nothing is computed anew.
 

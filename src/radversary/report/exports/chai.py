@@ -101,7 +101,8 @@ def sections(run: Run, maker: MakerCard) -> Iterator[Entry]:
                   ("DeveloperContact", maker.contact, "contact"))
     systems = Entry("EHRCompatibility", inner=tuple(Entry("EHR", name) for name in release.ehr))
     first = section("ReleaseInfo", ("ReleaseStage", release.stage, "release.stage"),
-                    ("ReleaseDate", release.date, "release.date"), ("ReleaseVersion", release.version, "release.version"),
+                    ("ReleaseDate", release.date, "release.date"),
+                    ("ReleaseVersion", release.version, "release.version"),
                     ("GlobalAvailability", release.availability, "release.availability"))
     yield Entry("ReleaseInfo", inner=(*(first.inner or ()), *([systems] if release.ehr else []),
                                       Entry("RegulatoryApproval", release.regulatory_approval, optional=True)))

@@ -66,7 +66,8 @@ class Texts:
     def outputs(self) -> str:
         """What the model decides."""
         names, bars = ", ".join(self.run.result.classes), threshold_text(self.run.result)
-        what = {Task.MULTICLASS: f"One class of {names}.", Task.BINARY: f"Whether {names.rpartition(', ')[2]} is there.",
+        what = {Task.MULTICLASS: f"One class of {names}.",
+                Task.BINARY: f"Whether {names.rpartition(', ')[2]} is there.",
                 Task.MULTILABEL: f"Each of {names}, there or not."}[self.run.result.task]
         return joined([what, f"Read as there from a probability on of: {bars}." if bars else ""])
 
@@ -138,8 +139,9 @@ class Texts:
         """What was done with them."""
         result = self.run.result
         attacks = ", ".join(self.run.view.attacks) or "none"
-        return ("Held-out test images were read untouched and after each attack at each strength, without and with each "
-                f"defence; each figure carries its number of images. Battery: {result.battery or 'none named'}. Attacks: {attacks}.")
+        return ("Held-out test images were read untouched and after each attack at each strength, without and with "
+                "each defence; each figure carries its number of images. "
+                f"Battery: {result.battery or 'none named'}. Attacks: {attacks}.")
 
 
 def usefulness(run: Run) -> Figures:

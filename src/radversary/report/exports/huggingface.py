@@ -77,7 +77,8 @@ def index_results(run: Run, maker: MakerCard) -> Iterator[dict[str, Any]]:
     cell = view.clean(NONE)
     if cell is None or not view.labelled:
         return
-    figures = [("accuracy", "Accuracy", cell.performance.accuracy), ("recall", "Macro recall", view.mean(cell, "recall")),
+    figures = [("accuracy", "Accuracy", cell.performance.accuracy),
+               ("recall", "Macro recall", view.mean(cell, "recall")),
                ("f1", "Macro F1", None if view.by_finding else cell.performance.f1),
                ("roc_auc", "Macro AUROC", view.mean(cell, "auroc"))]
     yield index_result(run, maker, "untouched images", [

@@ -114,8 +114,8 @@ def bill(run: Run, environment: Mapping[str, Any], listed: Sequence[Listed], gap
     from cyclonedx.model.bom import Bom, BomMetaData
     from cyclonedx.model.component import ComponentType
 
-    facts = {"audit key": run.key, **run.result.provenance, "command": " ".join(map(str, environment.get("command", ()))),
-             "battery": run.result.battery or ""}
+    facts = {"audit key": run.key, **run.result.provenance, "battery": run.result.battery or "",
+             "command": " ".join(map(str, environment.get("command", ())))}
     audit = component(f"audit: {run.result.name}", "audit", ComponentType.APPLICATION, facts=facts)
     made = Bom(serial_number=uuid.uuid5(NAMESPACE, json.dumps([run.key, run.models, environment], sort_keys=True)),
                metadata=BomMetaData(component=audit, timestamp=moment(environment),
