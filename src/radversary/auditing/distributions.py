@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import Distribution, distributions
@@ -76,5 +75,5 @@ def licence_of(distribution: Distribution) -> str:
              if item.startswith("License ::")]
     if own := [name for name in named if name != "OSI Approved"]:
         return " and ".join(own)
-    text = " ".join(re.split(r"\s+", (metadata["License"] if "License" in metadata else "").strip()))
+    text = " ".join((metadata.get_all("License") or [""])[0].split())
     return text if len(text) <= LONGEST and text != "UNKNOWN" else ""

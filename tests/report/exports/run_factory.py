@@ -17,8 +17,8 @@ DISTRIBUTIONS = [
     {"name": "numpy", "version": "2.4.6", "licence": "", "requires": []},
     {"name": "odd", "version": "1", "licence": "a licence of our own", "requires": ["never-installed"]}]
 ENVIRONMENT = {"python": "3.11.9", "system": "Linux", "machine": "x86_64", "processor": "a processor", "gpu": None,
-               "packages": {"radversary": "0.1.0", "torch": "2.13.0+cpu", "monai": None}, "command": ["radversary", "run"],
-               "distributions": DISTRIBUTIONS, "time": "2026-11-30T11:00:00+00:00"}
+               "packages": {"radversary": "0.1.0", "torch": "2.13.0+cpu", "monai": None},
+               "command": ["radversary", "run"], "distributions": DISTRIBUTIONS, "time": "2026-11-30T11:00:00+00:00"}
 PLAN = "name: small\nseed: 42\nattacks:\n- name: pgd\n  options: {steps: 10}\n  strengths: [0.01, 0.02]\nlimit: null\n"
 TOGETHER = WorstCase(defence="none", knowledge=AttackerKnowledge.OBLIVIOUS, accuracy=Estimate(0.31, 0.26, 0.37, 300),
                      least="fourier@1", conditions=8)

@@ -43,7 +43,8 @@ def test_metrics_parameters_and_tags_come_back(store, logged):
     data = client.get_run(kept.run_id).data
     cell = result.cell("fourier", 1.0, "jpeg-75").performance.accuracy
     where = "accuracy/jpeg-75/fourier 1/oblivious"
-    assert [data.metrics[where + end] for end in ("", ".low", ".high", ".n")] == [cell.value, cell.low, cell.high, cell.n]
+    made = [data.metrics[where + end] for end in ("", ".low", ".high", ".n")]
+    assert made == [cell.value, cell.low, cell.high, cell.n]
     assert len(data.metrics) == 4 * len(result.cells)
     assert (data.params["plan.attacks.0.options.steps"], data.params["plan.seed"]) == ("10", "42")
     assert data.params["hash.test set sha256"] == "9b" * 32

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 EXPERIMENT: Final = "radversary"
 ARTEFACTS: Final = ("result.json", "report.html", "plan.yaml", "environment.json")
 DATABASE: Final = "mlflow.db"
+FILE: Final = "sqlite:///"
+"""Begin of the address of a store in an SQLite file."""
 PARTS: Final = {"metrics": 1000, "params": 100}
 """Entries that MLflow takes at once."""
 
@@ -50,7 +52,7 @@ def default_uri(folder: Path) -> str:
     Args:
         folder: The run folder.
     """
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(folder / DATABASE).resolve()}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{FILE}{(folder / DATABASE).resolve()}"
 
 
 def log_run(run: Run, uri: str, experiment: str = EXPERIMENT) -> Kept:
@@ -69,7 +71,7 @@ def log_run(run: Run, uri: str, experiment: str = EXPERIMENT) -> Kept:
     """
     client = client_at(uri)
     with refusals(uri):
-        place = experiment_id(client, experiment, run.folder, uri)
+        place = experiment_id(client, experiment, uri)
         found = logged(client, place, run.key)
         if found is not None and found.info.status == "FINISHED":
             return Kept(found.info.run_id, shown(uri), new=False)
@@ -130,12 +132,15 @@ def shown(uri: str) -> str:
     return re.sub(r"://[^/\s@]+@", "://", uri)
 
 
-def experiment_id(client: MlflowClient, name: str, folder: Path, uri: str) -> str:
-    """Return the experiment's identifier; a new one in a run folder's own database keeps artefacts beside it."""
+def experiment_id(client: MlflowClient, name: str, uri: str) -> str:
+    """Return the experiment's identifier; a new one in an SQLite file keeps artefacts beside that file.
+
+    MLflow's own default for such a store is a folder where the command happens to be run.
+    """
     if found := client.get_experiment_by_name(name):
         return str(found.experiment_id)
-    own = uri == f"sqlite:///{(folder / DATABASE).resolve()}"
-    place = (folder / "mlflow-artefacts").resolve().as_uri() if own else None
+    beside = Path(uri.removeprefix(FILE)).resolve().parent if uri.startswith(FILE) else None
+    place = (beside / "mlflow-artefacts").as_uri() if beside else None
     return str(client.create_experiment(name, artifact_location=place))
 
 
