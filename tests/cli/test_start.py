@@ -68,7 +68,7 @@ AUDIT = ("audit", "--root", ".", "--model")
 
 SHOWN = [("--help",), ("--version",), ("audit", "--help"), ("detector", "fit", "--help"), ("model", "--help"),
          ("model", "describe", "--help"), ("model", "check", "--help"), ("list", "attacks"),
-         ("list", "classifiers"), ("list",)]
+         ("list", "classifiers"), ("list",), ("export", "--help")]
 
 REFUSED = [
     (("nonsense",), "No such command"), (("audit", "--modle", "x"), "No such option"),
@@ -106,6 +106,8 @@ REFUSED = [
     (("model", "check", "bare"), "has no card"), (("model", "check", "none"), "there is no model at none"),
     (("report", "none"), "holds no result.json"), (("compare", "none"), "has no result.json"),
     (("figures", "none"), "has no result.json"),
+    (("export", "none", "--format", "sbom"), "has no result.json"),
+    (("export", "none", "--format", "smob"), "did you mean 'sbom'"),
 ]
 
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
+
+from radversary.auditing.distributions import installed_distributions
 
 PACKAGES = ("radversary", "torch", "lightning", "monai", "kornia", "torchmetrics", "scikit-learn", "scipy", "numpy",
             "pandas", "pyarrow", "pillow", "pydicom", "safetensors")
 
 
 def environment() -> dict[str, Any]:
-    """Return versions, machine and command of this process; no user or host name, and no path beyond the arguments.
+    """Return versions, machine, time (UTC) and command of this process; no user or host name, no path but arguments.
+
+    ``packages`` are those that figures rest on; ``distributions`` are all that is installed, as a software bill of
+    materials needs it.
 
     Example:
         >>> environment()["python"].count(".")
@@ -25,6 +31,8 @@ def environment() -> dict[str, Any]:
             "processor": processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads(),
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
             "packages": {name: installed(name) for name in PACKAGES},
+            "distributions": installed_distributions(),
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": ["radversary", *sys.argv[1:]]}
 
 

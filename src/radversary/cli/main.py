@@ -17,6 +17,7 @@ from radversary.cli.audit import audit
 from radversary.cli.compare import compare
 from radversary.cli.console import complain, say, tell_result
 from radversary.cli.detect import detect
+from radversary.cli.export import export
 from radversary.cli.figures import figures
 from radversary.cli.gate import gate
 from radversary.cli.listing import list_parts
@@ -47,6 +48,7 @@ app.command("score")(score)
 app.command("gate")(gate)
 app.command("seal")(seal)
 app.command("verify")(verify)
+app.command("export")(export)
 app.command("figures")(figures)
 app.command("list")(list_parts)
 app.add_typer(data.app, name="data")

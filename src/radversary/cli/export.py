@@ -1,0 +1,124 @@
+"""``radversary export``: a run in the formats of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from radversary.cli.console import say, tell_result
+
+if TYPE_CHECKING:
+    from radversary.report.exports.facts import Run
+
+FORMATS: Final = ("chai", "huggingface", "mlflow", "sbom")
+OPTIONS: Final = {"card": ("chai", "huggingface"), "template": ("chai", "huggingface"),
+                  "out": ("chai", "huggingface", "sbom"), "tracking-uri": ("mlflow",), "experiment": ("mlflow",)}
+"""Option to the formats that know it."""
+CARD: Final = "maker-card.yaml"
+
+
+def export(run: Annotated[Path, typer.Argument(help="A run's folder with result.json.")],
+           form: Annotated[str, typer.Option("--format", help="chai: Applied Model Card (XML); huggingface: README.md "
+                                             "with model-index; sbom: CycloneDX 1.6 (JSON, extra [sbom]); mlflow: log "
+                                             "to a tracking store (extra [mlflow]).")],
+           out: Annotated[Path | None, typer.Option(help="A file, or a folder that gets model-card.chai.xml, "
+                                                         "README.md or sbom.cdx.json; the default is the run's "
+                                                         "own folder.")] = None,
+           card: Annotated[Path | None, typer.Option(help="A YAML file of what only the model's maker knows, for "
+                                                          "chai and huggingface.")] = None,
+           template: Annotated[bool, typer.Option("--template", help="Write an empty --card and leave.")] = False,  # noqa: FBT002
+           tracking_uri: Annotated[str | None, typer.Option(help="MLflow's store; MLFLOW_TRACKING_URI, or mlflow.db in "
+                                                                 "the run's folder, is the default.")] = None,
+           experiment: Annotated[str | None, typer.Option(help="MLflow's experiment; the default is "
+                                                               "radversary.")] = None,
+           ) -> None:
+    """Write a run as a model card, a software bill of materials or an MLflow run; nothing is computed anew.
+
+    What the run does not know and --card does not say is written as not stated, and named on standard error.
+    """
+    from radversary.core.errors import UnknownNameError
+    from radversary.report.found import check_result
+
+    if form not in FORMATS:
+        raise UnknownNameError("format", form, FORMATS)
+    check_options(form, {"out": out, "card": card, "template": template or None, "tracking-uri": tracking_uri,
+                         "experiment": experiment})
+    if template:
+        write_template(out or run)
+        return
+    check_result(run)
+
+    from radversary.report.exports.facts import Run
+
+    read = Run.read(run)
+    if form == "mlflow":
+        to_mlflow(read, tracking_uri, experiment)
+    else:
+        to_file(read, form, out or run, card)
+    if form != "sbom" and read.unscored:
+        say(f"note: no security score: {read.unscored}")
+
+
+def check_options(form: str, given: dict[str, object]) -> None:
+    """Refuse options that a format does not know.
+
+    Raises:
+        InputError: One was given.
+    """
+    from radversary.core.errors import InputError
+
+    for name, value in given.items():
+        if value is not None and form not in OPTIONS[name]:
+            raise InputError(f"--{name} is for --format {' and '.join(OPTIONS[name])}, not for {form}")
+
+
+def write_template(place: Path) -> None:
+    """Write an empty card of a maker; one that lies there is kept.
+
+    Raises:
+        InputError: A file lies there.
+    """
+    from radversary.core.errors import InputError
+    from radversary.report.exports.maker_card import template
+    from radversary.storage.files import write_text
+
+    path = place / CARD if place.is_dir() else place
+    if path.exists():
+        raise InputError(f"{path} lies there already; it is not written over, give another --out")
+    tell_result(f"card to fill in: {write_text(path, template()).resolve()}")
+
+
+def to_file(run: Run, form: str, place: Path, card: Path | None) -> None:
+    """Write a document and name its gaps.
+
+    Raises:
+        InputError: A ``README.md`` that no export wrote lies there.
+    """
+    from radversary.core.errors import InputError
+    from radversary.report.exports import chai, huggingface, sbom
+    from radversary.report.exports.maker_card import read_maker_card
+    from radversary.storage.files import write_text
+
+    names = {"chai": chai.FILE, "huggingface": huggingface.FILE, "sbom": sbom.FILE}
+    path = place / names[form] if place.is_dir() else place
+    if form == "huggingface" and path.is_file() and huggingface.MARK not in path.read_text("utf-8", "replace"):
+        raise InputError(f"{path} was not written by radversary export and is not written over; give another --out")
+    maker = read_maker_card(card)
+    text, gaps = (sbom.bill_of_materials(run) if form == "sbom" else
+                  chai.chai_card(run, maker) if form == "chai" else huggingface.hub_card(run, maker))
+    tell_result(f"{form}: {write_text(path, text).resolve()}")
+    for gap in gaps:
+        say(f"gap: {gap}")
+
+
+def to_mlflow(run: Run, uri: str | None, experiment: str | None) -> None:
+    """Log to MLflow and say where."""
+    from radversary.report.exports.mlflow_store import EXPERIMENT, default_uri, log_run
+
+    store = uri or default_uri(run.folder)
+    if run.result.gallery and store.startswith(("http:", "https:", "databricks")):
+        say("note: report.html, which is sent along, holds pictures of test images")
+    kept = log_run(run, store, experiment or EXPERIMENT)
+    tell_result(f"mlflow: run {kept.run_id} {'in' if kept.new else 'lay already in'} {kept.uri}")
