@@ -87,10 +87,10 @@ def chance(table: ImageTable) -> float:
 def floors(prepared: PreparedImages, *, seed: int = 42) -> dict[str, Estimate]:
     """Return the balanced accuracy of classifiers that see no finding.
 
-    Each is trained and judged by 5-fold cross-validation over patients: ``metadata`` (all of
-    :func:`characteristics` together, logistic regression) and each of them alone, ``brightness`` (the mean pixel), ``thumbnail`` (ridge regression on
-    32 × 32 pixels). Classes count equally, so that chance is 1 / K; of a ``multilabel`` table the question is whether
-    any finding is there, and chance is 1 / 2.
+    Each is trained and judged by 5-fold cross-validation over patients: ``metadata`` (all of :func:`characteristics`
+    together, logistic regression) and each of them alone, ``brightness`` (the mean pixel), ``thumbnail`` (ridge
+    regression on 32 × 32 pixels). Classes count equally, so that chance is 1 / K; of a ``multilabel`` table the
+    question is whether any finding is there, and chance is 1 / 2.
 
     Args:
         prepared: The images, all parts together.
@@ -151,7 +151,7 @@ def _contestants(prepared: PreparedImages, rows: np.ndarray) -> dict[str, tuple[
     """Return name to (model, features)."""
     known = characteristics(prepared.table.frame.iloc[rows])
     logistic = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
-    one_hot = {name: pd.get_dummies(_frequent(known[name])).to_numpy(dtype=np.float32) for name in known}
+    one_hot = {name: pd.get_dummies(_frequent(known[name])).to_numpy(dtype=np.float32) for name in map(str, known.columns)}
     small = thumbnails(prepared, _THUMBNAIL, rows).flatten(1).numpy()
     mean = small.mean(axis=1, keepdims=True)
     ridge = make_pipeline(StandardScaler(), RidgeClassifier(alpha=_RIDGE, class_weight="balanced"))
