@@ -151,7 +151,8 @@ def _contestants(prepared: PreparedImages, rows: np.ndarray) -> dict[str, tuple[
     """Return name to (model, features)."""
     known = characteristics(prepared.table.frame.iloc[rows])
     logistic = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
-    one_hot = {name: pd.get_dummies(_frequent(known[name])).to_numpy(dtype=np.float32) for name in map(str, known.columns)}
+    one_hot = {name: pd.get_dummies(_frequent(known[name])).to_numpy(dtype=np.float32)
+               for name in map(str, known.columns)}
     small = thumbnails(prepared, _THUMBNAIL, rows).flatten(1).numpy()
     mean = small.mean(axis=1, keepdims=True)
     ridge = make_pipeline(StandardScaler(), RidgeClassifier(alpha=_RIDGE, class_weight="balanced"))

@@ -22,6 +22,8 @@ from radversary.report.headline import conclusion
 from radversary.report.measurement import measurement_table
 from radversary.report.result_view import ResultView
 from radversary.report.standing import listed_knowledge, profiles, standings
+from radversary.report.subgroups import subgroup_page, title_of
+from radversary.report.transitions import transition_page
 from radversary.report.words import threshold_text
 from radversary.storage.files import write_page
 from radversary.storage.tables import refuse_changed
@@ -112,7 +114,7 @@ def _page(view: ResultView, folder: Path, figures: dict[str, list[Drawing]]) -> 
         knowledge_levels=listed_knowledge(view), visibility=visibility_grids(view), words=view.words,
         threshold=threshold_text(view.result), finding_tables=finding_tables(view),
         attack_lines=attack_lines(view, listed_attacks(view)), measurement=measurement_table(view.result),
-        families=family_table(view))
+        families=family_table(view), subgroups=subgroup_page(view), transitions=transition_page(view))
 
 
 @cache
@@ -121,5 +123,5 @@ def environment() -> Environment:
     found = Environment(loader=PackageLoader("radversary.report"), autoescape=True, undefined=StrictUndefined,
                         trim_blocks=True, lstrip_blocks=True)
     found.filters.update({name: getattr(formats, name) for name in FILTERS}, level=level, measure_name=measure_name,
-                         goal_words=goal_words, goal_beside=goal_beside)
+                         goal_words=goal_words, goal_beside=goal_beside, moment=title_of)
     return found
