@@ -146,4 +146,4 @@ def difference(high: Estimate, low: Estimate) -> Estimate:
     value = high.value - low.value
     down = float(np.hypot(high.value - high.low, low.high - low.value))
     up = float(np.hypot(high.high - high.value, low.value - low.low))
-    return Estimate(value, value - down, value + up, high.n + low.n)
+    return Estimate(value, max(-1.0, value - down), min(1.0, value + up), high.n + low.n)
