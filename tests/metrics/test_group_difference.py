@@ -28,7 +28,7 @@ def exact(patients, groups, right):
         return chi2_contingency(table, correction=False).statistic
 
     seen = statistic(values)
-    return np.mean([statistic(order) >= seen - 1e-9 for order in permutations(values)])
+    return np.mean([statistic(order) >= seen - 1e-9 for order in set(permutations(values))])
 
 
 CLUSTERS = [0, 0, 0, 1, 2, 2, 3, 3, 4, 5, 5, 6]
