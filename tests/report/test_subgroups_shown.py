@@ -44,7 +44,8 @@ def test_each_value_stands_with_interval_and_count_or_is_not_assessable(result, 
 
 def test_differences_open_the_section_and_what_is_not_known_is_named(result, html):
     own, page = section(html, "subgroups"), subgroup_page(ResultView(result))
-    assert [test.gap.value for test in page.differing] == sorted((test.gap.value for test in page.differing), reverse=True)
+    gaps = [test.gap.value for test in page.differing]
+    assert gaps == sorted(gaps, reverse=True)
     assert f"Of {len(result.subgroups.tests)} comparisons {len(page.differing)} show a difference" in own
     assert "Of age, manufacturer, site no two values are known" in own
     assert [table.opened for table in page.tables] == [True, False]
