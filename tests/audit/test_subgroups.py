@@ -75,7 +75,8 @@ def test_a_planted_difference_is_found_and_no_other(result):
     assert all(test.differs == (test.adjusted <= 0.05) for test in tests)
     assert all(test.differs for test in tests if (test.characteristic, test.moment) == ("sex", "clean"))
     assert not any(test.differs for test in tests if test.characteristic == "view")
-    planted = next(test for test in result.subgroups.tests_of("sex") if (test.moment, test.defence) == ("clean", "none"))
+    own = result.subgroups.tests_of("sex")
+    planted = next(test for test in own if (test.moment, test.defence) == ("clean", "none"))
     assert (planted.best, planted.worst) == ("M", "F")
     assert planted.gap.low > 0
 
