@@ -6,13 +6,15 @@ import unicodedata
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from radversary.cli.data import check
 from radversary.core.errors import DataError
 from radversary.data.checks import check_data
-from radversary.data.columns import facts_of
+from radversary.data.columns import facts_of, ours
+from radversary.data.confounds import characteristics
 from radversary.data.csv_files import read_csv
 from radversary.data.csv_table import CsvTable
 from radversary.data.doubts import spelling
@@ -190,3 +192,20 @@ def test_a_film_in_two_classes_fails_the_check(tmp_path, make_table, capsys) -> 
     with pytest.raises(DataError, match=r"^1 film is in two classes at once"):
         check(prepared.folder)
     assert "same film: Normal_0_0 (Normal) and Pneumonia_0_0 (Pneumonia)" in capsys.readouterr().err
+
+
+def test_headers_give_the_manufacturer_and_never_the_institution():
+    tags = {"Manufacturer": " Siemens  Healthineers ", "InstitutionName": "St Elsewhere"}
+    assert facts_of(tags) == {"manufacturer": "SIEMENS HEALTHINEERS"}
+    said = {"Site": [" A "], "InstitutionName": ["St Elsewhere"], "Manufacturer": ["ge"]}
+    table = ours(pd.DataFrame(said), table="t.csv")
+    assert table.to_dict("list") == {"manufacturer": ["GE"], "site": ["A"]}
+
+
+def test_manufacturer_and_site_are_characteristics_where_a_table_says_them():
+    row = {"view": "PA", "sex": "", "age": 17.9, "source": "x", "width": 9, "height": 8, "stored_bits": 8}
+    row |= {"kind": "PNG"}
+    found = characteristics(pd.DataFrame([{**row, "site": "A"}, {**row, "site": ""}]))
+    assert found["site"].tolist() == ["A", "unknown"]
+    assert found["age"].tolist() == ["under 18", "under 18"]
+    assert "manufacturer" not in found

@@ -11,6 +11,7 @@ import pytest
 from audit_factory import audit_result, table_result
 from findings_factory import finding_result
 from PIL import Image
+from readings_factory import with_readings
 
 from radversary.report.html import write_report
 
@@ -28,6 +29,7 @@ def page(tmp_path_factory, request) -> Path:
     result = table_result(folder) if large else audit_result(folder, classes=("Normal", "Pneumonia", long))
     if request.param == "18 findings":
         result = finding_result(folder)
+    result = with_readings(result, findings=len(result.classes) if result.task == "multilabel" else 0)
     result.save(folder / "result.json")
     return write_report(folder)
 

@@ -17,6 +17,8 @@ from radversary.auditing.measurement.checks import MeasurementCheck
 from radversary.auditing.packed import Readings
 from radversary.auditing.schema import Record, ResultDocument
 from radversary.auditing.standing import Standing, standing_of
+from radversary.auditing.subgroups import Subgroups
+from radversary.auditing.transitions import TransitionTable
 from radversary.core.types import AttackerKnowledge, Task
 
 if TYPE_CHECKING:
@@ -197,6 +199,9 @@ class AuditResult(ResultDocument):
         measurement: Checks of the measurement itself, those that found nothing too; empty in results of earlier
             versions.
         standing: Headline condition, ranking of the defences, worst condition of each attacker.
+        subgroups: Figures by what is known of the test images; empty in results of earlier versions.
+        transitions: Which class is read as which under the headline's attack and under each aimed attack at its
+            strongest; empty where the task is ``multilabel``, and in results of earlier versions.
     """
 
     kind: ClassVar[str] = "an audit result"
@@ -228,6 +233,8 @@ class AuditResult(ResultDocument):
     findings: tuple[Finding, ...] = ()
     measurement: tuple[MeasurementCheck, ...] = ()
     standing: Standing = Standing()
+    subgroups: Subgroups = Subgroups()
+    transitions: tuple[TransitionTable, ...] = ()
 
     @model_validator(mode="after")
     def _of_its_classes(self) -> Self:

@@ -30,6 +30,8 @@ from radversary.auditing.summarise.defences import summarise_defences
 from radversary.auditing.summarise.detection import Thresholds, calibrate, summarise_detections
 from radversary.auditing.summarise.gallery import render_gallery
 from radversary.auditing.summarise.predictions import summarise_predictions
+from radversary.auditing.summarise.subgroups import subgroups_of
+from radversary.auditing.summarise.transitions import transitions_of
 from radversary.auditing.summarise.visibility import summarise_visibility
 from radversary.auditing.tables import TABLES, AuditTables, Measurements, write_tables
 from radversary.auditing.units import FORMAT, WorkUnit, defended_hashes, work_units
@@ -136,8 +138,16 @@ def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tab
         seconds={**inputs.seconds, **seconds},
         provenance={**inputs.provenance, "audit key": key,
                     "predictions sha256": sha256_file(out / "predictions.parquet")})
+    result = from_readings(result.with_standing(), plan)
     spent = {**result.seconds, "figures and intervals": perf_counter() - started}
-    return result.with_standing().model_copy(update={"seconds": spent})
+    return result.model_copy(update={"seconds": spent})
+
+
+def from_readings(result: AuditResult, plan: AuditPlan) -> AuditResult:
+    """Return the result with the figures that follow from its own readings and standing."""
+    return result.model_copy(update={
+        "subgroups": subgroups_of(result, draws=plan.bootstrap, seed=plan.seed),
+        "transitions": transitions_of(result, draws=plan.bootstrap, seed=plan.seed)})
 
 
 def noting(report: DataReport, sentences: Sequence[str]) -> DataReport:

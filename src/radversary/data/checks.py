@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from radversary.core.types import Estimate, Task
-from radversary.data.confounds import METADATA, chance, characteristics, floors
+from radversary.data.confounds import FURTHER, METADATA, chance, characteristics, floors
 from radversary.data.doubts import spelling, unsure_patients
 from radversary.data.duplicates import Contradiction, Duplicate, find_contradictions, find_duplicates
 from radversary.data.film_folders import LISTED
@@ -137,7 +137,7 @@ def _counts(table: ImageTable, part: pd.Series[str]) -> dict[str, dict[str, dict
     columns = characteristics(table.frame)
     return {"class": _classes(table, part),
             **{name: {str(group): {str(value): int(count) for value, count in cells.value_counts().sort_index().items()}
-                      for group, cells in columns[name].groupby(part)} for name in METADATA}}
+                      for group, cells in columns[name].groupby(part)} for name in map(str, columns.columns)}}
 
 
 def _classes(table: ImageTable, part: pd.Series[str]) -> dict[str, dict[str, int]]:
@@ -221,8 +221,10 @@ def _floor_warnings(estimates: dict[str, Estimate], chance: float) -> Iterator[s
     beaten = {name: estimate for name, estimate in estimates.items() if estimate.low > chance}
     says = f"balanced accuracy where chance is {100 * chance:.1f} %"
     if "metadata" in beaten:
-        strongest = max((name for name in METADATA if name in estimates), key=lambda name: estimates[name].value)
-        yield (f"what is known of the films without looking at them ({', '.join(METADATA)}) tells the classes apart: "
+        single = [name for name in (*METADATA, *FURTHER) if name in estimates]
+        strongest = max(single, key=lambda name: estimates[name].value)
+        asked = ", ".join((*METADATA, *(name for name in FURTHER if name in single)))
+        yield (f"what is known of the films without looking at them ({asked}) tells the classes apart: "
                f"{beaten['metadata']} {says}; {strongest} alone reaches {100 * estimates[strongest].value:.1f} %")
     if "brightness" in beaten:
         yield f"mean brightness alone tells the classes apart: {beaten['brightness']} {says}"

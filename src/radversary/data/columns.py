@@ -26,12 +26,15 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "source": ("source", "source_repo", "Source"),
     "rotation": ("rotation",),
     "modality": ("modality", "Modality"),
+    "manufacturer": ("manufacturer", "Manufacturer", "vendor"),
+    "site": ("site", "centre", "center"),
 }
 """Our column to the names it is recognised by, the first match taken: our own, NIH ChestX-ray14's two spellings,
 DICOM's keywords, and what CSV files commonly say."""
 
-FACTS: Final = ("patient_id", "view", "sex", "age", "modality")
-"""What a file's own header may say of patient and examination."""
+FACTS: Final = ("patient_id", "view", "sex", "age", "modality", "manufacturer")
+"""What a file's own header may say of patient and examination. A header's institution, which names a hospital and often
+a department, is not read: a site is what a user's table calls so."""
 
 OLDEST: Final = 120.0
 VIEWS: Final = {"PA": "PA", "AP": "AP", "L": "LATERAL", "LL": "LATERAL", "RL": "LATERAL", "LATERAL": "LATERAL"}
@@ -80,7 +83,8 @@ def normalised(frame: pd.DataFrame) -> pd.DataFrame:
         A new table.
     """
     write = {"image_id": blank, "label": label, "patient_id": patient, "source": tidy, "view": _view, "sex": _sex,
-             "age": years, "split": _part, "modality": _upper, "rotation": blank}
+             "age": years, "split": _part, "modality": _upper, "rotation": blank,
+             "manufacturer": _upper, "site": tidy}
     return frame.assign(**{name: frame[name].map(function) for name, function in write.items() if name in frame})
 
 
@@ -98,7 +102,7 @@ def facts_of(tags: Mapping[str, str]) -> dict[str, str]:
         tags: DICOM's keywords to text; see :class:`~radversary.imaging.image.Image`.
 
     Returns:
-        Those of ``patient_id``, ``view``, ``sex``, ``age`` and ``modality`` that are known.
+        Those of :data:`FACTS` that are known.
 
     Example:
         >>> facts_of({"PatientID": "7", "PatientAge": "058Y", "ViewPosition": "LL", "Modality": "CR"})
@@ -109,7 +113,8 @@ def facts_of(tags: Mapping[str, str]) -> dict[str, str]:
              "view": _view(tags.get("ViewPosition", "")),
              "sex": _sex(tags.get("PatientSex", "")),
              "age": "" if np.isnan(age) else str(age),
-             "modality": _upper(tags.get("Modality", ""))}
+             "modality": _upper(tags.get("Modality", "")),
+             "manufacturer": _upper(tags.get("Manufacturer", ""))}
     return {name: text for name, text in known.items() if text}
 
 

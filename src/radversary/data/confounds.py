@@ -20,6 +20,8 @@ from radversary.data.prepared import PreparedImages
 from radversary.data.table import ImageTable
 
 METADATA: Final = ("view", "sex", "age", "modality", "source", "image size", "file kind")
+FURTHER: Final = ("manufacturer", "site")
+"""What is known of films only where a table or headers say it."""
 FOLDS: Final = 5
 DRAWS: Final = 1000
 MOST: Final = 10_000
@@ -39,7 +41,8 @@ def characteristics(frame: pd.DataFrame) -> pd.DataFrame:
         frame: Rows of a prepared table.
 
     Returns:
-        One column each of ``METADATA``, one row a film; ``unknown`` where nothing is known.
+        One column each of ``METADATA``, and of ``FURTHER`` those that the table has, one row a film; ``unknown`` where
+        nothing is known.
 
     Example:
         >>> row = {"view": "PA", "sex": "", "age": 41.0, "source": "x", "width": 9, "height": 8, "stored_bits": 8}
@@ -54,7 +57,8 @@ def characteristics(frame: pd.DataFrame) -> pd.DataFrame:
                "source": frame["source"],
                "image size": frame["width"].astype(str) + "x" + frame["height"].astype(str),
                "file kind": frame["kind"].str.lower() + " " + frame["stored_bits"].astype(str) + " bit " + colour}
-    text = pd.DataFrame({name: columns[name].astype(object) for name in METADATA})
+    columns |= {name: frame[name] for name in FURTHER if name in frame}
+    text = pd.DataFrame({name: columns[name].astype(object) for name in (*METADATA, *FURTHER) if name in columns})
     return text.where(text.notna() & (text != ""), "unknown").astype(str)
 
 
@@ -83,10 +87,10 @@ def chance(table: ImageTable) -> float:
 def floors(prepared: PreparedImages, *, seed: int = 42) -> dict[str, Estimate]:
     """Return the balanced accuracy of classifiers that see no finding.
 
-    Each is trained and judged by 5-fold cross-validation over patients: ``metadata`` (all of ``METADATA`` together,
-    logistic regression) and each of them alone, ``brightness`` (the mean pixel), ``thumbnail`` (ridge regression on
-    32 × 32 pixels). Classes count equally, so that chance is 1 / K; of a ``multilabel`` table the question is whether
-    any finding is there, and chance is 1 / 2.
+    Each is trained and judged by 5-fold cross-validation over patients: ``metadata`` (all of :func:`characteristics`
+    together, logistic regression) and each of them alone, ``brightness`` (the mean pixel), ``thumbnail`` (ridge
+    regression on 32 × 32 pixels). Classes count equally, so that chance is 1 / K; of a ``multilabel`` table the
+    question is whether any finding is there, and chance is 1 / 2.
 
     Args:
         prepared: The images, all parts together.
@@ -147,7 +151,8 @@ def _contestants(prepared: PreparedImages, rows: np.ndarray) -> dict[str, tuple[
     """Return name to (model, features)."""
     known = characteristics(prepared.table.frame.iloc[rows])
     logistic = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
-    one_hot = {name: pd.get_dummies(_frequent(known[name])).to_numpy(dtype=np.float32) for name in METADATA}
+    one_hot = {name: pd.get_dummies(_frequent(known[name])).to_numpy(dtype=np.float32)
+               for name in map(str, known.columns)}
     small = thumbnails(prepared, _THUMBNAIL, rows).flatten(1).numpy()
     mean = small.mean(axis=1, keepdims=True)
     ridge = make_pipeline(StandardScaler(), RidgeClassifier(alpha=_RIDGE, class_weight="balanced"))

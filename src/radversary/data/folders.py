@@ -149,7 +149,7 @@ def _joined(frame: pd.DataFrame, labels: Path) -> _Said:
         raise DataError(f"{labels} names none of the files in the class folders, such as {frame['key'].iloc[0]!r}")
     rows = known.reset_index(drop=True).reindex([-1 if row is None else row for row in found.rows])
     matched = np.array([row is not None for row in found.rows])
-    said = {name: rows[name].to_numpy() for name in FACTS if name in rows}
+    said = {name: rows[name].to_numpy() for name in (*FACTS, "site") if name in rows}
     for name in ("source", "split"):
         if name in rows:
             told = rows[name].fillna("").to_numpy()

@@ -21,8 +21,8 @@ YEARS_APART = 1.0
 def with_headers(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return a table of images with what the DICOM headers of its files add to it.
 
-    Patient, view, sex, age and modality are taken from the header where the table has none; where both have a value the
-    table's is taken. Placeholder patient ids count as unknown
+    Patient, view, sex, age, modality and manufacturer are taken from the header where the table has none; where both
+    have a value the table's is taken. Placeholder patient ids count as unknown
     (:func:`~radversary.data.patients.known_patients`).
 
     Args:

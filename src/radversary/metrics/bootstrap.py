@@ -159,6 +159,30 @@ def share(value: float, draws: ArrayLike, *, n: int, patients: int) -> Estimate:
     return Estimate(float(value), min(low, float(value)), max(high, float(value)), n)
 
 
+def share_of_counted(flags: NDArray[np.bool_], counted: NDArray[np.bool_], resampled: PatientDraws) -> Estimate:
+    """Estimate the share of flagged readings among those counted.
+
+    Args:
+        flags: (N, K), K readings an image.
+        counted: (N, K); one at least is counted.
+        resampled: Draws of the images' patients.
+
+    Returns:
+        The share; ``n`` counts readings.
+
+    Example:
+        >>> marks = np.array([[True], [False], [True]])
+        >>> found = share_of_counted(marks, np.array([[True], [True], [False]]), patient_draws(["a", "b", "b"]))
+        >>> found.value, found.n
+        (0.5, 2)
+    """
+    whole, part = counted.sum(axis=1), (flags & counted).sum(axis=1)
+    drawn = resampled.total(np.stack([part, whole], axis=1))
+    with np.errstate(invalid="ignore"):  # a draw without any counted reading has no share
+        spread = drawn[:, 0] / drawn[:, 1]
+    return share(float(part.sum() / whole.sum()), spread, n=int(whole.sum()), patients=resampled.behind(whole > 0))
+
+
 def checked_patients(patients: Sequence[str], images: int) -> Sequence[str]:
     """Return ``patients`` when there is one an image.
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from radversary.core.types import Estimate
-from radversary.metrics.bootstrap import PatientDraws, checked_patients, patient_draws, share
+from radversary.metrics.bootstrap import PatientDraws, checked_patients, patient_draws, share_of_counted
 from radversary.metrics.columns import TRUTH, checked_column_values
 from radversary.metrics.finding_records import Changes, FindingChange, FindingFlips, Flips
 
@@ -90,18 +90,9 @@ def changed(clean: ArrayLike, attacked: ArrayLike, *, names: Sequence[str], pati
 
 def _rate(flags: Marks, counted: Marks, resampled: PatientDraws) -> Estimate | None:
     """Estimate the share of flagged pairs among those counted, both (N, K); None where none is."""
-    return _share_of_counted(flags, counted, resampled) if counted.any() else None
+    return share_of_counted(flags, counted, resampled) if counted.any() else None
 
 
 def _share_of_all(flags: Marks, resampled: PatientDraws) -> Estimate:
     """Estimate the share of flagged pairs (N, K)."""
-    return _share_of_counted(flags, np.ones_like(flags), resampled)
-
-
-def _share_of_counted(flags: Marks, counted: Marks, resampled: PatientDraws) -> Estimate:
-    """Estimate the share of flagged pairs among those counted, of which there is one at least."""
-    whole, part = counted.sum(axis=1), (flags & counted).sum(axis=1)
-    drawn = resampled.total(np.stack([part, whole], axis=1))
-    with np.errstate(invalid="ignore"):  # a draw without any counted pair has no share
-        spread = drawn[:, 0] / drawn[:, 1]
-    return share(float(part.sum() / whole.sum()), spread, n=int(whole.sum()), patients=resampled.behind(whole > 0))
+    return share_of_counted(flags, np.ones_like(flags), resampled)

@@ -23,6 +23,8 @@ from radversary.report.headline import conclusion
 from radversary.report.measurement import measurement_table
 from radversary.report.result_view import ResultView
 from radversary.report.standing import listed_knowledge, profiles, standings
+from radversary.report.subgroups import subgroup_page, title_of
+from radversary.report.transitions import transition_page
 from radversary.report.words import threshold_text
 from radversary.scoring.board import scoreboard, worksheet
 from radversary.scoring.profile import Profile, load_profile
@@ -52,7 +54,7 @@ def render_report(result: AuditResult, folder: Path, profile: Profile | None = N
         The page.
     """
     view = ResultView(result)
-    return _page(view, folder, draw_figures(view), profile)
+    return _page(view, folder, draw_figures(view), profile or load_profile())
 
 
 def write_report(folder: str | Path, profile: Profile | None = None) -> Path:
@@ -74,7 +76,7 @@ def write_report(folder: str | Path, profile: Profile | None = None) -> Path:
     figures = draw_figures(view)
     for drawing in (drawing for group in figures.values() for drawing in group):
         write_page(folder / "figures" / f"{drawing.name}.svg", drawing.svg)
-    return write_page(folder / "report.html", _page(view, folder, figures, profile))
+    return write_page(folder / "report.html", _page(view, folder, figures, profile or load_profile()))
 
 
 def load_result(folder: Path) -> AuditResult:
@@ -110,7 +112,7 @@ def load_results(folders: Iterable[Path]) -> dict[str, AuditResult]:
     return {str(folder) if names.count(folder.name) > 1 else folder.name: load_result(folder) for folder in listed}
 
 
-def _page(view: ResultView, folder: Path, figures: dict[str, list[Drawing]], profile: Profile | None) -> str:
+def _page(view: ResultView, folder: Path, figures: dict[str, list[Drawing]], profile: Profile) -> str:
     return environment().get_template("report.html").render(
         result=view.result, data=view.result.data, view=view, figures=figures,
         conclusion=conclusion(view), matrices=matrices(view), cards=cards(view.result, folder),
@@ -119,7 +121,8 @@ def _page(view: ResultView, folder: Path, figures: dict[str, list[Drawing]], pro
         threshold=threshold_text(view.result), finding_tables=finding_tables(view),
         attack_lines=attack_lines(view, listed_attacks(view)), measurement=measurement_table(view.result),
         families=family_table(view), guarded=guarded_table(view), worksheet=worksheet, score_titles=SCORE_TITLES,
-        board=scoreboard(view.result, profile or load_profile()))
+        board=scoreboard(view.result, profile), subgroups=subgroup_page(view),
+        transitions=transition_page(view, profile))
 
 
 @cache
@@ -128,6 +131,6 @@ def environment() -> Environment:
     found = Environment(loader=PackageLoader("radversary.report"), autoescape=True, undefined=StrictUndefined,
                         trim_blocks=True, lstrip_blocks=True)
     found.filters.update({name: getattr(formats, name) for name in FILTERS}, level=level, measure_name=measure_name,
-                         goal_words=goal_words, goal_beside=goal_beside,
+                         goal_words=goal_words, goal_beside=goal_beside, moment=title_of,
                          capitalize_first=formats.capitalize_first)
     return found

@@ -11,7 +11,7 @@ import pandas as pd
 from radversary.auditing.result import DataSummary
 from radversary.auditing.summarise.detection import Thresholds
 from radversary.data.checks import DataReport, small_classes
-from radversary.data.confounds import METADATA, characteristics
+from radversary.data.confounds import characteristics
 from radversary.data.csv_files import read_csv
 from radversary.data.findings import class_counts
 from radversary.data.prepared import PreparedImages
@@ -45,7 +45,7 @@ def summarise_data(images: PreparedImages, report: DataReport, source: str, rows
         patients={part: int(patients[part]) for part in images.parts},
         patients_known=images.table.patients_known, left_out=_left_out(images), floors=report.floors,
         characteristics={"class": {name: count for name, count in counts["test"].items() if count},
-                         **{kind: _counted(described[kind]) for kind in METADATA}},
+                         **{kind: _counted(described[kind]) for kind in map(str, described.columns)}},
         warnings=(*_of_these_rows(report, everything, frame, images.classes),
                   *_further_warnings(images, rows, counts["test"], thresholds)), sha256=images.rows_hash(rows),
         leaks=report.errors)
