@@ -74,7 +74,7 @@ def scores_of(result: AuditResult, profile: Profile) -> tuple[Score, ...]:
         profile: What a score is made of.
 
     Raises:
-        DataError: The result holds no readings, or no image has a label.
+        DataError: The result holds no readings, no image has a label, or it does not name the model alone.
     """
     systems, readings = systems_of(result, profile.batteries), readings_in(result)
     return tuple(score_of(system, systems[NONE], result, readings, profile) for system in systems.values())

@@ -132,6 +132,9 @@ def systems_of(result: AuditResult, batteries: Collection[str]) -> dict[str, Sys
     """
     readings = readings_in(result)
     conditions = {cell.condition.key: cell.condition for cell in result.cells}
+    if NONE not in result.defences:
+        raise DataError("the result does not name the model without a defence, which all systems are compared with: it "
+                        "was changed; run the audit again")
     try:
         return {name: replace(system_of(name, result, readings, conditions), evidence=result.battery in batteries)
                 for name in result.defences}
