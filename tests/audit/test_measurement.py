@@ -410,7 +410,7 @@ def test_missing_gradients_are_said_once_but_a_few_hide_nothing(share, verdict):
 
 @pytest.mark.slow
 def test_without_gradient_attacks_nothing_is_probed_and_it_is_said(inputs, tmp_path):
-    result = run_audit(make_plan(gallery=0, defences=[], attacks=[NOISE]), inputs, tmp_path)
+    result = run_audit(make_plan(gallery=0, defences=[], attacks=[NOISE], probe_images=24), inputs, tmp_path)
     assert {item.kind for item in result.measurement} == set(Sign)
     left = [item for item in result.measurement if item.kind in PROBED]
     assert {item.verdict for item in left} == {Verdict.NOT_APPLICABLE}

@@ -29,7 +29,8 @@ def trained(tmp_path_factory):
 
 
 def plan_of(*attacks, **changes):
-    return make_plan(attacks=list(attacks) or [PGD, FGSM], defences=[], detectors=[], gallery=0, **changes)
+    return make_plan(**{"attacks": list(attacks) or [PGD, FGSM], "defences": [], "detectors": [], "gallery": 0,
+                        "probe_images": 24, **changes})
 
 
 def audited(trained, folder, network=None, *, transform=None, plan=None) -> AuditResult:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from radversary.core.goal_text import goal_parts
 
 BUDGETS = ("epsilon", "eps")
 """Strengths that bound the change of a pixel."""
 
+WHOLE: Final = 0.5
+"""Budget from which on nobody counts grey values."""
+
 
 def level(strength: float, measure: str = "") -> str:
-    """Write a strength as its field does: budgets of pixel attacks in steps of 8-bit grey values.
+    """Write a strength as its field does: budgets a pixel in steps of 8-bit grey values, larger ones, by L2, as they are.
 
     Example:
-        >>> level(0.5, "opacity"), level(8 / 255, "epsilon"), level(0.03)
-        ('0.5', '8/255', '0.03')
+        >>> level(0.5, "opacity"), level(8 / 255, "epsilon"), level(2.0, "epsilon"), level(0.03)
+        ('0.5', '8/255', '2', '0.03')
     """
-    return f"{255 * strength:.3g}/255" if measure in BUDGETS else f"{strength:g}"
+    return f"{255 * strength:.3g}/255" if measure in BUDGETS and strength < WHOLE else f"{strength:g}"
 
 
 def measure_name(measure: str) -> str:
