@@ -15,7 +15,7 @@ WHOLE: Final = 0.5
 
 
 def level(strength: float, measure: str = "") -> str:
-    """Write a strength as its field does: budgets a pixel in steps of 8-bit grey values, larger ones, by L2, as they are.
+    """Write a strength as its field does: budgets a pixel in 8-bit grey values, larger ones, by L2, as they are.
 
     Example:
         >>> level(0.5, "opacity"), level(8 / 255, "epsilon"), level(2.0, "epsilon"), level(0.03)
