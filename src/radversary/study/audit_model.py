@@ -110,7 +110,7 @@ def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mappi
             *(f"{part}: {text}" for part, reference in parts.items() for text in seen_before(reference, tested))]
     report = report.model_copy(update={"warnings": (*report.warnings, *seen)})
     inputs = AuditInputs(classifiers=classifiers, images=images, report=report, source=source_text(data, images),
-                         seconds=clock.seconds([PREPARE]), document=document,
+                         seconds=clock.seconds([PREPARE]), document=document, synthetic=data.synthetic,
                          rebuild=rebuilt_from(models, images, report, device, allow_code=allow_code),
                          provenance={"victim sha256": weights_hash(classifiers["victim"]),
                                      "images sha256": images.sha256})
