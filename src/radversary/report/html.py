@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -19,9 +19,14 @@ from radversary.report.found import check_result
 from radversary.report.gallery import cards
 from radversary.report.grid import grids, visibility_grids
 from radversary.report.headline import conclusion
+from radversary.report.limitations import limitations
 from radversary.report.measurement import measurement_table
+from radversary.report.regulatory.mapping import RegulatoryMap, load_map
+from radversary.report.regulatory.table import regulatory_table
+from radversary.report.reproduction import reproduction
 from radversary.report.result_view import ResultView
 from radversary.report.standing import listed_knowledge, profiles, standings
+from radversary.report.threats import threat_model
 from radversary.report.words import threshold_text
 from radversary.storage.files import write_page
 from radversary.storage.tables import refuse_changed
@@ -34,7 +39,7 @@ LISTED = 100
 """Left-out files named on the page; the rest are in result.json."""
 
 
-def render_report(result: AuditResult, folder: Path) -> str:
+def render_report(result: AuditResult, folder: Path, *, regulations: RegulatoryMap | None = None) -> str:
     """Draw an audit's result as one HTML page.
 
     The page needs no other file, script or network. Pictures that are absent are said to be absent.
@@ -42,19 +47,21 @@ def render_report(result: AuditResult, folder: Path) -> str:
     Args:
         result: What the audit found.
         folder: The run folder; the pictures of ``result.gallery`` are relative to it.
+        regulations: The regulatory map; None takes the one that is shipped.
 
     Returns:
         The page.
     """
     view = ResultView(result)
-    return _page(view, folder, draw_figures(view))
+    return page_of(view, folder, draw_figures(view), regulations)
 
 
-def write_report(folder: str | Path) -> Path:
+def write_report(folder: str | Path, *, regulations: RegulatoryMap | None = None) -> Path:
     """Write ``report.html`` and ``figures/*.svg`` of a run folder, each whole or absent.
 
     Args:
         folder: A run folder with ``result.json``.
+        regulations: The regulatory map; None takes the one that is shipped.
 
     Returns:
         The page's path.
@@ -68,7 +75,7 @@ def write_report(folder: str | Path) -> Path:
     figures = draw_figures(view)
     for drawing in (drawing for group in figures.values() for drawing in group):
         write_page(folder / "figures" / f"{drawing.name}.svg", drawing.svg)
-    return write_page(folder / "report.html", _page(view, folder, figures))
+    return write_page(folder / "report.html", page_of(view, folder, figures, regulations))
 
 
 def load_result(folder: Path) -> AuditResult:
@@ -104,7 +111,17 @@ def load_results(folders: Iterable[Path]) -> dict[str, AuditResult]:
     return {str(folder) if names.count(folder.name) > 1 else folder.name: load_result(folder) for folder in listed}
 
 
-def _page(view: ResultView, folder: Path, figures: dict[str, list[Drawing]]) -> str:
+def page_of(view: ResultView, folder: Path, figures: Mapping[str, Sequence[Drawing]],
+            regulations: RegulatoryMap | None = None, *, paged: bool = False) -> str:
+    """Return the page of a result.
+
+    Args:
+        view: The result.
+        folder: The run folder.
+        figures: Of :func:`radversary.report.figures.draw_figures`.
+        regulations: The regulatory map; None takes the one that is shipped.
+        paged: Whether it is for pages of paper, with a table of contents and everything unfolded.
+    """
     return environment().get_template("report.html").render(
         result=view.result, data=view.result.data, view=view, figures=figures,
         conclusion=conclusion(view), matrices=matrices(view), cards=cards(view.result, folder),
@@ -112,7 +129,8 @@ def _page(view: ResultView, folder: Path, figures: dict[str, list[Drawing]]) -> 
         knowledge_levels=listed_knowledge(view), visibility=visibility_grids(view), words=view.words,
         threshold=threshold_text(view.result), finding_tables=finding_tables(view),
         attack_lines=attack_lines(view, listed_attacks(view)), measurement=measurement_table(view.result),
-        families=family_table(view))
+        families=family_table(view), paged=paged, threats=threat_model(view), limitations=limitations(view),
+        regulatory=regulatory_table(view, regulations or load_map()), again=reproduction(view.result, folder))
 
 
 @cache
