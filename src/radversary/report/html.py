@@ -21,7 +21,7 @@ from radversary.report.grid import grids, visibility_grids
 from radversary.report.headline import conclusion
 from radversary.report.limitations import limitations
 from radversary.report.measurement import measurement_table
-from radversary.report.regulatory.mapping import RegulatoryMap, load_map
+from radversary.report.regulatory.mapping import SECTIONS, RegulatoryMap, load_map
 from radversary.report.regulatory.table import regulatory_table
 from radversary.report.reproduction import reproduction
 from radversary.report.result_view import ResultView
@@ -130,7 +130,7 @@ def page_of(view: ResultView, folder: Path, figures: Mapping[str, Sequence[Drawi
         threshold=threshold_text(view.result), finding_tables=finding_tables(view),
         attack_lines=attack_lines(view, listed_attacks(view)), measurement=measurement_table(view.result),
         families=family_table(view), paged=paged, threats=threat_model(view), limitations=limitations(view),
-        regulatory=regulatory_table(view, regulations or load_map()), again=reproduction(view.result, folder))
+        regulatory=regulatory_table(view, regulations or load_map()), again=reproduction(view.result, folder), sections=SECTIONS)
 
 
 @cache

@@ -47,7 +47,7 @@ def of_data(view: ResultView) -> Iterator[Limitation]:
     """Yield what the data leave open; the warnings of the data check are among it, word for word."""
     data = view.result.data
     if data.synthetic:
-        yield Limitation("data", "The images are phantoms, drawn by a program: no figure here says anything of patients.")
+        yield Limitation("data", "The images are phantoms, drawn by a program: no figure says anything of patients.")
     if not view.labelled:
         yield Limitation("data", "No image had a label, so figures say how stable readings are, not how right.")
     if set(data.images or data.patients) >= {"train", "test"}:
@@ -76,7 +76,7 @@ def of_attacks(view: ResultView) -> Iterator[Limitation]:
     if alone := sorted({c.attack for c in view.aimed if any(view.cell(c, d) is None for d in view.defences)}):
         yield Limitation("attacks", f"Not run against every defence: {named(alone)}.")
     if left := max((case.left_out for case in result.worst_cases), default=0):
-        yield Limitation("attacks", f"Worst cases leave out {left} condition{'s' if left > 1 else ''} on too few images.")
+        yield Limitation("attacks", f"Conditions on too few images, which worst cases leave out: {left}.")
 
 
 def of_measurement(view: ResultView) -> Iterator[Limitation]:
@@ -91,8 +91,8 @@ def of_measurement(view: ResultView) -> Iterator[Limitation]:
     if not result.measurement and view.aimed:
         yield Limitation("measurement", "Whether the attacks on these models can work at all was not checked.")
     if any(not check.equal for check in view.identity_checks):
-        yield Limitation("measurement", "The attack that changes nothing changed figures: saving and loading alone alter "
-                                        "readings.")
+        yield Limitation("measurement", "The attack that changes nothing changed figures: saving and loading alone "
+                                        "alter readings.")
 
 
 def of_defences(view: ResultView) -> Iterator[Limitation]:

@@ -169,9 +169,9 @@ def gaps(view: ResultView) -> Iterator[str]:
     if goals == {UNTARGETED}:
         yield "No attack wanted a particular wrong reading; all of them wanted any."
     if view.result.intended_use is None:
-        yield "The maker has not stated the intended use, so nobody can say whether these attackers are the likely ones."
-    yield ("Attackers who poison training data, steal the model or learn of its training images are no part of an audit "
-           "of images.")
+        yield "The maker has not stated the intended use, so nobody can say whether these attackers are likely."
+    yield ("Attackers who poison training data, steal the model or learn of its training images are no part of an "
+           "audit of images.")
 
 
 def versions(techniques: Sequence[AttackTechnique]) -> tuple[str, ...]:
