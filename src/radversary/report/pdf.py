@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from markupsafe import Markup
 
 from radversary.core.errors import MissingPartError
 from radversary.report.figures import Drawing, draw_figures
@@ -77,17 +78,18 @@ def imported() -> Any:  # noqa: ANN401
 
 def printed(drawing: Drawing) -> Drawing:
     """Return a figure for paper: WeasyPrint's figures know no variables of the page, so ink colours stay."""
-    return Printed(**vars(replace(drawing)))
+    return Printed(**vars(drawing))
 
 
 class Printed(Drawing):
     """A figure whose colours are those of paper."""
 
     @property
-    def inline(self) -> Any:  # noqa: ANN401
+    def inline(self) -> Markup:
         """The figure as an element of a page, its colours written out."""
         colours = paper()
-        return VARIABLE.sub(lambda found: colours.get(found[1], "#000"), super().inline)
+        text = VARIABLE.sub(lambda found: colours.get(found[1], "#000"), str(super().inline))
+        return Markup(text)  # noqa: S704 - as it was
 
 
 @cache
