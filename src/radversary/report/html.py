@@ -130,7 +130,8 @@ def page_of(view: ResultView, folder: Path, figures: Mapping[str, Sequence[Drawi
         threshold=threshold_text(view.result), finding_tables=finding_tables(view),
         attack_lines=attack_lines(view, listed_attacks(view)), measurement=measurement_table(view.result),
         families=family_table(view), paged=paged, threats=threat_model(view), limitations=limitations(view),
-        regulatory=regulatory_table(view, regulations or load_map()), again=reproduction(view.result, folder), sections=SECTIONS)
+        regulatory=regulatory_table(view, regulations or load_map()), again=reproduction(view.result, folder),
+        sections=SECTIONS)
 
 
 @cache

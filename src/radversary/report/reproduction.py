@@ -95,7 +95,7 @@ def reproduction(result: AuditResult, folder: Path) -> Reproduction:
     """
     known = find_document(folder / "environment.json", StoredEnvironment) or StoredEnvironment()
     plan = stored_plan(folder / "plan.yaml")
-    command = shlex.join(map(shortened_path, known.command)) if len(known.command) > 1 else ""
+    command = " ".join(map(shown, known.command)) if len(known.command) > 1 else ""
     packages = known.distributions or tuple(StoredDistribution(name=name, version=version)
                                             for name, version in known.packages.items() if version)
     return Reproduction(
@@ -105,6 +105,17 @@ def reproduction(result: AuditResult, folder: Path) -> Reproduction:
         machine=machine_of(known), packages=packages, whole=bool(known.distributions),
         hashes={name: sha256_file(folder / name) for name in ("plan.yaml", "environment.json")
                 if is_file(folder / name)})
+
+
+def shown(argument: str) -> str:
+    """Return an argument of a command as a shell takes it, an absolute path cut to its last part.
+
+    Example:
+        >>> shown("/data/films"), shown("two words")
+        ('…/films', "'two words'")
+    """
+    short = shortened_path(argument)
+    return short if re.fullmatch(r"[\w…./=:@%+,-]+", short) else shlex.quote(short)
 
 
 def machine_of(known: StoredEnvironment) -> dict[str, str]:
