@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from radversary.attacks.registry import ATTACKS
 from radversary.auditing.batteries import AWARE, Entry, entries, named, with_aware_attackers, with_battery
+from radversary.auditing.declared import IntendedUse
 from radversary.core.errors import PlanError, UnknownNameError
 from radversary.core.text import FAULT, VALUE, sentence
 from radversary.core.types import AttackerKnowledge
@@ -272,6 +273,7 @@ class AuditPlan(BatteryPlan):
         limit: At most so many test images, patients drawn at random; None takes all.
         probe_images: At most so many of them are probed, to see whether the attacks on a model can work at all; 0
             probes none.
+        intended_use: What the model is for, in its maker's words; the report shows it. None says nothing of it.
     """
 
     renamed: ClassVar[Mapping[str, str]] = MappingProxyType({"exhibits": "gallery"})
@@ -283,6 +285,7 @@ class AuditPlan(BatteryPlan):
     gallery: int = Field(default=6, ge=0, le=1000)
     limit: int | None = Field(default=None, ge=1, le=10**9)
     probe_images: int = Field(default=24, ge=0, le=10**4)
+    intended_use: IntendedUse | None = None
 
     def own_attacks(self) -> tuple[AttackPlan, ...]:
         """Return the attacks that came neither with the battery nor with a guard beside it."""

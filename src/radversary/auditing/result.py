@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from radversary.auditing.cells import Cell, Condition, FamilyCase, OutcomeSummary, VisibilityCell, WorstCase
+from radversary.auditing.declared import IntendedUse
 from radversary.auditing.detection import Detection
 from radversary.auditing.measurement.checks import MeasurementCheck
 from radversary.auditing.packed import Readings
 from radversary.auditing.schema import Record, ResultDocument
 from radversary.auditing.standing import Standing, standing_of
 from radversary.auditing.subgroups import Subgroups
+from radversary.auditing.techniques import AttackTechnique
 from radversary.auditing.transitions import TransitionTable
 from radversary.core.types import AttackerKnowledge, Task
 
@@ -146,6 +148,7 @@ class DataSummary(Record):
         warnings: Sentences a reader must see: leaks, confounds, small samples.
         sha256: Hash of the held-out test set.
         leaks: Sentences of the data check on patients or films that stand in more than one part.
+        synthetic: Whether the data source draws its images; false where that is not known.
     """
 
     source: str
@@ -159,6 +162,7 @@ class DataSummary(Record):
     warnings: tuple[str, ...]
     sha256: str
     leaks: tuple[str, ...] = ()
+    synthetic: bool = False
 
 
 class AuditResult(ResultDocument):
@@ -202,6 +206,8 @@ class AuditResult(ResultDocument):
         subgroups: Figures by what is known of the test images; empty in results of earlier versions.
         transitions: Which class is read as which under the headline's attack and under each aimed attack at its
             strongest; empty where the task is ``multilabel``, and in results of earlier versions.
+        intended_use: What the model is for, as its maker says in the plan; None where the plan does not say it.
+        techniques: What each aimed attack is in NIST AI 100-2 and MITRE ATLAS; empty in results of earlier versions.
     """
 
     kind: ClassVar[str] = "an audit result"
@@ -235,6 +241,8 @@ class AuditResult(ResultDocument):
     standing: Standing = Standing()
     subgroups: Subgroups = Subgroups()
     transitions: tuple[TransitionTable, ...] = ()
+    intended_use: IntendedUse | None = None
+    techniques: tuple[AttackTechnique, ...] = ()
 
     @model_validator(mode="after")
     def _of_its_classes(self) -> Self:

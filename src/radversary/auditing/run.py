@@ -31,6 +31,7 @@ from radversary.auditing.summarise.detection import Thresholds, calibrate, summa
 from radversary.auditing.summarise.gallery import render_gallery
 from radversary.auditing.summarise.predictions import summarise_predictions
 from radversary.auditing.summarise.subgroups import subgroups_of
+from radversary.auditing.summarise.techniques import summarise_techniques
 from radversary.auditing.summarise.transitions import transitions_of
 from radversary.auditing.summarise.visibility import summarise_visibility
 from radversary.auditing.tables import TABLES, AuditTables, Measurements, write_tables
@@ -128,12 +129,14 @@ def summarised(context: AuditContext, inputs: AuditInputs, rows: np.ndarray, tab
         findings=findings, measurement=measurement_of(context, rows, cells, outcomes, findings, out, key=key),
         detections=summarise_detections(tables.detections, context, thresholds),
         gallery=render_gallery(context, rows, tables.predictions, out),
-        data=summarise_data(inputs.images, noting(inputs.report, context.left_out), inputs.source, rows, thresholds),
+        data=summarise_data(inputs.images, noting(inputs.report, context.left_out), inputs.source, rows, thresholds,
+                            synthetic=inputs.synthetic),
         defences=summarise_defences(context, inputs.adversarial),
         curves={name: dict(curve) for name, curve in inputs.curves.items()},
         oracles=tuple(item.label for item in plan.defences if item.model in inputs.oracles),
         ceilings=pairs(plan, inputs.ceilings), training_overlap=pairs(plan, inputs.training_overlap),
-        costs=costs_once(context, inputs, out, key),
+        costs=costs_once(context, inputs, out, key), intended_use=plan.intended_use,
+        techniques=summarise_techniques(context),
         visibility=summarise_visibility(tables.predictions, tables.detections, context),
         seconds={**inputs.seconds, **seconds},
         provenance={**inputs.provenance, "audit key": key,
@@ -158,7 +161,7 @@ def noting(report: DataReport, sentences: Sequence[str]) -> DataReport:
 def audit_key(plan: AuditPlan, inputs: AuditInputs) -> str:
     """Return the hash of all that the predictions depend on: plan, models by what they answer, parts, images."""
     settings = plan.model_dump(mode="json", exclude={
-        "bootstrap", "gallery", "false_alarms", "name", "batch_size", "probe_images"})
+        "bootstrap", "gallery", "false_alarms", "name", "batch_size", "probe_images", "intended_use"})
     models = {name: classifier_hash(classifier) for name, classifier in inputs.classifiers.items()}
     attacks = [component_hash(attack.build()) for attack in plan.attacks]
     detectors = [component_hash(detector) for detector in plan.build_detectors().values()]

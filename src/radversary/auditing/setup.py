@@ -53,6 +53,7 @@ class AuditInputs:
             ``label@knowledge`` where it was trained with the model that one knowledge level attacks.
         ceilings: Oracle to the labels of the attacks that it was trained on.
         adversarial: Model to whether it was trained on attacked images; absent where unknown.
+        synthetic: Whether the data source draws the images; false where that is not known.
         rebuild: Picklable function that makes equal inputs in another process; None where a model cannot be rebuilt.
     """
 
@@ -70,6 +71,7 @@ class AuditInputs:
     training_overlap: Mapping[str, Sequence[str]] = field(default_factory=dict)
     ceilings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     adversarial: Mapping[str, bool] = field(default_factory=dict)
+    synthetic: bool = False
     rebuild: Callable[[], AuditInputs] | None = None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -20,10 +20,15 @@ from radversary.report.gallery import cards
 from radversary.report.grid import grids, visibility_grids
 from radversary.report.guarded import guarded_table
 from radversary.report.headline import conclusion
+from radversary.report.limitations import limitations
 from radversary.report.measurement import measurement_table
+from radversary.report.regulatory.mapping import SECTIONS, RegulatoryMap, load_map
+from radversary.report.regulatory.table import regulatory_table
+from radversary.report.reproduction import reproduction
 from radversary.report.result_view import ResultView
 from radversary.report.standing import listed_knowledge, profiles, standings
 from radversary.report.subgroups import subgroup_page, title_of
+from radversary.report.threats import threat_model
 from radversary.report.transitions import transition_page
 from radversary.report.words import threshold_text
 from radversary.scoring.board import scoreboard, worksheet
@@ -40,7 +45,8 @@ LISTED = 100
 """Left-out files named on the page; the rest are in result.json."""
 
 
-def render_report(result: AuditResult, folder: Path, profile: Profile | None = None) -> str:
+def render_report(result: AuditResult, folder: Path, profile: Profile | None = None, *,
+                  regulations: RegulatoryMap | None = None) -> str:
     """Draw an audit's result as one HTML page.
 
     The page needs no other file, script or network. Pictures that are absent are said to be absent.
@@ -49,20 +55,23 @@ def render_report(result: AuditResult, folder: Path, profile: Profile | None = N
         result: What the audit found.
         folder: The run folder; the pictures of ``result.gallery`` are relative to it.
         profile: What its score is made of; the newest shipped one where None.
+        regulations: The regulatory map; None takes the one that is shipped.
 
     Returns:
         The page.
     """
     view = ResultView(result)
-    return _page(view, folder, draw_figures(view), profile or load_profile())
+    return page_of(view, folder, draw_figures(view), profile, regulations)
 
 
-def write_report(folder: str | Path, profile: Profile | None = None) -> Path:
+def write_report(folder: str | Path, profile: Profile | None = None, *,
+                 regulations: RegulatoryMap | None = None) -> Path:
     """Write ``report.html`` and ``figures/*.svg`` of a run folder, each whole or absent.
 
     Args:
         folder: A run folder with ``result.json``.
         profile: What its score is made of; the newest shipped one where None.
+        regulations: The regulatory map; None takes the one that is shipped.
 
     Returns:
         The page's path.
@@ -76,7 +85,7 @@ def write_report(folder: str | Path, profile: Profile | None = None) -> Path:
     figures = draw_figures(view)
     for drawing in (drawing for group in figures.values() for drawing in group):
         write_page(folder / "figures" / f"{drawing.name}.svg", drawing.svg)
-    return write_page(folder / "report.html", _page(view, folder, figures, profile or load_profile()))
+    return write_page(folder / "report.html", page_of(view, folder, figures, profile, regulations))
 
 
 def load_result(folder: Path) -> AuditResult:
@@ -112,7 +121,19 @@ def load_results(folders: Iterable[Path]) -> dict[str, AuditResult]:
     return {str(folder) if names.count(folder.name) > 1 else folder.name: load_result(folder) for folder in listed}
 
 
-def _page(view: ResultView, folder: Path, figures: dict[str, list[Drawing]], profile: Profile) -> str:
+def page_of(view: ResultView, folder: Path, figures: Mapping[str, Sequence[Drawing]],
+            profile: Profile | None = None, regulations: RegulatoryMap | None = None, *, paged: bool = False) -> str:
+    """Return the page of a result.
+
+    Args:
+        view: The result.
+        folder: The run folder.
+        figures: Of :func:`radversary.report.figures.draw_figures`.
+        profile: What its score is made of; the newest shipped one where None.
+        regulations: The regulatory map; None takes the one that is shipped.
+        paged: Whether it is for pages of paper, with a table of contents and everything unfolded.
+    """
+    chosen = profile or load_profile()
     return environment().get_template("report.html").render(
         result=view.result, data=view.result.data, view=view, figures=figures,
         conclusion=conclusion(view), matrices=matrices(view), cards=cards(view.result, folder),
@@ -121,8 +142,9 @@ def _page(view: ResultView, folder: Path, figures: dict[str, list[Drawing]], pro
         threshold=threshold_text(view.result), finding_tables=finding_tables(view),
         attack_lines=attack_lines(view, listed_attacks(view)), measurement=measurement_table(view.result),
         families=family_table(view), guarded=guarded_table(view), worksheet=worksheet, score_titles=SCORE_TITLES,
-        board=scoreboard(view.result, profile), subgroups=subgroup_page(view),
-        transitions=transition_page(view, profile))
+        board=scoreboard(view.result, chosen), subgroups=subgroup_page(view), paged=paged, threats=threat_model(view),
+        transitions=transition_page(view, chosen), limitations=limitations(view), sections=SECTIONS,
+        regulatory=regulatory_table(view, regulations or load_map()), again=reproduction(view.result, folder))
 
 
 @cache

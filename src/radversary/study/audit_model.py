@@ -116,6 +116,7 @@ def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mappi
     report = report.model_copy(update={"warnings": (*report.warnings, *seen)})
     inputs = AuditInputs(classifiers=classifiers, images=images, report=report, guards=guards,
                          source=source_text(data, images), seconds=clock.seconds([PREPARE]), document=document,
+                         synthetic=data.synthetic,
                          rebuild=rebuilt_from(models, images, report, device, allow_code=allow_code, plan=plan),
                          provenance={"victim sha256": weights_hash(classifiers["victim"]),
                                      "images sha256": images.sha256})

@@ -63,6 +63,11 @@ class DataPlan(Plan):
             raise ValueError("classes must name at least 2 items; one is enough for a model of the task multilabel")
         return self
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether the source draws its images; false where that is not known."""
+        return self.source.name == "phantoms"
+
     @field_validator("fractions")
     @classmethod
     def _whole(cls, fractions: tuple[float, float, float]) -> tuple[float, float, float]:

@@ -142,7 +142,7 @@ def _run(plan: StudyPlan, out: Path, clock: Clock, *, device: str, workers: int)
     weights |= {f"{name} sha256": restorer.card.sha256 for name, restorer in restorers.items()}
     inputs = AuditInputs(
         classifiers={name: placed(plan.models[name], model) for name, model in models.items()}, images=images,
-        report=report, source=source_text(plan.data, images), transforms=restorers,
+        report=report, source=source_text(plan.data, images), synthetic=plan.data.synthetic, transforms=restorers,
         curves={name: learning_curves(out / "models" / name) for name in models}, document=plan_text(plan),
         seconds=clock.seconds([PREPARE, *(f"train {name}" for name in (*models, *restorers))]),
         oracles=frozenset(name for name, model in plan.models.items() if model.oracle),

@@ -21,7 +21,7 @@ FEW = 200
 
 
 def summarise_data(images: PreparedImages, report: DataReport, source: str, rows: np.ndarray,
-                   thresholds: Thresholds | None) -> DataSummary:
+                   thresholds: Thresholds | None, *, synthetic: bool = False) -> DataSummary:
     """Gather the data page: of the test part, what was used of it.
 
     Args:
@@ -30,6 +30,7 @@ def summarise_data(images: PreparedImages, report: DataReport, source: str, rows
         source: Where the images come from, in words.
         rows: The test rows that were used.
         thresholds: The detectors' thresholds, or None where there were too few images to calibrate them.
+        synthetic: Whether the data source draws the images.
 
     Returns:
         The summary.
@@ -48,7 +49,7 @@ def summarise_data(images: PreparedImages, report: DataReport, source: str, rows
                          **{kind: _counted(described[kind]) for kind in map(str, described.columns)}},
         warnings=(*_of_these_rows(report, everything, frame, images.classes),
                   *_further_warnings(images, rows, counts["test"], thresholds)), sha256=images.rows_hash(rows),
-        leaks=report.errors)
+        leaks=report.errors, synthetic=synthetic)
 
 
 def rows_used(images: PreparedImages, rows: np.ndarray) -> np.ndarray:

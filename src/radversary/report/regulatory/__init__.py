@@ -1,0 +1,1 @@
+"""What regulations, standards and reporting guidelines ask, and where a report answers it."""
