@@ -32,7 +32,7 @@ def constant(model: TorchClassifier) -> TorchClassifier:
     """Return a model that reads every image as its first class."""
     last = model.module.head[-1]
     last.weight.zero_()
-    last.bias.copy_(torch.eye(len(model.card.classes))[0])
+    last.bias.copy_(torch.linspace(4, -4, len(model.card.classes)))  # no row that sums to 1, as probabilities would
     return model
 
 

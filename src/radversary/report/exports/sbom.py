@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from radversary.core.errors import InputError, MissingPartError
 from radversary.core.text import first_fault, printable
 from radversary.report.exports.facts import SHA256, VICTIM, Run
+from radversary.storage.documents import Document
 
 if TYPE_CHECKING:
     from cyclonedx.model import Property
@@ -30,7 +31,7 @@ NOT_WHOLE: Final = ("environment.json of this run names {count} packages and not
                     "before it did not list them: the bill is incomplete, run the audit again for a whole one")
 
 
-class Listed(BaseModel):
+class Listed(Document):
     """One distribution as ``environment.json`` lists it.
 
     Attributes:
@@ -40,7 +41,6 @@ class Listed(BaseModel):
         requires: Names of the listed ones that it needs.
     """
 
-    model_config = ConfigDict(frozen=True)
     name: str
     version: str
     licence: str = ""
