@@ -163,4 +163,8 @@ def test_a_battery_with_a_guard_has_the_attackers_who_know_it():
     assert [attack.label for attack in plan.attacks][-len(aware):] == aware
     assert AuditPlan.model_validate(plan.model_dump()) == plan
     assert plan.own_attacks() == ()
+    for change in ({"strengths": [0.001]}, {"images": 1}, {"options": {"k": 1}}):
+        weaker = [{**AWARE["quick"][0], **change}]
+        with pytest.raises(ValidationError, match="attack 'aware style' is absent or another than in battery"):
+            AuditPlan.model_validate({"battery": "quick", "defences": [GUARD], "attacks": weaker})
     assert not {attack.label for attack in AuditPlan(battery="quick").attacks} & set(aware)

@@ -31,6 +31,7 @@ class System:
         """Unpack the readings of the system `name` under each condition."""
         packed, k, several = result["readings"], len(result["classes"]), result["task"] == "multilabel"
         self.names, self.several, self.runs = [one.lower() for one in result["classes"]], several, []
+        self.guarded = any(entry["flagged"] for entry in packed["read"] if entry["defence"] == name)
         self.labels, self.patients = unpack(packed["labels"]).reshape(packed["images"], -1), unpack(packed["patients"])
         self.first = np.isin(np.arange(len(self.labels)), np.unique(unpack(packed["pictures"]), return_index=True)[1])
         self.counted, self.chance = self.first[:, None] & (self.labels >= 0), 0.5 if several else 1 / k
@@ -76,8 +77,9 @@ class System:
     def parts(self, profile: dict, listed: bool) -> list[tuple[str, float, list[list[dict]], list[dict]]]:
         """Return of each part its sub-score, its share, the conditions of each required attack, and the others."""
         white, black, rot = profile["white_box"], profile["black_box"], profile["corruption"]
-        specs = [("WB", b["share"], white["attacks"], "linf", {"all": b["epsilon"]}) for b in white["bounds"]]
-        specs += [("ST", t["share"], t["attacks"], "strength", t["strengths"]) for t in profile["style"]["tiers"]]
+        all_of = lambda item: item["attacks"] + item["guard_attacks"] * self.guarded  # noqa: E731
+        specs = [("WB", b["share"], all_of(white), "linf", {"all": b["epsilon"]}) for b in white["bounds"]]
+        specs += [("ST", t["share"], all_of(t), "strength", t["strengths"]) for t in profile["style"]["tiers"]]
         specs += [("BB", 1.0, black["attacks"], "linf", dict.fromkeys(black["families"], black["epsilon"]))]
         made, each = [("CU", 1.0, [], [])], 1 / len(rot["kinds"]) / len(rot["severities"])
         specs += [("CO", each, [k], "strength", {"corruption": s}) for k in rot["kinds"] for s in rot["severities"]]
@@ -98,20 +100,33 @@ class System:
         return max(0.0, min(lows) - self.rate(self.clean["alarm"], self.counted & self.clean["seen"])[0])
 
     def gap(self, characteristics: dict, least: int) -> float:
-        """Return the greatest difference in usable readings between two values of one characteristic."""
-        tables = [[unpack(one["of"]) == i for i in range(len(one["values"]))] for one in characteristics.values()]
-        shares = [[self.rate(self.usable, self.counted & rows[:, None])[0] for rows in table
-                   if (self.first & rows).sum() >= least] or [0.0] for table in tables]
-        return max((max(values) - min(values) for values in shares), default=0.0)
+        """Return the greatest lower bound of a difference in usable readings between two values of a characteristic."""
+        tables = [[unpack(one["of"]) == i for i, value in enumerate(one["values"]) if value != "unknown"]
+                  for one in characteristics.values()]
+        found = [[(*self.rate(self.usable, self.counted & rows[:, None]),
+                   1 - self.rate(~self.usable, self.counted & rows[:, None])[1]) for rows in table
+                  if (self.first & rows).sum() >= least] for table in tables]
+        return max((p - q - ((p - low) ** 2 + (high - q) ** 2) ** 0.5 for values in found
+                    for p, low, _ in values for q, _, high in values), default=0.0)
+
+    def unknown(self, characteristics: dict, needed: list[str]) -> float:
+        """Return the least share of the counted images of which a needed characteristic is known."""
+        images, none = self.counted.any(1), {"values": ["unknown"], "of": None}
+        tables = [characteristics.get(name, none) for name in needed]
+        codes = [0 * self.patients if table["of"] is None else unpack(table["of"]) for table in tables]
+        return min(np.mean(np.array(table["values"])[code[images]] != "unknown")
+                   for table, code in zip(tables, codes, strict=True))
 
     def missed(self, profile: dict) -> float:
         """Return the greatest lower bound of the misreadings of a critical pair at the faintest budgets."""
         faint = next(tier["strengths"] for tier in profile["style"]["tiers"] if tier["name"] == "faint")
         runs, bounds = [self.clean, *self.up_to("linf", {"all": 1 / 255}), *self.up_to("strength", faint)], [0.0]
+        self.names = ["normal" if name in profile["normal_names"] else name for name in self.names]
         others = {"absent": 0} if self.several else {name: index for index, name in enumerate(self.names)}
         for found, read in ((pair["found"].lower(), pair["read"].lower()) for pair in profile["critical_pairs"]):
             if found in self.names and read in others:  # (no clean reading that is usable is a hit)
                 there = self.usable & self.groups[self.names.index(found) * (1 + self.several) + self.several]
+                there = np.all([there, *(run["seen"] for run in runs if run["evades"])], axis=0)
                 hits = np.any([run["fooled"] & (run["read"] == others[read]) for run in runs], axis=0)
                 bounds.append(self.rate(hits, there)[1])
         return max(bounds)
@@ -127,9 +142,15 @@ def score(result: dict, profile: dict, name: str) -> dict:
     values, missed = {code: round(value, 1) for code, value in values.items()}, system.missed(profile)
     covered = sum(weights[c] * s for c, s, n, _ in parts if all(n)) / (sum(weights.values()) - weights["DT"])
     of, guarded = result["defences"], any(e["flagged"] for e in result["readings"]["read"] if e["defence"] == name)
-    same = [o for o in of if guarded and of[o]["model"] == of[name]["model"] and not of[o]["transforms"]]
+    same = [o for o in of if all(of[o][key] == of[name][key] for key in ("model", "transforms"))]
     verdicts = [check["verdict"] for check in result["measurement"] if check["defence"] in (name, *same)]
-    adaptive = any(r["aimed"] and r["knowledge"] == "adaptive" and r["evades"] >= guarded for r in system.runs)
+    sections = [profile["white_box"], *profile["style"]["tiers"], profile["black_box"]]
+    known = {label for one in sections for label in one.get("guard_attacks" if guarded else "attacks", [])}
+    adaptive = any(r["attack"] in known and r["knowledge"] == "adaptive" and r["evades"] == guarded
+                   for r in system.runs)
+    probes = [check["figure"]["n"] for check in result["measurement"] if check["defence"] in (name, *same)
+              and check["kind"] == profile["evidence"]["probe"] and isinstance(check["figure"], dict)
+              and check["verdict"] != "not applicable"]
     clean, need = system.cells["clean@0"]["performance"]["accuracy"], profile["evidence"]
     bare, own = (np.mean([s.rate(s.usable, g)[0] for g in s.groups]) for s in (System(result, "none"), system))
     grave = ("G5F", "fatal") if missed > limits["fatal_share"] else ("G5", "critical")
@@ -140,7 +161,10 @@ def score(result: dict, profile: dict, name: str) -> dict:
     number = float(min([round(sum(weights[c] * values[c] for c in weights) / 100, 1), *caps.values()]))
     few, wide = min(g.sum() for g in system.groups) < need["images_a_class"], clean["high"] - clean["low"]
     silent = {"G4": few or wide > need["interval"], "G6": bool(result["data"]["leaks"]),
-              "G7": not listed or covered < need["coverage"] - SAME, "G8": not verdicts}
+              "G7": not listed or covered < need["coverage"] - SAME,
+              "G8": max(probes, default=0) < need["probe_images"], "G9": not result["data"]["patients_known"]
+              or system.unknown(result["readings"]["characteristics"], profile["clean"]["needs"])
+              < profile["clean"]["known"]}
     letter = next((letter for letter, least in profile["letters"].items() if number >= least), "F")
     return {"parts": values, "caps": [*caps, *(code for code in silent if silent[code])], "value": number,
             "level": 0 if not listed or covered < 1 - SAME else 1 + adaptive, "n": int(system.counted.any(1).sum()),

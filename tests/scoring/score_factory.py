@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 
 from radversary.attacks.registry import ATTACKS
-from radversary.auditing.batteries import entries
+from radversary.auditing.batteries import AWARE, entries
 from radversary.auditing.cells import Cell, Condition
 from radversary.auditing.measurement.checks import MeasurementCheck, Sign, check
 from radversary.auditing.packed import Characteristic, Readings, SystemReadings, numbered, packed
@@ -32,6 +32,14 @@ Answers = tuple[np.ndarray, np.ndarray]
 def conditions(defence: str, battery: str = "standard") -> tuple[Condition, ...]:
     """All conditions of a battery against a defence, clean first."""
     return (Condition(attack="clean", strength=0.0), *_attacked(defence, battery))
+
+
+@cache
+def aware() -> tuple[Condition, ...]:
+    """All conditions of the battery's attackers who know detectors."""
+    return tuple(condition_of(item["label"], ATTACKS.create(item["name"], **item.get("options", {})).at(strength),
+                              AttackerKnowledge.ADAPTIVE)
+                 for item in AWARE["standard"] for strength in item["strengths"])
 
 
 def _attacked(defence: str, battery: str) -> Iterator[Condition]:
@@ -100,6 +108,8 @@ class World:
         images: Condition to the images that it was run on; all where None.
         further: Conditions beside the battery's.
         models: Defence to its model; its own where none is named.
+        probed: Readings that were probed.
+        patients_known: Whether the patient of every image is known.
     """
 
     labels: np.ndarray
@@ -114,13 +124,17 @@ class World:
     images: Callable[[Condition], np.ndarray | None] = lambda condition: None
     further: tuple[Condition, ...] = ()
     models: Mapping[str, str] = field(default_factory=dict)
+    probed: int = 24
+    patients_known: bool = True
 
     @classmethod
     def of(cls, a_class: int = 200, films: int = 1, **systems) -> World:
         """So many images of each class, so many of each patient; without a system one that is weak."""
         labels = np.repeat(np.arange(len(CLASSES)), a_class)
         count = np.arange(len(labels))
-        return cls(labels, systems or {"none": weak(labels)}, count // films, count)
+        people = count // films
+        return cls(labels, systems or {"none": weak(labels)}, people, count, subgroups={
+            "sex": np.where(people % 2, "F", "M").tolist(), "age": ["40-59"] * len(labels)})
 
     def but(self, **changes) -> World:
         """The same but for some fields."""
@@ -130,13 +144,13 @@ class World:
         """The audit's result."""
         reads, cells = list[SystemReadings](), list[Cell]()
         for name, system in self.systems.items():
-            for condition in (*conditions(name), *self.further):
+            guarded = getattr(system, "flags", None) is not None
+            for condition in (*conditions(name), *(aware() if guarded else ()), *self.further):
                 if condition.attack != "clean" and not self.keep(condition):
                     continue
                 chosen = self.images(condition) if condition.attack != "clean" else None
                 rows = np.arange(len(self.labels)) if chosen is None else chosen
                 read, flagged = system(condition, self.labels)
-                guarded = getattr(system, "flags", None) is not None
                 reads.append(SystemReadings(defence=name, condition=condition.key, images=packed(rows),
                                             read=packed(read[rows]),
                                             flagged=packed(flagged[rows].astype(int)) if guarded else ""))
@@ -147,7 +161,8 @@ class World:
             task=Task.MULTICLASS if self.labels.ndim == 1 else Task.MULTILABEL, cells=tuple(cells), detections=(),
             gallery=(),
             data=DataSummary(source="", counts={}, patients={}, characteristics={}, left_out=(), floors={},
-                             warnings=(), sha256="9b" * 32, leaks=self.leaks),
+                             warnings=(), sha256="9b" * 32, leaks=self.leaks,
+                             patients_known=self.patients_known),
             defences={name: DefenceSummary(description=name, model=self.models.get(name, name))
                       for name in self.systems},
             measurement=tuple(self._checks()), readings=Readings(
@@ -158,7 +173,7 @@ class World:
 
     def _checks(self) -> Iterator[MeasurementCheck]:
         for name in self.systems:
-            for kind in (Sign.ZERO_GRADIENTS, Sign.UNFINISHED):
+            for kind in (Sign.ZERO_GRADIENTS, Sign.UNFINISHED, Sign.UNREACHED):
                 suspect = kind in self.suspects.get(name, ())
-                figure = Estimate(0.3, 0.2, 0.4, 24) if kind == Sign.UNFINISHED else 0.3
+                figure = 0.3 if kind == Sign.ZERO_GRADIENTS else Estimate(0.0, 0.0, 0.2, self.probed)
                 yield check(kind, name, figure, "Said.", suspect=suspect)

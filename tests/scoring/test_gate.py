@@ -95,6 +95,39 @@ def test_a_condition_that_is_no_longer_run_breaks_it(world, result):
     assert "conditions of the baseline were not run: curve@0.5" in found.sentence
 
 
+def test_a_guard_that_stops_working_breaks_it(world):
+    labels = world.labels
+    attacks = {"attacked": lambda condition: np.full(len(labels), condition.attack != "clean")}
+    never, always = (np.zeros(len(labels), dtype=bool), np.ones(len(labels), dtype=bool))
+    kept = world.but(keep=lambda condition: condition.attack in ("style", "aware style", "square"))
+
+    def guarded(flags):
+        return kept.but(systems={"none": weak(labels), "guard": weak(labels, flags=flags)}).result()
+
+    rule, released = rules(max_drop=3, system="guard"), guarded(attacks["attacked"])
+    assert judged(rule, released, PROFILE, released)[0].kept
+    for flags in (lambda _: never, lambda _: always):
+        (found,) = judged(rule, guarded(flags), PROFILE, released)
+        assert not found.kept
+    unguarded = kept.but(systems={"none": weak(labels), "guard": weak(labels)}).result()
+    (found,) = judged(rule, unguarded, PROFILE, released)
+    assert "one of the two has a guard" in found.sentence
+
+
+def test_an_attack_of_the_same_label_that_was_run_otherwise_breaks_it(world, result):
+    def described(item, text):
+        return item.model_copy(update={"cells": tuple(cell.model_copy(update={"condition": cell.condition.model_copy(
+            update={"description": text} if cell.condition.attack == "style" else {})}) for cell in item.cells)})
+
+    (found,) = judged(rules(max_drop=50), described(result, "a weaker one"), PROFILE, result)
+    assert not found.kept
+    assert "with other options or on other images than for the baseline: style@0.1" in found.sentence
+    rows = np.arange(0, len(world.labels), 2)
+    few = world.but(images=lambda condition: rows if condition.attack == "style" else None)
+    (found,) = judged(rules(max_drop=50), few.result(), PROFILE, result)
+    assert "on other images" in found.sentence
+
+
 @pytest.mark.parametrize(("keys", "change", "said"), [
     ({}, None, "there is no rule to keep"), ({"max_drop": 3}, None, "against a baseline"),
     ({"max_drop": 3}, {"battery": None}, "audit both with the same"),

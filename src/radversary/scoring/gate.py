@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isclose
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from radversary.auditing.cells import Cell
 from radversary.auditing.result import AuditResult
@@ -104,16 +105,32 @@ def drop_verdict(rules: Rules, result: AuditResult, baseline: AuditResult, profi
     rule = f"no drop beyond {rules.max_drop:g} points"
     refuse_others(result, baseline, rules.system)
     now, before = (systems_of(item, profile.batteries)[rules.system] for item in (result, baseline))
+    if now.guarded != before.guarded:
+        return Verdict(rule, kept=False, sentence="one of the two has a guard and the other has none: they are "
+                       "different systems")
+    if others := changed(now, before):
+        return Verdict(rule, kept=False, sentence=f"{len(others)} conditions were run with other options or on other "
+                       f"images than for the baseline: {first(others)}")
     missing = sorted(keys(before) - keys(now))
     if missing:
         return Verdict(rule, kept=False, sentence=f"{len(missing)} conditions of the baseline were not run: "
-                       f"{', '.join(missing[:3])}{' …' if len(missing) > 3 else ''}")
+                       f"{first(missing)}")
     changes = list(compared(now, before))
     key, worst = min(changes, key=lambda item: item[1].high)
     failed = sum(found.high < -allowed for _, found in changes)
     points = f"{100 * worst.value:+.1f} points [{100 * worst.low:+.1f}, {100 * worst.high:+.1f}] (n={worst.n})"
     return Verdict(rule, not failed,
                    f"{failed} of {len(changes)} conditions are worse; the worst: {points} under {key}")
+
+
+def first(names: Sequence[str], count: int = 3) -> str:
+    """Return some names in one line, an ellipsis for the rest.
+
+    Example:
+        >>> first(["a", "b", "c", "d"])
+        'a, b, c …'
+    """
+    return f"{', '.join(names[:count])}{' …' if len(names) > count else ''}"
 
 
 def refuse_others(result: AuditResult, baseline: AuditResult, system: str) -> None:
@@ -140,8 +157,31 @@ def keys(system: System) -> set[str]:
     return {read.condition.key for read in system.attacked}
 
 
+def changed(now: System, before: System) -> list[str]:
+    """Return the keys of conditions that were not run alike: by another attack, or on other images.
+
+    Args:
+        now: The system.
+        before: That of the baseline.
+    """
+    earlier = {read.condition.key: read for read in before.attacked}
+    return sorted(key for read in now.attacked if (other := earlier.get(key := read.condition.key)) is not None and (
+        (read.condition.description, read.condition.epsilon) != (other.condition.description, other.condition.epsilon)
+        or not np.array_equal(read.covered, other.covered)))
+
+
+def held(read: Read, *, clean: bool) -> NDArray[np.bool_]:
+    """Return which readings hold: of clean images right and accepted ones, of others those not wrong and accepted.
+
+    Args:
+        read: What a system read.
+        clean: Whether the images are clean.
+    """
+    return np.asarray(read.right & ~read.flagged if clean else read.right | read.flagged)
+
+
 def compared(now: System, before: System) -> Iterator[tuple[str, Estimate]]:
-    """Yield by condition the paired difference in right readings, now less before, on what both read."""
+    """Yield by condition the paired difference in readings that :func:`held`, now less before, on what both read."""
     earlier = {read.condition.key: read for read in before.attacked}
     pairs: list[tuple[Read, Read]] = [(now.clean, before.clean), *((read, earlier[read.condition.key])
                                                                        for read in now.attacked
@@ -150,5 +190,6 @@ def compared(now: System, before: System) -> Iterator[tuple[str, Estimate]]:
         both = np.asarray(one.covered & other.covered)
         if both.any():
             people = [str(number) for number in now.patients[both]]
-            yield one.condition.key, paired_test(other.right[both], one.right[both], patients=people,
-                                                 draws=DRAWS).difference
+            clean = one is now.clean
+            yield one.condition.key, paired_test(held(other, clean=clean)[both], held(one, clean=clean)[both],
+                                                 patients=people, draws=DRAWS).difference

@@ -38,11 +38,13 @@ class WhiteBox(Plan):
     Attributes:
         weight: Of the sub-score.
         attacks: Labels of the battery's attacks that must have been run.
+        guard_attacks: The same, of those that evade detectors, of a system with a guard.
         bounds: The bounds.
     """
 
     weight: float = Field(ge=0, le=WHOLE)
     attacks: tuple[str, ...] = Field(min_length=1)
+    guard_attacks: tuple[str, ...] = Field(min_length=1)
     bounds: tuple[Bound, ...] = Field(min_length=1)
 
 
@@ -54,12 +56,14 @@ class Tier(Plan):
         share: Its part of the sub-score.
         strengths: Family to the strength up to which its attacks are counted.
         attacks: Labels of the battery's attacks that must have been run.
+        guard_attacks: The same, of those that evade detectors, of a system with a guard.
     """
 
     name: str
     share: float = Field(gt=0, le=1)
     strengths: dict[AttackFamily, float]
     attacks: tuple[str, ...] = Field(min_length=1)
+    guard_attacks: tuple[str, ...] = Field(min_length=1)
 
 
 class Style(Plan):
@@ -121,11 +125,15 @@ class Clean(Plan):
         weight: Of the sub-score.
         gap: Between the best subgroup and the worst, that costs nothing.
         least: Images below which a subgroup is not assessed.
+        needs: Characteristics that a letter needs to be known.
+        known: Of what share of the images.
     """
 
     weight: float = Field(ge=0, le=WHOLE)
     gap: float = Field(ge=0, lt=1)
     least: int = Field(ge=1)
+    needs: tuple[str, ...]
+    known: float = Field(gt=0, le=1)
 
 
 class Caps(Plan):
@@ -159,11 +167,15 @@ class Evidence(Plan):
         images_a_class: Test images of each class.
         interval: Width of the interval of clean accuracy, at most.
         coverage: Share of the required attacks, at least.
+        probe: The check of the measurement that must have been made.
+        probe_images: On how many readings, at least.
     """
 
     images_a_class: int
     interval: float
     coverage: float
+    probe: str
+    probe_images: int = Field(ge=1)
 
 
 class CriticalPair(Plan):
@@ -194,11 +206,12 @@ class Profile(Plan):
         caps: The caps.
         evidence: What a letter needs.
         critical_pairs: Misreadings that are counted by themselves.
+        normal_names: Names of a class that mean ``normal`` in these.
         letters: Letter to the score from which on it is given, the best first.
     """
 
-    name: str = Field(min_length=1)
-    version: str = Field(min_length=1)
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=60)
+    version: str = Field(pattern=r"^[A-Za-z0-9_.]+$", max_length=20)
     batteries: tuple[str, ...] = Field(min_length=1)
     white_box: WhiteBox
     style: Style
@@ -209,6 +222,7 @@ class Profile(Plan):
     caps: Caps
     evidence: Evidence
     critical_pairs: tuple[CriticalPair, ...] = ()
+    normal_names: tuple[str, ...] = ("normal",)
     letters: dict[str, float]
 
     @model_validator(mode="after")
@@ -225,6 +239,18 @@ class Profile(Plan):
         """Sub-score to weight."""
         return {"WB": self.white_box.weight, "ST": self.style.weight, "BB": self.black_box.weight,
                 "DT": self.detection.weight, "CO": self.corruption.weight, "CU": self.clean.weight}
+
+    @property
+    def required(self) -> frozenset[str]:
+        """Labels of the attacks that are required of every system, corruptions aside."""
+        return frozenset({*self.white_box.attacks, *self.black_box.attacks,
+                          *(label for tier in self.style.tiers for label in tier.attacks)})
+
+    @property
+    def required_of_guards(self) -> frozenset[str]:
+        """Labels of the attacks that are required of a system with a guard beside these."""
+        return frozenset({*self.white_box.guard_attacks,
+                          *(label for tier in self.style.tiers for label in tier.guard_attacks)})
 
     @property
     def digest(self) -> str:

@@ -13,11 +13,12 @@ from radversary.auditing.packed import Readings
 from radversary.auditing.result import AuditResult
 from radversary.core.errors import InputError, UnknownNameError
 from radversary.core.types import Task
-from radversary.scoring.caps import GAPS, Cap, caps_of, coverage
+from radversary.scoring.caps import GAPS, Cap, caps_of, coverage, known_to_attackers, unjudged
 from radversary.scoring.profile import Profile
 from radversary.scoring.subscores import SLACK, SubScore, subscores
 from radversary.scoring.systems import NONE, System, readings_in, systems_of
 
+NUMBER: Final = re.compile(r"\d{1,3}(\.\d+)?")
 VECTOR: Final = re.compile(r"(?P<name>[\w.-]+):(?P<version>[\w.]+)/P:(?P<digest>\w{8})/B:(?P<battery>\S+?)"
                            r"/T:(?P<test>\w+)(?P<parts>(?:/[A-Z]{2}:[\d.]+)+)/N:(?P<n>\d+)/CAP:(?P<caps>[\w+-]+)/E:(?P<level>\d)"
                            r"/S:(?P<score>[\d.]+)")
@@ -39,7 +40,8 @@ class Score:
         value: The number, in [0, 100].
         letter: The letter; empty where something takes it.
         level: What the evidence is: 0 incomplete, 1 a whole battery, 2 with attackers who know the system.
-        n: Distinct readings.
+        n: Distinct images with a counted reading.
+        unjudged: Critical pairs of the profile that the model has no classes or findings for.
     """
 
     system: str
@@ -54,6 +56,7 @@ class Score:
     letter: str
     level: int
     n: int
+    unjudged: tuple[str, ...] = ()
 
     @property
     def vector(self) -> str:
@@ -99,7 +102,8 @@ def score_of(system: System, undefended: System, result: AuditResult, readings: 
         system=system.name, profile=profile.title, digest=profile.digest, battery=result.battery,
         test=result.data.sha256[:12], parts=parts, caps=caps, uncapped=whole, value=value,
         letter="" if any(cap.code in GAPS for cap in caps) else letter_of(value, profile),
-        level=level_of(system, parts), n=len(np.unique(system.image)))
+        level=level_of(system, parts, profile), n=len(np.unique(system.image)),
+        unjudged=unjudged(result, profile))
 
 
 def weighted(values: Mapping[str, float], profile: Profile) -> float:
@@ -133,11 +137,11 @@ def letter_of(value: float, profile: Profile) -> str:
     return next((letter for letter, least in profile.letters.items() if value >= least), "F")
 
 
-def level_of(system: System, parts: Sequence[SubScore]) -> int:
+def level_of(system: System, parts: Sequence[SubScore], profile: Profile) -> int:
     """Return what the evidence is: 0 incomplete, 1 a whole battery, 2 with attackers who know the system."""
     if not system.evidence or coverage(parts) < 1 - SLACK:
         return 0
-    return 2 if system.known_to_attackers else 1
+    return 2 if known_to_attackers(system, profile) else 1
 
 
 def most_by(code: str, profile: Profile) -> float | None:
@@ -176,6 +180,30 @@ def from_vector(vector: str, profile: Profile) -> float:
     if found["digest"] != profile.digest:
         raise InputError(f"the vector is of profile {found['name'].lower()}-{found['version']} ({found['digest']}), "
                          f"not of {profile.title} ({profile.digest}): figures of two profiles cannot be compared")
-    values = {key: float(value) for key, _, value in (item.partition(":") for item in found["parts"][1:].split("/"))}
+    values = parts_in(found["parts"], profile)
     codes = [] if found["caps"] == "-" else found["caps"].split("+")
-    return capped(weighted(values, profile), [most for code in codes if (most := most_by(code, profile)) is not None])
+    value = capped(weighted(values, profile), [most for code in codes if (most := most_by(code, profile)) is not None])
+    if (said := found["score"]) != f"{value:.1f}":
+        raise InputError(f"the vector says a score of {said}, and its parts give {value:.1f}: it was changed")
+    return value
+
+
+def parts_in(text: str, profile: Profile) -> dict[str, float]:
+    """Return the sub-scores of a vector.
+
+    Args:
+        text: Of a vector, such as ``/WB:5.0/ST:60.0``.
+        profile: Its profile.
+
+    Raises:
+        InputError: One is absent, unknown, stands twice, or is not in [0, 100].
+    """
+    pairs = [item.partition(":")[::2] for item in text[1:].split("/")]
+    wanted = list(profile.weights)
+    if sorted(key for key, _ in pairs) != sorted(wanted):
+        raise InputError(f"the vector holds {', '.join(key for key, _ in pairs)}, and {', '.join(wanted)} are its "
+                         "sub-scores, each once")
+    values = {key: float(value) if NUMBER.fullmatch(value) else -1.0 for key, value in pairs}
+    if bad := [key for key, value in values.items() if not 0 <= value <= 100]:
+        raise InputError(f"the vector's {bad[0]} is no number from 0 to 100")
+    return values

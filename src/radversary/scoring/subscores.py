@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import permutations
 from typing import Final
 
 import numpy as np
 
 from radversary.auditing.packed import Readings, unpacked
 from radversary.core.types import Norm
-from radversary.scoring.bounds import by_patient, low
+from radversary.scoring.bounds import by_patient, gap_low, low
 from radversary.scoring.profile import Profile, Tier
 from radversary.scoring.systems import Flags, Read, System
 
 SLACK: Final = 1e-9
 """By how much strengths and bounds may differ and still be the same."""
+
+NOT_KNOWN: Final = "unknown"
+"""What tables say of an image of which a characteristic is not known."""
 
 TITLES: Final = {"WB": "white-box attacks", "ST": "style and acquisition", "BB": "black-box attacks",
                  "DT": "detection of attacks", "CO": "natural corruption", "CU": "clean utility and subgroups"}
@@ -146,13 +149,15 @@ def within(system: System, epsilon: float) -> list[Read]:
 
 def white_box(system: System, profile: Profile, chance: float) -> SubScore:
     """Return ``WB``: the worst case of all attacks within each L∞ bound, whoever makes them."""
+    own = profile.white_box
+    labels = (*own.attacks, *(own.guard_attacks if system.guarded else ()))
+
     def made(epsilon: float, share: float) -> Part:
-        required = {label: at_least(system, label, epsilon, linf) for label in profile.white_box.attacks}
+        required = {label: at_least(system, label, epsilon, linf) for label in labels}
         reached = max((linf(read) or 0.0 for reads in required.values() for read in reads), default=epsilon)
         return part(f"L∞ {255 * epsilon:g}/255", share, system, required, within(system, max(epsilon, reached)), chance)
 
-    return summed("WB", profile.white_box.weight,
-                  (made(bound.epsilon, bound.share) for bound in profile.white_box.bounds))
+    return summed("WB", own.weight, (made(bound.epsilon, bound.share) for bound in own.bounds))
 
 
 def in_tier(read: Read, tier: Tier) -> bool:
@@ -167,8 +172,9 @@ def tier_part(system: System, tier: Tier, chance: float) -> Part:
         families = {read.condition.family for read in system.attacked if read.condition.attack == label}
         return max((tier.strengths.get(family, 0.0) for family in families), default=0.0)
 
+    labels = (*tier.attacks, *(tier.guard_attacks if system.guarded else ()))
     required = {label: at_least(system, label, wanted(label), lambda read: read.condition.strength)
-                for label in tier.attacks}
+                for label in labels}
     return part(tier.name, tier.share, system, required, (read for read in system.attacked if in_tier(read, tier)),
                 chance)
 
@@ -222,7 +228,7 @@ def corruption(system: System, profile: Profile, chance: float) -> SubScore:
 
 
 def clean(system: System, profile: Profile, chance: float, readings: Readings) -> SubScore:
-    """Return ``CU``: clean readings, less the gap between the best subgroup and the worst beyond what costs nothing."""
+    """Return ``CU``: clean readings, less the bound of the gap between two subgroups beyond what costs nothing."""
     own, everything = profile.clean, np.ones(len(system.group), dtype=np.bool_)
     bound = system.macro(system.usable, everything)
     whole = Part("clean images", 1.0, bound, normalised(bound, system.groups, chance), len(system.group), 1)
@@ -234,7 +240,9 @@ def clean(system: System, profile: Profile, chance: float, readings: Readings) -
 
 
 def worst_gap(system: System, readings: Readings, least: int) -> tuple[float, str, str]:
-    """Return the greatest difference between two subgroups of enough images, by what, and of which two.
+    """Return the greatest lower bound of a difference between two subgroups of enough images, by what, of which two.
+
+    What is not known of an image is no subgroup.
 
     Args:
         system: The system.
@@ -244,12 +252,13 @@ def worst_gap(system: System, readings: Readings, least: int) -> tuple[float, st
     found = [(0.0, "", "")]
     for kind, known in sorted(readings.characteristics.items()):
         value = unpacked(known.of)[system.image]
-        shares = {name: by_patient(system.usable[own], system.patients[own])[0]
+        shares = {name: by_patient(system.usable[own], system.patients[own])
                   for place, name in enumerate(known.values)
-                  if len(np.unique(system.image[own := value == place])) >= least}
-        found += [(abs(shares[one] - shares[other]), kind, f"{one} and {other}")
-                  for one, other in combinations(sorted(shares), 2)]
-    return max(found)
+                  if name != NOT_KNOWN and len(np.unique(system.image[own := value == place])) >= least}
+        found += [(gap_low(shares[one], shares[other]), kind, f"{one} and {other}")
+                  for one, other in permutations(sorted(shares), 2)]
+    widest = max(found)
+    return widest if widest[0] > 0 else found[0]
 
 
 def subscores(system: System, profile: Profile, readings: Readings, *, multilabel: bool) -> tuple[SubScore, ...]:

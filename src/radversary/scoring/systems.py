@@ -12,7 +12,7 @@ from radversary.auditing.cells import Condition
 from radversary.auditing.packed import Readings, SystemReadings, known_labels, unpacked
 from radversary.auditing.result import AuditResult
 from radversary.core.errors import DataError
-from radversary.core.types import UNKNOWN, AttackerKnowledge, Task
+from radversary.core.types import UNKNOWN, Task
 from radversary.scoring.bounds import by_patient, low
 
 Flags = NDArray[np.bool_]
@@ -71,12 +71,6 @@ class System:
     evidence: bool = True
 
     @property
-    def known_to_attackers(self) -> bool:
-        """Whether an aimed attack was run that knows the whole system; of a guarded one, the detectors too."""
-        return any(read.condition.family.aimed and read.condition.knowledge == AttackerKnowledge.ADAPTIVE
-                   and (read.condition.evades or not self.guarded) for read in self.attacked)
-
-    @property
     def usable(self) -> Flags:
         """Whether a clean image is read rightly and accepted."""
         return np.asarray(self.clean.right & ~self.clean.flagged)
@@ -113,8 +107,9 @@ def readings_in(result: AuditResult) -> Readings:
         DataError: It has none, as those of earlier versions, or no labels.
     """
     if result.readings is None:
-        raise DataError("the result holds no readings, by which a score is counted: run the audit again; what was "
-                        "measured is not repeated")
+        raise DataError("the result holds no readings, by which a score is counted, as those of earlier versions: run "
+                        "the audit again, by the same `radversary audit` or `radversary run` with the same --out; what "
+                        "was measured is not repeated")
     if result.labels != "given":
         raise DataError("no image of this audit has a label, and without any there is nothing to score")
     return result.readings
@@ -136,11 +131,24 @@ def systems_of(result: AuditResult, batteries: Collection[str]) -> dict[str, Sys
         raise DataError("the result does not name the model without a defence, which all systems are compared with: it "
                         "was changed; run the audit again")
     try:
+        check_characteristics(readings)
         return {name: replace(system_of(name, result, readings, conditions), evidence=result.battery in batteries)
                 for name in result.defences}
     except (KeyError, IndexError, ValueError) as error:
         raise DataError(f"the readings of the result do not fit its figures ({error}): it was changed; run the audit "
                         "again") from error
+
+
+def check_characteristics(readings: Readings) -> None:
+    """Refuse characteristics that are not those of the images.
+
+    Raises:
+        ValueError: They are not.
+    """
+    for kind, known in readings.characteristics.items():
+        of = unpacked(known.of)
+        if len(of) != readings.images or (len(of) and not 0 <= of.min() <= of.max() < len(known.values)):
+            raise ValueError(f"{kind} is not that of {readings.images} images")
 
 
 def system_of(name: str, result: AuditResult, readings: Readings, conditions: Mapping[str, Condition]) -> System:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -39,6 +39,7 @@ from radversary.study.run import PREPARE, Clock
 if TYPE_CHECKING:
     import pandas as pd
 
+NOT_SEEN = "it is not known which images the model was trained on; any that are here flatter it"
 FRACTIONS = (0.0, 0.2, 0.8)
 
 Reference: TypeAlias = str | Path | Classifier
@@ -113,7 +114,7 @@ def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mappi
     tested = images.table.frame.iloc[test_rows(plan, images)]
     seen = [*seen_before(models["victim"], tested),
             *(f"{part}: {text}" for part, reference in parts.items() for text in seen_before(reference, tested))]
-    report = report.model_copy(update={"warnings": (*report.warnings, *seen)})
+    report = noted(report, seen)
     inputs = AuditInputs(classifiers=classifiers, images=images, report=report, guards=guards,
                          source=source_text(data, images), seconds=clock.seconds([PREPARE]), document=document,
                          synthetic=data.synthetic,
@@ -125,6 +126,18 @@ def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mappi
     with clock.step("report"):
         write_report(out)
     return result
+
+
+def noted(report: DataReport, seen: Sequence[str]) -> DataReport:
+    """Return a data report with what is known of test images in trainings: known ones are a leak, others a warning.
+
+    Args:
+        report: What the data check found.
+        seen: Sentences of :func:`seen_before`.
+    """
+    leaks = tuple(sentence for sentence in seen if not sentence.endswith(NOT_SEEN))
+    return report.model_copy(update={"errors": (*report.errors, *leaks), "warnings": (
+        *report.warnings, *(sentence for sentence in seen if sentence not in leaks))})
 
 
 def read_for(card: ModelCard, source: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,7 +225,7 @@ def seen_before(model: Reference, tested: pd.DataFrame) -> tuple[str, ...]:
     folder = None if isinstance(model, Classifier) else folder_of(model)
     seen = None if folder is None else seen_images(folder)
     if seen is None:
-        return ("it is not known which images the model was trained on; any that are here flatter it",)
+        return (NOT_SEEN,)
     known = seen.among(tested)
     if 2 * known > len(tested):
         raise DataError(f"{known} of {len(tested)} test images were in this model's training; give images it has not "
