@@ -58,7 +58,7 @@ def gap_low(one: tuple[float, int], other: tuple[float, int]) -> float:
 
     Example:
         >>> round(gap_low((0.9, 100), (0.6, 100)), 4), gap_low((0.7, 10), (0.6, 10))
-        (0.2031, 0.0)
+        (0.2022, 0.0)
     """
     down, up = one[0] - wilson_low(*one), wilson_high(*other) - other[0]
     return max(0.0, one[0] - other[0] - sqrt(down * down + up * up))
