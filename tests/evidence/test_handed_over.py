@@ -13,7 +13,8 @@ from run_folders import IMAGES, OTHER_PATIENT, PATIENTS, PLACES, naming_run
 
 from radversary.core.errors import DataError, InputError
 from radversary.evidence.export import export
-from radversary.evidence.pseudonyms import SALT, Pseudonyms, pseudonym
+from radversary.evidence.files import SALT
+from radversary.evidence.pseudonyms import Pseudonyms, pseudonym
 from radversary.evidence.scrubbing import command_without_values, without_places
 from radversary.evidence.seal import seal
 from radversary.evidence.verify import verify

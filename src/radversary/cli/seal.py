@@ -32,9 +32,9 @@ def seal(run: Annotated[Path | None, typer.Argument(help="A run's folder with re
                                                            "do nothing else.")] = None) -> None:
     """Write the SHA-256 of every file of a run's evidence into RUN/evidence.json, and sign it.
 
-    radversary verify RUN says later what was changed. Units of work, locks and hidden files are no evidence; prepared
-    images and weights are covered and may be absent when it is verified. Whoever receives a copy needs the public key
-    by another way than the copy.
+    radversary verify RUN says later what was changed. Units of work, locks and the salt of pseudonyms are no evidence;
+    prepared images and weights are covered and may be absent when it is verified. Whoever receives a copy needs the
+    public key by another way than the copy.
     """
     from radversary.core.errors import InputError
 

@@ -12,10 +12,8 @@ from typing import Final
 
 from radversary.core.errors import DataError
 from radversary.data.table import UNKNOWN_PATIENT
+from radversary.evidence.files import SALT
 from radversary.storage.files import read_text, write_private
-
-SALT: Final = ".pseudonyms.salt"
-"""File of the salt in a run folder; hidden, so that it is no evidence."""
 
 BYTES: Final = 32
 """Bytes of a salt."""
