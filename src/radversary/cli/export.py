@@ -39,6 +39,7 @@ def export(run: Annotated[Path, typer.Argument(help="A run's folder with result.
     What the run does not know and --card does not say is written as not stated, and named on standard error.
     """
     from radversary.core.errors import UnknownNameError
+    from radversary.evidence.changed import refuse_changed_result
     from radversary.report.found import check_result
 
     if form not in FORMATS:
@@ -49,6 +50,7 @@ def export(run: Annotated[Path, typer.Argument(help="A run's folder with result.
         write_template(out or run)
         return
     check_result(run)
+    refuse_changed_result(run)
 
     from radversary.report.exports.facts import Run
 
