@@ -60,7 +60,7 @@ def seal(run: Annotated[Path | None, typer.Argument(help="A run's folder with re
         from radversary.evidence.export import export as write_copy
 
         for name in write_copy(run, export, pictures=not no_pictures).left_behind:
-            say(f"not in the copy: {name}; files of its kind cannot be pseudonymised")
+            say(f"not in the copy: {name}")
     tell(export or run, write_seal(export or run, signer))
 
 

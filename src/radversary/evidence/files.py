@@ -105,6 +105,16 @@ def may_be_absent(name: str) -> bool:
     return len(path.parts) > 1 and path.parts[0] in PRIVATE and path.name != CARD
 
 
+def is_card(name: str) -> bool:
+    """Return whether a file is the card of a run's model or restorer.
+
+    Args:
+        name: Path relative to the run folder.
+    """
+    path = PurePosixPath(name)
+    return len(path.parts) > 1 and path.parts[0] in PRIVATE and path.name == CARD
+
+
 def refuse_unsealable(folder: Path, name: str) -> None:
     """Refuse what a manifest cannot cover: a link, what is no regular file, and a name that is no text.
 
