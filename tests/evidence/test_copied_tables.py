@@ -56,5 +56,6 @@ def test_a_runs_own_columns_are_judged(result):
         "image_id": NUMBERS, "patient_id": TEXT, "attack": "style", "strength": 1.0, "knowledge": "adaptive",
         "defence": "none", "label": pd.Categorical(["Normal"] * 3), "predicted": "Normal", "p_Normal": 0.5,
         "finding": "Effusion", "score": 0.1, "flagged": pd.array([True, None, False], dtype="boolean"),
-        "queries": 20_000, "linf": 0.1, "edges": 0.3, "my-detector": [1e9, 0.25, 3.0], "another": [3.0, None, 4.0], "similarity": None})
+        "queries": 20_000, "linf": 0.1, "edges": 0.3,
+        "my-detector": [1e9, 0.25, 3.0], "another": [3.0, None, 4.0], "similarity": None})
     assert unjudged(frame.astype({"similarity": float}), result) == []
