@@ -135,5 +135,5 @@ def to_mlflow(run: Run, uri: str | None, experiment: str | None, *, identifiers:
     elif REPORT in sent:
         say(f"note: {REPORT} was sent along; it holds pictures of test images where the copy has them")
     else:
-        say(f"note: {REPORT} was not sent, and what was sent names no image, site or path; radversary seal RUN --export "
-            "COPY makes a copy whose report may go, --with-identifiers sends the files as they lie")
+        say(f"note: {REPORT} was not sent, and what was sent names no image, site or path; radversary seal RUN "
+            "--export COPY makes a copy whose report may go, --with-identifiers sends the files as they lie")

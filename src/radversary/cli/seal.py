@@ -24,7 +24,8 @@ def seal(run: Annotated[Path | None, typer.Argument(help="A run's folder with re
                                                        f"password is asked for, or taken from {PASSWORD}.")] = None,
          export: Annotated[Path | None, typer.Option(help="Write and seal a copy to hand over in this new folder, with "
                                                           "pseudonyms for images, patients, sites and sources, without "
-                                                          "paths, prepared images and weights; the run's own seal stays as it is.")]
+                                                          "paths, prepared images and weights; the run's own "
+                                                          "seal stays as it is.")]
          = None,
          no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Leave the gallery's pictures out of the "
                                                    "copy; text that is burnt into a film stays in them.")] = NO,
