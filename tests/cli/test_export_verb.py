@@ -56,6 +56,7 @@ def test_a_page_that_is_not_ours_is_kept(run, radversary):
     (("--format", "sbom", "--card", "x.yaml"), "--card is for --format chai and huggingface, not for sbom"),
     (("--format", "mlflow", "--out", "x"), "--out is for --format chai and huggingface and sbom"),
     (("--format", "chai", "--tracking-uri", "x"), "--tracking-uri is for --format mlflow"),
+    (("--format", "sbom", "--with-identifiers"), "--with-identifiers is for --format mlflow, not for sbom"),
     (("--format", "chai", "--card", "none.yaml"), "cannot read plan none.yaml")])
 def test_bad_input_is_one_sentence(run, radversary, words, said):
     left = radversary("export", run, *words)
@@ -89,4 +90,8 @@ def test_mlflow_says_where_and_that_it_lay_there(run, radversary, monkeypatch):
     first, again = (radversary("export", run, "--format", "mlflow") for _ in range(2))
     assert (first.code, again.code) == (0, 0)
     assert f" in sqlite:///{run / 'mlflow.db'}" in first.out
+    assert "note: report.html was not sent, and what was sent names no image, site or path" in first.err
     assert "lay already in" in again.out
+    assert "note: nothing was sent" in again.err
+    whole = radversary("export", run, "--format", "mlflow", "--with-identifiers", "--experiment", "whole")
+    assert "result.json, plan.yaml, environment.json were sent as they lie" in whole.err

@@ -41,6 +41,7 @@ def test_an_unsigned_seal_is_said_to_be_one(run, radversary):
     assert said.code == 0
     assert "signature: none" in said.out
     assert "as sealed: 9 files" in said.out
+    assert "1 file not looked at: work of audits in units/" in said.err
 
 
 def test_changes_are_one_line_each_and_exit_code_1(run, radversary):

@@ -9,21 +9,22 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from run_folders import IMAGES, OTHER_PATIENT, PATIENTS, PLACES, naming_run
+from run_folders import IMAGES, OTHER_PATIENT, PATIENTS, PLACES, SITES, SOURCES, naming_run, small_run
 
 from radversary.core.errors import DataError, InputError
 from radversary.evidence.export import export
-from radversary.evidence.pseudonyms import SALT, Pseudonyms, pseudonym
-from radversary.evidence.scrubbing import command_without_values, without_places
+from radversary.evidence.files import SALT
+from radversary.evidence.pseudonyms import Pseudonyms, pseudonym
 from radversary.evidence.seal import seal
 from radversary.evidence.verify import verify
 from radversary.report.html import load_result, write_report
 from radversary.report.run_folder import RunFolder
+from radversary.report.scrubbing import command_without_values, without_places
 
 pytestmark = pytest.mark.slow
 
-NAMES = (*IMAGES, *(name.removeprefix("image:") for name in PATIENTS), OTHER_PATIENT, *PLACES, "st-mary", "dr_lee",
-         "x-ray-77", "Müller", "Okafor")
+NAMES = (*IMAGES, *(name.removeprefix("image:") for name in PATIENTS), OTHER_PATIENT, *PLACES, *SITES, SOURCES[0],
+         "st-mary", "dr_lee", "x-ray-77", "Müller", "Okafor")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,8 @@ def run(tmp_path_factory):
 def copy(run, tmp_path_factory):
     """Its copy, sealed; do not write there."""
     out = tmp_path_factory.mktemp("out") / "copy"
-    assert export(run, out, pictures=True).left_behind == ("notes.txt", "figures/own.svg")
+    left = export(run, out, pictures=True).left_behind
+    assert [name.partition(": ")[0] for name in left] == ["notes.txt", "figures/own.svg"]
     seal(out)
     return out
 
@@ -87,7 +89,7 @@ def test_tables_result_and_pictures_agree_on_the_pseudonyms(run, copy):
     for table in ("predictions", "detections", "outcomes"):
         frame, before = pd.read_parquet(copy / f"{table}.parquet"), pd.read_parquet(run / f"{table}.parquet")
         assert frame["image_id"].tolist() == [names.image(name) for name in IMAGES]
-        same = ["strength", "p_Normal", "label"]
+        same = ["strength", "p_Normal", "label", "attack"]
         pd.testing.assert_frame_equal(frame[same], before[same])
     patients = pd.read_parquet(copy / "predictions.parquet")["patient_id"].tolist()
     assert len(set(patients)) == len(PATIENTS)
@@ -103,6 +105,46 @@ def test_figures_are_those_of_the_run(run, copy):
         assert getattr(before, part) == getattr(after, part)
     assert len(after.data.left_out) == len(before.data.left_out)
     assert after.data.sha256 == before.data.sha256
+
+
+def test_sites_and_sources_have_the_same_pseudonyms_in_the_whole_result_and_other_characteristics_stay(run, copy):
+    names, result = Pseudonyms(bytes.fromhex((run / SALT).read_text().strip())), load_result(copy)
+    for kind, known in (("site", SITES), ("source", SOURCES)):
+        expected = [names.value(kind, value) for value in known]
+        assert list(result.readings.characteristics[kind].values)[:2] == expected
+        assert list(result.data.characteristics[kind])[:2] == expected
+        (table,) = (table for table in result.subgroups.tables if table.name == kind)
+        (test,) = result.subgroups.tests_of(kind)
+        assert [item.value for item in table.values][:2] == expected == [test.best, test.worst]
+        page = (copy / "report.html").read_text(encoding="utf-8")
+        assert all(alias in page for alias in expected)
+    assert result.readings.characteristics["site"].values[2] == "unknown"
+    assert result.readings.characteristics["site"].of == load_result(run).readings.characteristics["site"].of
+    assert result.readings.characteristics["sex"].values == ("F", "M")
+    said = f"films of {names.value('site', SITES[0])} and {names.value('site', SITES[1])} are darker; images are few"
+    assert said in result.data.warnings
+
+
+def test_what_is_not_the_runs_own_or_cannot_be_judged_is_left_behind_and_named(tmp_path):
+    run, out = small_run(tmp_path / "run"), tmp_path / "copy"
+    rows = pd.DataFrame({"image_id": [8173412, 9173512], "strength": [0.1, 0.2]})
+    for name, frame in (("more", rows), ("figures/predictions", rows), ("outcomes", rows),
+                        ("detections", rows.assign(accession=[8173499, 1]))):
+        frame.to_parquet(run / f"{name}.parquet", index=False)
+    (run / "measurement.json").write_text('{"a": [8173412, 3, 0.5, true, null]}')
+    (run / "patients.json").write_text('{"a": 8173412}')
+    (run / ".more.json").write_text('{"a": 8173412}')
+    left = export(run, out, pictures=False).left_behind
+    assert {said.partition(": ")[0] for said in left} == {
+        ".more.json", "detections.parquet", "figures/a.svg", "figures/predictions.parquet", "more.parquet",
+        "patients.json"}
+    assert "detections.parquet: nothing says what its column 'accession' holds" in left
+    names = Pseudonyms(bytes.fromhex((run / SALT).read_text().strip()))
+    assert pd.read_parquet(out / "outcomes.parquet")["image_id"].tolist() == [names.image("8173412"),
+                                                                             names.image("9173512")]
+    found = json.loads((out / "measurement.json").read_text())
+    assert found == {"a": [names.image("8173412"), 3, 0.5, True, None]}
+    assert "81734" not in "".join(said_in(path) for path in out.rglob("*") if path.is_file())
 
 
 def test_the_copy_is_verified_read_and_drawn_and_a_change_is_found(copy):

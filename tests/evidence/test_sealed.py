@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from run_folders import sealed, small_run
 
 from radversary.core.errors import DataError, InputError
-from radversary.evidence.files import evidence_files
+from radversary.evidence.files import SALT, evidence_files
 from radversary.evidence.manifest import read_manifest, signed_bytes, write_manifest
 from radversary.evidence.seal import seal
 from radversary.evidence.signature import load_key, load_public_key, new_key
@@ -102,14 +102,34 @@ def test_a_removed_renamed_and_lengthened_file_is_found(run, name):
     assert (name in found.not_given) == (name in PRIVATE)
 
 
-@pytest.mark.parametrize("name", ["sbom.json", "figures/c.svg", "data/more.csv", "models/other/card.json"])
+@pytest.mark.parametrize("name", ["sbom.json", "figures/c.svg", "data/more.csv", "models/other/card.json",
+                                  ".hidden.html", "figures/.report.aaaaaaaa.html", ".folder/x.html", ".lock/x.html",
+                                  "figures/units/x.html", "figures/units", "figures/__pycache__/x.html",
+                                  "figures/.pseudonyms.salt", "x.pyc", "figures/evidence.json"])
 def test_an_added_file_is_found_and_a_cache_or_lock_is_none(run, name):
     (run / "units" / "more.parquet").write_bytes(b"x")
-    (run / ".lock").write_bytes(b"2")
-    assert verify(run).intact
+    (run / "data" / ".lock").write_bytes(b"2")
+    (run / "models" / "__pycache__").mkdir()
+    (run / "models" / "__pycache__" / "net.pyc").write_bytes(b"x")
+    (run / SALT).write_bytes(b"x")
+    found = verify(run)
+    assert (found.intact, found.passed_over) == (True, 5)
     (run / name).parent.mkdir(parents=True, exist_ok=True)
     (run / name).write_bytes(b"{}")
     assert verify(run).added == (name,)
+
+
+@pytest.mark.parametrize("name", ["units", "models/.lock", ".pseudonyms.salt"])
+def test_a_link_in_place_of_what_is_passed_over_is_found(run, name):
+    (run / "units").rename(run.parent / "work")
+    (run / name).symlink_to(run.parent / "work")
+    assert verify(run).added == (name,)
+
+
+def test_a_plain_file_with_the_name_of_a_cache_is_found(run):
+    (run / "units").rename(run.parent / "work")
+    (run / "units").write_bytes(b"<p>")
+    assert verify(run).added == ("units",)
 
 
 def test_a_link_in_place_of_a_file_is_a_change_and_is_not_sealed(run):
@@ -231,6 +251,7 @@ def test_a_run_whose_table_was_changed_is_not_sealed(tmp_path):
     assert not (run / "evidence.json").exists()
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(st.text(alphabet=st.characters(max_codepoint=0x7f, min_codepoint=0x20), max_size=6),
                        st.text(max_size=8) | st.integers(-2**53, 2**53) | st.none() | st.booleans()
                        | st.lists(st.text(max_size=4), max_size=3), max_size=5))

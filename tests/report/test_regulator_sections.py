@@ -205,3 +205,16 @@ def test_the_command_line_refuses_in_a_sentence(small, tmp_path, options, words)
     assert found.exit_code != 0
     assert words in str(found.exception)
     assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_provenance_and_card_tell_no_folder(tmp_path):
+    result = audit_result(tmp_path, images=0)
+    result = result.model_copy(update={
+        "provenance": {**result.provenance, "command": "radversary audit --root=/data/st-mary/films /runs/st-mary/a"},
+        "model": {**result.model, "notes": "weights of /home/dr-lee/ward-7/m.onnx, as they are"}})
+    again, page = reproduction(result, tmp_path), render_report(result, tmp_path)
+    assert again.command == "radversary audit --root=…/films …/a" == again.provenance["command"]
+    assert again.provenance["plan sha256"] == result.provenance["plan sha256"]
+    assert "…/m.onnx, as they are" in page
+    assert not [name for name in ("st-mary", "dr-lee") if name in page]

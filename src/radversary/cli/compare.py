@@ -34,6 +34,7 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Run folders with re
     """
     from radversary.core.errors import UnknownNameError
     from radversary.core.renamed import current_name, warn_renamed
+    from radversary.evidence.changed import refuse_changed_results
     from radversary.report.found import check_results
 
     if form not in FORMATS:
@@ -42,6 +43,7 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Run folders with re
         rank(runs, form, profile)
         return
     check_results(runs)
+    refuse_changed_results(runs)
 
     from radversary.cli.tables import grid_table
     from radversary.report.compare import compare as compare_runs
@@ -80,6 +82,7 @@ def rank(runs: list[Path], form: str, profile: str) -> None:
     """
     from radversary.auditing.cell_table import defence_name
     from radversary.cli.tables import rank_table
+    from radversary.evidence.changed import refuse_changed_results
     from radversary.report.found import check_results
     from radversary.report.html import load_results
     from radversary.report.score import rank_csv, rank_markdown
@@ -88,6 +91,7 @@ def rank(runs: list[Path], form: str, profile: str) -> None:
 
     chosen = load_profile(profile)
     check_results(runs)
+    refuse_changed_results(runs)
     found = ranked(load_results(runs), chosen)
     if form == "csv":
         tell_lines(rank_csv(found))

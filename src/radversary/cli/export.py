@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 FORMATS: Final = ("chai", "huggingface", "mlflow", "sbom")
 OPTIONS: Final = {"card": ("chai", "huggingface"), "template": ("chai", "huggingface"),
-                  "out": ("chai", "huggingface", "sbom"), "tracking-uri": ("mlflow",), "experiment": ("mlflow",)}
+                  "out": ("chai", "huggingface", "sbom"), "tracking-uri": ("mlflow",), "experiment": ("mlflow",),
+                  "with-identifiers": ("mlflow",)}
 """Option to the formats that know it."""
 CARD: Final = "maker-card.yaml"
+NO: Final = False
 
 
 def export(run: Annotated[Path, typer.Argument(help="A run's folder with result.json.")],
@@ -33,28 +35,34 @@ def export(run: Annotated[Path, typer.Argument(help="A run's folder with result.
                                                                  "the run's folder, is the default.")] = None,
            experiment: Annotated[str | None, typer.Option(help="MLflow's experiment; the default is "
                                                                "radversary.")] = None,
+           with_identifiers: Annotated[bool, typer.Option("--with-identifiers", help="Send MLflow the run's files as "
+                                                          "they lie: ids of images, names of sites, paths, pictures."
+                                                          )] = NO,
            ) -> None:
     """Write a run as a model card, a software bill of materials or an MLflow run; nothing is computed anew.
 
-    What the run does not know and --card does not say is written as not stated, and named on standard error.
+    What the run does not know and --card does not say is written as not stated, and named on standard error. Ids of
+    images, names of sites and sources, paths and values in commands do not go out.
     """
     from radversary.core.errors import UnknownNameError
+    from radversary.evidence.changed import refuse_changed_result
     from radversary.report.found import check_result
 
     if form not in FORMATS:
         raise UnknownNameError("format", form, FORMATS)
     check_options(form, {"out": out, "card": card, "template": template or None, "tracking-uri": tracking_uri,
-                         "experiment": experiment})
+                         "experiment": experiment, "with-identifiers": with_identifiers or None})
     if template:
         write_template(out or run)
         return
     check_result(run)
+    refuse_changed_result(run)
 
     from radversary.report.exports.facts import Run
 
     read = Run.read(run)
     if form == "mlflow":
-        to_mlflow(read, tracking_uri, experiment)
+        to_mlflow(read, tracking_uri, experiment, identifiers=with_identifiers)
     else:
         to_file(read, form, out or run, card)
     if form != "sbom" and read.unscored:
@@ -113,12 +121,19 @@ def to_file(run: Run, form: str, place: Path, card: Path | None) -> None:
         say(f"gap: {gap}")
 
 
-def to_mlflow(run: Run, uri: str | None, experiment: str | None) -> None:
-    """Log to MLflow and say where."""
-    from radversary.report.exports.mlflow_store import EXPERIMENT, default_uri, log_run
+def to_mlflow(run: Run, uri: str | None, experiment: str | None, *, identifiers: bool) -> None:
+    """Log to MLflow and say where, and what of the run's files was sent."""
+    from radversary.report.exports.mlflow_store import EXPERIMENT, REPORT, default_uri, files_of, log_run
 
-    store = uri or default_uri(run.folder)
-    if run.result.gallery and store.startswith(("http:", "https:", "databricks")):
-        say("note: report.html, which is sent along, holds pictures of test images")
-    kept = log_run(run, store, experiment or EXPERIMENT)
+    kept = log_run(run, uri or default_uri(run.folder), experiment or EXPERIMENT, identifiers=identifiers)
     tell_result(f"mlflow: run {kept.run_id} {'in' if kept.new else 'lay already in'} {kept.uri}")
+    sent = files_of(run, identifiers=identifiers)
+    if not kept.new:
+        say("note: nothing was sent; another --experiment takes the run again")
+    elif identifiers and not run.pseudonymised:
+        say(f"note: {', '.join(sent)} were sent as they lie, with ids of images, names of sites, paths and pictures")
+    elif REPORT in sent:
+        say(f"note: {REPORT} was sent along; it holds pictures of test images where the copy has them")
+    else:
+        say(f"note: {REPORT} was not sent, and what was sent names no image, site or path; radversary seal RUN "
+            "--export COPY makes a copy whose report may go, --with-identifiers sends the files as they lie")

@@ -32,10 +32,13 @@ def gate(run: Annotated[Path, typer.Argument(help="A run's folder with result.js
     Worse than the baseline is what lies beyond the allowance with its whole paired 95 % interval. On GitHub Actions
     each broken rule is an annotation.
     """
+    from radversary.evidence.changed import refuse_changed_results
     from radversary.report.found import check_results
 
     asked = rules_of(rules, min_score=min_score, max_drop=max_drop, min=floors, system=system)
-    check_results([run, *([baseline] if baseline else [])])
+    given = [run, *([baseline] if baseline else [])]
+    check_results(given)
+    refuse_changed_results(given)
 
     from radversary.report.gate import annotation
     from radversary.report.gate import junit as as_junit

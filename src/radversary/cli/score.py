@@ -28,6 +28,7 @@ def score(run: Annotated[Path, typer.Argument(help="A run's folder with result.j
     A letter needs an audit with --battery standard or full and 200 test images of each class.
     """
     from radversary.core.errors import UnknownNameError
+    from radversary.evidence.changed import refuse_changed_result
     from radversary.report.found import check_results
     from radversary.scoring.profile import load_profile
 
@@ -35,6 +36,7 @@ def score(run: Annotated[Path, typer.Argument(help="A run's folder with result.j
         raise UnknownNameError("format", form, FORMATS)
     chosen = load_profile(profile)
     check_results([run])
+    refuse_changed_result(run)
 
     from radversary.report.html import load_result
     from radversary.report.score import scores_json

@@ -23,8 +23,9 @@ def seal(run: Annotated[Path | None, typer.Argument(help="A run's folder with re
          key: Annotated[Path | None, typer.Option(help="Sign with this Ed25519 key (PEM, PKCS#8); an encrypted one's "
                                                        f"password is asked for, or taken from {PASSWORD}.")] = None,
          export: Annotated[Path | None, typer.Option(help="Write and seal a copy to hand over in this new folder, with "
-                                                          "pseudonyms for images and patients, without paths, prepared "
-                                                          "images and weights; the run's own seal stays as it is.")]
+                                                          "pseudonyms for images, patients, sites and sources, without "
+                                                          "paths, prepared images and weights; the run's own "
+                                                          "seal stays as it is.")]
          = None,
          no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Leave the gallery's pictures out of the "
                                                    "copy; text that is burnt into a film stays in them.")] = NO,
@@ -32,9 +33,9 @@ def seal(run: Annotated[Path | None, typer.Argument(help="A run's folder with re
                                                            "do nothing else.")] = None) -> None:
     """Write the SHA-256 of every file of a run's evidence into RUN/evidence.json, and sign it.
 
-    radversary verify RUN says later what was changed. Units of work, locks and hidden files are no evidence; prepared
-    images and weights are covered and may be absent when it is verified. Whoever receives a copy needs the public key
-    by another way than the copy.
+    radversary verify RUN says later what was changed. Units of work, locks and the salt of pseudonyms are no evidence;
+    prepared images and weights are covered and may be absent when it is verified. Whoever receives a copy needs the
+    public key by another way than the copy.
     """
     from radversary.core.errors import InputError
 
@@ -60,7 +61,7 @@ def seal(run: Annotated[Path | None, typer.Argument(help="A run's folder with re
         from radversary.evidence.export import export as write_copy
 
         for name in write_copy(run, export, pictures=not no_pictures).left_behind:
-            say(f"not in the copy: {name}; files of its kind cannot be pseudonymised")
+            say(f"not in the copy: {name}")
     tell(export or run, write_seal(export or run, signer))
 
 

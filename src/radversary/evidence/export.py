@@ -7,29 +7,26 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import pandas as pd
 import yaml
 
 from radversary.auditing.result import AuditResult, GalleryImage
 from radversary.auditing.schema import LIMIT
 from radversary.core.errors import InputError
+from radversary.core.text import quoted
 from radversary.data.csv_files import read_csv
-from radversary.evidence.files import MANIFEST, evidence_files, is_plain, may_be_absent, refuse_unsealable
-from radversary.evidence.pseudonyms import Pseudonyms, salt_of
-from radversary.evidence.scrubbing import (
-    PLAN,
-    command_without_values,
-    mapped,
-    options_without_values,
-    source_without_values,
-    without_places,
-)
-from radversary.evidence.seal import HASH, PSEUDONYMISED
+from radversary.data.registry import DATASETS
+from radversary.evidence.files import MANIFEST, evidence_files, is_card, is_plain, may_be_absent, refuse_unsealable
+from radversary.evidence.pseudonyms import Pseudonyms, salt_of, words_of
+from radversary.evidence.seal import HASH
+from radversary.evidence.tables import OWN, ids_of, pseudonymised, unjudged
 from radversary.report.gallery import picture_path
 from radversary.report.html import load_result, tables_of, write_report
+from radversary.report.naming import NAMING, PSEUDONYMISED, naming_values, with_texts, with_values, without_sources
+from radversary.report.scrubbing import PLAN, environment_without_values, mapped, plan_without_values, without_places
 from radversary.storage.checksums import sha256_file
 from radversary.storage.files import read_text, storage_errors, write_text, write_whole
 from radversary.storage.json_files import parse_json, write_json
@@ -46,11 +43,18 @@ GALLERY: Final = "figures/gallery/"
 PICTURES: Final = ("original", "attacked", "difference", "defended", "evidence")
 """Fields of a gallery image that hold the path of a picture."""
 
+NOT_OWN: Final = "it is none of the files that a run writes and that can be pseudonymised"
+"""Why a file is left behind."""
+
 RESULT: Final = "result.json"
 """The result of an audit."""
 
-SAYS: Final = ("image and patient ids are HMAC-SHA-256 under a salt that stays with the run folder; paths are removed; "
-               "hashes of tables are those of this copy")
+DOCUMENTS: Final = frozenset({"environment.json", "audit.json", "costs.json", "timings.json", "measurement.json",
+                              "sbom.cdx.json"})
+"""JSON documents that a run writes at its top; besides, the cards of its models."""
+
+SAYS: Final = ("ids of images and patients, and names of sites and sources, are HMAC-SHA-256 under a salt that stays "
+               "with the run folder; paths are removed; hashes of tables are those of this copy")
 """What the provenance of a copy says."""
 
 
@@ -60,7 +64,7 @@ class Export:
 
     Attributes:
         folder: Where.
-        left_behind: Evidence of kinds that cannot be pseudonymised and so is not in the copy.
+        left_behind: Evidence that is not in the copy since nothing says that it names nobody, each with the reason.
     """
 
     folder: Path
@@ -84,8 +88,12 @@ class _Copying:
     pictures: bool
 
     def text(self, text: str) -> str:
-        """Return a text without ids and places."""
+        """Return a text without ids, names of sites and places."""
         return without_places(self.names.text(text))
+
+    def key(self, text: str) -> str:
+        """Return the name of a field or a file without ids and places."""
+        return without_places(self.names.key(text))
 
 
 def export(folder: Path, out: Path, *, pictures: bool) -> Export:
@@ -130,26 +138,31 @@ def _refuse_place(folder: Path, out: Path) -> None:
 
 
 def _pseudonyms(folder: Path, result: AuditResult) -> Pseudonyms:
-    """Return pseudonyms that know every id of the tables, of the gallery and of the prepared images."""
+    """Return pseudonyms that know every id and site of the tables, of the result and of the prepared images."""
     images, patients = {image.image_id for image in result.gallery}, set[str]()
+    values = {kind: set(known) for kind, known in naming_values(result).items()}
     for name in evidence_files(folder):
         if name.endswith(".parquet") and not may_be_absent(name):
             frame = read_table(folder / name)
-            images |= _values(frame, "image_id")
-            patients |= _values(frame, "patient_id")
+            images |= ids_of(frame, "image_id")
+            patients |= ids_of(frame, "patient_id")
     for path in folder.glob("data/*/table.csv"):
         frame = read_csv(path)
-        images |= _values(frame, "image_id")
-        patients |= _values(frame, "patient_id")
-        images |= {part for file in _values(frame, "path") for part in (Path(file).name, Path(file).stem)}
+        images |= ids_of(frame, "image_id")
+        patients |= ids_of(frame, "patient_id")
+        images |= {part for file in ids_of(frame, "path") for part in (Path(file).name, Path(file).stem)}
+        for kind in NAMING:
+            values[kind] |= ids_of(frame, kind)
     conditions = [cell.condition for cell in result.cells]
-    kept = {*result.classes, *result.defences, *(condition.attack for condition in conditions),
+    kept = {*result.classes, *result.defences, *(condition.attack for condition in conditions), *DATASETS.names(),
             *(item.detector for item in result.detections), *result.model, *result.provenance, *result.curves}
-    return Pseudonyms(salt_of(folder), images, patients, kept)
+    return Pseudonyms(salt_of(folder), images, patients, kept, values=values, words=_own_words())
 
 
-def _values(frame: pd.DataFrame, column: str) -> set[str]:
-    return set(frame[column].dropna().astype(str).unique()) if column in frame else set()
+@cache
+def _own_words() -> frozenset[str]:
+    """Return the words of the result's schema, which stand in texts for other reasons than that a site is called so."""
+    return frozenset(words_of(json.dumps(AuditResult.model_json_schema())))
 
 
 def _copy(copying: _Copying, result: AuditResult) -> tuple[str, ...]:
@@ -159,14 +172,15 @@ def _copy(copying: _Copying, result: AuditResult) -> tuple[str, ...]:
         if name in (RESULT, MANIFEST) or name.startswith(DRAWN) or may_be_absent(name):
             continue
         refuse_unsealable(copying.source, name)
-        if not _copied(copying, name):
-            left.append(copying.text(name))
+        if why := _copied(copying, name, result):
+            left.append(f"{copying.text(name)}: {why}")
     hashes = {f"{Path(name).stem}{HASH}": sha256_file(copying.target / name) for name in tables_of(result.provenance)
               if (copying.target / name).is_file()}
     gallery = tuple(_gallery(copying, result.gallery))
     _result(copying, result, gallery, hashes).save(copying.target / RESULT)
     write_report(copying.target)
-    return (*left, *(copying.text(name) for name in evidence_files(copying.source) if _not_drawn(copying, name)))
+    return (*left, *(f"{copying.text(name)}: {NOT_OWN}" for name in evidence_files(copying.source)
+                     if _not_drawn(copying, name)))
 
 
 def _not_drawn(copying: _Copying, name: str) -> bool:
@@ -174,22 +188,24 @@ def _not_drawn(copying: _Copying, name: str) -> bool:
     return name.startswith(DRAWN) and not name.startswith(GALLERY) and not (copying.target / name).exists()
 
 
-def _copied(copying: _Copying, name: str) -> bool:
-    """Write one file of the copy; False for a kind that cannot be pseudonymised."""
-    source, target = copying.source / name, copying.target / copying.text(name)
-    if name.endswith(".parquet"):
-        write_table(target, _table(copying, read_table(source)))
-        return True
-    if name == PLAN:
+def _copied(copying: _Copying, name: str, result: AuditResult) -> str:
+    """Write one file of the copy; return why it is left behind, nothing where it is not."""
+    source, target = copying.source / name, copying.target / copying.key(name)
+    if name in OWN:
+        frame = read_table(source)
+        if unknown := unjudged(frame, result):
+            return f"nothing says what its column {quoted(copying.text(unknown[0]))} holds"
+        write_table(target, pseudonymised(frame, copying.names, copying.text))
+    elif name == PLAN:
         write_text(target, yaml.safe_dump(_plan(copying, source), sort_keys=False, allow_unicode=True))
-        return True
-    if name.endswith(".json"):
+    elif name in DOCUMENTS or is_card(name):
         content = _json(source)
-        if isinstance(content, dict) and isinstance(words := content.get("command"), list):
-            content["command"] = command_without_values(list(map(str, words)))
-        write_json(target, mapped(content, copying.text, copying.text))
-        return True
-    return False
+        if isinstance(content, dict):
+            content = environment_without_values(content)
+        write_json(target, mapped(content, copying.text, copying.key, copying.names.number))
+    else:
+        return NOT_OWN
+    return ""
 
 
 def _json(path: Path) -> Any:  # noqa: ANN401
@@ -205,25 +221,7 @@ def _plan(copying: _Copying, path: Path) -> Any:  # noqa: ANN401
         content = parse_yaml(read_text(path))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}, and so not pseudonymise it: {error}") from error
-    if isinstance(content, dict) and isinstance(data := content.get("data"), dict):
-        source = data.get("source")
-        if isinstance(source, dict) and "options" in source:
-            source["options"] = options_without_values(source["options"])
-    return mapped(content, copying.text, copying.text)
-
-
-def _table(copying: _Copying, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with pseudonyms; in other columns of texts, ids and places are looked for."""
-    own = {"image_id": copying.names.image, "patient_id": copying.names.patient}
-    changed: dict[str, Any] = {}
-    for column in map(str, frame):
-        values = frame[column]
-        if not (pd.api.types.is_object_dtype(values) or pd.api.types.is_string_dtype(values)):
-            continue
-        change = own.get(column, copying.text)
-        known = {value: change(value) for value in values.dropna().unique() if isinstance(value, str)}
-        changed[column] = values.map(lambda value, known=known: known.get(value, value), na_action="ignore")
-    return frame.assign(**changed)
+    return mapped(plan_without_values(content), copying.text, copying.key, copying.names.number)
 
 
 def _gallery(copying: _Copying, images: tuple[GalleryImage, ...]) -> Iterator[GalleryImage]:
@@ -248,11 +246,8 @@ def _picture(copying: _Copying, old: str, new: str) -> None:
 def _result(copying: _Copying, result: AuditResult, gallery: tuple[GalleryImage, ...],
             hashes: dict[str, str]) -> AuditResult:
     """Return the result with pseudonyms, without places, and with the hashes of the copy's tables."""
-    data = result.data.model_copy(update={"left_out": tuple(map(copying.names.left_out, result.data.left_out)),
-                                          "source": source_without_values(result.data.source)})
-    provenance = {**result.provenance, **hashes, PSEUDONYMISED: SAYS}
-    if "command" in provenance:
-        provenance["command"] = " ".join(command_without_values(provenance["command"].split()))
-    whole = result.model_copy(update={"data": data, "gallery": gallery, "provenance": provenance})
-    content = mapped(json.loads(whole.model_dump_json(exclude={"readings"})), copying.text, copying.text)
-    return AuditResult.model_validate_json(json.dumps(content)).model_copy(update={"readings": result.readings})
+    named = without_sources(with_values(result, copying.names.value))
+    data = named.data.model_copy(update={"left_out": tuple(map(copying.names.left_out, result.data.left_out))})
+    provenance = {**named.provenance, **hashes, PSEUDONYMISED: SAYS}
+    return with_texts(named.model_copy(update={"data": data, "gallery": gallery, "provenance": provenance}),
+                      copying.text, copying.key)

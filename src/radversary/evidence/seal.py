@@ -13,6 +13,7 @@ from radversary.evidence.files import evidence_files, may_be_absent, refuse_unse
 from radversary.evidence.manifest import Manifest, Model, SealedFile, signed_bytes, write_manifest
 from radversary.execution.progress import track
 from radversary.report.html import TABLES, load_result
+from radversary.report.naming import PSEUDONYMISED
 from radversary.storage.checksums import sha256_file
 from radversary.storage.locks import locked
 
@@ -24,9 +25,6 @@ HASH: Final = " sha256"
 
 NO_MODELS: Final = frozenset({"plan", "images", *TABLES})
 """What else the provenance holds hashes of."""
-
-PSEUDONYMISED: Final = "pseudonymised"
-"""Key of the provenance that says that ids are pseudonyms."""
 
 
 def seal(folder: Path, key: SigningKey | None = None, *, at: datetime | None = None) -> Manifest:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
-from radversary.evidence.files import evidence_files, is_plain
+from radversary.evidence.files import is_plain, listing
 from radversary.evidence.manifest import Manifest, SealedFile, Signer, read_manifest, signed_bytes
 from radversary.execution.progress import track
 from radversary.storage.checksums import sha256_file
@@ -36,6 +36,7 @@ class Verification(Document):
         added: Files that the manifest does not list.
         not_given: Prepared images and weights that are absent, as they may be.
         verified: Files whose bytes are those that were sealed.
+        passed_over: Number of files that were not looked at: units of work, locks, the salt, bytecode.
         signature: What is known of the signature.
         fingerprint: Of the signer's key; None where nobody signed.
     """
@@ -49,6 +50,7 @@ class Verification(Document):
     added: tuple[str, ...]
     not_given: tuple[str, ...]
     verified: int
+    passed_over: int
     signature: SignatureState
     fingerprint: str | None
 
@@ -67,7 +69,8 @@ def verify(folder: Path, expected: Signer | None = None) -> Verification:
     """
     manifest = read_manifest(folder)
     state = signature_state(manifest, expected)
-    there = set(evidence_files(folder))
+    listed = listing(folder)
+    there = set(listed.evidence)
     gone = [file for file in manifest.files if file.path not in there]
     present = [file for file in manifest.files if file.path in there]
     changed = tuple(file.path for file in track(present, "Hashing") if is_changed(folder, file))
@@ -79,7 +82,8 @@ def verify(folder: Path, expected: Signer | None = None) -> Verification:
         intact=held and not (changed or missing or added), run=manifest.run, sealed=manifest.sealed,
         version=manifest.version, changed=changed, missing=missing, added=added,
         not_given=tuple(file.path for file in gone if file.may_be_absent), verified=len(present) - len(changed),
-        signature=state, fingerprint=manifest.signer.fingerprint if manifest.signer else None)
+        passed_over=listed.passed_over, signature=state,
+        fingerprint=manifest.signer.fingerprint if manifest.signer else None)
 
 
 def is_changed(folder: Path, file: SealedFile) -> bool:

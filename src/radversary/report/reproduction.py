@@ -75,6 +75,8 @@ class Reproduction:
         packages: Distributions with version and licence: all that was installed, or those that figures rest on.
         whole: Whether ``packages`` are all that was installed.
         hashes: SHA-256 of the files of the run folder that say all this.
+        provenance: What the result says of its origin, by name, absolute paths cut; likewise the next.
+        card: The model's card.
     """
 
     command: str = ""
@@ -84,6 +86,8 @@ class Reproduction:
     packages: tuple[StoredDistribution, ...] = ()
     whole: bool = False
     hashes: dict[str, str] = field(default_factory=dict)
+    provenance: dict[str, str] = field(default_factory=dict)
+    card: dict[str, str] = field(default_factory=dict)
 
 
 def reproduction(result: AuditResult, folder: Path) -> Reproduction:
@@ -99,12 +103,14 @@ def reproduction(result: AuditResult, folder: Path) -> Reproduction:
     packages = known.distributions or tuple(StoredDistribution(name=name, version=version)
                                             for name, version in known.packages.items() if version)
     return Reproduction(
-        command=command or result.provenance.get("command", ""),
+        command=command or shortened_words(result.provenance.get("command", "")),
         seed=str(plan.get("seed", "")) if isinstance(plan, dict) else "",
         plan=yaml.safe_dump(shortened_paths(plan), sort_keys=False, allow_unicode=True) if plan else "",
         machine=machine_of(known), packages=packages, whole=bool(known.distributions),
         hashes={name: sha256_file(folder / name) for name in ("plan.yaml", "environment.json")
-                if is_file(folder / name)})
+                if is_file(folder / name)},
+        provenance={name: shortened_words(text) for name, text in result.provenance.items()},
+        card={name: shortened_words(text) for name, text in result.model.items()})
 
 
 def shown(argument: str) -> str:
@@ -160,3 +166,13 @@ def shortened_path(text: str) -> str:
         return f"{found['before']}…/{kind(path).name}"
 
     return ABSOLUTE.sub(last, text)
+
+
+def shortened_words(text: str) -> str:
+    """Return a text in which each word that is an absolute path, as :func:`shortened_path` knows it, is cut.
+
+    Example:
+        >>> shortened_words("radversary audit --root=/data/st-mary/films /runs/st-mary/a --seed 7")
+        'radversary audit --root=…/films …/a --seed 7'
+    """
+    return " ".join(map(shortened_path, text.split(" ")))

@@ -12,7 +12,9 @@ from typing import Any, Final
 from radversary.auditing.result import AuditResult
 from radversary.core.errors import DataError, InputError
 from radversary.report.html import load_result
+from radversary.report.naming import PSEUDONYMISED, published
 from radversary.report.result_view import ResultView
+from radversary.report.scrubbing import environment_without_values
 from radversary.scoring.profile import load_profile
 from radversary.scoring.score import Score, scores_of
 from radversary.storage.checksums import sha256_file
@@ -28,20 +30,23 @@ class Run:
 
     Attributes:
         folder: The run folder.
-        result: What the audit found.
+        result: What the audit found, as :func:`radversary.report.naming.published` leaves it.
+        pseudonymised: Whether the folder is a copy in which pseudonyms stand for images and patients.
     """
 
     folder: Path
     result: AuditResult
+    pseudonymised: bool = False
 
     @classmethod
     def read(cls, folder: Path) -> Run:
-        """Read a run folder.
+        """Read a run folder; what names an image, a hospital or a place is not taken over.
 
         Raises:
             InputError: It has no result, one that cannot be read, or tables that were changed since.
         """
-        return cls(folder, load_result(folder))
+        found = load_result(folder)
+        return cls(folder, published(found), PSEUDONYMISED in found.provenance)
 
     @cached_property
     def view(self) -> ResultView:
@@ -85,7 +90,7 @@ class Run:
         return self._scored[1]
 
     def environment(self) -> Mapping[str, Any]:
-        """Read what the run was made with.
+        """Read what the run was made with; of the command no value is taken over that may be a path.
 
         Raises:
             InputError: ``environment.json`` is absent or cannot be read.
@@ -100,4 +105,4 @@ class Run:
             raise InputError(f"{path} is damaged: {error}") from error
         if not isinstance(found, dict) or not isinstance(found.get("packages"), dict):
             raise InputError(f"{path} does not list the packages that the run was made with")
-        return found
+        return environment_without_values(found)

@@ -11,6 +11,8 @@ from typing import Any, Final
 from radversary.auditing.cell_table import defence_name
 from radversary.core.text import printable, shortened
 from radversary.report.exports.facts import Run
+from radversary.report.scrubbing import PLAN, plan_without_values
+from radversary.storage.files import read_text
 from radversary.storage.plain_yaml import parse_yaml
 
 KEY: Final = "radversary.audit_key"
@@ -68,24 +70,29 @@ def _part(text: str) -> str:
 
 
 def parameters_of(run: Run) -> dict[str, str]:
-    """Return the plan, flattened, and the hashes of plan, data, models and tables.
+    """Return the plan of :func:`plan_of`, flattened, and the hashes of plan, data, models and tables.
 
     Example:
         >>> dict(flattened({"attacks": [{"name": "pgd", "strengths": [0.1, 0.2]}], "limit": None}))
         {'attacks.0.name': 'pgd', 'attacks.0.strengths': '0.1, 0.2', 'limit': 'None'}
     """
-    path = run.folder / "plan.yaml"
-    plan: Any = {}
-    if path.is_file():
-        try:
-            plan = parse_yaml(path.read_text(encoding="utf-8"))
-        except ValueError:  # a plan beyond what YAML may be stays an artefact
-            plan = {}
+    plan = plan_of(run)
     hashes = {f"hash.{name}": value for name, value in {
         **run.result.provenance, "test set sha256": run.result.data.sha256,
         **{f"{name} sha256": value for name, value in run.models.items()}}.items() if name.endswith(("sha256", "key"))}
     return {named([name]): shortened(printable(value), VALUE)
             for name, value in {**dict(flattened(plan, "plan")), **hashes}.items() if value}
+
+
+def plan_of(run: Run) -> Any:  # noqa: ANN401
+    """Return the run's plan without paths and without the texts among the options of its data source.
+
+    It is empty where there is none, or one that cannot be read.
+    """
+    try:
+        return plan_without_values(parse_yaml(read_text(run.folder / PLAN)))
+    except (OSError, ValueError):
+        return {}
 
 
 def flattened(value: Any, name: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401

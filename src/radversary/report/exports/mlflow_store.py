@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import yaml
+
 from radversary.core.errors import InputError, MissingPartError
 from radversary.core.text import FAULT, sentence
 from radversary.report.exports.facts import Run
-from radversary.report.exports.mlflow_facts import KEY, metrics_of, parameters_of, tags_of
+from radversary.report.exports.mlflow_facts import KEY, metrics_of, parameters_of, plan_of, tags_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run as Logged
 
 EXPERIMENT: Final = "radversary"
-ARTEFACTS: Final = ("result.json", "report.html", "plan.yaml", "environment.json")
+RESULT, REPORT, PLAN, ENVIRONMENT = "result.json", "report.html", "plan.yaml", "environment.json"
+ARTEFACTS: Final = (RESULT, REPORT, PLAN, ENVIRONMENT)
+"""Files of a run folder that are sent as they lie where identifiers are wished for, or are pseudonyms."""
 DATABASE: Final = "mlflow.db"
 FILE: Final = "sqlite:///"
 """Begin of the address of a store in an SQLite file."""
+PATIENCE: Final = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+                   "MLFLOW_HTTP_REQUEST_TIMEOUT": "30", "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "300"}
+"""Variables of MLflow while a run is sent: tries again, seconds between them, of a request, of an artefact."""
+CONTACT: Final = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+"""The same where it is asked whether a server is there."""
+UNREACHABLE: Final = re.compile(r"API request to \S+ failed with (timeout )?exception")
+"""What MLflow says where no answer came, or too many that name a fault of the server (``error responses``)."""
 PARTS: Final = {"metrics": 1000, "params": 100}
 """Entries that MLflow takes at once."""
 
@@ -55,7 +67,7 @@ def default_uri(folder: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"{FILE}{(folder / DATABASE).resolve()}"
 
 
-def log_run(run: Run, uri: str, experiment: str = EXPERIMENT) -> Kept:
+def log_run(run: Run, uri: str, experiment: str = EXPERIMENT, *, identifiers: bool = False) -> Kept:
     """Log metrics, parameters, tags and artefacts of a run; one that was logged whole is left as it is.
 
     An export that was cut off is taken up again. Nothing is sent but to ``uri``: MLflow's own telemetry is off.
@@ -64,19 +76,21 @@ def log_run(run: Run, uri: str, experiment: str = EXPERIMENT) -> Kept:
         run: The run.
         uri: MLflow's tracking URI.
         experiment: Name of the experiment; it is made where there is none.
+        identifiers: Whether the run's files are sent as they lie, with ids of images, paths and pictures.
 
     Raises:
         MissingPartError: MLflow is not installed.
         InputError: The store cannot be reached or refuses what is logged.
     """
     client = client_at(uri)
-    with refusals(uri):
+    with patience(CONTACT), refusals(uri):
         place = experiment_id(client, experiment, uri)
+    with patience(PATIENCE), refusals(uri):
         found = logged(client, place, run.key)
         if found is not None and found.info.status == "FINISHED":
             return Kept(found.info.run_id, shown(uri), new=False)
         made = found or client.create_run(place, tags={KEY: run.key}, run_name=sentence(run.result.name, 200))
-        send(client, made, run)
+        send(client, made, run, identifiers=identifiers)
         client.set_terminated(made.info.run_id)
     return Kept(made.info.run_id, shown(uri), new=True)
 
@@ -89,7 +103,6 @@ def client_at(uri: str) -> MlflowClient:
         InputError: No such store.
     """
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     try:
         from mlflow import MlflowClient
     except ImportError as error:
@@ -101,6 +114,22 @@ def client_at(uri: str) -> MlflowClient:
 
 
 @contextmanager
+def patience(settings: Mapping[str, str]) -> Iterator[None]:
+    """Let MLflow wait no longer for a server than some settings say; variables that are set already stand above them.
+
+    Args:
+        settings: Variables of MLflow.
+    """
+    lacking = {name: value for name, value in settings.items() if name not in os.environ}
+    os.environ.update(lacking)
+    try:
+        yield
+    finally:
+        for name in lacking:
+            os.environ.pop(name, None)
+
+
+@contextmanager
 def refusals(uri: str) -> Iterator[None]:
     """Raise one error with one sentence where MLflow refuses.
 
@@ -109,7 +138,7 @@ def refusals(uri: str) -> Iterator[None]:
 
     Raises:
         MissingPartError: The library of its database is not installed.
-        InputError: It refuses.
+        InputError: It refuses, or cannot be reached.
     """
     from mlflow.exceptions import MlflowException
 
@@ -119,7 +148,10 @@ def refusals(uri: str) -> Iterator[None]:
         raise MissingPartError(f"MLflow's store at {shown(uri)} needs {error.name}: pip install 'radversary[mlflow]'"
                                ) from error
     except MlflowException as error:
-        raise InputError(f"MLflow at {shown(uri)} refuses: {sentence(shown(str(error)), FAULT)}") from error
+        if UNREACHABLE.search(text := str(error)) and "error responses" not in text:
+            raise InputError(f"no MLflow server answers at {shown(uri)}; start it, or give another --tracking-uri"
+                             ) from error
+        raise InputError(f"MLflow at {shown(uri)} refuses: {sentence(shown(text), FAULT)}") from error
 
 
 def shown(uri: str) -> str:
@@ -150,7 +182,7 @@ def logged(client: MlflowClient, experiment: str, key: str) -> Logged | None:
     return min(found, key=lambda item: item.info.status != "FINISHED", default=None)
 
 
-def send(client: MlflowClient, made: Logged, run: Run) -> None:
+def send(client: MlflowClient, made: Logged, run: Run, *, identifiers: bool) -> None:
     """Send everything of a run; what an earlier attempt sent is not sent twice."""
     from mlflow.entities import Metric, Param, RunTag
 
@@ -163,9 +195,26 @@ def send(client: MlflowClient, made: Logged, run: Run) -> None:
     for part in parts(params, PARTS["params"]):
         client.log_batch(made.info.run_id, params=part)
     client.log_batch(made.info.run_id, tags=[RunTag(name, value) for name, value in tags_of(run).items()])
-    for name in ARTEFACTS:
-        if (run.folder / name).is_file():
-            client.log_artifact(made.info.run_id, str(run.folder / name))
+    for name, text in {} if identifiers else texts_of(run).items():
+        client.log_text(made.info.run_id, text, name)
+    for name in files_of(run, identifiers=identifiers):
+        client.log_artifact(made.info.run_id, str(run.folder / name))
+
+
+def texts_of(run: Run) -> dict[str, str]:
+    """Return what is sent in place of files of the run folder: without ids of images, names of sites and paths."""
+    found = {RESULT: run.result.model_dump_json(indent=1) + "\n"}
+    if plan := plan_of(run):
+        found[PLAN] = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
+    if (run.folder / ENVIRONMENT).is_file():
+        found[ENVIRONMENT] = json.dumps(run.environment(), indent=1, sort_keys=True) + "\n"
+    return found
+
+
+def files_of(run: Run, *, identifiers: bool) -> tuple[str, ...]:
+    """Return the files of the run folder that are sent as they lie."""
+    wanted = ARTEFACTS if identifiers else (REPORT,) if run.pseudonymised else ()
+    return tuple(name for name in wanted if (run.folder / name).is_file())
 
 
 def parts(items: Sequence[Item], size: int) -> Iterator[list[Item]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -13,6 +13,9 @@ REMOVED: Final = "[removed]"
 
 PLAN: Final = "plan.yaml"
 """The only file that a command may name: it lies in the run folder."""
+
+INSTALLED: Final = ("packages", "distributions")
+"""What of a run's environment says what was installed."""
 
 _ROOT: Final = r"(?:~?/|[A-Za-z]:[\\/]|\\\\)"
 _QUOTED = re.compile(rf"""(['"]){_ROOT}.*?\1""")
@@ -62,13 +65,39 @@ def options_without_values(value: Any) -> Any:  # noqa: ANN401
     return mapped(value, lambda _: REMOVED)
 
 
-def mapped(value: Any, change: Callable[[str], str], keys: Callable[[str], str] = str) -> Any:  # noqa: ANN401
+def plan_without_values(content: Any) -> Any:  # noqa: ANN401
+    """Return a plan whose data source keeps no texts among its options but its name, without places.
+
+    Example:
+        >>> plan_without_values({"data": {"source": {"name": "nih", "options": {"root": "ward 7", "size": 64}}}})
+        {'data': {'source': {'name': 'nih', 'options': {'root': '[removed]', 'size': 64}}}}
+    """
+    if isinstance(content, dict) and isinstance(data := content.get("data"), dict):
+        source = data.get("source")
+        if isinstance(source, dict) and "options" in source:
+            changed = {**source, "options": options_without_values(source["options"])}
+            content = {**content, "data": {**data, "source": changed}}
+    return mapped(content, without_places, without_places)
+
+
+def environment_without_values(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run was made with, its command without values; packages and their licences stay as they are."""
+    found: dict[str, Any] = {name: value if name in INSTALLED else mapped(value, without_places, without_places)
+                             for name, value in content.items()}
+    if isinstance(words := content.get("command"), list):
+        found["command"] = command_without_values(list(map(str, words)))
+    return found
+
+
+def mapped(value: Any, change: Callable[[str], str], keys: Callable[[str], str] = str,  # noqa: ANN401
+           numbers: Callable[[float], float | str] | None = None) -> Any:  # noqa: ANN401
     """Return plain values with each text changed.
 
     Args:
         value: What JSON can hold.
         change: For texts.
         keys: For the keys of objects.
+        numbers: For numbers; these stay where it is None.
 
     Example:
         >>> mapped({"a": ["b", 1]}, str.upper)
@@ -77,9 +106,11 @@ def mapped(value: Any, change: Callable[[str], str], keys: Callable[[str], str] 
     if isinstance(value, str):
         return change(value)
     if isinstance(value, list):
-        return [mapped(item, change, keys) for item in value]
+        return [mapped(item, change, keys, numbers) for item in value]
     if isinstance(value, dict):
-        return {keys(str(name)): mapped(item, change, keys) for name, item in value.items()}
+        return {keys(str(name)): mapped(item, change, keys, numbers) for name, item in value.items()}
+    if numbers is not None and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return numbers(value)
     return value
 
 
@@ -99,16 +130,3 @@ def _quote(found: re.Match[str]) -> str:
 def _machine() -> str:
     name = socket.gethostname()
     return name if len(name) >= 4 and name != "localhost" else ""
-
-
-def texts_in(value: Any) -> Iterator[str]:  # noqa: ANN401
-    """Yield every text in plain values, keys too."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from map(str, value)
-        for item in value.values():
-            yield from texts_in(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from texts_in(item)
