@@ -22,8 +22,8 @@ SAYS_NO = "exit code 1"
 """What a line of the README says beside a command that ends with 1, because it found a manipulation."""
 FILMS = 600
 """Of the demonstration here; `radversary demo` draws 2,100."""
-SMALL = "vgg"
-"""The architecture of the demonstration here, which trains in a quarter of a ResNet-18's time."""
+SMALL = "small-cnn"
+"""The architecture of the demonstration here, which trains in a fraction of a ResNet-18's time."""
 EXPORT = """
 import torch
 from my_model import build

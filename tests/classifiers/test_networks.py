@@ -171,7 +171,7 @@ def test_an_explicit_folder_is_not_second_guessed(monkeypatch, tmp_path):
         imagenet_start("resnet50", weights=tmp_path)
 
 
-@pytest.mark.parametrize("architecture", ["densenet121", "vgg"])
+@pytest.mark.parametrize("architecture", ["densenet121", "small-cnn", "vgg"])
 def test_networks_of_another_kind_take_any_size_and_have_a_trunk_to_freeze(architecture):
     network = build_network(architecture, classes=3).eval()
     for size in (48, 64):

@@ -17,6 +17,7 @@ TRAINABLE: Final[Mapping[str, str]] = MappingProxyType({
     "densenet121": "radversary.classifiers.plain:densenet121",
     "resnet18": "radversary.classifiers.resnet:resnet18",
     "resnet50": "radversary.classifiers.resnet:resnet50",
+    "small-cnn": "radversary.classifiers.plain:small_cnn",
     "vgg": "radversary.classifiers.plain:vgg",
 })
 """Name to factory of our own networks; a factory takes ``classes`` and returns a module with ``.trunk`` (can be frozen)
@@ -94,7 +95,8 @@ def check_trainable(architecture: str) -> None:
         >>> check_trainable("monai-resnet18")
         Traceback (most recent call last):
         radversary.core.errors.ModelError: architecture 'monai-resnet18' is loaded from weights that were trained \
-elsewhere and has no trunk and head to train; networks that can be trained: densenet121, resnet18, resnet50, vgg
+elsewhere and has no trunk and head to train; networks that can be trained: densenet121, resnet18, resnet50, \
+small-cnn, vgg
     """
     if architecture in LAYOUTS:
         raise ModelError(f"architecture {architecture!r} is loaded from weights that were trained elsewhere and has no "
