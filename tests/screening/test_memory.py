@@ -173,4 +173,4 @@ def test_the_peak_hardly_grows_with_the_films(allocator, kilobytes):
                              check=True)
         return int(run.stdout)
 
-    assert (peak(1000) - peak(250)) / 750 < kilobytes
+    assert (peak(600) - peak(200)) / 400 < kilobytes
