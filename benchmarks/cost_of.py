@@ -22,8 +22,8 @@ from radversary.attacks.batch import Batch
 from radversary.attacks.learning import taught
 from radversary.attacks.registry import ATTACKS
 
-COUNTS: Final = (64, 128, 256, 512)
-ROUNDS: Final = 3
+COUNTS: Final = (32, 64, 128, 256)
+ROUNDS: Final = 2
 LEARNT_FROM: Final = 32
 FEW: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType({
     "auto-attack": {"steps": 10, "targets": 2, "queries": 50}, "apgd": {"steps": 20}, "apgd-t": {"steps": 10},
