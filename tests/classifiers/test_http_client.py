@@ -169,13 +169,17 @@ def test_a_person_need_not_wait_for_a_server_that_does_not_answer():
 def test_a_program_ends_while_a_server_does_not_answer():
     code = """
 import sys
-from threading import Timer
-import _thread, torch
+from threading import Thread
+import _thread, time, torch
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.http_files import Served
 from radversary.classifiers.http_model import HttpClassifier
 card = ModelCard(name="m", architecture="x", classes=("a", "b"), size=8)
-Timer(0.2, _thread.interrupt_main).start()
+def interrupt():
+    while True:  # one alone may fall into the import of a module, which loses it
+        time.sleep(0.2)
+        _thread.interrupt_main()
+Thread(target=interrupt, daemon=True).start()
 HttpClassifier(Served(url=sys.argv[1], card=card)).logits(torch.zeros(1, 1, 8, 8))
 """
     with ModelServer(lambda asked: time.sleep(120)) as server:

@@ -102,6 +102,7 @@ def test_a_model_is_audited_there_and_its_predictions_are_the_same_bytes(radvers
     torch.manual_seed(0)
     plan, model = films / "plan.yaml", make_model(*classes_of(phantoms))
     plan.write_text(yaml.safe_dump({"attacks": ATTACKS, "bootstrap": 100, "gallery": 1, "false_alarms": 0.2, "limit": 6,
+                                    "probe_images": 0,
                                     "defences": [{"label": "jpeg", "transforms": [{"name": "jpeg"}]}]}))
     for device in ("far", "cpu"):
         del far[:]

@@ -20,6 +20,7 @@ attacks:
 defences: []
 detectors: []
 gallery: 0
+probe_images: 0
 bootstrap: 100
 limit: 10
 batch_size: 5

@@ -22,7 +22,7 @@ CODE = dedent("""
 
     bare = torch.nn.Flatten()
 """)
-PLAN = "attacks: [{label: fgsm, name: fgsm, options: {epsilon: 0.05}}]\ndefences: []\ngallery: 0\n"
+PLAN = "attacks: [{label: fgsm, name: fgsm, options: {epsilon: 0.05}}]\ndefences: []\ngallery: 0\nprobe_images: 0\n"
 
 
 @pytest.fixture

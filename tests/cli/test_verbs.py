@@ -233,7 +233,7 @@ def test_a_saved_model_is_audited_and_its_report_drawn_again(radversary, make_mo
     torch.manual_seed(0)
     plan = tmp_path / "plan.yaml"
     plan.write_text(yaml.safe_dump({"attacks": [{"label": "noise", "name": "noise", "strengths": [0.1]}],
-                                    "bootstrap": 100, "gallery": 0, "false_alarms": 0.2}))
+                                    "bootstrap": 100, "gallery": 0, "probe_images": 0, "false_alarms": 0.2}))
     outcome = radversary("audit", "--model", make_model(*CLASSES), "--data", "folder", "--root", phantoms,
                          "--plan", plan, "--out", tmp_path / "run")
     assert outcome.code == 0
@@ -249,11 +249,11 @@ def test_a_saved_model_is_audited_and_its_report_drawn_again(radversary, make_mo
 
 @pytest.mark.slow
 def test_an_audit_is_shared_out_among_workers(radversary, phantoms, tmp_path):
-    save_classifier(wrap(build_network("resnet18", classes=3, seed=1), classes=CLASSES, size=48,
-                         architecture="resnet18"), tmp_path / "model")
+    save_classifier(wrap(build_network("small-cnn", classes=3, seed=1), classes=CLASSES, size=48,
+                         architecture="small-cnn"), tmp_path / "model")
     plan = tmp_path / "plan.yaml"
     plan.write_text(yaml.safe_dump({"attacks": [{"label": "step", "name": "fgsm", "strengths": [0.05]}],
-                                    "bootstrap": 100, "gallery": 0, "false_alarms": 0.2}))
+                                    "bootstrap": 100, "gallery": 0, "probe_images": 0, "false_alarms": 0.2}))
     torch.set_num_threads(1)
     for workers in (1, 2):
         outcome = radversary("audit", "--model", tmp_path / "model", "--root", phantoms, "--plan", plan, "--out",
@@ -270,7 +270,7 @@ def test_a_study_runs_from_its_plan(radversary, make_model, phantoms, tmp_path):
     phase = {"name": "all", "trunk": "trained", "epochs": 1, "learning_rate": 1e-2, "schedule": "one-cycle"}
     plan = tmp_path / "plan.yaml"
     plan.write_text(yaml.safe_dump({
-        "name": "tiny", "bootstrap": 100, "gallery": 0, "false_alarms": 0.2,
+        "name": "tiny", "bootstrap": 100, "gallery": 0, "probe_images": 0, "false_alarms": 0.2,
         "data": {"source": {"name": "folder", "options": {"root": str(phantoms)}}, "size": 48},
         "models": {"victim": {"training": {"architecture": "tiny", "start": "random", "batch_size": 8,
                                            "phases": [phase]}}},

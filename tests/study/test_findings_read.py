@@ -24,7 +24,7 @@ OUTPUTS = ("Atelectasis", "Effusion", "", "Pleural_Thickening", "Fracture", "")
 READ = tuple(filter(None, OUTPUTS))
 PLAN = {"attacks": [{"label": "hide", "name": "pgd", "knowledge": ["oblivious"],
                      "options": {"goal": "hide Pleural_Thickening", "steps": 2}}],
-        "bootstrap": 100, "gallery": 1, "batch_size": 40}
+        "bootstrap": 100, "gallery": 1, "probe_images": 0, "batch_size": 40}
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ def _kinds(monkeypatch):
 
 def plan(**changes: Any) -> AuditPlan:
     return AuditPlan.model_validate({"attacks": [{"label": "noise", "name": "noise", "strengths": [0.1]}],
-                                     "bootstrap": 100, "gallery": 0, **changes})
+                                     "bootstrap": 100, "gallery": 0, "probe_images": 0, **changes})
 
 
 def test_victim_defence_and_surrogate_are_loaded_by_their_references(tmp_path):

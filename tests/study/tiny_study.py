@@ -19,7 +19,7 @@ def training(start: str = "random", **changes: Any) -> dict[str, Any]:
 def content(**changes: Any) -> dict[str, Any]:
     attack = {"label": "train styles", "name": "style-transfer", "options": {**FOURIER, "styles": "train"}}
     return {
-        "name": "tiny", "bootstrap": 100, "gallery": 1, "false_alarms": 0.2,
+        "name": "tiny", "bootstrap": 100, "gallery": 1, "probe_images": 0, "false_alarms": 0.2,
         "data": {"source": {"name": "phantoms", "options": {"count": 60, "size": 48}}, "size": 48},
         "models": {"hardened": {"training": training("victim"), "adversarial": {"attacks": [attack]}},
                    "victim": {"training": training()}},
