@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
+from radversary.auditing.cell_table import VICTIM
 from radversary.auditing.cells import Alarms, Condition
 from radversary.core.types import AttackerKnowledge
 from radversary.report.result_view import ResultView
-
-VICTIM: Final = "victim"
-"""Model of a defence that is the undefended one."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ def guarded_table(view: ResultView) -> GuardedTable | None:
     Args:
         view: What the audit found.
     """
-    guards = {name: item.guard for name, item in view.result.defences.items() if item.guard}
+    guards = view.guards
     if not guards:
         return None
     alone = all(view.result.defences[name].model == VICTIM for name in guards)

@@ -140,7 +140,21 @@ def _cost(clean: Cell | None) -> Markup:
         signed(cost.value), signed_interval(cost))
 
 
+def _guard(view: ResultView, count: int) -> Markup:
+    """Say what a guard flagged, of several the one that lets least pass; nothing where none was audited."""
+    cells = [cell for name in view.guards if view.worst and (cell := view.cell(view.worst, name)) and cell.alarms]
+    best = min(cells, key=lambda cell: cell.alarms.accepted_errors.value if cell.alarms else 1.0, default=None)
+    clean = view.clean(best.defence) if best else None
+    if not (best and best.alarms and clean and clean.alarms):
+        return Markup("")
+    return Markup("the guard <em>{}</em> flags {} of the attacked images and {} of the clean ones, and {} are wrong "
+                  "and accepted").format(best.defence, figure(best.alarms.flagged, count),
+                                     figure(clean.alarms.flagged, count), figure(best.alarms.accepted_errors, count))
+
+
 def _detection(view: ResultView, count: int) -> Markup:
+    if guarded := _guard(view, count):
+        return guarded
     found = view.best_detection
     if found is None:
         return Markup("whether the attack is detected was not measured") if view.worst else Markup("")

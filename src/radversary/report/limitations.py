@@ -9,6 +9,7 @@ from typing import Final
 from radversary.auditing.cell_table import NONE, defence_name
 from radversary.auditing.measurement.checks import Verdict
 from radversary.core.types import AttackerKnowledge
+from radversary.report.regulatory.facts import FACTS
 from radversary.report.result_view import ResultView
 
 NAMED: Final = 6
@@ -53,9 +54,7 @@ def of_data(view: ResultView) -> Iterator[Limitation]:
     if set(data.images or data.patients) >= {"train", "test"}:
         yield Limitation("data", "Test images come from the same source as the training images: nothing is known of "
                                  "images from elsewhere.")
-    clean = view.clean(NONE)
-    if clean and not any(name != "class" and set(values) - {"unknown"} for name, values in
-                         data.characteristics.items()):
+    if view.clean(NONE) and not FACTS["characteristics"].holds(view):
         yield Limitation("data", "Nothing is known of the patients or the machines, so no subgroup can be looked at.")
     for warning in data.warnings:
         yield Limitation("data", warning)
@@ -97,7 +96,8 @@ def of_measurement(view: ResultView) -> Iterator[Limitation]:
 
 def of_defences(view: ResultView) -> Iterator[Limitation]:
     """Yield what the defences leave open."""
-    adaptive = {cell.defence for cell in view.result.cells if cell.condition.knowledge == AttackerKnowledge.ADAPTIVE}
+    adaptive = {cell.defence for cell in view.result.cells if cell.condition.knowledge == AttackerKnowledge.ADAPTIVE
+                and (cell.condition.evades or cell.defence not in view.guards)}
     if without := [name for name in view.competitors if name not in adaptive]:
         yield Limitation("defences", f"No attacker who knows the defence was run against: {named(without)}. What they "
                                      "gain is of attackers who do not know them.")
@@ -109,8 +109,10 @@ def of_defences(view: ResultView) -> Iterator[Limitation]:
 
 
 def of_detection(view: ResultView) -> Iterator[Limitation]:
-    """Yield what detection leaves open."""
+    """Yield what detection leaves open; where a guard was audited, which needs no original, nothing."""
     found = view.result.detections
+    if view.guards:
+        return
     if not found:
         yield Limitation("detection", "Whether attacks can be detected was not assessed.")
     elif all(item.needs_original for item in found):

@@ -258,6 +258,11 @@ class ResultView:
                      if clean and cell and equal is not None)
 
     @cached_property
+    def guards(self) -> dict[str, str]:
+        """Label of each defence that has a guard to its guard in a line."""
+        return {name: item.guard for name, item in self.result.defences.items() if item.guard}
+
+    @cached_property
     def descriptions(self) -> dict[str, str]:
         """Provenance of every condition that has one: key to description."""
         return {c.key: c.description for c in self.conditions if c.description}

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from radversary.auditing.cells import UNTARGETED
 from radversary.auditing.measurement.checks import Verdict
+from radversary.auditing.packed import NOT_KNOWN
 from radversary.core.types import AttackerKnowledge, AttackFamily
 from radversary.report.result_view import ResultView
 
@@ -59,12 +60,12 @@ FACTS: Mapping[str, Fact] = MappingProxyType({
     "by-finding": Fact(lambda view: any(cell.findings for cell in view.result.cells),
                        "figures by class, calibration among them, are not in the result"),
     "characteristics": Fact(
-        lambda view: any(name != "class" and set(values) - {"unknown"}
+        lambda view: any(name != "class" and set(values) - {NOT_KNOWN}
                          for name, values in view.result.data.characteristics.items()),
         "nothing is known of the patients or the machines"),
     "corruption": Fact(lambda view: has_family(view, AttackFamily.CORRUPTION), "no natural corruption was tried"),
     "defences": Fact(lambda view: bool(view.competitors), "no defence was audited"),
-    "detection": Fact(lambda view: bool(view.result.detections), "detection was not assessed"),
+    "detection": Fact(lambda view: bool(view.result.detections or view.guards), "detection was not assessed"),
     "disjoint": Fact(disjoint, "it is not known that no patient is in training and test part"),
     "gallery": Fact(lambda view: bool(view.result.gallery), "no example images were kept"),
     "intended-use": Fact(lambda view: view.result.intended_use is not None,
