@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from markupsafe import Markup
 
 from radversary.core.errors import MissingPartError
+from radversary.execution.progress import working
 from radversary.report.figures import Drawing, draw_figures
 from radversary.report.html import load_result, page_of
 from radversary.report.result_view import ResultView
@@ -29,6 +31,8 @@ VARIANT: Final = "pdf/a-3u"
 """ISO 19005-3, level U: what is seen can be searched, and files of any kind may be attached."""
 REMEDY: Final = ("it needs WeasyPrint and the system's Pango: pip install 'radversary[pdf]', and on Debian "
                  "apt-get install libpango-1.0-0 libpangoft2-1.0-0")
+STEPS: Final = logging.getLogger("weasyprint.progress")
+"""WeasyPrint's logger of its own steps."""
 VARIABLE = re.compile(r"var\((--[\w-]+)\)")
 
 
@@ -57,8 +61,39 @@ def write_pdf(folder: str | Path, profile: Profile | None = None, *,
     result = weasyprint.Attachment(string=(folder / "result.json").read_bytes(), name="result.json",
                                    description="The audit's result", relationship="Source")
     document = weasyprint.HTML(string=page, url_fetcher=weasyprint.urls.URLFetcher(allowed_protocols=["data"]))
-    return write_whole(folder / "report.pdf", lambda part: document.write_pdf(
-        part, attachments=[result], pdf_variant=VARIANT, pdf_tags=True))
+    with laying_out():
+        return write_whole(folder / "report.pdf", lambda part: document.write_pdf(
+            part, attachments=[result], pdf_variant=VARIANT, pdf_tags=True))
+
+
+@contextmanager
+def laying_out() -> Iterator[None]:
+    """Report the progress of WeasyPrint by the pages that its own logger names; how many there will be is not known."""
+    with working("Laying out pages") as advance:
+        handler = Pages(advance)
+        STEPS.addHandler(handler)
+        STEPS.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            STEPS.removeHandler(handler)
+
+
+class Pages(logging.Handler):
+    """Calls a function for each page that WeasyPrint lays out.
+
+    Args:
+        advance: The function.
+    """
+
+    def __init__(self, advance: Callable[[], None]) -> None:
+        super().__init__()
+        self.advance = advance
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Call the function where a record names a page."""
+        if "Page" in record.msg:
+            self.advance()
 
 
 def imported() -> Any:  # noqa: ANN401

@@ -9,6 +9,7 @@ from radversary.auditing.cell_table import NONE
 from radversary.auditing.cells import Cell, Condition
 from radversary.auditing.wording import measure_name
 from radversary.core.types import Estimate
+from radversary.execution.progress import track
 from radversary.report.figures.canvas import AFTER, DEFENDED, MARKERS, Drawing, draw, legend_below, percent_axis
 from radversary.report.formats import shorten, slug
 from radversary.report.result_view import ResultView
@@ -29,7 +30,7 @@ def operating_curves(view: ResultView) -> list[Drawing]:
     if not view.labelled:
         return []
     drawings = []
-    for index, attack in enumerate(view.attacks):
+    for index, attack in enumerate(track(view.attacks, "Drawing sensitivity and specificity")):
         conditions = view.of_attack(attack, view.knowledge_levels(attack)[0])
         lines = lines_of(view, conditions) if len(conditions) > 1 else []
         if lines:

@@ -12,6 +12,7 @@ from radversary.auditing.cell_table import NONE
 from radversary.auditing.cells import Cell, Condition
 from radversary.auditing.wording import BUDGETS, level, measure_name
 from radversary.core.types import AttackerKnowledge, Estimate, Task
+from radversary.execution.progress import track
 from radversary.metrics.performance import ClassFigures
 from radversary.report.figures.canvas import (
     AFTER,
@@ -45,7 +46,7 @@ def strength_curves(view: ResultView) -> list[Drawing]:
     best and a ceiling alone, as six bands would hide each other.
     """
     drawings: list[Drawing] = []
-    for index, attack in enumerate(view.attacks):
+    for index, attack in enumerate(track(view.attacks, "Drawing curves")):
         several = [knowledge for knowledge in view.knowledge_levels(attack) if len(view.of_attack(attack,
                                                                                                   knowledge)) > 1]
         drawings += [_strength_curve(view, attack, knowledge, index) for knowledge in several]
