@@ -12,6 +12,8 @@ from radversary.core.types import AttackerKnowledge
 CLEAN = "clean"
 IDENTITY = "identity"
 NONE = "none"
+VICTIM = "victim"
+"""Name of the undefended model in plans and results."""
 KNOWLEDGE = tuple(AttackerKnowledge)
 
 

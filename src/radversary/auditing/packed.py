@@ -21,6 +21,10 @@ LEVEL: Final = 9
 """How hard zlib compresses."""
 
 
+NOT_KNOWN: Final = "unknown"
+"""Value of a characteristic of an image of which it is not known."""
+
+
 class Characteristic(Record):
     """What is known of the test images in one respect.
 

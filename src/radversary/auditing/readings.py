@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from radversary.auditing.cells import Condition
-from radversary.auditing.packed import Characteristic, Readings, SystemReadings, numbered, packed
+from radversary.auditing.packed import NOT_KNOWN, Characteristic, Readings, SystemReadings, numbered, packed
 from radversary.auditing.setup import AuditContext
 from radversary.auditing.tables import FINDING, FLAGGED, STATE_NUMBERS, StoredTable
 from radversary.data.confounds import characteristics
@@ -39,7 +39,7 @@ def readings_of(predictions: StoredTable, context: AuditContext, rows: np.ndarra
         patients=packed(numbered([context.images.patients[row] for row in rows])),
         pictures=packed([first[name] for name in hashes]),
         characteristics={kind: characteristic([str(value) for value in described[kind]]) for kind in KINDS
-                         if kind in described and (described[kind] != "unknown").any()},
+                         if kind in described and (described[kind] != NOT_KNOWN).any()},
         read=tuple(read for condition in track(context.conditions, "Packing readings")
                    for read in readings_at(predictions, condition, context, place)))
 

@@ -38,7 +38,7 @@ def vgg(*, classes: int) -> ResNetClassifier:
 def small_cnn(*, classes: int) -> ResNetClassifier:
     """Build a small convolutional network for trials on a CPU: four layers of stride 2 with BatchNorm.
 
-    It answers in a hundredth of a ResNet-18's time, so that attacks of thousands of queries end in minutes.
+    It answered about four images of 64 px 19 times as fast as a ResNet-18 (medians of 15, one thread, one machine).
 
     Example:
         >>> small_cnn(classes=3).head[-1].out_features

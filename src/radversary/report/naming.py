@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from radversary.auditing.packed import Readings
+from radversary.auditing.packed import NOT_KNOWN, Readings
 from radversary.auditing.result import AuditResult, DataSummary
 from radversary.auditing.subgroups import Subgroups
 from radversary.report.scrubbing import command_without_values, mapped, source_without_values, without_places
@@ -16,9 +16,6 @@ NAMING: Final = ("site", "source")
 
 PSEUDONYMISED: Final = "pseudonymised"
 """Key of the provenance that says that ids are pseudonyms."""
-
-UNTOLD: Final = "unknown"
-"""Value of a characteristic that is not known."""
 
 Change = Callable[[str, str], str]
 """Characteristic and value to what stands for it."""
@@ -31,7 +28,7 @@ def naming_values(result: AuditResult) -> dict[str, tuple[str, ...]]:
         if result.readings is not None and kind in result.readings.characteristics:
             values.update(result.readings.characteristics[kind].values)
         values.update(item.value for table in result.subgroups.tables if table.name == kind for item in table.values)
-        values.discard(UNTOLD)
+        values.discard(NOT_KNOWN)
     return {kind: tuple(sorted(values)) for kind, values in found.items()}
 
 
@@ -40,10 +37,10 @@ def with_values(result: AuditResult, change: Change) -> AuditResult:
 
     Args:
         result: The result.
-        change: Characteristic and value to what stands for it; it is not asked for :data:`UNTOLD`.
+        change: Characteristic and value to what stands for it; it is not asked for :data:`NOT_KNOWN`.
     """
     def known(kind: str, value: str) -> str:
-        return value if kind not in NAMING or value == UNTOLD else change(kind, value)
+        return value if kind not in NAMING or value == NOT_KNOWN else change(kind, value)
 
     return result.model_copy(update={
         "data": _data(result.data, known), "subgroups": _subgroups(result.subgroups, known),

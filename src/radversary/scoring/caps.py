@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 
 from radversary.auditing.measurement.checks import Verdict
-from radversary.auditing.packed import unpacked
+from radversary.auditing.packed import NOT_KNOWN, unpacked
 from radversary.auditing.result import AuditResult
 from radversary.core.types import AttackerKnowledge, Estimate, Task
 from radversary.scoring.bounds import by_patient, wilson_low
 from radversary.scoring.profile import CriticalPair, Profile
-from radversary.scoring.subscores import NOT_KNOWN, SubScore, in_tier, missed, within
+from radversary.scoring.subscores import SubScore, in_tier, missed, within
 from radversary.scoring.systems import NONE, Read, System, readings_in
 
 NORMAL, ABSENT = "normal", "absent"

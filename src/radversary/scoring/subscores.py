@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from radversary.auditing.packed import Readings, unpacked
+from radversary.auditing.packed import NOT_KNOWN, Readings, unpacked
 from radversary.core.types import Norm
 from radversary.scoring.bounds import by_patient, gap_low, low
 from radversary.scoring.profile import Profile, Tier
@@ -17,9 +17,6 @@ from radversary.scoring.systems import Flags, Read, System
 
 SLACK: Final = 1e-9
 """By how much strengths and bounds may differ and still be the same."""
-
-NOT_KNOWN: Final = "unknown"
-"""What tables say of an image of which a characteristic is not known."""
 
 TITLES: Final = {"WB": "white-box attacks", "ST": "style and acquisition", "BB": "black-box attacks",
                  "DT": "detection of attacks", "CO": "natural corruption", "CU": "clean utility and subgroups"}

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from radversary.auditing.guarded import Watch
 from radversary.auditing.plan import AuditPlan
 from radversary.auditing.result import AuditResult
 from radversary.auditing.run import run_audit
@@ -23,6 +22,7 @@ from radversary.execution.devices import select_device
 from radversary.execution.progress import reporting
 from radversary.execution.work import Progress
 from radversary.execution.workers import check_workers
+from radversary.guard_evaluation.guarded import GuardedClassifier
 from radversary.report.html import write_report
 from radversary.storage.checksums import sha256_json
 from radversary.storage.locks import locked
@@ -102,7 +102,7 @@ def audit_model(plan: AuditPlan | str, model: str | Path | Classifier, source: M
 
 def _audit(plan: AuditPlan, classifiers: Mapping[str, Classifier], models: Mapping[str, Reference], data: DataPlan,
            document: str, clock: Clock, *, device: str, workers: int, allow_code: bool,
-           guards: Mapping[str, Watch]) -> AuditResult:
+           guards: Mapping[str, GuardedClassifier]) -> AuditResult:
     """Audit a model in a folder that nobody else writes."""
     out = clock.folder
     with clock.step(PREPARE):

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import torch
 
-from radversary.auditing.guarded import Watch
 from radversary.auditing.plan import AuditPlan, DefencePlan
 from radversary.auditing.setup import test_rows
 from radversary.classifiers.base import Classifier
@@ -67,7 +66,7 @@ def announce(address: str) -> None:
                   stacklevel=2)
 
 
-def refuse_seen(guards: Mapping[str, Watch], plan: AuditPlan, images: PreparedImages) -> None:
+def refuse_seen(guards: Mapping[str, GuardedClassifier], plan: AuditPlan, images: PreparedImages) -> None:
     """Refuse guards that have seen test images.
 
     Args:
@@ -79,6 +78,5 @@ def refuse_seen(guards: Mapping[str, Watch], plan: AuditPlan, images: PreparedIm
         InputError: One was fitted or calibrated on some.
     """
     tested = ChosenSource(images, test_rows(plan, images).tolist())
-    for watch in guards.values():
-        if isinstance(watch, GuardedClassifier):
-            watch.guard.refuse_seen(tested, ("fitted", "calibrated"), "audit")
+    for guarded in guards.values():
+        guarded.guard.refuse_seen(tested, ("fitted", "calibrated"), "audit")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radversary.auditing.cell_table import NONE, CellTable
-from radversary.auditing.packed import Characteristic, unpacked
+from radversary.auditing.packed import NOT_KNOWN, Characteristic, unpacked
 from radversary.auditing.result import AuditResult
 from radversary.auditing.subgroups import (
     ALPHA,
@@ -29,8 +29,6 @@ from radversary.metrics.bootstrap import PatientDraws, share_of_counted
 from radversary.metrics.group_difference import PERMUTATIONS, blocks_of, difference, permutation_p
 from radversary.metrics.multiple import holm
 
-NOT_KNOWN: Final = "unknown"
-"""Value of images of which nothing is known in some respect."""
 FIRST: Final = "under"
 """How the name of the lowest age band begins, which its digits would put last."""
 Codes = NDArray[np.int32]

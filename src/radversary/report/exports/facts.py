@@ -9,19 +9,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from radversary.auditing.cell_table import VICTIM
 from radversary.auditing.result import AuditResult
-from radversary.core.errors import DataError, InputError
+from radversary.core.errors import InputError
 from radversary.report.html import load_result
 from radversary.report.naming import PSEUDONYMISED, published
 from radversary.report.result_view import ResultView
 from radversary.report.scrubbing import environment_without_values
+from radversary.scoring.board import Scoreboard, scoreboard
 from radversary.scoring.profile import load_profile
-from radversary.scoring.score import Score, scores_of
+from radversary.scoring.score import Score
 from radversary.storage.checksums import sha256_file
 from radversary.storage.json_files import read_json
 
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
-VICTIM: Final = "victim"
 
 
 @dataclass(frozen=True)
@@ -73,21 +74,18 @@ class Run:
         return self.result.model.get("name") or VICTIM
 
     @cached_property
-    def _scored(self) -> tuple[tuple[Score, ...], str]:
-        try:
-            return scores_of(self.result, load_profile()), ""
-        except DataError as error:
-            return (), str(error)
+    def _board(self) -> Scoreboard:
+        return scoreboard(self.result, load_profile())
 
     @property
     def scores(self) -> tuple[Score, ...]:
         """The score of each deployed system, no defence first; empty where :attr:`unscored` says why."""
-        return self._scored[0]
+        return tuple(item.score for item in self._board.systems)
 
     @property
     def unscored(self) -> str:
         """Why there is no score; empty where there is one."""
-        return self._scored[1]
+        return self._board.reason
 
     def environment(self) -> Mapping[str, Any]:
         """Read what the run was made with; of the command no value is taken over that may be a path.

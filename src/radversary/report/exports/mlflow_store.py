@@ -18,13 +18,14 @@ from radversary.core.errors import InputError, MissingPartError
 from radversary.core.text import FAULT, sentence
 from radversary.report.exports.facts import Run
 from radversary.report.exports.mlflow_facts import KEY, metrics_of, parameters_of, plan_of, tags_of
+from radversary.report.scrubbing import PLAN
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run as Logged
 
 EXPERIMENT: Final = "radversary"
-RESULT, REPORT, PLAN, ENVIRONMENT = "result.json", "report.html", "plan.yaml", "environment.json"
+RESULT, REPORT, ENVIRONMENT = "result.json", "report.html", "environment.json"
 ARTEFACTS: Final = (RESULT, REPORT, PLAN, ENVIRONMENT)
 """Files of a run folder that are sent as they lie where identifiers are wished for, or are pseudonyms."""
 DATABASE: Final = "mlflow.db"

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from radversary.auditing.cell_table import VICTIM
 from radversary.core.errors import InputError, MissingPartError
 from radversary.core.text import first_fault, printable
-from radversary.report.exports.facts import SHA256, VICTIM, Run
+from radversary.report.exports.facts import SHA256, Run
 from radversary.storage.documents import Document
 
 if TYPE_CHECKING:
