@@ -15,6 +15,7 @@ from PIL import ImageOps
 
 from radversary.core.errors import UnreadableImageError
 from radversary.imaging.image import Image
+from radversary.imaging.strict import whole_files
 
 _DEFLATE: Final = 1032
 """Bytes that one byte of deflated data can stand for at most."""
@@ -57,7 +58,7 @@ def read_picture(data: bytes, name: str, *, largest: int) -> Image:
 @contextmanager
 def _opened(data: bytes, name: str, largest: int) -> Iterator[PIL.Image.Image]:
     try:
-        with PIL.Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
+        with whole_files(), PIL.Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
             _check_header(picture, name, data, largest)
             yield picture
     except _BROKEN as error:

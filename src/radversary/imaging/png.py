@@ -12,6 +12,7 @@ from radversary.core.errors import InputError, UnreadableImageError
 from radversary.core.types import Images
 from radversary.imaging.codec import from_picture, to_picture
 from radversary.imaging.intensity import quantise
+from radversary.imaging.strict import whole_files
 
 
 def encode_png(image: torch.Tensor, *, bits: int = 8) -> bytes:
@@ -53,7 +54,7 @@ def decode_png(data: bytes) -> torch.Tensor:
         torch.Size([3, 2, 2])
     """
     try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
+        with whole_files(), Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
             return from_picture(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, InputError) as error:
         raise UnreadableImageError("PNG data", str(error)) from error

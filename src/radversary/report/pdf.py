@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
+from PIL import ImageFile
 
 from radversary.core.errors import MissingPartError
 from radversary.execution.progress import working
@@ -102,6 +103,7 @@ def imported() -> Any:  # noqa: ANN401
     Raises:
         MissingPartError: It, or a library of the system that it needs, is missing.
     """
+    truncated = ImageFile.LOAD_TRUNCATED_IMAGES  # WeasyPrint sets it, for the whole process
     try:
         import weasyprint
         import weasyprint.urls
@@ -109,6 +111,8 @@ def imported() -> Any:  # noqa: ANN401
         raise MissingPartError(f"a PDF was asked for; {REMEDY}") from error
     except OSError as error:  # Pango is loaded when WeasyPrint is imported
         raise MissingPartError(f"WeasyPrint cannot load a library of the system; {REMEDY}") from error
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = truncated
     for name in ("weasyprint", "fontTools"):
         logging.getLogger(name).setLevel(logging.ERROR)  # it warns of CSS that only screens need
     return weasyprint

@@ -14,6 +14,7 @@ from pydantic import AliasPath, BaseModel, Field
 
 from radversary.auditing.result import AuditResult, DefenceSummary, GalleryImage
 from radversary.auditing.standing import OPACITY
+from radversary.imaging.strict import whole_files
 from radversary.report.gallery import picture_path
 from radversary.report.html import load_result
 from radversary.report.result_view import ResultView
@@ -91,7 +92,7 @@ class RunFolder:
         if path is None:
             return None
         try:
-            with Image.open(path) as picture:
+            with whole_files(), Image.open(path) as picture:
                 if picture.width * picture.height > LARGEST:
                     return None
                 return np.asarray(picture.convert("L" if picture.mode in ("L", "1", "I;16", "I") else "RGB"))

@@ -13,6 +13,7 @@ from PIL import Image
 
 from radversary.core.errors import DataError, UnknownNameError
 from radversary.core.types import Images
+from radversary.imaging.strict import whole_files
 from radversary.stylization.textures import POOLS, texture
 
 LARGEST = 4096
@@ -78,7 +79,7 @@ def procedural_bank(pool: str = "test", *, count: int = 24, size: int = 128, see
 
 def read_style(path: Path, *, size: int) -> Images:
     """Read one style image of 8 or 16 bits: the central square, resized; shape (3, size, size) in [0, 1]."""
-    with Image.open(path) as image:
+    with whole_files(), Image.open(path) as image:
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
         square = _at_eight_bits(image).convert("RGB").resize(
