@@ -56,7 +56,7 @@ def test_the_pdf_leaves_the_setting_as_it_was(monkeypatch):
     from radversary.report.pdf import imported
 
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", False)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "weasyprint"]:  # it is changed where it is imported
+    for name in [name for name in sys.modules if name.partition(".")[0] == "weasyprint"]:  # imported anew below
         monkeypatch.delitem(sys.modules, name)
     imported()
     assert "weasyprint.images" in sys.modules
