@@ -51,6 +51,15 @@ def test_importing_the_package_imports_nothing_heavy():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_what_runs_an_audit_imports_no_library_that_it_may_not_need():
+    """They take 4 to 14 seconds together, in each worker process too."""
+    heavy = {"monai", "lightning", "torchmetrics", "sklearn", "scipy.stats"}
+    code = ("import sys, radversary.auditing.run, radversary.study.audit_model, radversary.study.run; "
+            f"print(*{heavy} & set(sys.modules))")
+    ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not ended.stdout.split()
+
+
 def test_every_module_can_be_imported():
     for path in sorted((SOURCE / "radversary").rglob("*.py")):
         importlib.import_module(".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"))

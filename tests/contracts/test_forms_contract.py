@@ -17,7 +17,7 @@ from radversary.attacks.base import Batch, run_attack
 from radversary.attacks.goal import image_gradient
 from radversary.attacks.registry import ATTACKS
 from radversary.classifiers.card import ModelCard
-from radversary.classifiers.layouts import Layout
+from radversary.classifiers.layout import Layout
 from radversary.classifiers.networks import NETWORKS
 from radversary.classifiers.torch_module import TorchClassifier
 from radversary.core.errors import AccessError, MissingPartError

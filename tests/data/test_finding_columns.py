@@ -15,8 +15,8 @@ from radversary.auditing.identity import image_hashes
 from radversary.core.errors import DataError, ModelError, UnknownNameError
 from radversary.core.types import UNKNOWN, Task
 from radversary.data.balancing import balance, rotate_before_split
+from radversary.data.characteristics import told_apart
 from radversary.data.checks import check_data, small_classes
-from radversary.data.confounds import told_apart
 from radversary.data.duplicates import find_contradictions
 from radversary.data.nih import FINDINGS as NIH
 from radversary.data.nih import NihChestXray14

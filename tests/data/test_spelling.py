@@ -12,9 +12,9 @@ from PIL import Image
 
 from radversary.cli.data import check
 from radversary.core.errors import DataError
+from radversary.data.characteristics import characteristics
 from radversary.data.checks import check_data
 from radversary.data.columns import facts_of, ours
-from radversary.data.confounds import characteristics
 from radversary.data.csv_files import read_csv
 from radversary.data.csv_table import CsvTable
 from radversary.data.doubts import spelling

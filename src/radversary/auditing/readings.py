@@ -14,7 +14,7 @@ from radversary.auditing.cells import Condition
 from radversary.auditing.packed import NOT_KNOWN, Characteristic, Readings, SystemReadings, numbered, packed
 from radversary.auditing.setup import AuditContext
 from radversary.auditing.tables import FINDING, FLAGGED, STATE_NUMBERS, StoredTable
-from radversary.data.confounds import characteristics
+from radversary.data.characteristics import characteristics
 from radversary.execution.progress import track
 
 KINDS: Final = ("sex", "age", "view", "manufacturer", "site", "source", "modality")

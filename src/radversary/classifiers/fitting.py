@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from radversary.classifiers.card import ModelCard
-from radversary.classifiers.layouts import Layout
+from radversary.classifiers.layout import Layout
 from radversary.classifiers.networks import LAYOUTS, NETWORKS, TRAINABLE, spellings
 from radversary.classifiers.operating_points import OPERATING_POINTS, operating_faults
 from radversary.classifiers.outputs import widths

@@ -36,7 +36,7 @@ LAYOUTS: Final[Mapping[str, str]] = MappingProxyType({
     "monai-seresnet50": f"{PLACE}:monai_seresnet50",
     "monai-vit": f"{PLACE}:monai_vit",
 })
-"""Name to :class:`radversary.classifiers.layouts.Layout`: networks in other libraries' layouts, built to fit weights
+"""Name to :class:`radversary.classifiers.layout.Layout`: networks in other libraries' layouts, built to fit weights
 that were trained elsewhere. They have no ``.trunk`` and ``.head`` and are not trained here."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from monai.networks.nets import DenseNet
 from torch import nn
 
 from radversary.classifiers.resnet import ResNetClassifier
@@ -54,6 +53,8 @@ def small_cnn(*, classes: int) -> ResNetClassifier:
 
 def densenet121(*, classes: int) -> ResNetClassifier:
     """Build MONAI's DenseNet-121 (Huang et al. 2017, arXiv:1608.06993): 7 million weights."""
+    from monai.networks.nets import DenseNet  # MONAI takes seconds to import, and the others need none of it
+
     network = DenseNet(spatial_dims=2, in_channels=3, out_channels=1)
     width: int = network.class_layers.out.in_features
     trunk = nn.Sequential(network.features, nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from monai.networks.nets import ResNet
 from torch import Tensor, nn
 
 HIDDEN = 128
@@ -33,6 +32,8 @@ class ResNetClassifier(nn.Module):
 
 
 def _trunk(block: str, layers: list[int]) -> nn.Module:
+    from monai.networks.nets import ResNet  # MONAI takes seconds to import, and a network of another kind needs none
+
     # MONAI's defaults are those of its volumes; these two switches give torchvision's layout, key for key.
     trunk: nn.Module = ResNet(block=block, layers=layers, block_inplanes=WIDTHS, spatial_dims=2, n_input_channels=3,
                               conv1_t_stride=2, bias_downsample=False, feed_forward=False)

@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from radversary.core.types import Estimate, Task
-from radversary.data.confounds import FURTHER, METADATA, chance, characteristics, floors
+from radversary.data.characteristics import FURTHER, METADATA, chance, characteristics
 from radversary.data.doubts import spelling, unsure_patients
 from radversary.data.duplicates import Contradiction, Duplicate, find_contradictions, find_duplicates
 from radversary.data.film_folders import LISTED
@@ -105,6 +105,8 @@ def check_data(prepared: PreparedImages, *, seed: int = 42) -> DataReport:
     spread = part.groupby(frame["patient_id"]).nunique()
     shared = tuple(sorted(map(str, spread[spread > 1].index)))
     duplicates, contradictions = find_duplicates(prepared), find_contradictions(prepared)
+    from radversary.data.confounds import floors  # scikit-learn takes seconds to import, and a report is read without
+
     estimates, guessed = floors(prepared, seed=seed), chance(prepared.table)
     doubts = dict(_doubts(prepared))
     return DataReport(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import train_test_split
 
 from radversary.core.errors import DataError, PlanError
 from radversary.core.seeds import derive_seed, numpy_generator
@@ -80,6 +79,8 @@ def split_by_image(table: ImageTable, *, seed: int = 42) -> ImageTable:
     ids = sorted(table.frame["image_id"])
     if len(ids) < 5:
         raise DataError(f"{len(ids)} images are too few to split into train, validation and test")
+    from sklearn.model_selection import train_test_split  # imported where it is used: it takes seconds
+
     rest, test = train_test_split(ids, test_size=0.2, random_state=seed)
     train, validation = train_test_split(rest, test_size=0.25, random_state=seed)
     part = {image_id: name for name, group in zip(PARTS, (train, validation, test), strict=True) for image_id in group}

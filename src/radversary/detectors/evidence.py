@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from radversary.core.errors import InputError
@@ -19,6 +16,9 @@ from radversary.imaging.edges import canny, edge_difference, edge_retention
 from radversary.imaging.similarity import ssim, ssim_map
 from radversary.imaging.spectrum import log_magnitude, spectrum_difference
 from radversary.storage.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 INK, PAPER, QUIET = "#e8eaed", "#14171a", "#9aa0a6"
 Colour: TypeAlias = tuple[float, float, float]
@@ -69,6 +69,9 @@ def draw_evidence(original: torch.Tensor, suspect: torch.Tensor, path: Path) -> 
         StorageError: Writing failed.
     """
     suspects, originals = in_same_channels(_single(suspect), _single(original))
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # imported where it is used: it takes half a second
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=FIGURE_SIZE, dpi=100, facecolor=PAPER)
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 5, gridspec_kw={"left": 0.008, "right": 0.992, "top": 0.925, "bottom": 0.015,

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import roc_curve
 
 from radversary.core.errors import InputError
 from radversary.core.types import Estimate
@@ -85,6 +84,8 @@ def roc(clean_scores: ArrayLike, suspect_scores: ArrayLike, *,
         >>> roc([0], [1])
         ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0))
     """
+    from sklearn.metrics import roc_curve  # imported where it is used: it takes seconds
+
     if points < 2:
         raise InputError(f"a curve needs two points at least, got {points}")
     scores, suspect = _pooled(clean_scores, suspect_scores)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import binomtest
 
 from radversary.core.errors import InputError
 from radversary.core.types import Estimate
@@ -40,6 +39,8 @@ def paired_test(right_before: ArrayLike, right_after: ArrayLike, *, patients: Se
         >>> test.lost, test.won, test.p_value
         (2, 0, 0.5)
     """
+    from scipy.stats import binomtest  # imported where it is used: it takes seconds
+
     before, after = np.asarray(right_before, dtype=bool), np.asarray(right_after, dtype=bool)
     if before.ndim != 1 or before.shape != after.shape:
         raise InputError(f"two readings of the same images are needed, got {before.shape} and {after.shape}")

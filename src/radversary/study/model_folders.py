@@ -17,7 +17,8 @@ from radversary.storage.files import storage_errors
 from radversary.storage.json_files import write_json
 from radversary.study.model_plan import ModelName
 from radversary.study.placing import INPUT
-from radversary.training.classifier.train import CURVES, PICTURE, PLAN
+from radversary.training.classifier.plan import PLAN
+from radversary.training.curves import CURVES, PICTURE
 
 if TYPE_CHECKING:
     import pandas as pd

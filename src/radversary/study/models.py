@@ -26,7 +26,6 @@ from radversary.study.plan import StudyPlan
 from radversary.study.training_sets import training_set, transformed
 from radversary.training.classifier.plan import TrainingPlan
 from radversary.training.classifier.start import starting_network
-from radversary.training.classifier.train import train
 from radversary.training.data.datasets import TrainingSet
 
 
@@ -122,6 +121,8 @@ def _made(plan: StudyPlan, name: str, images: PreparedImages, made: Mapping[str,
         # Validation stays clean: which epoch is best is decided on what a hospital would send.
         validation = transformed(TrainingSet(images.images, images.labels.numpy(), images.rows("validation"),
                                              bits=images.bits), model)
+    from radversary.training.classifier.train import train  # Lightning takes seconds to import; loading needs none
+
     return train(network, plan=training, training=entries, out=folder, card=card, device=device,
                  validation=validation, objective=model.objective()), True
 

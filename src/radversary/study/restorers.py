@@ -27,12 +27,10 @@ from radversary.study.plan import StudyPlan
 from radversary.study.restorer_plan import RestylePlan
 from radversary.study.training_sets import attacked_copies_of, clean_set, in_place
 from radversary.training.cyclegan.plan import CycleGanPlan
-from radversary.training.cyclegan.train import train_cyclegan
 from radversary.training.data.datasets import MixedTrainingSet, TrainingSet
 from radversary.training.data.paired import PairedTrainingSet
 from radversary.training.denoiser.plan import DenoiserPlan
 from radversary.training.denoiser.restyle import fit_restyle
-from radversary.training.denoiser.train import train_denoiser
 
 VALIDATION = "validation-"
 """Before the label in the name of a file of attacked validation images."""
@@ -106,6 +104,8 @@ class Making:
                                  bits=self.images.bits)
         training, checked = (self.pairs(given, entries, stem) for stem, entries in (
             (ATTACKED_COPIES, clean_set(self.plan, self.images)), (VALIDATION, validation)))
+        from radversary.training.denoiser.train import train_denoiser  # Lightning takes seconds to import
+
         return train_denoiser(given.seeded(self.seed()), guide, training, checked, name=self.name, out=self.folder,
                               trained_on=self.trained_on, device=self.device)
 
@@ -128,6 +128,8 @@ class Making:
                                  bits=self.images.bits, attacked_copies=self.attacked(clean, ATTACKED_COPIES),
                                  share=1.0,
                                  opacity=(1.0, 1.0), seed=self.plan.seed)
+        from radversary.training.cyclegan.train import train_cyclegan  # Lightning takes seconds to import
+
         return train_cyclegan(given.seeded(self.seed()), mixed, clean, name=self.name, out=self.folder,
                               trained_on=self.trained_on, device=self.device)
 

@@ -38,8 +38,7 @@ from radversary.study.plan import StudyPlan
 from radversary.study.prepare import prepare, refuse_untrainable, source_text
 from radversary.study.restorers import make_restorer
 from radversary.study.training_overlap import ceilings, training_overlap_of
-from radversary.training.classifier.train import CURVES
-from radversary.training.curves import read_curves
+from radversary.training.curves import CURVES, read_curves
 
 TIMINGS, PREPARE = "timings.json", "prepare and check data"
 

@@ -13,6 +13,9 @@ from radversary.storage.files import write_whole
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+CURVES, PICTURE = "curves.json", "curves.png"
+"""Files of a training's folder."""
+
 METRICS = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "learning_rate")
 """What is kept of each epoch."""
 

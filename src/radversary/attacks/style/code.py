@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 import torch
-from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 from torch.nn import functional
 
@@ -73,6 +72,8 @@ def code_space(styles: str, *, count: int, size: int, seed: int) -> CodeSpace:
     with torch.no_grad():
         codes = torch.cat([network.style(style.expand(-1, 3, -1, -1))
                            for style in torch.split(to_grey(bank.images), 1)])
+    from sklearn.covariance import ledoit_wolf  # imported where it is used: it takes seconds
+
     covariance = torch.from_numpy(ledoit_wolf(codes.double().numpy())[0]) + JITTER * torch.eye(CODE)
     return CodeSpace(codes=codes, mean=codes.mean(0), root=torch.linalg.cholesky(covariance).float())
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from radversary.auditing.result import DataSummary
 from radversary.auditing.summarise.detection import Thresholds
+from radversary.data.characteristics import characteristics
 from radversary.data.checks import DataReport, small_classes
-from radversary.data.confounds import characteristics
 from radversary.data.csv_files import read_csv
 from radversary.data.findings import class_counts
 from radversary.data.prepared import PreparedImages

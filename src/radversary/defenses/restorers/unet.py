@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
-from monai.networks.blocks import Convolution
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,6 +17,8 @@ STAGES = (1, 2, 4, 4, 4)
 
 def stage(given: int, made: int, *, stride: int = 1, layers: int = 2) -> nn.Sequential:
     """Return 3 x 3 convolutions with BatchNorm and ReLU, the first of them with the stride."""
+    from monai.networks.blocks import Convolution  # MONAI takes seconds to import
+
     return nn.Sequential(*(
         Convolution(2, made if layer else given, made, strides=1 if layer else stride, adn_ordering="NA", norm="batch",
                     act=("relu", {"inplace": True}), bias=False) for layer in range(layers)))

@@ -10,6 +10,9 @@ from radversary.core.errors import ModelError, UnknownNameError
 from radversary.storage.documents import Seed
 from radversary.storage.plans import Plan
 
+PLAN = "training.json"
+"""In a training's folder: its plan, and what it is of."""
+
 DEFAULT_SEED = 42
 """Seed of a training without one in its plan."""
 

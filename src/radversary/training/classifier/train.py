@@ -30,13 +30,13 @@ from radversary.training.classifier.consistent import ConsistentRecipe
 from radversary.training.classifier.dual_norm import dual_norm
 from radversary.training.classifier.losses import positive_weights
 from radversary.training.classifier.mixstyle import mixed_styles
-from radversary.training.classifier.plan import Objective, Phase, TrainingPlan
+from radversary.training.classifier.plan import PLAN, Objective, Phase, TrainingPlan
 from radversary.training.classifier.recipe import SupervisedRecipe
 from radversary.training.classifier.robust import RobustRecipe
-from radversary.training.curves import Curves, draw_curves, join_curves, read_curves
+from radversary.training.curves import CURVES, PICTURE, Curves, draw_curves, join_curves, read_curves
 from radversary.training.loop import calm, make_loader, make_trainer
 
-PLAN, CURVES, PICTURE, DONE = "training.json", "curves.json", "curves.png", "done.json"
+DONE = "done.json"
 
 
 def train(network: nn.Module, *, plan: TrainingPlan, training: Dataset[Any], validation: Dataset[Any],

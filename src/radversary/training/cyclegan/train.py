@@ -24,12 +24,13 @@ from radversary.storage.json_files import write_json
 from radversary.storage.locks import locked
 from radversary.training.callbacks import EpochOrder, EpochSeeds
 from radversary.training.checkpoints import LAST, MovableCheckpoint, resumable
+from radversary.training.curves import CURVES
 from radversary.training.cyclegan.plan import CycleGanPlan as CycleGanPlan
 from radversary.training.cyclegan.recipe import CycleGanRecipe
 from radversary.training.denoiser.train import claim
 from radversary.training.loop import calm, make_loader, make_trainer
 
-CURVES, FIT = "curves.json", "cyclegan"
+FIT = "cyclegan"
 
 SMALLEST = 24
 """Least side in pixels, for which a discriminator's last layers still have several pixels to normalise."""

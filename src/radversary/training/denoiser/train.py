@@ -32,13 +32,13 @@ from radversary.storage.json_files import write_json
 from radversary.storage.locks import locked
 from radversary.training.callbacks import EpochOrder, EpochSeeds, History
 from radversary.training.checkpoints import BEST, LAST, checkpoints, read_weights, resumable
-from radversary.training.curves import draw_curves, read_curves
+from radversary.training.curves import CURVES, PICTURE, draw_curves, read_curves
 from radversary.training.denoiser.plan import DenoiserPlan as DenoiserPlan
 from radversary.training.denoiser.plan import Guidance as Guidance
 from radversary.training.denoiser.recipe import DenoiserRecipe
 from radversary.training.loop import calm, make_loader, make_trainer
 
-PLAN, CURVES, PICTURE, FIT, DONE = "training.json", "curves.json", "curves.png", "denoiser", "done.json"
+PLAN, FIT, DONE = "training.json", "denoiser", "done.json"
 
 Pairs = Dataset[tuple[Tensor, Tensor, Tensor]]
 """Attacked and clean image (1, S, S) and label, as a set of pairs (``training.data.paired``) gives them."""

@@ -13,8 +13,8 @@ from test_dicom import write as write_dicom
 from test_identity import headed
 from test_reading import GREY, raw_png
 
+from radversary.data.characteristics import characteristics
 from radversary.data.checks import check_data
-from radversary.data.confounds import characteristics
 from radversary.data.folders import ClassFolders
 from radversary.data.prepare_folder import prepare_images
 from radversary.data.preparing import Prepared, prepare_one
