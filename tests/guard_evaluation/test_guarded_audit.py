@@ -18,6 +18,7 @@ from radversary.attacks.registry import ATTACKS
 from radversary.auditing.batteries import AWARE
 from radversary.auditing.guarded import Guarded
 from radversary.auditing.measure import batch_of
+from radversary.auditing.measurement.probes import PROBED
 from radversary.auditing.packed import unpacked
 from radversary.auditing.plan import AuditPlan
 from radversary.auditing.result import AuditResult
@@ -33,7 +34,7 @@ from radversary.scoring.systems import systems_of
 GUARD = {"label": "guarded", "guard": "watch"}
 AWARE_PGD = {"label": "aware", "name": "evasive-pgd", "strengths": [8 / 255], "options": {"steps": 4}}
 PLAN = {"attacks": [NOISE, {"label": "pgd", "name": "pgd", "strengths": [8 / 255], "options": {"steps": 3}}, AWARE_PGD],
-        "defences": [GUARD, DEFENCES[0]], "gallery": 0}
+        "defences": [GUARD, DEFENCES[0]], "gallery": 0, "probe_images": 6}
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,12 @@ def test_who_knows_the_guard_attacks_it_and_no_other(table, result, inputs):
     assert {(str(cell.condition.knowledge), cell.condition.evades) for cell in own} == {("adaptive", True)}
     assert {item.target for item in result.outcomes if item.condition.attack == "aware"} == {"guarded"}
     assert not any(cell.condition.evades for cell in result.cells if cell.condition.attack != "aware")
+
+
+@pytest.mark.slow
+def test_the_measurement_of_a_guard_is_that_of_its_model(result):
+    said = {item.sentence for item in result.measurement if item.defence == "guarded" and item.kind in PROBED}
+    assert said == {"A guard changes no answer: what is found of its model, the undefended one, holds for it."}
 
 
 @pytest.mark.slow

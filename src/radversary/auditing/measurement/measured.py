@@ -10,9 +10,11 @@ from typing import Any, Final
 import numpy as np
 
 from radversary.attacks.base import Attack
+from radversary.attacks.controls.equal_noise import evades
 from radversary.attacks.goal import UNTARGETED
 from radversary.attacks.gradient.fgsm import FGSM
 from radversary.auditing.cells import Cell, OutcomeSummary
+from radversary.auditing.guarded import Guarded
 from radversary.auditing.measurement.affordable import affordable, part_of
 from radversary.auditing.measurement.bench import Bench
 from radversary.auditing.measurement.checks import MeasurementCheck, not_applicable
@@ -79,7 +81,7 @@ def probes_once(context: AuditContext, rows: np.ndarray, outcomes: Sequence[Outc
     found, own = followed(context), probe_key(context.plan, key)
     known = read_probes(out / FILE, own)
     checks = [item for label in context.defended_classifiers if label not in {target.label for target in found}
-              for item in unprobed(label, why_not(context))]
+              for item in unprobed(label, why_not(context, label))]
     todo = [target for target in found if target.label not in known]
     with working("Probing the measurement", total=len(todo) * len(PROBED)) as advance:
         for target in todo:
@@ -113,7 +115,7 @@ def followed(context: AuditContext) -> list[Target]:
     """List the models that attacks follow gradients of, each once, surrogates aside."""
     found: dict[int, Target] = {}
     for label, planned in context.attacks.items():
-        if planned.attack.needs != Access.GRADIENTS:
+        if planned.attack.needs != Access.GRADIENTS or evades(planned.attack):  # a guard's answers are its model's
             continue
         for aim, views in targets(context, label, planned):
             own = tuple(view for view in views if view[0] != AttackerKnowledge.TRANSFER)
@@ -193,8 +195,10 @@ def comparable(attack: Attack) -> bool:
             and attack.family == AttackFamily.GRADIENT and bool(attack.budget.epsilon))
 
 
-def why_not(context: AuditContext) -> str:
+def why_not(context: AuditContext, label: str) -> str:
     """Say why a defence was not probed."""
+    if isinstance(context.defended_classifiers[label], Guarded):
+        return "A guard changes no answer: what is found of its model, the undefended one, holds for it."
     if context.defended_classifiers["none"].access < Access.GRADIENTS:
         return "The model gives no gradients, so nothing that follows from them can be wrong."
     return "No attack of the plan follows gradients of this defence, or they are those of another one."
