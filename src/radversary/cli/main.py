@@ -26,6 +26,7 @@ from radversary.cli.run import demo, run_plan
 from radversary.cli.score import score
 from radversary.cli.screen import screen
 from radversary.cli.seal import seal
+from radversary.cli.serve import serve, worker
 from radversary.cli.verify import verify
 from radversary.core.errors import RadversaryError, lacks_memory
 from radversary.core.text import FAULT, shortened
@@ -50,6 +51,8 @@ app.command("seal")(seal)
 app.command("verify")(verify)
 app.command("export")(export)
 app.command("figures")(figures)
+app.command("serve")(serve)
+app.command("worker")(worker)
 app.command("list")(list_parts)
 app.add_typer(data.app, name="data")
 app.add_typer(model.app, name="model")

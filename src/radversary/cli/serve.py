@@ -1,0 +1,88 @@
+"""``radversary serve``, ``radversary worker`` and ``radversary admin``: the platform."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from radversary.cli.console import say, tell_result
+from radversary.core.errors import InputError, MissingPartError
+
+if TYPE_CHECKING:
+    from radversary.service.settings import Settings
+
+HomeOption = Annotated[Path, typer.Option(envvar="RADVERSARY_HOME", help="Folder of all that the platform keeps.")]
+DatabaseOption = Annotated[str, typer.Option(envvar="RADVERSARY_DATABASE", help=(
+    "postgresql+psycopg://user@host/name, for workers on several machines; SQLite under --home where it is not given. "
+    "Give a password by the environment variable, or by ~/.pgpass."))]
+AllowOption = Annotated[list[Path] | None, typer.Option("--allow", help=(
+    "A folder of this machine from which models and images may be registered by their path; repeatable."))]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+
+HOME = Path("radversary-home")
+
+
+def settings_of(home: Path, database: str, device: str, allow: list[Path] | None = None) -> Settings:
+    """Return settings, or say which extra is missing."""
+    try:
+        import dbos  # noqa: F401
+        import fastapi  # noqa: F401
+
+        from radversary.service.settings import Settings
+    except ImportError as error:
+        raise MissingPartError(f"the platform needs {error.name}: pip install 'radversary[serve]'") from error
+    for folder in allow or ():
+        if not folder.is_dir():
+            raise InputError(f"--allow {folder}: there is no such folder")
+    return Settings(home=home, database=database, device=device, roots=tuple(allow or ()))
+
+
+def serve(
+    home: HomeOption = HOME,
+    host: Annotated[str, typer.Option(help="Address to listen at; beyond this machine, give a certificate too or put a "
+                                           "proxy with one in front.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8000,
+    database: DatabaseOption = "",
+    allow: AllowOption = None,
+    workers: Annotated[int, typer.Option(min=0, max=64, help="Worker processes beside the server; 0 where `radversary "
+                                                             "worker` runs elsewhere.")] = 1,
+    certificate: Annotated[Path | None, typer.Option(help="PEM file of a TLS certificate.")] = None,
+    certificate_key: Annotated[Path | None, typer.Option(help="PEM file of its key.")] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Open the platform: API, dashboard and a worker, on one folder.
+
+    The first start prints an administrator's key, once. Stop it with Ctrl-C: a job that runs goes on with the next
+    start.
+    """
+    if (certificate is None) != (certificate_key is None):
+        raise InputError("--certificate and --certificate-key belong together")
+    settings = settings_of(home, database, device, allow)
+    import os
+
+    from radversary.service.jobs.__main__ import DATABASE
+    from radversary.service.serving import serve as run
+
+    if database:
+        os.environ[DATABASE] = database
+    tls = (str(certificate), str(certificate_key)) if certificate else None
+    run(settings, host=host, port=port, workers=workers, tell=tell_result, certificate=tls)
+
+
+def worker(
+    home: HomeOption = HOME,
+    database: DatabaseOption = "",
+    together: Annotated[int, typer.Option(min=1, max=64, help="Jobs at a time.")] = 1,
+    device: DeviceOption = "auto",
+) -> None:
+    """Do the platform's jobs on this machine, which shares its folder and its database.
+
+    Stop it with Ctrl-C or SIGTERM: a job that runs goes on with another worker. Killed, it is missed after 20 seconds.
+    """
+    settings = settings_of(home, database, device)
+    from radversary.service.serving import run_worker
+
+    say("this worker waits for jobs; stop it with Ctrl-C")
+    run_worker(settings, together=together)

@@ -1,0 +1,1 @@
+"""Who may do what: keys with scopes, and sessions in a browser."""

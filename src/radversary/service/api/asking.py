@@ -1,0 +1,108 @@
+"""Who asks, how often, and whether the same was asked before."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, Header, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from radversary.service.access.scopes import Actor
+from radversary.service.errors import ConflictError, SignInError, TooManyError
+from radversary.service.platform import Platform
+from radversary.service.store.tables import Answer
+from radversary.storage.checksums import sha256_json
+
+BEARER = HTTPBearer(auto_error=False, description="A key: `Authorization: Bearer rv_…`.")
+
+
+class Limiter:
+    """Counts requests: each key has a bucket of tokens that fills at a steady rate.
+
+    Args:
+        rate: Requests a minute; 0 sets no limit.
+
+    Example:
+        >>> limiter = Limiter(60)
+        >>> [limiter.wait("key") for _ in range(2)]
+        [0.0, 0.0]
+    """
+
+    def __init__(self, rate: int) -> None:
+        self.rate, self._lock, self._buckets = rate / 60, threading.Lock(), dict[str, tuple[float, float]]()
+
+    def wait(self, name: str) -> float:
+        """Take a token; return seconds until there is one, 0 where there is."""
+        if not self.rate:
+            return 0.0
+        full = max(10.0, self.rate * 10)
+        with self._lock:
+            tokens, since = self._buckets.get(name, (full, time.monotonic()))
+            now = time.monotonic()
+            tokens = min(full, tokens + (now - since) * self.rate)
+            self._buckets[name] = (tokens - 1 if tokens >= 1 else tokens, now)
+        return 0.0 if tokens >= 1 else (1 - tokens) / self.rate
+
+
+def platform_of(request: Request) -> Platform:
+    """Return the platform that the application was made for."""
+    return cast("Platform", request.app.state.platform)
+
+
+def asker(request: Request,
+          given: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)] = None) -> Actor:
+    """Return whose key came with a request.
+
+    Raises:
+        SignInError: There was none, or one that is unknown, expired or revoked.
+        TooManyError: The key asks too often.
+    """
+    if given is None:
+        raise SignInError("give a key: Authorization: Bearer rv_…")
+    actor = platform_of(request).keyring.actor(given.credentials)
+    if (wait := cast("Limiter", request.app.state.limiter).wait(actor.id)) > 0:
+        raise TooManyError(f"this key asks too often; try again in {wait:.1f} s")
+    return actor
+
+
+PlatformGiven = Annotated[Platform, Depends(platform_of)]
+ActorGiven = Annotated[Actor, Depends(asker)]
+OnceGiven = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, description=(
+    "Any text; the same request with the same text within a day is answered as the first was, and done once."))]
+
+DAY = 86_400.0
+
+
+def once(platform: Platform, by: Actor, key: str | None, path: str, asked: Any,  # noqa: ANN401
+         make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """Do something, or return what was answered when the same was asked with the same idempotency key.
+
+    Args:
+        platform: The platform.
+        by: Who asks.
+        key: The idempotency key; None does it each time.
+        path: What is asked for.
+        asked: What was sent.
+        make: Does it; returns the answer.
+
+    Raises:
+        ConflictError: The key came with another request before.
+    """
+    if key is None:
+        return dict(make())
+    name = hashlib.sha256(f"{by.tenant}\0{path}\0{key}".encode()).hexdigest()
+    digest = sha256_json(asked)
+    with platform.database.session() as session:
+        found = session.get(Answer, name)
+        if found is not None and time.time() - found.created < DAY:
+            if found.asked != digest:
+                raise ConflictError("that idempotency key came with another request before")
+            return dict(found.body)
+    body = dict(make())
+    with platform.database.session() as session:
+        session.merge(Answer(id=name, asked=digest, body=body, created=time.time()))
+    return body

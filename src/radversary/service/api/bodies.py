@@ -1,0 +1,189 @@
+"""What requests bring and answers hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from radversary.service.access.keys import Given
+from radversary.service.catalogue.paging import Page
+from radversary.service.store.tables import Owned
+
+Shown = TypeVar("Shown", bound="Row")
+
+
+class Body(BaseModel):
+    """What a request brings; an unknown key is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewModel(Body):
+    """A model to register: a path on the server, or what an upload answered."""
+
+    name: str = Field(min_length=1, max_length=200)
+    path: str = Field(min_length=1, max_length=4096)
+
+
+class NewDataset(Body):
+    """Images to register: name and options of a data source."""
+
+    name: str = Field(min_length=1, max_length=200)
+    source: str = Field(default="auto", max_length=40)
+    options: dict[str, Any] = Field(default={}, max_length=20)
+
+
+class PlanBody(Body):
+    """A plan, or the name of one."""
+
+    preset: str = Field(default="quick", max_length=40)
+    battery: Literal["", "quick", "standard", "full"] = ""
+    plan: dict[str, Any] | None = None
+
+
+class NewAudit(PlanBody):
+    """An audit to put into the queue."""
+
+    model: str
+    dataset: str
+    guard: str = ""
+    title: str = Field(default="", max_length=200)
+    workers: int = Field(default=1, ge=1, le=256)
+    priority: int = Field(default=5, ge=1, le=10)
+
+
+class NewGuard(Body):
+    """A guard to fit and calibrate."""
+
+    model: str
+    dataset: str
+    preset: Literal["quick", "thorough", "black-box"] = "quick"
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+    seed: int = Field(default=42, ge=0, lt=2**31)
+    title: str = Field(default="", max_length=200)
+
+
+class NewKey(Body):
+    """A key to give."""
+
+    name: str = Field(min_length=1, max_length=200)
+    scopes: list[str] = Field(min_length=1, max_length=10)
+    days: float | None = Field(default=None, gt=0, le=3660)
+
+
+class Row(BaseModel):
+    """Something registered."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    created: float
+
+
+class ModelRow(Row):
+    """A registered model."""
+
+    name: str
+    sha256: str
+    card: dict[str, Any]
+    warnings: list[str]
+
+
+class DatasetRow(Row):
+    """Registered images."""
+
+    name: str
+    images: int
+    classes: dict[str, int]
+    notes: list[str]
+
+
+class JobRow(Row):
+    """A job."""
+
+    kind: str
+    title: str
+    state: str
+    progress: dict[str, Any]
+    summary: dict[str, Any]
+    error: str
+    attempts: int
+    priority: int
+    started: float | None
+    ended: float | None
+
+
+class GuardRow(Row):
+    """A calibrated guard."""
+
+    name: str
+    model_id: str
+    promise: dict[str, Any]
+
+
+class KeyRow(Row):
+    """A key, without its secret."""
+
+    name: str
+    scopes: list[str]
+    expires: float | None
+    revoked: float | None
+    used: float | None
+
+
+class GivenKey(KeyRow):
+    """A key that was just given, with its secret, which is shown this once."""
+
+    token: str
+
+    @classmethod
+    def of(cls, given: Given) -> GivenKey:
+        """Return a key with its secret."""
+        return cls(**KeyRow.model_validate(given.key).model_dump(), token=given.token)
+
+
+class ScreeningRow(Row):
+    """A verdict on a film."""
+
+    guard_id: str
+    verdict: str
+    p_value: float | None
+    cue: str
+    prediction: str
+    group: str
+    milliseconds: float
+
+
+class EntryRow(BaseModel):
+    """A line of the audit log."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    number: int
+    created: float
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, Any]
+    previous: str
+    digest: str
+
+
+class Listed(BaseModel, Generic[Shown]):
+    """A page of a list, newest first; ``next`` is the cursor of the next page, empty where this is the last."""
+
+    items: list[Shown]
+    next: str
+
+
+def listed(kind: type[Shown], page: Page[Any]) -> Listed[Shown]:
+    """Return a page as an answer.
+
+    Args:
+        kind: Of its rows.
+        page: The page.
+    """
+    rows: Sequence[Owned] = page.items
+    return Listed(items=[kind.model_validate(item) for item in rows], next=page.following)

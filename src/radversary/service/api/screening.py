@@ -1,0 +1,86 @@
+"""Endpoints: films judged one by one or as a batch, and what was judged."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+
+from radversary.core.errors import InputError
+from radversary.service.access.scopes import Scope
+from radversary.service.api.asking import ActorGiven, PlatformGiven
+from radversary.service.api.bodies import Body, JobRow, Listed, ScreeningRow, listed
+from radversary.service.api.registered import Cursor, Limit
+from radversary.service.catalogue.jobs import ask_for
+from radversary.service.catalogue.paging import page_of
+from radversary.service.catalogue.screenings import Guards, rounded, screen_film
+from radversary.service.errors import TooLargeError
+from radversary.service.store.database import owned
+from radversary.service.store.tables import Guard, Screening
+
+router = APIRouter()
+
+KINDS = ("image/png", "image/jpeg", "application/dicom")
+FILM = {"requestBody": {"required": True, "content": {
+    kind: {"schema": {"type": "string", "format": "binary"}} for kind in KINDS}}}
+
+
+class NewBatch(Body):
+    """Films to be judged: what an upload answered, or a path on the server."""
+
+    path: str
+
+
+@router.post("/guards/{guard}/screenings", status_code=201, tags=["screenings"], openapi_extra=FILM)
+async def screen(platform: PlatformGiven, by: ActorGiven, guard: str, request: Request) -> ScreeningRow:
+    """Judge a film that is sent as the body: PNG of 8 or 16 bits, JPEG or DICOM.
+
+    The film is not kept, nor its name nor what its headers say. A key with the scope `screen` alone is given rounded
+    figures.
+    """
+    by.need(Scope.SCREEN)
+    film = await whole_body(request, platform.settings.film)
+    guards = cast("Guards", request.app.state.guards)
+    judged = await run_in_threadpool(screen_film, platform, guards, by, guard, film)
+    row = ScreeningRow.model_validate(judged.row)
+    return row.model_copy(update={"p_value": rounded(row.p_value, by)})
+
+
+async def whole_body(request: Request, most: int) -> bytes:
+    """Return a request's body.
+
+    Raises:
+        TooLargeError: It is larger than it may be; the rest is not read.
+        InputError: It is empty.
+    """
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise TooLargeError(f"a film has {most} bytes at most")
+        parts.append(part)
+    if not size:
+        raise InputError("send the film as the body of the request")
+    return b"".join(parts)
+
+
+@router.post("/guards/{guard}/batches", status_code=202, tags=["screenings"])
+def screen_batch(platform: PlatformGiven, by: ActorGiven, guard: str, body: NewBatch) -> JobRow:
+    """Judge a folder, table or zip of films as a job; `verdicts.jsonl` is among its files."""
+    by.need(Scope.SCREEN)
+    with platform.database.session() as session:
+        found = owned(session, Guard, guard, by.tenant)
+    films = platform.place(by, body.path)
+    return JobRow.model_validate(ask_for(platform, by, "screening", {
+        "of": {"guard": found.id}, "guard": found.folder, "films": str(films)}, title=f"films by {found.name}"))
+
+
+@router.get("/screenings", tags=["screenings"])
+def list_screenings(platform: PlatformGiven, by: ActorGiven, cursor: Cursor = "", limit: Limit = 50,
+                    guard: Annotated[str | None, Query(max_length=24)] = None) -> Listed[ScreeningRow]:
+    """List verdicts, newest first."""
+    by.need(Scope.READ)
+    with platform.database.session() as session:
+        return listed(ScreeningRow, page_of(session, Screening, by.tenant, cursor=cursor, limit=limit,
+                                            where={"guard_id": guard} if guard else None))

@@ -1,0 +1,158 @@
+"""Screening of single films: judged in this process, noted without what identifies anybody."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from radversary.core.errors import InputError, UnreadableImageError
+from radversary.service.access.scopes import Actor, Scope
+from radversary.service.errors import TooLargeError
+from radversary.service.platform import Platform
+from radversary.service.store.database import owned
+from radversary.service.store.tables import Guard, Screening
+from radversary.storage.files import write_text
+
+if TYPE_CHECKING:
+    from radversary.core.types import Images
+    from radversary.screening.guard import Guard as Judge
+    from radversary.screening.verdicts import Verdict
+
+HELD: Final = 4
+"""Guards that are held in memory."""
+
+ROUNDED: Final = 2
+"""Digits of figures that a key without the scope ``read`` is given: who tries attacks learns from them (MITRE ATLAS
+AML.T0042)."""
+
+FILM: Final = "the film"
+"""What a film is called in every text: its name may hold a patient's."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A film that was judged.
+
+    Attributes:
+        row: What was noted.
+        verdict: All that the guard says.
+        image: What the model read, (1, C, S, S); None where the film could not be read.
+    """
+
+    row: Screening
+    verdict: Verdict
+    image: Images | None
+
+
+class Guards:
+    """Calibrated guards, loaded on first use and held.
+
+    Args:
+        device: ``auto`` or a torch device.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device, self._lock, self._held = device, threading.Lock(), OrderedDict[str, Any]()
+
+    def at(self, folder: str) -> Judge:
+        """Return the guard of a folder.
+
+        Raises:
+            ModelError: There is none, or it was changed.
+        """
+        from radversary.execution.devices import select_device
+        from radversary.screening.bundle import load_guard
+
+        with self._lock:
+            if folder not in self._held:
+                self._held[folder] = load_guard(Path(folder), device=select_device(self.device))
+                if len(self._held) > HELD:
+                    self._held.popitem(last=False)
+            self._held.move_to_end(folder)
+            found: Judge = self._held[folder]
+        return found
+
+
+def screen_film(platform: Platform, guards: Guards, by: Actor, given: str, film: bytes) -> Judged:
+    """Judge a film.
+
+    Args:
+        platform: The platform.
+        guards: Loaded guards.
+        by: Who asks.
+        given: Id of a guard.
+        film: Bytes of a PNG, JPEG or DICOM file.
+
+    Raises:
+        ForbiddenError: The key does not allow it.
+        NotFoundError: No such guard.
+        InputError: The film cannot be read, or cannot be judged.
+        TooLargeError: It is larger than a film may be.
+    """
+    by.need(Scope.SCREEN)
+    if len(film) > platform.settings.film:
+        raise TooLargeError(f"a film has {platform.settings.film} bytes at most")
+    with platform.database.session() as session:
+        chosen = owned(session, Guard, given, by.tenant)
+    judge, began = guards.at(chosen.folder), time.perf_counter()
+    image, group = read_film(judge, film)
+    (verdict,) = judge.screen(image, None if judge.record.get("grouped_by") is None else [group], names=[FILM])
+    row = Screening(tenant=by.tenant, guard_id=chosen.id, film=mark_of(platform, film), verdict=verdict.verdict,
+                    p_value=verdict.p_value, cue=verdict.cue[:200], prediction=verdict.prediction[:200],
+                    confidence=max(verdict.probabilities.values(), default=None), group=group[:80],
+                    milliseconds=1000 * (time.perf_counter() - began))
+    with platform.database.session() as session:
+        session.add(row)
+    return Judged(row, verdict, image)
+
+
+def read_film(judge: Judge, film: bytes) -> tuple[Images, str]:
+    """Read a film as a guard's model takes it, and the group that it is judged within.
+
+    Args:
+        judge: The guard.
+        film: Bytes of the file.
+
+    Returns:
+        Images (1, C, S, S) in [0, 1], and the group; ``unknown`` where nothing is known of it.
+
+    Raises:
+        InputError: It cannot be read, or is of a group that was never calibrated.
+    """
+    import pandas as pd
+
+    from radversary.data.columns import facts_of
+    from radversary.data.reading import read_image
+    from radversary.imaging.image import to_model_input
+    from radversary.screening.films import bands
+    from radversary.screening.screen import UNKNOWN
+
+    try:
+        found = read_image(film, name=FILM)
+    except UnreadableImageError as error:
+        raise InputError(str(error)) from None
+    by, facts = judge.record.get("grouped_by"), bands(pd.DataFrame([facts_of(found.tags)]).fillna(""))
+    group = str(facts[by].iloc[0]) if by in facts else UNKNOWN
+    if by and group not in judge.calibrated().final.scores:
+        raise InputError(f"the film's {by} is {group!r}, for which this guard was never calibrated")
+    return to_model_input(found, judge.classifier.card), group
+
+
+def mark_of(platform: Platform, film: bytes) -> str:
+    """Return a mark of a film's bytes that nobody can make without this platform's salt."""
+    path = platform.settings.home / "salt"
+    if not path.is_file():
+        write_text(path, secrets.token_hex(32))
+    return hmac.new(path.read_bytes(), film, hashlib.sha256).hexdigest()
+
+
+def rounded(value: float | None, by: Actor) -> float | None:
+    """Return a figure as a key may see it."""
+    return value if value is None or by.may(Scope.READ) else round(value, ROUNDED)

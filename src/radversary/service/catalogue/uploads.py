@@ -1,0 +1,113 @@
+"""Uploads: kept whole or not at all; a zip is unpacked with care, and nothing in it is executed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from anyio import open_file, to_thread
+
+from radversary.core.errors import DataError, InputError
+from radversary.service.access.scopes import Actor, Scope
+from radversary.service.errors import TooLargeError
+from radversary.service.platform import Platform
+from radversary.service.store.log import note
+from radversary.service.store.tables import new_id
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
+"""Names that an uploaded file may have."""
+
+ENTRIES: Final = 500_000
+"""Files in a zip, at most."""
+
+RATIO: Final = 100
+"""How many times larger a zip may be unpacked; films are hardly smaller in one."""
+
+
+async def keep_upload(platform: Platform, by: Actor, name: str, body: AsyncIterator[bytes]) -> Path:
+    """Keep a file, written as it arrives; what is cut short or too large leaves nothing.
+
+    Args:
+        platform: The platform.
+        by: Who sends it.
+        name: Its name, which must be plain.
+        body: Its bytes.
+
+    Returns:
+        Its path; of a zip the folder into which it was unpacked.
+
+    Raises:
+        ForbiddenError: The key does not allow it.
+        FullError: The disk is nearly full.
+        InputError: A name with a path in it, an empty file, or a damaged zip.
+        TooLargeError: It is larger than an upload may be.
+    """
+    by.need(Scope.WRITE)
+    if not NAME.fullmatch(name):
+        raise InputError("an upload's name has letters, digits, dots, hyphens and underscores, and begins with a "
+                         "letter or a digit")
+    folder = platform.settings.folder("tenants", by.tenant, "uploads", new_id())
+    try:
+        size = await _written(platform, folder / name, body)
+        kept = await to_thread.run_sync(_unpacked, folder / name, platform) if name.endswith(".zip") else folder / name
+        await to_thread.run_sync(_noted, platform, by, folder.name, size)
+    except BaseException:  # a client that goes away, too
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return kept
+
+
+async def _written(platform: Platform, path: Path, body: AsyncIterator[bytes]) -> int:
+    size = 0
+    async with await open_file(path, "xb") as file:
+        async for part in body:
+            size += len(part)
+            if size > platform.settings.upload:
+                raise TooLargeError(f"an upload has {platform.settings.upload} bytes at most")
+            platform.check_room(len(part))
+            await file.write(part)
+    if not size:
+        raise InputError("the upload is empty")
+    return size
+
+
+def _noted(platform: Platform, by: Actor, subject: str, size: int) -> None:
+    with platform.database.session() as session:
+        note(session, tenant=by.tenant, actor=by.id, action="upload.keep", subject=subject, detail={"bytes": size})
+
+
+def _unpacked(path: Path, platform: Platform) -> Path:
+    """Unpack a zip beside itself and remove it; returns the folder."""
+    folder = path.with_suffix("")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            _check(entries, path.stat().st_size)
+            platform.check_room(sum(entry.file_size for entry in entries))
+            for entry in entries:
+                target = folder.joinpath(*PurePosixPath(entry.filename).parts)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(entry) as given, target.open("xb") as file:
+                    shutil.copyfileobj(given, file)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+        raise DataError(f"the zip cannot be unpacked ({type(error).__name__})") from error
+    path.unlink()
+    inner = list(folder.iterdir())
+    return inner[0] if len(inner) == 1 and inner[0].is_dir() else folder
+
+
+def _check(entries: list[zipfile.ZipInfo], packed: int) -> None:
+    """Refuse a zip whose files would lie elsewhere, are no plain files, or are far larger than itself."""
+    if not entries or len(entries) > ENTRIES:
+        raise DataError(f"a zip holds 1 to {ENTRIES} files, this one {len(entries)}")
+    if sum(entry.file_size for entry in entries) > RATIO * packed:
+        raise DataError(f"the zip would be more than {RATIO} times larger unpacked")
+    for entry in entries:
+        parts = PurePosixPath(entry.filename).parts
+        link = entry.external_attr >> 28 == 0o12
+        if not parts or parts[0] in ("/", "\\") or ".." in parts or ":" in parts[0] or link or "\\" in entry.filename:
+            raise DataError("the zip holds a file that would lie outside its folder")

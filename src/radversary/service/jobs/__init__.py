@@ -1,0 +1,1 @@
+"""Work that runs for long: durable, resumable, in worker processes; on an existing engine (DBOS)."""

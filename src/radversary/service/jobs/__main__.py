@@ -1,0 +1,29 @@
+"""A worker as a process beside a server, which ends with it: ``python -m radversary.service.jobs HOME``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from radversary.service.serving import run_worker
+from radversary.service.settings import Settings
+
+DATABASE = "RADVERSARY_DATABASE"
+"""Environment variable with the database's URL: a command line is seen by every user of a machine."""
+
+
+def main() -> None:
+    """Run a worker until it is stopped."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("home", type=Path)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--reserve", type=int, required=True)
+    parser.add_argument("--silence", type=float, required=True)
+    given = parser.parse_args()
+    run_worker(Settings(home=given.home, database=os.environ.get(DATABASE, ""), device=given.device,
+                        reserve=given.reserve, silence=given.silence), follow=True)
+
+
+if __name__ == "__main__":
+    main()

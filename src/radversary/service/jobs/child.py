@@ -1,0 +1,109 @@
+"""The process that does one job: told what to do on its standard input, it answers in lines of JSON.
+
+It ends when the worker that started it ends, however that ends, and is stopped by the word ``stop``. Run as
+``python -m radversary.service.jobs.child``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import IO, Any, Final
+
+from radversary.core.errors import CancelledError, RadversaryError, StorageError, WorkerError, lacks_memory
+from radversary.execution.cancellation import Cancellation
+from radversary.execution.progress import reporting
+from radversary.execution.work import Relay, Work
+from radversary.service.jobs.kinds import Place, kind_named
+
+OFTEN: Final = 0.5
+"""Seconds between two lines of progress."""
+
+ORPHANED: Final = 75
+"""Exit status where the worker is gone."""
+
+PASSING: Final = (StorageError, WorkerError)
+"""Errors that may not come again: the job is tried anew."""
+
+
+class Teller:
+    """Writes lines of JSON, one thread at a time.
+
+    Args:
+        out: Where to.
+    """
+
+    def __init__(self, out: IO[str]) -> None:
+        self.out, self.lock, self.last = out, threading.Lock(), 0.0
+
+    def tell(self, **what: Any) -> None:  # noqa: ANN401
+        """Write one line."""
+        with self.lock:
+            self.out.write(json.dumps(what) + "\n")
+            self.out.flush()
+
+    def work(self, work: Work) -> None:
+        """Write how far a work is, where the last such line is some time ago or the work begins or ends."""
+        now = time.monotonic()
+        if now - self.last < OFTEN and 0 < work.done < (work.total or sys.maxsize):
+            return
+        self.last = now
+        left = work.left
+        self.tell(progress={"step": work.description, "done": work.done, "total": work.total,
+                            "left": None if left is None else round(left, 1)})
+
+
+def main() -> int:
+    """Do what standard input says; returns the exit status."""
+    asked = json.loads(sys.stdin.readline())
+    teller, cancellation = Teller(os.fdopen(os.dup(1), "w")), Cancellation()
+    os.dup2(2, 1)  # what a library prints is no answer
+    threading.Thread(target=_heed, args=(cancellation,), daemon=True).start()
+    progress = Relay(teller.work, cancellation, announced=lambda line: teller.tell(line=line))
+    try:
+        with warnings.catch_warnings(), reporting(progress):
+            warnings.showwarning = lambda message, *_more, **_options: teller.tell(line=f"warning: {message}")
+            kind = kind_named(asked["kind"])
+            place = Place(Path(asked["folder"]), asked["device"])
+            teller.tell(done=dict(kind.function()(kind.spec.model_validate(asked["spec"]), place)))
+    except Exception as error:  # the worker is told of every one, in a sentence
+        teller.tell(**failure(error))
+    return 0
+
+
+def failure(error: Exception) -> dict[str, Any]:
+    """Return what a worker is told of an error.
+
+    Example:
+        >>> failure(StorageError("the disk is full"))
+        {'failed': 'the disk is full', 'passing': True}
+        >>> failure(ValueError("secret"))["failed"]
+        'an error of the program itself (ValueError)'
+    """
+    if isinstance(error, CancelledError):
+        return {"stopped": str(error)}
+    if isinstance(error, RadversaryError):
+        return {"failed": str(error), "passing": isinstance(error, PASSING)}
+    if lacks_memory(error):
+        return {"failed": "the memory of the machine did not suffice", "passing": True}
+    import traceback
+
+    traceback.print_exception(error)  # into the worker's own log; the text may quote what it was given
+    return {"failed": f"an error of the program itself ({type(error).__name__})", "passing": False}
+
+
+def _heed(cancellation: Cancellation) -> None:
+    """Wait for the word to stop, and end where the worker has ended."""
+    for line in sys.stdin:
+        if line.strip() == "stop":
+            cancellation.cancel()
+    os._exit(ORPHANED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

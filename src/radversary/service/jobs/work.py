@@ -1,0 +1,94 @@
+"""What jobs do: each calls the library as the command line does, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from radversary.core.errors import InputError
+from radversary.service.jobs.kinds import AuditSpec, GuardSpec, Place, ReportSpec, ScreeningSpec, StudySpec
+
+
+def audit(spec: AuditSpec, place: Place) -> Mapping[str, Any]:
+    """Audit a model; returns its clean and worst accuracy, score and letter."""
+    from radversary.auditing.plan import AuditPlan
+    from radversary.storage.plans import parse_plan
+    from radversary.study.audit_model import audit_model
+    from radversary.study.presets import chosen_plan, with_guard
+
+    plan = (parse_plan(AuditPlan, spec.plan, source="the plan") if spec.plan
+            else chosen_plan(spec.preset, spec.battery or None))
+    result = audit_model(with_guard(plan, Path(spec.guard) if spec.guard else None), spec.model, spec.source,
+                         place.folder, device=place.device, workers=spec.workers)
+    return summary_of(result)
+
+
+def study(spec: StudySpec, place: Place) -> Mapping[str, Any]:
+    """Run a study; returns what :func:`audit` does, of its victim."""
+    from radversary.storage.plans import parse_plan
+    from radversary.study.plan import StudyPlan
+    from radversary.study.run import run_study
+
+    plan = parse_plan(StudyPlan, spec.plan, source="the plan")
+    return summary_of(run_study(plan, place.folder, device=place.device, workers=spec.workers))
+
+
+def summary_of(result: Any) -> Mapping[str, Any]:  # noqa: ANN401
+    """Return what lists show of a result: figures with their intervals, and each system's score."""
+    from radversary.scoring.profile import load_profile
+    from radversary.scoring.score import scores_of
+
+    clean = next((cell for cell in result.cells if cell.condition.attack == "clean" and cell.defence == "none"), None)
+    scores = {score.system: {"value": score.value, "letter": score.letter, "caps": [cap.code for cap in score.caps],
+                             "level": score.level}
+              for score in scores_of(result, load_profile())}
+    accuracy = str(clean.performance.accuracy) if clean else ""
+    return {"clean": accuracy, "scores": scores, "battery": result.battery or ""}
+
+
+def guard(spec: GuardSpec, place: Place) -> Mapping[str, Any]:
+    """Fit a guard on some patients and calibrate it on others; returns what it promises."""
+    from radversary.screening.bundle import promise, save_guard
+    from radversary.service.jobs.guards import fitted_and_calibrated
+
+    made = fitted_and_calibrated(spec, place)
+    save_guard(made, place.folder / "guard")
+    return {"promise": json.loads(json.dumps(promise(made.calibrated()), default=str)), "alpha": spec.alpha}
+
+
+def screening(spec: ScreeningSpec, place: Place) -> Mapping[str, Any]:
+    """Judge films into ``verdicts.jsonl``; returns how many were passed, to be reviewed, and refused."""
+    from radversary.screening.bundle import load_guard
+    from radversary.screening.screen import screen_places
+    from radversary.storage.files import write_text
+
+    films = Path(spec.films)
+    if not films.exists():
+        raise InputError(f"there is nothing at {films.name}")
+    judge = load_guard(Path(spec.guard), device=_device(place.device))
+    verdicts = [item.verdict for item in screen_places(judge, [films])]
+    write_text(place.folder / "verdicts.jsonl", "".join(
+        json.dumps({**asdict(verdict), "place": ""}, sort_keys=True) + "\n" for verdict in verdicts))
+    return {"films": len(verdicts), **Counter(verdict.verdict for verdict in verdicts)}
+
+
+def report(spec: ReportSpec, place: Place) -> Mapping[str, Any]:
+    """Draw a report; returns the file's name."""
+    folder = Path(spec.run)
+    if spec.format == "pdf":
+        from radversary.report.pdf import write_pdf
+
+        return {"file": write_pdf(folder).name}
+    from radversary.report.html import write_report
+
+    return {"file": write_report(folder).name, "device": place.device}
+
+
+def _device(name: str) -> Any:  # noqa: ANN401
+    from radversary.execution.devices import select_device
+
+    return select_device(name)

@@ -1,0 +1,83 @@
+"""What every entrance to the platform is given: its settings, its store, its engine and its keys."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from radversary.core.errors import InputError
+from radversary.service.access.keys import Keyring
+from radversary.service.access.scopes import Actor
+from radversary.service.errors import ForbiddenError, FullError
+from radversary.service.jobs.engine import Engine
+from radversary.service.settings import Settings
+from radversary.service.store.database import Database
+
+
+@dataclass(frozen=True, eq=False)
+class Platform:
+    """A server's or a command's hold on the platform.
+
+    Attributes:
+        settings: Where it keeps its things, and its limits.
+        database: The store.
+        keyring: Knows keys.
+    """
+
+    settings: Settings
+    database: Database
+    keyring: Keyring
+
+    @classmethod
+    def open(cls, settings: Settings) -> Platform:
+        """Open a store, made or brought up to date where need be.
+
+        Raises:
+            StorageError: It cannot be used.
+        """
+        database = Database(settings)
+        return cls(settings, database, Keyring(database))
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The job engine, opened on first use."""
+        return Engine(self.settings)
+
+    def close(self) -> None:
+        """Close all connections."""
+        if "engine" in self.__dict__:
+            self.engine.close()
+        self.database.close()
+
+    def check_room(self, more: int = 0) -> None:
+        """Refuse new work where the disk is nearly full.
+
+        Args:
+            more: Bytes that the work is known to write.
+
+        Raises:
+            FullError: It is.
+        """
+        if shutil.disk_usage(self.settings.folder()).free - more < self.settings.reserve:
+            raise FullError("the disk is nearly full, so no new work is taken; make room, or lower the reserve")
+
+    def place(self, by: Actor, given: str) -> Path:
+        """Return a path of this machine that a person names, where it may be looked at.
+
+        Args:
+            by: Who names it.
+            given: The path.
+
+        Raises:
+            ForbiddenError: It lies outside the folders that the server was started with.
+            InputError: There is nothing.
+        """
+        path = Path(given).expanduser().resolve()
+        own = self.settings.folder("tenants", by.tenant)
+        if not any(path.is_relative_to(root.resolve()) for root in (*self.settings.roots, own)):
+            raise ForbiddenError("that path lies outside the folders that the server was started with (--allow DIR)")
+        if not path.exists():
+            raise InputError(f"there is nothing at {path.name}")
+        return path

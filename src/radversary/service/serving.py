@@ -1,0 +1,150 @@
+"""A server on this machine: the application, and a worker beside it that is started again where it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Final
+
+import uvicorn
+
+from radversary.core.errors import StorageError
+from radversary.service.access.keys import give_key
+from radversary.service.access.scopes import SYSTEM
+from radversary.service.app import make_app
+from radversary.service.platform import Platform
+from radversary.service.settings import Settings
+from radversary.service.store.log import length
+
+AGAIN: Final = 1.0
+"""Seconds before a worker that ended is started again."""
+
+
+def first_key(platform: Platform) -> str:
+    """Return an administrator's key where the platform was never used before; nothing otherwise."""
+    with platform.database.session() as session:
+        if length(session):
+            return ""
+        return give_key(session, SYSTEM, "administrator", ["administrator"]).token
+
+
+def serve(settings: Settings, *, host: str, port: int, workers: int, tell: Callable[[str], None],
+          certificate: tuple[str, str] | None = None) -> None:
+    """Run a server until it is stopped.
+
+    Args:
+        settings: Where it keeps its things, and its limits.
+        host: Address to listen at.
+        port: Port to listen at.
+        workers: Worker processes beside it; 0 where they run elsewhere.
+        tell: Receives lines for the person who started it.
+        certificate: Files of a TLS certificate and its key.
+
+    Raises:
+        StorageError: The store cannot be used, or the port is taken.
+    """
+    platform = Platform.open(settings)
+    token = first_key(platform)
+    _ = platform.engine
+    chain, secret = certificate or (None, None)
+    server = uvicorn.Server(uvicorn.Config(make_app(platform), host=host, port=port, log_level="error",
+                                           access_log=False, server_header=False, timeout_graceful_shutdown=5,
+                                           ssl_certfile=chain, ssl_keyfile=secret))
+    crew = Crew(worker_command(settings), workers)
+    threading.Thread(target=_greeted, args=(server, tell, f"{'https' if chain else 'http'}://{host}:{port}", token),
+                     daemon=True).start()
+    crew.start()
+    try:
+        server.run()
+    except SystemExit as error:
+        raise StorageError(f"nothing can listen at {host}:{port}; another program may use that port") from error
+    finally:
+        crew.stop()
+
+
+def _greeted(server: uvicorn.Server, tell: Callable[[str], None], address: str, token: str) -> None:
+    """Say where the server is, once it answers."""
+    waited = threading.Event()
+    while not server.started and not server.should_exit:
+        waited.wait(0.02)
+    if server.started:
+        tell(f"radversary is at {address}")
+        if token:
+            tell(f"sign in as administrator with this key, which is shown this once: {token}")
+
+
+def worker_command(settings: Settings) -> list[str]:
+    """Return the command of a worker for the same platform; a database's password goes by the environment."""
+    command = [sys.executable, "-m", "radversary.service.jobs", str(settings.home.resolve())]
+    return [*command, "--device", settings.device, "--reserve", str(settings.reserve), "--silence",
+            str(settings.silence)]
+
+
+class Crew:
+    """Worker processes that are started again where they end.
+
+    Args:
+        command: Of one worker.
+        count: How many.
+    """
+
+    def __init__(self, command: Sequence[str], count: int) -> None:
+        self.command, self.count, self._stop = list(command), count, threading.Event()
+        self._threads = [threading.Thread(target=self._keep, daemon=True) for _ in range(count)]
+        self._running: set[subprocess.Popen[bytes]] = set()
+
+    def start(self) -> None:
+        """Start them."""
+        for thread in self._threads:
+            thread.start()
+
+    def _keep(self) -> None:
+        while not self._stop.is_set():
+            process = subprocess.Popen(self.command, stdin=subprocess.PIPE)  # noqa: S603 - our own interpreter
+            self._running.add(process)
+            process.wait()
+            self._running.discard(process)
+            self._stop.wait(AGAIN)
+
+    def stop(self) -> None:
+        """End them; a job that runs is gone on with when a worker starts again."""
+        self._stop.set()
+        for process in list(self._running):
+            process.terminate()
+        for thread in self._threads:
+            thread.join(timeout=10)
+        for process in list(self._running):
+            process.kill()
+
+
+def run_worker(settings: Settings, *, together: int = 1, follow: bool = False) -> None:
+    """Do jobs until this process is asked to end.
+
+    Args:
+        settings: Where the platform keeps its things.
+        together: Jobs at a time.
+        follow: Whether to end when standard input does, as with the server that started it.
+    """
+    from radversary.service.jobs.worker import JobWorker
+
+    worker = JobWorker(settings, together=together)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        worker.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    if follow:
+        threading.Thread(target=_end_with_input, args=(worker.stop,), daemon=True).start()
+    worker.run()
+
+
+def _end_with_input(stop: Callable[[], None]) -> None:
+    while os.read(0, 1024):
+        pass
+    stop()

@@ -1,0 +1,80 @@
+"""Where a platform keeps its things, and its limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from radversary.core.errors import InputError
+
+KINDS: Final = ("sqlite", "postgresql")
+"""Databases that it can use."""
+
+MEGABYTE: Final = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a server and its workers are told.
+
+    Attributes:
+        home: The folder of all its files; made where it is absent.
+        database: URL of a PostgreSQL database, ``postgresql+psycopg://…``; empty for SQLite under ``home``.
+        upload: Bytes of one uploaded file, at most.
+        film: Bytes of one film to be screened, at most.
+        reserve: Bytes that must be free on the disk for new work to be taken.
+        rate: Requests a minute that one key may make, on average; 0 sets no limit.
+        session: Seconds after which a person signs in again.
+        silence: Seconds without a sign of life after which a worker's jobs are given to others.
+        device: ``auto`` or a torch device, for screening.
+        roots: Folders of the server, beside its own, from which models and images may be registered by their path.
+
+    Raises:
+        InputError: The database is of another kind.
+
+    Example:
+        >>> Settings(home=Path("/srv/radversary"), database="mysql://host/db")
+        Traceback (most recent call last):
+        radversary.core.errors.InputError: the database is 'mysql', known: sqlite, postgresql
+    """
+
+    home: Path
+    database: str = ""
+    upload: int = 20_000 * MEGABYTE
+    film: int = 200 * MEGABYTE
+    reserve: int = 500 * MEGABYTE
+    rate: int = 6000
+    session: int = 12 * 3600
+    silence: float = 20.0
+    device: str = "auto"
+    roots: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (kind := self.kind) not in KINDS:
+            raise InputError(f"the database is {kind!r}, known: {', '.join(KINDS)}")
+
+    @property
+    def kind(self) -> str:
+        """The kind of database: ``sqlite`` or ``postgresql``."""
+        return self.url.partition(":")[0].partition("+")[0]
+
+    @property
+    def url(self) -> str:
+        """SQLAlchemy's URL of the store."""
+        return self.database or f"sqlite:///{self.home / 'store.sqlite'}"
+
+    @property
+    def jobs_url(self) -> str:
+        """SQLAlchemy's URL of the job engine's tables."""
+        return self.database or f"sqlite:///{self.home / 'jobs.sqlite'}"
+
+    def folder(self, *parts: str) -> Path:
+        """Return a folder under home, made where it is absent.
+
+        Args:
+            *parts: Its name, or the names of the folders on the way to it.
+        """
+        path = self.home.joinpath(*parts)
+        path.mkdir(parents=True, exist_ok=True)
+        return path

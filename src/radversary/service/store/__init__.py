@@ -1,0 +1,1 @@
+"""References, states and summaries in a database; figures lie in run folders."""

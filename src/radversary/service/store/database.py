@@ -1,0 +1,121 @@
+"""The database: SQLite beside the files, or PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from radversary.core.errors import StorageError
+from radversary.service.errors import NotFoundError
+from radversary.service.settings import Settings
+from radversary.service.store.tables import Owned
+
+Thing = TypeVar("Thing", bound=Owned)
+
+PATIENCE = 30_000
+"""Milliseconds that SQLite waits for another writer."""
+
+
+class Database:
+    """Sessions of a store whose tables are up to date.
+
+    Args:
+        settings: Where it is.
+
+    Raises:
+        StorageError: It cannot be reached, or was made by a newer version.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        settings.folder()
+        self.settings = settings
+        self.engine = engine_of(settings.url)
+        try:
+            migrate(self.engine)
+        except OperationalError as error:
+            raise StorageError(f"the database cannot be used: {error.orig}") from error
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Open a session that is committed at its end, and rolled back where an error leaves it."""
+        with self._sessions() as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def engine_of(url: str) -> Engine:
+    """Return an engine; SQLite writes ahead, so that readers do not wait for a writer."""
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": PATIENCE / 1000})
+    event.listen(engine, "connect", _write_ahead)
+    event.listen(engine, "begin", _take_the_writer_s_place)
+    return engine
+
+
+def _write_ahead(connection: Any, _record: object) -> None:  # noqa: ANN401
+    connection.isolation_level = None  # the driver begins no transaction by itself
+    cursor = connection.cursor()
+    for line in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={PATIENCE}"):
+        cursor.execute(f"PRAGMA {line}")
+    cursor.close()
+
+
+def _take_the_writer_s_place(connection: Any) -> None:  # noqa: ANN401
+    # A transaction that reads first and then writes fails where another wrote between; one that says at its beginning
+    # that it will write waits instead.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the tables up to date.
+
+    Args:
+        engine: Of the database.
+
+    Raises:
+        StorageError: They were made by a newer version.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":  # the others wait; SQLite has one writer anyway
+            connection.execute(text("SELECT pg_advisory_xact_lock(7238142)"))
+        found = MigrationContext.configure(connection).get_current_revision()
+        if found is not None and found not in known:
+            raise StorageError(f"the database was made by a newer version of radversary (schema {found}); update it")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def owned(session: Session, kind: type[Thing], given: str, tenant: str) -> Thing:
+    """Return something that a tenant has.
+
+    Args:
+        session: The session.
+        kind: Its table.
+        given: Its id.
+        tenant: Whose it must be.
+
+    Raises:
+        NotFoundError: There is none, or it is another's.
+    """
+    found = session.get(kind, given)
+    if found is None or found.tenant != tenant:
+        raise NotFoundError(kind.__name__.lower(), given)
+    return found

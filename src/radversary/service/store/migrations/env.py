@@ -1,0 +1,19 @@
+"""Alembic's entry: runs the steps on the connection that it is given."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from radversary.service.store.tables import Table
+
+
+def run() -> None:
+    """Run the steps."""
+    context.configure(connection=context.config.attributes["connection"], target_metadata=Table.metadata,
+                      render_as_batch=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if __name__ == "env_py":  # the name under which Alembic loads this file
+    run()

@@ -1,0 +1,101 @@
+"""A platform in a folder, with keys, a small model and phantoms; jobs are done where a test starts a worker."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from fastapi.testclient import TestClient
+
+from radversary.classifiers.files import save_classifier
+from radversary.classifiers.networks import build_network
+from radversary.classifiers.torch_module import wrap
+from radversary.service.access.keys import give_key
+from radversary.service.access.scopes import SYSTEM, Actor, scopes_named
+from radversary.service.app import make_app
+from radversary.service.platform import Platform
+from radversary.service.settings import Settings
+
+CLASSES = ("Normal", "Pneumonia", "Pneumothorax")
+PHANTOMS = {"name": "phantoms", "options": {"count": 12, "size": 48, "seed": 3}}
+PLAN = {"attacks": [{"label": "step", "name": "fgsm", "strengths": [0.05]}], "bootstrap": 100, "gallery": 0,
+        "probe_images": 0, "false_alarms": 0.2}
+"""What audits a few phantoms in seconds."""
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory):
+    """A folder of the server with a saved model of three classes, which may be registered."""
+    folder = tmp_path_factory.mktemp("shelf")
+    save_classifier(wrap(build_network("small-cnn", classes=3, seed=1), classes=CLASSES, size=48,
+                         architecture="small-cnn"), folder / "model")
+    return folder
+
+
+@pytest.fixture
+def settings(tmp_path, shelf):
+    return Settings(home=tmp_path / "home", roots=(shelf,), reserve=1, device="cpu", silence=3.0)
+
+
+@pytest.fixture
+def platform(settings):
+    opened = Platform.open(settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def key(platform):
+    """Makes a key: names of scopes or roles, and a tenant, to its token."""
+    def make(*scopes, tenant="main", days=None):
+        with platform.database.session() as session:
+            return give_key(session, SYSTEM, "test", scopes or ("administrator",), tenant=tenant, days=days).token
+    return make
+
+
+def actor(*scopes, tenant="main"):
+    """Somebody with some scopes or roles."""
+    return Actor(tenant=tenant, id="tester", name="tester", scopes=scopes_named(scopes or ("administrator",)))
+
+
+@pytest.fixture
+def client(platform, key):
+    """A client of the API that brings an administrator's key."""
+    with TestClient(make_app(platform), headers={"Authorization": f"Bearer {key()}"},
+                    raise_server_exceptions=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+def worker(settings):
+    """A worker in a thread of this process, until the test ends."""
+    from radversary.service.jobs.worker import JobWorker
+
+    made = JobWorker(settings)
+    thread = threading.Thread(target=made.run)
+    thread.start()
+    yield made
+    made.stop()
+    thread.join(timeout=30)
+
+
+def ended(client, job, *, within=120):
+    """Wait until a job has ended; return what the API says of it."""
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        found = client.get(f"/v1/jobs/{job}").json()
+        if found["state"] in ("done", "failed", "cancelled", "paused"):
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"the job did not end: {found}")
+
+
+def registered(client, shelf):
+    """Register the model and the phantoms; return their ids."""
+    model = client.post("/v1/models", json={"name": "victim", "path": str(shelf / "model")})
+    assert model.status_code == 201, model.text
+    dataset = client.post("/v1/datasets", json={"name": "phantoms", "source": "phantoms",
+                                                "options": PHANTOMS["options"]})
+    assert dataset.status_code == 201, dataset.text
+    return model.json()["id"], dataset.json()["id"]

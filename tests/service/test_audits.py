@@ -1,0 +1,76 @@
+"""An audit from registration to report, through the API and a worker."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from service.conftest import PLAN, ended, registered
+
+from radversary.auditing.result import AuditResult
+
+
+@pytest.mark.slow
+def test_an_audit_is_registered_run_and_read(client, worker, shelf):
+    model, dataset = registered(client, shelf)
+    asked = client.post("/v1/audits", json={"model": model, "dataset": dataset, "plan": PLAN})
+    assert asked.status_code == 202, asked.text
+    job = asked.json()["id"]
+    done = ended(client, job)
+    assert done["state"] == "done", done["error"]
+    assert "%" in done["summary"]["clean"]
+    result = client.get(f"/v1/jobs/{job}/result")
+    assert AuditResult.model_validate(result.json()).cells
+    assert client.get(f"/v1/jobs/{job}/scores").json()[0]["system"] == "none"
+    report = client.get(f"/v1/jobs/{job}/files/report.html")
+    assert report.headers["content-type"].startswith("text/html")
+    assert client.get("/v1/comparisons", params={"run": job}).json()[0]["place"] == 1
+    with client.stream("GET", f"/v1/jobs/{job}/events") as stream:
+        events = [line for line in stream.iter_lines() if line.startswith("event: job")]
+    assert events
+
+
+@pytest.mark.slow
+def test_a_guard_is_made_and_films_are_judged(client, worker, shelf, platform):
+    model, _ = registered(client, shelf)
+    dataset = client.post("/v1/datasets", json={"name": "clean", "source": "phantoms", "options": {
+        "count": 120, "size": 48, "seed": 8}}).json()["id"]
+    job = client.post("/v1/guards", json={"model": model, "dataset": dataset, "alpha": 0.2}).json()["id"]
+    done = ended(client, job)
+    assert done["state"] == "done", done["error"]
+    (guard,) = client.get("/v1/guards").json()["items"]
+    assert guard["model_id"] == model
+    film = next((platform.settings.home / "jobs" / job).rglob("*.png"), None)
+    film = film.read_bytes() if film else phantom_png()
+    answer = client.post(f"/v1/guards/{guard['id']}/screenings", content=film)
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["verdict"] in ("pass", "review")
+    assert client.get("/v1/screenings").json()["items"][0]["id"] == answer.json()["id"]
+    refused = client.post(f"/v1/guards/{guard['id']}/screenings", content=b"no film")
+    assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
+
+
+def phantom_png():
+    import torch
+
+    from radversary.imaging.png import encode_png
+
+    return encode_png(torch.rand(1, 60, 50))
+
+
+@pytest.mark.parametrize(("change", "status", "said"), [
+    ({"model": "0" * 24}, 404, "there is no model"), ({"dataset": "0" * 24}, 404, "there is no dataset"),
+    ({"plan": {**PLAN, "atacks": []}}, 422, "did you mean 'attacks'"), ({"preset": "quik", "plan": None}, 422, "unknown preset"),
+    ({"plan": {**PLAN, "defences": [{"label": "a", "model": "/etc"}]}}, 422, "names no file"),
+    ({"workers": 0}, 422, "workers"), ({"extra": 1}, 422, "extra")])
+def test_what_cannot_be_run_is_refused_in_a_sentence(client, shelf, change, status, said):
+    model, dataset = registered(client, shelf)
+    answer = client.post("/v1/audits", json={"model": model, "dataset": dataset, "plan": PLAN, **change})
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+    assert said in json.dumps(answer.json())
+    assert client.get("/v1/jobs").json()["items"] == []
+
+
+def test_who_has_no_key_is_told_so(client):
+    answer = client.get("/v1/models", headers={"Authorization": ""})
+    assert (answer.status_code, answer.json()["detail"]) == (401, "give a key: Authorization: Bearer rv_…")
