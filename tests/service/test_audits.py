@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from service.conftest import PLAN, ended, registered
 
 from radversary.auditing.result import AuditResult
+from service.conftest import PLAN, ended, registered
 
 
 @pytest.mark.slow
@@ -60,7 +60,8 @@ def phantom_png():
 
 @pytest.mark.parametrize(("change", "status", "said"), [
     ({"model": "0" * 24}, 404, "there is no model"), ({"dataset": "0" * 24}, 404, "there is no dataset"),
-    ({"plan": {**PLAN, "atacks": []}}, 422, "did you mean 'attacks'"), ({"preset": "quik", "plan": None}, 422, "unknown preset"),
+    ({"plan": {**PLAN, "atacks": []}}, 422, "did you mean 'attacks'"),
+    ({"preset": "quik", "plan": None}, 422, "unknown preset"),
     ({"plan": {**PLAN, "defences": [{"label": "a", "model": "/etc"}]}}, 422, "names no file"),
     ({"workers": 0}, 422, "workers"), ({"extra": 1}, 422, "extra")])
 def test_what_cannot_be_run_is_refused_in_a_sentence(client, shelf, change, status, said):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
-from sqlalchemy import text
-from service.conftest import actor
 
 from radversary.core.errors import InputError, UnknownNameError
 from radversary.service.access.keys import Keyring, give_key, revoke_key, rotate_key
 from radversary.service.access.scopes import ROLES, Scope
 from radversary.service.errors import ForbiddenError, NotFoundError, SignInError
+from service.conftest import actor
 
 
 def test_a_key_is_known_again_and_its_secret_is_nowhere(platform, key):

@@ -63,9 +63,13 @@ def test_what_was_done_to_the_log_is_seen(platform, change, said):
 
 
 def test_a_line_goes_with_what_it_tells_of(platform):
-    with pytest.raises(RuntimeError), platform.database.session() as session:
-        note(session, tenant="main", actor="tester", action="test")
-        raise RuntimeError
+    def broken():
+        with platform.database.session() as session:
+            note(session, tenant="main", actor="tester", action="test")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        broken()
     assert found(platform) == []
     with platform.database.session() as session:
         assert length(session) == 0
