@@ -20,12 +20,12 @@ from radversary.core.errors import ModelError, PlanError, UnsafeModelError
 from radversary.core.types import Access
 from radversary.data.prepared import PreparedImages
 from radversary.storage.json_files import read_json
-from radversary.study import models as models_file
 from radversary.study.early import refuse_study
 from radversary.study.extraction import AskedModel, queries_of, query_notes
 from radversary.study.model_plan import LabelsPlan, ModelPlan
 from radversary.study.models import make_model
 from radversary.study.run import run_study, train_models
+from radversary.training.classifier import train as train_file
 from radversary.training.data.queried import ask
 from random_parts import tiny_classifier
 from tiny_onnx import export
@@ -215,7 +215,7 @@ def test_a_training_that_was_stopped_goes_on_without_asking_again(films, model, 
     whole, _ = make_model(plan, "thief", films, made, tmp_path / "whole", device="cpu")
     assert sum(asked) == 30
     with monkeypatch.context() as patch:
-        patch.setattr(models_file, "train", lambda *_given, **_named: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(train_file, "train", lambda *_given, **_named: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             make_model(plan, "thief", films, made, tmp_path / "thief", device="cpu")
     assert sum(asked) == 60

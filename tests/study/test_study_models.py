@@ -21,6 +21,7 @@ from radversary.study import models as models_file
 from radversary.study.model_folders import claim, known_key, seen_images, training_record
 from radversary.study.models import make_model, model_key, training_plan
 from radversary.study.training_sets import training_set
+from radversary.training.classifier import train as train_file
 from radversary.training.data.datasets import MixedTrainingSet
 from radversary.training.data.views import ViewedTrainingSet
 from random_parts import Climbing, smooth_images, tiny_classifier
@@ -131,7 +132,7 @@ def test_the_key_follows_the_models_that_are_looked_at(films):
 @pytest.mark.usefixtures("_parts")
 def test_what_stands_before_a_network_stands_there_in_training_and_validation(films, tmp_path, monkeypatch):
     seen = {}
-    monkeypatch.setattr(models_file, "train", lambda _network, **given: seen.update(given))
+    monkeypatch.setattr(train_file, "train", lambda _network, **given: seen.update(given))
     plan = make_study(models={"victim": {"training": training(), "input": ["flip"]}}, defences=[])
     make_model(plan, "victim", films, {}, tmp_path, device="cpu")
     for part, name in (("training", "train"), ("validation", "validation")):

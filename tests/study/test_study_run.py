@@ -15,22 +15,22 @@ from radversary.auditing.plan import DefencePlan
 from radversary.core.errors import DataError, ModelError, PlanError, RadversaryError, UnknownNameError
 from radversary.storage.checksums import sha256_file
 from radversary.storage.plans import parse_plan, read_plan
-from radversary.study import models as models_file
 from radversary.study.audit_model import audit_model
 from radversary.study.plan import StudyPlan
 from radversary.study.run import Clock, run_study, train_models
+from radversary.training.classifier import train as train_file
 
 
 @pytest.fixture
 def trainings(monkeypatch) -> list[str]:
     """Names of the models that were trained, in order."""
-    names, real = [], models_file.train
+    names, real = [], train_file.train
 
     def counted(network, **options):
         names.append(options["card"].name)
         return real(network, **options)
 
-    monkeypatch.setattr(models_file, "train", counted)
+    monkeypatch.setattr(train_file, "train", counted)
     return names
 
 
@@ -110,7 +110,7 @@ def test_a_changed_attack_trains_nothing(finished_study, tmp_path, trainings, me
 @pytest.mark.slow
 def test_stopped_in_training_and_started_again_it_ends_with_the_same_bytes(finished_study, tmp_path, monkeypatch,
                                                                            trainings):
-    counted = models_file.train
+    counted = train_file.train
 
     def stopping(network, **options):
         if options["card"].name == "hardened":
@@ -118,7 +118,7 @@ def test_stopped_in_training_and_started_again_it_ends_with_the_same_bytes(finis
         return counted(network, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(models_file, "train", stopping)
+        patch.setattr(train_file, "train", stopping)
         with pytest.raises(KeyboardInterrupt):
             run_study(make_study(), tmp_path, device="cpu")
     run_study(make_study(), tmp_path, device="cpu")
