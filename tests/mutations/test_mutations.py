@@ -49,7 +49,7 @@ def test_damaged_inputs_are_read_or_refused(seeds, tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_damaged_inputs_of_every_kind_are_read_or_refused(seeds, tmp_path):
-    assert not failures(600, SUITE, seeds, tmp_path / "trial")
+    assert not failures(300, SUITE, seeds, tmp_path / "trial")
 
 
 def check_drawn(count, names, harm, seeds, scratch) -> None:

@@ -1,6 +1,6 @@
 """Prints the peak of a process's memory in kB after fitting and calibrating a guard on some generated films.
 
-Run by ``test_memory.py`` in a process of its own: ``python peak_memory.py FILMS``.
+Run by ``test_memory.py`` in a process of its own: ``python peak_memory.py ARCHITECTURE FILMS``.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class Films:
                                           for row in rows]))
 
 
-def main(count: int) -> None:
+def main(architecture: str, count: int) -> None:
     torch.set_num_threads(1)
-    victim = wrap(build_network("resnet18", classes=2, seed=0), classes=("a", "b"), size=SIDE, name="victim",
-                  architecture="resnet18")
+    victim = wrap(build_network(architecture, classes=2, seed=0), classes=("a", "b"), size=SIDE, name="victim",
+                  architecture=architecture)
     guard = fit_guard(victim, Films(0, count), names=("integrity", "shallow", "neighbours"))
     guard.calibrate(Films(count, count), [f"p{row}" for row in range(count)])
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(sys.argv[1], int(sys.argv[2]))
