@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from radversary.auditing.cell_table import defence_name
@@ -23,7 +23,21 @@ def main(run: Path, out: Path) -> None:
     found = ranked({run.name: result}, profile)
     write_text(out, "\n".join([
         f"# Scores of {run.name}", "", "[The page](../score.md)", "", rank_markdown(found), "",
+        *points(result, [item.score.system for item in found]), "",
         *(line for item in found for line in reasons(item.score, result)), measurement_line(result), ""]))
+
+
+def points(result: AuditResult, systems: Sequence[str]) -> Iterator[str]:
+    """Yield a table of accuracy by family, the mean over all attackers and strengths, which a score does not count."""
+    figures = {(item.defence, str(item.family)): item.mean for item in result.family_cases}
+    families = list(dict.fromkeys(family for _, family in figures))
+    yield "Accuracy by family of attack, mean over attackers, knowledge and strengths (point estimates):"
+    yield ""
+    yield f"| system | {' | '.join(families)} |"
+    yield "|---|" + "---|" * len(families)
+    for system in systems:
+        yield f"| {defence_name(system)} | " + " | ".join(
+            str(figures[system, family]) if (system, family) in figures else "–" for family in families) + " |"
 
 
 def reasons(score: Score, result: AuditResult) -> Iterator[str]:
