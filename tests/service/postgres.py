@@ -9,7 +9,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import psycopg
 import pytest
+
+from radversary.service.platform import Platform
+from radversary.service.settings import Settings
 
 BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 
@@ -39,11 +43,24 @@ class Postgres:
     def stop(self, how="fast"):
         self._do("pg_ctl", "-D", "data", "-w", "-m", how, "stop")
 
+    def url(self, name):
+        return f"postgresql+psycopg://tester@127.0.0.1:{self.port}/{name}"
+
     def fresh(self):
-        """Make a database; returns its URL."""
+        """Make a database with the platform's tables; returns its URL."""
+        if not self.count:
+            self.count = 1
+            opened = Platform.open(Settings(home=Path(self.folder, "home"), database=self.empty("pattern")))
+            _ = opened.engine
+            opened.close()
         self.count += 1
-        self._do("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "tester", f"test{self.count}")
-        return f"postgresql+psycopg://tester@127.0.0.1:{self.port}/test{self.count}"
+        return self.empty(f"test{self.count}", template="pattern")
+
+    def empty(self, name, template="template1"):
+        """Make a database as another is; returns its URL."""
+        with psycopg.connect(f"host=127.0.0.1 port={self.port} user=tester dbname=postgres", autocommit=True) as made:
+            made.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.url(name)
 
     def end(self):
         self.stop("immediate")

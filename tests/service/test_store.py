@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -84,7 +85,9 @@ def test_a_line_goes_with_what_it_tells_of(platform):
 
 
 @pytest.mark.slow
-def test_processes_that_open_a_new_store_at_once_make_it_once(settings):
+def test_processes_that_open_a_new_store_at_once_make_it_once(settings, request):
+    if settings.database:
+        settings = replace(settings, database=request.getfixturevalue("postgres").empty("at_once"))
     code = ("import sys; from pathlib import Path; from radversary.service.platform import Platform;"
             "from radversary.service.settings import Settings;"
             "opened = Platform.open(Settings(home=Path(sys.argv[1]), database=sys.argv[2])); opened.engine; opened.close()")
