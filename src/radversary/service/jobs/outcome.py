@@ -37,14 +37,20 @@ def finished(database: Database, ticket: Ticket, ending: Ending) -> Job | None:
             job.state, job.error = State.FAILED, ending.failed
         else:
             job.state, job.summary, job.progress, job.tries = State.DONE, dict(ending.summary), {}, 0
-            _register(session, job, database)
+            register(session, job, database)
         note(session, tenant=job.tenant, actor="system", action=f"job.{job.state}", subject=job.id,
              detail={"kind": job.kind})
         return job
 
 
-def _register(session: Session, job: Job, database: Database) -> None:
-    """Register what a job made."""
+def register(session: Session, job: Job, database: Database) -> None:
+    """Register what a job made.
+
+    Args:
+        session: The session.
+        job: The job, which ended well.
+        database: Of the session.
+    """
     if job.kind == "guard":
         folder = database.settings.home / "jobs" / job.id / "guard"
         session.add(Guard(tenant=job.tenant, name=job.title, model_id=job.spec["of"].get("model", ""),
