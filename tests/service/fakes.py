@@ -24,12 +24,12 @@ class FakeSpec(Spec):
     """What a fake job does.
 
     Attributes:
-        acts: What it does at its first run, its second and so on; the last one again and again: ``done``, ``wait`` (until
-            it is stopped), ``deaf`` (for a minute, whatever it is told), ``disk``, ``input``, ``fault``, ``killed``,
-            ``half`` (it is killed in the middle of a line), ``talk``.
+        acts: What it does at its first run, its second and so on, the last one again and again: ``done``, ``wait``
+            (until it is stopped), ``deaf`` (for a minute, whatever it is told), ``half`` (it is killed in the middle of a
+            line) and others of ``ACTS``.
     """
 
-    acts: list[str] = ["done"]
+    acts: tuple[str, ...] = ("done",)
 
 
 KINDS = {**kinds.KINDS, "fake": kinds.Kind(FakeSpec, "service.fakes:fake", "do what a test asks")}
@@ -68,7 +68,8 @@ ACTS = {
     "done": lambda: None, "wait": wait, "deaf": lambda: time.sleep(60), "short": lambda: time.sleep(3),
     "disk": refuse(StorageError("cannot write it: no space left on device")),
     "input": refuse(InputError("it does not fit")), "fault": refuse(ValueError("secret")),
-    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL), "half": half, "talk": lambda: current().announce("it goes on \x00 so"),
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL), "half": half,
+    "talk": lambda: current().announce("it goes on \x00 so"),
 }
 
 

@@ -1,13 +1,14 @@
 """Audits while server, worker and the process of the job are killed at chance moments; what comes out is compared.
 
-``python tests/service/killing.py --kills 20 --seed 1`` does it with a server of its own and says what it saw; the tests do
-it with a few kills.
+``python tests/service/killing.py --kills 20 --seed 1`` does it with a server of its own and says what it saw; the tests
+do it with a few kills.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import random
 import signal
@@ -36,8 +37,11 @@ from radversary.service.store.tables import Entry, Job
 PLAN = {"attacks": [{"label": "step", "name": "fgsm", "strengths": [0.02, 0.05]},
                     {"label": "steps", "name": "pgd", "strengths": [0.05]}],
         "bootstrap": 100, "gallery": 2, "probe_images": 0, "false_alarms": 0.2}
-PASSING = ("result.json", "job.json", "report.html", "environment.json")
-"""Files that hold times or seconds, or say them."""
+PASSING = ("result.json", "job.json", "report.html", "environment.json", "audit.json", "costs.json", "timings.json",
+           "data/prepared/prepared.json", "data/prepared/table.csv")
+"""Files that hold seconds, times or the folder's own path; of the first the rest is compared."""
+UNITS = "units/"
+"""Files of units of work hold the seconds that each took."""
 
 BY = Actor(tenant=SYSTEM.tenant, id="tester", name="tester", scopes=frozenset(Scope))
 
@@ -55,8 +59,8 @@ class Served:
     def start(self):
         code = "from radversary.cli.main import run; run()"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", code, "serve", "--home", str(self.settings.home), "--port", str(self.port), "--device",
-             "cpu"], env={**os.environ, "RADVERSARY_DATABASE": self.settings.database, "OMP_NUM_THREADS": "1"},
+            [sys.executable, "-c", code, "serve", "--home", str(self.settings.home), "--port", str(self.port),
+             "--device", "cpu"], env={**os.environ, "RADVERSARY_DATABASE": self.settings.database, "OMP_NUM_THREADS": "1"},
             stdout=subprocess.DEVNULL, start_new_session=True)
 
     def number(self, which):
@@ -110,13 +114,33 @@ def all_ended(platform, names, within):
         time.sleep(0.2)
 
 
+def wait_for(question, seconds):
+    end = time.monotonic() + seconds
+    while question() is None and time.monotonic() < end:
+        time.sleep(0.02)
+
+
 def digests(folder):
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in (".lock", *PASSING)}
+    """Every file of a run that holds neither seconds nor paths, and the result without them, to what is in it."""
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*")
+             if path.is_file() and path.name != ".lock"}
+    kept = {name: hashlib.sha256(content).hexdigest() for name, content in found.items()
+            if name not in PASSING and not name.startswith(UNITS)}
+    return kept | dict(leaves(json.loads(found["result.json"])))
+
+
+def leaves(content, name="result.json"):
+    """Yield every value of a document with its place, but for seconds and times."""
+    if isinstance(content, dict | list):
+        for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+            if not any(word in str(key) for word in ("seconds", "created", "started", "memory")):
+                yield from leaves(value, f"{name}/{key}")
+    else:
+        yield name, content
 
 
 def killed(settings, shelf, *, kills, seed, jobs=2, longest=4.0, tell=lambda line: None):
-    """Run an audit in peace and then others under kills; returns the differing files and the kills that met something."""
+    """Run an audit in peace, then others under kills; returns the files that differ, the kills, and the audits."""
     chance, met = random.Random(seed), []
     platform, ask = prepared(settings, shelf)
     served = Served(settings)
@@ -125,12 +149,14 @@ def killed(settings, shelf, *, kills, seed, jobs=2, longest=4.0, tell=lambda lin
         all_ended(platform, [peace], 180)
         names = [ask() for _ in range(jobs)]
         while len(met) < kills:
-            time.sleep(chance.uniform(0.2, longest))
-            which = chance.choice(["server", "worker", "child"])
-            running = [tries for state, tries in states(platform, names) if state not in ENDED]
-            if not running:
+            which, moment = chance.choice(["server", "worker", "child", "child"]), chance.uniform(0.0, longest)
+            if not (running := [tries for state, tries in states(platform, names) if state not in ENDED]):
                 names.append(ask())
-            elif (which != "child" or max(running) < 2) and served.kill(which):
+            if which == "child" and max(running, default=0) > 1:
+                which = "worker"  # so that no job is given up by design
+            wait_for(lambda which=which: served.number(which), 30)
+            time.sleep(moment)
+            if served.kill(which):
                 met.append(which)
                 tell(f"killed the {which}; {states(platform, names)}")
         all_ended(platform, names, 300)
@@ -153,7 +179,8 @@ def check_ended_once(platform, names):
         for name in names:
             job = session.get(Job, name)
             assert job.state == State.DONE, (job.state, job.error)
-            assert [line.action for line in session.query(Entry).filter_by(subject=name, actor="system")] == ["job.done"]
+            lines = session.query(Entry).filter_by(subject=name, actor="system")
+            assert [line.action for line in lines] == ["job.done"]
 
 
 def main():
@@ -165,8 +192,8 @@ def main():
         shelf = Path(folder, "shelf")
         differ, met, jobs = killed(Settings(home=Path(folder, "home"), roots=(shelf,), reserve=1, device="cpu"), shelf,
                                    kills=given.kills, seed=given.seed, tell=lambda line: print(line, flush=True))
-    print(f"{len(met)} kills ({', '.join(f'{met.count(name)} {name}' for name in sorted(set(met)))}) over {jobs} audits: "
-          f"each is done, once; files that differ from those of an audit in peace: {differ or 'none'}")
+    kinds = ", ".join(f"{met.count(name)} {name}" for name in sorted(set(met)))
+    print(f"{len(met)} kills ({kinds}) over {jobs} audits: each is done, once; files that differ from those of an audit in peace: {differ or 'none'}")
 
 
 if __name__ == "__main__":

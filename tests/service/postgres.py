@@ -33,7 +33,8 @@ class Postgres:
         self.start()
 
     def _do(self, program, *arguments):
-        done = subprocess.run([BINARIES / program, *arguments], cwd=self.folder, **self.user, capture_output=True, text=True)
+        done = subprocess.run([BINARIES / program, *arguments], cwd=self.folder, capture_output=True, text=True,
+                              **self.user)
         assert done.returncode == 0, done.stderr + done.stdout
 
     def start(self):

@@ -1,4 +1,4 @@
-"""Jobs are cancelled, paused, resumed, tried again and handed on: jobs that do what a test asks, in processes of their own."""
+"""Jobs are cancelled, paused, resumed, tried again and handed on; they do what a test asks, in their own processes."""
 
 from __future__ import annotations
 

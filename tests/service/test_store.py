@@ -90,7 +90,8 @@ def test_processes_that_open_a_new_store_at_once_make_it_once(settings, request)
         settings = replace(settings, database=request.getfixturevalue("postgres").empty("at_once"))
     code = ("import sys; from pathlib import Path; from radversary.service.platform import Platform;"
             "from radversary.service.settings import Settings;"
-            "opened = Platform.open(Settings(home=Path(sys.argv[1]), database=sys.argv[2])); opened.engine; opened.close()")
+            "opened = Platform.open(Settings(home=Path(sys.argv[1]), database=sys.argv[2]));"
+            "opened.engine; opened.close()")
     begun = [subprocess.Popen([sys.executable, "-c", code, str(settings.home), settings.database],
                               stderr=subprocess.PIPE, text=True) for _ in range(4)]
     assert [(process.wait(), process.stderr.read()) for process in begun] == [(0, "")] * 4

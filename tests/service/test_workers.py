@@ -35,7 +35,8 @@ def check_ended_once(platform, names):
         assert not list(faults(session))
         for name in names:
             assert session.get(Job, name).state == State.DONE
-            assert [line.action for line in session.query(Entry).filter_by(subject=name, actor="system")] == ["job.done"]
+            lines = session.query(Entry).filter_by(subject=name, actor="system")
+            assert [line.action for line in lines] == ["job.done"]
 
 
 @BOTH

@@ -17,23 +17,28 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="A platform's upkeep: back it up, restore it, check it, give a key.")
 
 
+StoreOption = Annotated[bool, typer.Option("--store-only", help=(
+    "Leave out the folders of jobs and uploads, which may be large: copy them by other means."))]
+
+
 @app.command()
 def backup(
     out: Annotated[Path, typer.Argument(help="The file to write, a tar archive; none may be there.")],
     home: HomeOption = HOME,
     database: DatabaseOption = "",
-    store_only: Annotated[bool, typer.Option("--store-only", help="Leave out the folders of jobs and uploads, which may be "
-                                             "large: copy them by other means.")] = False,  # noqa: FBT002
+    store_only: StoreOption = False,  # noqa: FBT002
 ) -> None:
-    """Copy the store, the jobs' folders and the uploads into one file, whole or not at all; the platform may run meanwhile.
+    """Copy the store, the jobs' folders and the uploads into one file, whole or not at all.
 
-    The file holds films and the hashes of keys: its owner alone may read it. PostgreSQL is backed up with pg_dump.
+    The platform may run meanwhile. The file holds films and the hashes of keys: its owner alone may read it. PostgreSQL
+    is backed up with pg_dump.
     """
     settings = settings_of(home, database, "cpu")
     from radversary.service.operations.backup import back_up
 
     kept = back_up(settings, out, files=not store_only)
-    tell_result(f"{kept.path}: {kept.size:,} bytes, {f'{kept.jobs} jobs with their files' if kept.jobs else 'the store'}")
+    what = "the store" if store_only else f"the store, and the folders of {kept.jobs} jobs"
+    tell_result(f"{kept.path} holds {what}: {kept.size:,} bytes")
 
 
 @app.command()

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import uvicorn
@@ -61,7 +62,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, tell: Calla
     platform = Platform.open(settings)
     _ = platform.engine
     chain, secret = certificate or (None, None)
-    server = uvicorn.Server(uvicorn.Config(make_app(platform), host=host, port=port, log_level="error",
+    server = uvicorn.Server(uvicorn.Config(make_app(platform), host=host, port=port, log_level="critical",
                                            access_log=False, server_header=False, timeout_graceful_shutdown=5,
                                            ssl_certfile=chain, ssl_keyfile=secret))
     crew = Crew(worker_command(settings), workers)
@@ -133,12 +134,10 @@ class Crew:
             with self._lock:
                 if self._stop.is_set():
                     break
-                try:
+                with suppress(OSError):  # no memory or no process left at the moment
                     process = subprocess.Popen(self.command, stdin=subprocess.PIPE)  # noqa: S603 - our own interpreter
                     self._running.add(process)
                     return process
-                except OSError:  # no memory or no process left at the moment
-                    pass
             self._stop.wait(AT_MOST)
         return None
 
@@ -182,9 +181,7 @@ def run_worker(settings: Settings, *, together: int = 1, follow: bool = False) -
         return
     from radversary.service.jobs.worker import JobWorker
 
-    worker = JobWorker(settings)
-    threading.Thread(target=lambda: (ended.wait(), worker.stop()), daemon=True).start()
-    worker.run()
+    JobWorker(settings, ended).run()
 
 
 def _end_with_input(stop: Callable[[], None]) -> None:

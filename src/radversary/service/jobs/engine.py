@@ -1,8 +1,8 @@
 """The job engine: DBOS keeps which jobs wait, run and have ended. The only file that imports it.
 
-A workflow is one ticket of a job, named by both, and delivers it to one worker. Whether that ticket is still good, and what
-became of the job, the store says (:mod:`radversary.service.jobs.tickets`); what the job had done lies in its folder, unit by
-unit.
+A workflow is one ticket of a job, named by both, and delivers it to one worker. Whether that ticket is still good, and
+what became of the job, the store says (:mod:`radversary.service.jobs.tickets`); what the job had done lies in its
+folder, unit by unit.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ WAITING: Final = "ENQUEUED"
 """The engine's word for a ticket that waits in the queue."""
 
 SHAPE: Final = "1"
-"""Of the workflow below. The engine gives a workflow to workers of its own version alone: it is not the library's, or what
-waits during an update would wait for ever."""
+"""Version of the workflow below. The engine gives a workflow to workers of its own version alone: were it the
+library's, what waits during an update would wait for ever."""
 
 logging.getLogger("dbos").setLevel(logging.ERROR)
 
@@ -118,8 +118,8 @@ class Runner:
         try:
             DBOS.listen_queues([QUEUE])
             DBOS.launch()
-            # A queue's settings are kept in the tables, for all workers: how many a machine does at a time is the number of
-            # its workers instead.
+            # A queue's settings are kept in the tables, for all workers: how many jobs a machine does at a time is the
+            # number of its workers instead.
             DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=0.5, on_conflict="always_update")
         except Exception as error:
             raise StorageError(f"the job engine's database cannot be used ({type(error).__name__})") from error

@@ -11,8 +11,8 @@ from radversary.storage.json_files import write_json
 RECORD: Final = "job.json"
 """The file's name."""
 
-FIELDS: Final = ("id", "tenant", "created", "kind", "title", "spec", "state", "summary", "error", "attempts", "priority",
-                 "key_id", "started", "ended")
+FIELDS: Final = ("id", "tenant", "created", "kind", "title", "spec", "state", "summary", "error", "attempts",
+                 "priority", "key_id", "started", "ended")
 """Columns of a job that the file repeats."""
 
 

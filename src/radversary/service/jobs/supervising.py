@@ -32,8 +32,8 @@ class Ending:
     Attributes:
         summary: What came out; None where it did not end well.
         failed: Why it failed; empty where it did not.
-        again: Whether it may be tried again: ``error`` where the error may not come again, ``wait`` where something else
-            must end first, which is no fault; empty where it may not.
+        again: Whether it may be tried again: ``error`` where the error may not come again, ``wait`` where something
+            else must end first, which is no fault; empty where it may not.
         stopped: What it was stopped for: what ``wish`` said; empty where it was not.
     """
 

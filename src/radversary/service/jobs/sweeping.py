@@ -1,7 +1,8 @@
 """What a worker does about jobs that nobody does and that would wait for ever.
 
-A server is killed between noting a job and putting it into the queue; a worker between taking a ticket and beginning, or in
-the middle of a job; the engine's tables are lost. In each case the store says what should be, and the job gets a new ticket.
+A server is killed between noting a job and putting it into the queue; a worker between taking a ticket and beginning,
+or in the middle of a job; the engine's tables are lost. In each case the store says what should be, and the job gets a
+new ticket.
 """
 
 from __future__ import annotations

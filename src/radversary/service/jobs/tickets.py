@@ -1,7 +1,7 @@
 """Whose a job is: the store alone says, by the ticket under which it was last put into the queue.
 
-The engine may deliver a ticket late, twice, or to a worker that is thought gone and is not. Each change of a job's state is
-one transaction that looks whether the ticket is still good, so that a job is done by one worker and ends once.
+The engine may deliver a ticket late, twice, or to a worker that is thought gone and is not. Each change of a job's
+state is one transaction that looks whether the ticket is still good, so that a job is done by one worker and ends once.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -39,6 +39,9 @@ LEAVE: Final = "leave"
 LOST: Final = "lost"
 """What a job is stopped for where it is another worker's by now."""
 
+FAULT: Final = "an error of the program itself"
+"""What is said of an error whose text may quote what it was given."""
+
 LOG: Final = logging.getLogger("radversary.service")
 
 
@@ -60,15 +63,16 @@ class JobWorker:
 
     Args:
         settings: Where the platform keeps its things.
+        ended: Tells it to stop, where something else than :meth:`stop` may.
 
     Raises:
         StorageError: The store cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, ended: threading.Event | None = None) -> None:
         self.settings, self.database, self.engine = settings, Database(settings), Engine(settings)
         self.presence, self._watch = Presence(settings), Watch(settings.silence)
-        self._stop, self._doing = threading.Event(), set[Ticket]()
+        self._stop, self._doing = ended or threading.Event(), set[Ticket]()
         self._sweeper = Sweeper(self.database, self.engine)
         self._beat()
         self.runner = Runner(settings, self.presence.id, self.attempt)
@@ -125,16 +129,17 @@ class JobWorker:
 
     def _conclude(self, ticket: Ticket, ending: Ending) -> None:
         """Note how a job ended, as soon as the database can be reached."""
-        while True:
+        noted = False
+        while not noted:
             try:
                 self._note(ticket, ending)
-                return
+                noted = True
             except (OperationalError, InterfaceError):
-                if self._stop.wait(BEAT):
-                    return
+                noted = self._stop.wait(BEAT)
             except Exception as error:
                 LOG.exception("fault in the worker at the end of job %s", ticket.job)
-                ending = Ending(failed=f"an error of the program itself ({type(error).__name__})")
+                noted = ending.failed.startswith(FAULT)
+                ending = Ending(failed=f"{FAULT} ({type(error).__name__})")
 
     def _note(self, ticket: Ticket, ending: Ending) -> None:
         if ending.stopped == LEAVE or ending.again:
@@ -144,7 +149,7 @@ class JobWorker:
                 write_record(self.settings.folder("jobs", job.id), record_of(job))
 
     def _put_back(self, ticket: Ticket, ending: Ending) -> Ending:
-        """Have a job wait again; returns how it ended where it may not. The sweep puts it into the queue after a while."""
+        """Have a job wait again, for the sweep to put it into the queue; returns how it ended where it may not."""
         with self.database.session() as session:
             job = held(session, ticket)
             if job is None:
@@ -169,7 +174,7 @@ class JobWorker:
         except SQLAlchemyError:
             return ""
 
-    def _hear(self, ticket: Ticket, said: dict[str, Any]) -> None:
+    def _hear(self, ticket: Ticket, said: Mapping[str, Any]) -> None:
         try:
             with self.database.session() as session:
                 if (job := held(session, ticket)) is None:

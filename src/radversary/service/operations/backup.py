@@ -47,14 +47,14 @@ class Kept(NamedTuple):
 def back_up(settings: Settings, out: Path, *, files: bool) -> Kept:
     """Write a backup, whole or not at all; the platform may run meanwhile.
 
-    The store is copied first. A job that goes on while its files are copied is, in the backup, one that runs: restored, it
-    finds its files and goes on.
+    The store is copied first. A job that goes on while its files are copied is, in the backup, one that runs: restored,
+    it finds its files and goes on.
 
     Args:
         settings: Of the platform.
         out: The file, a tar archive that its owner alone may read; none may be there.
-        files: Whether the folders of jobs and uploads are in it; else the store alone is, and the folders must be copied by
-            other means.
+        files: Whether the folders of jobs and uploads are in it; else the store alone is, and the folders must be
+            copied by other means.
 
     Raises:
         InputError: The store is PostgreSQL's, there is no store, or the file is there.
@@ -108,14 +108,16 @@ def _private(out: Path) -> Iterator[Path]:
 
 def copied(store: Path, copy: Path) -> None:
     """Copy a SQLite database as it is at one moment, whoever writes it meanwhile."""
-    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as source, closing(sqlite3.connect(copy)) as target:
+    with closing(sqlite3.connect(f"{store.resolve().as_uri()}?mode=ro", uri=True)) as source, \
+            closing(sqlite3.connect(copy)) as target:
         source.backup(target)
 
 
 def summary(store: Path) -> dict[str, Any]:
     """Return what a backup says of its store: when, by what, and the end of the audit log, to be noted elsewhere."""
     with closing(sqlite3.connect(store)) as opened:
-        number, digest = opened.execute("SELECT number, digest FROM log ORDER BY number DESC LIMIT 1").fetchone() or (0, "")
+        last = opened.execute("SELECT number, digest FROM log ORDER BY number DESC LIMIT 1").fetchone()
+        number, digest = last or (0, "")
         (schema,) = opened.execute("SELECT version_num FROM alembic_version").fetchone()
     return {"created": time.time(), "version": __version__, "schema": schema, "lines": number, "last": digest}
 

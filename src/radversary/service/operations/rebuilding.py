@@ -35,8 +35,8 @@ class Rebuilt(NamedTuple):
 def rebuild(settings: Settings, database: Database) -> Rebuilt:
     """Put jobs into a store that their folders tell of and it does not know.
 
-    One that had not ended is paused, so that a person decides whether it goes on. Guards come back with their jobs; models,
-    images and keys do not: they are registered and given anew.
+    One that had not ended is paused, so that a person decides whether it goes on. Guards come back with their jobs;
+    models, images and keys do not: they are registered and given anew.
 
     Args:
         settings: Of the platform.

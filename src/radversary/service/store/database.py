@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +41,8 @@ class Database:
     """
 
     def __init__(self, settings: Settings) -> None:
-        settings.folder()
+        if not os.access(settings.folder(), os.W_OK):
+            raise StorageError(f"{settings.home} cannot be written; give another --home, or the right to write it")
         self.settings = settings
         self.engine = engine_of(settings.url)
         try:
