@@ -25,8 +25,8 @@ class FakeSpec(Spec):
 
     Attributes:
         acts: What it does at its first run, its second and so on, the last one again and again: ``done``, ``wait``
-            (until it is stopped), ``deaf`` (for a minute, whatever it is told), ``half`` (it is killed in the middle of a
-            line) and others of ``ACTS``.
+            (until it is stopped), ``deaf`` (for a minute, whatever it is told), ``half`` (it is killed in the middle of
+            a line) and others of ``ACTS``.
     """
 
     acts: tuple[str, ...] = ("done",)

@@ -60,23 +60,24 @@ class Served:
         code = "from radversary.cli.main import run; run()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "serve", "--home", str(self.settings.home), "--port", str(self.port),
-             "--device", "cpu"], env={**os.environ, "RADVERSARY_DATABASE": self.settings.database, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.DEVNULL, start_new_session=True)
+             "--device", "cpu"],
+            env={**os.environ, "RADVERSARY_DATABASE": self.settings.database, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, start_new_session=True)
 
     def number(self, which):
         """The process that is the server, its worker, or the worker's child; None where there is none at the moment."""
         number = self.process.pid
-        for _ in range({"server": 0, "worker": 1, "child": 2}[which]):
-            try:
-                below = Path(f"/proc/{number}/task/{number}/children").read_text().split()
-            except OSError:
-                return None
+        for _ in range({"server": 0, "stop": 2, "worker": 1, "child": 2}[which]):
+            below = children(number)
             if not below:
                 return None
-            number = int(below[0])
+            number = below[0]
         return number
 
     def kill(self, which):
+        if which == "stop":  # as a person does it
+            self.end()
+            self.start()
+            return True
         number = self.number(which)
         if number is None:
             return False
@@ -89,6 +90,15 @@ class Served:
     def end(self):
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(timeout=40)
+
+
+def children(number):
+    """The processes that a process started, in whichever of its threads."""
+    try:
+        return [int(item) for task in Path(f"/proc/{number}/task").iterdir()
+                for item in (task / "children").read_text().split()]
+    except OSError:
+        return []
 
 
 def prepared(settings, shelf):
@@ -149,7 +159,7 @@ def killed(settings, shelf, *, kills, seed, jobs=2, longest=4.0, tell=lambda lin
         all_ended(platform, [peace], 180)
         names = [ask() for _ in range(jobs)]
         while len(met) < kills:
-            which, moment = chance.choice(["server", "worker", "child", "child"]), chance.uniform(0.0, longest)
+            which, moment = chance.choice(["server", "worker", "child", "stop"]), chance.uniform(0.0, longest)
             if not (running := [tries for state, tries in states(platform, names) if state not in ENDED]):
                 names.append(ask())
             if which == "child" and max(running, default=0) > 1:
@@ -193,7 +203,8 @@ def main():
         differ, met, jobs = killed(Settings(home=Path(folder, "home"), roots=(shelf,), reserve=1, device="cpu"), shelf,
                                    kills=given.kills, seed=given.seed, tell=lambda line: print(line, flush=True))
     kinds = ", ".join(f"{met.count(name)} {name}" for name in sorted(set(met)))
-    print(f"{len(met)} kills ({kinds}) over {jobs} audits: each is done, once; files that differ from those of an audit in peace: {differ or 'none'}")
+    print(f"{len(met)} kills ({kinds}) over {jobs} audits: each is done, once; what differs from an audit in peace: "
+          f"{differ or 'nothing'}")
 
 
 if __name__ == "__main__":
