@@ -61,7 +61,8 @@ class Served:
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "serve", "--home", str(self.settings.home), "--port", str(self.port),
              "--device", "cpu"],
-            env={**os.environ, "RADVERSARY_DATABASE": self.settings.database, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, start_new_session=True)
+            env={**os.environ, "RADVERSARY_DATABASE": self.settings.database, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL, start_new_session=True)
 
     def number(self, which):
         """The process that is the server, its worker, or the worker's child; None where there is none at the moment."""

@@ -25,7 +25,7 @@ from radversary.service.operations.rebuilding import rebuild
 from radversary.service.platform import Platform
 from radversary.service.store.log import faults, length, note
 from radversary.service.store.tables import Job, Model, SignIn, Worker
-from service.conftest import actor
+from service.conftest import BOTH, actor
 
 pytestmark = pytest.mark.usefixtures("fake_kinds")
 
@@ -153,6 +153,7 @@ def said(platform):
     return list(faults_of(platform.settings, platform.database))
 
 
+@BOTH
 def test_a_sound_platform_has_no_fault(platform, kept):
     assert said(platform) == []
 
