@@ -140,6 +140,11 @@ def digests(folder):
     return kept | dict(leaves(json.loads(found["result.json"])))
 
 
+def differing(wanted, found):
+    """The names whose values differ, or that one of two mappings lacks."""
+    return {name for name in {*wanted, *found} if wanted.get(name, ...) != found.get(name, ...)}
+
+
 def leaves(content, name="result.json"):
     """Yield every value of a document with its place, but for seconds and times."""
     if isinstance(content, dict | list):
@@ -176,9 +181,7 @@ def killed(settings, shelf, *, kills, seed, jobs=2, longest=4.0, tell=lambda lin
         wanted = digests(folder / peace)
         assert "predictions.parquet" in wanted
         assert any(name.startswith("figures/") for name in wanted)
-        differ = {f"{name}/{file}" for name in names for file in set(wanted) | set(digests(folder / name))
-                  if digests(folder / name).get(file) != wanted.get(file)}
-        return sorted(differ), met, len(names)
+        return sorted(part for name in names for part in differing(wanted, digests(folder / name))), met, len(names)
     finally:
         served.end()
         platform.close()

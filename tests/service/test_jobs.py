@@ -67,7 +67,6 @@ def test_a_job_is_done_once(platform, worker):
         assert [line.text for line in lines_of(session, job)] == ["it goes on \\x00 so"]
 
 
-@BOTH
 @pytest.mark.parametrize(("wish", "state"), [("cancel", State.CANCELLED), ("pause", State.PAUSED)])
 @pytest.mark.parametrize("act", ["wait", "deaf"])
 def test_a_running_job_stops_within_5_seconds_and_goes_on_when_it_is_resumed(platform, worker, act, wish, state):
