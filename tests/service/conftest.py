@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 
@@ -16,6 +18,8 @@ from radversary.service.access.scopes import SYSTEM, Actor, scopes_named
 from radversary.service.app import make_app
 from radversary.service.platform import Platform
 from radversary.service.settings import Settings
+from service import fakes
+from service import postgres as postgresql
 
 CLASSES = ("Normal", "Pneumonia", "Pneumothorax")
 PHANTOMS = {"name": "phantoms", "options": {"count": 12, "size": 48, "seed": 3}}
@@ -33,9 +37,24 @@ def shelf(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server for the whole session."""
+    server = postgresql.started()
+    yield server
+    server.end()
+
+
+BOTH = pytest.mark.parametrize("settings", ["sqlite", "postgresql"], indirect=True)
+"""Runs a test on each database."""
+
+
 @pytest.fixture
-def settings(tmp_path, shelf):
-    return Settings(home=tmp_path / "home", roots=(shelf,), reserve=1, device="cpu", silence=3.0)
+def settings(request, tmp_path, shelf):
+    """Settings of a platform; on the database that the test is given by ``BOTH``, else on SQLite."""
+    given = getattr(request, "param", "sqlite")
+    url = request.getfixturevalue("postgres").fresh() if given == "postgresql" else ""
+    return Settings(home=tmp_path / "home", database=url, roots=(shelf,), reserve=1, device="cpu", silence=3.0)
 
 
 @pytest.fixture
@@ -78,6 +97,13 @@ def worker(settings):
     yield made
     made.stop()
     thread.join(timeout=30)
+
+
+@pytest.fixture
+def fake_kinds(monkeypatch):
+    """Jobs of the kind ``fake`` do what a test asks: see :mod:`service.fakes`."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    fakes.known(monkeypatch)
 
 
 def ended(client, job, *, within=120):

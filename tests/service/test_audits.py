@@ -7,7 +7,7 @@ import json
 import pytest
 
 from radversary.auditing.result import AuditResult
-from service.conftest import PLAN, ended, registered
+from service.conftest import BOTH, PLAN, ended, registered
 
 
 @pytest.mark.slow
@@ -70,6 +70,15 @@ def test_what_cannot_be_run_is_refused_in_a_sentence(client, shelf, change, stat
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
     assert said in json.dumps(answer.json())
     assert client.get("/v1/jobs").json()["items"] == []
+
+
+@BOTH
+def test_a_character_that_no_database_keeps_is_no_fault_of_the_server(client, shelf):
+    model, dataset = registered(client, shelf)
+    answers = [client.post("/v1/audits", json={"model": model, "dataset": dataset, "plan": PLAN, "title": "a\0b"}),
+               client.post("/v1/keys", json={"name": "a\0b", "scopes": ["read"]}), client.get("/v1/models/a%00b"),
+               client.get("/v1/jobs", params={"kind": "a\0"})]
+    assert [answer.text for answer in answers if answer.status_code >= 500] == []
 
 
 def test_who_has_no_key_is_told_so(client):

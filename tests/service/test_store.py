@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -9,8 +14,12 @@ from sqlalchemy import text
 
 from radversary.core.errors import StorageError
 from radversary.service.platform import Platform
+from radversary.service.serving import first_key
 from radversary.service.store.log import FIRST, faults, length, note
 from radversary.service.store.tables import Table, new_id
+from service.conftest import BOTH
+
+pytestmark = BOTH
 
 
 def test_migrations_make_the_tables(platform):
@@ -75,7 +84,36 @@ def test_a_line_goes_with_what_it_tells_of(platform):
         assert length(session) == 0
 
 
-def test_ids_are_of_one_length_and_differ():
+@pytest.mark.slow
+def test_processes_that_open_a_new_store_at_once_make_it_once(settings, request):
+    if settings.database:
+        settings = replace(settings, database=request.getfixturevalue("postgres").empty("at_once"))
+    code = ("import sys; from pathlib import Path; from radversary.service.platform import Platform;"
+            "from radversary.service.settings import Settings;"
+            "opened = Platform.open(Settings(home=Path(sys.argv[1]), database=sys.argv[2]));"
+            "opened.engine; opened.close()")
+    begun = [subprocess.Popen([sys.executable, "-c", code, str(settings.home), settings.database],
+                              stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [(process.wait(), process.stderr.read()) for process in begun] == [(0, "")] * 4
+    with Platform.open(settings).database.session() as session:
+        assert session.execute(text("SELECT count(*) FROM alembic_version")).scalar() == 1
+
+
+def test_writers_at_once_keep_the_chain(platform):
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: lines(platform, 5), range(4)))
+    assert found(platform) == []
+    with platform.database.session() as session:
+        assert length(session) == 20
+
+
+def test_two_servers_give_one_first_key(platform, settings):
+    with ThreadPoolExecutor(4) as pool:
+        given = list(pool.map(lambda _: first_key(platform), range(4)))
+    assert [bool(key) for key in sorted(given, reverse=True)] == [True, False, False, False]
+
+
+def test_ids_are_of_one_length_and_differ(settings):
     made = {new_id() for _ in range(1000)}
     assert len(made) == 1000
     assert {len(item) for item in made} == {24}

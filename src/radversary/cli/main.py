@@ -11,7 +11,7 @@ from typing import Any, cast
 import typer
 
 from radversary import __version__
-from radversary.cli import data, detector, model, train
+from radversary.cli import admin, data, detector, model, train
 from radversary.cli.attack import attack
 from radversary.cli.audit import audit
 from radversary.cli.compare import compare
@@ -58,6 +58,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(model.app, name="model")
 app.add_typer(train.app, name="train")
 app.add_typer(detector.app, name="detector")
+app.add_typer(admin.app, name="admin")
 
 
 @app.callback(invoke_without_command=True)

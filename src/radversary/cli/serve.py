@@ -1,4 +1,4 @@
-"""``radversary serve``, ``radversary worker`` and ``radversary admin``: the platform."""
+"""``radversary serve`` and ``radversary worker``: the platform."""
 
 from __future__ import annotations
 
@@ -36,7 +36,17 @@ def settings_of(home: Path, database: str, device: str, allow: list[Path] | None
     for folder in allow or ():
         if not folder.is_dir():
             raise InputError(f"--allow {folder}: there is no such folder")
-    return Settings(home=home, database=database, device=device, roots=tuple(allow or ()))
+    return Settings(home=home.absolute(), database=database, device=device, roots=tuple(allow or ()))
+
+
+def hand_on(database: str) -> None:
+    """Have the workers that this process starts use a database; by the environment, which other users cannot read."""
+    import os
+
+    from radversary.service.jobs.__main__ import DATABASE
+
+    if database:
+        os.environ[DATABASE] = database
 
 
 def serve(
@@ -60,13 +70,9 @@ def serve(
     if (certificate is None) != (certificate_key is None):
         raise InputError("--certificate and --certificate-key belong together")
     settings = settings_of(home, database, device, allow)
-    import os
-
-    from radversary.service.jobs.__main__ import DATABASE
+    hand_on(database)
     from radversary.service.serving import serve as run
 
-    if database:
-        os.environ[DATABASE] = database
     tls = (str(certificate), str(certificate_key)) if certificate else None
     run(settings, host=host, port=port, workers=workers, tell=tell_result, certificate=tls)
 
@@ -82,6 +88,7 @@ def worker(
     Stop it with Ctrl-C or SIGTERM: a job that runs goes on with another worker. Killed, it is missed after 20 seconds.
     """
     settings = settings_of(home, database, device)
+    hand_on(database)
     from radversary.service.serving import run_worker
 
     say("this worker waits for jobs; stop it with Ctrl-C")

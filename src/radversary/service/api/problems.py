@@ -10,7 +10,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 
 from radversary.core.errors import BusyError, InputError, MissingPartError, RadversaryError, StorageError
@@ -72,6 +72,10 @@ def add_problems(app: FastAPI) -> None:
     @app.exception_handler(OperationalError)
     def away(_request: Request, _error: OperationalError) -> JSONResponse:
         return problem(503, "the database does not answer; try again", headers={"Retry-After": "5"})
+
+    @app.exception_handler(DataError)
+    def unstorable(_request: Request, _error: DataError) -> JSONResponse:  # PostgreSQL takes less than SQLite does
+        return problem(422, "a value is too long, or holds a character that cannot be stored, such as U+0000")
 
     @app.exception_handler(Exception)
     def fault(request: Request, error: Exception) -> JSONResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from radversary.core.errors import InputError, PlanError
 from radversary.service.access.scopes import Actor, Scope
 from radversary.service.errors import ConflictError
 from radversary.service.jobs.kinds import kind_named
-from radversary.service.jobs.states import State, following
+from radversary.service.jobs.states import ENDED, State, following, put_back
 from radversary.service.platform import Platform
-from radversary.service.store.database import owned
+from radversary.service.store.database import owned, owned_alone
 from radversary.service.store.log import note
 from radversary.service.store.tables import Dataset, Guard, Job, Line, Model
 
@@ -53,7 +54,7 @@ def ask_for(platform: Platform, by: Actor, kind: str, spec: Mapping[str, Any], *
         session.add(job)
         session.flush()
         note(session, tenant=by.tenant, actor=by.id, action="job.ask", subject=job.id, detail={"kind": kind})
-    platform.engine.enqueue(job.id, 1, priority=priority)
+    platform.engine.enqueue(job.id, job.ticket, priority=priority)
     return job
 
 
@@ -183,14 +184,16 @@ def change(platform: Platform, by: Actor, given: str, wish: str) -> Job:
     if wish == "resume":
         platform.check_room()
     with platform.database.session() as session:
-        job = owned(session, Job, given, by.tenant)
+        job = owned_alone(session, Job, given, by.tenant)
         state = following(wish, State(job.state))
         job.wish = wish if state == State.RUNNING else ""
-        job.state, job.error = state, "" if wish == "resume" else job.error
-        job.ended = None if wish == "resume" else job.ended
+        job.state, job.ended = state, time.time() if state in ENDED else job.ended
+        if wish == "resume":
+            put_back(job)
+            job.error, job.ended, job.tries = "", None, 0
         note(session, tenant=by.tenant, actor=by.id, action=f"job.{wish}", subject=job.id)
     if job.state == State.QUEUED:
-        platform.engine.enqueue(job.id, job.attempts + 1, priority=job.priority)
+        platform.engine.enqueue(job.id, job.ticket, priority=job.priority)
     return job
 
 

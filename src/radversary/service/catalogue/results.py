@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from radversary.service.access.scopes import Actor, Scope
 from radversary.service.catalogue.jobs import folder_of
 from radversary.service.errors import ConflictError, NotFoundError
+from radversary.service.jobs.record import RECORD
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
 from radversary.service.store.tables import Job
@@ -24,8 +25,8 @@ FILES: Final[Mapping[str, str]] = MappingProxyType({
     ".parquet": "application/vnd.apache.parquet"})
 """Endings of the files that are handed out, to their kind."""
 
-HIDDEN: Final = frozenset({"data", "units", "images"})
-"""Folders of a run that hold films, which are not handed out."""
+HIDDEN: Final = frozenset({"data", "units", "images", RECORD})
+"""Folders of a run that hold films, and the job's own record, which names places on the server: not handed out."""
 
 
 def file_of(platform: Platform, by: Actor, job: str, name: str) -> Path:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
+from radversary.core.errors import RadversaryError
 from radversary.service.serving import run_worker
 from radversary.service.settings import Settings
 
@@ -13,17 +15,27 @@ DATABASE = "RADVERSARY_DATABASE"
 """Environment variable with the database's URL: a command line is seen by every user of a machine."""
 
 
-def main() -> None:
-    """Run a worker until it is stopped."""
+REFUSED = 2
+"""Exit status where the store cannot be used."""
+
+
+def main() -> int:
+    """Run a worker until it is stopped; returns the exit status."""
     parser = argparse.ArgumentParser()
     parser.add_argument("home", type=Path)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--reserve", type=int, required=True)
     parser.add_argument("--silence", type=float, required=True)
     given = parser.parse_args()
-    run_worker(Settings(home=given.home, database=os.environ.get(DATABASE, ""), device=given.device,
-                        reserve=given.reserve, silence=given.silence), follow=True)
+    settings = Settings(home=given.home, database=os.environ.get(DATABASE, ""), device=given.device,
+                        reserve=given.reserve, silence=given.silence)
+    try:
+        run_worker(settings, follow=True)
+    except (RadversaryError, OSError) as error:
+        sys.stderr.write(f"worker: {error}\n")
+        return REFUSED
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -15,11 +16,12 @@ import warnings
 from pathlib import Path
 from typing import IO, Any, Final
 
-from radversary.core.errors import CancelledError, RadversaryError, StorageError, WorkerError, lacks_memory
+from radversary.core.errors import BusyError, CancelledError, RadversaryError, StorageError, WorkerError, lacks_memory
 from radversary.execution.cancellation import Cancellation
 from radversary.execution.progress import reporting
 from radversary.execution.work import Relay, Work
 from radversary.service.jobs.kinds import Place, kind_named
+from radversary.storage.locks import locked
 
 OFTEN: Final = 0.5
 """Seconds between two lines of progress."""
@@ -29,6 +31,9 @@ ORPHANED: Final = 75
 
 PASSING: Final = (StorageError, WorkerError)
 """Errors that may not come again: the job is tried anew."""
+
+WAITED_FOR: Final = (BusyError,)
+"""Errors that end with somebody else's work: the job waits."""
 
 
 class Teller:
@@ -70,7 +75,10 @@ def main() -> int:
             warnings.showwarning = lambda message, *_more, **_options: teller.tell(line=f"warning: {message}")
             kind = kind_named(asked["kind"])
             place = Place(Path(asked["folder"]), asked["device"])
-            teller.tell(done=dict(kind.function()(kind.spec.model_validate(asked["spec"]), place)))
+            spec, work = kind.spec.model_validate(asked["spec"]), kind.function()
+            with locked(place.folder):
+                done = dict(work(spec, place))
+            teller.tell(done=done)
     except Exception as error:  # the worker is told of every one, in a sentence
         teller.tell(**failure(error))
     return 0
@@ -81,20 +89,21 @@ def failure(error: Exception) -> dict[str, Any]:
 
     Example:
         >>> failure(StorageError("the disk is full"))
-        {'failed': 'the disk is full', 'passing': True}
+        {'failed': 'the disk is full', 'again': 'error'}
         >>> failure(ValueError("secret"))["failed"]
         'an error of the program itself (ValueError)'
     """
     if isinstance(error, CancelledError):
         return {"stopped": str(error)}
     if isinstance(error, RadversaryError):
-        return {"failed": str(error), "passing": isinstance(error, PASSING)}
+        return {"failed": str(error), "again": "error" if isinstance(error, PASSING) else
+                "wait" if isinstance(error, WAITED_FOR) else ""}
     if lacks_memory(error):
-        return {"failed": "the memory of the machine did not suffice", "passing": True}
+        return {"failed": "the memory of the machine did not suffice", "again": "error"}
     import traceback
 
     traceback.print_exception(error)  # into the worker's own log; the text may quote what it was given
-    return {"failed": f"an error of the program itself ({type(error).__name__})", "passing": False}
+    return {"failed": f"an error of the program itself ({type(error).__name__})", "again": ""}
 
 
 def _heed(cancellation: Cancellation) -> None:
@@ -102,6 +111,8 @@ def _heed(cancellation: Cancellation) -> None:
     for line in sys.stdin:
         if line.strip() == "stop":
             cancellation.cancel()
+    if os.getpgrp() == os.getpid():  # with the processes that it started, which would go on
+        os.killpg(0, signal.SIGKILL)
     os._exit(ORPHANED)
 
 

@@ -1,20 +1,19 @@
 """The job engine: DBOS keeps which jobs wait, run and have ended. The only file that imports it.
 
-A workflow is one attempt at a job, named by both. Its steps are recorded in the engine's tables: one that was finished
-is not done again by whoever goes on after a crash. What a job's own step had done lies in its folder, unit by unit.
+A workflow is one ticket of a job, named by both, and delivers it to one worker. Whether that ticket is still good, and
+what became of the job, the store says (:mod:`radversary.service.jobs.tickets`); what the job had done lies in its
+folder, unit by unit.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from dbos import DBOS, DBOSClient, DBOSConfig
-from dbos import error as errors
 
-from radversary import __version__
-from radversary.core.errors import RadversaryError, StorageError
+from radversary.core.errors import StorageError
 from radversary.service.settings import Settings
 
 QUEUE: Final = "jobs"
@@ -23,33 +22,24 @@ QUEUE: Final = "jobs"
 NAME: Final = "radversary"
 """The application's name in the engine's tables."""
 
-ATTEMPTS: Final = 4
-"""How often a step is tried, where its error may not come again."""
+WAITING: Final = "ENQUEUED"
+"""The engine's word for a ticket that waits in the queue."""
 
-WAIT: Final = 2.0
-"""Seconds before the second try; each further one waits three times as long."""
+SHAPE: Final = "1"
+"""Version of the workflow below. The engine gives a workflow to workers of its own version alone: were it the
+library's, what waits during an update would wait for ever."""
 
 logging.getLogger("dbos").setLevel(logging.ERROR)
 
 
-def workflow_of(job: str, attempt: int) -> str:
+def workflow_of(job: str, ticket: int) -> str:
     """Return the name of a workflow.
 
     Example:
         >>> workflow_of("0190", 2)
         '0190-2'
     """
-    return f"{job}-{attempt}"
-
-
-def job_of(workflow: str) -> str:
-    """Return the job of a workflow.
-
-    Example:
-        >>> job_of("0190-2")
-        '0190'
-    """
-    return workflow.rpartition("-")[0]
+    return f"{job}-{ticket}"
 
 
 class Engine:
@@ -70,15 +60,30 @@ class Engine:
         except Exception as error:
             raise StorageError(f"the job engine's database cannot be used ({type(error).__name__})") from error
 
-    def enqueue(self, job: str, attempt: int, *, priority: int) -> None:
-        """Put an attempt at a job into the queue; the same one twice is once."""
-        self.client.enqueue({"queue_name": QUEUE, "workflow_name": "job", "workflow_id": workflow_of(job, attempt),
-                             "priority": priority, "app_version": __version__}, job, attempt)
+    def enqueue(self, job: str, ticket: int, *, priority: int) -> None:
+        """Put a ticket of a job into the queue; the same one twice is once."""
+        self.client.enqueue({"queue_name": QUEUE, "workflow_name": "job", "workflow_id": workflow_of(job, ticket),
+                             "priority": priority, "app_version": SHAPE}, job, ticket)
 
-    def known(self, job: str, attempt: int) -> bool:
-        """Return whether an attempt was ever put into the queue."""
-        return bool(self.client.list_workflows(workflow_ids=[workflow_of(job, attempt)], load_input=False,
-                                               load_output=False))
+    def states(self, tickets: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:
+        """Return what became of tickets that were ever put into the queue.
+
+        Args:
+            tickets: Jobs and numbers.
+
+        Returns:
+            Those that were, to :data:`WAITING` or another word of the engine.
+        """
+        names = {workflow_of(*ticket): ticket for ticket in tickets}
+        if not names:
+            return {}
+        return {names[found.workflow_id]: found.status for found in self.client.list_workflows(
+            workflow_ids=list(names), load_input=False, load_output=False)}
+
+    def forget(self, job: str, ticket: int) -> None:
+        """Take a ticket back that is no longer good, where it is still in the queue or with a worker."""
+        if (job, ticket) in self.states([(job, ticket)]):
+            self.client.cancel_workflow(workflow_of(job, ticket))
 
     def close(self) -> None:
         """Close all connections."""
@@ -86,55 +91,43 @@ class Engine:
 
 
 class Runner:
-    """Takes jobs from the queue and does them, in this process.
+    """Takes jobs from the queue and does them, one at a time, in this process.
 
     Args:
         settings: Where the engine's tables are.
         executor: This worker's id, which no other has or ever had.
-        work: Does an attempt at a job: takes its id and the attempt's number, and raises where it may be tried anew.
-        give_up: Called with a job's id and a sentence where the last try failed too.
-        together: Jobs at a time.
+        work: Does what can be done with a ticket of a job: takes its id and the ticket's number.
+
+    Raises:
+        StorageError: The tables cannot be reached.
     """
 
-    def __init__(self, settings: Settings, executor: str, work: Callable[[str, int], None],
-                 give_up: Callable[[str, str], None], *, together: int = 1) -> None:
+    def __init__(self, settings: Settings, executor: str, work: Callable[[str, int], None]) -> None:
         config: DBOSConfig = {"name": NAME, "system_database_url": settings.jobs_url, "executor_id": executor,
-                              "application_version": __version__, "log_level": "ERROR", "enable_otlp": False}
+                              "application_version": SHAPE, "log_level": "ERROR", "enable_otlp": False}
         DBOS(config=config)
 
-        @DBOS.step(name="work", retries_allowed=True, max_attempts=ATTEMPTS, interval_seconds=WAIT, backoff_rate=3.0,
-                   should_retry=lambda error: isinstance(error, RadversaryError))
-        def step(name: str, attempt: int) -> None:
-            work(name, attempt)
+        @DBOS.step(name="work")
+        def step(name: str, ticket: int) -> None:
+            work(name, ticket)
 
         @DBOS.workflow(name="job")
-        def job(name: str, attempt: int) -> None:
-            try:
-                step(name, attempt)
-            except errors.DBOSMaxStepRetriesExceeded as error:
-                give_up(name, str(error.errors[-1]))
-            except Exception as error:  # of the program itself: its text may quote what it was given
-                give_up(name, f"an error of the program itself ({type(error).__name__})")
+        def job(name: str, ticket: int) -> None:
+            step(name, ticket)
 
-        DBOS.listen_queues([QUEUE])
-        DBOS.launch()
-        DBOS.register_queue(QUEUE, worker_concurrency=together, polling_interval_sec=0.5, on_conflict="always_update")
+        try:
+            DBOS.listen_queues([QUEUE])
+            DBOS.launch()
+            # A queue's settings are kept in the tables, for all workers: how many jobs a machine does at a time is the
+            # number of its workers instead.
+            DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=0.5, on_conflict="always_update")
+        except Exception as error:
+            raise StorageError(f"the job engine's database cannot be used ({type(error).__name__})") from error
 
-    def rescue(self, executor: str) -> list[str]:
-        """Give what a worker that is gone had begun to the others.
+    def stop(self, *, patience: int) -> None:
+        """Take no further job, and wait for the one that is done at the moment.
 
         Args:
-            executor: The worker's id.
-
-        Returns:
-            The jobs.
+            patience: Seconds to wait, at most.
         """
-        found = DBOS.list_workflows(status="PENDING", executor_id=executor, load_input=False, load_output=False)
-        for workflow in found:
-            DBOS.resume_workflow(workflow.workflow_id, queue_name=QUEUE)
-        return [job_of(workflow.workflow_id) for workflow in found]
-
-    def stop(self, *, patience: float = 0.0) -> None:
-        """Take no further job, and leave what is begun for whoever goes on."""
-        DBOS.destroy(workflow_completion_timeout_sec=int(patience))
-
+        DBOS.destroy(workflow_completion_timeout_sec=patience)

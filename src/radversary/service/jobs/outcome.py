@@ -8,40 +8,49 @@ from sqlalchemy.orm import Session
 
 from radversary.service.jobs.states import State
 from radversary.service.jobs.supervising import Ending
+from radversary.service.jobs.tickets import Ticket, held, stop
 from radversary.service.store.database import Database
 from radversary.service.store.log import note
 from radversary.service.store.tables import Guard, Job
 
-STOPPED = {"cancel": State.CANCELLED, "pause": State.PAUSED}
-"""What was asked of a job, to the state in which it is then."""
 
-
-def finished(database: Database, given: str, ending: Ending) -> None:
+def finished(database: Database, ticket: Ticket, ending: Ending) -> Job | None:
     """Note how a job ended, in one transaction.
 
     Args:
         database: Where.
-        given: Its id.
+        ticket: Of the worker that did it.
         ending: How its process ended.
+
+    Returns:
+        The job; None where it is no longer that worker's, and nothing was noted.
     """
     with database.session() as session:
-        job = session.get(Job, given)
-        if job is None or job.state != State.RUNNING:
-            return
-        job.wish, job.worker, job.ended = "", "", time.time()
+        job = held(session, ticket)
+        if job is None:
+            return None
         if ending.stopped:
-            job.state = STOPPED[ending.stopped]
-        elif ending.failed or ending.summary is None:
+            stop(session, job, ending.stopped)
+            return job
+        job.wish, job.worker, job.ended = "", "", time.time()
+        if ending.failed or ending.summary is None:
             job.state, job.error = State.FAILED, ending.failed
         else:
-            job.state, job.summary, job.progress = State.DONE, dict(ending.summary), {}
-            _register(session, job, database)
+            job.state, job.summary, job.progress, job.tries = State.DONE, dict(ending.summary), {}, 0
+            register(session, job, database)
         note(session, tenant=job.tenant, actor="system", action=f"job.{job.state}", subject=job.id,
              detail={"kind": job.kind})
+        return job
 
 
-def _register(session: Session, job: Job, database: Database) -> None:
-    """Register what a job made."""
+def register(session: Session, job: Job, database: Database) -> None:
+    """Register what a job made.
+
+    Args:
+        session: The session.
+        job: The job, which ended well.
+        database: Of the session.
+    """
     if job.kind == "guard":
         folder = database.settings.home / "jobs" / job.id / "guard"
         session.add(Guard(tenant=job.tenant, name=job.title, model_id=job.spec["of"].get("model", ""),

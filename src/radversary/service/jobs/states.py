@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from radversary.service.errors import ConflictError
+from radversary.service.store.tables import Job
 
 
 class State(StrEnum):
@@ -62,3 +63,16 @@ def following(wish: str, state: State) -> State:
     if state not in NEXT[wish]:
         raise ConflictError(f"a job that is {state.value} cannot be asked to {wish}")
     return NEXT[wish][state]
+
+
+STOPPED: Final[Mapping[str, State]] = MappingProxyType({"cancel": State.CANCELLED, "pause": State.PAUSED})
+"""What was asked of a job, to the state in which it is then."""
+
+
+def put_back(job: Job) -> None:
+    """Put a job into the queue under its next ticket, in the store; whoever holds an earlier one has lost it.
+
+    Args:
+        job: The job, which nobody else changes meanwhile.
+    """
+    job.state, job.wish, job.worker, job.ticket = State.QUEUED, "", "", job.ticket + 1

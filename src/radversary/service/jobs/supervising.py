@@ -15,10 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from radversary.core.errors import WorkerError
-
 GRACE: Final = 3.0
 """Seconds that a process has to stop by itself before it is killed; what it had finished is on the disk."""
+
+COMMAND: Final = (sys.executable, "-m", "radversary.service.jobs.child")
+"""Of the process."""
 
 LOOK: Final = 0.25
 """Seconds between two looks at what was asked of a job."""
@@ -31,11 +32,14 @@ class Ending:
     Attributes:
         summary: What came out; None where it did not end well.
         failed: Why it failed; empty where it did not.
-        stopped: What it was stopped for: ``cancel`` or ``pause``; empty where it was not.
+        again: Whether it may be tried again: ``error`` where the error may not come again, ``wait`` where something
+            else must end first, which is no fault; empty where it may not.
+        stopped: What it was stopped for: what ``wish`` said; empty where it was not.
     """
 
     summary: Mapping[str, Any] | None = None
     failed: str = ""
+    again: str = ""
     stopped: str = ""
 
 
@@ -45,17 +49,17 @@ def supervised(asked: Mapping[str, Any], *, wish: Callable[[], str],
 
     Args:
         asked: ``kind``, ``spec``, ``folder`` and ``device``.
-        wish: Says what was asked of the job meanwhile: ``cancel``, ``pause`` or nothing; asked several times a second.
+        wish: Says what the job shall be stopped for, or nothing; asked several times a second.
         tell: Receives its lines: ``progress`` or ``line``.
 
     Returns:
         How it ended.
-
-    Raises:
-        WorkerError: It ended without a word, or by an error that may not come again.
     """
-    process = subprocess.Popen([sys.executable, "-m", "radversary.service.jobs.child"], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,  # noqa: S603
+                                   start_new_session=True)
+    except OSError as error:
+        return Ending(failed=f"no process could be started for it: {os.strerror(error.errno or 0)}", again="error")
     try:
         return _followed(process, asked, wish, tell)
     finally:
@@ -88,7 +92,9 @@ def _next(lines: queue.SimpleQueue[str | None]) -> Mapping[str, Any] | None:
         line = lines.get(timeout=LOOK)
     except queue.Empty:
         return {}
-    said: Mapping[str, Any] | None = None if line is None else json.loads(line)
+    if line is None or not line.endswith("\n"):  # it was killed in the middle of a line
+        return None
+    said: Mapping[str, Any] = json.loads(line)
     return said
 
 
@@ -97,7 +103,7 @@ def _unsaid(process: subprocess.Popen[str], stopping: str) -> Ending:
     process.wait()
     if stopping:
         return Ending(stopped=stopping)
-    raise WorkerError(f"the process that did the job ended without a word{_how(process)}")
+    return Ending(failed=f"the process that did the job ended without a word{_how(process)}", again="error")
 
 
 def _ending(said: Mapping[str, Any], stopping: str) -> Ending | None:
@@ -107,9 +113,7 @@ def _ending(said: Mapping[str, Any], stopping: str) -> Ending | None:
         return Ending(stopped=stopping or "pause")
     if "failed" not in said:
         return None
-    if said["passing"]:
-        raise WorkerError(said["failed"])
-    return Ending(failed=said["failed"])
+    return Ending(failed=said["failed"], again=said["again"])
 
 
 def _how(process: subprocess.Popen[str]) -> str:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import secrets
+import logging
 import shutil
-import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final
 
-from filelock import FileLock, Timeout
-from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
-from radversary.core.errors import StorageError
+from radversary.core.errors import RadversaryError
+from radversary.core.text import sentence
 from radversary.service.jobs.engine import Engine, Runner
 from radversary.service.jobs.outcome import finished
+from radversary.service.jobs.presence import Presence, Watch
+from radversary.service.jobs.record import record_of, write_record
 from radversary.service.jobs.states import State
-from radversary.service.jobs.supervising import Ending, supervised
+from radversary.service.jobs.supervising import GRACE, Ending, supervised
+from radversary.service.jobs.sweeping import Sweeper
+from radversary.service.jobs.tickets import Ticket, begin, held, mine, release
 from radversary.service.settings import Settings
 from radversary.service.store.database import Database
 from radversary.service.store.tables import Job, Line, Worker
@@ -26,133 +30,158 @@ from radversary.service.store.tables import Job, Line, Worker
 BEAT: Final = 2.0
 """Seconds between two signs of life."""
 
-LOST: Final = 10.0
-"""Seconds after which a job that waits and is in no queue is put into it."""
+TRIES: Final = 4
+"""How often in a row a job may end with an error that may not come again."""
+
+LEAVE: Final = "leave"
+"""What a job is stopped for where its worker is."""
+
+LOST: Final = "lost"
+"""What a job is stopped for where it is another worker's by now."""
+
+FAULT: Final = "an error of the program itself"
+"""What is said of an error whose text may quote what it was given."""
+
+LOG: Final = logging.getLogger("radversary.service")
 
 
-class Presence:
-    """A worker's place on its machine: whoever had it before is gone, or it would still hold it.
-
-    Args:
-        settings: Where the platform's files are.
+@dataclass(frozen=True)
+class Begun:
+    """A job that was begun.
 
     Attributes:
-        id: The worker's id.
-        host: The machine.
-        slot: The number of the place.
+        asked: What its process is told.
+        record: What its folder says of it.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.host, self.slot = socket.gethostname()[:60], 0
-        folder = settings.folder("workers")
-        while True:
-            self._lock = FileLock(folder / f"{self.host}-{self.slot}.lock", thread_local=False)
-            try:
-                self._lock.acquire(timeout=0)
-                break
-            except Timeout:
-                self.slot += 1
-        self.id = f"{self.host}/{self.slot}/{secrets.token_hex(4)}"
-
-    def replaced(self, other: str) -> bool:
-        """Return whether another worker had this very place, and so is gone."""
-        return other != self.id and other.rpartition("/")[0] == f"{self.host}/{self.slot}"
-
-    def leave(self) -> None:
-        """Give the place up."""
-        self._lock.release()
+    asked: dict[str, Any]
+    record: dict[str, Any]
 
 
 class JobWorker:
-    """Does jobs until it is stopped.
+    """Does jobs, one at a time, until it is stopped.
 
     Args:
         settings: Where the platform keeps its things.
-        together: Jobs at a time.
+        ended: Tells it to stop, where something else than :meth:`stop` may.
+
+    Raises:
+        StorageError: The store cannot be used.
     """
 
-    def __init__(self, settings: Settings, *, together: int = 1) -> None:
+    def __init__(self, settings: Settings, ended: threading.Event | None = None) -> None:
         self.settings, self.database, self.engine = settings, Database(settings), Engine(settings)
-        self.presence = Presence(settings)
-        self._stop, self._seen = threading.Event(), dict[str, tuple[float, float]]()
+        self.presence, self._watch = Presence(settings), Watch(settings.silence)
+        self._stop, self._doing = ended or threading.Event(), set[Ticket]()
+        self._sweeper = Sweeper(self.database, self.engine)
         self._beat()
-        self.runner = Runner(settings, self.presence.id, self.attempt,
-                             lambda job, why: finished(self.database, job, Ending(failed=why)), together=together)
+        self.runner = Runner(settings, self.presence.id, self.attempt)
 
     def run(self) -> None:
         """Do jobs until :meth:`stop` is called."""
         while not self._stop.is_set():
-            try:
-                self._beat()
-                self._rescue()
-                self._requeue()
-            except SQLAlchemyError:  # the database is away: jobs that run go on, and the next beat tries again
-                pass
+            for step in (self._beat, self._bury, self._sweep):
+                _tried(step)
             self._stop.wait(BEAT)
-        self.runner.stop()
+        self.runner.stop(patience=int(GRACE) + 5)
+        _tried(self._leave)
         self.engine.close()
         self.database.close()
         self.presence.leave()
 
     def stop(self) -> None:
-        """Take no further job; one that runs is left where it is, for whoever goes on."""
+        """Take no further job; one that runs goes back into the queue, and goes on where it was."""
         self._stop.set()
 
     def attempt(self, job: str, number: int) -> None:
-        """Do an attempt at a job; called by the engine.
+        """Do what can be done with a ticket of a job; called by the engine. Never raises."""
+        ticket = Ticket(job, number, self.presence.id)
+        self._doing.add(ticket)
+        try:
+            begun = self._begin(ticket)
+            if begun is not None:
+                self._conclude(ticket, self._done(ticket, begun))
+        except Exception:  # the job stays as it is in the store, and is found there
+            LOG.exception("fault in the worker at job %s", job)
+        finally:
+            self._doing.discard(ticket)
 
-        Raises:
-            StorageError: The disk is full.
-            WorkerError: The process that did it ended without a word.
-        """
-        asked = self._begin(job, number)
-        if asked is None:
-            return
-        if shutil.disk_usage(self.settings.home).free < self.settings.reserve:
-            raise StorageError("the disk is nearly full")
-        ending = supervised(asked, wish=lambda: self._wish(job), tell=lambda said: self._hear(job, said))
-        if self._stop.is_set() and ending.stopped:
-            self._hand_over(job, number)
-        else:
-            finished(self.database, job, ending)
-
-    def _hand_over(self, given: str, number: int) -> None:
-        """Put a job that this worker was stopped in back into the queue."""
+    def _begin(self, ticket: Ticket) -> Begun | None:
         with self.database.session() as session:
-            job = session.get(Job, given)
-            if job is None or job.state != State.RUNNING:
-                return
-            job.state, job.worker = State.QUEUED, ""
-            priority = job.priority
-        self.engine.enqueue(given, number + 1, priority=priority)
-
-    def _begin(self, given: str, number: int) -> Mapping[str, Any] | None:
-        """Note that a job runs; None where nothing is to be done."""
-        with self.database.session() as session:
-            job = session.get(Job, given)
-            if job is None or job.state not in (State.QUEUED, State.RUNNING) or job.attempts > number:
+            job = begin(session, ticket)
+            if job is None:
                 return None
-            job.state, job.worker, job.attempts = State.RUNNING, self.presence.id, number
-            job.started, job.error = job.started or time.time(), ""
-            folder = self.settings.folder("jobs", job.id)
-            return {"kind": job.kind, "spec": job.spec, "folder": str(folder), "device": self.settings.device}
+            folder = self.settings.home / "jobs" / job.id
+            return Begun({"kind": job.kind, "spec": job.spec, "folder": str(folder), "device": self.settings.device},
+                         record_of(job))
 
-    def _wish(self, given: str) -> str:
+    def _done(self, ticket: Ticket, begun: Begun) -> Ending:
+        """Do a job that was begun; returns how it ended."""
         if self._stop.is_set():
-            return "pause"
+            return Ending(stopped=LEAVE)
+        if shutil.disk_usage(self.settings.home).free < self.settings.reserve:
+            return Ending(failed="the disk is nearly full; it waits for room", again="wait")
+        try:
+            write_record(self.settings.folder("jobs", ticket.job), begun.record)
+        except (RadversaryError, OSError) as error:
+            return Ending(failed=str(error), again="error")
+        return supervised(begun.asked, wish=lambda: self._wish(ticket), tell=lambda said: self._hear(ticket, said))
+
+    def _conclude(self, ticket: Ticket, ending: Ending) -> None:
+        """Note how a job ended, as soon as the database can be reached."""
+        noted = False
+        while not noted:
+            try:
+                self._note(ticket, ending)
+                noted = True
+            except (OperationalError, InterfaceError):
+                noted = self._stop.wait(BEAT)
+            except Exception as error:
+                LOG.exception("fault in the worker at the end of job %s", ticket.job)
+                noted = ending.failed.startswith(FAULT)
+                ending = Ending(failed=f"{FAULT} ({type(error).__name__})")
+
+    def _note(self, ticket: Ticket, ending: Ending) -> None:
+        if ending.stopped == LEAVE or ending.again:
+            ending = self._put_back(ticket, ending)
+        if (job := finished(self.database, ticket, ending)) is not None:
+            with suppress(RadversaryError, OSError):
+                write_record(self.settings.folder("jobs", job.id), record_of(job))
+
+    def _put_back(self, ticket: Ticket, ending: Ending) -> Ending:
+        """Have a job wait again, for the sweep to put it into the queue; returns how it ended where it may not."""
+        with self.database.session() as session:
+            job = held(session, ticket)
+            if job is None:
+                return ending
+            job.tries += ending.again == "error"
+            if job.tries >= TRIES:
+                return Ending(failed=ending.failed)
+            release(session, job, error=ending.failed)
+            state, number, priority = job.state, job.ticket, job.priority
+        if state == State.QUEUED and ending.stopped == LEAVE:
+            with suppress(Exception):
+                self.engine.enqueue(ticket.job, number, priority=priority)
+        return ending
+
+    def _wish(self, ticket: Ticket) -> str:
+        if self._stop.is_set():
+            return LEAVE
         try:
             with self.database.session() as session:
-                job = session.get(Job, given)
-                return "cancel" if job is None else job.wish
+                job = session.get(Job, ticket.job)
+                return job.wish if job is not None and mine(job, ticket) else LOST
         except SQLAlchemyError:
             return ""
 
-    def _hear(self, given: str, said: Mapping[str, Any]) -> None:
+    def _hear(self, ticket: Ticket, said: Mapping[str, Any]) -> None:
         try:
             with self.database.session() as session:
+                if (job := held(session, ticket)) is None:
+                    return
                 if "line" in said:
-                    session.add(Line(job_id=given, text=str(said["line"])[:1000]))
-                elif (job := session.get(Job, given)) is not None:
+                    session.add(Line(job_id=job.id, text=sentence(str(said["line"]))))
+                else:
                     job.progress = dict(said["progress"])
         except SQLAlchemyError:  # how far it is can wait until the database is back
             pass
@@ -165,28 +194,29 @@ class JobWorker:
             else:
                 own.seen += 1.0
 
-    def _rescue(self) -> None:
-        """Take over from workers that are gone: whose place this is, or who gave no sign for a while.
-
-        Signs are counted, not dated, so that no clock of another machine matters, nor one that is set back.
-        """
-        now = time.monotonic()
+    def _bury(self) -> None:
+        """Forget workers that are gone: whose place this is, or who gave no sign for a while."""
         with self.database.session() as session:
-            others = [(item.id, item.seen) for item in session.scalars(select(Worker)) if item.id != self.presence.id]
-        for name, count in others:
-            before, since = self._seen.get(name, (-1.0, now))
-            self._seen[name] = (count, since if before == count else now)
-            if self.presence.replaced(name) or now - self._seen[name][1] > self.settings.silence:
-                self.runner.rescue(name)
-                with self.database.session() as session:
-                    if (gone := session.get(Worker, name)) is not None:
-                        session.delete(gone)
+            others = {item.id: item for item in session.query(Worker) if item.id != self.presence.id}
+            silent = self._watch.silent((name, item.seen) for name, item in others.items())
+            for name, item in others.items():
+                if name in silent or self.presence.replaced(name):
+                    session.delete(item)
 
-    def _requeue(self) -> None:
-        """Put jobs into the queue that a server noted and could not put there."""
+    def _sweep(self) -> None:
+        self._sweeper.sweep(self.presence.id, lambda ticket: ticket in self._doing)
+
+    def _leave(self) -> None:
         with self.database.session() as session:
-            waiting = [(job.id, job.attempts + 1, job.priority) for job in session.scalars(
-                select(Job).where(Job.state == State.QUEUED)) if abs(time.time() - job.created) > LOST]
-        for name, attempt, priority in waiting:
-            if not self.engine.known(name, attempt):
-                self.engine.enqueue(name, attempt, priority=priority)
+            if (own := session.get(Worker, self.presence.id)) is not None:
+                session.delete(own)
+
+
+def _tried(step: Callable[[], None]) -> None:
+    """Do something that is done again soon, whatever is in its way at the moment."""
+    try:
+        step()
+    except SQLAlchemyError:  # the database is away: jobs that run go on
+        pass
+    except Exception:
+        LOG.exception("fault in the worker")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,9 @@ Thing = TypeVar("Thing", bound=Owned)
 PATIENCE = 30_000
 """Milliseconds that SQLite waits for another writer."""
 
+REACHED = 5
+"""Seconds within which PostgreSQL must be reached."""
+
 
 class Database:
     """Sessions of a store whose tables are up to date.
@@ -37,7 +41,8 @@ class Database:
     """
 
     def __init__(self, settings: Settings) -> None:
-        settings.folder()
+        if not os.access(settings.folder(), os.W_OK):
+            raise StorageError(f"{settings.home} cannot be written; give another --home, or the right to write it")
         self.settings = settings
         self.engine = engine_of(settings.url)
         try:
@@ -60,7 +65,7 @@ class Database:
 def engine_of(url: str) -> Engine:
     """Return an engine; SQLite writes ahead, so that readers do not wait for a writer."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": REACHED})
     engine = create_engine(url, connect_args={"timeout": PATIENCE / 1000})
     event.listen(engine, "connect", _write_ahead)
     event.listen(engine, "begin", _take_the_writer_s_place)
@@ -115,7 +120,27 @@ def owned(session: Session, kind: type[Thing], given: str, tenant: str) -> Thing
     Raises:
         NotFoundError: There is none, or it is another's.
     """
-    found = session.get(kind, given)
+    return _of_tenant(session.get(kind, given), kind, given, tenant)
+
+
+def owned_alone(session: Session, kind: type[Thing], given: str, tenant: str) -> Thing:
+    """Return something that a tenant has and that nobody else changes until the session ends.
+
+    Two that read a row and write what follows from it would otherwise write over each other on PostgreSQL.
+
+    Args:
+        session: The session.
+        kind: Its table.
+        given: Its id.
+        tenant: Whose it must be.
+
+    Raises:
+        NotFoundError: There is none, or it is another's.
+    """
+    return _of_tenant(session.get(kind, given, with_for_update=True), kind, given, tenant)
+
+
+def _of_tenant(found: Thing | None, kind: type[Thing], given: str, tenant: str) -> Thing:
     if found is None or found.tenant != tenant:
         raise NotFoundError(kind.__name__.lower(), given)
     return found

@@ -28,6 +28,12 @@ class Fault(NamedTuple):
     what: str
 
 
+def alone(session: Session) -> None:
+    """Wait until nobody else adds a line, and let nobody do so until the session ends."""
+    if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer anyway
+        session.execute(text("SELECT pg_advisory_xact_lock(7238143)"))
+
+
 def note(session: Session, *, tenant: str, actor: str, action: str, subject: str = "",
          detail: Mapping[str, Any] | None = None) -> Entry:
     """Add a line, in the transaction of what it tells of: both are kept, or neither.
@@ -40,8 +46,7 @@ def note(session: Session, *, tenant: str, actor: str, action: str, subject: str
         subject: What it was done to.
         detail: Further words; nothing that identifies a patient.
     """
-    if session.get_bind().dialect.name == "postgresql":  # one writer at a time; SQLite has one anyway
-        session.execute(text("SELECT pg_advisory_xact_lock(7238143)"))
+    alone(session)
     last = session.scalars(select(Entry).order_by(Entry.number.desc()).limit(1)).first()
     line = Entry(number=last.number + 1 if last else 1, tenant=tenant, created=time.time(), actor=actor, action=action,
                  subject=subject, detail=dict(detail or {}), previous=last.digest if last else FIRST)

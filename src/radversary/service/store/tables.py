@@ -138,6 +138,9 @@ class Job(Owned):
         summary: What came out, for lists.
         error: Why it failed, in a sentence.
         attempts: How often it was begun.
+        ticket: The number under which it is in the queue, or was last; each time that it is put there it gets the next
+            one, and whoever holds an earlier one has lost it.
+        tries: How often in a row it ended with an error that may not come again.
         priority: 1 (first) to 10.
         worker: Who runs it.
         key_id: Who asked for it.
@@ -156,6 +159,8 @@ class Job(Owned):
     summary: Mapped[dict[str, Any]] = mapped_column(default=dict)
     error: Mapped[str] = mapped_column(Text, default="")
     attempts: Mapped[int] = mapped_column(default=0)
+    ticket: Mapped[int] = mapped_column(default=1)
+    tries: Mapped[int] = mapped_column(default=0)
     priority: Mapped[int] = mapped_column(default=5)
     worker: Mapped[str] = mapped_column(String(80), default="")
     key_id: Mapped[str] = mapped_column(String(24), default="")
@@ -262,7 +267,7 @@ class Worker(Table):
         id: Its executor id.
         host: The machine.
         started: When it began.
-        seen: Its last sign of life.
+        seen: How many signs of life it gave.
     """
 
     __tablename__ = "workers"

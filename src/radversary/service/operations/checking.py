@@ -1,0 +1,98 @@
+"""What is wrong with a platform: its log, the files of its jobs and guards, keys that lie in clear text."""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import select, text
+
+from radversary.core.errors import RadversaryError
+from radversary.service.access.keys import MARK
+from radversary.service.jobs.states import State
+from radversary.service.operations.backup import files_of
+from radversary.service.settings import Settings
+from radversary.service.store.database import Database
+from radversary.service.store.log import faults
+from radversary.service.store.tables import Guard, Job, Model
+
+KEY: Final = re.compile(rb"(?<![0-9A-Za-z])" + MARK.encode() + rb"_[0-9a-f]{24}_[A-Za-z0-9_-]{43}")
+"""What a key looks like in clear text."""
+
+RESULT: Final = {"audit": "result.json", "study": "result.json", "guard": "guard", "screening": "verdicts.jsonl"}
+"""Kind of job to what it leaves in its folder where it ended well."""
+
+
+def faults_of(settings: Settings, database: Database) -> Iterator[str]:
+    """Yield what is wrong, a sentence each; nothing is changed.
+
+    Args:
+        settings: Of the platform.
+        database: Its store.
+    """
+    with database.session() as session:
+        if settings.kind == "sqlite" and (state := session.execute(text("PRAGMA integrity_check")).scalar()) != "ok":
+            yield f"the store is damaged: {state}"
+        for fault in faults(session):
+            yield f"audit log: {fault.what}"
+        jobs, guards = session.scalars(select(Job)).all(), session.scalars(select(Guard)).all()
+        models = session.scalars(select(Model)).all()
+    for job in jobs:
+        yield from faults_of_job(job, settings.home / "jobs" / job.id)
+    for guard in guards:
+        yield from faults_of_guard(guard)
+    for model in models:
+        if model.reference.startswith("/") and not Path(model.reference).exists():
+            yield f"model {model.id} ({model.name}): {model.reference} is not there"
+    yield from keys_in(settings.home)
+
+
+def faults_of_job(job: Job, folder: Path) -> Iterator[str]:
+    """Yield what a job's folder lacks."""
+    if job.attempts and job.started is not None and not folder.is_dir():
+        yield f"job {job.id} ({job.state}): its folder is not there"
+        return
+    name = RESULT.get(job.kind, "")
+    if job.state == State.DONE and name and not (folder / name).exists():
+        yield f"job {job.id} (done): {name} is not in its folder"
+    yield from (f"job {job.id}: {problem}" for problem in unreadable(folder))
+
+
+def unreadable(folder: Path) -> Iterator[str]:
+    """Yield which files cannot be read."""
+    for path in files_of(folder):
+        try:
+            with path.open("rb") as file:
+                file.read(1)
+        except OSError as error:
+            yield f"{path.relative_to(folder)} cannot be read ({error.strerror})"
+
+
+def faults_of_guard(guard: Guard) -> Iterator[str]:
+    """Yield why a guard's bundle cannot be used."""
+    from radversary.execution.devices import select_device
+    from radversary.screening.bundle import load_guard
+
+    try:
+        load_guard(Path(guard.folder), device=select_device("cpu"))
+    except (RadversaryError, OSError) as error:
+        yield f"guard {guard.id} ({guard.name}): {error}"
+
+
+def keys_in(home: Path) -> Iterator[str]:
+    """Yield files under a folder in which a key lies in clear text; the key is not repeated."""
+    for path in files_of(home):
+        try:
+            with path.open("rb") as file:
+                if path.stat().st_size and _holds_key(file.fileno()):
+                    yield f"{path.relative_to(home)} holds a key in clear text: remove it, and revoke the key"
+        except OSError:  # said of the folder it is in, or gone by now
+            continue
+
+
+def _holds_key(file: int) -> bool:
+    with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as content:
+        return KEY.search(content) is not None
