@@ -7,6 +7,7 @@ import json
 import pytest
 
 from radversary.auditing.result import AuditResult
+from radversary.study.presets import PRESETS
 from service.conftest import PLAN, ended, registered
 
 
@@ -70,6 +71,13 @@ def test_what_cannot_be_run_is_refused_in_a_sentence(client, shelf, change, stat
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
     assert said in json.dumps(answer.json())
     assert client.get("/v1/jobs").json()["items"] == []
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_presets_can_be_asked_for(client, shelf, preset):
+    model, dataset = registered(client, shelf)
+    asked = client.post("/v1/audits", json={"model": model, "dataset": dataset, "preset": preset})
+    assert (asked.status_code, asked.json()["state"]) == (202, "queued")
 
 
 def test_who_has_no_key_is_told_so(client):

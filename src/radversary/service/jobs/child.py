@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from radversary.core.errors import CancelledError, RadversaryError, StorageError, WorkerError, lacks_memory
+from radversary.data.joining import tables_confined
 from radversary.execution.cancellation import Cancellation
 from radversary.execution.progress import reporting
 from radversary.execution.work import Relay, Work
+from radversary.service.faults import places_of
 from radversary.service.jobs.kinds import Place, kind_named
 
 OFTEN: Final = 0.5
@@ -66,7 +68,7 @@ def main() -> int:
     threading.Thread(target=_heed, args=(cancellation,), daemon=True).start()
     progress = Relay(teller.work, cancellation, announced=lambda line: teller.tell(line=line))
     try:
-        with warnings.catch_warnings(), reporting(progress):
+        with warnings.catch_warnings(), reporting(progress), tables_confined():
             warnings.showwarning = lambda message, *_more, **_options: teller.tell(line=f"warning: {message}")
             kind = kind_named(asked["kind"])
             place = Place(Path(asked["folder"]), asked["device"])
@@ -91,9 +93,7 @@ def failure(error: Exception) -> dict[str, Any]:
         return {"failed": str(error), "passing": isinstance(error, PASSING)}
     if lacks_memory(error):
         return {"failed": "the memory of the machine did not suffice", "passing": True}
-    import traceback
-
-    traceback.print_exception(error)  # into the worker's own log; the text may quote what it was given
+    print(places_of(error), file=sys.stderr)  # noqa: T201 - into the worker's own log
     return {"failed": f"an error of the program itself ({type(error).__name__})", "passing": False}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from radversary.service.settings import Settings
 from radversary.service.store.tables import Owned
 
 Thing = TypeVar("Thing", bound=Owned)
+
+ID = re.compile("[0-9a-f]{24}")
 
 PATIENCE = 30_000
 """Milliseconds that SQLite waits for another writer."""
@@ -60,8 +63,8 @@ class Database:
 def engine_of(url: str) -> Engine:
     """Return an engine; SQLite writes ahead, so that readers do not wait for a writer."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": PATIENCE / 1000})
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, connect_args={"timeout": PATIENCE / 1000}, hide_parameters=True)
     event.listen(engine, "connect", _write_ahead)
     event.listen(engine, "begin", _take_the_writer_s_place)
     return engine
@@ -115,7 +118,7 @@ def owned(session: Session, kind: type[Thing], given: str, tenant: str) -> Thing
     Raises:
         NotFoundError: There is none, or it is another's.
     """
-    found = session.get(kind, given)
+    found = session.get(kind, given) if ID.fullmatch(given) else None
     if found is None or found.tenant != tenant:
         raise NotFoundError(kind.__name__.lower(), given)
     return found
