@@ -152,8 +152,8 @@ def test_a_key_that_asks_too_often_waits(settings, shelf):
 
     from fastapi.testclient import TestClient
 
-    from radversary.service.access.scopes import SYSTEM
     from radversary.service.access.keys import give_key
+    from radversary.service.access.scopes import SYSTEM
     from radversary.service.app import make_app
     from radversary.service.platform import Platform
 

@@ -6,10 +6,10 @@ from radversary.service.jobs.states import State
 from radversary.service.store.tables import Dataset, Guard, Job, Key, Model, Screening
 
 
-def everything_of(platform, tenant, *, folder=None):
+def everything_of(platform, tenant):
     """Give a tenant one of each thing; return the ids by kind."""
     with platform.database.session() as session:
-        model = Model(tenant=tenant, name="m", reference=str(folder or "/nowhere"), card={}, sha256="0" * 64, warnings=[])
+        model = Model(tenant=tenant, name="m", reference="/nowhere", card={}, sha256="0" * 64, warnings=[])
         dataset = Dataset(tenant=tenant, name="d", source={"name": "phantoms", "options": {"count": 4}}, images=4,
                           classes={"Normal": 4}, notes=[])
         job = Job(tenant=tenant, kind="audit", title="t", spec={}, state=State.DONE)
