@@ -11,6 +11,7 @@ from pathlib import Path
 from radversary.core.errors import InputError
 from radversary.service.access.keys import Keyring
 from radversary.service.access.scopes import Actor
+from radversary.service.catalogue.query_watch import QueryWatch
 from radversary.service.errors import ForbiddenError, FullError
 from radversary.service.jobs.engine import Engine
 from radversary.service.settings import Settings
@@ -45,6 +46,11 @@ class Platform:
     def engine(self) -> Engine:
         """The job engine, opened on first use."""
         return Engine(self.settings)
+
+    @cached_property
+    def query_watch(self) -> QueryWatch:
+        """Notices keys that have one film judged again and again with small changes."""
+        return QueryWatch()
 
     def close(self) -> None:
         """Close all connections."""
