@@ -11,6 +11,7 @@ from radversary.attacks.score.square import SquareAttack
 from radversary.classifiers.networks import build_network
 from radversary.classifiers.torch_module import wrap
 from radversary.data.phantoms import Phantoms
+from radversary.imaging.intensity import to_grey
 from radversary.service.catalogue import query_watch
 from radversary.service.catalogue.query_watch import NEAR, QueryWatch
 from service.conftest import CLASSES
@@ -51,7 +52,7 @@ def test_films_of_different_patients_are_not_noticed(films):
 def test_an_attack_s_questions_are_noticed_once_among_other_films(films, attack):
     recorder = Recorder()
     attack.run(wrap(recorder, classes=CLASSES, size=SIZE, architecture="small-cnn"), films[:1], seed=1)
-    asked = torch.cat(recorder.asked)[:120].clamp(0, 1)
+    asked = to_grey(torch.cat(recorder.asked)[:120].clamp(0, 1))
     mixed = torch.stack([image for pair in zip(asked, films[1:121], strict=True) for image in pair])
     assert noticed(QueryWatch(), mixed) == [NEAR]
 

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from radversary.core.errors import BusyError, InputError, MissingPartError, RadversaryError, StorageError
 from radversary.core.text import printable, shortened
+from radversary.service.discretion import discreet
 from radversary.service.errors import ServiceError, TooManyError
 from radversary.service.faults import places_of
 
@@ -101,7 +102,7 @@ def add_problems(app: FastAPI) -> None:
     """Have an application answer every error with a problem document."""
     @app.exception_handler(RadversaryError)
     def refused(_request: Request, error: RadversaryError) -> JSONResponse:
-        return problem(status_of(error), str(error), headers=headers_of(error), error=type(error).__name__)
+        return problem(status_of(error), discreet(str(error)), headers=headers_of(error), error=type(error).__name__)
 
     @app.exception_handler(RequestValidationError)
     def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from radversary.core.errors import InputError
 from radversary.data.places import UNLABELLED
 from radversary.service.access.scopes import Actor, Scope
+from radversary.service.discretion import discreet
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
 from radversary.service.store.log import note
@@ -116,7 +117,7 @@ def listed(source: Mapping[str, Any]) -> tuple[dict[str, int], list[str]]:
     labels = table.frame["label"].fillna("").replace("", "label not known")
     known = table.frame["patient_id"].nunique()
     return ({str(label): int(count) for label, count in labels.value_counts().items()},
-            [f"{known} patients", *dict.fromkeys(str(item.message) for item in heard
+            [f"{known} patients", *dict.fromkeys(discreet(str(item.message)) for item in heard
                                                   if issubclass(item.category, UserWarning))])
 
 

@@ -20,6 +20,7 @@ from radversary.data.joining import tables_confined
 from radversary.execution.cancellation import Cancellation
 from radversary.execution.progress import reporting
 from radversary.execution.work import Relay, Work
+from radversary.service.discretion import discreet
 from radversary.service.faults import places_of
 from radversary.service.jobs.kinds import Place, kind_named
 
@@ -66,10 +67,11 @@ def main() -> int:
     teller, cancellation = Teller(os.fdopen(os.dup(1), "w")), Cancellation()
     os.dup2(2, 1)  # what a library prints is no answer
     threading.Thread(target=_heed, args=(cancellation,), daemon=True).start()
-    progress = Relay(teller.work, cancellation, announced=lambda line: teller.tell(line=line))
+    progress = Relay(teller.work, cancellation, announced=lambda line: teller.tell(line=discreet(line)))
     try:
         with warnings.catch_warnings(), reporting(progress), tables_confined():
-            warnings.showwarning = lambda message, *_more, **_options: teller.tell(line=f"warning: {message}")
+            warnings.showwarning = lambda message, *_more, **_options: teller.tell(
+                line=discreet(f"warning: {message}"))
             kind = kind_named(asked["kind"])
             place = Place(Path(asked["folder"]), asked["device"])
             teller.tell(done=dict(kind.function()(kind.spec.model_validate(asked["spec"]), place)))
@@ -90,7 +92,7 @@ def failure(error: Exception) -> dict[str, Any]:
     if isinstance(error, CancelledError):
         return {"stopped": str(error)}
     if isinstance(error, RadversaryError):
-        return {"failed": str(error), "passing": isinstance(error, PASSING)}
+        return {"failed": discreet(str(error)), "passing": isinstance(error, PASSING)}
     if lacks_memory(error):
         return {"failed": "the memory of the machine did not suffice", "passing": True}
     print(places_of(error), file=sys.stderr)  # noqa: T201 - into the worker's own log
