@@ -30,7 +30,7 @@ test: $(STAMP)  ## the quick suite; what `check` runs is not run again
 test-slow: $(STAMP)  ## the slow tests
 	@$(BIN)/python -m pytest -m slow -n auto --dist loadfile --no-loadscope-reorder
 
-schemas: $(STAMP)  ## write the JSON Schemas of results into docs/schema
+schemas: $(STAMP)  ## write the JSON Schemas of results and the API's OpenAPI into docs/schema
 	@PYTHONPATH=tests/report $(BIN)/python tests/test_schemas.py
 
 mutations: $(STAMP)  ## damage 12,000 inputs of every kind; each must be read or refused in a sentence (half an hour)

@@ -169,7 +169,8 @@ def test_the_peak_hardly_grows_with_the_films(allocator, architecture, kilobytes
     # A film is 66 kB. The heap keeps up to 130 MB of what was given back, however many films there are; small tensors
     # kept between the large ones of each batch made it 790 kB a film.
     def peak(count):
-        run = subprocess.run([sys.executable, str(Path(__file__).with_name("peak_memory.py")), architecture, str(count)],
+        program = Path(__file__).with_name("peak_memory.py")
+        run = subprocess.run([sys.executable, str(program), architecture, str(count)],
                              env={**os.environ, "OMP_NUM_THREADS": "1", **allocator}, capture_output=True, text=True,
                              check=True)
         return int(run.stdout)

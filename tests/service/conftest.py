@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import threading
 import time
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 
 from radversary.classifiers.files import save_classifier
@@ -84,6 +86,20 @@ def client(platform, key):
     with TestClient(make_app(platform), headers={"Authorization": f"Bearer {key()}"},
                     raise_server_exceptions=False) as opened:
         yield opened
+
+
+@pytest.fixture
+def live(platform):
+    """The address of a server of this process, on a port of its own."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(make_app(platform), log_level="error", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(timeout=10)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from radversary.auditing.result import AuditResult
+from radversary.study.presets import PRESETS
 from service.conftest import BOTH, PLAN, ended, registered
 
 
@@ -79,6 +80,13 @@ def test_a_character_that_no_database_keeps_is_no_fault_of_the_server(client, sh
                client.post("/v1/keys", json={"name": "a\0b", "scopes": ["read"]}), client.get("/v1/models/a%00b"),
                client.get("/v1/jobs", params={"kind": "a\0"})]
     assert [answer.text for answer in answers if answer.status_code >= 500] == []
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_presets_can_be_asked_for(client, shelf, preset):
+    model, dataset = registered(client, shelf)
+    asked = client.post("/v1/audits", json={"model": model, "dataset": dataset, "preset": preset})
+    assert (asked.status_code, asked.json()["state"]) == (202, "queued")
 
 
 def test_who_has_no_key_is_told_so(client):

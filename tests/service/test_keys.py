@@ -9,7 +9,7 @@ import pytest
 from radversary.core.errors import InputError, UnknownNameError
 from radversary.service.access.keys import Keyring, give_key, revoke_key, rotate_key
 from radversary.service.access.scopes import ROLES, Scope
-from radversary.service.errors import ForbiddenError, NotFoundError, SignInError
+from radversary.service.errors import ConflictError, ForbiddenError, NotFoundError, SignInError
 from service.conftest import actor
 
 
@@ -85,3 +85,28 @@ def test_nobody_revokes_another_tenant_s_key(platform, key):
 def test_what_is_no_key_is_refused(platform, name, scopes, days, said):
     with platform.database.session() as session, pytest.raises((InputError, UnknownNameError), match=said):
         give_key(session, actor(), name, scopes, days=days)
+
+
+def test_a_rotated_key_ends_as_long_after_as_the_old_one_did(platform, key):
+    name = platform.keyring.actor(key("viewer", days=30)).id
+    with platform.database.session() as session:
+        fresh = rotate_key(session, actor(), name).key
+    assert 29.9 * 86400 < fresh.expires - time.time() < 30.1 * 86400
+
+
+def test_a_revoked_key_is_not_rotated_into_a_good_one(platform, key):
+    name = platform.keyring.actor(key("viewer")).id
+    with platform.database.session() as session:
+        revoke_key(session, actor(), name)
+        with pytest.raises(ConflictError, match="was revoked"):
+            rotate_key(session, actor(), name)
+
+
+def test_the_last_administrator_is_not_revoked_but_may_rotate(platform, key):
+    name = platform.keyring.actor(key()).id
+    with platform.database.session() as session:
+        with pytest.raises(ConflictError, match="last administrator"):
+            revoke_key(session, actor(), name)
+        other = rotate_key(session, actor(), name).key
+        give_key(session, actor(), "second", ["admin"])
+        revoke_key(session, actor(), other.id)

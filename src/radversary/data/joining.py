@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +17,8 @@ from radversary.data.cells import plain
 from radversary.data.names import written
 from radversary.data.spelling import blank
 from radversary.storage.files import is_file
+
+_CONFINED: ContextVar[bool] = ContextVar("tables_confined", default=False)
 
 SETTLING = ("label", "split")
 """Columns that tell files of one name apart, where a table and the folders both know them."""
@@ -181,9 +185,35 @@ def located(root: Path, cells: Iterable[str]) -> list[Path]:
     Args:
         root: The folder.
         cells: Paths.
+
+    Raises:
+        DataError: A path leads out of the folder, within :func:`tables_confined`.
     """
     folders: dict[Path, dict[str, list[Path]]] = {}
-    return [_located(root, cell, folders) for cell in cells]
+    found = [_located(root, cell, folders) for cell in cells]
+    if _CONFINED.get():
+        top = os.path.realpath(root)
+        out = sum(not Path(os.path.realpath(path)).is_relative_to(top) for path in found)
+        if out:
+            raise DataError(f"{out} of the table's {len(found)} paths lead out of its folder; give theirs as 'root'")
+    return found
+
+
+@contextmanager
+def tables_confined() -> Iterator[None]:
+    """Refuse tables whose paths lead out of the folder that they start from, as for tables of people one serves.
+
+    Example:
+        >>> with tables_confined():
+        ...     located(Path("films"), ["../../etc/passwd"])
+        Traceback (most recent call last):
+        radversary.core.errors.DataError: 1 of the table's 1 paths lead out of its folder; give theirs as 'root'
+    """
+    before = _CONFINED.set(True)
+    try:
+        yield
+    finally:
+        _CONFINED.reset(before)
 
 
 def _located(root: Path, cell: str, folders: dict[Path, dict[str, list[Path]]]) -> Path:

@@ -13,6 +13,8 @@ from sqlalchemy import text
 from radversary import __version__
 from radversary.service.api import administration, registered, screening, working
 from radversary.service.api.asking import Limiter
+from radversary.service.api.described import describe, operation_id
+from radversary.service.api.limits import BodyLimit
 from radversary.service.api.problems import add_problems
 from radversary.service.catalogue.screenings import Guards
 from radversary.service.platform import Platform
@@ -44,14 +46,16 @@ def make_app(platform: Platform) -> FastAPI:
         platform.close()
 
     app = FastAPI(title="radversary", version=__version__, description=SAYS, lifespan=life, docs_url=None,
-                  redoc_url=None, openapi_url="/v1/openapi.json")
+                  redoc_url=None, openapi_url="/v1/openapi.json", generate_unique_id_function=operation_id)
     app.state.platform, app.state.guards = platform, Guards(platform.settings.device)
     app.state.limiter = Limiter(platform.settings.rate)
+    app.add_middleware(BodyLimit)
     app.middleware("http")(_with_headers)
     add_problems(app)
     for part in (registered, working, screening, administration):
         app.include_router(part.router, prefix="/v1")
     _add_signs_of_life(app, platform)
+    describe(app)
     return app
 
 

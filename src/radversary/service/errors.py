@@ -64,9 +64,17 @@ class TooLargeError(ServiceError):
 
 
 class TooManyError(ServiceError):
-    """A key made more requests than it may."""
+    """A key made more requests than it may.
+
+    Args:
+        wait: Seconds until it may make the next.
+    """
 
     status = 429
+
+    def __init__(self, wait: float) -> None:
+        super().__init__(f"this key asks too often; try again in {wait:.1f} s")
+        self.wait = wait
 
 
 class FullError(ServiceError):

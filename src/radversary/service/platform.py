@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from pathlib import Path
 from radversary.core.errors import InputError
 from radversary.service.access.keys import Keyring
 from radversary.service.access.scopes import Actor
+from radversary.service.catalogue.query_watch import QueryWatch
 from radversary.service.errors import ForbiddenError, FullError
 from radversary.service.jobs.engine import Engine
 from radversary.service.settings import Settings
@@ -45,6 +47,11 @@ class Platform:
         """The job engine, opened on first use."""
         return Engine(self.settings)
 
+    @cached_property
+    def query_watch(self) -> QueryWatch:
+        """Notices keys that have one film judged again and again with small changes."""
+        return QueryWatch()
+
     def close(self) -> None:
         """Close all connections."""
         if "engine" in self.__dict__:
@@ -71,13 +78,19 @@ class Platform:
             given: The path.
 
         Raises:
-            ForbiddenError: It lies outside the folders that the server was started with.
+            ForbiddenError: It lies outside the folders that the server was started with, or leads to what the platform
+                keeps for itself or for another tenant.
             InputError: There is nothing.
         """
-        path = Path(given).expanduser().resolve()
-        own = self.settings.folder("tenants", by.tenant)
-        if not any(path.is_relative_to(root.resolve()) for root in (*self.settings.roots, own)):
+        try:
+            path = Path(given).resolve()
+        except (OSError, RuntimeError, ValueError):  # too long, a loop of links, a zero byte
+            raise InputError("that is no path") from None
+        home, own = self.settings.folder().resolve(), self.settings.folder("tenants", by.tenant).resolve()
+        allowed = any(path.is_relative_to(root.resolve()) for root in self.settings.roots)
+        beside = not path.is_relative_to(home) and not home.is_relative_to(path)
+        if not (path.is_relative_to(own) or (allowed and beside)):
             raise ForbiddenError("that path lies outside the folders that the server was started with (--allow DIR)")
-        if not path.exists():
-            raise InputError(f"there is nothing at {path.name}")
+        if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where a name is too long
+            raise InputError("there is nothing at that path")
         return path

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from radversary.core.errors import InputError
 from radversary.service.access.scopes import Actor, Scope, scopes_named
-from radversary.service.errors import SignInError
+from radversary.service.errors import ConflictError, SignInError
 from radversary.service.store.database import Database, owned
 from radversary.service.store.log import note
 from radversary.service.store.tables import Key, SignIn, new_id
@@ -81,9 +81,26 @@ def revoke_key(session: Session, by: Actor, given: str) -> Key:
     Raises:
         ForbiddenError: The asker may not.
         NotFoundError: There is none of that id.
+        ConflictError: It is the last administrator's.
     """
     by.need(Scope.ADMIN)
     key = owned(session, Key, given, by.tenant)
+    _keep_an_administrator(session, key)
+    return _revoked(session, by, key)
+
+
+def _keep_an_administrator(session: Session, key: Key) -> None:
+    """Refuse to revoke the only key that can give others.
+
+    Raises:
+        ConflictError: It is.
+    """
+    others = session.scalars(select(Key).where(Key.tenant == key.tenant, Key.id != key.id))
+    if good(key) and Scope.ADMIN in key.scopes and not any(good(one) and Scope.ADMIN in one.scopes for one in others):
+        raise ConflictError("that is the last administrator's key; give another first")
+
+
+def _revoked(session: Session, by: Actor, key: Key) -> Key:
     key.revoked = key.revoked or time.time()
     for item in session.scalars(select(SignIn).where(SignIn.key_id == key.id)):
         session.delete(item)
@@ -94,12 +111,26 @@ def revoke_key(session: Session, by: Actor, given: str) -> Key:
 def rotate_key(session: Session, by: Actor, given: str, *, days: float | None = None) -> Given:
     """Make a key that allows what another does, and revoke that one.
 
+    Args:
+        session: The session.
+        by: Who asks for it.
+        given: Id of the old key.
+        days: After how many the new one ends; as long as the old one was good for where None.
+
     Raises:
         ForbiddenError: The asker may not.
         NotFoundError: There is none of that id.
+        ConflictError: It has ended or was revoked already.
     """
-    old = revoke_key(session, by, given)
-    return give_key(session, by, old.name, old.scopes, days=days, tenant=old.tenant)
+    by.need(Scope.ADMIN)
+    old = owned(session, Key, given, by.tenant)
+    if not good(old):
+        raise ConflictError("that key has ended or was revoked; give a new one")
+    if days is None and old.expires is not None:
+        days = (old.expires - old.created) / 86400
+    fresh = give_key(session, by, old.name, old.scopes, days=days, tenant=old.tenant)
+    _revoked(session, by, old)
+    return fresh
 
 
 class Keyring:

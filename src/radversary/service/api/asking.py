@@ -1,21 +1,17 @@
-"""Who asks, how often, and whether the same was asked before."""
+"""Who asks, and how often."""
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from radversary.service.access.scopes import Actor
-from radversary.service.errors import ConflictError, SignInError, TooManyError
+from radversary.service.errors import SignInError, TooManyError
 from radversary.service.platform import Platform
-from radversary.service.store.tables import Answer
-from radversary.storage.checksums import sha256_json
 
 BEARER = HTTPBearer(auto_error=False, description="A key: `Authorization: Bearer rv_…`.")
 
@@ -65,7 +61,7 @@ def asker(request: Request,
         raise SignInError("give a key: Authorization: Bearer rv_…")
     actor = platform_of(request).keyring.actor(given.credentials)
     if (wait := cast("Limiter", request.app.state.limiter).wait(actor.id)) > 0:
-        raise TooManyError(f"this key asks too often; try again in {wait:.1f} s")
+        raise TooManyError(wait)
     return actor
 
 
@@ -73,36 +69,3 @@ PlatformGiven = Annotated[Platform, Depends(platform_of)]
 ActorGiven = Annotated[Actor, Depends(asker)]
 OnceGiven = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, description=(
     "Any text; the same request with the same text within a day is answered as the first was, and done once."))]
-
-DAY = 86_400.0
-
-
-def once(platform: Platform, by: Actor, key: str | None, path: str, asked: Any,  # noqa: ANN401
-         make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-    """Do something, or return what was answered when the same was asked with the same idempotency key.
-
-    Args:
-        platform: The platform.
-        by: Who asks.
-        key: The idempotency key; None does it each time.
-        path: What is asked for.
-        asked: What was sent.
-        make: Does it; returns the answer.
-
-    Raises:
-        ConflictError: The key came with another request before.
-    """
-    if key is None:
-        return dict(make())
-    name = hashlib.sha256(f"{by.tenant}\0{path}\0{key}".encode()).hexdigest()
-    digest = sha256_json(asked)
-    with platform.database.session() as session:
-        found = session.get(Answer, name)
-        if found is not None and time.time() - found.created < DAY:
-            if found.asked != digest:
-                raise ConflictError("that idempotency key came with another request before")
-            return dict(found.body)
-    body = dict(make())
-    with platform.database.session() as session:
-        session.merge(Answer(id=name, asked=digest, body=body, created=time.time()))
-    return body

@@ -3,53 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from radversary.service.access.keys import Given
+from radversary.service.api.plain import plain_name, plain_text, plain_values
 from radversary.service.catalogue.paging import Page
 from radversary.service.store.tables import Owned
 
 Shown = TypeVar("Shown", bound="Row")
 
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(plain_name)]
+Title = Annotated[str, Field(max_length=200), AfterValidator(plain_text)]
+Id = Annotated[str, Field(pattern="^[0-9a-f]{24}$")]
+Place = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(plain_text)]
+Word = Annotated[str, Field(max_length=40), AfterValidator(plain_text)]
+Values = Annotated[dict[str, JsonValue], Field(max_length=200), AfterValidator(plain_values)]
+
 
 class Body(BaseModel):
-    """What a request brings; an unknown key is refused."""
+    """What a request brings; an unknown key is refused, and so is a value of another type."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class NewModel(Body):
     """A model to register: a path on the server, or what an upload answered."""
 
-    name: str = Field(min_length=1, max_length=200)
-    path: str = Field(min_length=1, max_length=4096)
+    name: Name
+    path: Place
 
 
 class NewDataset(Body):
     """Images to register: name and options of a data source."""
 
-    name: str = Field(min_length=1, max_length=200)
-    source: str = Field(default="auto", max_length=40)
-    options: dict[str, Any] = Field(default={}, max_length=20)
+    name: Name
+    source: Word = "auto"
+    options: Values = {}
 
 
 class PlanBody(Body):
     """A plan, or the name of one."""
 
-    preset: str = Field(default="quick", max_length=40)
+    preset: Word = "quick"
     battery: Literal["", "quick", "standard", "full"] = ""
-    plan: dict[str, Any] | None = None
+    plan: Values | None = None
 
 
 class NewAudit(PlanBody):
     """An audit to put into the queue."""
 
-    model: str
-    dataset: str
-    guard: str = ""
-    title: str = Field(default="", max_length=200)
+    model: Id
+    dataset: Id
+    guard: Id | Literal[""] = ""
+    title: Title = ""
     workers: int = Field(default=1, ge=1, le=256)
     priority: int = Field(default=5, ge=1, le=10)
 
@@ -57,20 +65,32 @@ class NewAudit(PlanBody):
 class NewGuard(Body):
     """A guard to fit and calibrate."""
 
-    model: str
-    dataset: str
+    model: Id
+    dataset: Id
     preset: Literal["quick", "thorough", "black-box"] = "quick"
     alpha: float = Field(default=0.05, gt=0, lt=1)
     seed: int = Field(default=42, ge=0, lt=2**31)
-    title: str = Field(default="", max_length=200)
+    title: Title = ""
+
+
+class NewBatch(Body):
+    """Films to be judged: what an upload answered, or a path on the server."""
+
+    path: Place
 
 
 class NewKey(Body):
     """A key to give."""
 
-    name: str = Field(min_length=1, max_length=200)
-    scopes: list[str] = Field(min_length=1, max_length=10)
+    name: Name
+    scopes: list[Word] = Field(min_length=1, max_length=10)
     days: float | None = Field(default=None, gt=0, le=3660)
+
+
+class Uploaded(BaseModel):
+    """What was uploaded: the path that models, datasets and batches are registered by."""
+
+    path: str
 
 
 class Row(BaseModel):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 
 from radversary.service.access.scopes import Scope
-from radversary.service.api.asking import ActorGiven, OnceGiven, PlatformGiven, once
+from radversary.service.api.asking import ActorGiven, OnceGiven, PlatformGiven
 from radversary.service.api.bodies import (
     DatasetRow,
     GuardRow,
@@ -18,8 +18,10 @@ from radversary.service.api.bodies import (
     NewGuard,
     NewModel,
     PlanBody,
+    Uploaded,
     listed,
 )
+from radversary.service.api.repeating import once
 from radversary.service.catalogue.datasets import register_dataset, remove_dataset
 from radversary.service.catalogue.jobs import ask_for_guard, checked_plan
 from radversary.service.catalogue.models import register_model, remove_model
@@ -30,7 +32,8 @@ from radversary.service.store.tables import Dataset, Guard, Model
 
 router = APIRouter()
 
-Cursor = Annotated[str, Query(max_length=24)]
+Cursor = Annotated[str, Query(max_length=24, description="the `next` of the page before")]
+FileName = Annotated[str, Path(description="the file's name; its ending alone is kept")]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
@@ -129,9 +132,9 @@ def show_guard(platform: PlatformGiven, by: ActorGiven, guard: str) -> GuardRow:
 
 @router.post("/uploads/{name}", status_code=201, tags=["uploads"], openapi_extra={"requestBody": {
     "required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}})
-async def upload(platform: PlatformGiven, by: ActorGiven, name: str, request: Request) -> dict[str, str]:
+async def upload(platform: PlatformGiven, by: ActorGiven, name: FileName, request: Request) -> Uploaded:
     """Keep a file that is sent as the body: a model, or a zip of a model's folder or of images.
 
     The answer's `path` is what `POST /models` and `POST /datasets` take. A zip is unpacked; nothing in it is executed.
     """
-    return {"path": str(await keep_upload(platform, by, name, request.stream()))}
+    return Uploaded(path=str(await keep_upload(platform, by, name, request.stream())))

@@ -9,27 +9,21 @@ from starlette.concurrency import run_in_threadpool
 
 from radversary.core.errors import InputError
 from radversary.service.access.scopes import Scope
-from radversary.service.api.asking import ActorGiven, PlatformGiven
-from radversary.service.api.bodies import Body, JobRow, Listed, ScreeningRow, listed
+from radversary.service.api.asking import ActorGiven, OnceGiven, PlatformGiven
+from radversary.service.api.bodies import JobRow, Listed, NewBatch, ScreeningRow, listed
 from radversary.service.api.registered import Cursor, Limit
-from radversary.service.catalogue.jobs import ask_for
+from radversary.service.api.repeating import once
+from radversary.service.catalogue.jobs import ask_for_screening
 from radversary.service.catalogue.paging import page_of
 from radversary.service.catalogue.screenings import Guards, rounded, screen_film
 from radversary.service.errors import TooLargeError
-from radversary.service.store.database import owned
-from radversary.service.store.tables import Guard, Screening
+from radversary.service.store.tables import Screening
 
 router = APIRouter()
 
 KINDS = ("image/png", "image/jpeg", "application/dicom")
 FILM = {"requestBody": {"required": True, "content": {
     kind: {"schema": {"type": "string", "format": "binary"}} for kind in KINDS}}}
-
-
-class NewBatch(Body):
-    """Films to be judged: what an upload answered, or a path on the server."""
-
-    path: str
 
 
 @router.post("/guards/{guard}/screenings", status_code=201, tags=["screenings"], openapi_extra=FILM)
@@ -66,19 +60,17 @@ async def whole_body(request: Request, most: int) -> bytes:
 
 
 @router.post("/guards/{guard}/batches", status_code=202, tags=["screenings"])
-def screen_batch(platform: PlatformGiven, by: ActorGiven, guard: str, body: NewBatch) -> JobRow:
+def screen_batch(platform: PlatformGiven, by: ActorGiven, guard: str, body: NewBatch,
+                 key: OnceGiven = None) -> JobRow:
     """Judge a folder, table or zip of films as a job; `verdicts.jsonl` is among its files."""
-    by.need(Scope.SCREEN)
-    with platform.database.session() as session:
-        found = owned(session, Guard, guard, by.tenant)
-    films = platform.place(by, body.path)
-    return JobRow.model_validate(ask_for(platform, by, "screening", {
-        "of": {"guard": found.id}, "guard": found.folder, "films": str(films)}, title=f"films by {found.name}"))
+    made = once(platform, by, key, f"guards/{guard}/batches", body.model_dump(), lambda: JobRow.model_validate(
+        ask_for_screening(platform, by, guard, body.path)).model_dump(mode="json"))
+    return JobRow.model_validate(made)
 
 
 @router.get("/screenings", tags=["screenings"])
 def list_screenings(platform: PlatformGiven, by: ActorGiven, cursor: Cursor = "", limit: Limit = 50,
-                    guard: Annotated[str | None, Query(max_length=24)] = None) -> Listed[ScreeningRow]:
+                    guard: Annotated[str | None, Query(pattern="^[0-9a-f]{24}$")] = None) -> Listed[ScreeningRow]:
     """List verdicts, newest first."""
     by.need(Scope.READ)
     with platform.database.session() as session:

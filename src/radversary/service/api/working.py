@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Query
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
 
 from radversary.service.access.scopes import Actor, Scope
-from radversary.service.api.asking import ActorGiven, OnceGiven, PlatformGiven, once
+from radversary.service.api.asking import ActorGiven, OnceGiven, PlatformGiven
 from radversary.service.api.bodies import JobRow, Listed, NewAudit, listed
 from radversary.service.api.registered import Cursor, Limit
-from radversary.service.catalogue.jobs import ask_for, ask_for_audit, change, folder_of, lines_of
+from radversary.service.api.repeating import once
+from radversary.service.api.sending import FILE, Asked, send_file
+from radversary.service.catalogue.jobs import ask_for_audit, ask_for_report, change, lines_of
 from radversary.service.catalogue.paging import page_of
-from radversary.service.catalogue.results import FILES, file_of, ranking_of, result_of, scores_of_run
+from radversary.service.catalogue.results import file_of, ranking_of, result_of, scores_of_run
 from radversary.service.jobs.states import ENDED, State
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
-from radversary.service.store.tables import Job
+from radversary.service.store.tables import Job, Line
 
 router = APIRouter()
 
@@ -41,7 +44,7 @@ def add_audit(platform: PlatformGiven, by: ActorGiven, body: NewAudit, key: Once
 
 @router.get("/jobs", tags=["jobs"])
 def list_jobs(platform: PlatformGiven, by: ActorGiven, cursor: Cursor = "", limit: Limit = 50,
-              kind: Annotated[str | None, Query(max_length=40)] = None,
+              kind: Annotated[str | None, Query(pattern="^[a-z-]{1,40}$")] = None,
               state: State | None = None) -> Listed[JobRow]:
     """List jobs, newest first."""
     by.need(Scope.READ)
@@ -58,6 +61,16 @@ def show_job(platform: PlatformGiven, by: ActorGiven, job: str) -> JobRow:
         return JobRow.model_validate(owned(session, Job, job, by.tenant))
 
 
+@router.post("/jobs/{job}/report", status_code=202, tags=["results"])
+def add_report(platform: PlatformGiven, by: ActorGiven, job: str,
+               form: Annotated[Literal["html", "pdf"], Query(alias="format")] = "html",
+               key: OnceGiven = None) -> JobRow:
+    """Draw the report of an audit anew."""
+    made = once(platform, by, key, f"jobs/{job}/report", form, lambda: JobRow.model_validate(
+        ask_for_report(platform, by, job, form)).model_dump(mode="json"))
+    return JobRow.model_validate(made)
+
+
 @router.post("/jobs/{job}/{wish}", tags=["jobs"])
 def change_job(platform: PlatformGiven, by: ActorGiven, job: str,
                wish: Literal["cancel", "pause", "resume"]) -> JobRow:
@@ -65,47 +78,69 @@ def change_job(platform: PlatformGiven, by: ActorGiven, job: str,
     return JobRow.model_validate(change(platform, by, job, wish))
 
 
-@router.get("/jobs/{job}/events", response_class=EventSourceResponse, tags=["jobs"])
-def follow_job(platform: PlatformGiven, by: ActorGiven, job: str) -> Iterable[ServerSentEvent]:
-    """Follow a job: an event `job` at each change of its state or progress, `line` for its log, until it has ended."""
+def followed(platform: PlatformGiven, by: ActorGiven, job: str) -> str:
+    """Return the id of a job that may be followed, before anything of the answer is sent.
+
+    Raises:
+        ForbiddenError: The key does not allow it.
+        NotFoundError: There is none of that id.
+    """
     by.need(Scope.READ)
-    yield from events_of(platform, by, job)
+    with platform.database.session() as session:
+        return owned(session, Job, job, by.tenant).id
 
 
-def events_of(platform: Platform, by: Actor, job: str) -> Iterable[ServerSentEvent]:
-    """Yield what happens to a job until it has ended.
+@router.get("/jobs/{job}/events", response_class=EventSourceResponse, tags=["jobs"])
+async def follow_job(platform: PlatformGiven, by: ActorGiven, job: Annotated[str, Depends(followed)],
+                     last: Annotated[str, Header(alias="Last-Event-ID", max_length=20)] = "",
+                     ) -> AsyncIterator[ServerSentEvent]:
+    """Follow a job: an event `job` at each change of its state or progress, `line` for its log, until it has ended.
+
+    Who brings the header `Last-Event-ID` is told the lines after that one.
+    """
+    async for event in events_of(platform, by, job, after=int(last) if last.isdecimal() else 0):
+        yield event
+
+
+async def events_of(platform: Platform, by: Actor, job: str, *, after: int = 0) -> AsyncIterator[ServerSentEvent]:
+    """Yield what happens to a job until it has ended; no thread waits for it.
 
     Args:
         platform: The platform.
         by: Who asks.
         job: Its id.
+        after: Number of the last line that is known.
 
     Raises:
         NotFoundError: There is none of that id.
     """
-    seen, after, said = "", 0, time.monotonic()
+    seen, said = "", time.monotonic()
     while True:
-        with platform.database.session() as session:
-            found = owned(session, Job, job, by.tenant)
-            row, lines = JobRow.model_validate(found), lines_of(session, found, after=after)
+        row, lines = await run_in_threadpool(_state_of, platform, by, job, after)
         for line in lines:
             after = line.number
             yield ServerSentEvent(event="line", data={"created": line.created, "text": line.text}, id=str(after))
         if (now := row.model_dump_json()) != seen:
             seen, said = now, time.monotonic()
             yield ServerSentEvent(event="job", data=row.model_dump(mode="json"))
-        if row.state in {*ENDED, State.PAUSED}:
+        if row.state in {*ENDED, State.PAUSED} and not lines:
             return
         if time.monotonic() - said > ALIVE:
             said = time.monotonic()
             yield ServerSentEvent(comment="alive")
-        time.sleep(TICK)
+        await asyncio.sleep(0 if lines else TICK)
 
 
-@router.get("/jobs/{job}/result", tags=["results"])
-def show_result(platform: PlatformGiven, by: ActorGiven, job: str) -> FileResponse:
+def _state_of(platform: Platform, by: Actor, job: str, after: int) -> tuple[JobRow, Sequence[Line]]:
+    with platform.database.session() as session:
+        found = owned(session, Job, job, by.tenant)
+        return JobRow.model_validate(found), lines_of(session, found, after=after)
+
+
+@router.get("/jobs/{job}/result", tags=["results"], response_class=Response, responses=FILE)
+def show_result(platform: PlatformGiven, by: ActorGiven, job: str, asked: Asked = "") -> Response:
     """Return `result.json` of an audit, as its report is drawn from."""
-    return FileResponse(file_of(platform, by, job, "result.json"), media_type="application/json")
+    return send_file(file_of(platform, by, job, "result.json"), asked)
 
 
 @router.get("/jobs/{job}/scores", tags=["results"])
@@ -114,23 +149,10 @@ def show_scores(platform: PlatformGiven, by: ActorGiven, job: str) -> list[dict[
     return scores_of_run(result_of(platform, by, job))
 
 
-@router.get("/jobs/{job}/files/{name:path}", tags=["results"])
-def show_file(platform: PlatformGiven, by: ActorGiven, job: str, name: str) -> FileResponse:
+@router.get("/jobs/{job}/files/{name:path}", tags=["results"], response_class=Response, responses=FILE)
+def show_file(platform: PlatformGiven, by: ActorGiven, job: str, name: str, asked: Asked = "") -> Response:
     """Return a file of a run folder: the report, a figure, a table."""
-    path = file_of(platform, by, job, name)
-    return FileResponse(path, media_type=FILES[path.suffix],
-                        headers={"Content-Security-Policy": "sandbox allow-scripts"})
-
-
-@router.post("/jobs/{job}/report", status_code=202, tags=["results"])
-def add_report(platform: PlatformGiven, by: ActorGiven, job: str,
-               form: Annotated[Literal["html", "pdf"], Query(alias="format")] = "html") -> JobRow:
-    """Draw the report of an audit anew."""
-    with platform.database.session() as session:
-        found = owned(session, Job, job, by.tenant)
-    return JobRow.model_validate(ask_for(platform, by, "report", {
-        "of": {"job": found.id}, "run": str(folder_of(platform, found)), "format": form},
-        title=f"report of {found.title}"))
+    return send_file(file_of(platform, by, job, name), asked)
 
 
 @router.get("/comparisons", tags=["results"])

@@ -23,7 +23,8 @@ from radversary.service.store.log import note
 from radversary.service.store.tables import Dataset, Guard, Job, Line, Model
 
 
-def ask_for(platform: Platform, by: Actor, kind: str, spec: Mapping[str, Any], *, title: str, priority: int = 5) -> Job:
+def ask_for(platform: Platform, by: Actor, kind: str, spec: Mapping[str, Any], *, title: str, priority: int = 5,
+            scope: Scope = Scope.WRITE) -> Job:
     """Put a job into the queue.
 
     Args:
@@ -33,13 +34,14 @@ def ask_for(platform: Platform, by: Actor, kind: str, spec: Mapping[str, Any], *
         spec: What to do.
         title: What people will call it.
         priority: 1 (first) to 10.
+        scope: What the key must allow.
 
     Raises:
         ForbiddenError: The key does not allow it.
         FullError: The disk is nearly full.
         InputError: A spec that does not fit its kind.
     """
-    by.need(Scope.WRITE)
+    by.need(scope)
     platform.check_room()
     if not 1 <= priority <= 10:
         raise InputError(f"a priority is 1 (first) to 10, got {priority}")
@@ -81,6 +83,7 @@ def ask_for_audit(platform: Platform, by: Actor, *, model: str, dataset: str, ti
         NotFoundError: No such model, dataset or guard.
         InputError: A plan that cannot be run.
     """
+    by.need(Scope.WRITE)
     checked_plan(plan, preset, battery)
     with platform.database.session() as session:
         what, where = owned(session, Model, model, by.tenant), owned(session, Dataset, dataset, by.tenant)
@@ -117,7 +120,7 @@ def checked_plan(plan: Mapping[str, Any] | None, preset: str = "quick", battery:
     check_audit(chosen)
     made = chosen.model_dump(mode="json")
     named = any(defence.model != "victim" or defence.guard for defence in chosen.defences)
-    if named or any("/" in text or "\\" in text for text in texts(made)):
+    if named or any("/" in text or "\\" in text for text in texts({**made, "battery": None})):
         raise PlanError("a plan on a server names no file: its defences are transforms, and a guard is given by its id")
     return made
 
@@ -159,11 +162,58 @@ def ask_for_guard(platform: Platform, by: Actor, *, model: str, dataset: str, ti
         NotFoundError: No such model or dataset.
         InputError: An unknown preset, or a rate outside 0 to 1.
     """
+    by.need(Scope.WRITE)
     with platform.database.session() as session:
         what, where = owned(session, Model, model, by.tenant), owned(session, Dataset, dataset, by.tenant)
     return ask_for(platform, by, "guard", {
         "of": {"model": what.id, "dataset": where.id}, "model": what.reference, "source": where.source,
         "preset": preset, "alpha": alpha, "seed": seed}, title=title or f"guard of {what.name}")
+
+
+def ask_for_screening(platform: Platform, by: Actor, guard: str, films: str) -> Job:
+    """Put the judging of films into the queue.
+
+    Args:
+        platform: The platform.
+        by: Who asks.
+        guard: Id of a guard.
+        films: A folder or table of films that was uploaded or lies in a folder from which may be registered.
+
+    Raises:
+        ForbiddenError: The key does not allow it, or the path lies elsewhere than it may.
+        NotFoundError: No such guard.
+        InputError: There is nothing at that path.
+    """
+    by.need(Scope.SCREEN)
+    with platform.database.session() as session:
+        found = owned(session, Guard, guard, by.tenant)
+    place = platform.place(by, films)
+    return ask_for(platform, by, "screening", {"of": {"guard": found.id}, "guard": found.folder, "films": str(place)},
+                   title=f"films by {found.name}", scope=Scope.SCREEN)
+
+
+def ask_for_report(platform: Platform, by: Actor, given: str, form: str) -> Job:
+    """Put the drawing of an audit's report into the queue.
+
+    Args:
+        platform: The platform.
+        by: Who asks.
+        given: Id of the audit.
+        form: ``html`` or ``pdf``.
+
+    Raises:
+        ForbiddenError: The key does not allow it.
+        NotFoundError: There is no job of that id.
+        ConflictError: It has no result.
+    """
+    by.need(Scope.WRITE)
+    with platform.database.session() as session:
+        found = owned(session, Job, given, by.tenant)
+    folder = folder_of(platform, found)
+    if not (folder / "result.json").is_file():
+        raise ConflictError(f"that job has no result: it is {found.state}")
+    return ask_for(platform, by, "report", {"of": {"job": found.id}, "run": str(folder), "format": form},
+                   title=f"report of {found.title}")
 
 
 def change(platform: Platform, by: Actor, given: str, wish: str) -> Job:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radversary.core.errors import InputError
 from radversary.service.access.scopes import Actor, Scope
-from radversary.service.errors import ConflictError
+from radversary.service.errors import ConflictError, ForbiddenError
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
 from radversary.service.store.log import note
@@ -35,6 +36,7 @@ def register_model(platform: Platform, by: Actor, *, name: str, path: str) -> Mo
     if not name.strip():
         raise InputError("a model has a name")
     place = platform.place(by, path)
+    _refuse_addresses(platform, place)
     classifier, warnings = loaded(str(place), platform.settings.device)
     from radversary.study.audit_model import weights_hash
 
@@ -46,6 +48,20 @@ def register_model(platform: Platform, by: Actor, *, name: str, path: str) -> Mo
         note(session, tenant=by.tenant, actor=by.id, action="model.register", subject=model.id,
              detail={"name": model.name, "sha256": model.sha256})
     return model
+
+
+def _refuse_addresses(platform: Platform, place: Path) -> None:
+    """Refuse an uploaded description of a model behind an address: this server would ask that address.
+
+    Raises:
+        ForbiddenError: It is one.
+    """
+    from radversary.classifiers.registry import CLASSIFIERS
+
+    uploaded = place.is_relative_to(platform.settings.folder().resolve())
+    if uploaded and CLASSIFIERS.create("http").recognises(str(place)):
+        raise ForbiddenError("a model behind an address is registered from a folder that the server was started with "
+                             "(--allow DIR), not by an upload")
 
 
 def loaded(reference: str, device: str) -> tuple[Classifier, list[str]]:

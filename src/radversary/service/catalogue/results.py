@@ -14,6 +14,7 @@ from radversary.service.jobs.record import RECORD
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
 from radversary.service.store.tables import Job
+from radversary.storage.files import is_file
 
 if TYPE_CHECKING:
     from radversary.auditing.result import AuditResult
@@ -46,7 +47,7 @@ def file_of(platform: Platform, by: Actor, job: str, name: str) -> Path:
         found = owned(session, Job, job, by.tenant)
     folder = folder_of(platform, found).resolve()
     path = (folder / name).resolve() if "\0" not in name else folder
-    if not path.is_relative_to(folder) or not path.is_file() or path.suffix not in FILES or \
+    if not path.is_relative_to(folder) or not is_file(path) or path.suffix not in FILES or \
             path.relative_to(folder).parts[0] in HIDDEN:
         raise NotFoundError("file", Path(name).name[:80])
     return path

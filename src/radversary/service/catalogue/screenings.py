@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from radversary.core.errors import InputError, UnreadableImageError
 from radversary.service.access.scopes import Actor, Scope
+from radversary.service.catalogue.query_watch import WINDOW
 from radversary.service.errors import TooLargeError
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
+from radversary.service.store.log import note
 from radversary.service.store.tables import Guard, Screening
 from radversary.storage.files import write_text
 
@@ -104,12 +106,17 @@ def screen_film(platform: Platform, guards: Guards, by: Actor, given: str, film:
     judge, began = guards.at(chosen.folder), time.perf_counter()
     image, group = read_film(judge, film)
     (verdict,) = judge.screen(image, None if judge.record.get("grouped_by") is None else [group], names=[FILM])
-    row = Screening(tenant=by.tenant, guard_id=chosen.id, film=mark_of(platform, film), verdict=verdict.verdict,
+    mark = mark_of(platform, film)
+    near = platform.query_watch.look(by.id, mark, image)
+    row = Screening(tenant=by.tenant, guard_id=chosen.id, film=mark, verdict=verdict.verdict,
                     p_value=verdict.p_value, cue=verdict.cue[:200], prediction=verdict.prediction[:200],
                     confidence=max(verdict.probabilities.values(), default=None), group=group[:80],
                     milliseconds=1000 * (time.perf_counter() - began))
     with platform.database.session() as session:
         session.add(row)
+        if near:
+            note(session, tenant=by.tenant, actor=by.id, action="screening.near-duplicates", subject=chosen.id,
+                 detail={"films": near, "seconds": WINDOW})
     return Judged(row, verdict, image)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -13,10 +15,11 @@ from anyio import open_file, to_thread
 
 from radversary.core.errors import DataError, InputError
 from radversary.service.access.scopes import Actor, Scope
-from radversary.service.errors import TooLargeError
+from radversary.service.errors import FullError, TooLargeError
 from radversary.service.platform import Platform
 from radversary.service.store.log import note
 from radversary.service.store.tables import new_id
+from radversary.storage.files import FULL
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 """Names that an uploaded file may have."""
@@ -24,12 +27,18 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 ENTRIES: Final = 500_000
 """Files in a zip, at most."""
 
+BROKEN: Final = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError,
+                 ValueError, OverflowError)
+"""What the reader of zips raises where one is damaged, cut short, encrypted or packed by a rare method."""
+
 RATIO: Final = 100
 """How many times larger a zip may be unpacked; films are hardly smaller in one."""
 
 
 async def keep_upload(platform: Platform, by: Actor, name: str, body: AsyncIterator[bytes]) -> Path:
     """Keep a file, written as it arrives; what is cut short or too large leaves nothing.
+
+    Of its name the ending alone is kept: it may hold a patient's.
 
     Args:
         platform: The platform.
@@ -51,9 +60,11 @@ async def keep_upload(platform: Platform, by: Actor, name: str, body: AsyncItera
         raise InputError("an upload's name has letters, digits, dots, hyphens and underscores, and begins with a "
                          "letter or a digit")
     folder = platform.settings.folder("tenants", by.tenant, "uploads", new_id())
+    ending = PurePosixPath(name).suffix.lower()
+    path = folder / f"upload{ending}"
     try:
-        size = await _written(platform, folder / name, body)
-        kept = await to_thread.run_sync(_unpacked, folder / name, platform) if name.endswith(".zip") else folder / name
+        size = await _written(platform, path, body)
+        kept = await to_thread.run_sync(_unpacked, path, platform) if ending == ".zip" else path
         await to_thread.run_sync(_noted, platform, by, folder.name, size)
     except BaseException:  # a client that goes away, too
         shutil.rmtree(folder, ignore_errors=True)
@@ -93,11 +104,17 @@ def _unpacked(path: Path, platform: Platform) -> Path:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as given, target.open("xb") as file:
                     shutil.copyfileobj(given, file)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+    except OSError as error:
+        if error.errno in FULL:
+            raise FullError("the disk is full; nothing of the upload is kept") from error
+        raise DataError("the zip holds two files of one name, or a name that no file can have") from error
+    except BROKEN as error:
         raise DataError(f"the zip cannot be unpacked ({type(error).__name__})") from error
     path.unlink()
     inner = list(folder.iterdir())
-    return inner[0] if len(inner) == 1 and inner[0].is_dir() else folder
+    if len(inner) != 1 or not inner[0].is_dir():
+        return folder
+    return inner[0].rename(folder.with_name("files"))
 
 
 def _check(entries: list[zipfile.ZipInfo], packed: int) -> None:

@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from radversary.core.errors import BusyError, CancelledError, RadversaryError, StorageError, WorkerError, lacks_memory
+from radversary.data.joining import tables_confined
 from radversary.execution.cancellation import Cancellation
 from radversary.execution.progress import reporting
 from radversary.execution.work import Relay, Work
+from radversary.service.discretion import discreet
+from radversary.service.faults import places_of
 from radversary.service.jobs.kinds import Place, kind_named
 from radversary.storage.locks import locked
 
@@ -69,10 +72,11 @@ def main() -> int:
     teller, cancellation = Teller(os.fdopen(os.dup(1), "w")), Cancellation()
     os.dup2(2, 1)  # what a library prints is no answer
     threading.Thread(target=_heed, args=(cancellation,), daemon=True).start()
-    progress = Relay(teller.work, cancellation, announced=lambda line: teller.tell(line=line))
+    progress = Relay(teller.work, cancellation, announced=lambda line: teller.tell(line=discreet(line)))
     try:
-        with warnings.catch_warnings(), reporting(progress):
-            warnings.showwarning = lambda message, *_more, **_options: teller.tell(line=f"warning: {message}")
+        with warnings.catch_warnings(), reporting(progress), tables_confined():
+            warnings.showwarning = lambda message, *_more, **_options: teller.tell(
+                line=discreet(f"warning: {message}"))
             kind = kind_named(asked["kind"])
             place = Place(Path(asked["folder"]), asked["device"])
             spec, work = kind.spec.model_validate(asked["spec"]), kind.function()
@@ -96,13 +100,11 @@ def failure(error: Exception) -> dict[str, Any]:
     if isinstance(error, CancelledError):
         return {"stopped": str(error)}
     if isinstance(error, RadversaryError):
-        return {"failed": str(error), "again": "error" if isinstance(error, PASSING) else
+        return {"failed": discreet(str(error)), "again": "error" if isinstance(error, PASSING) else
                 "wait" if isinstance(error, WAITED_FOR) else ""}
     if lacks_memory(error):
         return {"failed": "the memory of the machine did not suffice", "again": "error"}
-    import traceback
-
-    traceback.print_exception(error)  # into the worker's own log; the text may quote what it was given
+    print(places_of(error), file=sys.stderr)  # noqa: T201 - into the worker's own log
     return {"failed": f"an error of the program itself ({type(error).__name__})", "again": ""}
 
 

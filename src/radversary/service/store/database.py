@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from radversary.service.settings import Settings
 from radversary.service.store.tables import Owned
 
 Thing = TypeVar("Thing", bound=Owned)
+
+ID = re.compile("[0-9a-f]{24}")
 
 PATIENCE = 30_000
 """Milliseconds that SQLite waits for another writer."""
@@ -65,8 +68,8 @@ class Database:
 def engine_of(url: str) -> Engine:
     """Return an engine; SQLite writes ahead, so that readers do not wait for a writer."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": REACHED})
-    engine = create_engine(url, connect_args={"timeout": PATIENCE / 1000})
+        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": REACHED}, hide_parameters=True)
+    engine = create_engine(url, connect_args={"timeout": PATIENCE / 1000}, hide_parameters=True)
     event.listen(engine, "connect", _write_ahead)
     event.listen(engine, "begin", _take_the_writer_s_place)
     return engine
@@ -120,7 +123,7 @@ def owned(session: Session, kind: type[Thing], given: str, tenant: str) -> Thing
     Raises:
         NotFoundError: There is none, or it is another's.
     """
-    return _of_tenant(session.get(kind, given), kind, given, tenant)
+    return _of_tenant(session.get(kind, given) if ID.fullmatch(given) else None, kind, given, tenant)
 
 
 def owned_alone(session: Session, kind: type[Thing], given: str, tenant: str) -> Thing:
@@ -137,7 +140,8 @@ def owned_alone(session: Session, kind: type[Thing], given: str, tenant: str) ->
     Raises:
         NotFoundError: There is none, or it is another's.
     """
-    return _of_tenant(session.get(kind, given, with_for_update=True), kind, given, tenant)
+    return _of_tenant(session.get(kind, given, with_for_update=True) if ID.fullmatch(given) else None, kind, given,
+                      tenant)
 
 
 def _of_tenant(found: Thing | None, kind: type[Thing], given: str, tenant: str) -> Thing:
