@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,7 +37,8 @@ def settings_of(home: Path, database: str, device: str, allow: list[Path] | None
     for folder in allow or ():
         if not folder.is_dir():
             raise InputError(f"--allow {folder}: there is no such folder")
-    return Settings(home=home, database=database, device=device, roots=tuple(allow or ()))
+    return Settings(home=home, database=database, device=device, roots=tuple(allow or ()),
+                    mail=os.environ.get("RADVERSARY_MAIL", ""))
 
 
 def serve(
@@ -60,8 +62,6 @@ def serve(
     if (certificate is None) != (certificate_key is None):
         raise InputError("--certificate and --certificate-key belong together")
     settings = settings_of(home, database, device, allow)
-    import os
-
     from radversary.service.jobs.__main__ import DATABASE
     from radversary.service.serving import serve as run
 

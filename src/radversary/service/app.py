@@ -11,11 +11,13 @@ from fastapi import FastAPI, Request, Response
 from sqlalchemy import text
 
 from radversary import __version__
-from radversary.service.api import administration, registered, screening, working
+from radversary.service.api import administration, monitored, registered, screening, working
 from radversary.service.api.asking import Limiter
 from radversary.service.api.problems import add_problems
 from radversary.service.catalogue.screenings import Guards
+from radversary.service.monitoring.metrics import Metrics
 from radversary.service.platform import Platform
+from radversary.service.requests_log import RequestsLog
 
 HEADERS: Final[Mapping[str, str]] = MappingProxyType({
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
@@ -47,10 +49,13 @@ def make_app(platform: Platform) -> FastAPI:
                   redoc_url=None, openapi_url="/v1/openapi.json")
     app.state.platform, app.state.guards = platform, Guards(platform.settings.device)
     app.state.limiter = Limiter(platform.settings.rate)
+    app.state.metrics = Metrics(platform.database)
     app.middleware("http")(_with_headers)
+    app.add_middleware(RequestsLog)
     add_problems(app)
-    for part in (registered, working, screening, administration):
+    for part in (registered, working, screening, administration, monitored):
         app.include_router(part.router, prefix="/v1")
+    app.include_router(monitored.signs)
     _add_signs_of_life(app, platform)
     return app
 

@@ -18,6 +18,7 @@ from radversary.service.access.keys import give_key
 from radversary.service.access.scopes import SYSTEM
 from radversary.service.app import make_app
 from radversary.service.platform import Platform
+from radversary.service.requests_log import switch_on
 from radversary.service.settings import Settings
 from radversary.service.store.log import length
 
@@ -50,6 +51,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, tell: Calla
     """
     platform = Platform.open(settings)
     token = first_key(platform)
+    switch_on()
     _ = platform.engine
     chain, secret = certificate or (None, None)
     server = uvicorn.Server(uvicorn.Config(make_app(platform), host=host, port=port, log_level="error",
@@ -131,6 +133,7 @@ def run_worker(settings: Settings, *, together: int = 1, follow: bool = False) -
         follow: Whether to end when standard input does, as with the server that started it.
     """
     from radversary.service.jobs.worker import JobWorker
+    from radversary.service.monitoring.ticking import ticking
 
     worker = JobWorker(settings, together=together)
 
@@ -141,7 +144,8 @@ def run_worker(settings: Settings, *, together: int = 1, follow: bool = False) -
         signal.signal(number, stop)
     if follow:
         threading.Thread(target=_end_with_input, args=(worker.stop,), daemon=True).start()
-    worker.run()
+    with ticking(settings):
+        worker.run()
 
 
 def _end_with_input(stop: Callable[[], None]) -> None:

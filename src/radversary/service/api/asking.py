@@ -64,6 +64,7 @@ def asker(request: Request,
     if given is None:
         raise SignInError("give a key: Authorization: Bearer rv_…")
     actor = platform_of(request).keyring.actor(given.credentials)
+    request.state.key = actor.id  # for the log of requests
     if (wait := cast("Limiter", request.app.state.limiter).wait(actor.id)) > 0:
         raise TooManyError(f"this key asks too often; try again in {wait:.1f} s")
     return actor

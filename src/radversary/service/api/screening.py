@@ -47,8 +47,13 @@ async def screen(platform: PlatformGiven, by: ActorGiven, guard: str, request: R
     return row.model_copy(update={"p_value": rounded(row.p_value, by)})
 
 
-async def whole_body(request: Request, most: int) -> bytes:
+async def whole_body(request: Request, most: int, *, what: str = "a film") -> bytes:
     """Return a request's body.
+
+    Args:
+        request: The request.
+        most: Bytes at most.
+        what: What it is called.
 
     Raises:
         TooLargeError: It is larger than it may be; the rest is not read.
@@ -58,10 +63,10 @@ async def whole_body(request: Request, most: int) -> bytes:
     async for part in request.stream():
         size += len(part)
         if size > most:
-            raise TooLargeError(f"a film has {most} bytes at most")
+            raise TooLargeError(f"{what} has {most} bytes at most")
         parts.append(part)
     if not size:
-        raise InputError("send the film as the body of the request")
+        raise InputError(f"send {what} as the body of the request")
     return b"".join(parts)
 
 

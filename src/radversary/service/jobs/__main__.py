@@ -12,6 +12,9 @@ from radversary.service.settings import Settings
 DATABASE = "RADVERSARY_DATABASE"
 """Environment variable with the database's URL: a command line is seen by every user of a machine."""
 
+MAIL = "RADVERSARY_MAIL"
+"""Environment variable with the mail server for alerts, whose password is in it."""
+
 
 def main() -> None:
     """Run a worker until it is stopped."""
@@ -22,7 +25,7 @@ def main() -> None:
     parser.add_argument("--silence", type=float, required=True)
     given = parser.parse_args()
     run_worker(Settings(home=given.home, database=os.environ.get(DATABASE, ""), device=given.device,
-                        reserve=given.reserve, silence=given.silence), follow=True)
+                        reserve=given.reserve, silence=given.silence, mail=os.environ.get(MAIL, "")), follow=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from radversary.service.jobs.states import State
 from radversary.service.jobs.supervising import Ending
+from radversary.service.monitoring.alerts import Kind, open_alert
 from radversary.service.store.database import Database
 from radversary.service.store.log import note
 from radversary.service.store.tables import Guard, Job
@@ -33,6 +34,7 @@ def finished(database: Database, given: str, ending: Ending) -> None:
             job.state = STOPPED[ending.stopped]
         elif ending.failed or ending.summary is None:
             job.state, job.error = State.FAILED, ending.failed
+            open_alert(session, job.tenant, Kind.JOB, job.id, f"a job failed, of the kind {job.kind}")
         else:
             job.state, job.summary, job.progress = State.DONE, dict(ending.summary), {}
             _register(session, job, database)

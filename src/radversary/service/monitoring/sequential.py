@@ -94,7 +94,7 @@ class State(Document):
     steps: Count = 0
     alarms: Count = 0
     refused: Count = 0
-    ranks: dict[str, dict[int, int]] = {}
+    ranks: dict[str, dict[int, int]] = Field(default_factory=dict)
     capital: tuple[float, ...] = Field(default=tuple(opening().tolist()), min_length=STAKES, max_length=STAKES)
     peak: float = 0.0
     drifted_at: Count = 0
