@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+import time
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from radversary.core.errors import InputError
-from radversary.service.access.scopes import Scope
+from radversary.service.access.scopes import Actor, Scope
 from radversary.service.api.asking import ActorGiven, PlatformGiven
 from radversary.service.api.bodies import Body, JobRow, Listed, ScreeningRow, listed
 from radversary.service.api.registered import Cursor, Limit
 from radversary.service.catalogue.jobs import ask_for
 from radversary.service.catalogue.paging import page_of
-from radversary.service.catalogue.screenings import Guards, rounded, screen_film
-from radversary.service.errors import TooLargeError
+from radversary.service.catalogue.screenings import Guards, Judged, rounded, screen_film
+from radversary.service.errors import ServiceError, TooLargeError
+from radversary.service.monitoring.metrics import Metrics
+from radversary.service.platform import Platform
 from radversary.service.store.database import owned
 from radversary.service.store.tables import Guard, Screening
 
@@ -41,10 +44,25 @@ async def screen(platform: PlatformGiven, by: ActorGiven, guard: str, request: R
     """
     by.need(Scope.SCREEN)
     film = await whole_body(request, platform.settings.film)
-    guards = cast("Guards", request.app.state.guards)
-    judged = await run_in_threadpool(screen_film, platform, guards, by, guard, film)
+    state = request.app.state
+    judged = await run_in_threadpool(_counted, state.metrics, platform, state.guards, by, guard, film)
     row = ScreeningRow.model_validate(judged.row)
     return row.model_copy(update={"p_value": rounded(row.p_value, by)})
+
+
+def _counted(metrics: Metrics, platform: Platform, guards: Guards, by: Actor, guard: str, film: bytes) -> Judged:
+    """Judge a film, and count it for Prometheus."""
+    began, verdict = time.perf_counter(), ""
+    try:
+        judged = screen_film(platform, guards, by, guard, film)
+        verdict = judged.verdict.verdict
+    except InputError as error:
+        verdict = "" if isinstance(error, ServiceError) else "refused"
+        raise
+    finally:
+        if verdict:
+            metrics.of(by.tenant).screened(verdict, time.perf_counter() - began)
+    return judged
 
 
 async def whole_body(request: Request, most: int, *, what: str = "a film") -> bytes:

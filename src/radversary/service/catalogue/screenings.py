@@ -102,15 +102,51 @@ def screen_film(platform: Platform, guards: Guards, by: Actor, given: str, film:
     with platform.database.session() as session:
         chosen = owned(session, Guard, given, by.tenant)
     judge, began = guards.at(chosen.folder), time.perf_counter()
+    row = Screening(tenant=by.tenant, guard_id=chosen.id, film=mark_of(platform, film), verdict="refused")
+    try:
+        seen = judged_film(judge, film)
+        describe(row, seen)
+        return Judged(row, seen.verdict, seen.image)
+    finally:  # a film that was refused is noted too: it counts among those that came
+        row.milliseconds = 1000 * (time.perf_counter() - began)
+        with platform.database.session() as session:
+            session.add(row)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a guard says of a film.
+
+    Attributes:
+        verdict: All that it says.
+        score: The anomaly score that the p-value was made of.
+        image: What the model read, (1, C, S, S).
+    """
+
+    verdict: Verdict
+    score: float
+    image: Images
+
+
+def judged_film(judge: Judge, film: bytes) -> Seen:
+    """Read a film and judge it.
+
+    Raises:
+        InputError: It cannot be read, or cannot be judged.
+    """
     image, group = read_film(judge, film)
-    (verdict,) = judge.screen(image, None if judge.record.get("grouped_by") is None else [group], names=[FILM])
-    row = Screening(tenant=by.tenant, guard_id=chosen.id, film=mark_of(platform, film), verdict=verdict.verdict,
-                    p_value=verdict.p_value, cue=verdict.cue[:200], prediction=verdict.prediction[:200],
-                    confidence=max(verdict.probabilities.values(), default=None), group=group[:80],
-                    milliseconds=1000 * (time.perf_counter() - began))
-    with platform.database.session() as session:
-        session.add(row)
-    return Judged(row, verdict, image)
+    groups = None if judge.record.get("grouped_by") is None else [group]
+    look = judge.look(image)
+    (verdict,) = judge.verdicts(look, groups, names=[FILM])
+    return Seen(verdict, float(judge.calibrated().combined(look.scores, groups)[0]), image)
+
+
+def describe(row: Screening, seen: Seen) -> None:
+    """Write into a row what a guard says of a film."""
+    verdict = seen.verdict
+    row.verdict, row.p_value, row.score = verdict.verdict, verdict.p_value, seen.score
+    row.cue, row.prediction, row.group = verdict.cue[:200], verdict.prediction[:200], verdict.group[:80]
+    row.confidence = max(verdict.probabilities.values(), default=None)
 
 
 def read_film(judge: Judge, film: bytes) -> tuple[Images, str]:

@@ -31,7 +31,7 @@ def tick(database: Database, settings: Settings) -> None:
                  lambda: deliver(database, settings)):
         try:
             turn()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other turns go on, and the next tries again
+        except Exception as error:  # whatever it is, the other turns go on, and the next tries again
             LOG.warning("a turn of monitoring failed (%s)", type(error).__name__)
 
 
