@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -72,11 +72,11 @@ class StoreCollector(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield jobs by state, models, open alerts, alerts on their way, and workers."""
         with self.database.session() as session:
-            jobs = dict(session.execute(select(Job.state, func.count()).where(Job.tenant == self.tenant)
-                                        .group_by(Job.state)).tuples())
+            jobs = counts(session.execute(select(Job.state, func.count()).where(Job.tenant == self.tenant)
+                                          .group_by(Job.state)))
             hashes = session.scalars(select(Model.sha256).where(Model.tenant == self.tenant).distinct()).all()
-            alerts = dict(session.execute(select(Alert.kind, func.count()).where(
-                Alert.tenant == self.tenant, Alert.state == "open").group_by(Alert.kind)).tuples())
+            alerts = counts(session.execute(select(Alert.kind, func.count()).where(
+                Alert.tenant == self.tenant, Alert.state == "open").group_by(Alert.kind)))
             waiting = session.scalar(select(func.count()).where(Delivery.tenant == self.tenant,
                                                                 Delivery.state == "waiting")) or 0
             workers = session.scalar(select(func.count()).select_from(Worker)) or 0
@@ -85,6 +85,11 @@ class StoreCollector(Collector):
         yield gauge("alerts_open", "Alerts that nobody has looked at", "kind", alerts)
         yield GaugeMetricFamily("alert_deliveries_waiting", "Alerts on their way", value=waiting)
         yield GaugeMetricFamily("workers", "Workers that give signs of life", value=workers)
+
+
+def counts(rows: Iterable[Any]) -> dict[str, int]:
+    """Return rows of a name and a number as a mapping."""
+    return {name: number for name, number in rows}  # noqa: C416 - a row is no tuple for the type checker
 
 
 def gauge(name: str, says: str, label: str, values: dict[str, int]) -> GaugeMetricFamily:

@@ -1,0 +1,41 @@
+"""Many threads that screen at once get the verdicts that one gets."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from radversary.service.catalogue.screenings import Guards, screen_film
+from service.conftest import actor
+from service.monitoring.conftest import films
+
+FIELDS = ("verdict", "p_value", "score", "cue", "prediction", "confidence", "group", "film")
+
+
+def judged(platform, guards, guard, film):
+    found = screen_film(platform, guards, actor(), guard, film)
+    return [getattr(found.row, name) for name in FIELDS], found.verdict
+
+
+@pytest.mark.slow
+def test_32_threads_give_the_verdicts_of_one(platform, guard):
+    given = films(24, seed=7)
+    guards = Guards("cpu")
+    alone = [judged(platform, guards, guard, film) for film in given]
+    with ThreadPoolExecutor(32) as pool:
+        together = list(pool.map(lambda film: judged(platform, guards, guard, film), given * 4))
+    for place, found in enumerate(together):
+        assert found == alone[place % len(given)]
+
+
+@pytest.mark.slow
+def test_a_guard_is_loaded_once_however_many_ask(platform, guard, bundle, monkeypatch):
+    from radversary.screening import bundle as bundles
+
+    loaded, real = [], bundles.load_guard
+    monkeypatch.setattr(bundles, "load_guard", lambda *given, **named: (loaded.append(1), real(*given, **named))[1])
+    guards = Guards("cpu")
+    with ThreadPoolExecutor(16) as pool:
+        found = set(map(id, pool.map(lambda _: guards.at(str(bundle[0])), range(32))))
+    assert (len(found), len(loaded)) == (1, 1)
