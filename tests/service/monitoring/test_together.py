@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import text
 
 from radversary.service.catalogue.screenings import Guards, screen_film
 from service.conftest import actor
@@ -39,3 +41,13 @@ def test_a_guard_is_loaded_once_however_many_ask(platform, guard, bundle, monkey
     with ThreadPoolExecutor(16) as pool:
         found = set(map(id, pool.map(lambda _: guards.at(str(bundle[0])), range(32))))
     assert (len(found), len(loaded)) == (1, 1)
+
+
+def test_who_reads_waits_for_no_writer(platform, key):
+    token = key("viewer")
+    platform.keyring.actor(token)
+    with platform.database.session() as session:
+        session.execute(text("UPDATE keys SET name = 'changed'"))
+        began = time.monotonic()
+        assert platform.keyring.actor(token).name == "test"
+        assert time.monotonic() - began < 5.0

@@ -56,9 +56,14 @@ class Guards:
 
     Args:
         device: ``auto`` or a torch device.
+
+    Attributes:
+        turn: One film at a time passes through a network, on all cores; several at once would each start as many
+            threads as there are cores. Films are decoded and noted side by side.
     """
 
     def __init__(self, device: str) -> None:
+        self.turn = threading.Lock()
         self.device, self._lock, self._held = device, threading.Lock(), OrderedDict[str, Any]()
 
     def at(self, folder: str) -> Judge:
@@ -99,12 +104,12 @@ def screen_film(platform: Platform, guards: Guards, by: Actor, given: str, film:
     by.need(Scope.SCREEN)
     if len(film) > platform.settings.film:
         raise TooLargeError(f"a film has {platform.settings.film} bytes at most")
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         chosen = owned(session, Guard, given, by.tenant)
     judge, began = guards.at(chosen.folder), time.perf_counter()
     row = Screening(tenant=by.tenant, guard_id=chosen.id, film=mark_of(platform, film), verdict="refused")
     try:
-        seen = judged_film(judge, film)
+        seen = judged_film(judge, film, guards.turn)
         describe(row, seen)
         return Judged(row, seen.verdict, seen.image)
     finally:  # a film that was refused is noted too: it counts among those that came
@@ -128,15 +133,21 @@ class Seen:
     image: Images
 
 
-def judged_film(judge: Judge, film: bytes) -> Seen:
+def judged_film(judge: Judge, film: bytes, turn: threading.Lock) -> Seen:
     """Read a film and judge it.
+
+    Args:
+        judge: The guard.
+        film: Bytes of the file.
+        turn: Held while the network looks.
 
     Raises:
         InputError: It cannot be read, or cannot be judged.
     """
     image, group = read_film(judge, film)
     groups = None if judge.record.get("grouped_by") is None else [group]
-    look = judge.look(image)
+    with turn:
+        look = judge.look(image)
     (verdict,) = judge.verdicts(look, groups, names=[FILM])
     return Seen(verdict, float(judge.calibrated().combined(look.scores, groups)[0]), image)
 
@@ -174,10 +185,12 @@ def read_film(judge: Judge, film: bytes) -> tuple[Images, str]:
         found = read_image(film, name=FILM)
     except UnreadableImageError as error:
         raise InputError(str(error)) from None
-    by, facts = judge.record.get("grouped_by"), bands(pd.DataFrame([facts_of(found.tags)]).fillna(""))
-    group = str(facts[by].iloc[0]) if by in facts else UNKNOWN
-    if by and group not in judge.calibrated().final.scores:
-        raise InputError(f"the film's {by} is {group!r}, for which this guard was never calibrated")
+    group = UNKNOWN
+    if by := judge.record.get("grouped_by"):
+        facts = bands(pd.DataFrame([facts_of(found.tags)]).fillna(""))
+        group = str(facts[by].iloc[0]) if by in facts else UNKNOWN
+        if group not in judge.calibrated().final.scores:
+            raise InputError(f"the film's {by} is {group!r}, for which this guard was never calibrated")
     return to_model_input(found, judge.classifier.card), group
 
 
