@@ -53,7 +53,7 @@ def serve(
     certificate: Annotated[Path | None, typer.Option(help="PEM file of a TLS certificate.")] = None,
     certificate_key: Annotated[Path | None, typer.Option(help="PEM file of its key.")] = None,
     device: DeviceOption = "auto",
-    plain_webhooks: Annotated[bool, typer.Option("--plain-webhooks", help=(
+    plain_webhooks: Annotated[bool, typer.Option("--plain-webhooks", help=(  # noqa: FBT002 - how typer makes a flag
         "Let alerts go to webhooks on other machines without TLS."))] = False,
 ) -> None:
     """Open the platform: API, dashboard and a worker, on one folder.

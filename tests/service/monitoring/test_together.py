@@ -6,8 +6,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import torch
 from sqlalchemy import text
 
+from radversary.screening.bundle import load_guard
 from radversary.service.catalogue.screenings import Guards, screen_film
 from service.conftest import actor
 from service.monitoring.conftest import films
@@ -29,6 +31,16 @@ def test_32_threads_give_the_verdicts_of_one(platform, guard):
         together = list(pool.map(lambda film: judged(platform, guards, guard, film), given * 4))
     for place, found in enumerate(together):
         assert found == alone[place % len(given)]
+
+
+@pytest.mark.slow
+def test_32_threads_in_one_guard_at_once_give_the_verdicts_of_one(bundle):
+    judge = load_guard(bundle[0])
+    images = torch.rand(24, 1, 48, 48, generator=torch.Generator().manual_seed(4))
+    alone = [judge.screen(images[row:row + 1])[0] for row in range(24)]
+    with ThreadPoolExecutor(32) as pool:
+        together = list(pool.map(lambda row: judge.screen(images[row:row + 1])[0], [*range(24)] * 8))
+    assert together == alone * 8
 
 
 @pytest.mark.slow

@@ -119,9 +119,9 @@ def overview_of(platform: Platform, by: Actor, given: str, *, since: float = 0.0
 
 
 def _asked(guard: Guard, group: str) -> Select[Any]:
-    asked: Select[Any] = select(Screening.number, Screening.created.label("time"), Screening.p_value,
-                                Screening.prediction, Screening.confidence, Screening.group, Screening.milliseconds)
-    asked = asked.where(Screening.guard_id == guard.id, Screening.number.is_not(None))
+    columns: list[Any] = [Screening.number, Screening.created.label("time"), Screening.p_value, Screening.prediction,
+                          Screening.confidence, Screening.group, Screening.milliseconds]
+    asked: Select[Any] = select(*columns).where(Screening.guard_id == guard.id, Screening.number.is_not(None))
     return asked.where(Screening.group == group) if group else asked
 
 
