@@ -56,14 +56,9 @@ class Guards:
 
     Args:
         device: ``auto`` or a torch device.
-
-    Attributes:
-        turn: One film at a time passes through a network, on all cores; several at once would each start as many
-            threads as there are cores. Films are decoded and noted side by side.
     """
 
     def __init__(self, device: str) -> None:
-        self.turn = threading.Lock()
         self.device, self._lock, self._held = device, threading.Lock(), OrderedDict[str, Any]()
 
     def at(self, folder: str) -> Judge:
@@ -109,7 +104,7 @@ def screen_film(platform: Platform, guards: Guards, by: Actor, given: str, film:
     judge, began = guards.at(chosen.folder), time.perf_counter()
     row = Screening(tenant=by.tenant, guard_id=chosen.id, film=mark_of(platform, film), verdict="refused")
     try:
-        seen = judged_film(judge, film, guards.turn)
+        seen = judged_film(judge, film)
         describe(row, seen)
         return Judged(row, seen.verdict, seen.image)
     finally:  # a film that was refused is noted too: it counts among those that came
@@ -133,21 +128,15 @@ class Seen:
     image: Images
 
 
-def judged_film(judge: Judge, film: bytes, turn: threading.Lock) -> Seen:
+def judged_film(judge: Judge, film: bytes) -> Seen:
     """Read a film and judge it.
-
-    Args:
-        judge: The guard.
-        film: Bytes of the file.
-        turn: Held while the network looks.
 
     Raises:
         InputError: It cannot be read, or cannot be judged.
     """
     image, group = read_film(judge, film)
     groups = None if judge.record.get("grouped_by") is None else [group]
-    with turn:
-        look = judge.look(image)
+    look = judge.look(image)
     (verdict,) = judge.verdicts(look, groups, names=[FILM])
     return Seen(verdict, float(judge.calibrated().combined(look.scores, groups)[0]), image)
 
