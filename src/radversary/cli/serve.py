@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,7 +25,7 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")
 HOME = Path("radversary-home")
 
 
-def settings_of(home: Path, database: str, device: str, allow: list[Path] | None = None) -> Settings:
+def settings_of(home: Path, database: str, device: str, allow: list[Path] | None = None, **more: Any) -> Settings:  # noqa: ANN401
     """Return settings, or say which extra is missing."""
     try:
         import dbos  # noqa: F401
@@ -36,13 +37,12 @@ def settings_of(home: Path, database: str, device: str, allow: list[Path] | None
     for folder in allow or ():
         if not folder.is_dir():
             raise InputError(f"--allow {folder}: there is no such folder")
-    return Settings(home=home.absolute(), database=database, device=device, roots=tuple(allow or ()))
+    return Settings(home=home.absolute(), database=database, device=device, roots=tuple(allow or ()),
+                    mail=os.environ.get("RADVERSARY_MAIL", ""), **more)
 
 
 def hand_on(database: str) -> None:
     """Have the workers that this process starts use a database; by the environment, which other users cannot read."""
-    import os
-
     from radversary.service.jobs.__main__ import DATABASE
 
     if database:
@@ -61,6 +61,8 @@ def serve(
     certificate: Annotated[Path | None, typer.Option(help="PEM file of a TLS certificate.")] = None,
     certificate_key: Annotated[Path | None, typer.Option(help="PEM file of its key.")] = None,
     device: DeviceOption = "auto",
+    plain_webhooks: Annotated[bool, typer.Option("--plain-webhooks", help=(  # noqa: FBT002 - how typer makes a flag
+        "Let alerts go to webhooks on other machines without TLS."))] = False,
 ) -> None:
     """Open the platform: API, dashboard and a worker, on one folder.
 
@@ -69,7 +71,7 @@ def serve(
     """
     if (certificate is None) != (certificate_key is None):
         raise InputError("--certificate and --certificate-key belong together")
-    settings = settings_of(home, database, device, allow)
+    settings = settings_of(home, database, device, allow, plain_webhooks=plain_webhooks)
     hand_on(database)
     from radversary.service.serving import serve as run
 

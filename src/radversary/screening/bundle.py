@@ -185,6 +185,22 @@ def load_guard(folder: str | Path, *, device: torch.device | str = "cpu",
     return guard
 
 
+def load_fusion(folder: str | Path) -> Fusion:
+    """Load the thresholds of a calibrated guard, without its model.
+
+    Args:
+        folder: Its folder.
+
+    Raises:
+        ModelError: They are missing or damaged.
+    """
+    folder = Path(folder)
+    fusion = _fusion(_record(folder), folder / GUARD)
+    if fusion is None:
+        raise ModelError(f"the guard in {folder} has no thresholds yet: calibrate it first")
+    return fusion
+
+
 def _announce(address: str, folder: Path, remote: Callable[[str], object] | None) -> None:
     """Tell of the address of a model before it is asked; refuse where no function is given to tell."""
     if remote is None:

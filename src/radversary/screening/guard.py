@@ -256,14 +256,28 @@ class Guard:
         Raises:
             InputError: The guard is not calibrated, a group never was, or a detector gives no finite score.
         """
-        look, fusion = self.look(images), self.calibrated()
+        return self.verdicts(self.look(images), groups, names=names)
+
+    def verdicts(self, look: Look, groups: Sequence[str] | None = None, *,
+                 names: Sequence[str] | None = None) -> list[Verdict]:
+        """Judge images by what was seen in them; see :meth:`screen`.
+
+        Args:
+            look: What :meth:`look` saw.
+            groups: The group of each image where the guard was calibrated by groups.
+            names: What to call them; their number by default.
+
+        Raises:
+            InputError: As :meth:`screen`.
+        """
+        fusion, count = self.calibrated(), len(look.scores)
         self._check_finite(look)
-        final, own = fusion.p_values(look.scores, groups), fusion.detector_p_values(look.scores, groups)
-        titles = names if names is not None else [str(number) for number in range(len(images))]
-        within = groups if groups is not None else [next(iter(fusion.final.scores))] * len(images)
-        alarms = fusion.alarms(look.scores, groups)
+        combined, own = fusion.combined(look.scores, groups), fusion.detector_p_values(look.scores, groups)
+        final, alarms = fusion.final.p_values(combined, groups), fusion.final.alarms(combined, groups)
+        titles = names if names is not None else [str(number) for number in range(count)]
+        within = groups if groups is not None else [next(iter(fusion.final.scores))] * count
         return [self._verdict(titles[row], bool(alarms[row]), float(final[row]), own[row], look.decisions[row],
-                              look.probabilities[row], within[row]) for row in range(len(images))]
+                              look.probabilities[row], within[row]) for row in range(count)]
 
     def _check_finite(self, look: Look) -> None:
         for column, name in enumerate(self.detectors):

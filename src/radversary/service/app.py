@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Final
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from sqlalchemy import text
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from radversary import __version__
-from radversary.service.api import administration, registered, screening, working
+from radversary.service.api import administration, monitored, registered, screening, working
 from radversary.service.api.asking import Limiter
 from radversary.service.api.described import describe, operation_id
 from radversary.service.api.limits import BodyLimit
 from radversary.service.api.problems import add_problems
 from radversary.service.catalogue.screenings import Guards
+from radversary.service.monitoring.metrics import Metrics
 from radversary.service.platform import Platform
+from radversary.service.requests_log import RequestsLog
 
 HEADERS: Final[Mapping[str, str]] = MappingProxyType({
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
@@ -49,21 +53,39 @@ def make_app(platform: Platform) -> FastAPI:
                   redoc_url=None, openapi_url="/v1/openapi.json", generate_unique_id_function=operation_id)
     app.state.platform, app.state.guards = platform, Guards(platform.settings.device)
     app.state.limiter = Limiter(platform.settings.rate)
+    app.state.metrics = Metrics(platform.database)
     app.add_middleware(BodyLimit)
-    app.middleware("http")(_with_headers)
+    app.add_middleware(WithHeaders)
+    app.add_middleware(RequestsLog)
     add_problems(app)
-    for part in (registered, working, screening, administration):
+    for part in (registered, working, screening, administration, monitored):
         app.include_router(part.router, prefix="/v1")
+    app.include_router(monitored.signs)
     _add_signs_of_life(app, platform)
     describe(app)
     return app
 
 
-async def _with_headers(request: Request, follow: Callable[[Request], Awaitable[Response]]) -> Response:
-    answer = await follow(request)
-    for name, value in HEADERS.items():
-        answer.headers.setdefault(name, value)
-    return answer
+class WithHeaders:
+    """Adds :data:`HEADERS` to answers; as plain ASGI, since a middleware of functions runs each answer in a task group.
+
+    Args:
+        app: The application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the headers."""
+        async def heard(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, heard if scope["type"] == "http" else send)
 
 
 def _add_signs_of_life(app: FastAPI, platform: Platform) -> None:

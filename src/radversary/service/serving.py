@@ -19,6 +19,7 @@ from radversary.service.access.keys import give_key
 from radversary.service.access.scopes import SYSTEM
 from radversary.service.app import make_app
 from radversary.service.platform import Platform
+from radversary.service.requests_log import switch_on
 from radversary.service.settings import Settings
 from radversary.service.store.log import alone, length
 
@@ -60,6 +61,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, tell: Calla
         StorageError: The store cannot be used, or the port is taken.
     """
     platform = Platform.open(settings)
+    switch_on()
     _ = platform.engine
     chain, secret = certificate or (None, None)
     server = uvicorn.Server(uvicorn.Config(make_app(platform), host=host, port=port, log_level="critical",
@@ -180,8 +182,10 @@ def run_worker(settings: Settings, *, together: int = 1, follow: bool = False) -
         crew.stop()
         return
     from radversary.service.jobs.worker import JobWorker
+    from radversary.service.monitoring.ticking import ticking
 
-    JobWorker(settings, ended).run()
+    with ticking(settings):
+        JobWorker(settings, ended).run()
 
 
 def _end_with_input(stop: Callable[[], None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +29,8 @@ class Settings:
         silence: Seconds without a sign of life after which a worker's jobs are given to others.
         device: ``auto`` or a torch device, for screening.
         roots: Folders of the server, beside its own, from which models and images may be registered by their path.
+        mail: The mail server for alerts, ``smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS``; empty for none.
+        plain_webhooks: Whether alerts may go to webhooks on other machines without TLS.
 
     Raises:
         InputError: The database is of another kind.
@@ -49,6 +51,8 @@ class Settings:
     silence: float = 20.0
     device: str = "auto"
     roots: tuple[Path, ...] = ()
+    mail: str = field(default="", repr=False)
+    plain_webhooks: bool = False
 
     def __post_init__(self) -> None:
         if (kind := self.kind) not in KINDS:

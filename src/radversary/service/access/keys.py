@@ -156,13 +156,14 @@ class Keyring:
         mark, _, rest = token.partition("_")
         name, _, secret = rest.partition("_")
         digest = hashlib.sha256(token.encode()).hexdigest()
-        with self.database.session() as session:
+        with self.database.reading() as session:
             key = session.get(Key, name) if mark == MARK else None
-            if key is None or not good(key) or not (self._remembers(digest, key) or self._matches(digest, key, secret)):
-                raise SignInError(REFUSED)
-            if key.used is None or time.time() - key.used > 60:
+        if key is None or not good(key) or not (self._remembers(digest, key) or self._matches(digest, key, secret)):
+            raise SignInError(REFUSED)
+        if key.used is None or time.time() - key.used > 60:
+            with self.database.session() as session:
                 session.execute(update(Key).where(Key.id == key.id).values(used=time.time()))
-            return actor_of(key)
+        return actor_of(key)
 
     def _remembers(self, digest: str, key: Key) -> bool:
         name, until = self._seen.get(digest, ("", 0.0))

@@ -44,8 +44,8 @@ class Limiter:
         return 0.0 if tokens >= 1 else (1 - tokens) / self.rate
 
 
-def platform_of(request: Request) -> Platform:
-    """Return the platform that the application was made for."""
+async def platform_of(request: Request) -> Platform:
+    """Return the platform that the application was made for; no thread is needed for that."""
     return cast("Platform", request.app.state.platform)
 
 
@@ -59,7 +59,8 @@ def asker(request: Request,
     """
     if given is None:
         raise SignInError("give a key: Authorization: Bearer rv_…")
-    actor = platform_of(request).keyring.actor(given.credentials)
+    actor = cast("Platform", request.app.state.platform).keyring.actor(given.credentials)
+    request.state.key = actor.id  # for the log of requests
     if (wait := cast("Limiter", request.app.state.limiter).wait(actor.id)) > 0:
         raise TooManyError(wait)
     return actor

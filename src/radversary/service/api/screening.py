@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+import time
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from radversary.core.errors import InputError
-from radversary.service.access.scopes import Scope
+from radversary.service.access.scopes import Actor, Scope
 from radversary.service.api.asking import ActorGiven, OnceGiven, PlatformGiven
 from radversary.service.api.bodies import JobRow, Listed, NewBatch, ScreeningRow, listed
 from radversary.service.api.registered import Cursor, Limit
 from radversary.service.api.repeating import once
 from radversary.service.catalogue.jobs import ask_for_screening
 from radversary.service.catalogue.paging import page_of
-from radversary.service.catalogue.screenings import Guards, rounded, screen_film
-from radversary.service.errors import TooLargeError
+from radversary.service.catalogue.screenings import Guards, Judged, rounded, screen_film
+from radversary.service.errors import ServiceError, TooLargeError
+from radversary.service.monitoring.metrics import Metrics
+from radversary.service.platform import Platform
 from radversary.service.store.tables import Screening
 
 router = APIRouter()
@@ -35,14 +38,34 @@ async def screen(platform: PlatformGiven, by: ActorGiven, guard: str, request: R
     """
     by.need(Scope.SCREEN)
     film = await whole_body(request, platform.settings.film)
-    guards = cast("Guards", request.app.state.guards)
-    judged = await run_in_threadpool(screen_film, platform, guards, by, guard, film)
+    state = request.app.state
+    judged = await run_in_threadpool(_counted, state.metrics, platform, state.guards, by, guard, film)
     row = ScreeningRow.model_validate(judged.row)
     return row.model_copy(update={"p_value": rounded(row.p_value, by)})
 
 
-async def whole_body(request: Request, most: int) -> bytes:
+def _counted(metrics: Metrics, platform: Platform, guards: Guards, by: Actor, guard: str, film: bytes) -> Judged:
+    """Judge a film, and count it for Prometheus."""
+    began, verdict = time.perf_counter(), ""
+    try:
+        judged = screen_film(platform, guards, by, guard, film)
+        verdict = judged.verdict.verdict
+    except InputError as error:
+        verdict = "" if isinstance(error, ServiceError) else "refused"
+        raise
+    finally:
+        if verdict:
+            metrics.of(by.tenant).screened(verdict, time.perf_counter() - began)
+    return judged
+
+
+async def whole_body(request: Request, most: int, *, what: str = "a film") -> bytes:
     """Return a request's body.
+
+    Args:
+        request: The request.
+        most: Bytes at most.
+        what: What it is called.
 
     Raises:
         TooLargeError: It is larger than it may be; the rest is not read.
@@ -52,10 +75,10 @@ async def whole_body(request: Request, most: int) -> bytes:
     async for part in request.stream():
         size += len(part)
         if size > most:
-            raise TooLargeError(f"a film has {most} bytes at most")
+            raise TooLargeError(f"{what} has {most} bytes at most")
         parts.append(part)
     if not size:
-        raise InputError("send the film as the body of the request")
+        raise InputError(f"send {what} as the body of the request")
     return b"".join(parts)
 
 

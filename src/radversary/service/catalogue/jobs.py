@@ -45,18 +45,33 @@ def ask_for(platform: Platform, by: Actor, kind: str, spec: Mapping[str, Any], *
     platform.check_room()
     if not 1 <= priority <= 10:
         raise InputError(f"a priority is 1 (first) to 10, got {priority}")
+    checked = checked_spec(kind, spec)
+    with platform.database.session() as session:
+        job = note_job(session, by, kind, checked, title=title, priority=priority)
+    platform.engine.enqueue(job.id, job.ticket, priority=priority)
+    return job
+
+
+def checked_spec(kind: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a kind of job is told, every field of it.
+
+    Raises:
+        InputError: It does not fit its kind.
+    """
     try:
-        checked = kind_named(kind).spec.model_validate(spec).model_dump(mode="json")
+        return kind_named(kind).spec.model_validate(spec).model_dump(mode="json")
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{kind}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    job = Job(tenant=by.tenant, kind=kind, title=title.strip()[:200] or kind, spec=checked, state=State.QUEUED,
+
+
+def note_job(session: Session, by: Actor, kind: str, spec: Mapping[str, Any], *, title: str, priority: int = 5) -> Job:
+    """Note a job in a transaction of others; where nobody puts it into the queue, a worker does within seconds."""
+    job = Job(tenant=by.tenant, kind=kind, title=title.strip()[:200] or kind, spec=dict(spec), state=State.QUEUED,
               priority=priority, key_id=by.id)
-    with platform.database.session() as session:
-        session.add(job)
-        session.flush()
-        note(session, tenant=by.tenant, actor=by.id, action="job.ask", subject=job.id, detail={"kind": kind})
-    platform.engine.enqueue(job.id, job.ticket, priority=priority)
+    session.add(job)
+    session.flush()
+    note(session, tenant=by.tenant, actor=by.id, action="job.ask", subject=job.id, detail={"kind": kind})
     return job
 
 
@@ -83,6 +98,14 @@ def ask_for_audit(platform: Platform, by: Actor, *, model: str, dataset: str, ti
         NotFoundError: No such model, dataset or guard.
         InputError: A plan that cannot be run.
     """
+    spec, name = audit_spec(platform, by, model=model, dataset=dataset, preset=preset, battery=battery, plan=plan,
+                            guard=guard, workers=workers)
+    return ask_for(platform, by, "audit", spec, title=title or name, priority=priority)
+
+
+def audit_spec(platform: Platform, by: Actor, *, model: str, dataset: str, preset: str = "quick", battery: str = "",
+               plan: Mapping[str, Any] | None = None, guard: str = "", workers: int = 1) -> tuple[dict[str, Any], str]:
+    """Return what an audit of registered things is told, and what it is called; see :func:`ask_for_audit`."""
     by.need(Scope.WRITE)
     checked_plan(plan, preset, battery)
     with platform.database.session() as session:
@@ -91,10 +114,9 @@ def ask_for_audit(platform: Platform, by: Actor, *, model: str, dataset: str, ti
     if watch is not None and watch.model_id != what.id:
         raise ConflictError("that guard was made for another model")
     of = {"model": what.id, "dataset": where.id, **({"guard": watch.id} if watch else {})}
-    return ask_for(platform, by, "audit", {
-        "of": of, "model": what.reference, "source": where.source, "plan": dict(plan or {}), "preset": preset,
-        "battery": battery, "guard": watch.folder if watch else "", "workers": workers,
-    }, title=title or f"{what.name} on {where.name}", priority=priority)
+    return {"of": of, "model": what.reference, "source": where.source, "plan": dict(plan or {}), "preset": preset,
+            "battery": battery, "guard": watch.folder if watch else "", "workers": workers,
+            }, f"{what.name} on {where.name}"
 
 
 def checked_plan(plan: Mapping[str, Any] | None, preset: str = "quick", battery: str = "") -> Mapping[str, Any]:

@@ -101,23 +101,58 @@ def screen_film(platform: Platform, guards: Guards, by: Actor, given: str, film:
     by.need(Scope.SCREEN)
     if len(film) > platform.settings.film:
         raise TooLargeError(f"a film has {platform.settings.film} bytes at most")
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         chosen = owned(session, Guard, given, by.tenant)
     judge, began = guards.at(chosen.folder), time.perf_counter()
+    row, near = Screening(tenant=by.tenant, guard_id=chosen.id, film=mark_of(platform, film), verdict="refused"), 0
+    try:
+        seen = judged_film(judge, film)
+        describe(row, seen)
+        near = platform.query_watch.look(by.id, row.film, seen.image)
+        return Judged(row, seen.verdict, seen.image)
+    finally:  # a film that was refused is noted too: it counts among those that came
+        row.milliseconds = 1000 * (time.perf_counter() - began)
+        with platform.database.session() as session:
+            session.add(row)
+            if near:
+                note(session, tenant=by.tenant, actor=by.id, action="screening.near-duplicates", subject=chosen.id,
+                     detail={"films": near, "seconds": WINDOW})
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a guard says of a film.
+
+    Attributes:
+        verdict: All that it says.
+        score: The anomaly score that the p-value was made of.
+        image: What the model read, (1, C, S, S).
+    """
+
+    verdict: Verdict
+    score: float
+    image: Images
+
+
+def judged_film(judge: Judge, film: bytes) -> Seen:
+    """Read a film and judge it.
+
+    Raises:
+        InputError: It cannot be read, or cannot be judged.
+    """
     image, group = read_film(judge, film)
-    (verdict,) = judge.screen(image, None if judge.record.get("grouped_by") is None else [group], names=[FILM])
-    mark = mark_of(platform, film)
-    near = platform.query_watch.look(by.id, mark, image)
-    row = Screening(tenant=by.tenant, guard_id=chosen.id, film=mark, verdict=verdict.verdict,
-                    p_value=verdict.p_value, cue=verdict.cue[:200], prediction=verdict.prediction[:200],
-                    confidence=max(verdict.probabilities.values(), default=None), group=group[:80],
-                    milliseconds=1000 * (time.perf_counter() - began))
-    with platform.database.session() as session:
-        session.add(row)
-        if near:
-            note(session, tenant=by.tenant, actor=by.id, action="screening.near-duplicates", subject=chosen.id,
-                 detail={"films": near, "seconds": WINDOW})
-    return Judged(row, verdict, image)
+    groups = None if judge.record.get("grouped_by") is None else [group]
+    look = judge.look(image)
+    (verdict,) = judge.verdicts(look, groups, names=[FILM])
+    return Seen(verdict, float(judge.calibrated().combined(look.scores, groups)[0]), image)
+
+
+def describe(row: Screening, seen: Seen) -> None:
+    """Write into a row what a guard says of a film."""
+    verdict = seen.verdict
+    row.verdict, row.p_value, row.score = verdict.verdict, verdict.p_value, seen.score
+    row.cue, row.prediction, row.group = verdict.cue[:200], verdict.prediction[:200], verdict.group[:80]
+    row.confidence = max(verdict.probabilities.values(), default=None)
 
 
 def read_film(judge: Judge, film: bytes) -> tuple[Images, str]:
@@ -145,10 +180,12 @@ def read_film(judge: Judge, film: bytes) -> tuple[Images, str]:
         found = read_image(film, name=FILM)
     except UnreadableImageError as error:
         raise InputError(str(error)) from None
-    by, facts = judge.record.get("grouped_by"), bands(pd.DataFrame([facts_of(found.tags)]).fillna(""))
-    group = str(facts[by].iloc[0]) if by in facts else UNKNOWN
-    if by and group not in judge.calibrated().final.scores:
-        raise InputError(f"the film's {by} is {group!r}, for which this guard was never calibrated")
+    group = UNKNOWN
+    if by := judge.record.get("grouped_by"):
+        facts = bands(pd.DataFrame([facts_of(found.tags)]).fillna(""))
+        group = str(facts[by].iloc[0]) if by in facts else UNKNOWN
+        if group not in judge.calibrated().final.scores:
+            raise InputError(f"the film's {by} is {group!r}, for which this guard was never calibrated")
     return to_model_input(found, judge.classifier.card), group
 
 

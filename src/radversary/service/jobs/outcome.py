@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from radversary.service.jobs.states import State
 from radversary.service.jobs.supervising import Ending
 from radversary.service.jobs.tickets import Ticket, held, stop
+from radversary.service.monitoring.alerts import Kind, open_alert
 from radversary.service.store.database import Database
 from radversary.service.store.log import note
 from radversary.service.store.tables import Guard, Job
@@ -35,6 +36,7 @@ def finished(database: Database, ticket: Ticket, ending: Ending) -> Job | None:
         job.wish, job.worker, job.ended = "", "", time.time()
         if ending.failed or ending.summary is None:
             job.state, job.error = State.FAILED, ending.failed
+            open_alert(session, job.tenant, Kind.JOB, job.id, f"a job failed, of the kind {job.kind}")
         else:
             job.state, job.summary, job.progress, job.tries = State.DONE, dict(ending.summary), {}, 0
             register(session, job, database)

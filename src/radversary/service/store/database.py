@@ -53,6 +53,13 @@ class Database:
         except OperationalError as error:
             raise StorageError(f"the database cannot be used: {error.orig}") from error
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._readers = sessionmaker(self.engine.execution_options(reading=True), expire_on_commit=False)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a session that only reads, and so waits for no writer in SQLite."""
+        with self._readers() as session, session.begin():
+            yield session
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -86,7 +93,8 @@ def _write_ahead(connection: Any, _record: object) -> None:  # noqa: ANN401
 def _take_the_writer_s_place(connection: Any) -> None:  # noqa: ANN401
     # A transaction that reads first and then writes fails where another wrote between; one that says at its beginning
     # that it will write waits instead.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
 def migrate(engine: Engine) -> None:

@@ -199,6 +199,8 @@ class Screening(Owned):
         confidence: The probability of that; None where the model gives none.
         group: The group it was judged within.
         milliseconds: How long it took.
+        score: The anomaly score that the p-value was made of; None where it was refused.
+        number: Its place in the guard's stream, from 1, once it was counted there.
     """
 
     __tablename__ = "screenings"
@@ -212,6 +214,8 @@ class Screening(Owned):
     confidence: Mapped[float | None]
     group: Mapped[str] = mapped_column(String(80), default="")
     milliseconds: Mapped[float]
+    score: Mapped[float | None]
+    number: Mapped[int | None] = mapped_column(index=True)
 
 
 class Entry(Table):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from alembic import context
 
+from radversary.service.store import monitoring_tables
 from radversary.service.store.tables import Table
+
+TABLES = (Table, monitoring_tables)
+"""All modules of tables, so that the metadata knows each."""
 
 
 def run() -> None:

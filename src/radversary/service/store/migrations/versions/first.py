@@ -12,6 +12,24 @@ down_revision = None
 def upgrade() -> None:
     """Make the tables."""
     op.create_table(
+        "alerts",
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("subject", sa.String(length=24), nullable=False),
+        sa.Column("says", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("mark", sa.String(length=50), nullable=True),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("last", sa.Double(), nullable=False),
+        sa.Column("by", sa.String(length=24), nullable=False),
+        sa.Column("id", sa.String(length=24), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("tenant", "mark", name="uq_alerts_mark"),
+    )
+    op.create_index(op.f("ix_alerts_state"), "alerts", ["state"], unique=False)
+    op.create_index(op.f("ix_alerts_tenant"), "alerts", ["tenant"], unique=False)
+    op.create_table(
         "answers",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("asked", sa.String(length=64), nullable=False),
@@ -19,6 +37,17 @@ def upgrade() -> None:
         sa.Column("created", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_table(
+        "channels",
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("id", sa.String(length=24), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_channels_tenant"), "channels", ["tenant"], unique=False)
     op.create_table(
         "datasets",
         sa.Column("name", sa.String(length=200), nullable=False),
@@ -32,6 +61,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_datasets_tenant"), "datasets", ["tenant"], unique=False)
+    op.create_table(
+        "deliveries",
+        sa.Column("alert_id", sa.String(length=24), nullable=False),
+        sa.Column("channel_id", sa.String(length=24), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("due", sa.Double(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("id", sa.String(length=24), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_deliveries_alert_id"), "deliveries", ["alert_id"], unique=False)
+    op.create_index(op.f("ix_deliveries_channel_id"), "deliveries", ["channel_id"], unique=False)
+    op.create_index(op.f("ix_deliveries_state"), "deliveries", ["state"], unique=False)
+    op.create_index(op.f("ix_deliveries_tenant"), "deliveries", ["tenant"], unique=False)
     op.create_table(
         "guards",
         sa.Column("name", sa.String(length=200), nullable=False),
@@ -122,6 +168,26 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_models_tenant"), "models", ["tenant"], unique=False)
     op.create_table(
+        "schedules",
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("cron", sa.String(length=100), nullable=False),
+        sa.Column("spec", sa.JSON(), nullable=False),
+        sa.Column("title", sa.String(length=200), nullable=False),
+        sa.Column("baseline", sa.String(length=24), nullable=False),
+        sa.Column("rules", sa.JSON(), nullable=False),
+        sa.Column("due", sa.Double(), nullable=True),
+        sa.Column("job_id", sa.String(length=24), nullable=False),
+        sa.Column("judged", sa.String(length=24), nullable=False),
+        sa.Column("kept", sa.Boolean(), nullable=True),
+        sa.Column("verdicts", sa.JSON(), nullable=False),
+        sa.Column("id", sa.String(length=24), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_schedules_due"), "schedules", ["due"], unique=False)
+    op.create_index(op.f("ix_schedules_tenant"), "schedules", ["tenant"], unique=False)
+    op.create_table(
         "screenings",
         sa.Column("guard_id", sa.String(length=24), nullable=False),
         sa.Column("film", sa.String(length=64), nullable=False),
@@ -132,12 +198,15 @@ def upgrade() -> None:
         sa.Column("confidence", sa.Double(), nullable=True),
         sa.Column("group", sa.String(length=80), nullable=False),
         sa.Column("milliseconds", sa.Double(), nullable=False),
+        sa.Column("score", sa.Double(), nullable=True),
+        sa.Column("number", sa.Integer(), nullable=True),
         sa.Column("id", sa.String(length=24), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("created", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_screenings_guard_id"), "screenings", ["guard_id"], unique=False)
+    op.create_index(op.f("ix_screenings_number"), "screenings", ["number"], unique=False)
     op.create_index(op.f("ix_screenings_tenant"), "screenings", ["tenant"], unique=False)
     op.create_table(
         "sessions",
@@ -148,6 +217,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_sessions_key_id"), "sessions", ["key_id"], unique=False)
+    op.create_table(
+        "streams",
+        sa.Column("reference", sa.JSON(), nullable=False),
+        sa.Column("state", sa.JSON(), nullable=False),
+        sa.Column("id", sa.String(length=24), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_streams_tenant"), "streams", ["tenant"], unique=False)
     op.create_table(
         "workers",
         sa.Column("id", sa.String(length=80), nullable=False),
@@ -161,13 +240,18 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove the tables."""
     op.drop_table("workers")
+    op.drop_table("streams")
     op.drop_table("sessions")
     op.drop_table("screenings")
+    op.drop_table("schedules")
     op.drop_table("models")
     op.drop_table("log")
     op.drop_table("lines")
     op.drop_table("keys")
     op.drop_table("jobs")
     op.drop_table("guards")
+    op.drop_table("deliveries")
     op.drop_table("datasets")
+    op.drop_table("channels")
     op.drop_table("answers")
+    op.drop_table("alerts")

@@ -1,0 +1,1 @@
+"""A guard in use: drift, alarm rates, alerts, audits by a schedule, figures for Prometheus."""
