@@ -43,6 +43,18 @@ OPERATIONS = {
     "end_key": (ADMIN, "DELETE", "/keys/{key}", None),
     "show_log": (LOG, "GET", "/log", None),
     "check_log": (LOG, "GET", "/log/check", None),
+    "show_monitoring": (READ, "GET", "/guards/{guard}/monitoring", None),
+    "look_through_log": (READ, "POST", "/guards/{guard}/streams", {"no": "log"}),
+    "list_alerts": (READ, "GET", "/alerts", None),
+    "look_after_alert": (WRITE, "POST", "/alerts/{alert}/acknowledge", None),
+    "new_channel": (ADMIN, "POST", "/channels", {"kind": "webhook", "address": "ftp://nowhere"}),
+    "list_channels": (ADMIN, "GET", "/channels", None),
+    "end_channel": (ADMIN, "DELETE", "/channels/{channel}", None),
+    "new_schedule": (WRITE, "POST", "/schedules", {"model": "{model}", "dataset": "{dataset}", "cron": "0 3 * * *",
+                                                   "baseline": "{job}"}),
+    "list_schedules": (READ, "GET", "/schedules", None),
+    "new_baseline": (WRITE, "POST", "/schedules/{schedule}/accept", {"job": "{job}"}),
+    "end_schedule": (WRITE, "DELETE", "/schedules/{schedule}", None),
 }
 """Operation to the scope that it needs, and a request that does no harm where it is allowed."""
 
@@ -78,7 +90,7 @@ def test_each_role_may_do_what_its_scopes_say(client, platform, key):
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_nobody_is_let_in_without_a_key(client, operation):
-    ids = dict.fromkeys(("model", "dataset", "job", "guard", "key"), ZERO)
+    ids = dict.fromkeys(("model", "dataset", "job", "guard", "key", "alert", "channel", "schedule"), ZERO)
     answer = client.request(OPERATIONS[operation][1], "/v1" + OPERATIONS[operation][2].format(**ids),
                             json=OPERATIONS[operation][3], headers={"Authorization": ""})
     assert answer.status_code in (401, 422)  # a body is read before the key
@@ -93,7 +105,7 @@ def test_a_tenant_sees_nothing_of_another(client, platform, key):
             answer = asked(client, token, operation, theirs)
             assert answer.status_code == 404, (operation, answer.status_code, answer.text)
             assert not any(word in answer.text for word in ("nowhere", "report.html", "<p>"))
-    for path in ("models", "datasets", "jobs", "guards", "screenings"):
+    for path in ("models", "datasets", "jobs", "guards", "screenings", "alerts", "channels", "schedules"):
         assert client.get(f"/v1/{path}", headers={"Authorization": f"Bearer {token}"}).json() == {
             "items": [], "next": ""}
     keys = client.get("/v1/keys", headers={"Authorization": f"Bearer {token}"}).json()["items"]

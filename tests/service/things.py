@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from radversary.service.jobs.states import State
+from radversary.service.store.monitoring_tables import Alert, Channel, Schedule
 from radversary.service.store.tables import Dataset, Guard, Job, Key, Model, Screening
 
 
@@ -21,11 +22,15 @@ def everything_of(platform, tenant):
         screening = Screening(tenant=tenant, guard_id=guard.id, film="0" * 64, verdict="pass", p_value=0.123456,
                               milliseconds=1.0)
         session.add(screening)
+        alert = Alert(tenant=tenant, kind="job", subject=job.id, says="a job failed", state="open", last=0.0)
+        channel = Channel(tenant=tenant, kind="mail", address="nowhere@example.org")
+        schedule = Schedule(tenant=tenant, name="s", cron="0 3 * * *", spec={}, title="t", baseline=job.id, rules={})
+        session.add_all([alert, channel, schedule])
         key = Key(tenant=tenant, name="k", scopes=["read"], digest="none")
         session.add(key)
         session.flush()
         made = {"model": model.id, "dataset": dataset.id, "job": job.id, "guard": guard.id, "screening": screening.id,
-                "key": key.id}
+                "key": key.id, "alert": alert.id, "channel": channel.id, "schedule": schedule.id}
     run = platform.settings.folder("jobs", made["job"])
     (run / "report.html").write_text(f"<p>{tenant}</p>")
     (run / "result.json").write_text("{}")

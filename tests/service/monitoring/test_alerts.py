@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from radversary.core.errors import InputError
 from radversary.service.jobs.outcome import finished
 from radversary.service.jobs.supervising import Ending
+from radversary.service.jobs.tickets import Ticket
 from radversary.service.monitoring import deliveries
 from radversary.service.monitoring.alerts import Kind, open_alert
 from radversary.service.monitoring.channels import check_mail, check_webhook
@@ -68,9 +69,9 @@ def test_tenants_have_alerts_of_their_own(client, platform):
 
 def test_a_job_that_fails_opens_one_without_its_words(platform):
     with platform.database.session() as session:
-        job = Job(tenant="main", kind="audit", title="Ms Planted", spec={}, state="running")
+        job = Job(tenant="main", kind="audit", title="Ms Planted", spec={}, state="running", ticket=1, worker="w")
         session.add(job)
-    finished(platform.database, job.id, Ending(failed="cannot read /films/Ms Planted.dcm"))
+    finished(platform.database, Ticket(job.id, 1, "w"), Ending(failed="cannot read /films/Ms Planted.dcm"))
     with platform.database.session() as session:
         (alert,) = session.scalars(select(Alert)).all()
     assert (alert.kind, alert.subject) == ("job", job.id)

@@ -106,8 +106,8 @@ def show_monitoring(platform: PlatformGiven, by: ActorGiven, guard: str,
 
 
 @router.post("/guards/{guard}/streams", tags=["monitoring"], openapi_extra=LOG)
-async def show_log(platform: PlatformGiven, by: ActorGiven, guard: str, request: Request,
-                   reference: Begin = REFERENCE) -> Overview:
+async def look_through_log(platform: PlatformGiven, by: ActorGiven, guard: str, request: Request,
+                           reference: Begin = REFERENCE) -> Overview:
     """Show the same of a log that another program wrote, sent as the body: CSV or parquet; it is not kept.
 
     Its columns: `time` and `p_value`; where they are known `prediction`, `confidence`, `group` and `milliseconds`. Its
