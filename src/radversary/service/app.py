@@ -15,6 +15,7 @@ from radversary.service.api import administration, registered, screening, workin
 from radversary.service.api.asking import Limiter
 from radversary.service.api.problems import add_problems
 from radversary.service.catalogue.screenings import Guards
+from radversary.service.dashboard.mounting import add_dashboard
 from radversary.service.platform import Platform
 
 HEADERS: Final[Mapping[str, str]] = MappingProxyType({
@@ -52,6 +53,7 @@ def make_app(platform: Platform) -> FastAPI:
     for part in (registered, working, screening, administration):
         app.include_router(part.router, prefix="/v1")
     _add_signs_of_life(app, platform)
+    add_dashboard(app)
     return app
 
 

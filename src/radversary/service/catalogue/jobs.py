@@ -116,7 +116,8 @@ def checked_plan(plan: Mapping[str, Any] | None, preset: str = "quick", battery:
     check_audit(chosen)
     made = chosen.model_dump(mode="json")
     named = any(defence.model != "victim" or defence.guard for defence in chosen.defences)
-    if named or any("/" in text or "\\" in text for text in texts(made)):
+    free = {name: value for name, value in made.items() if name != "battery"}  # which names one of the library's own
+    if named or any("/" in text or "\\" in text for text in texts(free)):
         raise PlanError("a plan on a server names no file: its defences are transforms, and a guard is given by its id")
     return made
 
