@@ -139,7 +139,7 @@ def show_score(request: Request, platform: PlatformGiven, seen: VisitGiven, resu
 
     result = results.of(platform, seen.actor, job)
     return page(request, "score.html", board=scoreboard(result, load_profile()), worksheet=worksheet, titles=TITLES,
-                result=result, job=job)
+                result=result, job=job, alone=not request.headers.get("HX-Request"))
 
 
 @router.get("/jobs/{job}/report")

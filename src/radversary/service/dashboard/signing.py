@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, cast
-from urllib.parse import urlsplit
 
 from fastapi import Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -62,6 +62,5 @@ def own_place(given: str) -> str:
         >>> own_place("/models?a=1"), own_place("//elsewhere/"), own_place("https://elsewhere/")
         ('/models?a=1', '/', '/')
     """
-    found = urlsplit(given)
-    plain = given.startswith("/") and not given.startswith(("//", "/\\")) and given.isprintable() and "\\" not in given
-    return given if plain and not found.scheme and not found.netloc else "/"
+    own = re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", given)
+    return given if own else "/"
