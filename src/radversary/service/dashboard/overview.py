@@ -31,10 +31,12 @@ class Standing:
     Attributes:
         model: The model.
         audits: Its audits that are done, newest first.
+        going: Its newest audit that waits or runs; None where there is none.
     """
 
     model: Model
     audits: Sequence[Job]
+    going: Job | None = None
 
     @property
     def latest(self) -> Job | None:
@@ -75,9 +77,16 @@ class Note:
 
 def standings(session: Session, tenant: str) -> list[Standing]:
     """Return the models of a tenant with their audits, newest first."""
-    audits = page_of(session, Job, tenant, limit=MOST, where={"kind": "audit", "state": State.DONE}).items
-    return [Standing(model, [job for job in audits if job.spec["of"].get("model") == model.id])
+    done = page_of(session, Job, tenant, limit=MOST, where={"kind": "audit", "state": State.DONE}).items
+    going = [job for state in (State.RUNNING, State.QUEUED) for job in page_of(
+        session, Job, tenant, where={"kind": "audit", "state": state}).items]
+    return [Standing(model, of_model(done, model.id), next(iter(of_model(going, model.id)), None))
             for model in page_of(session, Model, tenant, limit=MOST).items]
+
+
+def of_model(jobs: Sequence[Job], model: str) -> list[Job]:
+    """Return the jobs about a model."""
+    return [job for job in jobs if job.spec["of"].get("model") == model]
 
 
 def attention(found: Sequence[Standing], jobs: Sequence[Job], guarded: set[str]) -> list[Note]:
@@ -94,9 +103,9 @@ def attention(found: Sequence[Standing], jobs: Sequence[Job], guarded: set[str])
     for item in found:
         where = f"/models/{item.model.id}"
         notes += [Note(f"{item.model.name}: {warning}", where, grave=True) for warning in item.model.warnings]
-        if item.latest is None:
+        if item.latest is None and item.going is None:
             notes.append(Note(f"{item.model.name} was never audited.", where))
-        elif item.alone and item.alone["caps"]:
+        elif item.latest is not None and item.alone and item.alone["caps"]:
             caps = ", ".join(dict.fromkeys(item.alone["caps"]))
             notes.append(Note(f"{item.model.name}: its score is capped ({caps}).", f"/jobs/{item.latest.id}",
                               grave=True))
