@@ -29,15 +29,18 @@ RUN = """() => axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wca
 def audited(platform, things):
     """Results and reports in the folders of the jobs that are done."""
     from audit_factory import audit_result
-    from readings_factory import with_readings
+    from score_factory import World, weak
 
     from radversary.report.html import write_report
+
+    labels = World.of(60).labels
+    scored = World.of(60, none=weak(labels), sturdy=weak(labels, epsilon=40 / 255, style=3.0)).result()
 
     for name in ("job", "older"):
         with platform.database.session() as session:
             folder = folder_of(platform, session.get(Job, things[name]))
         folder.mkdir(parents=True)
-        with_readings(audit_result(folder, images=3)).save(folder / "result.json")
+        scored.model_copy(update={"gallery": audit_result(folder, images=3).gallery}).save(folder / "result.json")
     write_report(platform.settings.home / "jobs" / things["job"])
     return things
 
@@ -166,9 +169,12 @@ def test_the_report_lies_in_a_frame_without_scripts(browser, site, key, audited)
     tab = entered(browser, site, key())
     tab.goto(f"{site}/jobs/{audited['job']}")
     tab.wait_for_selector("#score table", timeout=30_000)
+    scores = tab.locator("#score table").first.locator(".score b").all_inner_texts()
     tab.locator("iframe.report").scroll_into_view_if_needed()
     frame = tab.frame_locator("iframe.report")
     frame.locator("h1").first.wait_for(timeout=20_000)
+    assert frame.locator(".scores .number").all_inner_texts() == scores
+    assert len(scores) == 2
     assert frame.locator("nav a.brand").evaluate("item => getComputedStyle(item).fontWeight") == "700"
     assert tab.heard == []
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from fastapi import Query, Request
 from fastapi.responses import Response
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
+from radversary.core.errors import RadversaryError
 from radversary.service.access.scopes import Actor, Scope
 from radversary.service.api.asking import PlatformGiven
 from radversary.service.api.screening import whole_body
@@ -36,7 +39,22 @@ def show_screening(request: Request, platform: PlatformGiven, seen: VisitGiven, 
     with platform.database.session() as session:
         guards = page_of(session, Guard, by.tenant, limit=MOST).items
     chosen = next((item for item in guards if item.id == guard), guards[0] if guards else None)
-    return page(request, "screening.html", guards=guards, chosen=chosen)
+    answer = page(request, "screening.html", guards=guards, chosen=chosen)
+    if chosen is not None:
+        answer.background = BackgroundTask(warm, cast("Guards", request.app.state.guards), chosen.folder)
+    return answer
+
+
+def warm(guards: Guards, folder: str) -> None:
+    """Load a guard while its page is looked at, so that the first film does not wait for it; an error is shown then."""
+    import torch
+
+    from radversary.screening.heat import heat_maps
+
+    with suppress(RadversaryError):
+        judge = guards.at(folder)
+        card = judge.classifier.card
+        heat_maps(judge, torch.zeros(1, card.channels, card.size, card.size))
 
 
 @router.get("/screening/recent")

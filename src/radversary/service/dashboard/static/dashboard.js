@@ -28,6 +28,7 @@
   // Films that are dropped or chosen: sent as the body, one after the other; their names stay here.
   const judge = async (zone, film) => {
     zone.classList.add("busy-now");
+    document.getElementById("verdict").textContent = "The film is being judged…";
     try {
       const answer = await fetch(zone.dataset.drop, {method: "POST", body: film, headers: {"X-CSRF": word(), "HX-Request": "true"}});
       if (answer.headers.get("HX-Redirect")) { location.assign(answer.headers.get("HX-Redirect")); return; }
@@ -35,7 +36,7 @@
       document.getElementById(answer.ok ? "verdict" : "alerts").innerHTML = text;
       document.getElementById(answer.ok ? "alerts" : "verdict").replaceChildren();
       if (answer.ok) htmx.trigger(body, "judged");
-    } catch { alerts("The server does not answer; try again."); }
+    } catch { document.getElementById("verdict").replaceChildren(); alerts("The server does not answer; try again."); }
     zone.classList.remove("busy-now");
   };
   const several = async (zone, films) => { for (const film of films) await judge(zone, film); };
