@@ -57,7 +57,7 @@ def plan(images: int, epochs: int) -> dict[str, Any]:
 
 
 def fill(settings: Settings, *, tell: Callable[[str], object], images: int = 2400, epochs: int = 32,
-         audited: int = 300, audit: Mapping[str, Any] | None = None, films: int = 40) -> str:
+         audited: int = 150, audit: Mapping[str, Any] | None = None, films: int = 40) -> str:
     """Fill a home with a demonstration.
 
     Args:
@@ -89,7 +89,7 @@ def fill(settings: Settings, *, tell: Callable[[str], object], images: int = 240
                   for name, path in trained(settings, images, epochs).items()]
         data = [register_dataset(platform, SYSTEM, name=name, source={"name": "phantoms", "options": {
             "count": count, "size": SIZE, "seed": seed}}).id
-            for name, count, seed in (("Phantoms to audit on", audited, 11), ("Clean phantoms", 2 * audited, 12))]
+            for name, count, seed in (("Phantoms to audit on", audited, 11), ("Clean phantoms", 4 * audited, 12))]
         work(platform, models, data, audit, tell)
         tell(f"{films} films are screened")
         screened(platform, films)

@@ -55,7 +55,7 @@ def test_figures_are_those_of_the_summary(visitor, things):
     shown = visitor("viewer").get("/").text
     assert "<b>41.5</b>" in shown
     assert ">D</span>" in shown
-    assert "capped: G1" in shown
+    assert "against it: G1" in shown
     assert "the disk is &lt;full&gt;" in shown
     assert "Took" not in shown
 
