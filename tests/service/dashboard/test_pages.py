@@ -16,6 +16,7 @@ INLINE = re.compile(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript
 ELSEWHERE = re.compile(r"(?:src|href|action|hx-get|hx-post)=[\"']?(?:[a-z]+:)?//", re.IGNORECASE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 def test_every_page_opens_for_whom_it_is(visitor, things, role):
     client = visitor(role)
@@ -60,6 +61,7 @@ def test_figures_are_those_of_the_summary(visitor, things):
     assert "Took" not in shown
 
 
+@pytest.mark.slow
 def test_a_time_is_told_where_it_was_measured_and_no_other(visitor, things):
     shown = visitor("operator").get(f"/audits/new?model={things['model']}&dataset={things['dataset']}").text
     assert shown.count("Took") == 1

@@ -107,8 +107,8 @@ def attention(found: Sequence[Standing], jobs: Sequence[Job], guarded: set[str])
             notes.append(Note(f"{item.model.name} was never audited.", where))
         elif item.latest is not None and item.alone and item.alone["caps"]:
             caps = ", ".join(dict.fromkeys(item.alone["caps"]))
-            notes.append(Note(f"{item.model.name}: {caps} against its score; its page says why.", f"/jobs/{item.latest.id}",
-                              grave=True))
+            notes.append(Note(f"{item.model.name}: {caps} against its score; its page says why.",
+                              f"/jobs/{item.latest.id}", grave=True))
         if item.model.id not in guarded:
             notes.append(Note(f"{item.model.name} has no guard that screens films.", "/guards"))
     return sorted(notes, key=lambda note: not note.grave)
