@@ -54,7 +54,7 @@ def warm(guards: Guards, folder: str) -> None:
     with suppress(RadversaryError):
         judge = guards.at(folder)
         card = judge.classifier.card
-        heat_maps(judge, torch.zeros(1, card.channels, card.size, card.size))
+        heat_maps(judge, torch.zeros(1, card.channels, *card.sides))
 
 
 @router.get("/screening/recent")
