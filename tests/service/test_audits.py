@@ -75,3 +75,9 @@ def test_what_cannot_be_run_is_refused_in_a_sentence(client, shelf, change, stat
 def test_who_has_no_key_is_told_so(client):
     answer = client.get("/v1/models", headers={"Authorization": ""})
     assert (answer.status_code, answer.json()["detail"]) == (401, "give a key: Authorization: Bearer rv_…")
+
+
+@pytest.mark.parametrize("preset", ["quick", "standard", "full"])
+def test_every_preset_can_be_run_on_a_server(client, preset):
+    answer = client.post("/v1/plans/check", json={"preset": preset})
+    assert (answer.status_code, answer.json().get("battery")) == (200, f"battery-2026.1/{preset}"), answer.text

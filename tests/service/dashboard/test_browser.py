@@ -91,7 +91,8 @@ def entered(browser, site, token, **options):
 def serious(tab, only=TAGS):
     """What axe-core finds that is serious or critical."""
     tab.evaluate(AXE.read_text(encoding="utf-8"))
-    return [(item["id"], [node["html"][:160] for node in item["nodes"]]) for item in tab.evaluate(RUN, only)["violations"]
+    found = tab.evaluate(RUN, only)["violations"]
+    return [(item["id"], [node["html"][:160] for node in item["nodes"]]) for item in found
             if item["impact"] in ("serious", "critical")]
 
 

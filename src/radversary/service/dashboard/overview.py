@@ -54,6 +54,12 @@ class Standing:
         return self.systems.get("none")
 
     @property
+    def best(self) -> tuple[str, Mapping[str, Any]] | None:
+        """The defence whose system scores most, and that score; None where the audit had no defence."""
+        defended = [(name, score) for name, score in self.systems.items() if name != "none"]
+        return max(defended, key=lambda item: float(item[1]["value"]), default=None)
+
+    @property
     def trend(self) -> list[tuple[float, float]]:
         """When audits of the model alone were made, and the score of each, oldest first."""
         scored = [(job.created, job.summary.get("scores", {}).get("none")) for job in reversed(self.audits)]
