@@ -15,7 +15,7 @@ from service.conftest import PLAN
 @pytest.mark.slow
 def test_a_home_is_filled(tmp_path):
     settings, said = Settings(home=tmp_path / "home", reserve=1, device="cpu"), []
-    token = fill(settings, tell=said.append, images=90, epochs=1, audited=30, audit=PLAN, films=4)
+    token = fill(settings, tell=said.append, images=90, epochs=1, audited=150, audit=PLAN, films=4)
     platform = Platform.open(settings)
     with platform.database.session() as session:
         assert [session.query(kind).count() for kind in (Model, Guard, Screening)] == [2, 1, 4]
