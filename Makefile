@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PAGES := tests/test_style_budget.py tests/test_docs.py tests/test_public_names.py
 SHELL := /bin/bash
 
-.PHONY: help setup demo test test-slow schemas mutations check bench clean
+.PHONY: help setup demo serve-demo test test-slow schemas mutations check bench clean
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -22,6 +22,10 @@ setup: $(STAMP)  ## make .venv
 
 demo: $(STAMP)  ## audit a small ResNet on phantoms: a report in minutes
 	@$(BIN)/radversary demo
+
+serve-demo: $(STAMP)  ## the platform with a demonstration: models, audits, a guard, screenings (minutes to fill)
+	@test -d radversary-demo || $(BIN)/python -m radversary.service.demonstration radversary-demo
+	@$(BIN)/radversary serve --home radversary-demo
 
 test: $(STAMP)  ## the quick suite; what `check` runs is not run again
 	@echo "→ tests"

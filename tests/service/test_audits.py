@@ -92,3 +92,9 @@ def test_the_presets_can_be_asked_for(client, shelf, preset):
 def test_who_has_no_key_is_told_so(client):
     answer = client.get("/v1/models", headers={"Authorization": ""})
     assert (answer.status_code, answer.json()["detail"]) == (401, "give a key: Authorization: Bearer rv_…")
+
+
+@pytest.mark.parametrize("preset", ["quick", "standard", "full"])
+def test_every_preset_can_be_run_on_a_server(client, preset):
+    answer = client.post("/v1/plans/check", json={"preset": preset})
+    assert (answer.status_code, answer.json().get("battery")) == (200, f"battery-2026.1/{preset}"), answer.text

@@ -114,7 +114,15 @@ def picture_path(folder: Path, name: str | None) -> Path | None:
         return None
 
 
-def _verdict(image: GalleryImage, key: str, result: AuditResult, *, reader: str) -> Verdict:
+def verdict_of(image: GalleryImage, key: str, result: AuditResult, *, reader: str = "") -> Verdict:
+    """Return one prediction of a gallery image, marked right or wrong.
+
+    Args:
+        image: What the audit kept.
+        key: A key of its predictions.
+        result: What the audit found.
+        reader: The defence that it is shown under; empty for the undefended model.
+    """
     said = image.predictions[key]
     if result.task == Task.MULTILABEL:
         wrong = image.wrong.get(key, ())
@@ -124,8 +132,8 @@ def _verdict(image: GalleryImage, key: str, result: AuditResult, *, reader: str)
 
 
 def _card(image: GalleryImage, folder: Path, result: AuditResult) -> Card:
-    plain = {key: _verdict(image, key, result, reader="") for key in (CLEAN, "attacked") if key in image.predictions}
-    behind = tuple(_verdict(image, name, result, reader=name) for name in image.predictions
+    plain = {key: verdict_of(image, key, result, reader="") for key in (CLEAN, "attacked") if key in image.predictions}
+    behind = tuple(verdict_of(image, name, result, reader=name) for name in image.predictions
                    if name not in (CLEAN, "attacked", NONE))
     pictures = [
         Picture("Original", data_uri(folder, image.original), _one(plain, CLEAN)),

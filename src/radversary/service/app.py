@@ -19,6 +19,7 @@ from radversary.service.api.described import describe, operation_id
 from radversary.service.api.limits import BodyLimit
 from radversary.service.api.problems import add_problems
 from radversary.service.catalogue.screenings import Guards
+from radversary.service.dashboard.mounting import add_dashboard
 from radversary.service.monitoring.metrics import Metrics
 from radversary.service.platform import Platform
 from radversary.service.requests_log import RequestsLog
@@ -63,6 +64,7 @@ def make_app(platform: Platform) -> FastAPI:
     app.include_router(monitored.signs)
     _add_signs_of_life(app, platform)
     describe(app)
+    add_dashboard(app)
     return app
 
 

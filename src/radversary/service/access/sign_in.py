@@ -87,7 +87,7 @@ def check_form(seen: Visit, word: str) -> None:
     Raises:
         ForbiddenError: It does not.
     """
-    if not hmac.compare_digest(seen.csrf, word):
+    if not hmac.compare_digest(seen.csrf.encode(), word.encode()):
         raise ForbiddenError("the form is not from this session; load the page again")
 
 

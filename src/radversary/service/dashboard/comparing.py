@@ -1,0 +1,58 @@
+"""Page: audits side by side, by score and by defence and attack."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query, Request
+from fastapi.responses import Response
+
+from radversary.core.errors import InputError
+from radversary.service.access.scopes import Scope
+from radversary.service.api.asking import PlatformGiven
+from radversary.service.catalogue.paging import MOST, page_of
+from radversary.service.catalogue.results import ranking_of
+from radversary.service.dashboard.pages import page, pages
+from radversary.service.dashboard.results import ResultsGiven
+from radversary.service.dashboard.visiting import VisitGiven
+from radversary.service.jobs.states import State
+from radversary.service.store.tables import Job
+
+router = pages()
+
+GRIDS = 12
+"""Tables on a page, at most; one attack is chosen for the others."""
+
+
+@router.get("/compare")
+def show_comparison(request: Request, platform: PlatformGiven, seen: VisitGiven, results: ResultsGiven,
+                    run: Annotated[list[str] | None, Query(max_length=8)] = None,
+                    attack: Annotated[str, Query(max_length=200)] = "",
+                    measure: Annotated[str, Query(max_length=40)] = "accuracy") -> Response:
+    """Show the audits that may be compared, and those that were chosen side by side."""
+    from radversary.report.compare import caption, compare, different_sets, heads, known_places, row_name, texts
+    from radversary.report.grid import FOOTNOTE, MEASURES
+    from radversary.report.result_view import ResultView
+
+    by = seen.actor
+    by.need(Scope.READ)
+    with platform.database.session() as session:
+        audits = page_of(session, Job, by.tenant, limit=MOST, where={"kind": "audit", "state": State.DONE}).items
+    chosen = [job for job in audits if job.id in (run or [])]
+    if not chosen:
+        return page(request, "compare.html", audits=audits, chosen=[], run=run or [])
+    titles = [job.title for job in chosen]
+    found = {job.title if titles.count(job.title) == 1 else f"{job.title} ({job.id[:12]})":
+             results.of(platform, by, job.id) for job in chosen}
+    try:
+        ranking, unranked = ranking_of(found), ""
+    except InputError as error:
+        ranking, unranked = [], str(error)
+    grids = compare(found, attack=attack or None, measure=measure)
+    attacks = list(dict.fromkeys(name for name, _ in known_places([ResultView(item) for item in found.values()])))
+    tables = [{"caption": caption(grid, measure), "heads": heads(grid),
+               "rows": [(row_name(row), row.role, texts(row, grid.columns)) for row in grid.rows]} for grid in grids]
+    return page(request, "compare.html", audits=audits, chosen=chosen, run=[job.id for job in chosen], ranking=ranking,
+                unranked=unranked, tables=tables[:GRIDS], left_out=max(0, len(tables) - GRIDS), attacks=attacks,
+                attack=attack, measure=measure, measures=list(MEASURES), different=different_sets(found),
+                footnote=FOOTNOTE if any(grid.training_overlap for grid in grids) else "")

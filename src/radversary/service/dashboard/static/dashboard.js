@@ -1,0 +1,99 @@
+// What pages do in a browser beside htmx: the session's word on every request, dropped films, uploads, trends.
+"use strict";
+(() => {
+  const body = document.body, word = () => body.dataset.csrf || "";
+  document.documentElement.classList.add("scripted");
+  body.addEventListener("htmx:configRequest", (event) => { event.detail.headers["X-CSRF"] = word(); });
+  const alerts = (text) => {
+    const box = document.getElementById("alerts"), item = document.createElement("div"), line = document.createElement("p");
+    line.textContent = text; item.className = "alert"; item.append(line); box.replaceChildren(item);
+    box.scrollIntoView({block: "nearest"});
+  };
+  body.addEventListener("htmx:sendError", (event) => {
+    if (!event.target.closest("[data-quiet]")) alerts("The server does not answer. What you entered is still here; try again.");
+  });
+  body.addEventListener("htmx:beforeRequest", (event) => {
+    if (!event.target.closest("[data-quiet], section")) document.getElementById("alerts").replaceChildren();
+  });
+
+  // A job that is followed: the log keeps to its end, and the page is loaded anew when the job has ended.
+  body.addEventListener("htmx:sseMessage", (event) => {
+    const list = event.target.closest("[data-follow]");
+    if (list) list.scrollTop = list.scrollHeight;
+  });
+  body.addEventListener("htmx:sseClose", (event) => {
+    if (event.target.closest("[data-live]") && event.detail.type === "message") location.reload();
+  });
+
+  // Films that are dropped or chosen: sent as the body, one after the other; their names stay here.
+  const judge = async (zone, film) => {
+    zone.classList.add("busy-now");
+    document.getElementById("verdict").textContent = "The film is being judged…";
+    try {
+      const answer = await fetch(zone.dataset.drop, {method: "POST", body: film, headers: {"X-CSRF": word(), "HX-Request": "true"}});
+      if (answer.headers.get("HX-Redirect")) { location.assign(answer.headers.get("HX-Redirect")); return; }
+      const text = await answer.text();
+      document.getElementById(answer.ok ? "verdict" : "alerts").innerHTML = text;
+      document.getElementById(answer.ok ? "alerts" : "verdict").replaceChildren();
+      if (answer.ok) htmx.trigger(body, "judged");
+    } catch { document.getElementById("verdict").replaceChildren(); alerts("The server does not answer; try again."); }
+    zone.classList.remove("busy-now");
+  };
+  const several = async (zone, films) => { for (const film of films) await judge(zone, film); };
+
+  // A file that is chosen for a form: sent at once, and its path put into the form's field.
+  const keep = (field, file) => {
+    const input = document.getElementById(field.dataset.upload), bar = field.querySelector("progress");
+    const said = field.querySelector("[role=status]"), sent = new XMLHttpRequest();
+    const name = file.name.replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "").slice(-120) || "upload";
+    sent.open("POST", "/uploads/" + encodeURIComponent(name));
+    sent.setRequestHeader("X-CSRF", word()); sent.setRequestHeader("Accept", "application/json");
+    bar.hidden = false; said.textContent = "The file is being sent…";
+    sent.upload.addEventListener("progress", (event) => { if (event.lengthComputable) bar.value = event.loaded / event.total; });
+    sent.addEventListener("loadend", () => {
+      let answer = {};
+      try { answer = JSON.parse(sent.responseText); } catch { answer = {}; }
+      bar.hidden = true;
+      if (sent.status === 201) { input.value = answer.path; said.textContent = "It is on the server; register it now."; }
+      else said.textContent = answer.detail || "The server does not answer; try again.";
+    });
+    sent.send(file);
+  };
+
+  // Trends: pairs of a time in seconds and a score, as the audits' reports have them.
+  const trend = (place) => {
+    const pairs = JSON.parse(place.dataset.chart), style = getComputedStyle(document.documentElement);
+    const ink = style.getPropertyValue("--muted"), accent = style.getPropertyValue("--accent"), rule = style.getPropertyValue("--rule");
+    const small = "small" in place.dataset, axis = {stroke: ink, grid: {stroke: rule, width: 1}, ticks: {stroke: rule}, show: !small};
+    new uPlot({width: place.clientWidth, height: place.clientHeight - (small ? 0 : 30), cursor: {show: !small}, legend: {show: !small},
+      scales: {y: {range: [0, 100]}}, axes: [axis, axis],
+      series: [{label: "audit"}, {label: "score", stroke: accent, width: 2, points: {show: true, size: 6, fill: accent}}]},
+    [pairs.map((pair) => pair[0]), pairs.map((pair) => pair[1])], place);
+  };
+
+  const begin = (root) => {
+    for (const zone of root.querySelectorAll("[data-drop]")) {
+      const input = zone.querySelector("input[type=file]");
+      for (const name of ["dragenter", "dragover"]) zone.addEventListener(name, (event) => { event.preventDefault(); zone.classList.add("over"); });
+      for (const name of ["dragleave", "drop"]) zone.addEventListener(name, () => zone.classList.remove("over"));
+      zone.addEventListener("drop", (event) => { event.preventDefault(); several(zone, [...event.dataTransfer.files]); });
+      input.addEventListener("change", () => { several(zone, [...input.files]).then(() => { input.value = ""; }); });
+    }
+    for (const field of root.querySelectorAll("[data-upload]")) {
+      field.hidden = false;
+      field.querySelector("input").addEventListener("change", (event) => { if (event.target.files[0]) keep(field, event.target.files[0]); });
+    }
+    for (const blend of root.querySelectorAll("[data-blend]")) {
+      const over = blend.querySelector(".over"), range = blend.querySelector("input");
+      range.addEventListener("input", () => { over.style.opacity = range.value / 100; });
+    }
+    root.querySelectorAll("[data-chart]").forEach(trend);
+  };
+  const button = document.querySelector(".menu-button");
+  if (button) button.addEventListener("click", () => {
+    const open = document.getElementById("menu").classList.toggle("open");
+    button.setAttribute("aria-expanded", String(open));
+  });
+  begin(document);
+  body.addEventListener("htmx:afterSwap", (event) => { if (event.target.id === "content") begin(event.target); });
+})();
