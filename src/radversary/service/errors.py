@@ -73,7 +73,7 @@ class TooManyError(ServiceError):
     status = 429
 
     def __init__(self, wait: float) -> None:
-        super().__init__(f"this key asks too often; try again in {wait:.1f} s")
+        super().__init__(f"too many requests; try again in {wait:.1f} s")
         self.wait = wait
 
 

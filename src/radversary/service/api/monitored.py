@@ -15,6 +15,7 @@ from radversary.service.api.bodies import Body, Listed, NewAudit, Row, listed
 from radversary.service.api.registered import Cursor, Limit
 from radversary.service.api.screening import whole_body
 from radversary.service.catalogue.paging import page_of
+from radversary.service.errors import ConflictError
 from radversary.service.monitoring.alerts import AlertState, change_alert
 from radversary.service.monitoring.channels import add_channel, remove_channel
 from radversary.service.monitoring.figures import REFERENCE
@@ -121,7 +122,9 @@ async def look_through_log(platform: PlatformGiven, by: ActorGiven, guard: str, 
 def _overview_of_log(platform: Platform, by: Actor, given: str, content: bytes, reference: int) -> Overview:
     with platform.database.session() as session:
         guard = owned(session, Guard, given, by.tenant)
-    promise = guard.promise["promise"]
+    promise = guard.promise.get("promise")
+    if not promise:
+        raise ConflictError("nothing is known of what that guard promises; make it anew")
     return overview_of_log(read_log(content), guard=guard.id, alpha=promise["alpha"], bounds=promise["bound_95"],
                            bound=max(promise["bound_95"].values()), reference=reference)
 

@@ -32,8 +32,8 @@ async def do_sign_in(request: Request, platform: PlatformGiven) -> Response:
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise ForbiddenError("the form is not from this site")
     limiter = cast("Limiter", request.app.state.limiter)
-    if limiter.wait(f"sign-in {request.client.host if request.client else ''}") > 0:
-        raise TooManyError("too many attempts to sign in; wait a minute")
+    if (wait := limiter.wait(f"sign-in {request.client.host if request.client else ''}")) > 0:
+        raise TooManyError(wait)
     form = await form_of(request)
     back = own_place(form.get("back", "/"))
     try:
