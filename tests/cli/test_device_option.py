@@ -152,7 +152,8 @@ def test_every_verb_that_computes_with_models_takes_a_device():
 
     lacking = {name for name, options in verbs(typer.main.get_command(app)).items() if "--device" not in options}
     assert lacking == {"report", "compare", "score", "gate", "seal", "verify", "export", "figures", "list",
-                       "data prepare", "data check", "data phantoms", "model describe"}
+                       "data prepare", "data check", "data phantoms", "model describe", "admin backup", "admin restore",
+                       "admin rebuild", "admin check", "admin key"}
 
 
 def test_the_library_says_the_same(tmp_path):

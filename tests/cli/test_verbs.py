@@ -44,7 +44,8 @@ def test_every_verb_explains_itself(radversary, words):
 def test_the_verbs_are_those_of_the_issues():
     assert {words[0] for words in verbs() if words} == {"demo", "run", "data", "train", "attack", "detect", "audit",
                                                         "report", "compare", "figures", "list", "detector", "screen",
-                                                        "model", "score", "gate", "seal", "verify", "export"}
+                                                        "model", "score", "gate", "seal", "verify", "export", "serve",
+                                                        "worker", "admin"}
     assert {words[1] for words in verbs() if words[:1] == ("detector",) and len(words) > 1} == {
         "fit", "calibrate", "check", "evaluate", "families"}
     assert {words[1] for words in verbs() if words[:1] == ("data",) and len(words) > 1} == {"prepare", "check",
