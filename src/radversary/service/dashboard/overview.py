@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from radversary.service.access.scopes import Scope
 from radversary.service.api.asking import PlatformGiven
 from radversary.service.catalogue.paging import MOST, page_of
+from radversary.service.dashboard.filters import counted
 from radversary.service.dashboard.pages import page, pages
 from radversary.service.dashboard.visiting import VisitGiven
 from radversary.service.jobs.states import State
@@ -112,12 +113,30 @@ def attention(found: Sequence[Standing], jobs: Sequence[Job], guarded: set[str])
         if item.latest is None and item.going is None:
             notes.append(Note(f"{item.model.name} was never audited.", where))
         elif item.latest is not None and item.alone and item.alone["caps"]:
-            caps = ", ".join(dict.fromkeys(item.alone["caps"]))
-            notes.append(Note(f"{item.model.name}: {caps} against its score; its page says why.",
-                              f"/jobs/{item.latest.id}", grave=True))
+            notes.append(Note(limited(item.model.name, item.alone), f"/jobs/{item.latest.id}", grave=True))
         if item.model.id not in guarded:
             notes.append(Note(f"{item.model.name} has no guard that screens films.", "/guards"))
     return sorted(notes, key=lambda note: not note.grave)
+
+
+def limited(name: str, score: Mapping[str, Any]) -> str:
+    """Say what limits a score: the reason that limits it most, and how many others there are.
+
+    Args:
+        name: The model's name.
+        score: Of an audit's summary; ``reasons`` has the one that limits most first, and is absent in old summaries.
+
+    Example:
+        >>> limited("CNN", {"reasons": ["no battery was run", "patients are not known"]})
+        'The score of CNN is limited: no battery was run. Its audit gives 1 more reason.'
+        >>> limited("CNN", {"caps": ["G1"]})
+        'The score of CNN is limited; its audit says why.'
+    """
+    first, *others = score.get("reasons") or [""]
+    if not first:
+        return f"The score of {name} is limited; its audit says why."
+    return f"The score of {name} is limited: {first}." + (
+        f" Its audit gives {counted(len(others), 'more reason')}." if others else "")
 
 
 @router.get("/")
