@@ -15,6 +15,7 @@ from radversary.service.api.asking import PlatformGiven
 from radversary.service.catalogue.paging import MOST, page_of
 from radversary.service.dashboard.filters import counted
 from radversary.service.dashboard.pages import page, pages
+from radversary.service.dashboard.subjects import Told, open_ones
 from radversary.service.dashboard.visiting import VisitGiven
 from radversary.service.jobs.states import State
 from radversary.service.store.tables import Dataset, Guard, Job, Model
@@ -96,16 +97,21 @@ def of_model(jobs: Sequence[Job], model: str) -> list[Job]:
     return [job for job in jobs if job.spec["of"].get("model") == model]
 
 
-def attention(found: Sequence[Standing], jobs: Sequence[Job], guarded: set[str]) -> list[Note]:
-    """Return what needs attention, the grave first.
+def attention(found: Sequence[Standing], jobs: Sequence[Job], guarded: set[str],
+              alerts: Sequence[Told] = ()) -> list[Note]:
+    """Return what needs attention: open alerts first, then the grave, then gaps.
 
     Args:
         found: The models.
         jobs: Recent jobs.
         guarded: Ids of models with a guard.
+        alerts: Open alerts; those of recent jobs that failed are told with the job's error.
     """
-    notes = [Note(f"{job.title} failed: {job.error}", f"/jobs/{job.id}", grave=True) for job in jobs
-             if job.state == State.FAILED]
+    failed = {job.id: Note(f"{job.title} failed: {job.error}", f"/jobs/{job.id}", grave=True) for job in jobs
+              if job.state == State.FAILED}
+    notes = [failed.pop(item.alert.subject, None) or Note(f"{item.name}: {item.text}", item.where, grave=True)
+             for item in alerts]
+    notes += failed.values()
     notes += [Note(f"{job.title} is paused.", f"/jobs/{job.id}") for job in jobs if job.state == State.PAUSED]
     for item in found:
         where = f"/models/{item.model.id}"
@@ -150,6 +156,7 @@ def show_overview(request: Request, platform: PlatformGiven, seen: VisitGiven) -
         jobs = page_of(session, Job, by.tenant, limit=50).items
         guards = page_of(session, Guard, by.tenant, limit=MOST).items
         data = page_of(session, Dataset, by.tenant, limit=1).items
-    notes = attention(found, jobs, {guard.model_id for guard in guards})
+        alerts = open_ones(session, by.tenant)
+    notes = attention(found, jobs, {guard.model_id for guard in guards}, alerts)
     return page(request, "overview.html", standings=found, notes=notes, jobs=jobs[:RECENT], has_data=bool(data),
                 guards=len(guards), running=sum(job.state in (State.RUNNING, State.QUEUED) for job in jobs))
