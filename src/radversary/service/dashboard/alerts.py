@@ -33,7 +33,7 @@ def show_alerts(request: Request, platform: PlatformGiven, seen: VisitGiven, cur
                  for state in (AlertState.OPEN, AlertState.ACKNOWLEDGED)}
         closed = page_of(session, Alert, by.tenant, cursor=cursor, limit=20, where={"state": AlertState.CLOSED})
         settled = told(session, by.tenant, closed.items)
-        who = dict(session.execute(select(Key.id, Key.name).where(Key.tenant == by.tenant)).tuples())
+        who = {row[0]: row[1] for row in session.execute(select(Key.id, Key.name).where(Key.tenant == by.tenant))}
     return page(request, "alerts.html", going=going, settled=settled, closed=closed, who=who,
                 any=any(going.values()) or settled or cursor)
 

@@ -112,6 +112,7 @@ def end_schedule(request: Request, platform: PlatformGiven, seen: VisitGiven, _f
 @router.post("/channels")
 def new_channel(request: Request, platform: PlatformGiven, seen: VisitGiven, form: FormGiven) -> Response:
     """Have alerts sent to a webhook or an e-mail address."""
+    seen.actor.need(Scope.ADMIN)
     kind = form.get("kind", "")
     if kind not in ("webhook", "mail"):
         raise InputError("alerts are sent to a webhook or by mail")

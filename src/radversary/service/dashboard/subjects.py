@@ -52,7 +52,8 @@ def told(session: Session, tenant: str, alerts: Sequence[Alert]) -> list[Told]:
     names: dict[str, str] = {}
     for kind in (Guard, Schedule, Job):
         name = Job.title if kind is Job else kind.name
-        names |= dict(session.execute(select(kind.id, name).where(kind.tenant == tenant, kind.id.in_(wanted))).tuples())
+        rows = session.execute(select(kind.id, name).where(kind.tenant == tenant, kind.id.in_(wanted)))
+        names |= {row[0]: row[1] for row in rows}
     return [Told(alert, names.get(alert.subject, f"{WHAT[Kind(alert.kind)]} that was removed"),
                  page_about(alert), gone=alert.subject not in names) for alert in alerts]
 
