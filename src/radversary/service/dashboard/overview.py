@@ -134,14 +134,14 @@ def limited(name: str, score: Mapping[str, Any]) -> str:
 
     Example:
         >>> limited("CNN", {"reasons": ["no battery was run", "patients are not known"]})
-        'The score of CNN is limited: no battery was run. Its audit gives 1 more reason.'
+        'The score of CNN is limited because no battery was run. Its audit gives 1 more reason.'
         >>> limited("CNN", {"caps": ["G1"]})
         'The score of CNN is limited; its audit says why.'
     """
     first, *others = score.get("reasons") or [""]
     if not first:
         return f"The score of {name} is limited; its audit says why."
-    return f"The score of {name} is limited: {first}." + (
+    return f"The score of {name} is limited because {first}." + (
         f" Its audit gives {counted(len(others), 'more reason')}." if others else "")
 
 

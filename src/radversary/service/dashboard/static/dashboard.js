@@ -77,14 +77,13 @@
     const colour = (name) => style.getPropertyValue(name), hundred = (column) => column.map((share) => 100 * share);
     const axis = {stroke: colour("--muted"), grid: {stroke: colour("--rule"), width: 1}, ticks: {stroke: colour("--rule")}};
     const value = hundred(given.value), level = (share) => value.map(() => 100 * share);
-    const top = Math.min(100, Math.max(400 * given.bound, 1.25 * Math.max(...value)));
+    const top = Math.min(100, Math.max(200 * given.bound, 1.25 * Math.max(...value)));
     const percent = (_, shown) => shown === null ? "–" : `${shown.toFixed(1)} %`, none = {points: {show: false}, value: percent};
-    new uPlot({width: place.clientWidth, height: place.clientHeight - 60, scales: {y: {range: [0, top]}},
-      axes: [axis, {...axis, values: (_, ticks) => ticks.map((tick) => `${tick} %`)}], bands: [{series: [5, 4], fill: colour("--rule")}],
-      series: [{label: "from"}, {label: "alarms", stroke: colour("--accent"), width: 2, points: {show: true, size: 5, fill: colour("--accent")}, value: percent},
-        {...none, label: "promised", stroke: colour("--good"), width: 2, dash: [8, 5]}, {...none, label: "bound", stroke: colour("--bad"), width: 2, dash: [2, 4]},
-        {...none, label: "interval from"}, {...none, label: "to"}]},
-    [given.times, value, level(given.promised), level(given.bound), hundred(given.low), hundred(given.high)], place);
+    new uPlot({width: place.clientWidth, height: 260, scales: {y: {range: [0, top]}},
+      axes: [axis, {...axis, values: (_, ticks) => ticks.map((tick) => `${tick} %`)}], bands: [{series: [2, 1], fill: colour("--rule")}],
+      series: [{label: "since"}, {...none, label: "interval from"}, {...none, label: "to"}, {label: "alarms", stroke: colour("--accent"), width: 2, points: {show: true, size: 5, fill: colour("--accent")}, value: percent},
+        {...none, label: "promised", stroke: colour("--good"), width: 2, dash: [8, 5]}, {...none, label: "bound", stroke: colour("--bad"), width: 2, dash: [2, 4]}]},
+    [given.times, hundred(given.low), hundred(given.high), value, level(given.promised), level(given.bound)], place);
   };
 
   const begin = (root) => {
