@@ -45,8 +45,8 @@ def add_watch(session, things, *, now):
     settled = open_alert(session, "main", Kind.DRIFT, things["guard"], "the films changed at film 90")
     settled.state, settled.mark = "closed", None
     session.flush()
-    opened = [open_alert(session, "main", Kind.ALARMS, things["guard"], "the guard raises more alarms than it promises"),
-              open_alert(session, "main", Kind.AUDIT, schedule.id,
-                         f"the audit {things['job']} broke 1 of 1 rules against its baseline {things['older']}"),
-              open_alert(session, "main", Kind.JOB, things["failed"], "a job failed, of the kind audit")]
-    return {"channel": channel.id, "schedule": schedule.id, "alert": opened[0].id, "closed": settled.id}
+    opened = open_alert(session, "main", Kind.ALARMS, things["guard"], "the guard raises more alarms than it promises")
+    open_alert(session, "main", Kind.AUDIT, schedule.id,
+               f"the audit {things['job']} broke 1 of 1 rules against its baseline {things['older']}")
+    open_alert(session, "main", Kind.JOB, things["failed"], "a job failed, of the kind audit")
+    return {"channel": channel.id, "schedule": schedule.id, "alert": opened.id, "closed": settled.id}

@@ -109,7 +109,7 @@ def attention(found: Sequence[Standing], jobs: Sequence[Job], guarded: set[str],
     """
     failed = {job.id: Note(f"{job.title} failed: {job.error}", f"/jobs/{job.id}", grave=True) for job in jobs
               if job.state == State.FAILED}
-    notes = [failed.pop(item.alert.subject, None) or Note(f"{item.name}: {item.text}", item.where, grave=True)
+    notes = [failed.pop(item.alert.subject, Note(f"{item.name}: {item.text}", item.where, grave=True))
              for item in alerts]
     notes += failed.values()
     notes += [Note(f"{job.title} is paused.", f"/jobs/{job.id}") for job in jobs if job.state == State.PAUSED]

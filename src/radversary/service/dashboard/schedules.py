@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -52,7 +53,7 @@ def new_schedule(request: Request, platform: PlatformGiven, seen: VisitGiven, fo
     return go(request, "/schedules")
 
 
-def asked_again(platform: Platform, tenant: str, given: str) -> Mapping[str, object]:
+def asked_again(platform: Platform, tenant: str, given: str) -> Mapping[str, Any]:
     """Return what an audit was asked for with, to ask for the same again.
 
     Args:

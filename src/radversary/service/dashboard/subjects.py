@@ -50,8 +50,7 @@ def told(session: Session, tenant: str, alerts: Sequence[Alert]) -> list[Told]:
     """
     wanted = {alert.subject for alert in alerts}
     names: dict[str, str] = {}
-    for kind in (Guard, Schedule, Job):
-        name = Job.title if kind is Job else kind.name
+    for kind, name in ((Guard, Guard.name), (Schedule, Schedule.name), (Job, Job.title)):
         rows = session.execute(select(kind.id, name).where(kind.tenant == tenant, kind.id.in_(wanted)))
         names |= {row[0]: row[1] for row in rows}
     return [Told(alert, names.get(alert.subject, f"{WHAT[Kind(alert.kind)]} that was removed"),
