@@ -12,13 +12,17 @@ from fastapi.testclient import TestClient
 from radversary.service.app import make_app
 from radversary.service.store.tables import Dataset, Guard, Job, Line, Model
 from service.conftest import CLASSES, PHANTOMS
+from service.dashboard.streamed import add_stream, add_watch
 
-SCORE = {"value": 41.5, "letter": "D", "caps": ["G1"], "level": 1}
+SCORE = {"value": 41.5, "letter": "D", "caps": ["G1"], "level": 1,
+         "reasons": ["the measurement is suspect", "patients are not known"]}
 ROLES = ("viewer", "operator", "auditor", "administrator")
 PAGES = {"/": "read", "/models": "read", "/models/{model}": "read", "/data": "read", "/jobs": "read",
          "/jobs?state=failed": "read", "/jobs/{job}": "read", "/jobs/{failed}": "read", "/jobs/{running}": "read",
          "/jobs/{job}/evidence": "read", "/compare": "read", "/guards": "read", "/settings": "read",
-         "/screening": "screen", "/screening/recent": "read", "/audits/new": "write",
+         "/monitoring": "read",
+         "/monitoring/{guard}": "read", "/monitoring/{guard}?back=day": "read", "/alerts": "read",
+         "/schedules": "read", "/screening": "screen", "/screening/recent": "read", "/audits/new": "write",
          "/audits/new?model={model}": "write", "/audits/new?model={model}&dataset={dataset}": "write",
          "/keys": "log", "/log": "log", "/log/check": "log"}
 """Every page that needs no result, to the scope that it needs."""
@@ -79,8 +83,10 @@ def things(platform):
         session.add_all([*made.values(), guard])
         session.flush()
         session.add(Line(job_id=made["running"].id, text="warning: <i>of</i> a line"))
-        return {"model": model.id, "dataset": data.id, "guard": guard.id,
-                **{name: job.id for name, job in made.items()}}
+        ids = {"model": model.id, "dataset": data.id, "guard": guard.id,
+               **{name: job.id for name, job in made.items()}}
+        add_stream(session, guard.id, now=now)
+        return {**ids, **add_watch(session, ids, now=now)}
 
 
 @pytest.fixture(scope="session")

@@ -187,3 +187,27 @@ def test_the_slider_lays_the_attacked_film_over_the_other(browser, site, key, au
     assert tab.eval_on_selector(".over", "item => item.style.opacity") == "0.2"
     assert tab.eval_on_selector_all("main figure img", "all => all.every(item => item.naturalWidth > 0)")
     assert tab.heard == []
+
+
+def test_the_alarm_rate_is_drawn_and_an_alert_acknowledged_by_keyboard(browser, site, key, things):
+    tab = entered(browser, site, key())
+    tab.goto(f"{site}/monitoring/{things['guard']}")
+    labels = tab.locator("[data-rates] .u-legend th").all_inner_texts()
+    assert [label.strip(": ") for label in labels] == ["since", "interval from", "to", "alarms", "promised", "bound"]
+    assert tab.eval_on_selector("[data-rates] canvas", "item => item.width > 300 && item.height > 200")
+    tab.goto(f"{site}/alerts")
+    tab.focus(f"form[action='/alerts/{things['alert']}/acknowledge'] button")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("h2:has-text('Acknowledged')")
+    assert tab.heard == []
+
+
+def test_reasons_are_seen_and_the_worksheet_is_opened_by_whom_wants_it(browser, site, key, audited):
+    tab = entered(browser, site, key())
+    tab.goto(f"{site}/jobs/{audited['job']}")
+    tab.wait_for_selector("#score table", timeout=30_000)
+    worksheet = tab.locator("[aria-label='Worksheet of no defence']")
+    assert tab.is_visible("text=What speaks against it >> nth=0")
+    assert not worksheet.is_visible()
+    tab.click("summary:text-is('Worksheet') >> nth=0")
+    assert worksheet.is_visible()

@@ -39,7 +39,7 @@ def test_every_page_opens_for_whom_it_is(visitor, things, role):
 @pytest.mark.parametrize("role", ROLES)
 def test_an_empty_platform_says_what_comes_next(visitor, role):
     client = visitor(role)
-    for path in ("/", "/models", "/data", "/jobs", "/compare", "/guards"):
+    for path in ("/", "/models", "/data", "/jobs", "/compare", "/guards", "/monitoring", "/alerts", "/schedules"):
         assert 'class="empty"' in client.get(path).text, path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -11,6 +12,7 @@ from markupsafe import Markup
 
 from radversary.auditing.wording import level, measure_name
 from radversary.report import formats
+from radversary.service.monitoring.figures import Figure
 
 REPORTED: Final = ("percent", "interval", "p_value", "duration", "milliseconds", "capitalize_first")
 
@@ -24,9 +26,19 @@ def moment(seconds: float | None) -> str:
     """
     if seconds is None:
         return "–"
-    found = datetime.fromtimestamp(seconds, UTC)
     return Markup('<time datetime="{}">{}</time>').format(
-        found.isoformat(timespec="seconds"), f"{found.day} {found:%b %Y, %H:%M} UTC")
+        datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds"), day(seconds))
+
+
+def day(seconds: float) -> str:
+    """Write a day and a time, in UTC, where no element may stand.
+
+    Example:
+        >>> day(0.0)
+        '1 Jan 1970, 00:00 UTC'
+    """
+    found = datetime.fromtimestamp(seconds, UTC)
+    return f"{found.day} {found:%b %Y, %H:%M} UTC"
 
 
 def size(count: int) -> str:
@@ -62,7 +74,76 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
+def share(found: Figure) -> str:
+    """Write a share with its interval; a dash where too few films are behind it.
+
+    Example:
+        >>> share(Figure(value=0.05, low=0.02, high=0.1, n=200)).replace(formats.SPACE, " "), share(Figure())
+        ('5.0 % [2.0, 10.0]', '–')
+    """
+    return written(found, formats.percent, lambda end: f"{100 * end:.1f}")
+
+
+def points(found: Figure) -> str:
+    """Write a difference of shares in points, with its interval and signs.
+
+    Example:
+        >>> points(Figure(value=0.05, low=0.02, high=0.1, n=200))
+        '+5.0 [+2.0, +10.0]'
+    """
+    return written(found, formats.signed, formats.signed)
+
+
+def took(found: Figure) -> str:
+    """Write milliseconds with their interval; an end that is not known is a dash.
+
+    Example:
+        >>> took(Figure(value=12.0, low=11.0, n=20)).replace(formats.SPACE, " ")
+        '12.0 ms [11.0, –]'
+    """
+    return written(found, formats.milliseconds, lambda end: f"{end:.{1 if abs(end) < 100 else 0}f}")
+
+
+def odds(evidence: float) -> str:
+    """Write evidence, the decimal logarithm of a martingale, as what it is to one.
+
+    Example:
+        >>> odds(2.0), odds(-0.5), odds(12.3)
+        ('100 to 1', '0.32 to 1', 'more than a million to 1')
+    """
+    if evidence > 6:
+        return "more than a million to 1"
+    return f"{10.0**evidence:,.0f} to 1" if evidence >= 1 else f"{10.0**evidence:.2g} to 1"
+
+
+def fires(delta: float) -> str:
+    """Write the evidence at which a test fires whose false alarms ever have a probability.
+
+    Example:
+        >>> fires(0.01)
+        '100 to 1'
+    """
+    return odds(-math.log10(delta))
+
+
+def written(found: Figure, value: Callable[[float], str], end: Callable[[float], str]) -> str:
+    """Write a figure of monitoring with its interval, where it has one.
+
+    Args:
+        found: The figure.
+        value: Writes its value.
+        end: Writes an end of its interval.
+    """
+    if found.value is None:
+        return "–"
+    if found.low is None and found.high is None:
+        return value(found.value)
+    low, high = ("–" if side is None else end(side) for side in (found.low, found.high))
+    return f"{value(found.value)} [{low}, {high}]"
+
+
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({
     **{name: getattr(formats, name) for name in REPORTED}, "level": level, "measure_name": measure_name,
-    "moment": moment, "size": size, "system_name": system_name, "counted": counted})
+    "moment": moment, "day": day, "size": size, "system_name": system_name, "counted": counted, "share": share,
+    "points": points, "took": took, "odds": odds, "fires": fires})
 """Name to filter."""

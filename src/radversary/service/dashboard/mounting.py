@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 
 from radversary.service.api.problems import problem
 from radversary.service.dashboard import (
+    alerts,
     assets,
     audits,
     comparing,
@@ -20,9 +21,11 @@ from radversary.service.dashboard import (
     models,
     overview,
     runs,
+    schedules,
     screening,
     settings,
     signing,
+    watching,
 )
 from radversary.service.dashboard.pages import refused
 from radversary.service.dashboard.results import Results
@@ -32,7 +35,7 @@ def add_dashboard(app: FastAPI) -> None:
     """Add all pages, and say on a page where there is none at an address."""
     app.state.results = Results()
     for part in (assets, signing, overview, models, data, audits, runs, explorer, evidence, comparing, guards,
-                 screening, keys, log, settings):
+                 screening, watching, alerts, schedules, keys, log, settings):
         app.include_router(part.router)
 
     @app.exception_handler(404)

@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 from radversary.service.access.scopes import Scope
 from radversary.service.api.asking import PlatformGiven
 from radversary.service.catalogue.paging import MOST, page_of
+from radversary.service.dashboard.filters import counted
 from radversary.service.dashboard.pages import page, pages
+from radversary.service.dashboard.subjects import Told, open_ones
 from radversary.service.dashboard.visiting import VisitGiven
 from radversary.service.jobs.states import State
 from radversary.service.store.tables import Dataset, Guard, Job, Model
@@ -95,16 +97,21 @@ def of_model(jobs: Sequence[Job], model: str) -> list[Job]:
     return [job for job in jobs if job.spec["of"].get("model") == model]
 
 
-def attention(found: Sequence[Standing], jobs: Sequence[Job], guarded: set[str]) -> list[Note]:
-    """Return what needs attention, the grave first.
+def attention(found: Sequence[Standing], jobs: Sequence[Job], guarded: set[str],
+              alerts: Sequence[Told] = ()) -> list[Note]:
+    """Return what needs attention: open alerts first, then the grave, then gaps.
 
     Args:
         found: The models.
         jobs: Recent jobs.
         guarded: Ids of models with a guard.
+        alerts: Open alerts; those of recent jobs that failed are told with the job's error.
     """
-    notes = [Note(f"{job.title} failed: {job.error}", f"/jobs/{job.id}", grave=True) for job in jobs
-             if job.state == State.FAILED]
+    failed = {job.id: Note(f"{job.title} failed: {job.error}", f"/jobs/{job.id}", grave=True) for job in jobs
+              if job.state == State.FAILED}
+    notes = [failed.pop(item.alert.subject, Note(f"{item.name}: {item.text}", item.where, grave=True))
+             for item in alerts]
+    notes += failed.values()
     notes += [Note(f"{job.title} is paused.", f"/jobs/{job.id}") for job in jobs if job.state == State.PAUSED]
     for item in found:
         where = f"/models/{item.model.id}"
@@ -112,12 +119,30 @@ def attention(found: Sequence[Standing], jobs: Sequence[Job], guarded: set[str])
         if item.latest is None and item.going is None:
             notes.append(Note(f"{item.model.name} was never audited.", where))
         elif item.latest is not None and item.alone and item.alone["caps"]:
-            caps = ", ".join(dict.fromkeys(item.alone["caps"]))
-            notes.append(Note(f"{item.model.name}: {caps} against its score; its page says why.",
-                              f"/jobs/{item.latest.id}", grave=True))
+            notes.append(Note(limited(item.model.name, item.alone), f"/jobs/{item.latest.id}", grave=True))
         if item.model.id not in guarded:
             notes.append(Note(f"{item.model.name} has no guard that screens films.", "/guards"))
     return sorted(notes, key=lambda note: not note.grave)
+
+
+def limited(name: str, score: Mapping[str, Any]) -> str:
+    """Say what limits a score: the reason that limits it most, and how many others there are.
+
+    Args:
+        name: The model's name.
+        score: Of an audit's summary; ``reasons`` has the one that limits most first, and is absent in old summaries.
+
+    Example:
+        >>> limited("CNN", {"reasons": ["no battery was run", "patients are not known"]})
+        'The score of CNN is limited because no battery was run. Its audit gives 1 more reason.'
+        >>> limited("CNN", {"caps": ["G1"]})
+        'The score of CNN is limited; its audit says why.'
+    """
+    first, *others = score.get("reasons") or [""]
+    if not first:
+        return f"The score of {name} is limited; its audit says why."
+    return f"The score of {name} is limited because {first}." + (
+        f" Its audit gives {counted(len(others), 'more reason')}." if others else "")
 
 
 @router.get("/")
@@ -131,6 +156,7 @@ def show_overview(request: Request, platform: PlatformGiven, seen: VisitGiven) -
         jobs = page_of(session, Job, by.tenant, limit=50).items
         guards = page_of(session, Guard, by.tenant, limit=MOST).items
         data = page_of(session, Dataset, by.tenant, limit=1).items
-    notes = attention(found, jobs, {guard.model_id for guard in guards})
+        alerts = open_ones(session, by.tenant)
+    notes = attention(found, jobs, {guard.model_id for guard in guards}, alerts)
     return page(request, "overview.html", standings=found, notes=notes, jobs=jobs[:RECENT], has_data=bool(data),
                 guards=len(guards), running=sum(job.state in (State.RUNNING, State.QUEUED) for job in jobs))

@@ -30,8 +30,9 @@ LOG: Final = logging.getLogger("radversary.service")
 MENU: Final = (
     ("/", "Overview", Scope.READ), ("/models", "Models", Scope.READ), ("/data", "Data", Scope.READ),
     ("/jobs", "Audits and jobs", Scope.READ), ("/compare", "Compare", Scope.READ), ("/guards", "Guards", Scope.READ),
-    ("/screening", "Screening", Scope.SCREEN), ("/keys", "Keys", Scope.LOG), ("/log", "Audit log", Scope.LOG),
-    ("/settings", "Settings", Scope.READ))
+    ("/screening", "Screening", Scope.SCREEN), ("/monitoring", "Monitoring", Scope.READ),
+    ("/alerts", "Alerts", Scope.READ), ("/schedules", "Schedules", Scope.READ), ("/keys", "Keys", Scope.LOG),
+    ("/log", "Audit log", Scope.LOG), ("/settings", "Settings", Scope.READ))
 """Address, name, and the scope that a page needs; others are not in the menu."""
 
 

@@ -44,7 +44,7 @@ def summary_of(result: Any) -> Mapping[str, Any]:  # noqa: ANN401
 
     clean = next((cell for cell in result.cells if cell.condition.attack == "clean" and cell.defence == "none"), None)
     scores = {score.system: {"value": score.value, "letter": score.letter, "caps": [cap.code for cap in score.caps],
-                             "level": score.level}
+                             "level": score.level, "reasons": [cap.reason for cap in score.caps]}
               for score in scores_of(result, load_profile())}
     accuracy = str(clean.performance.accuracy) if clean else ""
     return {"clean": accuracy, "scores": scores, "battery": result.battery or ""}

@@ -71,6 +71,21 @@
     [pairs.map((pair) => pair[0]), pairs.map((pair) => pair[1])], place);
   };
 
+  // Alarm rates over time in per cent, with their interval as a band, beside what was promised and its bound.
+  const rates = (place) => {
+    const given = JSON.parse(place.dataset.rates), style = getComputedStyle(document.documentElement);
+    const colour = (name) => style.getPropertyValue(name), hundred = (column) => column.map((share) => 100 * share);
+    const axis = {stroke: colour("--muted"), grid: {stroke: colour("--rule"), width: 1}, ticks: {stroke: colour("--rule")}};
+    const value = hundred(given.value), level = (share) => value.map(() => 100 * share);
+    const top = Math.min(100, Math.max(200 * given.bound, 1.25 * Math.max(...value)));
+    const percent = (_, shown) => shown === null ? "–" : `${shown.toFixed(1)} %`, none = {points: {show: false}, value: percent};
+    new uPlot({width: place.clientWidth, height: 260, scales: {y: {range: [0, top]}},
+      axes: [axis, {...axis, values: (_, ticks) => ticks.map((tick) => `${tick} %`)}], bands: [{series: [2, 1], fill: colour("--rule")}],
+      series: [{label: "since"}, {...none, label: "interval from"}, {...none, label: "to"}, {label: "alarms", stroke: colour("--accent"), width: 2, points: {show: true, size: 5, fill: colour("--accent")}, value: percent},
+        {...none, label: "promised", stroke: colour("--good"), width: 2, dash: [8, 5]}, {...none, label: "bound", stroke: colour("--bad"), width: 2, dash: [2, 4]}]},
+    [given.times, hundred(given.low), hundred(given.high), value, level(given.promised), level(given.bound)], place);
+  };
+
   const begin = (root) => {
     for (const zone of root.querySelectorAll("[data-drop]")) {
       const input = zone.querySelector("input[type=file]");
@@ -88,6 +103,7 @@
       range.addEventListener("input", () => { over.style.opacity = range.value / 100; });
     }
     root.querySelectorAll("[data-chart]").forEach(trend);
+    root.querySelectorAll("[data-rates]").forEach(rates);
   };
   const button = document.querySelector(".menu-button");
   if (button) button.addEventListener("click", () => {
