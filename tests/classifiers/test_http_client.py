@@ -169,7 +169,8 @@ def test_a_person_need_not_wait_for_a_server_that_does_not_answer():
 
 def test_a_program_ends_while_a_server_does_not_answer():
     code = """
-import sys, torch
+import signal, sys, torch
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where the tests run in the background
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.http_files import Served
 from radversary.classifiers.http_model import HttpClassifier
