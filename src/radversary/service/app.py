@@ -100,7 +100,7 @@ def _add_signs_of_life(app: FastAPI, platform: Platform) -> None:
     @app.get("/readyz", tags=["operation"])
     def readyz() -> dict[str, str]:
         """Say that the database answers and the disk has room."""
-        with platform.database.session() as session:
+        with platform.database.reading() as session:
             session.execute(text("SELECT 1"))
         platform.check_room()
         return {"status": "ready"}

@@ -120,7 +120,7 @@ async def look_through_log(platform: PlatformGiven, by: ActorGiven, guard: str, 
 
 
 def _overview_of_log(platform: Platform, by: Actor, given: str, content: bytes, reference: int) -> Overview:
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         guard = owned(session, Guard, given, by.tenant)
     promise = guard.promise.get("promise")
     if not promise:
@@ -134,7 +134,7 @@ def list_alerts(platform: PlatformGiven, by: ActorGiven, cursor: Cursor = "", li
                 state: AlertState | None = None) -> Listed[AlertRow]:
     """List alerts, newest first."""
     by.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         return listed(AlertRow, page_of(session, Alert, by.tenant, cursor=cursor, limit=limit,
                                         where={"state": state} if state else None))
 
@@ -157,7 +157,7 @@ def list_channels(platform: PlatformGiven, by: ActorGiven, cursor: Cursor = "",
                   limit: Limit = 50) -> Listed[ChannelRow]:
     """List where alerts are sent, newest first."""
     by.need(Scope.ADMIN)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         return listed(ChannelRow, page_of(session, Channel, by.tenant, cursor=cursor, limit=limit))
 
 
@@ -178,7 +178,7 @@ def list_schedules(platform: PlatformGiven, by: ActorGiven, cursor: Cursor = "",
                    limit: Limit = 50) -> Listed[ScheduleRow]:
     """List audits by a schedule, newest first."""
     by.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         return listed(ScheduleRow, page_of(session, Schedule, by.tenant, cursor=cursor, limit=limit))
 
 

@@ -49,7 +49,7 @@ def add_model(platform: PlatformGiven, by: ActorGiven, body: NewModel, key: Once
 def list_models(platform: PlatformGiven, by: ActorGiven, cursor: Cursor = "", limit: Limit = 50) -> Listed[ModelRow]:
     """List registered models, newest first."""
     by.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         return listed(ModelRow, page_of(session, Model, by.tenant, cursor=cursor, limit=limit))
 
 
@@ -57,7 +57,7 @@ def list_models(platform: PlatformGiven, by: ActorGiven, cursor: Cursor = "", li
 def show_model(platform: PlatformGiven, by: ActorGiven, model: str) -> ModelRow:
     """Show a model with its card."""
     by.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         return ModelRow.model_validate(owned(session, Model, model, by.tenant))
 
 
@@ -81,7 +81,7 @@ def list_datasets(platform: PlatformGiven, by: ActorGiven, cursor: Cursor = "",
                   limit: Limit = 50) -> Listed[DatasetRow]:
     """List registered images, newest first."""
     by.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         return listed(DatasetRow, page_of(session, Dataset, by.tenant, cursor=cursor, limit=limit))
 
 
@@ -89,7 +89,7 @@ def list_datasets(platform: PlatformGiven, by: ActorGiven, cursor: Cursor = "",
 def show_dataset(platform: PlatformGiven, by: ActorGiven, dataset: str) -> DatasetRow:
     """Show what is known of registered images."""
     by.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         return DatasetRow.model_validate(owned(session, Dataset, dataset, by.tenant))
 
 
@@ -118,7 +118,7 @@ def add_guard(platform: PlatformGiven, by: ActorGiven, body: NewGuard, key: Once
 def list_guards(platform: PlatformGiven, by: ActorGiven, cursor: Cursor = "", limit: Limit = 50) -> Listed[GuardRow]:
     """List calibrated guards, newest first."""
     by.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         return listed(GuardRow, page_of(session, Guard, by.tenant, cursor=cursor, limit=limit))
 
 
@@ -126,7 +126,7 @@ def list_guards(platform: PlatformGiven, by: ActorGiven, cursor: Cursor = "", li
 def show_guard(platform: PlatformGiven, by: ActorGiven, guard: str) -> GuardRow:
     """Show a guard with what it promises."""
     by.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         return GuardRow.model_validate(owned(session, Guard, guard, by.tenant))
 
 

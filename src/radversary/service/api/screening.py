@@ -96,6 +96,6 @@ def list_screenings(platform: PlatformGiven, by: ActorGiven, cursor: Cursor = ""
                     guard: Annotated[str | None, Query(pattern="^[0-9a-f]{24}$")] = None) -> Listed[ScreeningRow]:
     """List verdicts, newest first."""
     by.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         return listed(ScreeningRow, page_of(session, Screening, by.tenant, cursor=cursor, limit=limit,
                                             where={"guard_id": guard} if guard else None))

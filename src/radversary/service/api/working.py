@@ -49,7 +49,7 @@ def list_jobs(platform: PlatformGiven, by: ActorGiven, cursor: Cursor = "", limi
     """List jobs, newest first."""
     by.need(Scope.READ)
     where = {name: value for name, value in (("kind", kind), ("state", state)) if value is not None}
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         return listed(JobRow, page_of(session, Job, by.tenant, cursor=cursor, limit=limit, where=where))
 
 
@@ -57,7 +57,7 @@ def list_jobs(platform: PlatformGiven, by: ActorGiven, cursor: Cursor = "", limi
 def show_job(platform: PlatformGiven, by: ActorGiven, job: str) -> JobRow:
     """Show how far a job is."""
     by.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         return JobRow.model_validate(owned(session, Job, job, by.tenant))
 
 
@@ -86,7 +86,7 @@ def followed(platform: PlatformGiven, by: ActorGiven, job: str) -> str:
         NotFoundError: There is none of that id.
     """
     by.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         return owned(session, Job, job, by.tenant).id
 
 
@@ -132,7 +132,7 @@ async def events_of(platform: Platform, by: Actor, job: str, *, after: int = 0) 
 
 
 def _state_of(platform: Platform, by: Actor, job: str, after: int) -> tuple[JobRow, Sequence[Line]]:
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         found = owned(session, Job, job, by.tenant)
         return JobRow.model_validate(found), lines_of(session, found, after=after)
 

@@ -43,7 +43,7 @@ def file_of(platform: Platform, by: Actor, job: str, name: str) -> Path:
         NotFoundError: No such job or file, or one that is not handed out.
     """
     by.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         found = owned(session, Job, job, by.tenant)
     folder = folder_of(platform, found).resolve()
     path = (folder / name).resolve() if "\0" not in name else folder
@@ -63,7 +63,7 @@ def result_of(platform: Platform, by: Actor, job: str) -> AuditResult:
     from radversary.report.html import load_result
 
     by.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         found = owned(session, Job, job, by.tenant)
     folder = folder_of(platform, found)
     if not (folder / "result.json").is_file():

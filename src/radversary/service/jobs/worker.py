@@ -168,7 +168,7 @@ class JobWorker:
         if self._stop.is_set():
             return LEAVE
         try:
-            with self.database.session() as session:
+            with self.database.reading() as session:
                 job = session.get(Job, ticket.job)
                 return job.wish if job is not None and mine(job, ticket) else LOST
         except SQLAlchemyError:
