@@ -19,6 +19,7 @@ from benchmarks.measure import Contender, compare
 from benchmarks.peers import peers
 from benchmarks.screening import screening
 from benchmarks.served import served
+from benchmarks.soak import soak
 from benchmarks.start import start
 from radversary.core.errors import MissingPartError
 from radversary.core.seeds import generator, numpy_generator
@@ -175,4 +176,4 @@ SUITE: dict[str, Callable[[], dict[str, Any]]] = {
     "stylization": stylization, "similarity": similarity, "edges": edges, "intervals": intervals, "phantoms": phantoms,
     "stm": stm, "screening-resnet18": partial(screening, "resnet18"),
     "screening-resnet50": partial(screening, "resnet50"), "crowded": crowded, "start": start, "forms": forms,
-    "peers": peers, "costs": costs, "served-resnet18": partial(served, "resnet18")}
+    "peers": peers, "costs": costs, "served-resnet18": partial(served, "resnet18"), "soak": soak}

@@ -50,6 +50,7 @@ def plan_file(tmp_path, **changes) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_an_image_that_cannot_be_read(refused, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     assert "cannot read" in refused("attack", tmp_path / "broken.png", "--out", tmp_path / "out")
@@ -57,6 +58,7 @@ def test_an_image_that_cannot_be_read(refused, tmp_path):
     assert written(tmp_path) == ["broken.png"]
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_there(refused, tmp_path, film):
     for arguments in (("attack", tmp_path / "none.png"), ("detect", film, tmp_path / "none.png"),
                       ("run", tmp_path / "none.yaml"), ("report", tmp_path / "none"),
@@ -68,6 +70,7 @@ def test_a_file_that_is_not_there(refused, tmp_path, film):
     assert written(tmp_path) == ["film.png"]
 
 
+@pytest.mark.slow
 def test_a_csv_without_the_column(refused, tmp_path):
     (tmp_path / "films.csv").write_text("path,diagnosys\na.png,Normal\n")
     text = refused("data", "prepare", "csv", "--labels", tmp_path / "films.csv", "--out", tmp_path / "out")
@@ -79,6 +82,7 @@ def test_a_csv_without_the_column(refused, tmp_path):
     assert written(tmp_path) == ["films.csv"]
 
 
+@pytest.mark.slow
 def test_one_class_only(refused, tmp_path):
     (tmp_path / "films" / "Normal").mkdir(parents=True)
     for number in range(6):
@@ -87,6 +91,7 @@ def test_one_class_only(refused, tmp_path):
     assert not written(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_no_image_at_all(refused, tmp_path):
     (tmp_path / "films" / "Normal").mkdir(parents=True)
     assert "holds no class folder" in refused("data", "prepare", "folder", "--root", tmp_path / "films", "--out",
@@ -104,6 +109,7 @@ def test_fewer_images_than_a_batch(refused, tmp_path):
     assert not (tmp_path / "run" / "result.json").exists()
 
 
+@pytest.mark.slow
 def test_a_style_folder_with_no_image(refused, tmp_path, film):
     (tmp_path / "styles").mkdir()
     text = refused("attack", film, "--out", tmp_path / "out", "--option", f"styles={tmp_path / 'styles'}")
@@ -175,11 +181,13 @@ def refused_text(refused, model, phantoms, tmp_path) -> str:
     return refused("audit", "--model", model, "--root", phantoms, "--out", tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_device_that_is_not_here(refused, tmp_path):
     assert "device 'cuda:99' is not available" in refused("run", plan_file(tmp_path), "--out", tmp_path / "run",
                                                           "--device", "cuda:99")
 
 
+@pytest.mark.slow
 def test_unknown_families_formats_and_sources(refused, tmp_path):
     assert "did you mean 'attacks'" in refused("list", "atacks")
     assert "did you mean 'markdown'" in refused("report", tmp_path, "--format", "markdwon")
@@ -200,11 +208,13 @@ def test_prepared_images_that_are_damaged(refused, tmp_path):
     assert "no whole set of prepared images" in refused("data", "check", tmp_path)
 
 
+@pytest.mark.slow
 def test_a_file_in_the_place_of_the_run_folder(refused, tmp_path, film):
     assert "film.png is in the way" in refused("run", plan_file(tmp_path), "--out", film)
     assert "film.png is in the way" in refused("attack", film, "--out", film, "--name", "noise")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("attack",), ("run",), ("data", "phantoms", "--count", "1"), ("nonsense",),
                                        ("detect", "a.png"), ("attack", "a.png", "--strength", "much")])
 def test_wrong_usage_has_exit_code_two_as_well(radversary, arguments):

@@ -72,6 +72,7 @@ def test_it_is_guarded_from_fitting_to_verdicts_by_its_reference(radversary, fil
     assert "set for model 'one'" in other.err
 
 
+@pytest.mark.slow
 def test_a_detector_that_looks_at_features_is_refused_before_any_bundle(radversary, films):
     left = radversary("detector", "fit", films / "fit", "--model", "threshold://one", "--out", films / "g")
     assert left.code == 2

@@ -49,6 +49,7 @@ def test_long_sentences_are_cut_and_long_results_are_not(capsys):
     assert len(cell("x" * 70_000).plain) < 400
 
 
+@pytest.mark.slow
 def test_a_file_of_any_name_is_left_out_by_a_clean_name(radversary, film, tmp_path):
     (tmp_path / f"{ESCAPE}[link].png").write_bytes(b"no picture")
     done = radversary("attack", tmp_path, "--out", tmp_path / "out", "--name", "noise", "--size", 32)

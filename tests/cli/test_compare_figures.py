@@ -57,6 +57,7 @@ def test_help_and_page_name_the_figures_that_are_drawn():
         assert {number for span in spans for number in range(span[0], span[-1] + 1)} == set(RECIPES)
 
 
+@pytest.mark.slow
 def test_compare_narrows_down(radversary, run):
     out = radversary("compare", run, "--attack", "stm", "--knowledge", "adaptive").out
     assert "each defence in a line" not in out
@@ -75,6 +76,7 @@ def test_compare_writes_markdown_and_csv(radversary, run):
     assert lines[0].startswith("run,defence,role,attack,knowledge,strength")
 
 
+@pytest.mark.slow
 def test_compare_says_when_the_test_images_differ(radversary, run, tmp_path):
     (tmp_path / "other").mkdir()
     text = (run / "result.json").read_text().replace("9b" * 32, "aa" * 32)

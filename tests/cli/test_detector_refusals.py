@@ -59,6 +59,7 @@ def test_fit_names_what_is_wrong_before_it_reads(radversary, nowhere, make_model
         assert said in outcome.err
 
 
+@pytest.mark.slow
 def test_fit_looks_at_the_model_before_the_films(radversary, nowhere, monkeypatch):
     monkeypatch.setitem(NETWORKS._own, "soft", f"{__name__}:Soft")
     save_classifier(wrap(Soft(classes=2), classes=("a", "b"), size=48, architecture="soft"), nowhere.parent / "soft")
@@ -68,6 +69,7 @@ def test_fit_looks_at_the_model_before_the_films(radversary, nowhere, monkeypatc
         assert said in outcome.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", [("fit", "--use", "energy"), ("families",)])
 def test_a_model_that_was_trained_behind_transforms_gets_no_guard_without_them(radversary, nowhere, make_model, verb):
     model = make_model("a", "b")
@@ -89,6 +91,7 @@ def test_calibrate_names_what_is_wrong_before_it_reads(radversary, nowhere, fitt
     assert said in outcome.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["evaluate", "families"])
 @pytest.mark.parametrize(("attack", "said"), [
     ({"name": "noise", "label": "x", "strengths": [2]}, "got 2"),
@@ -106,6 +109,7 @@ def test_a_plan_is_read_before_a_guard_or_an_image(radversary, nowhere, tmp_path
     assert said in outcome.err
 
 
+@pytest.mark.slow
 def test_families_are_counted_and_a_guard_s_thresholds_missed_before_an_image_is_read(radversary, nowhere, tmp_path,
                                                                                      fitted, make_model):
     plan = tmp_path / "evaluation.yaml"
@@ -116,12 +120,14 @@ def test_families_are_counted_and_a_guard_s_thresholds_missed_before_an_image_is
     assert (early.code, "no thresholds yet" in early.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_the_style_network_s_features_are_looked_for_before_phantoms_are_drawn(radversary, nowhere, monkeypatch):
     monkeypatch.setattr("radversary.data.phantoms.Phantoms.generate", None)
     outcome = radversary("train", "stylizer", "--vgg", nowhere, "--out", nowhere / "out")
     assert (outcome.code, "no VGG-19 weights found" in outcome.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_audit_reads_its_plan_and_its_model_before_its_data(radversary, nowhere, tmp_path, make_model):
     plan = tmp_path / "audit.yaml"
     plan.write_text(yaml.safe_dump({"attacks": [{"name": "pgd", "label": "x", "options": {"epsilon": 2}}]}))
@@ -133,6 +139,7 @@ def test_audit_reads_its_plan_and_its_model_before_its_data(radversary, nowhere,
     assert (late.code, "no folder" in late.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_bundle_that_another_process_writes_is_one_sentence_before_any_film_is_read(radversary, film, make_model,
                                                                                         tmp_path):
     model, out = make_model("a", "b"), tmp_path / "guard"

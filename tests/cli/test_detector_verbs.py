@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from guard_evaluation_factory import guard_evaluation_result
 from PIL import Image
-from test_guard_page import guard_evaluation_result
 
 from radversary.auditing.cells import Condition
 from radversary.auditing.result import Finding, FindingKind
@@ -52,6 +52,7 @@ def bundle(radversary, films, make_model):
     return films / "guard"
 
 
+@pytest.mark.slow
 def test_fit_and_calibrate_say_what_comes_next_and_what_is_promised(radversary, films, make_model):
     fitted = radversary("detector", "fit", films / "fit", "--model", make_model("a", "b"), "--out", films / "g", *USE)
     assert "fitted on 12 images; next: radversary detector calibrate" in fitted.out
@@ -84,6 +85,7 @@ def test_a_guard_is_audited_beside_its_model(radversary, bundle, films, tmp_path
     assert (other.code, "holds no guard.json" in other.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_screen_tells_people_in_a_table_and_machines_in_lines(radversary, bundle, films):
     board = np.zeros((48, 48), np.uint8)
     board[::2, ::2] = 255
@@ -109,6 +111,7 @@ def test_screen_tells_people_in_a_table_and_machines_in_lines(radversary, bundle
     assert found["board.png"]["cue"].partition(": ")[2] in CUES.values()
 
 
+@pytest.mark.slow
 def test_screen_of_clean_films_that_pass_ends_with_0(radversary, bundle, films):
     every = radversary("screen", films / "calibrate", "--detector", bundle, "--json")
     calm = next(item["image"] for item in map(json.loads, every.out.splitlines()) if item["verdict"] == "pass")
@@ -117,12 +120,14 @@ def test_screen_of_clean_films_that_pass_ends_with_0(radversary, bundle, films):
     assert "0 of 1 films to review, at a promised false-alarm rate of 20.0%" in outcome.err
 
 
+@pytest.mark.slow
 def test_check_counts_false_alarms_by_group(radversary, bundle, films):
     outcome = radversary("detector", "check", table_of(films / "new", ["AP", "PA"] * 2), "--detector", bundle)
     assert "view AP" in outcome.out
     assert "drift from the calibration" in outcome.out
 
 
+@pytest.mark.slow
 def test_films_that_the_guard_has_seen_are_refused_with_their_number(radversary, bundle, films):
     for words, said in ((("calibrate", films / "fit"), "12 of 12 films are among those that this guard was fitted on"),
                         (("check", films / "fit"), "12 of 12 films are among those that this guard was fitted on"),
@@ -132,6 +137,7 @@ def test_films_that_the_guard_has_seen_are_refused_with_their_number(radversary,
         assert said in outcome.err
 
 
+@pytest.mark.slow
 def test_copies_of_films_count_once_and_are_told_beside_an_error(radversary, bundle, films):
     for number, path in enumerate(sorted((films / "new").iterdir())[:3]):
         for copy in range(4):
@@ -159,6 +165,7 @@ def test_check_leaves_out_films_of_a_group_that_was_never_calibrated(radversary,
     assert "none of 4 films is of a view that was calibrated (AP, PA), but of LATERAL" in none.err
 
 
+@pytest.mark.slow
 def test_attacked_films_are_refused_as_clean(radversary, bundle, films, make_model):
     one = next((films / "new").iterdir())
     assert radversary("attack", one, "--name", "noise", "--out", films / "bad", "--size", 48).code == 0
@@ -171,6 +178,7 @@ def test_attacked_films_are_refused_as_clean(radversary, bundle, films, make_mod
     assert not (films / "other").exists()
 
 
+@pytest.mark.slow
 def test_another_model_is_refused(radversary, bundle, films, make_model):
     outcome = radversary("screen", films / "new", "--detector", bundle, "--model", make_model("a", "b", "c"))
     assert outcome.code == 2
@@ -282,6 +290,7 @@ def test_what_an_evaluation_found_is_told_in_tables_and_kept(radversary, films, 
     assert radversary("report", out, "--format", "markdown").out == kept["guard-evaluation.md"].decode()
 
 
+@pytest.mark.slow
 def test_attacked_films_teach_a_supervised_detector_alone(radversary, films, make_model, monkeypatch):
     monkeypatch.setitem(REFERENCE_FREE._own, "learned", "tiny_learned:OneEpoch")
     model, bad = make_model("a", "b"), [films / "noise", films / "weak"]
@@ -326,6 +335,7 @@ def test_the_learned_detector_is_measured_on_families_left_out(radversary, films
     assert "radversary data prepare" in missing.err
 
 
+@pytest.mark.slow
 def test_a_view_is_looked_through_and_kept(radversary, films, make_model):
     out = films / "viewed"
     made = radversary("detector", "fit", films / "fit", "--model", make_model("a", "b"), "--out", out,
@@ -339,6 +349,7 @@ def test_a_view_is_looked_through_and_kept(radversary, films, make_model):
     assert not (films / "none").exists()
 
 
+@pytest.mark.slow
 def test_a_preset_names_the_detectors_and_a_rule_how_they_are_put_together(radversary, films, make_model):
     model, out = make_model("a", "b"), films / "quick"
     assert radversary("detector", "fit", films / "fit", "--model", model, "--out", out, "--preset", "quick").code == 0

@@ -17,6 +17,7 @@ def run(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FILES)
 def test_each_format_writes_its_file_into_the_run_and_again_the_same(run, radversary, form):
     said = radversary("export", run, "--format", form)
@@ -26,12 +27,14 @@ def test_each_format_writes_its_file_into_the_run_and_again_the_same(run, radver
     assert (run / FILES[form]).read_bytes() == first
 
 
+@pytest.mark.slow
 def test_gaps_are_named_on_standard_error_and_the_missing_score_too(run, radversary):
     said = radversary("export", run, "--format", "chai")
     assert "gap: BasicInfo/ModelDeveloper: not stated; --card, key developer" in said.err
     assert "note: no security score:" in said.err
 
 
+@pytest.mark.slow
 def test_a_template_is_written_once_and_read_as_a_card(run, radversary):
     assert radversary("export", run, "--format", "chai", "--template").code == 0
     card = run / "maker-card.yaml"
@@ -44,6 +47,7 @@ def test_a_template_is_written_once_and_read_as_a_card(run, radversary):
     assert "<ModelDeveloper>Ward 7</ModelDeveloper>" in (run / "new" / "card.xml").read_text()
 
 
+@pytest.mark.slow
 def test_a_page_that_is_not_ours_is_kept(run, radversary):
     (run / "README.md").write_text("my own page")
     left = radversary("export", run, "--format", "huggingface")
@@ -51,6 +55,7 @@ def test_a_page_that_is_not_ours_is_kept(run, radversary):
     assert (run / "README.md").read_text() == "my own page"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "said"), [
     (("--format", "smob"), "unknown format 'smob'; did you mean 'sbom'?"),
     (("--format", "sbom", "--card", "x.yaml"), "--card is for --format chai and huggingface, not for sbom"),
@@ -65,6 +70,7 @@ def test_bad_input_is_one_sentence(run, radversary, words, said):
     assert left.err.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("form", "module", "extra"), [("sbom", "cyclonedx.output.json", "sbom"),
                                                        ("mlflow", "mlflow", "mlflow")])
 def test_a_missing_extra_is_named(run, radversary, monkeypatch, form, module, extra):
@@ -74,6 +80,7 @@ def test_a_missing_extra_is_named(run, radversary, monkeypatch, form, module, ex
     assert f"pip install 'radversary[{extra}]'" in left.err
 
 
+@pytest.mark.slow
 def test_a_run_that_was_changed_is_refused(run, radversary):
     document = json.loads((run / "result.json").read_text())
     document["provenance"]["predictions sha256"] = "00" * 32

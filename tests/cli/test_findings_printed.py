@@ -25,6 +25,7 @@ def weak(tmp_path_factory):
     return made.model_copy(update={"findings": findings})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 def test_findings_follow_the_table_a_clean_line_each(verb, weak, radversary, monkeypatch, tmp_path):
     place, name, arguments = VERBS[verb]

@@ -21,6 +21,7 @@ def runs(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_kept_rules_end_with_0_and_broken_ones_with_1(runs, radversary, tmp_path, monkeypatch):
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     kept = radversary("gate", runs / "candidate", "--min", "accuracy@clean:0.5")
@@ -34,6 +35,7 @@ def test_kept_rules_end_with_0_and_broken_ones_with_1(runs, radversary, tmp_path
     assert (suite.get("tests"), suite.get("failures")) == ("2", "2")
 
 
+@pytest.mark.slow
 def test_rules_of_a_file_are_added_to_and_annotated_on_github(runs, radversary, tmp_path, monkeypatch):
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     (tmp_path / "gate.yaml").write_text("min: [accuracy@clean:0.5]\nmin_score: 90\n", encoding="utf-8")
@@ -44,6 +46,7 @@ def test_rules_of_a_file_are_added_to_and_annotated_on_github(runs, radversary, 
     assert found.out.count("::notice title=radversary gate::") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "said"), [
     ((), "there is no rule to keep"), (("--max-drop", "3"), "give one"),
     (("--min", "accuracy@style=0.5"), "a floor is MEASURE@ATTACK=STRENGTH:LEAST"),

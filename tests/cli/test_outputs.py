@@ -33,6 +33,7 @@ def state(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.slow
 def test_attacked_films_never_lie_among_the_clean_ones(radversary, films):
     shutil.copy(films / "A/1.png", films / "A/1-0.1.png")
     (films / "link").symlink_to(films / "A")
@@ -45,6 +46,7 @@ def test_attacked_films_never_lie_among_the_clean_ones(radversary, films):
         assert state(films) == before
 
 
+@pytest.mark.slow
 def test_a_folder_of_its_own_inside_is_no_place_of_films_until_it_holds_some(radversary, films):
     assert radversary("attack", films / "A", "--out", films / "A/attacked", *NOISE).code == 0
     before = state(films)
@@ -53,12 +55,14 @@ def test_a_folder_of_its_own_inside_is_no_place_of_films_until_it_holds_some(rad
     assert state(films) == before
 
 
+@pytest.mark.slow
 def test_a_film_beside_its_attacked_copy_may_be_attacked_again(radversary, films):
     for _ in range(2):
         assert radversary("attack", films / "A/1.png", "--out", films / "A", *NOISE).code == 0
     assert sorted(path.name for path in (films / "A").glob("*.*")) == ["1-0.1.png", "1.png", "attacked.json"]
 
 
+@pytest.mark.slow
 def test_what_another_film_or_attack_made_stays(radversary, films, tmp_path):
     out = tmp_path / "out"
     assert radversary("attack", films / "A/1.png", "--out", out, *NOISE).code == 0
@@ -119,6 +123,7 @@ def test_names_of_folders():
     assert folder_names([Path("/x"), Path("/x")]) == ["x", "x"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("evidence", ["A/1.png", "B/1.png", "link.png", "A/../A/1.png"])
 def test_evidence_replaces_neither_film(radversary, films, evidence):
     (films / "link.png").symlink_to(films / "A/1.png")

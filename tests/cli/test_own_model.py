@@ -65,6 +65,7 @@ def test_what_gives_no_model_ends_a_command_with_one_sentence(code, phantoms, ra
         assert not Path("none").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reference", ["my_model.py:build", "my_model:build", "my_model.py"])
 def test_code_that_is_not_allowed_is_not_run(code, phantoms, radversary, reference):
     for words in (("audit", "--model", reference, "--root", phantoms, "--out", "none"),
@@ -78,6 +79,7 @@ def test_code_that_is_not_allowed_is_not_run(code, phantoms, radversary, referen
         assert not Path("none").exists()
 
 
+@pytest.mark.slow
 def test_a_bundle_holds_no_code(code, phantoms, radversary):
     left = radversary("detector", "fit", phantoms, "--model", "my_model.py:build", "--allow-code", "--out", "bundle")
     assert left.code == 2
@@ -85,6 +87,7 @@ def test_a_bundle_holds_no_code(code, phantoms, radversary):
     assert not Path("bundle").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", [
     "attacks: [{label: fgsm, name: fgsm, surrogate: 'my_model.py:build'}]\n",
     "attacks: [{label: fgsm, name: fgsm}]\ndefences: [{label: other, model: 'my_model:build'}]\n",

@@ -20,6 +20,7 @@ def run(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_each_system_has_a_line_its_caps_and_three_changes(run, radversary):
     said = radversary("score", run)
     assert said.code == 0
@@ -30,6 +31,7 @@ def test_each_system_has_a_line_its_caps_and_three_changes(run, radversary):
     assert "no score proves robustness" in said.err
 
 
+@pytest.mark.slow
 def test_json_holds_the_same(run, radversary):
     profile = load_profile()
     found = json.loads(radversary("score", run, "--format", "json", "--system", "jpeg").out)
@@ -39,6 +41,7 @@ def test_json_holds_the_same(run, radversary):
     assert len(made["changes"]) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "said"), [
     (("--system", "jpg"), "unknown defence 'jpg'; did you mean 'jpeg'?"),
     (("--profile", "mirs-1"), "unknown profile 'mirs-1'; did you mean 'mirs-1.0'?"),
@@ -50,6 +53,7 @@ def test_bad_input_is_one_sentence(run, radversary, words, said):
     assert left.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_folder_without_a_result_and_an_older_result_are_one_sentence(run, radversary, tmp_path):
     assert radversary("score", tmp_path).code == 2
     older = json.loads((run / "result.json").read_text()) | {"readings": None}
@@ -59,6 +63,7 @@ def test_a_folder_without_a_result_and_an_older_result_are_one_sentence(run, rad
     assert "holds no readings" in left.err
 
 
+@pytest.mark.slow
 def test_compare_ranks_the_systems_of_runs_by_their_score(run, radversary, tmp_path):
     said = radversary("compare", run, "--measure", "score")
     assert said.code == 0

@@ -33,6 +33,7 @@ def key(tmp_path, radversary, monkeypatch):
     return tmp_path / "key.pem"
 
 
+@pytest.mark.slow
 def test_an_unsigned_seal_is_said_to_be_one(run, radversary):
     said = radversary("seal", run)
     assert (said.code, "9 files sealed" in said.out, "not signed" in said.out) == (0, True, True)
@@ -44,6 +45,7 @@ def test_an_unsigned_seal_is_said_to_be_one(run, radversary):
     assert "1 file not looked at: work of audits in units/" in said.err
 
 
+@pytest.mark.slow
 def test_changes_are_one_line_each_and_exit_code_1(run, radversary):
     radversary("seal", run)
     (run / "plan.yaml").write_text("seed: 2\n")
@@ -60,6 +62,7 @@ def test_changes_are_one_line_each_and_exit_code_1(run, radversary):
     assert found["not_given"] == ["data/prepared/images.npy"]
 
 
+@pytest.mark.slow
 def test_who_signed_is_said(run, key, radversary, tmp_path, monkeypatch):
     public = tmp_path / "key.pem.pub"
     assert "signed by" in radversary("seal", run, "--key", key).out
@@ -76,6 +79,7 @@ def test_who_signed_is_said(run, key, radversary, tmp_path, monkeypatch):
     assert radversary("seal", run, "--key", tmp_path / "other.pem").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "said"), [
     ((), "give the run's folder"),
     (("RUN", "--no-pictures"), "give --export DIR too"),
@@ -92,6 +96,7 @@ def test_bad_input_to_seal_is_one_sentence(run, radversary, words, said):
     assert not (run / "evidence.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [None, "{", '{"files": []}', "[]"])
 def test_no_manifest_and_a_damaged_one_are_one_sentence(run, radversary, content):
     if content is not None:
@@ -110,6 +115,7 @@ def test_a_password_is_needed_where_there_is_no_terminal(radversary, tmp_path, m
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_missing_library_is_said_with_the_way_to_get_it(run, key, radversary, monkeypatch):
     radversary("seal", run, "--key", key)
     monkeypatch.setitem(sys.modules, "cryptography", None)

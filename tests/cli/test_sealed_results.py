@@ -28,6 +28,7 @@ def said(radversary, runs, words):
     return radversary(*(runs / word if word in ("RUN", "OTHER") else word for word in words))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", VERBS)
 def test_a_result_that_was_changed_since_is_refused_in_one_sentence(runs, radversary, words):
     path = runs / "RUN" / "result.json"
@@ -44,6 +45,7 @@ def test_a_result_that_is_as_sealed_is_read_although_other_files_were_added(runs
     assert said(radversary, runs, words).code == 0
 
 
+@pytest.mark.slow
 def test_a_manifest_that_does_not_list_the_result_is_refused(runs, radversary):
     write_manifest(runs / "RUN", read_manifest(runs / "RUN").model_copy(update={"files": ()}))
     assert radversary("score", runs / "RUN").code == 2

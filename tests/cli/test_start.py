@@ -122,6 +122,7 @@ def outcomes(place):
     return {tuple(given): rest for given, *rest in json.loads(done.stdout)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", SHOWN, ids=" ".join)
 def test_help_and_lists_wait_for_no_heavy_library(outcomes, words):
     code, out, err, imported = outcomes[words]
@@ -130,6 +131,7 @@ def test_help_and_lists_wait_for_no_heavy_library(outcomes, words):
     assert not HEAVY & set(imported)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "said"), REFUSED, ids=str)
 def test_refusals_wait_for_no_heavy_library(outcomes, words, said):
     code, _, err, imported = outcomes[words]
@@ -138,6 +140,7 @@ def test_refusals_wait_for_no_heavy_library(outcomes, words, said):
     assert not HEAVY & set(imported)
 
 
+@pytest.mark.slow
 def test_the_list_of_models_says_what_access_each_kind_gives(outcomes):
     rows = (line.split("│")[1:-1] for line in outcomes["list", "classifiers"][1].splitlines())
     found = {row[0].strip(): [cell.strip() for cell in row[1:]] for row in rows if row}

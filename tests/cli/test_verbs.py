@@ -41,6 +41,7 @@ def test_every_verb_explains_itself(radversary, words):
     assert outcome.err == ""
 
 
+@pytest.mark.slow
 def test_the_verbs_are_those_of_the_issues():
     assert {words[0] for words in verbs() if words} == {"demo", "run", "data", "train", "attack", "detect", "audit",
                                                         "report", "compare", "figures", "list", "detector", "screen",
@@ -66,6 +67,7 @@ def test_list_names_everything_or_one_family(radversary):
     assert "style-transfer" not in detectors
 
 
+@pytest.mark.slow
 def test_attack_writes_one_file_a_strength_and_names_it(radversary, film, tmp_path):
     outcome = radversary("attack", film, "--out", tmp_path / "out", "--strength", 0, "--strength", 0.5, "--size", 48,
                          "--option", "generator=fourier", "--option", "count=3")
@@ -77,6 +79,7 @@ def test_attack_writes_one_file_a_strength_and_names_it(radversary, film, tmp_pa
     assert np.abs(untouched - attacked).max() > 3
 
 
+@pytest.mark.slow
 def test_attack_takes_a_folder_leaves_out_what_is_no_image_and_repeats_itself(radversary, film, tmp_path):
     (tmp_path / "in").mkdir()
     film.rename(tmp_path / "in" / "film.png")
@@ -96,6 +99,7 @@ def test_attack_takes_a_folder_leaves_out_what_is_no_image_and_repeats_itself(ra
     assert made[0] == made[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("a/film.png", "b/film.png"), ("film.png", "film.jpg"), ("a_b.png", "a/b.png")])
 def test_outputs_of_films_of_one_name_do_not_overwrite_each_other(radversary, film, tmp_path, names):
     for name in names:
@@ -108,6 +112,7 @@ def test_outputs_of_films_of_one_name_do_not_overwrite_each_other(radversary, fi
         assert all(Path(path).is_file() for path in outcome.out.split())
 
 
+@pytest.mark.slow
 def test_two_folders_of_films_of_equal_names_are_told_apart(radversary, film, tmp_path):
     for place in ("studyA", "studyB"):
         (tmp_path / place).mkdir()
@@ -117,6 +122,7 @@ def test_two_folders_of_films_of_equal_names_are_told_apart(radversary, film, tm
     assert sorted(Path(path).name for path in outcome.out.split()) == ["studyA_film-0.1.png", "studyB_film-0.1.png"]
 
 
+@pytest.mark.slow
 def test_attack_and_detect_keep_colour_and_depth(radversary, tmp_path):
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(tmp_path / "colour.png")
@@ -135,6 +141,7 @@ def test_attack_and_detect_keep_colour_and_depth(radversary, tmp_path):
     assert (seen.code, seen.out.splitlines()[-1]) == (1, "verdict: manipulated")
 
 
+@pytest.mark.slow
 def test_awkward_file_names_stop_nothing(radversary, film, tmp_path):
     (tmp_path / "in").mkdir()
     for name in ("caf\udce9.png", "new\nline.png", "red\x1b[31m.png"):
@@ -182,6 +189,7 @@ def test_check_says_what_was_not_checked(radversary, film, tmp_path):
         "not checked: whether a patient is in two parts: the patients of 12 of 12 images are not known"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [1, 2, 10])
 def test_images_too_small_to_compare_are_one_sentence(radversary, tmp_path, side):
     Image.new("L", (side, side), 9).save(tmp_path / "a.png")
@@ -285,6 +293,7 @@ def test_a_study_runs_from_its_plan(radversary, make_model, phantoms, tmp_path):
     assert (tmp_path / "run" / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_one_line(radversary, film, tmp_path, monkeypatch):
     def stopped(*_given, **_options):
         raise KeyboardInterrupt

@@ -87,6 +87,7 @@ def guarded(clean, monkeypatch):
     return fitted.calibrate(clean[40:100], [f"p{number}" for number in range(60)], alpha=0.1)
 
 
+@pytest.mark.slow
 def test_pixel_detectors_guard_it(guarded, clean):
     checked = torch.zeros(1, 1, 32, 32)
     checked[..., ::2, ::2] = 1.0
@@ -98,6 +99,7 @@ def test_pixel_detectors_guard_it(guarded, clean):
     assert guarded.classifier.calls == before + 1  # for the prediction, and never for features
 
 
+@pytest.mark.slow
 def test_its_guarded_classifier_says_the_same(guarded, clean):
     classifier = GuardedClassifier(guarded)
     assert classifier.access == Access.SCORES
@@ -110,6 +112,7 @@ def test_a_detector_that_looks_at_features_is_refused_by_name(clean):
         fit_guard(Remote(), clean[:10], names=("integrity", "shallow"))
 
 
+@pytest.mark.slow
 def test_no_heat_map_and_no_bundle(guarded, clean, tmp_path):
     assert heat_maps(guarded, clean[:2]) is None
     (tmp_path / "film.png").write_bytes(encode_png(clean[0]))
@@ -120,6 +123,7 @@ def test_no_heat_map_and_no_bundle(guarded, clean, tmp_path):
         save_guard(guarded, tmp_path / "bundle")
 
 
+@pytest.mark.slow
 def test_a_model_of_labels_alone_is_guarded_and_its_verdict_has_no_probabilities(guarded_labels, clean):
     bright = torch.full((1, 1, 32, 32), 0.9)
     before = guarded_labels.classifier.calls
@@ -131,6 +135,7 @@ def test_a_model_of_labels_alone_is_guarded_and_its_verdict_has_no_probabilities
     assert guarded_labels.look(clean[:0]).decisions.shape == (0,)
 
 
+@pytest.mark.slow
 def test_its_guarded_classifier_decides_too(guarded_labels, clean):
     classifier = GuardedClassifier(guarded_labels)
     assert torch.equal(classifier.predict(clean), guarded_labels.classifier.predict(clean))
@@ -139,6 +144,7 @@ def test_its_guarded_classifier_decides_too(guarded_labels, clean):
         classifier.excess(clean)
 
 
+@pytest.mark.slow
 def test_a_verdict_with_probabilities_shows_them(guarded, clean):
     (verdict,) = guarded.screen(clean[:1])
     assert set(verdict.probabilities) == {"dark", "bright"}
@@ -150,6 +156,7 @@ def kept(reference, clean, folder):
     return save_guard(fitted.calibrate(clean[40:100], [f"p{number}" for number in range(60)], alpha=0.1), folder)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_services")
 @pytest.mark.parametrize("shows", ["scores", "labels"])
 def test_a_bundle_leads_to_it_by_its_reference(clean, tmp_path, shows):
@@ -165,6 +172,7 @@ def test_a_bundle_leads_to_it_by_its_reference(clean, tmp_path, shows):
         check_model(loaded, load(f"service://{shows}/2"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_services")
 def test_a_service_that_answers_otherwise_or_is_another_is_refused(clean, tmp_path, monkeypatch):
     folder = kept("service://scores/1", clean, tmp_path)
@@ -181,6 +189,7 @@ def test_a_service_that_answers_otherwise_or_is_another_is_refused(clean, tmp_pa
         load_guard(folder, remote=print)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_services")
 def test_an_address_is_asked_only_where_somebody_is_told_of_it(clean, tmp_path, monkeypatch):
     folder = kept("service://scores/1", clean, tmp_path)

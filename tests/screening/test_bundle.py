@@ -33,6 +33,7 @@ def other_model(folder):
     return folder
 
 
+@pytest.mark.slow
 def test_a_loaded_guard_says_the_same(guard, saved, clean):
     loaded = load_guard(saved)
     assert np.array_equal(loaded.look(clean).scores, guard.look(clean).scores)
@@ -40,6 +41,7 @@ def test_a_loaded_guard_says_the_same(guard, saved, clean):
     assert loaded.record == guard.record
 
 
+@pytest.mark.slow
 def test_a_taught_detector_travels_with_what_it_learned(victim, clean, tmp_path, monkeypatch):
     monkeypatch.setitem(REFERENCE_FREE._own, "learned", "tiny_learned:OneEpoch")
     fitted = fit_guard(victim, clean[:20], names=("learned", "energy"), attacked=clean[20:30].round())
@@ -50,6 +52,7 @@ def test_a_taught_detector_travels_with_what_it_learned(victim, clean, tmp_path,
     assert loaded.screen(clean[90:]) == ready.screen(clean[90:])
 
 
+@pytest.mark.slow
 def test_a_guard_without_thresholds_can_be_kept_until_it_has_some(victim, clean, tmp_path):
     fitted = fit_guard(victim, clean[:20], names=("energy",))
     loaded = load_guard(save_guard(fitted, tmp_path))
@@ -57,6 +60,7 @@ def test_a_guard_without_thresholds_can_be_kept_until_it_has_some(victim, clean,
     assert loaded.calibrate(clean[20:], [str(n) for n in range(100)], alpha=0.1).alpha == 0.1
 
 
+@pytest.mark.slow
 def test_the_file_says_what_is_promised_and_of_what(guard, saved):
     facts = json.loads((saved / GUARD).read_text())
     assert facts["model_sha256"] == guard.classifier.card.sha256
@@ -67,18 +71,21 @@ def test_the_file_says_what_is_promised_and_of_what(guard, saved):
     assert len(facts["thresholds"]["calibration_sha256"]) == 64
 
 
+@pytest.mark.slow
 def test_thresholds_of_another_model_are_refused(saved, tmp_path):
     other_model(saved / MODEL)
     with pytest.raises(ModelError, match="were set for another model"):
         load_guard(saved)
 
 
+@pytest.mark.slow
 def test_a_named_model_must_be_the_bundle_s(saved, tmp_path):
     check_model(load_guard(saved), load(saved / MODEL))
     with pytest.raises(ModelError, match=r"'victim'.*not for 'other'"):
         check_model(load_guard(saved), load(other_model(tmp_path / "other")))
 
 
+@pytest.mark.slow
 def test_what_the_detectors_learned_is_bound_to_the_thresholds(saved):
     learned = load_file(saved / LEARNED)
     save_file({name: value + 1 if value.is_floating_point() else value for name, value in learned.items()},
@@ -87,6 +94,7 @@ def test_what_the_detectors_learned_is_bound_to_the_thresholds(saved):
         load_guard(saved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "words"), [
     (lambda facts: facts | {"format": 99}, "is of format 99"),
     (lambda facts: facts | {"record": {"alpha": "lower"}}, "was changed after it was written"),
@@ -99,6 +107,7 @@ def test_a_changed_file_is_refused(saved, change, words):
         load_guard(saved)
 
 
+@pytest.mark.slow
 def test_missing_parts_are_named(saved, tmp_path):
     with pytest.raises(ModelError, match="radversary detector fit"):
         load_guard(tmp_path / "nowhere")
@@ -150,6 +159,7 @@ def test_a_record_that_contradicts_itself_is_one_sentence_although_its_hash_is_r
     assert len(str(refused.value)) < 1000
 
 
+@pytest.mark.slow
 def test_thresholds_that_differ_from_what_is_promised_are_refused(saved):
     facts = json.loads((saved / GUARD).read_text())
     facts["fusion"]["final"]["scores"]["all"][-1] += 1.0
@@ -159,6 +169,7 @@ def test_thresholds_that_differ_from_what_is_promised_are_refused(saved):
         load_guard(saved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "words"), [
     (lambda state: state.pop("neighbours/bank"), "has not learned 'bank'"),
     (lambda state: state.update({"neighbours/bank": torch.zeros(0)}), "does not hold what its detectors learn"),
@@ -188,6 +199,7 @@ class Brightness(ReferenceFreeDetector):
         return measured[:, 0] * Brightness.weight
 
 
+@pytest.mark.slow
 def test_a_model_whose_code_changed_under_the_same_weights_is_refused(saved, monkeypatch):
     forward = TinyNetwork.forward
     monkeypatch.setattr(TinyNetwork, "forward", lambda self, images: forward(self, images * -3.0))
@@ -196,6 +208,7 @@ def test_a_model_whose_code_changed_under_the_same_weights_is_refused(saved, mon
         load_guard(saved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "refused"), [(1.5, True), (1.0 + 1e-5, False)])
 def test_a_detector_whose_code_changed_is_refused_and_another_processor_s_rounding_is_not(
         victim, clean, tmp_path, monkeypatch, factor, refused):
@@ -210,11 +223,13 @@ def test_a_detector_whose_code_changed_is_refused_and_another_processor_s_roundi
         load_guard(folder)
 
 
+@pytest.mark.slow
 def test_a_bundle_of_an_earlier_version_notes_no_looks_and_is_loaded(guard, saved, clean):
     rehashed(saved, lambda facts: facts.pop("looks"))
     assert load_guard(saved).screen(clean) == guard.screen(clean)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [lambda looks: looks["answers"].pop(), lambda looks: looks.update(scores=[]),
                                     lambda looks: looks["scores"][0].append(1.0),
                                     lambda looks: looks["answers"][0].__setitem__(0, 1e308)])

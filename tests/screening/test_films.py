@@ -67,6 +67,7 @@ def test_a_table_of_clean_films_says_where_patients_are_in_doubt_and_counts_a_ro
     assert films.patients == ("0104", "104", "105", "105")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_left_out_and_named(folder, guard):
     (folder / "f1.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
     films = read_films(folder, CARD)
@@ -138,6 +139,7 @@ def prepared_of(root, out):
         return prepare_images(ClassFolders(root=root).table(root), size=32, folder=out)
 
 
+@pytest.mark.slow
 def test_attacked_films_are_not_prepared_and_a_run_that_has_some_teaches_no_guard(folder, tmp_path):
     root = two_classes(folder)
     before = prepared_of(root, tmp_path / "run")
@@ -157,6 +159,7 @@ def test_attacked_films_are_not_prepared_and_a_run_that_has_some_teaches_no_guar
         prepared_of(root, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_bad_places_are_one_sentence(tmp_path, guard):
     with pytest.raises(DataError, match="does not exist"):
         read_films(tmp_path / "none", CARD)
@@ -186,6 +189,7 @@ def test_a_table_that_names_what_is_not_there_is_no_error_beside_such_a_list(tmp
     refuse_attacked(films_at(folder / "t.csv"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_film_is_screened_with_the_very_pixels_that_it_was_prepared_with(tmp_path, channels):
     """In a folder of several depths it had 3,834 grey levels when a guard was fitted and 175 when it was screened."""

@@ -16,6 +16,7 @@ from radversary.screening.verdicts import CUES, as_json
 NAMES = ("neighbours", "energy")
 
 
+@pytest.mark.slow
 def test_one_look_gives_every_detector_s_own_score_and_the_classifier_s_answer(guard, victim, clean):
     look = guard.look(clean[:7])
     for column, name in enumerate(NAMES):
@@ -62,6 +63,7 @@ def test_what_lies_far_from_clean_films_is_reviewed_and_clean_films_mostly_pass(
     assert as_json(strange)["detectors"] == strange.detectors
 
 
+@pytest.mark.slow
 def test_groups_keep_their_own_thresholds(victim, clean):
     fitted = fit_guard(victim, clean[:40], names=("energy",))
     groups = ["PA", "AP"] * 40
@@ -97,6 +99,7 @@ def quick(monkeypatch):
     monkeypatch.setitem(REFERENCE_FREE._own, "learned", "tiny_learned:OneEpoch")
 
 
+@pytest.mark.slow
 def test_attacked_images_reach_the_supervised_alone_and_are_noted(victim, clean, quick):
     attacked = (clean[:12] + 0.1 * torch.rand(clean[:12].shape)).clamp(0, 1)
     fitted = fit_guard(victim, clean[:20], names=("energy", "learned"), attacked=attacked, record={"fitted_images": 20})

@@ -35,6 +35,7 @@ def viewed(victim, clean, restorer):
     return fit_guard(victim, clean[:20], names=("consistency", "energy"), views=views)
 
 
+@pytest.mark.slow
 def test_views_are_called_by_their_cards(restorer):
     views = named_views(["canonical", str(restorer)])
     assert list(views) == ["canonical", "cleaner"]
@@ -45,6 +46,7 @@ def test_views_are_called_by_their_cards(restorer):
         named_views(["cannonical"])
 
 
+@pytest.mark.slow
 def test_predictions_are_compared_across_all_views(viewed, victim, clean):
     films = clean[:4]
     with torch.no_grad():
@@ -54,6 +56,7 @@ def test_predictions_are_compared_across_all_views(viewed, victim, clean):
     np.testing.assert_allclose(viewed.look(films).scores[:, 0], expected, rtol=1e-3, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_a_bundle_brings_its_views_along(viewed, clean, tmp_path):
     loaded = load_guard(save_guard(viewed, tmp_path / "bundle"))
     assert list(loaded.views) == ["canonical", "cleaner"]
@@ -62,6 +65,7 @@ def test_a_bundle_brings_its_views_along(viewed, clean, tmp_path):
     assert not np.allclose(without.look(clean[:4]).scores, viewed.look(clean[:4]).scores)
 
 
+@pytest.mark.slow
 def test_another_view_in_the_bundle_is_refused(viewed, tmp_path):
     folder = save_guard(viewed, tmp_path / "bundle")
     card = RestorerCard(name="cleaner", architecture="unet", options={"width": 2})
@@ -70,6 +74,7 @@ def test_another_view_in_the_bundle_is_refused(viewed, tmp_path):
         load_guard(folder)
 
 
+@pytest.mark.slow
 def test_a_guard_without_views_has_none(guard, tmp_path):
     folder = save_guard(guard, tmp_path / "bundle")
     assert json.loads((folder / GUARD).read_text())["views"] == []
@@ -81,12 +86,14 @@ def test_views_without_the_detector_that_takes_them_are_refused(victim, clean):
         fit_guard(victim, clean[:20], names=("energy",), views=named_views(["canonical"]))
 
 
+@pytest.mark.slow
 def test_a_view_that_no_bundle_could_load_is_refused(victim, clean, tmp_path):
     odd = fit_guard(victim, clean[:20], names=("consistency",), views={"odd": JpegCompression()})
     with pytest.raises(InputError, match="view 'odd' cannot be saved"):
         save_guard(odd, tmp_path / "bundle")
 
 
+@pytest.mark.slow
 def test_attackers_get_gradients_through_views(viewed, clean):
     images = clean[:2].clone().requires_grad_()
     scores, _ = viewed.anomaly_score(images)

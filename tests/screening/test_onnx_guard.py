@@ -17,6 +17,7 @@ def path(tmp_path):
     return export(tiny_network(), tmp_path / "victim.onnx")
 
 
+@pytest.mark.slow
 def test_fit_calibrate_save_load_screen(path, clean, tmp_path):
     victim = load(path)
     guard = fit_guard(victim, clean[:40], names=("integrity",)).calibrate(

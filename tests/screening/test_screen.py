@@ -127,6 +127,7 @@ def films_with_views(folder, views):
     return folder
 
 
+@pytest.mark.slow
 def test_a_film_of_no_known_group_is_refused_and_the_others_get_their_verdicts(by_view, tmp_path):
     folder = films_with_views(tmp_path / "new", ["AP", "PA", "", "LL", "AP", "PA"])
     (folder / "6.dcm").write_bytes(b"no film")
@@ -144,12 +145,14 @@ def test_a_film_of_no_known_group_is_refused_and_the_others_get_their_verdicts(b
         assert item.prediction
 
 
+@pytest.mark.slow
 def test_no_film_of_a_known_group_is_no_reason_to_stop(by_view, studies, tmp_path):
     folder = films_with_views(tmp_path / "new", ["AP"])
     found = list(screen_places(by_view, [*studies, folder]))
     assert [item.verdict.verdict == "refused" for item in found] == [True] * 4 + [False]
 
 
+@pytest.mark.slow
 def test_a_film_s_verdict_does_not_depend_on_its_neighbours_headers(by_view, tmp_path, monkeypatch):
     folder = films_with_views(tmp_path / "new", ["", "AP", "", ""])
     together = list(screen_place(by_view, folder))
@@ -190,7 +193,7 @@ def test_a_film_that_the_model_cannot_answer_is_refused_alone(guard, studies, mo
 
 
 def test_places_that_are_not_there_are_said_before_any_film_is_looked_at(guard, studies, tmp_path, monkeypatch):
-    monkeypatch.setattr(Guard, "screen", None)
+    monkeypatch.setattr(Guard, "look", None)
     with pytest.raises(DataError, match="does not exist"):
         list(screen_places(guard, [*studies, tmp_path / "none"]))
     with pytest.raises(InputError, match="no thresholds yet"):

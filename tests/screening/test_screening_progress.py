@@ -82,7 +82,7 @@ def test_a_request_to_stop_is_no_verdict(guard, films, monkeypatch):
     def stopped(*_given, **_named):
         raise CancelledError("stopped")
 
-    monkeypatch.setattr(type(guard), "screen", stopped)
+    monkeypatch.setattr(type(guard), "look", stopped)
     with pytest.raises(CancelledError):
         list(screen_place(guard, films))
 
@@ -95,6 +95,7 @@ def test_what_is_done_between_two_films_tells_another(guard, films):
         assert current() is other
 
 
+@pytest.mark.slow
 def test_films_are_hashed_aloud(clean):
     for look in (marks_of, pixels_sha256):
         heard = Heard()
@@ -107,6 +108,7 @@ def test_films_are_hashed_aloud(clean):
         assert list(stopped.done.values()) == [1]
 
 
+@pytest.mark.slow
 def test_fitting_and_calibrating_tell_who_is_named(victim, clean):
     heard = Heard()
     fitted = fit_guard(victim, clean[:40], names=("energy", "neighbours"), progress=heard)
@@ -118,12 +120,14 @@ def test_fitting_and_calibrating_tell_who_is_named(victim, clean):
     assert (heard.done["Comparing films by their pixels"], heard.done["Calibrating"]) == (2, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", ["Learning from clean images", "Comparing films by their pixels"])
 def test_fitting_stops_within_a_detector(victim, clean, stop):
     with pytest.raises(CancelledError):
         fit_guard(victim, clean, names=("neighbours",), progress=Heard(stop))
 
 
+@pytest.mark.slow
 def test_calibrating_stops_within_a_pass(victim, clean):
     fitted = fit_guard(victim, clean[:40], names=("energy",))
     with pytest.raises(CancelledError):

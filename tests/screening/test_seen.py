@@ -24,6 +24,7 @@ def known(images):
     return marks_of(images).kept("fitted")["fitted"]
 
 
+@pytest.mark.slow
 def test_a_film_is_known_by_its_pixels_at_eight_bits(clean):
     hashes = known(clean[:40])
     assert (hashes.dtype, hashes.shape) == (torch.int64, (40,))
@@ -35,6 +36,7 @@ def test_a_film_is_known_by_its_pixels_at_eight_bits(clean):
     assert known(clean[:0]).shape == (0,)
 
 
+@pytest.mark.slow
 def test_a_blank_film_is_nobody_s(clean):
     blank = torch.stack([torch.zeros(1, 32, 32), torch.full((1, 32, 32), 0.5)])
     assert [len(part) for part in marks_of(blank).kept("fitted").values()] == [0, 0]
@@ -46,6 +48,7 @@ def fitted(victim, clean):
     return fit_guard(victim, clean[:40], names=("energy",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [1, 40])
 def test_calibrating_on_what_was_fitted_is_refused_with_the_number(fitted, clean, shared):
     films = torch.cat([clean[:shared], clean[60:120 - shared]])
@@ -68,6 +71,7 @@ def test_it_is_refused_after_a_trip_through_a_bundle(fitted, clean, tmp_path):
     again.refuse_seen(clean[:60], ("calibrated",), "check")
 
 
+@pytest.mark.slow
 def test_calibrating_anew_on_the_same_films_is_no_fault(fitted, clean):
     ready = fitted.calibrate(clean[60:], PEOPLE, alpha=0.1).calibrate(clean[60:], PEOPLE, alpha=0.2)
     assert ready.alpha == 0.2
@@ -75,6 +79,7 @@ def test_calibrating_anew_on_the_same_films_is_no_fault(fitted, clean):
     assert torch.equal(other.seen["calibrated"], known(clean[40:100]))
 
 
+@pytest.mark.slow
 def test_attacked_films_of_the_fit_are_known_too(victim, clean, monkeypatch):
     monkeypatch.setitem(REFERENCE_FREE._own, "learned", "tiny_learned:OneEpoch")
     attacked = (1 - clean[:12]).clamp(0, 1)
@@ -100,6 +105,7 @@ COPIES = {"jpeg": saved_as_jpeg, "gamma": lambda images: images**0.95,
               (torch.arange(len(images)), *[torch.tensor(0)] * 3), (images[:, 0, 0, 0] - 0.1).abs())}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", COPIES)
 def test_a_film_is_known_re_encoded(fitted, clean, change):
     copies = COPIES[change](clean[:40])
@@ -108,11 +114,13 @@ def test_a_film_is_known_re_encoded(fitted, clean, change):
         fitted.calibrate(torch.cat([copies, clean[60:80]]), PEOPLE, alpha=0.1)
 
 
+@pytest.mark.slow
 def test_one_film_alike_of_many_is_a_warning(fitted, clean):
     with pytest.warns(UserWarning, match="^1 of 60 films look like films that this guard was fitted on"):
         fitted.calibrate(torch.cat([COPIES["one grey level"](clean[:1]), clean[60:119]]), PEOPLE, alpha=0.1)
 
 
+@pytest.mark.slow
 def test_a_bundle_of_earlier_versions_knows_exact_films_alone(fitted, clean, tmp_path):
     old = replace(fitted, seen={"fitted": fitted.seen["fitted"]})
     loaded = load_guard(save_guard(old, tmp_path))
@@ -121,6 +129,7 @@ def test_a_bundle_of_earlier_versions_knows_exact_films_alone(fitted, clean, tmp
         loaded.refuse_seen(clean[:40], ("fitted",), "check")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("marks", [torch.zeros(3, 9, dtype=torch.uint8), torch.zeros(64, dtype=torch.uint8),
                                    torch.zeros(3, 64), torch.zeros(3, 64, dtype=torch.int64)])
 def test_marks_of_another_kind_are_refused(fitted, tmp_path, marks):
@@ -129,6 +138,7 @@ def test_marks_of_another_kind_are_refused(fitted, tmp_path, marks):
         load_guard(folder)
 
 
+@pytest.mark.slow
 def test_copies_in_a_calibration_are_one_film_and_their_owners_one_patient(fitted, clean):
     films = torch.cat([clean[60:], clean[60:70], COPIES["jpeg"](clean[70:80])])
     once = fitted.calibrate(clean[60:], PEOPLE, alpha=0.1)
@@ -138,6 +148,7 @@ def test_copies_in_a_calibration_are_one_film_and_their_owners_one_patient(fitte
     assert ready.record["calibrated_images"] == 60
 
 
+@pytest.mark.slow
 def test_few_films_many_times_are_too_few(fitted, clean):
     with pytest.warns(UserWarning, match="^57 of 60"), pytest.raises(InputError, match=r"patients at least.*got 3$"):
         fitted.calibrate(clean[60:63].repeat(20, 1, 1, 1), PEOPLE, alpha=0.1)
@@ -166,6 +177,7 @@ def test_a_film_is_learned_from_once(victim, clean):
     assert twice.record["fitted_images"] == 40
 
 
+@pytest.mark.slow
 def test_a_bundle_holds_short_hashes_and_no_names_or_patients(fitted, clean, tmp_path):
     names = [f"Erika Mustermann {number}" for number in range(60)]
     save_guard(fitted.calibrate(clean[60:], names, alpha=0.1), tmp_path)

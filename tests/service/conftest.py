@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 import uvicorn
@@ -49,6 +50,11 @@ def postgres():
 
 BOTH = pytest.mark.parametrize("settings", ["sqlite", "postgresql"], indirect=True)
 """Runs a test on each database."""
+MAINLY_SQLITE = pytest.mark.parametrize("settings", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)],
+                                        indirect=True)
+MAINLY_POSTGRESQL = pytest.mark.parametrize("settings", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"],
+                                            indirect=True)
+"""Run a test on one database, and on the other one before a release."""
 
 
 @pytest.fixture
@@ -91,8 +97,15 @@ def client(platform, key):
 @pytest.fixture
 def live(platform):
     """The address of a server of this process, on a port of its own."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(make_app(platform), log_level="error", timeout_graceful_shutdown=1))
+    with served(platform, socket.create_server(("127.0.0.1", 0))) as address:
+        yield address
+
+
+@contextmanager
+def served(platform, listening):
+    """A server of this process at a socket, until the block is left; its address."""
+    server = uvicorn.Server(uvicorn.Config(make_app(platform), log_level="error", log_config=None,
+                                           timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     while not server.started:

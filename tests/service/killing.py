@@ -49,8 +49,8 @@ BY = Actor(tenant=SYSTEM.tenant, id="tester", name="tester", scopes=frozenset(Sc
 class Served:
     """A server with a worker, as a person starts it; it is started again where it was killed."""
 
-    def __init__(self, settings):
-        self.settings = settings
+    def __init__(self, settings, workers=1, said=None):
+        self.settings, self.workers, self.said = settings, workers, said
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -60,9 +60,9 @@ class Served:
         code = "from radversary.cli.main import run; run()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "serve", "--home", str(self.settings.home), "--port", str(self.port),
-             "--device", "cpu"],
+             "--device", "cpu", "--workers", str(self.workers)],
             env={**os.environ, "RADVERSARY_DATABASE": self.settings.database, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.DEVNULL, start_new_session=True)
+            stdout=subprocess.DEVNULL, stderr=self.said, start_new_session=True)
 
     def number(self, which):
         """The process that is the server, its worker, or the worker's child; None where there is none at the moment."""

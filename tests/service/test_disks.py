@@ -30,6 +30,7 @@ def state_of(platform, name):
         return session.get(Job, name)
 
 
+@pytest.mark.slow
 def test_new_work_is_refused_below_the_reserve_and_what_is_there_is_still_shown(client, platform, shelf, monkeypatch):
     model, dataset = registered(client, shelf)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(10, 10, 0))

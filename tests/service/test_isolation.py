@@ -23,6 +23,8 @@ OPERATIONS = {
     "add_guard": (WRITE, "POST", "/guards", {"model": "{model}", "dataset": "{dataset}"}),
     "list_guards": (READ, "GET", "/guards", None),
     "show_guard": (READ, "GET", "/guards/{guard}", None),
+    "evaluate_guard": (WRITE, "POST", "/guards/{guard}/evaluations", {"dataset": "{dataset}"}),
+    "show_levels": (READ, "GET", "/guards/{guard}/levels", None),
     "upload": (WRITE, "POST", "/uploads/-", None),
     "add_audit": (WRITE, "POST", "/audits", {"model": "{model}", "dataset": "{dataset}"}),
     "list_jobs": (READ, "GET", "/jobs", None),
@@ -32,6 +34,7 @@ OPERATIONS = {
     "show_result": (READ, "GET", "/jobs/{job}/result", None),
     "show_scores": (READ, "GET", "/jobs/{job}/scores", None),
     "show_file": (READ, "GET", "/jobs/{job}/files/report.html", None),
+    "judge_run": (READ, "GET", "/jobs/{job}/gate?min_score=50", None),
     "add_report": (WRITE, "POST", "/jobs/{job}/report", None),
     "compare_runs": (READ, "GET", "/comparisons?run={job}", None),
     "screen": (SCREEN, "POST", "/guards/{guard}/screenings", {"no": "film"}),
@@ -69,6 +72,7 @@ def asked(client, token, operation, ids):
     return client.request(method, "/v1" + path.format(**ids), json=body, headers={"Authorization": f"Bearer {token}"})
 
 
+@pytest.mark.slow
 def test_the_table_names_every_operation(client):
     paths = client.get("/v1/openapi.json").json()["paths"]
     known = {found["operationId"] for path, methods in paths.items() if path.startswith("/v1/")
@@ -88,6 +92,7 @@ def test_each_role_may_do_what_its_scopes_say(client, platform, key):
             assert status not in (401, 500), (role, operation, status)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_nobody_is_let_in_without_a_key(client, operation):
     ids = dict.fromkeys(("model", "dataset", "job", "guard", "key", "alert", "channel", "schedule"), ZERO)
@@ -114,6 +119,7 @@ def test_a_tenant_sees_nothing_of_another(client, platform, key):
     assert theirs["key"] not in str(lines)
 
 
+@pytest.mark.slow
 def test_a_guard_of_another_tenant_joins_no_audit(client, platform, key):
     mine, theirs = everything_of(platform, "mine"), everything_of(platform, "other")
     answer = client.post("/v1/audits", json={"model": mine["model"], "dataset": mine["dataset"],
@@ -122,6 +128,7 @@ def test_a_guard_of_another_tenant_joins_no_audit(client, platform, key):
     assert (answer.status_code, answer.json()["detail"]) == (404, f"there is no guard '{theirs['guard']}'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["units/film.png", "../x/report.html", "%2e%2e/%2e%2e/store.sqlite", "../../salt",
                                   "%2e%2e%2f%2e%2e%2fstore.sqlite", "report.html%00.png", "a" * 300 + ".png",
                                   "link.html", ""])
@@ -132,6 +139,7 @@ def test_files_that_are_not_handed_out(client, platform, name):
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_file_that_is_still_good_is_not_sent_again(client, platform):
     job = everything_of(platform, "main")["job"]
     for path in (f"/v1/jobs/{job}/files/report.html", f"/v1/jobs/{job}/result"):
@@ -146,6 +154,7 @@ def test_a_copy_of_a_file_that_is_still_good_is_not_sent_again(client, platform)
     assert (changed.status_code, changed.json()) == (200, {"other": 1})
 
 
+@pytest.mark.slow
 def test_pages_stay_where_they_are_while_rows_are_added(client, platform):
     before = [everything_of(platform, "main")["model"] for _ in range(7)]
     seen, cursor = [], ""

@@ -58,6 +58,7 @@ def contents(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_a_backup_restored_elsewhere_is_the_platform(platform, kept, tmp_path):
     made = back_up(platform.settings, tmp_path / "kept.tar", files=True)
     assert (made.jobs, made.path.stat().st_mode & 0o777) == (2, 0o600)
@@ -76,6 +77,7 @@ def test_a_backup_restored_elsewhere_is_the_platform(platform, kept, tmp_path):
     assert sorted(path.name for path in settings.home.iterdir()) == ["jobs", "store.sqlite", "tenants"]
 
 
+@pytest.mark.slow
 def test_a_backup_while_the_store_is_written_is_whole(platform, tmp_path):
     stop = threading.Event()
 
@@ -100,6 +102,7 @@ def test_a_backup_while_the_store_is_written_is_whole(platform, tmp_path):
         writer.join()
 
 
+@pytest.mark.slow
 def test_a_backup_that_fails_leaves_nothing(platform, kept, tmp_path, monkeypatch):
     def full(*_args):
         raise OSError(28, "No space left on device")
@@ -110,6 +113,7 @@ def test_a_backup_that_fails_leaves_nothing(platform, kept, tmp_path, monkeypatc
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_backup_writes_over_nothing_and_is_restored_into_an_empty_home_alone(platform, kept, tmp_path):
     made = back_up(platform.settings, tmp_path / "kept.tar", files=False)
     with pytest.raises(InputError, match="writes over nothing"):
@@ -122,6 +126,7 @@ def test_a_backup_writes_over_nothing_and_is_restored_into_an_empty_home_alone(p
         back_up(replace(platform.settings, database="postgresql+psycopg://a@b/c"), tmp_path / "p.tar", files=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", ["cut", "text", "outside", "link", "no store", "no database", "empty"])
 def test_what_is_no_backup_is_refused_and_leaves_the_home_empty(platform, kept, tmp_path, harm):
     archive, folder = back_up(platform.settings, tmp_path / "kept.tar", files=True).path, tmp_path / "unpacked"
@@ -153,11 +158,13 @@ def said(platform):
     return list(faults_of(platform.settings, platform.database))
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_sound_platform_has_no_fault(platform, kept):
     assert said(platform) == []
 
 
+@pytest.mark.slow
 def test_each_fault_is_said_in_a_line(platform, kept, key):
     from sqlalchemy import text
 
@@ -177,6 +184,7 @@ def test_each_fault_is_said_in_a_line(platform, kept, key):
     assert not any("rv_" in line for line in found)
 
 
+@pytest.mark.slow
 def test_a_store_that_was_lost_is_made_anew_from_the_folders(platform, kept, tmp_path):
     home = tmp_path / "again"
     shutil.copytree(platform.settings.home / "jobs", home / "jobs")
@@ -203,6 +211,7 @@ def test_a_record_that_tells_of_no_job_is_passed_over(platform, content):
     assert (found.jobs, len(found.skipped)) == ([], 1)
 
 
+@pytest.mark.slow
 def test_a_record_is_not_handed_out(client, platform, kept):
     assert client.get(f"/v1/jobs/{kept[0]}/files/job.json").status_code == 404
 
@@ -211,6 +220,7 @@ def run(*arguments):
     return CliRunner().invoke(app, ["admin", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_the_command_line_does_all_of_it(platform, kept, tmp_path):
     home = platform.settings.home
     assert run("check", "--home", home).exit_code == 0

@@ -22,6 +22,7 @@ def refused(answer, status):
     return found["detail"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("body", "headers", "status", "said"), [
     (b'{"name": "a", "pa', JSON, 422, "the body is no JSON"), (b"", JSON, 422, "body: Field required"),
     (b"[" * 100_000, JSON, 400, "nested too deeply"), (b"[" * 300 + b"]" * 300, JSON, 422, "send a JSON object"),
@@ -34,6 +35,7 @@ def test_a_body_that_cannot_be_read_is_refused(client, body, headers, status, sa
     assert said in refused(client.post("/v1/models", content=body, headers=headers), status)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a\0b", "a\x1b[31mb", "\u202egnp.exe", "\ud800", " ", "", "x" * 201, "a\nb"])
 def test_a_name_that_is_not_plain_is_refused(client, shelf, name):
     body = json.dumps({"name": name, "path": str(shelf / "model")})
@@ -42,12 +44,14 @@ def test_a_name_that_is_not_plain_is_refused(client, shelf, name):
     assert "body.name: " in refused(client.post("/v1/keys", content=body, headers=JSON), 422)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Röntgen", "胸部", "می‌خواهم", "👩‍⚕️", " kept without spaces "])
 def test_a_name_in_any_language_is_kept(client, name):
     body = {"name": name, "source": "phantoms", "options": {"count": 4, "size": 32}}
     assert client.post("/v1/datasets", json=body).json()["name"] == name.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", str(2**53 + 1), '"a\\u0000b"', '"\\ud800"',
                                    '{"\\u0000": 1}', '{"a": ' * 60 + "1" + "}" * 60 + "x"])
 def test_values_that_cannot_be_kept_are_refused(client, value):
@@ -56,11 +60,13 @@ def test_values_that_cannot_be_kept_are_refused(client, value):
         refused(client.post(f"/v1/{path}", content=body, headers=JSON), 422)
 
 
+@pytest.mark.slow
 def test_phantoms_that_would_fill_the_machine_are_refused(client):
     body = {"name": "a", "source": "phantoms", "options": {"count": 10**9, "size": 4096}}
     assert "more than a server draws" in refused(client.post("/v1/datasets", json=body), 422)
 
 
+@pytest.mark.slow
 def test_a_body_of_json_has_a_limit_whether_or_not_its_length_is_told(client):
     body = b'{"name": "' + b"a" * BODY + b'"}'
     assert f"{BODY} bytes" in refused(client.post("/v1/models", content=body, headers=JSON), 413)
@@ -69,6 +75,7 @@ def test_a_body_of_json_has_a_limit_whether_or_not_its_length_is_told(client):
     assert client.post("/v1/models", content=body, headers=JSON).headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "path", "status"), [
     ("GET", "/v1/nothing", 404), ("PUT", "/v1/models", 405), ("GET", "/v1/models/a%00b", 404),
     ("GET", "/v1/models/" + "a" * 5000, 404), ("GET", "/v1/models?cursor=zz", 422),
@@ -80,6 +87,7 @@ def test_an_address_that_leads_nowhere_is_refused(client, method, path, status):
     refused(client.request(method, path), status)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("token", ["", "x", "rv_", "rv__", "rv_" + "0" * 24 + "_a", "rv_\x80_a", "rv_" + "0" * 3000])
 def test_what_is_no_key_is_refused(client, token):
     answer = client.get("/v1/models", headers={"Authorization": f"Bearer {token}".encode("latin-1")})
@@ -87,6 +95,7 @@ def test_what_is_no_key_is_refused(client, token):
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
+@pytest.mark.slow
 def test_a_report_of_a_job_without_result_is_refused_and_one_with_it_is_drawn(client, platform):
     from service.things import everything_of
 
@@ -111,6 +120,7 @@ def test_a_log_of_a_fault_says_where_and_not_what():
     assert "test_refusals.py" in said
 
 
+@pytest.mark.slow
 def test_a_fault_of_the_program_is_a_problem_and_its_text_stays_in_it(client, platform, monkeypatch, caplog):
     from radversary.service.api import registered
 

@@ -25,6 +25,7 @@ def counted(done, *, wait=0.0):
     return make
 
 
+@pytest.mark.slow
 def test_two_at_the_same_time_are_done_once(platform):
     done, by, start = [], actor(), threading.Barrier(6)
 
@@ -58,6 +59,7 @@ def test_the_same_word_of_another_key_is_another_request(platform):
     assert [once(platform, by, "k", "models", {}, counted(done))["number"] for by in (one, other)] == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_request_whose_server_ended_is_done_after_a_while_and_conflicts_before(platform, monkeypatch):
     monkeypatch.setattr(repeating, "PATIENCE", 0.1)
     with platform.database.session() as session:  # as a server that was killed leaves it
@@ -75,6 +77,7 @@ def name_in(platform):
     return hashlib.sha256(b"main\0tester\0models\0k").hexdigest()
 
 
+@pytest.mark.slow
 def test_answers_are_forgotten_after_a_day(platform):
     once(platform, actor(), "k", "models", {}, counted([]))
     with platform.database.session() as session:
@@ -84,6 +87,7 @@ def test_answers_are_forgotten_after_a_day(platform):
         assert session.query(Answer).count() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["audits", "guards", "datasets", "jobs/{job}/report"])
 def test_everything_that_is_made_takes_an_idempotency_key(client, platform, path):
     ids = everything_of(platform, "main")

@@ -22,15 +22,18 @@ from service.conftest import BOTH
 pytestmark = BOTH
 
 
+@pytest.mark.slow
 def test_migrations_make_the_tables(platform):
     with platform.database.engine.connect() as connection:
         assert not compare_metadata(MigrationContext.configure(connection), Table.metadata)
 
 
+@pytest.mark.slow
 def test_a_store_is_opened_again(platform, settings):
     Platform.open(settings).close()
 
 
+@pytest.mark.slow
 def test_a_store_of_a_newer_version_is_refused_and_left_alone(platform, settings):
     with platform.database.session() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -57,6 +60,7 @@ def test_an_untouched_log_has_no_fault(platform):
         assert session.execute(text("SELECT previous FROM log WHERE number = 1")).scalar() == FIRST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "said"), [
     ("UPDATE log SET actor = 'nobody' WHERE number = 3", ["line 3 is not what was written"]),
     ("UPDATE log SET created = created + 1 WHERE number = 2", ["line 2 is not what was written"]),
@@ -99,6 +103,7 @@ def test_processes_that_open_a_new_store_at_once_make_it_once(settings, request)
         assert session.execute(text("SELECT count(*) FROM alembic_version")).scalar() == 1
 
 
+@pytest.mark.slow
 def test_writers_at_once_keep_the_chain(platform):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: lines(platform, 5), range(4)))
@@ -107,6 +112,7 @@ def test_writers_at_once_keep_the_chain(platform):
         assert length(session) == 20
 
 
+@pytest.mark.slow
 def test_two_servers_give_one_first_key(platform, settings):
     with ThreadPoolExecutor(4) as pool:
         given = list(pool.map(lambda _: first_key(platform), range(4)))

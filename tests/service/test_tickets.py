@@ -45,11 +45,13 @@ def ends(platform, name):
         return [line.action for line in session.query(Entry).filter_by(subject=name, actor="system")]
 
 
+@pytest.mark.slow
 def test_a_ticket_is_good_once(platform, asked):
     assert begun(platform, asked) is not None
     assert begun(platform, asked, worker="b") is None
 
 
+@pytest.mark.slow
 def test_a_job_that_was_paused_while_it_waited_is_in_the_queue_again_once_it_is_resumed(platform, asked):
     change(platform, actor(), asked, "pause")
     platform.engine.client.cancel_workflow(f"{asked}-1")  # what a worker does that finds nothing to be done: its end
@@ -60,6 +62,7 @@ def test_a_job_that_was_paused_while_it_waited_is_in_the_queue_again_once_it_is_
     assert begun(platform, asked, number) is not None
 
 
+@pytest.mark.slow
 def test_a_job_ends_once_whoever_else_did_it(platform, asked):
     first = begun(platform, asked)
     sweeper = Sweeper(platform.database, platform.engine)
@@ -73,6 +76,7 @@ def test_a_job_ends_once_whoever_else_did_it(platform, asked):
     assert ends(platform, asked) == ["job.done"]
 
 
+@pytest.mark.slow
 def test_two_that_sweep_at_once_give_one_new_ticket(platform, asked):
     begun(platform, asked)
     sweepers = [Sweeper(platform.database, platform.engine) for _ in range(2)]
@@ -84,6 +88,7 @@ def test_two_that_sweep_at_once_give_one_new_ticket(platform, asked):
     assert job_of(platform, asked).ticket == 2
 
 
+@pytest.mark.slow
 def test_a_living_worker_s_job_is_left_to_it(platform, asked):
     begun(platform, asked)
     with platform.database.session() as session:
@@ -92,6 +97,7 @@ def test_a_living_worker_s_job_is_left_to_it(platform, asked):
     assert job_of(platform, asked).state == State.RUNNING
 
 
+@pytest.mark.slow
 def test_a_worker_s_own_job_that_it_does_not_do_gets_a_new_ticket(platform, asked):
     ticket = begun(platform, asked)
     with platform.database.session() as session:
@@ -103,6 +109,7 @@ def test_a_worker_s_own_job_that_it_does_not_do_gets_a_new_ticket(platform, aske
     assert (job_of(platform, asked).state, job_of(platform, asked).ticket) == (State.QUEUED, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wish", ["cancel", "pause"])
 def test_what_was_asked_of_a_job_whose_worker_is_gone_is_done(platform, asked, wish):
     begun(platform, asked)
@@ -112,6 +119,7 @@ def test_what_was_asked_of_a_job_whose_worker_is_gone_is_done(platform, asked, w
     assert ends(platform, asked) == [f"job.{job_of(platform, asked).state}"]
 
 
+@pytest.mark.slow
 def test_the_last_wish_counts(platform, asked):
     ticket = begun(platform, asked)
     change(platform, actor(), asked, "pause")
@@ -120,6 +128,7 @@ def test_the_last_wish_counts(platform, asked):
     assert job_of(platform, asked).state == State.CANCELLED
 
 
+@pytest.mark.slow
 def test_a_wish_that_comes_after_the_end_is_refused_and_one_that_came_before_is_forgotten(platform, asked):
     ticket = begun(platform, asked)
     change(platform, actor(), asked, "cancel")
@@ -129,6 +138,7 @@ def test_a_wish_that_comes_after_the_end_is_refused_and_one_that_came_before_is_
         change(platform, actor(), asked, "cancel")
 
 
+@pytest.mark.slow
 def test_who_pauses_waits_for_who_begins(platform, asked):
     """Else both read that it waits, and a job runs that is paused."""
     held, go = threading.Event(), threading.Event()
@@ -176,6 +186,7 @@ def swept(sweeper, clock, seconds):
     sweeper.sweep("b", lambda ticket: False)
 
 
+@pytest.mark.slow
 def test_a_job_that_was_noted_and_never_put_into_the_queue_is_put_there(platform, asked, clock):
     platform.engine.client.delete_workflow(f"{asked}-1")
     sweeper = Sweeper(platform.database, platform.engine)
@@ -185,6 +196,7 @@ def test_a_job_that_was_noted_and_never_put_into_the_queue_is_put_there(platform
     assert platform.engine.states([(asked, 1)]) == {(asked, 1): "ENQUEUED"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("became", ["SUCCESS", "ERROR", "CANCELLED", "PENDING"])
 def test_a_job_whose_ticket_was_taken_and_not_begun_gets_another(platform, asked, clock, monkeypatch, became):
     monkeypatch.setattr(platform.engine, "states", lambda keys: dict.fromkeys(keys, became))
@@ -194,11 +206,13 @@ def test_a_job_whose_ticket_was_taken_and_not_begun_gets_another(platform, asked
     assert platform.engine.states([(asked, 2)]) == {(asked, 2): "ENQUEUED"}
 
 
+@pytest.mark.slow
 def test_a_job_that_waits_in_the_queue_keeps_its_ticket(platform, asked, clock):
     swept(Sweeper(platform.database, platform.engine), clock, 100)
     assert job_of(platform, asked).ticket == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", sorted(ENDED | {State.PAUSED}))
 def test_a_job_that_does_not_wait_is_left_alone(platform, asked, clock, state):
     with platform.database.session() as session:
@@ -208,5 +222,6 @@ def test_a_job_that_does_not_wait_is_left_alone(platform, asked, clock, state):
     assert begun(platform, asked) is None
 
 
+@pytest.mark.slow
 def test_waits_between_tries_grow(settings):
     assert [patience(tries) for tries in (1, 2, 3)] == [2.0, 6.0, 18.0]

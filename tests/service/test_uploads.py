@@ -42,6 +42,7 @@ def left(platform):
     return [path for path in platform.settings.folder("tenants").rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", [
     zipped({"../out.png": b"x"}), zipped({"a/../../out.png": b"x"}), zipped({"/etc/out.png": b"x"}),
     zipped({"C:/out.png": b"x"}), zipped({"..\\out.png": b"x"}), zipped({link("out.png"): b"/etc/passwd"}),
@@ -55,6 +56,7 @@ def test_a_zip_that_is_not_plain_leaves_nothing(client, platform, body):
     assert not list(platform.settings.home.rglob("out.png"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["..", "a b.zip", ".zip", "Müller.zip", "a%2Fb.zip", "a%00.zip", "x" * 200])
 def test_a_name_with_a_path_or_odd_characters_is_refused(client, platform, name):
     assert client.post(f"/v1/uploads/{name}", content=b"x").status_code in (404, 405, 422)
@@ -78,6 +80,7 @@ def test_an_upload_that_is_cut_short_or_empty_or_too_large_leaves_nothing(settin
     platform.close()
 
 
+@pytest.mark.slow
 def test_a_file_s_name_is_not_kept(client, platform):
     for name, body in (("MUELLER-Erika.onnx", b"x"), ("MUELLER-Erika.zip", zipped({"MUELLER/film.png": b"x"}))):
         answer = client.post(f"/v1/uploads/{name}", content=body)
@@ -122,6 +125,7 @@ def test_a_home_below_an_allowed_folder_is_not_opened_by_it(settings, tmp_path):
     platform.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["../../{other}/1.png", "{whole}"])
 def test_a_table_that_names_another_tenant_s_films_is_refused(client, platform, key, cell):
     theirs = Path(client.post("/v1/uploads/films.zip", content=zipped({"Normal/1.png": b"x"})).json()["path"]) / "1.png"
@@ -137,6 +141,7 @@ def test_a_table_that_names_another_tenant_s_films_is_refused(client, platform, 
     assert (answer.status_code, "lead out of its folder" in answer.text) == (422, True), answer.text
 
 
+@pytest.mark.slow
 def test_an_archive_s_options_stay_in_the_archive(client, shelf):
     (shelf / "films.zip").write_bytes(zipped({"Normal/1.png": b"x"}))
     for labels in ("../../x.csv", "/etc/passwd"):
@@ -145,6 +150,7 @@ def test_an_archive_s_options_stay_in_the_archive(client, shelf):
         assert (answer.status_code, "in the archive" in answer.text) == (422, True), answer.text
 
 
+@pytest.mark.slow
 def test_an_uploaded_description_of_a_model_behind_an_address_is_refused(client):
     path = client.post("/v1/uploads/m.zip", content=zipped({"m.http.json": b"{}", "b": b"x"})).json()["path"]
     answer = client.post("/v1/models", json={"name": "a", "path": f"{path}/m.http.json"})

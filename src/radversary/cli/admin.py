@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from radversary.cli.console import say, tell_lines, tell_result
-from radversary.cli.serve import HOME, DatabaseOption, HomeOption, settings_of
+from radversary.cli.serve import HOME, BlobsOption, DatabaseOption, HomeOption, settings_of
 from radversary.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def backup(
     out: Annotated[Path, typer.Argument(help="The file to write, a tar archive; none may be there.")],
     home: HomeOption = HOME,
     database: DatabaseOption = "",
+    blobs: BlobsOption = "",
     store_only: StoreOption = False,  # noqa: FBT002
 ) -> None:
     """Copy the store, the jobs' folders and the uploads into one file, whole or not at all.
@@ -33,12 +34,14 @@ def backup(
     The platform may run meanwhile. The file holds films and the hashes of keys: its owner alone may read it. PostgreSQL
     is backed up with pg_dump.
     """
-    settings = settings_of(home, database, "cpu")
+    settings = settings_of(home, database, "cpu", blobs=blobs)
     from radversary.service.operations.backup import back_up
 
     kept = back_up(settings, out, files=not store_only)
-    what = "the store" if store_only else f"the store, and the folders of {kept.jobs} jobs"
+    what = "the store" if store_only or blobs else f"the store, and the folders of {kept.jobs} jobs"
     tell_result(f"{kept.path} holds {what}: {kept.size:,} bytes")
+    if blobs:
+        say(f"jobs and uploads lie in {blobs} and are not in it: copy the bucket too, or have it keep versions")
 
 
 @app.command()
@@ -57,12 +60,12 @@ def restore(
 
 
 @app.command()
-def check(home: HomeOption = HOME, database: DatabaseOption = "") -> None:
+def check(home: HomeOption = HOME, database: DatabaseOption = "", blobs: BlobsOption = "") -> None:
     """Check the audit log's chain and the files of jobs, guards and models, and look for keys in clear text.
 
     One line a fault; exit code 1 where there is one. Nothing is changed.
     """
-    settings = existing(settings_of(home, database, "cpu"))
+    settings = existing(settings_of(home, database, "cpu", blobs=blobs))
     from radversary.service.operations.checking import faults_of
     from radversary.service.store.database import Database
 
@@ -76,13 +79,13 @@ def check(home: HomeOption = HOME, database: DatabaseOption = "") -> None:
 
 
 @app.command()
-def rebuild(home: HomeOption = HOME, database: DatabaseOption = "") -> None:
+def rebuild(home: HomeOption = HOME, database: DatabaseOption = "", blobs: BlobsOption = "") -> None:
     """Put jobs back into a store that was lost, from what their folders say; guards come with them.
 
     Models, images and keys are registered and given anew. A job that had not ended is paused.
     """
-    settings = settings_of(home, database, "cpu")
-    if not (settings.home / "jobs").is_dir():
+    settings = settings_of(home, database, "cpu", blobs=blobs)
+    if not blobs and not (settings.home / "jobs").is_dir():
         raise InputError(f"{home} holds no jobs")
     from radversary.service.operations.rebuilding import rebuild as made_anew
     from radversary.service.store.database import Database

@@ -278,7 +278,7 @@ def evaluation_plan(run: Path, plan: Path | None, battery: str | None = None) ->
     from radversary.auditing.plan import with_named_battery
     from radversary.guard_evaluation.plan import DEFAULT, GuardEvaluationPlan
     from radversary.storage.files import refuse_absent
-    from radversary.storage.plans import parse_plan, read_plan
+    from radversary.storage.plans import parse_plan, plan_content
     from radversary.study.early import refuse_unknown_attacks
 
     if battery is not None:
@@ -288,7 +288,8 @@ def evaluation_plan(run: Path, plan: Path | None, battery: str | None = None) ->
         given = DEFAULT if battery is None else {"battery": battery}
         return parse_plan(GuardEvaluationPlan, given, source=f"the plan of the battery {battery}" if battery else
                           "the default plan")
-    chosen = with_named_battery(read_plan(GuardEvaluationPlan, plan), battery, source=f"plan {plan}")
+    source = f"plan {plan}"
+    chosen = with_named_battery(GuardEvaluationPlan, plan_content(plan, source=source), battery, source=source)
     refuse_unknown_attacks(chosen.attacks)
     return chosen
 

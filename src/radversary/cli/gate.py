@@ -51,7 +51,7 @@ def gate(run: Annotated[Path, typer.Argument(help="A run's folder with result.js
                       load_result(baseline) if baseline else None)
     if junit is not None:
         write_text(junit, as_junit(verdicts, run.resolve().name))
-    tell_lines("\n".join(f"{'kept' if item.kept else 'BROKEN'}: {item.rule}: {item.sentence}" for item in verdicts))
+    tell_lines("\n".join(item.line for item in verdicts))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         tell_lines("\n".join(map(annotation, verdicts)))
     if not all(item.kept for item in verdicts):

@@ -7,7 +7,7 @@ import tempfile
 import time
 import uuid
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -105,13 +105,22 @@ class Client:
         """
         place = Path(path)
         if place.is_dir():
-            with tempfile.TemporaryFile() as packed:
-                _pack(place, packed)
-                return self._upload("folder.zip", packed)
+            return self.upload_packed({path.relative_to(place).as_posix(): path for path in sorted(place.rglob("*"))
+                                       if path.is_file() and not path.is_symlink()})
         if not place.is_file():
             raise InputError(f"there is no file or folder {place}")
         with place.open("rb") as file:
             return self._upload(f"upload{place.suffix}", file)
+
+    def upload_packed(self, files: Mapping[str, Path]) -> str:
+        """Send files as one zip; returns the path of the folder that they are registered by.
+
+        Args:
+            files: Name in the folder to the file here.
+        """
+        with tempfile.TemporaryFile() as packed:
+            pack(files, packed)
+            return self._upload("folder.zip", packed)
 
     def _upload(self, name: str, file: IO[bytes]) -> str:
         answer = self.sender.send("POST", f"/v1/uploads/{name}", content=iter(lambda: file.read(PART), b""))
@@ -152,15 +161,25 @@ class Client:
         answer = self.sender.send("POST", "/v1/plans/check", json={"preset": preset, "plan": plan})
         return dict(answer.json())
 
-    def audit(self, model: str, dataset: str, *, preset: str = "quick", plan: Mapping[str, Any] | None = None,
-              guard: str = "", title: str = "", workers: int = 1) -> Job:
+    def audit(self, model: str, dataset: str, *, preset: str = "quick", battery: str = "",
+              plan: Mapping[str, Any] | None = None, guard: str = "", title: str = "", workers: int = 1) -> Job:
         """Put an audit into the queue."""
-        return self._made(Job, "/v1/audits", {"model": model, "dataset": dataset, "preset": preset, "plan": plan,
-                                              "guard": guard, "title": title, "workers": workers})
+        return self._made(Job, "/v1/audits", {"model": model, "dataset": dataset, "preset": preset, "battery": battery,
+                                              "plan": plan, "guard": guard, "title": title, "workers": workers})
 
     def make_guard(self, model: str, dataset: str, *, preset: str = "quick", alpha: float = 0.05) -> Job:
         """Put the making of a guard into the queue."""
         return self._made(Job, "/v1/guards", {"model": model, "dataset": dataset, "preset": preset, "alpha": alpha})
+
+    def evaluate_guard(self, guard: str, dataset: str, *, battery: str = "", plan: Mapping[str, Any] | None = None,
+                       title: str = "") -> Job:
+        """Put the evaluation of a guard into the queue: a battery's attacks, a plan's, or ``quick`` without either."""
+        return self._made(Job, f"/v1/guards/{guard}/evaluations", {"dataset": dataset, "battery": battery,
+                                                                   "plan": plan, "title": title})
+
+    def guard_levels(self, guard: str) -> list[dict[str, Any]]:
+        """Return which share of films alarms at each level of a guard: promised, evaluated, and in its stream."""
+        return list(self.sender.send("GET", f"/v1/guards/{guard}/levels").json())
 
     def jobs(self, **where: str) -> Iterator[Job]:
         """Yield jobs, newest first; ``kind`` and ``state`` choose."""
@@ -215,6 +234,14 @@ class Client:
     def compare(self, *jobs: str) -> list[dict[str, Any]]:
         """Rank the systems of audits by score."""
         return list(self.sender.send("GET", "/v1/comparisons", params={"run": list(jobs)}).json())
+
+    def gate(self, job: str, *, baseline: str = "", min_score: float | None = None, max_drop: float | None = None,
+             floors: Iterable[str] = (), system: str = "none") -> list[dict[str, Any]]:
+        """Check an audit against rules, as ``radversary gate`` does; each verdict has the line that it prints."""
+        asked = {"baseline": baseline, "min_score": min_score, "max_drop": max_drop, "floor": list(floors),
+                 "system": system}
+        given = {name: value for name, value in asked.items() if value not in (None, "", [])}
+        return list(self.sender.send("GET", f"/v1/jobs/{job}/gate", params=given).json())
 
     def download(self, job: str, name: str, to: Path | str) -> Path:
         """Write a file of a job's folder, such as ``report.html``, whole or not at all."""
@@ -291,10 +318,9 @@ class Client:
                 return
 
 
-def _pack(folder: Path, to: IO[bytes]) -> None:
-    """Write a folder's files into a zip, as they are; links are left out."""
+def pack(files: Mapping[str, Path], to: IO[bytes]) -> None:
+    """Write files into a zip as they are, by their names in it."""
     with zipfile.ZipFile(to, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.is_symlink():
-                archive.write(path, path.relative_to(folder).as_posix())
+        for name, path in files.items():
+            archive.write(path, name)
     to.seek(0)

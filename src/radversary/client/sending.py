@@ -47,7 +47,7 @@ class Sender:
 
         Raises:
             RadversaryError: The server refuses it: the error that it tells of, with its sentence.
-            InputError: Nothing answers there.
+            UnansweredError: Nothing answers there.
         """
         safe = method in ("GET", "DELETE") or "Idempotency-Key" in (what.get("headers") or {})
         for again in range(self.retries + 1 if safe else 1):
@@ -76,6 +76,10 @@ def pause(again: int) -> float:
     return min(LONGEST, FIRST * 2.0**again) * random.uniform(0.5, 1.5)
 
 
-def nothing_answers(http: httpx.Client, error: httpx.TransportError) -> InputError:
+class UnansweredError(InputError):
+    """No platform answers at an address."""
+
+
+def nothing_answers(http: httpx.Client, error: httpx.TransportError) -> UnansweredError:
     """Return an error that says where nothing answers."""
-    return InputError(f"no platform answers at {http.base_url} ({type(error).__name__})")
+    return UnansweredError(f"no platform answers at {http.base_url} ({type(error).__name__})")

@@ -6,7 +6,6 @@ from itertools import chain, count
 from pathlib import Path
 
 import torch
-from matplotlib import colormaps
 from torch import Tensor
 from torch.nn import functional
 
@@ -49,6 +48,8 @@ def heat_maps(guard: Guard, images: Images) -> Tensor | None:
 
 def overlay(images: Images, heat: Tensor) -> Images:
     """Return each film beside itself under its heat map, (N, 3, S, 2 S)."""
+    from matplotlib import colormaps  # imported where it is used: half a second, which screening without maps spares
+
     colours = torch.from_numpy(colormaps["inferno"](heat.cpu().numpy())[..., :3]).float().permute(0, 3, 1, 2)
     films = images.expand(-1, 3, -1, -1)
     share = OPACITY * heat[:, None]

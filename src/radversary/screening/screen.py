@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,10 +31,16 @@ class Screened:
     Attributes:
         verdict: What is said of it.
         image: What the classifier read, (1, C, S, S); None where the film could not be read.
+        score: The anomaly score that the p-value was made of; None where the film was refused.
+        path: Its file; None where it is an image of a run.
+        milliseconds: How long it took; of films that were looked at together, the mean.
     """
 
     verdict: Verdict
     image: Images | None
+    score: float | None = None
+    path: Path | None = None
+    milliseconds: float = 0.0
 
 
 def screen_place(guard: Guard, place: Path, *, part: str = "test",
@@ -75,10 +82,14 @@ def _screened(guard: Guard, places: Sequence[Path], part: str) -> Generator[Scre
     sources = [(place, _source(place, guard.classifier.card, part, seen)) for place in reversed(different.values())]
     with working("Screening films", total=sum(_count(source) for _, source in sources)) as advance:
         for place, source in sources:
+            began = time.perf_counter()
             for read in _chunks(source, guard):
-                for item in _judged(guard, read):
-                    yield replace(item, verdict=replace(item.verdict, place=str(place)))
+                found = _judged(guard, read)
+                each = 1000 * (time.perf_counter() - began) / len(found)
+                for item in found:
+                    yield replace(item, verdict=replace(item.verdict, place=str(place)), milliseconds=each)
                     advance()
+                began = time.perf_counter()
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +100,7 @@ class _Read:
     image: Images | None = None
     group: str = UNKNOWN
     reason: str = ""
+    path: Path | None = None
 
 
 def _source(place: Path, card: ModelCard, part: str, seen: set[str]) -> Films | list[Film]:
@@ -118,10 +130,11 @@ def _read(films: Sequence[Film], card: ModelCard, by: str | None) -> list[_Read]
     found = [_decoded(film, card) for film in films]
     good = [item for item in found if not isinstance(item, str)]
     if not good:
-        return [_Read(film.name, reason=str(reason)) for film, reason in zip(films, found, strict=True)]
+        return [_Read(film.name, reason=str(reason), path=film.path) for film, reason in zip(films, found, strict=True)]
     groups = iter(_groups(gathered([film for film, _ in good], source_of(torch.cat([image for _, image in good])), ()),
                           by))
-    return [_Read(film.name, reason=item) if isinstance(item, str) else _Read(film.name, item[1], next(groups))
+    return [_Read(film.name, reason=item, path=film.path) if isinstance(item, str)
+            else _Read(film.name, item[1], next(groups), path=film.path)
             for film, item in zip(films, found, strict=True)]
 
 
@@ -147,8 +160,9 @@ def _judged(guard: Guard, read: Sequence[_Read]) -> list[Screened]:
     """Return a verdict for each of some films."""
     reasons = [item.reason or _ungrouped(guard, item.group) for item in read]
     judged = iter(_verdicts(guard, [item for item, reason in zip(read, reasons, strict=True) if not reason]))
-    return [Screened(refused(item.name, reason, group=item.group) if reason else next(judged), item.image)
-            for item, reason in zip(read, reasons, strict=True)]
+    said = ((refused(item.name, reason, group=item.group), None) if reason else next(judged)
+            for item, reason in zip(read, reasons, strict=True))
+    return [Screened(verdict, item.image, score, item.path) for item, (verdict, score) in zip(read, said, strict=True)]
 
 
 def _ungrouped(guard: Guard, group: str) -> str:
@@ -161,17 +175,18 @@ def _ungrouped(guard: Guard, group: str) -> str:
     return f"its {by} {group!r} was never calibrated; known: {', '.join(known)}"
 
 
-def _verdicts(guard: Guard, read: Sequence[_Read]) -> list[Verdict]:
-    """Judge films together; where that fails each alone, so that one of them does not stop the others."""
+def _verdicts(guard: Guard, read: Sequence[_Read]) -> list[tuple[Verdict, float | None]]:
+    """Judge films together, with their scores; where that fails each alone, so that one does not stop the others."""
     if not read:
         return []
     groups = None if guard.record.get("grouped_by") is None else [item.group for item in read]
     try:
-        return guard.screen(torch.cat([item.image for item in read if item.image is not None]), groups,
-                            names=[item.name for item in read])
+        look = guard.look(torch.cat([item.image for item in read if item.image is not None]))
+        verdicts = guard.verdicts(look, groups, names=[item.name for item in read])
+        return list(zip(verdicts, map(float, guard.calibrated().combined(look.scores, groups)), strict=True))
     except CancelledError:
         raise
     except RadversaryError as error:
         if len(read) == 1:
-            return [refused(read[0].name, str(error))]
-        return [verdict for item in read for verdict in _verdicts(guard, [item])]
+            return [(refused(read[0].name, str(error)), None)]
+        return [judged for item in read for judged in _verdicts(guard, [item])]

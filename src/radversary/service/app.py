@@ -23,6 +23,7 @@ from radversary.service.dashboard.mounting import add_dashboard
 from radversary.service.monitoring.metrics import Metrics
 from radversary.service.platform import Platform
 from radversary.service.requests_log import RequestsLog
+from radversary.service.tracing import RequestSpans
 
 HEADERS: Final[Mapping[str, str]] = MappingProxyType({
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
@@ -51,13 +52,17 @@ def make_app(platform: Platform) -> FastAPI:
         platform.close()
 
     app = FastAPI(title="radversary", version=__version__, description=SAYS, lifespan=life, docs_url=None,
-                  redoc_url=None, openapi_url="/v1/openapi.json", generate_unique_id_function=operation_id)
-    app.state.platform, app.state.guards = platform, Guards(platform.settings.device)
+                  redoc_url=None, openapi_url="/v1/openapi.json", generate_unique_id_function=operation_id,
+                  telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False,
+                             "auto_configure": False})  # FastAPI's own, which notes paths and the texts of errors
+    app.state.platform = platform
+    app.state.guards = Guards(platform.settings.device, platform.settings.batch, platform.blobs.place)
     app.state.limiter = Limiter(platform.settings.rate)
     app.state.metrics = Metrics(platform.database)
     app.add_middleware(BodyLimit)
     app.add_middleware(WithHeaders)
     app.add_middleware(RequestsLog)
+    app.add_middleware(RequestSpans, tracing=platform.tracing)
     add_problems(app)
     for part in (registered, working, screening, administration, monitored):
         app.include_router(part.router, prefix="/v1")

@@ -9,6 +9,7 @@ RadversaryError
         ├── ConflictError         it stands in the way of something that is there
         ├── TooLargeError         an upload beyond its limit
         ├── TooManyError          more requests than a key may make
+        ├── ProviderError         an identity provider that does not answer, or not as it should
         └── FullError             the disk is nearly full, so no new work is taken
 """
 
@@ -75,6 +76,12 @@ class TooManyError(ServiceError):
     def __init__(self, wait: float) -> None:
         super().__init__(f"too many requests; try again in {wait:.1f} s")
         self.wait = wait
+
+
+class ProviderError(ServiceError):
+    """An identity provider does not answer, or what it says of a person does not hold."""
+
+    status = 502
 
 
 class FullError(ServiceError):

@@ -54,9 +54,20 @@ def line_of(scope: Scope, status: int, milliseconds: float) -> str:
         >>> line_of({"method": "GET"}, 404, 1.26).partition(", ")[2]
         '"method": "GET", "route": "", "status": 404, "milliseconds": 1.3, "key": ""}'
     """
-    template = getattr(scope.get("route"), "path", "")  # what was asked for may hold a name: its pattern does not
-    return json.dumps({"time": round(time.time(), 3), "method": scope["method"], "route": template, "status": status,
-                       "milliseconds": round(milliseconds, 1), "key": scope.get("state", {}).get("key", "")})
+    return json.dumps({"time": round(time.time(), 3), "method": scope["method"], "route": route_of(scope),
+                       "status": status, "milliseconds": round(milliseconds, 1),
+                       "key": scope.get("state", {}).get("key", "")})
+
+
+def route_of(scope: Scope) -> str:
+    """Return the pattern of a request's route, empty where it has none; what was asked for may hold a name.
+
+    Example:
+        >>> route_of({"path": "/jobs/MUSTERMANN"})
+        ''
+    """
+    included = scope.get("fastapi", {}).get("effective_route_context")  # which knows the prefix of its router
+    return str(getattr(included or scope.get("route"), "path", ""))
 
 
 def switch_on() -> None:

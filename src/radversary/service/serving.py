@@ -22,6 +22,7 @@ from radversary.service.platform import Platform
 from radversary.service.requests_log import switch_on
 from radversary.service.settings import Settings
 from radversary.service.store.log import alone, length
+from radversary.service.tracing import tracing_for
 
 AGAIN: Final = 1.0
 """Seconds before a worker that ended is started again; where it ended soon, each further wait is twice as long."""
@@ -60,7 +61,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, tell: Calla
     Raises:
         StorageError: The store cannot be used, or the port is taken.
     """
-    platform = Platform.open(settings)
+    platform = Platform.open(settings, tracing_for("radversary-server"))
     switch_on()
     _ = platform.engine
     chain, secret = certificate or (None, None)
@@ -185,7 +186,7 @@ def run_worker(settings: Settings, *, together: int = 1, follow: bool = False) -
     from radversary.service.monitoring.ticking import ticking
 
     with ticking(settings):
-        JobWorker(settings, ended).run()
+        JobWorker(settings, ended, tracing_for("radversary-worker")).run()
 
 
 def _end_with_input(stop: Callable[[], None]) -> None:

@@ -122,13 +122,26 @@ def read_plan(model: type[AnyPlan], path: Path) -> AnyPlan:
             that does not fit.
         UnknownNameError: A key nobody knows.
     """
+    source = f"plan {path}"
+    return parse_plan(model, plan_content(path, source=source), source=source)
+
+
+def plan_content(path: Path, *, source: str) -> Any:  # noqa: ANN401
+    """Read what stands in a YAML or JSON file, checked against no plan.
+
+    Args:
+        path: The file.
+        source: What it is called in errors.
+
+    Raises:
+        PlanError: No such file, or no YAML within limits.
+    """
     try:
-        content = parse_yaml(read_text(path, limit=LIMIT))
+        return parse_yaml(read_text(path, limit=LIMIT))
     except OSError as error:
-        raise PlanError(f"cannot read plan {path}: {error.strerror or error}") from error
+        raise PlanError(f"cannot read {source}: {error.strerror or error}") from error
     except ValueError as error:
-        raise PlanError(f"plan {path} is not valid YAML: {error}") from error
-    return parse_plan(model, content, source=f"plan {path}")
+        raise PlanError(f"{source} is not valid YAML: {error}") from error
 
 
 def plan_text(plan: BaseModel) -> str:

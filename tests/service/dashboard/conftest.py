@@ -19,8 +19,8 @@ SCORE = {"value": 41.5, "letter": "D", "caps": ["G1"], "level": 1,
 ROLES = ("viewer", "operator", "auditor", "administrator")
 PAGES = {"/": "read", "/models": "read", "/models/{model}": "read", "/data": "read", "/jobs": "read",
          "/jobs?state=failed": "read", "/jobs/{job}": "read", "/jobs/{failed}": "read", "/jobs/{running}": "read",
-         "/jobs/{job}/evidence": "read", "/compare": "read", "/guards": "read", "/settings": "read",
-         "/monitoring": "read",
+         "/jobs/{job}/evidence": "read", "/compare": "read", "/guards": "read",
+         "/guards/{guard}": "read", "/settings": "read", "/monitoring": "read", "/screening/batches": "read",
          "/monitoring/{guard}": "read", "/monitoring/{guard}?back=day": "read", "/alerts": "read",
          "/schedules": "read", "/screening": "screen", "/screening/recent": "read", "/audits/new": "write",
          "/audits/new?model={model}": "write", "/audits/new?model={model}&dataset={dataset}": "write",
@@ -96,3 +96,19 @@ def chromium():
     if found is None:
         pytest.skip("NO CHROMIUM: pages were not opened in a browser (apt-get install chromium)")
     return found
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory):
+    """A run folder with a scored result, pictures and a report."""
+    from audit_factory import audit_result
+    from score_factory import World, weak
+
+    from radversary.report.html import write_report
+
+    folder = tmp_path_factory.mktemp("run")
+    labels = World.of(60).labels
+    scored = World.of(60, none=weak(labels), sturdy=weak(labels, epsilon=40 / 255, style=3.0)).result()
+    scored.model_copy(update={"gallery": audit_result(folder, images=3).gallery}).save(folder / "result.json")
+    write_report(folder)
+    return folder

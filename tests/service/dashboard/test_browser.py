@@ -13,41 +13,29 @@ import uvicorn
 
 from radversary.service.store.tables import Job
 from service.dashboard.conftest import PAGES
+from service.dashboard.evaluated import add_batch, add_evaluation
+from service.monitoring.conftest import bundle  # noqa: F401
 
 playwright = pytest.importorskip("playwright.sync_api", reason="NO PLAYWRIGHT: pages were not opened in a browser")
 axe = pytest.importorskip("axe_core_python", reason="NO AXE: pages were not checked for accessibility")
 
 pytestmark = pytest.mark.slow
 
-RESULT_PAGES = ("/jobs/{job}/images", "/jobs/{job}/score", "/compare?run={job}&run={older}")
+RESULT_PAGES = ("/jobs/{job}/images", "/jobs/{job}/score", "/compare?run={job}&run={older}",
+                "/compare?run={job}&run={older}&gate={job}&baseline={older}&min_score=99&max_drop=5", "/guards/{guard}",
+                "/jobs/{evaluation}", "/jobs/{batch}", "/jobs/{batch}/verdicts")
 AXE = Path(axe.__file__).parent / "axe.min.js"
 RUN = "only => axe.run(document, {runOnly: only, iframes: false, resultTypes: ['violations']})"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 COLOURS = {"type": "rule", "values": ["color-contrast"]}
 
 
-@pytest.fixture(scope="session")
-def run_folder(tmp_path_factory):
-    """A run folder with a scored result, pictures and a report."""
-    from audit_factory import audit_result
-    from score_factory import World, weak
-
-    from radversary.report.html import write_report
-
-    folder = tmp_path_factory.mktemp("run")
-    labels = World.of(60).labels
-    scored = World.of(60, none=weak(labels), sturdy=weak(labels, epsilon=40 / 255, style=3.0)).result()
-    scored.model_copy(update={"gallery": audit_result(folder, images=3).gallery}).save(folder / "result.json")
-    write_report(folder)
-    return folder
-
-
 @pytest.fixture
-def audited(platform, things, run_folder):
-    """Results and reports in the folders of the jobs that are done."""
+def audited(platform, things, run_folder, bundle):  # noqa: F811
+    """Results and reports in the folders of the jobs that are done, and a guard with its files."""
     for name in ("job", "older"):
         shutil.copytree(run_folder, platform.settings.home / "jobs" / things[name])
-    return things
+    return {**things, "evaluation": add_evaluation(platform, things, bundle), "batch": add_batch(platform, things)}
 
 
 @pytest.fixture
@@ -101,7 +89,7 @@ def test_every_page_is_accessible_and_no_wider_than_its_screen(browser, site, au
     """All rules on a desk; in the dark contrast, which alone differs; on a phone all rules on the first page."""
     tab, found = entered(browser, site, key(), color_scheme=scheme, viewport={"width": width, "height": 800}), []
     for path in (*PAGES, *RESULT_PAGES):
-        if path == "/screening/recent":  # a part of a page
+        if path in ("/screening/recent", "/screening/batches"):  # parts of a page
             continue
         tab.goto(site + path.format(**audited))
         tab.wait_for_timeout(100)

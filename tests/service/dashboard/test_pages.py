@@ -7,9 +7,12 @@ import json
 import re
 
 import pytest
+from sqlalchemy import text
 
+from radversary import __version__
 from radversary.service.dashboard.assets import STATIC, contents
 from radversary.service.dashboard.pages import environment
+from radversary.service.store import database
 from service.dashboard.conftest import MAY, PAGES, ROLES, word
 
 INLINE = re.compile(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript:", re.IGNORECASE)
@@ -33,9 +36,11 @@ def test_every_page_opens_for_whom_it_is(visitor, things, role):
         if "<main" in answer.text:
             assert all(text in answer.text for text in ('lang="en"', 'href="#content"', "<main", "<h1>")), path
         assert "<b>Reader</b>" not in answer.text
+        assert "<main" not in answer.text or f"radversary {__version__}. Research" in answer.text
         assert "<i>of</i>" not in answer.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 def test_an_empty_platform_says_what_comes_next(visitor, role):
     client = visitor(role)
@@ -43,6 +48,7 @@ def test_an_empty_platform_says_what_comes_next(visitor, role):
         assert 'class="empty"' in client.get(path).text, path
 
 
+@pytest.mark.slow
 def test_a_key_that_may_only_screen_comes_to_the_screening(visitor, things):
     client = visitor("screen")
     assert client.get("/").headers["location"] == "/screening"
@@ -52,6 +58,7 @@ def test_a_key_that_may_only_screen_comes_to_the_screening(visitor, things):
     assert "/screening/recent" not in shown
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_the_summary(visitor, things):
     shown = visitor("viewer").get("/").text
     assert "<b>41.5</b>" in shown
@@ -69,6 +76,7 @@ def test_a_time_is_told_where_it_was_measured_and_no_other(visitor, things):
     assert re.search(r"9 attacks, 14 conditions", shown)
 
 
+@pytest.mark.slow
 def test_what_belongs_to_others_is_not_there(visitor, things):
     client = visitor("administrator", tenant="other")
     for path in ("/models/{model}", "/jobs/{job}", "/jobs/{job}/evidence", "/jobs/{job}/report", "/jobs/{job}/live",
@@ -79,6 +87,7 @@ def test_what_belongs_to_others_is_not_there(visitor, things):
     assert "Reader" not in client.get("/").text + client.get("/models").text + client.get("/log").text
 
 
+@pytest.mark.slow
 def test_unknown_pages_say_so_as_pages_and_unknown_endpoints_as_problems(visitor):
     client = visitor("viewer")
     page = client.get("/nothing", headers={"Accept": "text/html"})
@@ -97,6 +106,7 @@ def test_parts_of_others_are_those_that_were_taken(visitor):
     assert max(map(len, contents().values())) < 300_000
 
 
+@pytest.mark.slow
 def test_files_are_sent_with_their_kind_and_kept_by_their_hash(visitor, app):
     client = visitor("viewer")
     for where in re.findall(r'(?:src|href)="(/static/[^"]+)"', client.get("/").text):
@@ -119,6 +129,7 @@ def test_templates_escape_and_refuse_what_is_not_given():
     assert found.from_string("{{ given }}").render(given="<i>") == "&lt;i&gt;"
 
 
+@pytest.mark.slow
 def test_progress_and_lines_are_told_as_events(visitor, things, platform):
     from radversary.service.store.tables import Job
 
@@ -134,6 +145,7 @@ def test_progress_and_lines_are_told_as_events(visitor, things, platform):
     assert "&lt;i&gt;of&lt;/i&gt;" in text
 
 
+@pytest.mark.slow
 def test_the_log_is_checked_on_its_page(visitor, platform):
     client = visitor("auditor")
     assert "lines hold together" in client.get("/log/check", headers={"HX-Request": "true"}).text
@@ -143,3 +155,18 @@ def test_the_log_is_checked_on_its_page(visitor, platform):
         session.get(Entry, 1).action = "nothing"
     assert "The log was changed" in client.get("/log/check").text
     assert word(client)
+
+
+@pytest.mark.slow
+def test_pages_wait_for_no_writer(visitor, things, platform, monkeypatch):
+    """Looked at while a writer holds the store; what would write waits, and is told that the store does not answer."""
+    client = visitor("administrator")
+    monkeypatch.setattr(database, "PATIENCE", 1)
+    platform.database.engine.dispose()  # connections of more patience
+    found = {}
+    with platform.database.session() as writer:
+        writer.execute(text("SELECT 1"))
+        for path in PAGES:
+            found[path] = client.get(path.format(**things), headers={"Accept": "text/html"}).status_code
+        assert client.post(f"/alerts/{things['alert']}/close", data={"csrf": word(client)}).status_code == 503
+    assert {path: status for path, status in found.items() if status != 200} == {}

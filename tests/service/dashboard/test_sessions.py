@@ -14,10 +14,11 @@ from service.dashboard.conftest import PAGES, word
 
 FORMS = ("/sign-out", "/models", "/models/{model}/remove", "/data", "/data/{dataset}/remove", "/audits", "/guards",
          "/jobs/{running}/cancel", "/jobs/{running}/pause", "/jobs/{failed}/resume", "/keys", "/keys/x/rotate",
-         "/keys/x/revoke")
+         "/keys/x/revoke", "/people/x/end")
 BODIES = ("/screening/{guard}", "/uploads/model.zip")
 
 
+@pytest.mark.slow
 def test_the_cookie_is_read_by_no_script_and_sent_by_no_other_site(app, key):
     for base, secure in (("http://testserver", False), ("https://testserver", True)):
         with TestClient(app, base_url=base, follow_redirects=False) as client:
@@ -27,6 +28,7 @@ def test_the_cookie_is_read_by_no_script_and_sent_by_no_other_site(app, key):
         assert ("secure" in cookie) is secure
 
 
+@pytest.mark.slow
 def test_who_is_not_signed_in_is_sent_to_where_that_is_done(app, things):
     client = TestClient(app, follow_redirects=False)
     for path in PAGES:
@@ -39,6 +41,7 @@ def test_who_is_not_signed_in_is_sent_to_where_that_is_done(app, things):
         assert client.post(path.format(**things)).status_code == 401, path
 
 
+@pytest.mark.slow
 def test_a_wrong_key_is_said_on_the_page(app):
     client = TestClient(app, follow_redirects=False)
     answer = client.post("/sign-in", data={"key": "rv_nothing_at-all", "back": "/models"})
@@ -49,6 +52,7 @@ def test_a_wrong_key_is_said_on_the_page(app):
     assert "set-cookie" not in answer.headers
 
 
+@pytest.mark.slow
 def test_many_wrong_keys_are_slowed_down(platform, settings):
     from dataclasses import replace
 
@@ -60,12 +64,14 @@ def test_many_wrong_keys_are_slowed_down(platform, settings):
     assert 429 in [client.post("/sign-in", data={"key": "x"}).status_code for _ in range(15)]
 
 
+@pytest.mark.slow
 def test_another_site_can_sign_nobody_in(app, key):
     client = TestClient(app, follow_redirects=False)
     answer = client.post("/sign-in", data={"key": key()}, headers={"Sec-Fetch-Site": "cross-site"})
     assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [{}, {"csrf": ""}, {"csrf": "0" * 32}, {"csrf": "é"}])
 def test_forms_without_the_sessions_word_are_refused(visitor, things, form):
     client = visitor("administrator")
@@ -78,11 +84,13 @@ def test_forms_without_the_sessions_word_are_refused(visitor, things, form):
     assert client.get("/").status_code == 200
 
 
+@pytest.mark.slow
 def test_the_word_of_another_session_is_refused(visitor, things):
     one, other = visitor("administrator"), visitor("administrator")
     assert one.post("/data", data={"csrf": word(other)}).status_code == 403
 
 
+@pytest.mark.slow
 def test_signing_out_ends_the_session(visitor):
     client = visitor("administrator")
     cookie = client.cookies["radversary"]
@@ -91,6 +99,7 @@ def test_signing_out_ends_the_session(visitor):
     assert client.get("/").status_code == 303
 
 
+@pytest.mark.slow
 def test_a_form_does_what_it_says_and_a_viewer_may_not(visitor):
     client = visitor("operator", "log")
     form = {"csrf": word(client), "name": "some", "kind": "phantoms", "count": "12", "size": "48", "seed": "3"}
@@ -105,6 +114,7 @@ def test_a_form_does_what_it_says_and_a_viewer_may_not(visitor):
     assert "No images yet" in client.get("/data").text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "form", "said"), [
     ("/models", {"name": "m", "path": "/etc"}, "outside the folders"),
     ("/models", {"name": "", "path": "x"}, "A model has a name"),
@@ -127,6 +137,7 @@ def test_errors_stay_on_the_page_as_a_sentence(visitor, path, form, said):
     assert "<h1>" in whole.text
 
 
+@pytest.mark.slow
 def test_a_key_is_given_once_on_the_page(visitor):
     client = visitor("administrator")
     given_page = client.post("/keys", data={"csrf": word(client), "name": "Ada", "role": "viewer", "days": "5"})
@@ -141,6 +152,7 @@ def test_a_key_is_given_once_on_the_page(visitor):
     assert other.get("/").headers["location"].startswith("/sign-in")
 
 
+@pytest.mark.slow
 def test_a_form_that_is_too_large_or_unreadable_is_refused(visitor):
     client = visitor("administrator")
     assert client.post("/data", content=b"a=" + b"b" * 300_000).status_code == 413
@@ -148,6 +160,7 @@ def test_a_form_that_is_too_large_or_unreadable_is_refused(visitor):
     assert client.post("/data", content=b"&".join(b"a%d=1" % n for n in range(300))).status_code == 422
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40))
 def test_nobody_is_sent_to_another_site(text):
     for place in (text, f"/{text}", f"//{text}", f"https://{text}"):
@@ -156,6 +169,7 @@ def test_nobody_is_sent_to_another_site(text):
         assert not found.startswith(("//", "/\\"))
 
 
+@pytest.mark.slow
 def test_an_upload_gives_its_path_and_a_bad_name_a_sentence(visitor, platform):
     client = visitor("operator", "log")
     headers = {"X-CSRF": word(client), "Accept": "application/json"}

@@ -71,6 +71,7 @@ def test_the_list_shows_each_guard_and_one_that_is_damaged_does_not_hide_the_oth
     assert "Its figures cannot be made" in page
 
 
+@pytest.mark.slow
 def test_a_guard_that_screened_nothing_says_what_to_do(visitor, platform, things):
     from radversary.service.store.monitoring_tables import Stream
 
@@ -88,6 +89,7 @@ def test_a_guard_that_screened_nothing_says_what_to_do(visitor, platform, things
     assert f"/screening?guard={given}" not in visitor("viewer").get(f"/monitoring/{given}").text
 
 
+@pytest.mark.slow
 def test_open_alerts_come_first_with_what_they_are_about(visitor, things):
     client = visitor("operator")
     page = client.get("/alerts").text
@@ -106,6 +108,7 @@ def test_open_alerts_come_first_with_what_they_are_about(visitor, things):
     assert "G1" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 def test_who_may_change_what(visitor, things, role):
     client = visitor(role)
@@ -119,6 +122,7 @@ def test_who_may_change_what(visitor, things, role):
         assert (answer.status_code == 403) != may, (form, answer.text)
 
 
+@pytest.mark.slow
 def test_an_alert_is_acknowledged_then_closed(visitor, things, platform):
     client = visitor("administrator")
     for wish, state in (("acknowledge", "acknowledged"), ("close", "closed")):
@@ -131,6 +135,7 @@ def test_an_alert_is_acknowledged_then_closed(visitor, things, platform):
     assert (again.status_code, "That alert is closed" in again.text) == (409, True)
 
 
+@pytest.mark.slow
 def test_a_channel_is_added_and_removed_and_no_page_shows_its_secret(visitor, things, platform):
     client = visitor("administrator")
     given = {"csrf": word(client), "kind": "webhook", "address": "https://hooks.example.org/b", "secret": "s" * 20}
@@ -172,6 +177,7 @@ def test_an_audit_is_repeated_its_baseline_changed_and_the_schedule_removed(visi
         assert session.get(Job, things["job"]) is not None
 
 
+@pytest.mark.slow
 def test_what_others_watch_is_not_shown(visitor, things):
     client = visitor("administrator", tenant="other")
     assert client.get(f"/monitoring/{things['guard']}").status_code == 404

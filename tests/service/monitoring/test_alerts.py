@@ -49,6 +49,7 @@ def add_hook(client, address):
     return added.json()["id"]
 
 
+@pytest.mark.slow
 def test_an_alert_is_open_once_until_it_is_closed(client, platform):
     first = opened(platform)
     assert opened(platform) == first
@@ -62,6 +63,7 @@ def test_an_alert_is_open_once_until_it_is_closed(client, platform):
     assert len(client.get("/v1/alerts", params={"state": "open"}).json()["items"]) == 1
 
 
+@pytest.mark.slow
 def test_tenants_have_alerts_of_their_own(client, platform):
     assert opened(platform) != opened(platform, tenant="other")
     assert len(client.get("/v1/alerts").json()["items"]) == 1
@@ -78,6 +80,7 @@ def test_a_job_that_fails_opens_one_without_its_words(platform):
     assert "Planted" not in alert.says
 
 
+@pytest.mark.slow
 def test_a_webhook_is_signed_and_holds_ids_alone(client, platform, settings):
     with webhook_server() as (address, got):
         add_hook(client, address)
@@ -94,6 +97,7 @@ def test_a_webhook_is_signed_and_holds_ids_alone(client, platform, settings):
         "alert": alert, "kind": "drift", "says": "the films changed"}
 
 
+@pytest.mark.slow
 def test_what_does_not_arrive_is_tried_again_by_another_process(client, platform, settings):
     with webhook_server([500, 302, 503]) as (address, got):
         add_hook(client, address)
@@ -113,6 +117,7 @@ def test_what_does_not_arrive_is_tried_again_by_another_process(client, platform
     assert [(item.state, item.attempts) for item in waiting(platform)] == [("sent", 4)]
 
 
+@pytest.mark.slow
 def test_a_receiver_that_is_gone_is_given_up_in_the_end(client, platform, settings):
     with webhook_server() as (address, _):
         add_hook(client, address)
@@ -125,6 +130,7 @@ def test_a_receiver_that_is_gone_is_given_up_in_the_end(client, platform, settin
     assert item.error.startswith("nothing was delivered (Connect")
 
 
+@pytest.mark.slow
 def test_a_worker_that_ends_while_it_sends_loses_nothing(client, platform, settings, monkeypatch):
     def killed(*_given):
         raise KeyboardInterrupt
@@ -141,6 +147,7 @@ def test_a_worker_that_ends_while_it_sends_loses_nothing(client, platform, setti
     assert len(got) == 1
 
 
+@pytest.mark.slow
 def test_a_clock_that_was_set_back_holds_up_nothing(client, platform, settings):
     with webhook_server() as (address, _):
         add_hook(client, address)
@@ -150,6 +157,7 @@ def test_a_clock_that_was_set_back_holds_up_nothing(client, platform, settings):
         assert deliver(platform.database, settings) == 1
 
 
+@pytest.mark.slow
 def test_a_removed_channel_is_sent_nothing(client, platform, settings):
     with webhook_server() as (address, got):
         channel = add_hook(client, address)
@@ -160,6 +168,7 @@ def test_a_removed_channel_is_sent_nothing(client, platform, settings):
     assert waiting(platform)[0].state == "failed"
 
 
+@pytest.mark.slow
 def test_e_mail_is_sent(platform, settings):
     with mail_server() as (server, got):
         told = replace(settings, mail=server)
@@ -198,6 +207,7 @@ def test_e_mail_needs_a_server_and_an_address():
         check_mail("it@example.org\nBcc: all@example.org", "smtp://localhost?from=a@b")
 
 
+@pytest.mark.slow
 def test_who_is_no_administrator_gives_no_channels(client, key):
     headers = {"Authorization": f"Bearer {key('operator')}"}
     body = {"kind": "webhook", "address": "https://example.org/", "secret": SECRET}

@@ -53,6 +53,7 @@ def end(platform, job, state=State.DONE):
         session.get(Job, job).state = state
 
 
+@pytest.mark.slow
 def test_many_workers_ask_once(platform, settings, schedule):
     make_due(platform)
     asked, others = [], [Platform.open(settings) for _ in range(4)]
@@ -67,6 +68,7 @@ def test_many_workers_ask_once(platform, settings, schedule):
     assert ask_due(platform.database) == []
 
 
+@pytest.mark.slow
 def test_a_worker_that_ends_between_has_asked_for_nothing(platform, schedule, monkeypatch):
     make_due(platform)
     real = schedules.note_job
@@ -83,6 +85,7 @@ def test_a_worker_that_ends_between_has_asked_for_nothing(platform, schedule, mo
     assert len(ask_due(platform.database)) == 1
 
 
+@pytest.mark.slow
 def test_the_next_one_waits_for_the_one_before(platform, schedule):
     make_due(platform)
     (job,) = ask_due(platform.database)
@@ -93,6 +96,7 @@ def test_the_next_one_waits_for_the_one_before(platform, schedule):
     assert len(ask_due(platform.database)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [True, False])
 def test_an_audit_is_judged_once_and_a_broken_rule_opens_an_alert(platform, settings, schedule, monkeypatch, kept):
     make_due(platform)
@@ -115,6 +119,7 @@ def test_what_cannot_be_judged_is_not_kept(settings):
     assert (kept, line.startswith("it could not be judged: ")) == (False, True)
 
 
+@pytest.mark.slow
 def test_a_baseline_is_accepted(client, platform, schedule, baseline):
     make_due(platform)
     (job,) = ask_due(platform.database)
@@ -125,6 +130,7 @@ def test_a_baseline_is_accepted(client, platform, schedule, baseline):
     assert client.get("/v1/schedules").json()["items"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "said"), [
     ({"cron": "every day"}, "five fields"), ({"cron": "0 0 31 2 *"}, "five fields"), ({"cron": "* * * * * *"}, "five"),
     ({"baseline": "0" * 24}, "there is no job"), ({"max_drop": None}, "a rule to keep"),

@@ -31,6 +31,7 @@ def test_no_more_than_the_promised_share_of_clean_streams_ever_alarms():
     assert np.mean(fired) <= DELTA + 3 * np.sqrt(DELTA * (1 - DELTA) / len(fired))
 
 
+@pytest.mark.slow
 def test_few_clean_streams_alarm_quickly():
     assert sum(state.drifted_at > 0 for state in streams(25, 60)) <= 2
 
@@ -94,6 +95,7 @@ def test_a_rate_above_its_bound_is_found():
     assert 0 < state.exceeded_at <= 10
 
 
+@pytest.mark.slow
 @given(st.integers(0, 200), st.integers(1, 400))
 def test_limits_hold_the_rate_and_agree_with_the_test(hits, more):
     n = hits + more

@@ -44,6 +44,7 @@ def test_the_difference_of_two_proportions_is_newcombe_s():
     assert (found.value, found.low, found.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=6e-5)
 
 
+@pytest.mark.slow
 def test_mixes_that_did_not_change_are_called_a_surprise_as_rarely_as_said():
     rng = np.random.default_rng(0)
     found = [figures.mix(*(rng.choice(["a", "b", "c"], 60).tolist() for _ in range(2)), seed=seed).p_value
@@ -72,6 +73,7 @@ def test_confidences_are_compared_as_welch_does():
     assert figures.confidence([0.5, 0.5], [0.5, 0.5]).change.value == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.5, 0.95])
 def test_intervals_of_quantiles_hold_as_often_as_they_say(share):
     rng = np.random.default_rng(3)

@@ -28,6 +28,7 @@ def numbers(platform, guard):
                                .order_by(Screening.id)).all()
 
 
+@pytest.mark.slow
 def test_screenings_are_counted_in_order_and_once(platform, guard):
     add_screenings(platform, guard, [1.0, None, 2.0])
     assert count_new(platform.database) == 3
@@ -39,6 +40,7 @@ def test_screenings_are_counted_in_order_and_once(platform, guard):
     assert sorted(numbers(platform, guard)) == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_many_counters_count_as_one(platform, guard, monkeypatch):
     monkeypatch.setattr(streams, "TOGETHER", 7)
     add_screenings(platform, guard, np.random.default_rng(0).normal(size=60).tolist())
@@ -51,6 +53,7 @@ def test_many_counters_count_as_one(platform, guard, monkeypatch):
     assert sorted(numbers(platform, guard)) == list(range(1, 61))
 
 
+@pytest.mark.slow
 def test_a_counter_that_ends_half_way_has_counted_nothing(platform, guard, monkeypatch):
     add_screenings(platform, guard, [1.0, 2.0])
 
@@ -66,6 +69,7 @@ def test_a_counter_that_ends_half_way_has_counted_nothing(platform, guard, monke
     assert state(platform, guard).steps == 2
 
 
+@pytest.mark.slow
 def test_in_parts_it_is_what_it_is_at_once(platform, guard, bundle):
     scores = np.random.default_rng(1).normal(size=40).tolist()
     add_screenings(platform, guard, scores[:15])
@@ -80,6 +84,7 @@ def test_in_parts_it_is_what_it_is_at_once(platform, guard, bundle):
     assert whole == state(platform, guard)
 
 
+@pytest.mark.slow
 def test_drift_and_too_many_alarms_open_one_alert_each(platform, guard):
     for _ in range(3):
         add_screenings(platform, guard, [50.0] * 40)
@@ -97,6 +102,7 @@ def test_a_guard_without_files_does_not_stop_the_others(platform, guard, setting
     assert state(platform, guard).steps == 1
 
 
+@pytest.mark.slow
 def test_films_that_are_screened_come_into_the_stream(client, platform, guard):
     for film in films(5, seed=3):
         assert client.post(f"/v1/guards/{guard}/screenings", content=film).status_code == 201
@@ -110,6 +116,7 @@ def test_films_that_are_screened_come_into_the_stream(client, platform, guard):
         assert session.scalar(select(func.count()).where(Screening.score.is_not(None))) == 5
 
 
+@pytest.mark.slow
 def test_a_score_is_the_one_that_the_p_value_was_made_of(client, platform, guard, bundle):
     from radversary.screening.bundle import load_fusion
 
@@ -121,6 +128,7 @@ def test_a_score_is_the_one_that_the_p_value_was_made_of(client, platform, guard
     assert final.p_values([row.score for row in rows]).tolist() == [row.p_value for row in rows]
 
 
+@pytest.mark.slow
 def test_since_and_group_choose_films_but_not_what_the_tests_count(client, platform, guard):
     add_screenings(platform, guard, np.zeros(50).tolist(), created=1000.0)
     add_screenings(platform, guard, np.zeros(30).tolist(), created=5000.0)
@@ -130,6 +138,7 @@ def test_since_and_group_choose_films_but_not_what_the_tests_count(client, platf
     assert client.get(f"/v1/guards/{guard}/monitoring", params={"group": "PA"}).json()["films"] == 0
 
 
+@pytest.mark.slow
 def test_another_tenant_sees_nothing(client, guard, key):
     headers = {"Authorization": f"Bearer {key('viewer', tenant='other')}"}
     assert client.get(f"/v1/guards/{guard}/monitoring", headers=headers).status_code == 404

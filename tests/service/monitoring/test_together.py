@@ -55,6 +55,7 @@ def test_a_guard_is_loaded_once_however_many_ask(platform, guard, bundle, monkey
     assert (len(found), len(loaded)) == (1, 1)
 
 
+@pytest.mark.slow
 def test_who_reads_waits_for_no_writer(platform, key):
     token = key("viewer")
     platform.keyring.actor(token)

@@ -38,7 +38,7 @@ def add_key(platform: PlatformGiven, by: ActorGiven, body: NewKey) -> GivenKey:
 def list_keys(platform: PlatformGiven, by: ActorGiven, cursor: Cursor = "", limit: Limit = 50) -> Listed[KeyRow]:
     """List keys, without their secrets, newest first."""
     by.need(Scope.LOG)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         return listed(KeyRow, page_of(session, Key, by.tenant, cursor=cursor, limit=limit))
 
 
@@ -61,7 +61,7 @@ def show_log(platform: PlatformGiven, by: ActorGiven, after: Annotated[int, Quer
              limit: Limit = 50) -> list[EntryRow]:
     """Show lines of the audit log beyond a number, oldest first."""
     by.need(Scope.LOG)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         return [EntryRow.model_validate(line) for line in session.scalars(
             select(Entry).where(Entry.tenant == by.tenant, Entry.number > after).order_by(Entry.number).limit(limit))]
 
@@ -70,7 +70,7 @@ def show_log(platform: PlatformGiven, by: ActorGiven, after: Annotated[int, Quer
 def check_log(platform: PlatformGiven, by: ActorGiven) -> LogCheck:
     """Check that no line of the audit log was changed, put in or taken out; note `last` elsewhere, for the end."""
     by.need(Scope.LOG)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         last = session.scalars(select(Entry).order_by(Entry.number.desc()).limit(1)).first()
         return LogCheck(lines=last.number if last else 0, last=last.digest if last else "",
                         faults=[fault.what for fault in faults(session)])

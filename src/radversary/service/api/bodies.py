@@ -73,6 +73,15 @@ class NewGuard(Body):
     title: Title = ""
 
 
+class NewEvaluation(Body):
+    """An evaluation of a guard: attacks of a battery, of a plan, or of both, on registered clean films."""
+
+    dataset: Id
+    battery: Literal["", "quick", "standard", "full"] = ""
+    plan: Values | None = None
+    title: Title = ""
+
+
 class NewBatch(Body):
     """Films to be judged: what an upload answered, or a path on the server."""
 
@@ -174,6 +183,17 @@ class ScreeningRow(Row):
     prediction: str
     group: str
     milliseconds: float
+
+
+class GateVerdict(BaseModel):
+    """What became of one rule of a gate; ``line`` is what the command line prints."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    rule: str
+    kept: bool
+    sentence: str
+    line: str
 
 
 class EntryRow(BaseModel):

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 
+from radversary.core.errors import ModelError
 from radversary.service.access.scopes import Scope
 from radversary.service.api.asking import ActorGiven, OnceGiven, PlatformGiven
 from radversary.service.api.bodies import (
@@ -15,6 +16,7 @@ from radversary.service.api.bodies import (
     Listed,
     ModelRow,
     NewDataset,
+    NewEvaluation,
     NewGuard,
     NewModel,
     PlanBody,
@@ -23,10 +25,13 @@ from radversary.service.api.bodies import (
 )
 from radversary.service.api.repeating import once
 from radversary.service.catalogue.datasets import register_dataset, remove_dataset
+from radversary.service.catalogue.evaluations import ask_for_evaluation
+from radversary.service.catalogue.guards import known_of
 from radversary.service.catalogue.jobs import ask_for_guard, checked_plan
 from radversary.service.catalogue.models import register_model, remove_model
 from radversary.service.catalogue.paging import page_of
 from radversary.service.catalogue.uploads import keep_upload
+from radversary.service.monitoring.levels import GuardLevels
 from radversary.service.store.database import owned
 from radversary.service.store.tables import Dataset, Guard, Model
 
@@ -128,6 +133,23 @@ def show_guard(platform: PlatformGiven, by: ActorGiven, guard: str) -> GuardRow:
     by.need(Scope.READ)
     with platform.database.reading() as session:
         return GuardRow.model_validate(owned(session, Guard, guard, by.tenant))
+
+
+@router.post("/guards/{guard}/evaluations", status_code=202, tags=["guards"])
+def evaluate_guard(platform: PlatformGiven, by: ActorGiven, guard: str, body: NewEvaluation,
+                   key: OnceGiven = None) -> JobRow:
+    """Attack clean films and measure how a guard judges them; `guard-evaluation.json` is among the job's files."""
+    made = once(platform, by, key, f"guards/{guard}/evaluations", body.model_dump(), lambda: JobRow.model_validate(
+        ask_for_evaluation(platform, by, guard, **body.model_dump())).model_dump(mode="json"))
+    return JobRow.model_validate(made)
+
+
+@router.get("/guards/{guard}/levels", tags=["guards"])
+def show_levels(platform: PlatformGiven, by: ActorGiven, guard: str) -> list[GuardLevels]:
+    """Show at each level of the p-value which share of clean films alarms: promised, evaluated, and in the stream."""
+    if (known := known_of(platform, by, guard)).fault:
+        raise ModelError(known.fault)
+    return list(known.levels)
 
 
 @router.post("/uploads/{name}", status_code=201, tags=["uploads"], openapi_extra={"requestBody": {

@@ -9,17 +9,19 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import AfterValidator
 from starlette.concurrency import run_in_threadpool
 
 from radversary.service.access.scopes import Actor, Scope
 from radversary.service.api.asking import ActorGiven, OnceGiven, PlatformGiven
-from radversary.service.api.bodies import JobRow, Listed, NewAudit, listed
+from radversary.service.api.bodies import GateVerdict, JobRow, Listed, NewAudit, listed
+from radversary.service.api.plain import plain_text
 from radversary.service.api.registered import Cursor, Limit
 from radversary.service.api.repeating import once
 from radversary.service.api.sending import FILE, Asked, send_file
 from radversary.service.catalogue.jobs import ask_for_audit, ask_for_report, change, lines_of
 from radversary.service.catalogue.paging import page_of
-from radversary.service.catalogue.results import file_of, ranking_of, result_of, scores_of_run
+from radversary.service.catalogue.results import file_of, ranking_of, result_of, scores_of_run, verdicts_on
 from radversary.service.jobs.states import ENDED, State
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
@@ -160,3 +162,17 @@ def compare_runs(platform: PlatformGiven, by: ActorGiven,
                  run: Annotated[list[str], Query(min_length=1, max_length=20)]) -> list[dict[str, Any]]:
     """Rank the systems of audits by score; audits of other images, profiles or batteries are refused."""
     return ranking_of({name: result_of(platform, by, name) for name in run})
+
+
+Points = Annotated[float | None, Query(ge=0, le=100)]
+FloorText = Annotated[str, Query(max_length=200), AfterValidator(plain_text)]
+
+
+@router.get("/jobs/{job}/gate", tags=["results"])
+def judge_run(platform: PlatformGiven, by: ActorGiven, job: str, min_score: Points = None, max_drop: Points = None,
+              floor: Annotated[list[FloorText] | None, Query(max_length=100)] = None,
+              baseline: Annotated[str, Query(max_length=24)] = "",
+              system: Annotated[str, Query(max_length=200)] = "none") -> list[GateVerdict]:
+    """Check an audit against rules, as `radversary gate` does; `floor` is `MEASURE@ATTACK=STRENGTH:LEAST`."""
+    rules = {"min_score": min_score, "max_drop": max_drop, "min": floor or [], "system": system}
+    return [GateVerdict.model_validate(item) for item in verdicts_on(platform, by, job, rules, baseline=baseline)]

@@ -47,8 +47,8 @@ def register_dataset(platform: Platform, by: Actor, *, name: str, source: Mappin
 
     with tables_confined():
         counts, notes = listed(chosen)
-    dataset = Dataset(tenant=by.tenant, name=name.strip()[:200], source=chosen, images=sum(counts.values()),
-                      classes=counts, notes=notes)
+    dataset = Dataset(tenant=by.tenant, name=name.strip()[:200], source=platform.blobs.portable(chosen),
+                      images=sum(counts.values()), classes=counts, notes=notes)
     with platform.database.session() as session:
         session.add(dataset)
         session.flush()

@@ -45,7 +45,7 @@ def ask_for(platform: Platform, by: Actor, kind: str, spec: Mapping[str, Any], *
     platform.check_room()
     if not 1 <= priority <= 10:
         raise InputError(f"a priority is 1 (first) to 10, got {priority}")
-    checked = checked_spec(kind, spec)
+    checked = platform.blobs.portable(checked_spec(kind, spec))
     with platform.database.session() as session:
         job = note_job(session, by, kind, checked, title=title, priority=priority)
     platform.engine.enqueue(job.id, job.ticket, priority=priority)
@@ -85,7 +85,7 @@ def ask_for_audit(platform: Platform, by: Actor, *, model: str, dataset: str, ti
         by: Who asks.
         model: Id of a model.
         dataset: Id of a dataset.
-        title: What people will call it; made of the names where empty.
+        title: What people will call it, and its report; the plan's name where empty, or made of the names.
         preset: ``quick``, ``standard`` or ``full``.
         battery: The attacks of a battery before the plan's own.
         plan: A plan's fields, instead of the preset.
@@ -100,7 +100,7 @@ def ask_for_audit(platform: Platform, by: Actor, *, model: str, dataset: str, ti
     """
     spec, name = audit_spec(platform, by, model=model, dataset=dataset, preset=preset, battery=battery, plan=plan,
                             guard=guard, workers=workers)
-    return ask_for(platform, by, "audit", spec, title=title or name, priority=priority)
+    return ask_for(platform, by, "audit", spec, title=title or str((plan or {}).get("name") or name), priority=priority)
 
 
 def audit_spec(platform: Platform, by: Actor, *, model: str, dataset: str, preset: str = "quick", battery: str = "",
@@ -270,8 +270,8 @@ def change(platform: Platform, by: Actor, given: str, wish: str) -> Job:
 
 
 def folder_of(platform: Platform, job: Job) -> Path:
-    """Return the folder of a job: its run folder, where it is an audit."""
-    return platform.settings.home / "jobs" / job.id
+    """Return the folder of a job: its run folder, where it is an audit; what a bucket holds of it is fetched."""
+    return platform.blobs.job(job.id)
 
 
 def lines_of(session: Session, job: Job, *, after: int = 0) -> Sequence[Line]:

@@ -40,8 +40,8 @@ def register_model(platform: Platform, by: Actor, *, name: str, path: str) -> Mo
     classifier, warnings = loaded(str(place), platform.settings.device)
     from radversary.study.audit_model import weights_hash
 
-    model = Model(tenant=by.tenant, name=name.strip()[:200], reference=str(place), sha256=weights_hash(classifier),
-                  card=classifier.card.model_dump(mode="json"), warnings=warnings)
+    model = Model(tenant=by.tenant, name=name.strip()[:200], reference=platform.blobs.portable(str(place)),
+                  sha256=weights_hash(classifier), card=classifier.card.model_dump(mode="json"), warnings=warnings)
     with platform.database.session() as session:
         session.add(model)
         session.flush()

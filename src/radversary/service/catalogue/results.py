@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from radversary.service.access.scopes import Actor, Scope
 from radversary.service.catalogue.jobs import folder_of
 from radversary.service.errors import ConflictError, NotFoundError
+from radversary.service.jobs.batches import NOTED, VERDICTS
 from radversary.service.jobs.record import RECORD
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
@@ -18,6 +20,7 @@ from radversary.storage.files import is_file
 
 if TYPE_CHECKING:
     from radversary.auditing.result import AuditResult
+    from radversary.scoring.gate import Verdict
     from radversary.scoring.score import Score
 
 FILES: Final[Mapping[str, str]] = MappingProxyType({
@@ -26,8 +29,9 @@ FILES: Final[Mapping[str, str]] = MappingProxyType({
     ".parquet": "application/vnd.apache.parquet"})
 """Endings of the files that are handed out, to their kind."""
 
-HIDDEN: Final = frozenset({"data", "units", "images", RECORD})
-"""Folders of a run that hold films, and the job's own record, which names places on the server: not handed out."""
+HIDDEN: Final = frozenset({"data", "units", "images", ".guard-evaluation", NOTED, RECORD})
+"""Folders of a run that hold films or what is measured of them, what the store notes of a batch, and the job's own
+record, which names places on the server: not handed out."""
 
 
 def file_of(platform: Platform, by: Actor, job: str, name: str) -> Path:
@@ -51,6 +55,16 @@ def file_of(platform: Platform, by: Actor, job: str, name: str) -> Path:
             path.relative_to(folder).parts[0] in HIDDEN:
         raise NotFoundError("file", Path(name).name[:80])
     return path
+
+
+def verdicts_of(platform: Platform, by: Actor, job: str) -> list[dict[str, Any]]:
+    """Return the verdicts of a batch of films, in the order in which they were judged.
+
+    Raises:
+        NotFoundError: No such job, or none that has judged films.
+    """
+    with file_of(platform, by, job, VERDICTS).open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
 
 
 def result_of(platform: Platform, by: Actor, job: str) -> AuditResult:
@@ -89,6 +103,36 @@ def ranking_of(results: Mapping[str, AuditResult]) -> list[dict[str, Any]]:
     from radversary.scoring.profile import load_profile
 
     return [{"place": item.place, "run": item.run, **plain(item.score)} for item in ranked(results, load_profile())]
+
+
+def verdicts_on(platform: Platform, by: Actor, job: str, rules: Mapping[str, Any], *,
+                baseline: str = "") -> tuple[Verdict, ...]:
+    """Return what becomes of each rule of a gate, in the words of ``radversary gate``.
+
+    Args:
+        platform: The platform.
+        by: Who asks.
+        job: The audit.
+        rules: Fields of :class:`radversary.scoring.rules.Rules`.
+        baseline: The audit of the model before, for a greatest drop; empty for none.
+
+    Raises:
+        NotFoundError: No such job.
+        ConflictError: It has no result yet.
+        DataError: A sealed result was changed, or holds no readings.
+        InputError: There is no rule, a rule is wrong or needs a baseline, or the baseline is of other images.
+    """
+    from radversary.evidence.changed import refuse_changed_results
+    from radversary.scoring.gate import judged
+    from radversary.scoring.profile import load_profile
+    from radversary.scoring.rules import Rules
+    from radversary.storage.plans import parse_plan
+
+    asked = parse_plan(Rules, rules, source="the rules")
+    result = result_of(platform, by, job)
+    before = result_of(platform, by, baseline) if baseline else None
+    refuse_changed_results(platform.blobs.job(name) for name in (job, baseline) if name)
+    return judged(asked, result, load_profile(asked.profile), before)
 
 
 def plain(score: Score) -> dict[str, Any]:

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from radversary.core.errors import InputError, UnreadableImageError
 from radversary.service.access.scopes import Actor, Scope
+from radversary.service.catalogue.batching import MicroBatcher, PassThread, on_one_core
 from radversary.service.catalogue.query_watch import WINDOW
 from radversary.service.errors import TooLargeError
+from radversary.service.noting import described, mark_of
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
 from radversary.service.store.log import note
 from radversary.service.store.tables import Guard, Screening
-from radversary.storage.files import write_text
 
 if TYPE_CHECKING:
     from radversary.core.types import Images
     from radversary.screening.guard import Guard as Judge
+    from radversary.screening.guard import Look
     from radversary.screening.verdicts import Verdict
 
 HELD: Final = 4
@@ -58,10 +59,14 @@ class Guards:
 
     Args:
         device: ``auto`` or a torch device.
+        batch: Films of one guard that are looked at together, at most.
+        place: Returns the folder that a guard's reference names, fetched where need be.
     """
 
-    def __init__(self, device: str) -> None:
-        self.device, self._lock, self._held = device, threading.Lock(), OrderedDict[str, Any]()
+    def __init__(self, device: str, batch: int = 1, place: Callable[[str], Path] = Path) -> None:
+        self.device, self.batch, self.place, self._lock = device, batch, place, threading.Lock()
+        self._held = OrderedDict[str, tuple["Judge", MicroBatcher]]()
+        self._passes: PassThread | None = None  # made with the first guard: until then nothing imports PyTorch
 
     def at(self, folder: str) -> Judge:
         """Return the guard of a folder.
@@ -69,17 +74,31 @@ class Guards:
         Raises:
             ModelError: There is none, or it was changed.
         """
+        return self._loaded(folder)[0]
+
+    def look(self, folder: str, image: Images) -> Look:
+        """Return what the guard of a folder sees in a film (1, C, S, S), looked at with others that come meanwhile.
+
+        Raises:
+            ModelError: There is no guard, or it was changed.
+            TensorError: The film is outside the pixel contract.
+        """
+        return self._loaded(folder)[1].look(image)
+
+    def _loaded(self, folder: str) -> tuple[Judge, MicroBatcher]:
         from radversary.execution.devices import select_device
         from radversary.screening.bundle import load_guard
 
         with self._lock:
+            passes = self._passes = self._passes or PassThread()
+            on_one_core()
             if folder not in self._held:
-                self._held[folder] = load_guard(Path(folder), device=select_device(self.device))
+                judge = passes.run(partial(load_guard, self.place(folder), device=select_device(self.device)))
+                self._held[folder] = judge, MicroBatcher(lambda images: passes.run(judge.look, images), self.batch)
                 if len(self._held) > HELD:
                     self._held.popitem(last=False)
             self._held.move_to_end(folder)
-            found: Judge = self._held[folder]
-        return found
+            return self._held[folder]
 
 
 def screen_film(platform: Platform, guards: Guards, by: Actor, given: str, film: bytes) -> Judged:
@@ -103,10 +122,16 @@ def screen_film(platform: Platform, guards: Guards, by: Actor, given: str, film:
         raise TooLargeError(f"a film has {platform.settings.film} bytes at most")
     with platform.database.reading() as session:
         chosen = owned(session, Guard, given, by.tenant)
-    judge, began = guards.at(chosen.folder), time.perf_counter()
-    row, near = Screening(tenant=by.tenant, guard_id=chosen.id, film=mark_of(platform, film), verdict="refused"), 0
+    judge, began, span = guards.at(chosen.folder), time.perf_counter(), platform.tracing.span
+    mark, near = mark_of(platform.settings.home, film), 0
+    row = Screening(tenant=by.tenant, guard_id=chosen.id, film=mark, verdict="refused")
     try:
-        seen = judged_film(judge, film)
+        with span("screening.decode"):
+            image, group = read_film(judge, film)
+        with span("screening.look"):
+            look = guards.look(chosen.folder, image)
+        with span("screening.judge"):
+            seen = judged(judge, look, image, group)
         describe(row, seen)
         near = platform.query_watch.look(by.id, row.film, seen.image)
         return Judged(row, seen.verdict, seen.image)
@@ -134,25 +159,27 @@ class Seen:
     image: Images
 
 
-def judged_film(judge: Judge, film: bytes) -> Seen:
-    """Read a film and judge it.
+def judged(judge: Judge, look: Look, image: Images, group: str) -> Seen:
+    """Judge a film by what was seen in it.
+
+    Args:
+        judge: The guard.
+        look: What it saw.
+        image: The film, (1, C, S, S).
+        group: The group that it is judged within.
 
     Raises:
-        InputError: It cannot be read, or cannot be judged.
+        InputError: It cannot be judged.
     """
-    image, group = read_film(judge, film)
     groups = None if judge.record.get("grouped_by") is None else [group]
-    look = judge.look(image)
     (verdict,) = judge.verdicts(look, groups, names=[FILM])
     return Seen(verdict, float(judge.calibrated().combined(look.scores, groups)[0]), image)
 
 
 def describe(row: Screening, seen: Seen) -> None:
     """Write into a row what a guard says of a film."""
-    verdict = seen.verdict
-    row.verdict, row.p_value, row.score = verdict.verdict, verdict.p_value, seen.score
-    row.cue, row.prediction, row.group = verdict.cue[:200], verdict.prediction[:200], verdict.group[:80]
-    row.confidence = max(verdict.probabilities.values(), default=None)
+    for name, value in described(seen.verdict, seen.score).items():
+        setattr(row, name, value)
 
 
 def read_film(judge: Judge, film: bytes) -> tuple[Images, str]:
@@ -187,14 +214,6 @@ def read_film(judge: Judge, film: bytes) -> tuple[Images, str]:
         if group not in judge.calibrated().final.scores:
             raise InputError(f"the film's {by} is {group!r}, for which this guard was never calibrated")
     return to_model_input(found, judge.classifier.card), group
-
-
-def mark_of(platform: Platform, film: bytes) -> str:
-    """Return a mark of a film's bytes that nobody can make without this platform's salt."""
-    path = platform.settings.home / "salt"
-    if not path.is_file():
-        write_text(path, secrets.token_hex(32))
-    return hmac.new(path.read_bytes(), film, hashlib.sha256).hexdigest()
 
 
 def rounded(value: float | None, by: Actor) -> float | None:

@@ -8,12 +8,13 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from anyio import open_file, to_thread
 
-from radversary.core.errors import DataError, InputError
+from radversary.core.errors import DataError, InputError, StorageError
 from radversary.service.access.scopes import Actor, Scope
 from radversary.service.errors import FullError, TooLargeError
 from radversary.service.platform import Platform
@@ -65,7 +66,7 @@ async def keep_upload(platform: Platform, by: Actor, name: str, body: AsyncItera
     try:
         size = await _written(platform, path, body)
         kept = await to_thread.run_sync(_unpacked, path, platform) if ending == ".zip" else path
-        await to_thread.run_sync(_noted, platform, by, folder.name, size)
+        await to_thread.run_sync(_stored, platform, by, folder, size)
     except BaseException:  # a client that goes away, too
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -86,9 +87,17 @@ async def _written(platform: Platform, path: Path, body: AsyncIterator[bytes]) -
     return size
 
 
-def _noted(platform: Platform, by: Actor, subject: str, size: int) -> None:
-    with platform.database.session() as session:
-        note(session, tenant=by.tenant, actor=by.id, action="upload.keep", subject=subject, detail={"bytes": size})
+def _stored(platform: Platform, by: Actor, folder: Path, size: int) -> None:
+    """Store an upload and note it; where one of both fails, neither is left."""
+    try:
+        platform.blobs.keep_upload(folder)
+        with platform.database.session() as session:
+            note(session, tenant=by.tenant, actor=by.id, action="upload.keep", subject=folder.name,
+                 detail={"bytes": size})
+    except BaseException:
+        with suppress(StorageError):  # which cannot be reached, perhaps: the error that is told is the first one
+            platform.blobs.forget(folder)
+        raise
 
 
 def _unpacked(path: Path, platform: Platform) -> Path:

@@ -27,7 +27,7 @@ def show_alerts(request: Request, platform: PlatformGiven, seen: VisitGiven, cur
     """Show alerts: open ones, those that somebody looks after, and closed ones page by page."""
     by = seen.actor
     by.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         going = {state: told(session, by.tenant, page_of(session, Alert, by.tenant, limit=MOST,
                                                          where={"state": state}).items)
                  for state in (AlertState.OPEN, AlertState.ACKNOWLEDGED)}

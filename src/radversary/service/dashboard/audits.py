@@ -60,7 +60,7 @@ def show_new(request: Request, platform: PlatformGiven, seen: VisitGiven, model:
     """Show the step that is next: a model, images, what to run."""
     by = seen.actor
     by.need(Scope.WRITE)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         models = page_of(session, Model, by.tenant, limit=MOST).items
         data = page_of(session, Dataset, by.tenant, limit=MOST).items
         guards = page_of(session, Guard, by.tenant, where={"model_id": model}).items if model else []

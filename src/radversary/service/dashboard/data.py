@@ -24,7 +24,7 @@ router = pages()
 def show_data(request: Request, platform: PlatformGiven, seen: VisitGiven, cursor: Cursor = "") -> Response:
     """Show all registered images, and the form that registers more."""
     seen.actor.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         found = page_of(session, Dataset, seen.actor.tenant, cursor=cursor)
     return page(request, "data.html", found=found, roots=platform.settings.roots)
 

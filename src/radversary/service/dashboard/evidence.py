@@ -59,7 +59,7 @@ def checked(folder: Path) -> str:
 def show_evidence(request: Request, platform: PlatformGiven, seen: VisitGiven, job: str) -> Response:
     """Show the files of a job, and whether its tables are those that its result was made from."""
     seen.actor.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         found = owned(session, Job, job, seen.actor.tenant)
     folder = folder_of(platform, found)
     has_result = (folder / "result.json").is_file()

@@ -61,7 +61,7 @@ def show_images(request: Request, platform: PlatformGiven, seen: VisitGiven, res
                 defence: Annotated[str, Query(max_length=200)] = "") -> Response:
     """Show one film of the gallery, and choose another."""
     seen.actor.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         found = owned(session, Job, job, seen.actor.tenant)
     result = results.of(platform, seen.actor, job)
     if not result.gallery:

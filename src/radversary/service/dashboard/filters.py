@@ -10,11 +10,13 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from radversary.auditing.cells import Condition
 from radversary.auditing.wording import level, measure_name
 from radversary.report import formats
 from radversary.service.monitoring.figures import Figure
 
-REPORTED: Final = ("percent", "interval", "p_value", "duration", "milliseconds", "capitalize_first")
+REPORTED: Final = ("percent", "interval", "area", "area_interval", "p_value", "duration", "milliseconds",
+                   "capitalize_first")
 
 
 def moment(seconds: float | None) -> str:
@@ -84,6 +86,16 @@ def share(found: Figure) -> str:
     return written(found, formats.percent, lambda end: f"{100 * end:.1f}")
 
 
+def in_thousand(found: Figure) -> str:
+    """Write a share as how many of 1,000, with its interval; a dash where nothing is behind it.
+
+    Example:
+        >>> in_thousand(Figure(value=0.05, low=0.017, high=0.1, n=99))
+        '50.0 [17.0, 100.0]'
+    """
+    return written(found, lambda value: f"{1000 * value:.1f}", lambda end: f"{1000 * end:.1f}")
+
+
 def points(found: Figure) -> str:
     """Write a difference of shares in points, with its interval and signs.
 
@@ -102,6 +114,15 @@ def took(found: Figure) -> str:
         '12.0 ms [11.0, –]'
     """
     return written(found, formats.milliseconds, lambda end: f"{end:.{1 if abs(end) < 100 else 0}f}")
+
+
+def condition(given: Condition) -> str:
+    """Write an attack with its strength, as the report of an evaluated guard does."""
+    from radversary.report.guard.figures import title_of
+
+    if not given.measure:
+        return given.attack
+    return f"{title_of(given)}, {measure_name(given.measure)} {level(given.strength, given.measure)}"
 
 
 def odds(evidence: float) -> str:
@@ -145,5 +166,5 @@ def written(found: Figure, value: Callable[[float], str], end: Callable[[float],
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({
     **{name: getattr(formats, name) for name in REPORTED}, "level": level, "measure_name": measure_name,
     "moment": moment, "day": day, "size": size, "system_name": system_name, "counted": counted, "share": share,
-    "points": points, "took": took, "odds": odds, "fires": fires})
+    "in_thousand": in_thousand, "condition": condition, "points": points, "took": took, "odds": odds, "fires": fires})
 """Name to filter."""

@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from radversary.service.access.keys import give_key, revoke_key, rotate_key
 from radversary.service.access.scopes import ROLES, Scope
+from radversary.service.access.sign_in import end_sessions, people
 from radversary.service.api.asking import PlatformGiven
 from radversary.service.catalogue.paging import MOST, page_of
 from radversary.service.dashboard.pages import go, page, pages
@@ -20,9 +21,11 @@ router = pages()
 def show_keys(request: Request, platform: PlatformGiven, seen: VisitGiven) -> Response:
     """Show who has keys, and the form that gives one."""
     seen.actor.need(Scope.LOG)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         found = page_of(session, Key, seen.actor.tenant, limit=MOST).items
-    return page(request, "keys.html", found=found, roles=[*ROLES, "screen"])
+        signed_in = people(session, seen.actor)
+    return page(request, "keys.html", found=found, roles=[*ROLES, "screen"], people=signed_in,
+                provider=platform.settings.provider)
 
 
 @router.post("/keys")
@@ -47,4 +50,12 @@ def end_key(request: Request, platform: PlatformGiven, seen: VisitGiven, _form: 
     """Revoke a key."""
     with platform.database.session() as session:
         revoke_key(session, seen.actor, key)
+    return go(request, "/keys")
+
+
+@router.post("/people/{person}/end")
+def end_person(request: Request, platform: PlatformGiven, seen: VisitGiven, _form: FormGiven, person: str) -> Response:
+    """End all sessions of a person who signed in at the identity provider."""
+    with platform.database.session() as session:
+        end_sessions(session, seen.actor, person)
     return go(request, "/keys")

@@ -27,7 +27,7 @@ Cursor = Annotated[str, Query(max_length=24)]
 def show_models(request: Request, platform: PlatformGiven, seen: VisitGiven) -> Response:
     """Show all models, and the form that registers one."""
     seen.actor.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         found = standings(session, seen.actor.tenant)
     return page(request, "models.html", standings=found, roots=platform.settings.roots)
 
@@ -43,7 +43,7 @@ def add_model(request: Request, platform: PlatformGiven, seen: VisitGiven, form:
 def show_model(request: Request, platform: PlatformGiven, seen: VisitGiven, model: str) -> Response:
     """Show a model's card, its audits and its guards."""
     seen.actor.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         found = next((item for item in standings(session, seen.actor.tenant) if item.model.id == model), None)
         guards = page_of(session, Guard, seen.actor.tenant, where={"model_id": model}).items
     if found is None:

@@ -10,6 +10,7 @@ from radversary.service.api.problems import problem
 from radversary.service.dashboard import (
     alerts,
     assets,
+    at_provider,
     audits,
     comparing,
     data,
@@ -27,15 +28,16 @@ from radversary.service.dashboard import (
     signing,
     watching,
 )
+from radversary.service.dashboard.drawings import HELD, Drawings
 from radversary.service.dashboard.pages import refused
 from radversary.service.dashboard.results import Results
 
 
 def add_dashboard(app: FastAPI) -> None:
     """Add all pages, and say on a page where there is none at an address."""
-    app.state.results = Results()
-    for part in (assets, signing, overview, models, data, audits, runs, explorer, evidence, comparing, guards,
-                 screening, watching, alerts, schedules, keys, log, settings):
+    app.state.results, app.state.drawings = Results(), Drawings(HELD)
+    for part in (assets, signing, at_provider, overview, models, data, audits, runs, explorer, evidence, comparing,
+                 guards, screening, watching, alerts, schedules, keys, log, settings):
         app.include_router(part.router)
 
     @app.exception_handler(404)

@@ -151,7 +151,7 @@ def show_overview(request: Request, platform: PlatformGiven, seen: VisitGiven) -
     by = seen.actor
     if not by.may(Scope.READ):
         return RedirectResponse("/screening" if by.may(Scope.SCREEN) else "/log", 303)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         found = standings(session, by.tenant)
         jobs = page_of(session, Job, by.tenant, limit=50).items
         guards = page_of(session, Guard, by.tenant, limit=MOST).items

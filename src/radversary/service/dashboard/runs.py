@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import anyio
@@ -16,12 +18,13 @@ from radversary.service.access.sign_in import COOKIE, visit
 from radversary.service.api.asking import PlatformGiven
 from radversary.service.catalogue.jobs import change, folder_of, lines_of
 from radversary.service.catalogue.paging import page_of
-from radversary.service.catalogue.results import FILES, file_of
+from radversary.service.catalogue.results import FILES, file_of, verdicts_of
 from radversary.service.dashboard.models import Cursor
 from radversary.service.dashboard.pages import drawn, go, page, pages
 from radversary.service.dashboard.results import ResultsGiven
 from radversary.service.dashboard.visiting import FormGiven, VisitGiven
 from radversary.service.errors import SignInError
+from radversary.service.jobs.batches import VERDICTS
 from radversary.service.jobs.states import ENDED, NEXT, State
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
@@ -35,6 +38,12 @@ TICK: Final = 0.5
 ALIVE: Final = 15.0
 """Seconds after which something is said where nothing happened; whether the session still holds is looked at then."""
 
+REPORTS: Final = ("report.html", "guard-evaluation.html")
+"""Files that are the report of a job."""
+
+SHOWN: Final = 200
+"""Verdicts of a batch on a page, at most; the file has them all."""
+
 FRAMED: Final = ("default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; "
                  "sandbox allow-popups")
 """What a report may do in its frame: it brings its own style and pictures, and no script."""
@@ -45,7 +54,7 @@ def show_jobs(request: Request, platform: PlatformGiven, seen: VisitGiven, curso
               state: Annotated[State | Literal[""], Query()] = "") -> Response:
     """Show jobs, newest first."""
     seen.actor.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         found = page_of(session, Job, seen.actor.tenant, cursor=cursor, limit=30, where={"state": state} if state else
                         None)
     return page(request, "jobs.html", found=found, state=state, states=list(State))
@@ -55,12 +64,32 @@ def show_jobs(request: Request, platform: PlatformGiven, seen: VisitGiven, curso
 def show_job(request: Request, platform: PlatformGiven, seen: VisitGiven, job: str) -> Response:
     """Show a job: live while it runs, then what came out."""
     seen.actor.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         found = owned(session, Job, job, seen.actor.tenant)
         lines = lines_of(session, found)
     folder = folder_of(platform, found)
     return page(request, "job.html", job=found, lines=lines, wishes=wishes(found), over=found.state in ENDED,
-                scored=(folder / "result.json").is_file(), reported=(folder / "report.html").is_file())
+                scored=(folder / "result.json").is_file(), reported=report_in(folder) is not None,
+                verdicts=found.state == State.DONE and (folder / VERDICTS).is_file())
+
+
+def report_in(folder: Path) -> Path | None:
+    """Return the report of a job: of an audit or a study, or of the evaluation of a guard; None where there is none."""
+    return next((path for name in REPORTS if (path := folder / name).is_file()), None)
+
+
+@router.get("/jobs/{job}/verdicts")
+def show_verdicts(request: Request, platform: PlatformGiven, seen: VisitGiven, job: str,
+                  verdict: Annotated[Literal["review", "refused", "pass", ""], Query()] = "") -> Response:
+    """Show the verdicts of a batch: those to be reviewed first, or those of one kind."""
+    found = verdicts_of(platform, seen.actor, job)
+    counts = Counter(item["verdict"] for item in found)
+    kinds = ["review", "refused", "pass"]
+    shown = sorted((item for item in found if verdict in ("", item["verdict"])),
+                   key=lambda item: (kinds.index(item["verdict"]), item["p_value"] or 0.0))
+    return page(request, "verdicts.html", job=job, verdict=verdict, counts={kind: counts[kind] for kind in kinds},
+                count=len(found), shown=shown[:SHOWN], left_out=max(0, len(shown) - SHOWN),
+                alone=not request.headers.get("HX-Request"))
 
 
 def wishes(job: Job) -> list[str]:
@@ -80,7 +109,7 @@ def follow(request: Request, platform: PlatformGiven, seen: VisitGiven, job: str
            after: Annotated[int, Query(ge=0, le=2**53)] = 0) -> Response:
     """Follow a job: parts of its page as they change, until it has ended."""
     seen.actor.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         owned(session, Job, job, seen.actor.tenant)
     return StreamingResponse(told(platform, seen.actor, job, request.cookies.get(COOKIE, ""), after),
                              media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
@@ -111,7 +140,7 @@ async def told(platform: Platform, by: Actor, job: str, cookie: str, after: int)
 
 def _looked(platform: Platform, by: Actor, job: str, after: int) -> tuple[str, str, str, int]:
     """Return a job's state, its progress as part of a page, its new lines likewise, and the number of the last."""
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         found = owned(session, Job, job, by.tenant)
         lines = lines_of(session, found, after=after)
         last = lines[-1].number if lines else after
@@ -145,7 +174,9 @@ def show_score(request: Request, platform: PlatformGiven, seen: VisitGiven, resu
 @router.get("/jobs/{job}/report")
 def show_report(platform: PlatformGiven, seen: VisitGiven, job: str) -> Response:
     """Send the report, for its frame."""
-    path = file_of(platform, seen.actor, job, "report.html")
+    with platform.database.reading() as session:
+        folder = folder_of(platform, owned(session, Job, job, seen.actor.tenant))
+    path = file_of(platform, seen.actor, job, (report_in(folder) or Path(REPORTS[0])).name)
     return HTMLResponse(path.read_bytes(), headers={"Content-Security-Policy": FRAMED})
 
 

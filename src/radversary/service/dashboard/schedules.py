@@ -31,7 +31,7 @@ def show_schedules(request: Request, platform: PlatformGiven, seen: VisitGiven) 
     """Show schedules with what their gates said last; channels are shown to administrators alone."""
     by = seen.actor
     by.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         found = page_of(session, Schedule, by.tenant, limit=MOST).items
         named = {name for item in found for name in (item.baseline, item.job_id)}
         jobs = session.scalars(select(Job).where(Job.tenant == by.tenant, Job.id.in_(named))).all()
@@ -65,7 +65,7 @@ def asked_again(platform: Platform, tenant: str, given: str) -> Mapping[str, Any
         NotFoundError: There is no such job.
         InputError: It is no audit of registered things.
     """
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         job = owned(session, Job, given, tenant)
     of = job.spec.get("of", {})
     if job.kind != "audit" or not {"model", "dataset"} <= set(of):

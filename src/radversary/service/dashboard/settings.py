@@ -19,6 +19,6 @@ router = pages()
 def show_settings(request: Request, platform: PlatformGiven, seen: VisitGiven) -> Response:
     """Show the settings; where things lie on the server is shown to administrators alone."""
     seen.actor.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         workers = session.scalars(select(Worker).order_by(Worker.started)).all()
     return page(request, "settings.html", settings=platform.settings, workers=workers)

@@ -14,6 +14,7 @@ from radversary.service.api.asking import Limiter, PlatformGiven
 from radversary.service.dashboard.pages import page, pages
 from radversary.service.dashboard.visiting import FormGiven, form_of
 from radversary.service.errors import ForbiddenError, SignInError, TooManyError
+from radversary.service.platform import Platform
 
 router = pages()
 
@@ -21,9 +22,41 @@ EXPLAINED = "That key is unknown, expired or revoked."
 
 
 @router.get("/sign-in")
-def show_sign_in(request: Request, back: Annotated[str, Query(max_length=500)] = "/") -> Response:
+def show_sign_in(request: Request, platform: PlatformGiven,
+                 back: Annotated[str, Query(max_length=500)] = "/") -> Response:
     """Show where a key is entered."""
-    return page(request, "sign-in.html", back=own_place(back), sentence="")
+    return door(request, platform, own_place(back))
+
+
+def door(request: Request, platform: Platform, back: str, *, status: int = 200, sentence: str = "") -> Response:
+    """Return the page where people sign in.
+
+    Args:
+        request: What was asked for.
+        platform: The platform.
+        back: The page of this site to go to afterwards.
+        status: HTTP status.
+        sentence: Why nobody was signed in.
+    """
+    return page(request, "sign-in.html", status=status, back=back, sentence=sentence,
+                provider=platform.settings.provider)
+
+
+def slowed(request: Request) -> None:
+    """Refuse a sign-in where many were tried from the same place.
+
+    Raises:
+        TooManyError: They were.
+    """
+    limiter = cast("Limiter", request.app.state.limiter)
+    if (wait := limiter.wait(f"sign-in {request.client.host if request.client else ''}")) > 0:
+        raise TooManyError(wait)
+
+
+def remember(answer: Response, platform: Platform, cookie: str, *, secure: bool) -> None:
+    """Have a browser hold a session's cookie, which no script reads and no other site sends."""
+    answer.set_cookie(COOKIE, cookie, max_age=platform.settings.session, httponly=True, samesite="strict",
+                      secure=secure, path="/")
 
 
 @router.post("/sign-in")
@@ -31,18 +64,15 @@ async def do_sign_in(request: Request, platform: PlatformGiven) -> Response:
     """Open a session with a key."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise ForbiddenError("the form is not from this site")
-    limiter = cast("Limiter", request.app.state.limiter)
-    if (wait := limiter.wait(f"sign-in {request.client.host if request.client else ''}")) > 0:
-        raise TooManyError(wait)
+    slowed(request)
     form = await form_of(request)
     back = own_place(form.get("back", "/"))
     try:
         cookie = await run_in_threadpool(sign_in, platform.database, platform.keyring, form.get("key", ""))
     except SignInError:
-        return page(request, "sign-in.html", status=401, back=back, sentence=EXPLAINED)
+        return door(request, platform, back, status=401, sentence=EXPLAINED)
     answer = RedirectResponse(back, 303)
-    answer.set_cookie(COOKIE, cookie, max_age=platform.settings.session, httponly=True, samesite="strict",
-                      secure=request.url.scheme == "https", path="/")
+    remember(answer, platform, cookie, secure=request.url.scheme == "https")
     return answer
 
 

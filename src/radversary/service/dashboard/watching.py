@@ -66,7 +66,7 @@ def watched(platform: Platform, by: Actor, guard: Guard, alerts: Sequence[Told])
         overview, fault = overview_of(platform, by, guard.id), ""
     except RadversaryError as error:
         overview, fault = None, str(error)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         last = page_of(session, Screening, by.tenant, limit=1, where={"guard_id": guard.id}).items
     return Watched(guard, overview, fault, last[0].created if last else None,
                    [item for item in alerts if item.alert.subject == guard.id])
@@ -77,7 +77,7 @@ def show_monitoring(request: Request, platform: PlatformGiven, seen: VisitGiven,
     """Show all guards with the state of their streams."""
     by = seen.actor
     by.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         found = page_of(session, Guard, by.tenant, cursor=cursor, limit=GUARDS)
         alerts = open_ones(session, by.tenant)
     return page(request, "monitoring.html", found=found,
@@ -91,7 +91,7 @@ def show_stream(request: Request, platform: PlatformGiven, seen: VisitGiven, gua
     by = seen.actor
     since = time.time() - SINCE[back] if back in SINCE else 0.0
     found = overview_of(platform, by, guard, since=since, group=group)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         row = owned(session, Guard, guard, by.tenant)
         alerts = [item for item in open_ones(session, by.tenant) if item.alert.subject == guard]
     return page(request, "monitored.html", guard=row, overview=found, alerts=alerts, back=back, group=group,

@@ -14,6 +14,9 @@ from radversary.service.settings import Settings
 DATABASE = "RADVERSARY_DATABASE"
 """Environment variable with the database's URL: a command line is seen by every user of a machine."""
 
+BLOBS = "RADVERSARY_BLOBS"
+"""Environment variable with the bucket's URL."""
+
 MAIL = "RADVERSARY_MAIL"
 """Environment variable with the mail server for alerts, whose password is in it."""
 
@@ -30,8 +33,9 @@ def main() -> int:
     parser.add_argument("--reserve", type=int, required=True)
     parser.add_argument("--silence", type=float, required=True)
     given = parser.parse_args()
-    settings = Settings(home=given.home, database=os.environ.get(DATABASE, ""), device=given.device,
-                        reserve=given.reserve, silence=given.silence, mail=os.environ.get(MAIL, ""))
+    settings = Settings(home=given.home, database=os.environ.get(DATABASE, ""),
+                        blobs=os.environ.get(BLOBS, ""), device=given.device, reserve=given.reserve,
+                        silence=given.silence, mail=os.environ.get(MAIL, ""))
     try:
         run_worker(settings, follow=True)
     except (RadversaryError, OSError) as error:

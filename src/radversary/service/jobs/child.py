@@ -69,6 +69,9 @@ class Teller:
 def main() -> int:
     """Do what standard input says; returns the exit status."""
     asked = json.loads(sys.stdin.readline())
+    if "home" in asked:  # whence its paths go, where other machines shall understand them
+        sys.path[:] = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100 - the empty entry, too
+        os.chdir(asked["home"])
     teller, cancellation = Teller(os.fdopen(os.dup(1), "w")), Cancellation()
     os.dup2(2, 1)  # what a library prints is no answer
     threading.Thread(target=_heed, args=(cancellation,), daemon=True).start()
@@ -78,7 +81,7 @@ def main() -> int:
             warnings.showwarning = lambda message, *_more, **_options: teller.tell(
                 line=discreet(f"warning: {message}"))
             kind = kind_named(asked["kind"])
-            place = Place(Path(asked["folder"]), asked["device"])
+            place = Place(Path(asked["folder"]), asked["device"], asked.get("title", ""))
             spec, work = kind.spec.model_validate(asked["spec"]), kind.function()
             with locked(place.folder):
                 done = dict(work(spec, place))

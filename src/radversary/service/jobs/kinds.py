@@ -23,10 +23,17 @@ class Place:
     Attributes:
         folder: Its own folder; a run folder, where the job is an audit or a study.
         device: ``auto`` or a torch device.
+        title: What people call the job, and so its report; empty for the plan's own name.
     """
 
     folder: Path
     device: str = "auto"
+    title: str = ""
+
+    @property
+    def home(self) -> Path:
+        """The platform's home; a job's folder is ``HOME/jobs/ID``."""
+        return self.folder.parent.parent
 
 
 class Spec(BaseModel):
@@ -93,6 +100,27 @@ class GuardSpec(Spec):
     seed: int = Field(default=42, ge=0)
 
 
+class GuardEvaluationSpec(Spec):
+    """An evaluation of a guard on clean and attacked images of patients that it has not seen.
+
+    Attributes:
+        guard: The bundle of a calibrated guard.
+        source: Name and options of a data source.
+        plan: A plan's fields; empty for the battery alone.
+        battery: The attacks of a battery, and those of its name that know the detectors, before the plan's own; empty
+            for none, or for ``quick`` where there is no plan.
+        fractions: Shares of the patients for training, validation and test; the test part is attacked.
+        seed: Of the division of the patients.
+    """
+
+    guard: str
+    source: Plain
+    plan: Plain = {}
+    battery: str = ""
+    fractions: tuple[float, float, float]
+    seed: int = Field(default=42, ge=0)
+
+
 class ScreeningSpec(Spec):
     """A batch of films to be judged.
 
@@ -144,6 +172,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType({
     "audit": Kind(AuditSpec, f"{_WORK}:audit", "attack a model on images, and write the report"),
     "study": Kind(StudySpec, f"{_WORK}:study", "train the models of a plan, audit them, and write the report"),
     "guard": Kind(GuardSpec, f"{_WORK}:guard", "fit and calibrate a guard"),
+    "guard-evaluation": Kind(GuardEvaluationSpec, f"{_WORK}:guard_evaluation",
+                             "attack images and show them to a guard, and write the report"),
     "screening": Kind(ScreeningSpec, f"{_WORK}:screening", "judge a batch of films"),
     "report": Kind(ReportSpec, f"{_WORK}:report", "draw a report anew"),
 })

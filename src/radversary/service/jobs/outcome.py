@@ -6,6 +6,8 @@ import time
 
 from sqlalchemy.orm import Session
 
+from radversary.service.blobs import MARK
+from radversary.service.jobs.batches import note_films
 from radversary.service.jobs.states import State
 from radversary.service.jobs.supervising import Ending
 from radversary.service.jobs.tickets import Ticket, held, stop
@@ -46,14 +48,17 @@ def finished(database: Database, ticket: Ticket, ending: Ending) -> Job | None:
 
 
 def register(session: Session, job: Job, database: Database) -> None:
-    """Register what a job made.
+    """Register what a job made: a guard, or a batch's verdicts in the stream of its guard.
 
     Args:
         session: The session.
         job: The job, which ended well.
         database: Of the session.
     """
+    folder = database.blobs.workplace(job.id)
     if job.kind == "guard":
-        folder = database.settings.home / "jobs" / job.id / "guard"
+        made = f"{MARK}/jobs/{job.id}/guard" if database.settings.blobs else folder / "guard"
         session.add(Guard(tenant=job.tenant, name=job.title, model_id=job.spec["of"].get("model", ""),
-                          folder=str(folder), promise=dict(job.summary)))
+                          folder=str(made), promise=dict(job.summary)))
+    if job.kind == "screening":
+        note_films(session, job, folder)

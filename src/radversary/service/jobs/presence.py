@@ -6,10 +6,12 @@ import secrets
 import socket
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from radversary.service.settings import Settings
+from radversary.storage.files import write_text
 
 
 class Presence:
@@ -25,8 +27,10 @@ class Presence:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.host, self.slot = socket.gethostname()[:60], 0
         folder = settings.folder("workers")
+        self.host, self.slot = socket.gethostname()[:60], 0
+        if settings.blobs:  # each machine has a home of its own, and two may have one name
+            self.host = f"{self.host[:50]}-{mark_of(folder)}"
         while True:
             self._lock = FileLock(folder / f"{self.host}-{self.slot}.lock", thread_local=False)
             try:
@@ -43,6 +47,15 @@ class Presence:
     def leave(self) -> None:
         """Give the place up."""
         self._lock.release()
+
+
+def mark_of(folder: Path) -> str:
+    """Return a mark of a machine's own folder, made at random where it has none."""
+    path = folder / "machine"
+    with FileLock(folder / "machine.lock"):
+        if not path.is_file():
+            write_text(path, secrets.token_hex(4))
+        return path.read_text(encoding="utf-8").strip()
 
 
 class Watch:

@@ -48,7 +48,7 @@ def supervised(asked: Mapping[str, Any], *, wish: Callable[[], str],
     """Run a job in a process of its own.
 
     Args:
-        asked: ``kind``, ``spec``, ``folder`` and ``device``.
+        asked: ``kind``, ``spec``, ``folder``, ``device`` and ``title``; ``home``, where paths in them go from there.
         wish: Says what the job shall be stopped for, or nothing; asked several times a second.
         tell: Receives its lines: ``progress`` or ``line``.
 

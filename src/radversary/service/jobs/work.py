@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from radversary.core.errors import InputError
-from radversary.service.jobs.kinds import AuditSpec, GuardSpec, Place, ReportSpec, ScreeningSpec, StudySpec
+from radversary.service.jobs.kinds import (
+    AuditSpec,
+    GuardEvaluationSpec,
+    GuardSpec,
+    Place,
+    ReportSpec,
+    ScreeningSpec,
+    StudySpec,
+)
 
 
 def audit(spec: AuditSpec, place: Place) -> Mapping[str, Any]:
@@ -18,11 +23,13 @@ def audit(spec: AuditSpec, place: Place) -> Mapping[str, Any]:
     from radversary.auditing.plan import AuditPlan
     from radversary.storage.plans import parse_plan
     from radversary.study.audit_model import audit_model
-    from radversary.study.presets import chosen_plan, with_guard
+    from radversary.study.presets import chosen_plan, whole_preset, with_guard
 
     plan = (parse_plan(AuditPlan, spec.plan, source="the plan") if spec.plan
             else chosen_plan(spec.preset, spec.battery or None))
-    result = audit_model(with_guard(plan, Path(spec.guard) if spec.guard else None), spec.model, spec.source,
+    whole = whole_preset(plan) if isinstance(plan, str) else plan
+    named = whole.model_copy(update={"name": place.title or whole.name})
+    result = audit_model(with_guard(named, Path(spec.guard) if spec.guard else None), spec.model, spec.source,
                          place.folder, device=place.device, workers=spec.workers)
     return summary_of(result)
 
@@ -60,20 +67,22 @@ def guard(spec: GuardSpec, place: Place) -> Mapping[str, Any]:
     return {"promise": json.loads(json.dumps(promise(made.calibrated()), default=str)), "alpha": spec.alpha}
 
 
-def screening(spec: ScreeningSpec, place: Place) -> Mapping[str, Any]:
-    """Judge films into ``verdicts.jsonl``; returns how many were passed, to be reviewed, and refused."""
-    from radversary.screening.bundle import load_guard
-    from radversary.screening.screen import screen_places
-    from radversary.storage.files import write_text
+def guard_evaluation(spec: GuardEvaluationSpec, place: Place) -> Mapping[str, Any]:
+    """Evaluate a guard; returns its false alarms, and the attack that it tells least from clean films."""
+    from radversary.service.jobs.guards import evaluated
 
-    films = Path(spec.films)
-    if not films.exists():
-        raise InputError(f"there is nothing at {films.name}")
-    judge = load_guard(Path(spec.guard), device=_device(place.device))
-    verdicts = [item.verdict for item in screen_places(judge, [films])]
-    write_text(place.folder / "verdicts.jsonl", "".join(
-        json.dumps({**asdict(verdict), "place": ""}, sort_keys=True) + "\n" for verdict in verdicts))
-    return {"films": len(verdicts), **Counter(verdict.verdict for verdict in verdicts)}
+    result = evaluated(spec, place)
+    worst = min(result.rows, key=lambda row: row.auroc.value, default=result.identity)
+    overall = result.promises[0]
+    return {"alpha": result.alpha, "false_alarms": str(overall.rate), "bound": overall.bound,
+            "worst": worst.condition.title, "area": str(worst.auroc.value), "alarms": str(worst.alarms)}
+
+
+def screening(spec: ScreeningSpec, place: Place) -> Mapping[str, Any]:
+    """Judge films; returns how many were passed, to be reviewed, and refused."""
+    from radversary.service.jobs.batches import judged_films
+
+    return judged_films(spec, place)
 
 
 def report(spec: ReportSpec, place: Place) -> Mapping[str, Any]:
@@ -87,8 +96,3 @@ def report(spec: ReportSpec, place: Place) -> Mapping[str, Any]:
 
     return {"file": write_report(folder).name, "device": place.device}
 
-
-def _device(name: str) -> Any:  # noqa: ANN401
-    from radversary.execution.devices import select_device
-
-    return select_device(name)

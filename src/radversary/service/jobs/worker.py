@@ -13,19 +13,22 @@ from typing import Any, Final
 
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
-from radversary.core.errors import RadversaryError
+from radversary.core.errors import CancelledError, RadversaryError
 from radversary.core.text import sentence
+from radversary.service.errors import FullError
+from radversary.service.jobs.carrying import carrier_of, clear_work
 from radversary.service.jobs.engine import Engine, Runner
 from radversary.service.jobs.outcome import finished
 from radversary.service.jobs.presence import Presence, Watch
 from radversary.service.jobs.record import record_of, write_record
-from radversary.service.jobs.states import State
+from radversary.service.jobs.states import ENDED, State
 from radversary.service.jobs.supervising import GRACE, Ending, supervised
 from radversary.service.jobs.sweeping import Sweeper
 from radversary.service.jobs.tickets import Ticket, begin, held, mine, release
 from radversary.service.settings import Settings
 from radversary.service.store.database import Database
 from radversary.service.store.tables import Job, Line, Worker
+from radversary.service.tracing import UNTRACED, Tracing
 
 BEAT: Final = 2.0
 """Seconds between two signs of life."""
@@ -41,6 +44,9 @@ LOST: Final = "lost"
 
 FAULT: Final = "an error of the program itself"
 """What is said of an error whose text may quote what it was given."""
+
+UNKNOWN: Final = "unknown"
+"""What a span says of a job that is another worker's by now, or whose end could not be noted."""
 
 LOG: Final = logging.getLogger("radversary.service")
 
@@ -64,17 +70,19 @@ class JobWorker:
     Args:
         settings: Where the platform keeps its things.
         ended: Tells it to stop, where something else than :meth:`stop` may.
+        tracing: Where a span of each try at a job goes.
 
     Raises:
         StorageError: The store cannot be used.
     """
 
-    def __init__(self, settings: Settings, ended: threading.Event | None = None) -> None:
+    def __init__(self, settings: Settings, ended: threading.Event | None = None, tracing: Tracing = UNTRACED) -> None:
         self.settings, self.database, self.engine = settings, Database(settings), Engine(settings)
         self.presence, self._watch = Presence(settings), Watch(settings.silence)
-        self._stop, self._doing = ended or threading.Event(), set[Ticket]()
+        self._stop, self._doing, self.tracing = ended or threading.Event(), set[Ticket](), tracing
         self._sweeper = Sweeper(self.database, self.engine)
         self._beat()
+        clear_work(settings.home, self._over)
         self.runner = Runner(settings, self.presence.id, self.attempt)
 
     def run(self) -> None:
@@ -88,6 +96,7 @@ class JobWorker:
         self.engine.close()
         self.database.close()
         self.presence.leave()
+        self.tracing.close()
 
     def stop(self) -> None:
         """Take no further job; one that runs goes back into the queue, and goes on where it was."""
@@ -100,19 +109,25 @@ class JobWorker:
         try:
             begun = self._begin(ticket)
             if begun is not None:
-                self._conclude(ticket, self._done(ticket, begun))
+                self._traced(ticket, begun)
         except Exception:  # the job stays as it is in the store, and is found there
             LOG.exception("fault in the worker at job %s", job)
         finally:
             self._doing.discard(ticket)
+
+    def _traced(self, ticket: Ticket, begun: Begun) -> None:
+        facts = {"job.id": ticket.job, "job.kind": begun.asked["kind"], "job.attempt": begun.record["attempts"]}
+        with self.tracing.span("job", facts) as span:
+            span("job.state", self._conclude(ticket, self._done(ticket, begun)))
 
     def _begin(self, ticket: Ticket) -> Begun | None:
         with self.database.session() as session:
             job = begin(session, ticket)
             if job is None:
                 return None
-            folder = self.settings.home / "jobs" / job.id
-            return Begun({"kind": job.kind, "spec": job.spec, "folder": str(folder), "device": self.settings.device},
+            folder = self.database.blobs.workplace(job.id)
+            return Begun({"kind": job.kind, "spec": job.spec, "folder": str(folder), "device": self.settings.device,
+                          "title": job.title},
                          record_of(job))
 
     def _done(self, ticket: Ticket, begun: Begun) -> Ending:
@@ -121,32 +136,41 @@ class JobWorker:
             return Ending(stopped=LEAVE)
         if shutil.disk_usage(self.settings.home).free < self.settings.reserve:
             return Ending(failed="the disk is nearly full; it waits for room", again="wait")
+        carrier = carrier_of(self.database.blobs, ticket)
         try:
-            write_record(self.settings.folder("jobs", ticket.job), begun.record)
+            asked = carrier.fetched(begun.asked, lambda: self._wish(ticket))
+            carrier.folder.mkdir(parents=True, exist_ok=True)
+            write_record(carrier.folder, begun.record)
+        except CancelledError:
+            return Ending(stopped=self._wish(ticket) or LEAVE)
         except (RadversaryError, OSError) as error:
-            return Ending(failed=str(error), again="error")
-        return supervised(begun.asked, wish=lambda: self._wish(ticket), tell=lambda said: self._hear(ticket, said))
+            return Ending(failed=str(error), again="wait" if isinstance(error, FullError) else "error")
+        with carrier.storing():
+            ending = supervised(asked, wish=lambda: self._wish(ticket), tell=lambda said: self._hear(ticket, said))
+        return ending if ending.stopped == LOST else carrier.stored(ending)
 
-    def _conclude(self, ticket: Ticket, ending: Ending) -> None:
-        """Note how a job ended, as soon as the database can be reached."""
-        noted = False
-        while not noted:
+    def _conclude(self, ticket: Ticket, ending: Ending) -> str:
+        """Note how a job ended, as soon as the database can be reached; returns its state, where it is known."""
+        given_up = False
+        while not given_up:
             try:
-                self._note(ticket, ending)
-                noted = True
+                return self._note(ticket, ending)
             except (OperationalError, InterfaceError):
-                noted = self._stop.wait(BEAT)
+                given_up = self._stop.wait(BEAT)
             except Exception as error:
                 LOG.exception("fault in the worker at the end of job %s", ticket.job)
-                noted = ending.failed.startswith(FAULT)
+                given_up = ending.failed.startswith(FAULT)
                 ending = Ending(failed=f"{FAULT} ({type(error).__name__})")
+        return UNKNOWN
 
-    def _note(self, ticket: Ticket, ending: Ending) -> None:
+    def _note(self, ticket: Ticket, ending: Ending) -> str:
         if ending.stopped == LEAVE or ending.again:
             ending = self._put_back(ticket, ending)
-        if (job := finished(self.database, ticket, ending)) is not None:
-            with suppress(RadversaryError, OSError):
-                write_record(self.settings.folder("jobs", job.id), record_of(job))
+        if (job := finished(self.database, ticket, ending)) is None:
+            return State.QUEUED if ending.stopped == LEAVE or ending.again else UNKNOWN
+        with suppress(RadversaryError, OSError):
+            carrier_of(self.database.blobs, ticket).concluded(record_of(job))
+        return job.state
 
     def _put_back(self, ticket: Ticket, ending: Ending) -> Ending:
         """Have a job wait again, for the sweep to put it into the queue; returns how it ended where it may not."""
@@ -205,6 +229,11 @@ class JobWorker:
 
     def _sweep(self) -> None:
         self._sweeper.sweep(self.presence.id, lambda ticket: ticket in self._doing)
+
+    def _over(self, name: str) -> bool:
+        with self.database.reading() as session:
+            job = session.get(Job, name)
+            return job is None or job.state in ENDED
 
     def _leave(self) -> None:
         with self.database.session() as session:

@@ -152,8 +152,9 @@ def spans(stream: pd.DataFrame, alpha: float, *, count: int = 40) -> tuple[Span,
     times = known["time"].to_numpy(dtype=np.float64)
     edges = np.linspace(times.min(), max(times.max(), times.min() + 1.0), count + 1)
     place = np.clip(np.searchsorted(edges, times, side="right") - 1, 0, count - 1)
+    films, alarms = (np.bincount(part, minlength=count).tolist() for part in (place, place[alarms_of(known, alpha)]))
     return tuple(Span(begins=float(edges[number]), ends=float(edges[number + 1]),
-                      alarms=alarm_rate(known[place == number], alpha)) for number in np.unique(place).tolist())
+                      alarms=rate(alarms[number], films[number])) for number in np.unique(place).tolist())
 
 
 def difference(before: Figure, now: Figure) -> Figure:

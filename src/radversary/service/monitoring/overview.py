@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
-from sqlalchemy import Select, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
 from radversary.service.access.scopes import Actor, Scope
 from radversary.service.monitoring import figures
 from radversary.service.monitoring.sequential import DELTA, Item, Reference, State, limits, reference_of
-from radversary.service.monitoring.streams import count, state_of
+from radversary.service.monitoring.streams import count, state_of, uncounted
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
 from radversary.service.store.tables import Guard, Screening
 
 MOST: Final = 100_000
 """Screenings of which figures are made, the newest; the tests count all."""
+
+AT_ONCE: Final = 2000
+"""Screenings that are read in one go."""
 
 LEAST: Final = 20
 """Judged films that a reference needs."""
@@ -104,30 +107,47 @@ def overview_of(platform: Platform, by: Actor, given: str, *, since: float = 0.0
         ModelError: Its thresholds are missing or damaged.
     """
     by.need(Scope.READ)
-    with platform.database.session() as session:
+    with platform.database.reading() as session:
         guard = owned(session, Guard, given, by.tenant)
-    while count(platform.database, guard.id):
+        new = uncounted(session, guard.id)
+    while new and count(platform.database, guard.id):
         pass
-    with platform.database.session() as session:
-        known, state = state_of(session, guard)
-        first = _rows(session, _asked(guard, group).where(Screening.p_value.is_not(None))
-                      .order_by(Screening.number).limit(reference))
-        now = _rows(session, _asked(guard, group).where(Screening.created >= since)
-                    .order_by(Screening.number.desc()).limit(MOST)).iloc[::-1]
-    return shown(first, now, known, drift_of(known, state, "the guard's calibration"), guard=guard.id, since=since,
-                 group=group, bounds=dict(guard.promise.get("promise", {}).get("bound_95", {})))
+    with platform.database.reading() as session:
+        known, state = state_of(session, guard, platform.blobs.place)
+    last = state.steps + state.refused  # a screening that was counted never changes
+    return platform.overviews.get((guard.id, last, since, group, reference), lambda: _made(
+        platform, guard, known, state, since=since, group=group, reference=reference))
 
 
-def _asked(guard: Guard, group: str) -> Select[Any]:
+def _made(platform: Platform, guard: Guard, known: Reference, state: State, *, since: float, group: str,
+          reference: int) -> Overview:
+    asked = _asked(guard, group, state.steps + state.refused)
+    with platform.database.reading() as session:
+        first = _rows(session, asked.where(Screening.p_value.is_not(None)).order_by(Screening.number).limit(reference))
+        now = _rows(session, asked.where(Screening.created >= since).order_by(Screening.number.desc()).limit(MOST))
+    return shown(first, now.iloc[::-1], known, drift_of(known, state, "the guard's calibration"), guard=guard.id,
+                 since=since, group=group, bounds=dict(guard.promise.get("promise", {}).get("bound_95", {})))
+
+
+def _asked(guard: Guard, group: str, last: int) -> Select[Any]:
+    """Return the question for a guard's counted screenings, up to the last that the tests have counted."""
     columns: list[Any] = [Screening.number, Screening.created.label("time"), Screening.p_value, Screening.prediction,
                           Screening.confidence, Screening.group, Screening.milliseconds]
-    asked: Select[Any] = select(*columns).where(Screening.guard_id == guard.id, Screening.number.is_not(None))
+    asked: Select[Any] = select(*columns).where(Screening.guard_id == guard.id, Screening.number <= last)
     return asked.where(Screening.group == group) if group else asked
 
 
 def _rows(session: Session, asked: Select[Any]) -> pd.DataFrame:
-    found = session.execute(asked)
-    frame = pd.DataFrame(found.mappings().all(), columns=list(found.keys()))
+    """Return screenings as a table, some at a time: the objects of all rows at once would take ten times its memory."""
+    found = session.connection().execute(asked)
+    names = list(found.keys())
+    parts = [_table(names, part) for part in found.partitions(AT_ONCE)]
+    return pd.concat(parts, ignore_index=True) if parts else _table(names, ())
+
+
+def _table(names: Sequence[str], rows: Sequence[Row[Any]]) -> pd.DataFrame:
+    columns = dict(zip(names, zip(*rows, strict=True), strict=False))
+    frame = pd.DataFrame(columns, columns=list(names))
     return frame.astype({"p_value": "float64", "confidence": "float64", "milliseconds": "float64"})
 
 

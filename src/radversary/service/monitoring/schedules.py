@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from radversary.core.errors import InputError, RadversaryError
 from radversary.scoring.rules import Rules
 from radversary.service.access.scopes import Actor, Scope
+from radversary.service.blobs import blobs_of
 from radversary.service.catalogue.jobs import audit_spec, checked_spec, note_job
 from radversary.service.errors import ConflictError
 from radversary.service.jobs.states import ENDED, State
@@ -184,19 +185,22 @@ def verdict_on(settings: Settings, job: str, baseline: str, rules: Mapping[str, 
         job: The audit.
         baseline: The audit that it is compared with.
         rules: The rules.
+
+    Raises:
+        StorageError: The folders lie in a bucket that cannot be reached.
     """
     from radversary.report.html import load_result
     from radversary.scoring.gate import judged
     from radversary.scoring.profile import load_profile
 
-    asked = Rules.model_validate(rules)
+    asked, blobs = Rules.model_validate(rules), blobs_of(settings)
+    folders = [blobs.job(name) for name in (job, baseline)]  # where a bucket cannot be reached, it is judged later
     try:
-        now, before = (load_result(settings.home / "jobs" / name) for name in (job, baseline))
+        now, before = map(load_result, folders)
         found = judged(asked, now, load_profile(asked.profile), before)
     except RadversaryError as error:
         return False, [f"it could not be judged: {error}"]
-    lines = [f"{'kept' if item.kept else 'BROKEN'}: {item.rule}: {item.sentence}" for item in found]
-    return all(item.kept for item in found), lines
+    return all(item.kept for item in found), [item.line for item in found]
 
 
 def _note_verdict(database: Database, given: str, job: str, lines: list[str], *, kept: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ def count_new(database: Database) -> int:
     Args:
         database: Where they are.
     """
-    with database.session() as session:
+    with database.reading() as session:
         guards = session.scalars(select(Screening.guard_id).where(Screening.number.is_(None)).distinct()).all()
     return sum(_count_all(database, guard) for guard in guards)
 
@@ -67,31 +67,41 @@ def count(database: Database, given: str) -> int:
                               .order_by(Screening.id).limit(TOGETHER)).all()
         if guard is None or not new:
             return 0
-        stream = session.get(Stream, given) or _begun(session, guard)
+        stream = session.get(Stream, given) or _begun(session, guard, database.blobs.place)
         _number(session, given, new)
         _advance(session, stream, new)
         return len(new)
 
 
-def _begun(session: Session, guard: Guard) -> Stream:
+def uncounted(session: Session, guard: str) -> bool:
+    """Return whether a guard has screenings that no test has counted yet."""
+    return session.scalar(select(Screening.id).where(Screening.guard_id == guard, Screening.number.is_(None))
+                          .limit(1)) is not None
+
+
+def _begun(session: Session, guard: Guard, place: Callable[[str], Path]) -> Stream:
     """Begin a guard's stream, whose reference is the calibration."""
-    stream = Stream(id=guard.id, tenant=guard.tenant, reference=reference_at(guard).model_dump(mode="json"),
-                    state=State().model_dump(mode="json"))
+    stream = Stream(id=guard.id, tenant=guard.tenant, reference=reference_at(place(guard.folder), guard.id).model_dump(
+        mode="json"), state=State().model_dump(mode="json"))
     session.add(stream)
     return stream
 
 
-def reference_at(guard: Guard) -> Reference:
+def reference_at(folder: Path, guard: str) -> Reference:
     """Return what a guard's screenings are compared with: its calibration, one score a patient.
+
+    Args:
+        folder: The guard's bundle.
+        guard: The guard's id.
 
     Raises:
         ModelError: Its thresholds are missing or damaged.
     """
     from radversary.screening.bundle import load_fusion
 
-    final = load_fusion(Path(guard.folder)).final
+    final = load_fusion(folder).final
     return reference_of(final.scores, alpha=final.alpha, bound=max(final.bounds().values()),
-                        seed=derive_seed("stream", guard.id))
+                        seed=derive_seed("stream", guard))
 
 
 def _number(session: Session, guard: str, new: Sequence[Screening]) -> None:
@@ -124,14 +134,19 @@ def fired(reference: Reference, before: State, after: State) -> list[tuple[Kind,
     return found
 
 
-def state_of(session: Session, guard: Guard) -> tuple[Reference, State]:
+def state_of(session: Session, guard: Guard, place: Callable[[str], Path]) -> tuple[Reference, State]:
     """Return the tests on a guard's screenings, as far as they have counted.
+
+    Args:
+        session: The session.
+        guard: The guard.
+        place: Returns the folder that a guard's reference names.
 
     Raises:
         ModelError: None were counted, and the guard's thresholds are missing or damaged.
     """
     stream = session.get(Stream, guard.id)
     if stream is None:
-        return reference_at(guard), State()
+        return reference_at(place(guard.folder), guard.id), State()
     content: Mapping[str, Any] = stream.state
     return Reference.model_validate(stream.reference), State.model_validate(content)

@@ -54,7 +54,7 @@ def back_up(settings: Settings, out: Path, *, files: bool) -> Kept:
         settings: Of the platform.
         out: The file, a tar archive that its owner alone may read; none may be there.
         files: Whether the folders of jobs and uploads are in it; else the store alone is, and the folders must be
-            copied by other means.
+            copied by other means. What lies in a bucket is never in it.
 
     Raises:
         InputError: The store is PostgreSQL's, there is no store, or the file is there.
@@ -66,20 +66,21 @@ def back_up(settings: Settings, out: Path, *, files: bool) -> Kept:
         raise InputError(f"{settings.home} holds no platform: it has no {STORE}")
     if out.exists():
         raise InputError(f"{out} exists; a backup writes over nothing")
-    trees = TREES if files else ()
+    trees = TREES if files and not settings.blobs else ()
     with storage_errors(out), _private(out) as part, tarfile.open(part, "w") as archive:
         with tempfile.TemporaryDirectory(dir=part.parent, prefix=".backup-") as folder:
             copy = Path(folder, STORE)
             copied(settings.home / STORE, copy)
             about = Path(folder, ABOUT)
-            about.write_text(json.dumps({**summary(copy), "home": str(settings.home.resolve()), "files": files}))
+            about.write_text(json.dumps({**summary(copy), "home": str(settings.home.resolve()),
+                                         "files": bool(trees)}))
             archive.add(about, ABOUT)
             archive.add(copy, STORE)
         for path in (path for tree in trees for path in files_of(settings.home / tree)):
             with open_file(path) as found:
                 if found:
                     archive.add(path, path.relative_to(settings.home).as_posix(), recursive=False)
-    return Kept(out, sum(1 for _ in (settings.home / "jobs").glob("*")) if files else 0, out.stat().st_size)
+    return Kept(out, sum(1 for _ in (settings.home / "jobs").glob("*")) if trees else 0, out.stat().st_size)
 
 
 @contextmanager

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import mmap
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select, text
 
 from radversary.core.errors import RadversaryError
-from radversary.service.access.keys import MARK
+from radversary.service.access.keys import MARK as OF_KEYS
+from radversary.service.blobs import MARK, Blobs, named, tree_of
 from radversary.service.jobs.states import State
 from radversary.service.operations.backup import files_of
 from radversary.service.settings import Settings
 from radversary.service.store.database import Database
 from radversary.service.store.log import faults
-from radversary.service.store.tables import Guard, Job, Model
+from radversary.service.store.tables import Dataset, Guard, Job, Model
 
-KEY: Final = re.compile(rb"(?<![0-9A-Za-z])" + MARK.encode() + rb"_[0-9a-f]{24}_[A-Za-z0-9_-]{43}")
+KEY: Final = re.compile(rb"(?<![0-9A-Za-z])" + OF_KEYS.encode() + rb"_[0-9a-f]{24}_[A-Za-z0-9_-]{43}")
 """What a key looks like in clear text."""
 
 RESULT: Final = {"audit": "result.json", "study": "result.json", "guard": "guard", "screening": "verdicts.jsonl"}
@@ -39,15 +41,45 @@ def faults_of(settings: Settings, database: Database) -> Iterator[str]:
         for fault in faults(session):
             yield f"audit log: {fault.what}"
         jobs, guards = session.scalars(select(Job)).all(), session.scalars(select(Guard)).all()
-        models = session.scalars(select(Model)).all()
+        models, datasets = session.scalars(select(Model)).all(), session.scalars(select(Dataset)).all()
+    blobs = database.blobs
     for job in jobs:
-        yield from faults_of_job(job, settings.home / "jobs" / job.id)
+        yield from faults_of_blobs(blobs, f"job {job.id}", [f"{MARK}/jobs/{job.id}"] if job.state == State.DONE else [])
+        yield from _told(f"job {job.id}", partial(_faults_here, blobs, job))
     for guard in guards:
-        yield from faults_of_guard(guard)
+        yield from _told(f"guard {guard.id} ({guard.name})", partial(faults_of_guard, guard, blobs.place))
     for model in models:
+        yield from faults_of_blobs(blobs, f"model {model.id} ({model.name})", [model.reference])
         if model.reference.startswith("/") and not Path(model.reference).exists():
             yield f"model {model.id} ({model.name}): {model.reference} is not there"
+    for dataset in datasets:
+        yield from faults_of_blobs(blobs, f"dataset {dataset.id} ({dataset.name})", dataset.source)
     yield from keys_in(settings.home)
+
+
+def faults_of_blobs(blobs: Blobs, what: str, content: Any) -> Iterator[str]:  # noqa: ANN401
+    """Yield what is missing from a bucket of what plain values name.
+
+    Args:
+        blobs: Where the files lie.
+        what: What names them, for people.
+        content: The plain values.
+    """
+    for tree in sorted({tree_of(name) for name in named(content)}):
+        for fault in _told(what, partial(blobs.faults, f"{MARK}/{tree}")):
+            yield fault if fault.startswith(what) else f"{what}: {fault}"
+
+
+def _told(what: str, faults: Callable[[], Iterator[str]]) -> Iterator[str]:
+    """Yield faults, and the error that ends the look for them, where a bucket cannot be used, as the last."""
+    try:
+        yield from faults()
+    except RadversaryError as error:
+        yield f"{what}: {error}"
+
+
+def _faults_here(blobs: Blobs, job: Job) -> Iterator[str]:
+    yield from faults_of_job(job, blobs.job(job.id))
 
 
 def faults_of_job(job: Job, folder: Path) -> Iterator[str]:
@@ -71,13 +103,18 @@ def unreadable(folder: Path) -> Iterator[str]:
             yield f"{path.relative_to(folder)} cannot be read ({error.strerror})"
 
 
-def faults_of_guard(guard: Guard) -> Iterator[str]:
-    """Yield why a guard's bundle cannot be used."""
+def faults_of_guard(guard: Guard, place: Callable[[str], Path] = Path) -> Iterator[str]:
+    """Yield why a guard's bundle cannot be used.
+
+    Args:
+        guard: The guard.
+        place: Returns the folder that its reference names.
+    """
     from radversary.execution.devices import select_device
     from radversary.screening.bundle import load_guard
 
     try:
-        load_guard(Path(guard.folder), device=select_device("cpu"))
+        load_guard(place(guard.folder), device=select_device("cpu"))
     except (RadversaryError, OSError) as error:
         yield f"guard {guard.id} ({guard.name}): {error}"
 

@@ -26,6 +26,7 @@ def moved(store: Path, before: str, now: str) -> None:
     with closing(sqlite3.connect(store)) as opened, opened:
         opened.execute("DELETE FROM workers")
         opened.execute("DELETE FROM sessions")
+        opened.execute("DELETE FROM handshakes")
         for table, (column, plain) in PLACES.items():
             for name, given in opened.execute(f"SELECT id, {column} FROM {table}").fetchall():  # noqa: S608 - our names
                 changed = json.dumps(renamed(json.loads(given), before, now)) if plain else renamed(given, before, now)

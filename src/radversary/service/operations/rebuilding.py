@@ -43,6 +43,7 @@ def rebuild(settings: Settings, database: Database) -> Rebuilt:
         database: Its store.
     """
     found = Rebuilt([], [])
+    database.blobs.bring_records()
     for folder in sorted((settings.home / "jobs").glob("*")):
         try:
             content = read_record(folder)

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from radversary.core.errors import StorageError
+from radversary.service.blobs import Blobs, blobs_of
 from radversary.service.errors import NotFoundError
 from radversary.service.settings import Settings
 from radversary.service.store.tables import Owned
@@ -54,6 +56,11 @@ class Database:
             raise StorageError(f"the database cannot be used: {error.orig}") from error
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         self._readers = sessionmaker(self.engine.execution_options(reading=True), expire_on_commit=False)
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        """Where the files lie of which the store tells."""
+        return blobs_of(self.settings)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

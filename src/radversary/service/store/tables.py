@@ -72,9 +72,11 @@ class SignIn(Table):
 
     Attributes:
         id: SHA-256 of the cookie, in hexadecimal digits.
-        key_id: The key that was signed in with.
+        key_id: The key that was signed in with; the person's id where it was at an identity provider.
         csrf: The word that every form must bring.
         expires: When it ends.
+        issuer: The identity provider; empty where it was with a key.
+        person: Who signed in there, as :class:`radversary.service.provider.Person` has it.
     """
 
     __tablename__ = "sessions"
@@ -82,6 +84,30 @@ class SignIn(Table):
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     key_id: Mapped[str] = mapped_column(String(24), index=True)
     csrf: Mapped[str] = mapped_column(String(64))
+    expires: Mapped[float]
+    issuer: Mapped[str] = mapped_column(Text, default="")
+    person: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Handshake(Table):
+    """A sign-in that has begun at an identity provider; it is good for one return.
+
+    Attributes:
+        id: SHA-256 of the cookie of the browser that began it, in hexadecimal digits.
+        state: What must come back with the person.
+        nonce: What must come back in the ID token.
+        verifier: What the provider is shown for the code (PKCE).
+        back: The page to go to afterwards.
+        expires: When it ends.
+    """
+
+    __tablename__ = "handshakes"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    state: Mapped[str] = mapped_column(String(200))
+    nonce: Mapped[str] = mapped_column(String(200))
+    verifier: Mapped[str] = mapped_column(String(200))
+    back: Mapped[str] = mapped_column(String(500))
     expires: Mapped[float]
 
 

@@ -54,7 +54,7 @@
       let answer = {};
       try { answer = JSON.parse(sent.responseText); } catch { answer = {}; }
       bar.hidden = true;
-      if (sent.status === 201) { input.value = answer.path; said.textContent = "It is on the server; register it now."; }
+      if (sent.status === 201) { input.value = answer.path; said.textContent = field.dataset.sent; }
       else said.textContent = answer.detail || "The server does not answer; try again.";
     });
     sent.send(file);

@@ -92,6 +92,16 @@ def upgrade() -> None:
     op.create_index(op.f("ix_guards_model_id"), "guards", ["model_id"], unique=False)
     op.create_index(op.f("ix_guards_tenant"), "guards", ["tenant"], unique=False)
     op.create_table(
+        "handshakes",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=200), nullable=False),
+        sa.Column("nonce", sa.String(length=200), nullable=False),
+        sa.Column("verifier", sa.String(length=200), nullable=False),
+        sa.Column("back", sa.String(length=500), nullable=False),
+        sa.Column("expires", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "jobs",
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("title", sa.String(length=200), nullable=False),
@@ -214,6 +224,8 @@ def upgrade() -> None:
         sa.Column("key_id", sa.String(length=24), nullable=False),
         sa.Column("csrf", sa.String(length=64), nullable=False),
         sa.Column("expires", sa.Double(), nullable=False),
+        sa.Column("issuer", sa.Text(), nullable=False),
+        sa.Column("person", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_sessions_key_id"), "sessions", ["key_id"], unique=False)
@@ -249,6 +261,7 @@ def downgrade() -> None:
     op.drop_table("lines")
     op.drop_table("keys")
     op.drop_table("jobs")
+    op.drop_table("handshakes")
     op.drop_table("guards")
     op.drop_table("deliveries")
     op.drop_table("datasets")
