@@ -35,10 +35,11 @@ HEAD = """# What an attack takes for more images
 `python -m benchmarks costs` writes this page, [attack-costs.json](attack-costs.json) and the figure. Each
 attack is run in a process of its own, on one thread, on {counts} handwritten digits at {side} px, given at once
 to `run_attack`, with small budgets of steps and queries (`benchmarks/cost_of.py`); what attacks learn
-beforehand is not counted. Seconds: median of {rounds}. Exponent: slope of the logarithm of seconds over that of
-images; 1 is linear, less is what a fixed part of the cost, or an attack that stops on misled images, leaves.
-Memory: growth of the highest resident memory of the process from {first} images to {last}, in kilobytes an
-image; an image itself is {own:.1f} kB, of which the batch, its attacked copy and their differences are held.
+beforehand is not counted. Seconds: of the processor, median of {rounds}. Exponent: slope of the logarithm of
+seconds over that of images; 1 is linear, less is what a fixed part of the cost, or an attack that stops on
+misled images, leaves. Memory: growth of the highest resident memory of the process from {first} images to {last},
+in kilobytes an image; an image itself is {own:.1f} kB, of which the batch, its attacked copy and their
+differences are held.
 
 Exponents lie between {low:.2f} and {high:.2f}, with the median at {middle:.2f}.
 

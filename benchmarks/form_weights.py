@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
-from monai.networks.nets import ResNet
 from torch import Tensor, nn
 
 from radversary.classifiers.card import ModelCard, make_card
@@ -56,6 +55,8 @@ def films(count: int, seed: int) -> tuple[Images, Labels]:
 
 def untrained() -> nn.Module:
     """Return MONAI's ResNet-18 with torchvision's switches and random weights, channels last in memory as ours are."""
+    from monai.networks.nets import ResNet  # imported where it is used: it takes seconds
+
     arguments = {name: value for name, value in RESNET18.items() if name != "_target_"}
     with global_seed("forms", SEED):
         network = ResNet(**arguments, num_classes=len(CLASSES))

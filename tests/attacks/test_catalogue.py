@@ -13,6 +13,7 @@ from radversary.attacks.taxonomy import taxonomies, technique
 from radversary.core.errors import UnknownNameError
 
 
+@pytest.mark.slow
 def test_the_file_holds_what_attacks_say_of_themselves():
     place = files("radversary.attacks").joinpath(FILE)
     if os.environ.get("RADVERSARY_WRITE"):  # RADVERSARY_WRITE=1 pytest tests/attacks/test_catalogue.py writes it

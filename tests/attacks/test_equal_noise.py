@@ -24,6 +24,7 @@ def norms(images, attacked):
     return (to_grey(quantise(attacked, 8)) - to_grey(images)).flatten(1).norm(dim=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("colour", ["grey", "rgb"])
 def test_each_image_changes_as_much_as_under_the_other_attack(channels, colour):
@@ -68,6 +69,7 @@ def test_an_attack_that_changes_nothing_leaves_images_as_they_are():
     assert torch.equal(found, images)
 
 
+@pytest.mark.slow
 def test_it_takes_on_what_the_other_attack_is():
     noise = EqualNoise(like={"name": "worst-style", "options": {"k": 3, "opacity": 0.4}})
     assert (noise.needs, noise.strength, noise.current) == (Access.SCORES, "opacity", 0.4)

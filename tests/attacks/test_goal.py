@@ -162,6 +162,7 @@ def test_of_several_classes_one_is_left_or_reached(text):
         assert bool(goal.reached(SINGLE, decided, aims)[place]) == (gap > 0)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(["hide", "invent", "untargeted", "hide a keep"]), st.integers(0, 10**6))
 def test_a_margin_above_zero_is_a_goal_reached(text, seed):

@@ -48,6 +48,7 @@ def test_rounding_to_the_stored_depth_is_no_breach(norm, adds, bits):
     assert outcome.cost.queries == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), [
     ("worst-style", STYLES), ("evasive-style", {**STYLES, "tuned": "yes"}),
     ("equal-noise", {"like": {"name": "worst-style", "options": STYLES}})])

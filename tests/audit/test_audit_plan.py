@@ -139,6 +139,7 @@ def test_so_are_those_of_a_part(options):
         attack.build()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "words"), [
     ("name: a\nname: b", "line 2: key 'name' stands twice"),
     ("name: !!bool maybe", "line 1: 'maybe' is no bool"), ("seed: !!int x", "line 1: 'x' is no int"),

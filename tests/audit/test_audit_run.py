@@ -51,12 +51,14 @@ def test_one_row_an_image_condition_and_defence(inputs, predictions):
     assert not predictions.duplicated(["image_id", "attack", "strength", "defence"]).any()
 
 
+@pytest.mark.slow
 def test_probabilities_sum_to_one_and_their_largest_is_the_prediction(inputs, predictions):
     columns = [f"p_{name}" for name in inputs.images.classes]
     np.testing.assert_allclose(predictions[columns].sum(axis=1), 1, atol=1e-5)
     assert (predictions[columns].idxmax(axis=1).str.removeprefix("p_") == predictions["predicted"]).all()
 
 
+@pytest.mark.slow
 def test_the_identity_attack_changes_nothing_behind_any_defence(predictions):
     columns = [name for name in predictions if name.startswith("p_")]
     for defence in DEFENCES:
@@ -64,6 +66,7 @@ def test_the_identity_attack_changes_nothing_behind_any_defence(predictions):
         assert np.array_equal(clean[columns].to_numpy(), identity[columns].to_numpy())
 
 
+@pytest.mark.slow
 def test_attacks_and_defences_do_something(predictions):
     columns = [name for name in predictions if name.startswith("p_")]
     clean = part(predictions, "clean", 0.0, "none")[columns].to_numpy()
@@ -71,6 +74,7 @@ def test_attacks_and_defences_do_something(predictions):
         assert np.abs(part(predictions, *condition)[columns].to_numpy() - clean).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_figures_equal_scikit_learn_on_the_table(finished, predictions, inputs):
     classes = list(inputs.images.classes)
     for cell in finished[0].cells:
@@ -89,6 +93,7 @@ def test_figures_equal_scikit_learn_on_the_table(finished, predictions, inputs):
         assert found.accuracy.low <= found.accuracy.value <= found.accuracy.high
 
 
+@pytest.mark.slow
 def test_pairs_are_counted_from_the_same_images(finished, predictions):
     result = finished[0]
     right = {key: (rows["label"] == rows["predicted"]).to_numpy()
@@ -106,6 +111,7 @@ def test_pairs_are_counted_from_the_same_images(finished, predictions):
         result.cell("style", 0.5, "none")
 
 
+@pytest.mark.slow
 def test_the_identity_is_as_unsuspicious_as_clean_images(finished):
     entries = [found for found in finished[0].detections if found.condition.attack == "identity"]
     assert {found.detector for found in entries} >= {"edges", "ssim", "spectrum"}
@@ -116,6 +122,7 @@ def test_the_identity_is_as_unsuspicious_as_clean_images(finished):
         assert found.false_alarms.low <= found.alarms.high
 
 
+@pytest.mark.slow
 def test_detection_figures_equal_scikit_learn_on_the_table(finished):
     result, folder = finished
     scores = pd.read_parquet(folder / "detections.parquet")
@@ -127,6 +134,7 @@ def test_detection_figures_equal_scikit_learn_on_the_table(finished):
     assert found.alarms.value == pytest.approx((noisy > found.threshold).mean())
 
 
+@pytest.mark.slow
 def test_the_run_folder_holds_what_it_shall_and_no_path_of_this_machine(finished):
     result, folder = finished
     files = files_in(folder)
@@ -139,6 +147,7 @@ def test_the_run_folder_holds_what_it_shall_and_no_path_of_this_machine(finished
     assert json.loads((folder / "environment.json").read_text())["packages"]["torch"]
 
 
+@pytest.mark.slow
 def test_the_gallery_shows_images_of_the_run(finished, inputs, predictions):
     result, folder = finished
     assert len(result.gallery) == 2
@@ -234,6 +243,7 @@ class Dice(nn.Module):
         return self.inner(inputs) + torch.randn(len(inputs), 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "problem"), [
     (Dice, "differ|random"), (lambda inner: nn.Sequential(inner, nn.Softmax(1)), "softmax"),
     (lambda inner: nn.Sequential(inner, nn.Unflatten(1, (3, 1, 1))), r"\(N, 3\)|shape|\(.*3, 1, 1\)")])
@@ -293,6 +303,7 @@ def test_predictions_changed_by_hand_are_not_taken_for_the_run_s_own(finished, t
     write_report(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [
     lambda result: result.update(classes=result["classes"][:2]),
     lambda result: result["cells"][0]["performance"]["confusion"].pop(),

@@ -108,6 +108,7 @@ def test_figures_by_finding_equal_scikit_learn_on_what_is_known(audited):
     assert any(item.auroc for cell in result.cells for item in cell.findings.findings)
 
 
+@pytest.mark.slow
 def test_hiding_and_inventing_are_counted_on_what_was_read_rightly(audited):
     result, table, _ = audited
     clean = table[(table["attack"] == "clean") & (table["defence"] == "none")].set_index(["image_id", "finding"])
@@ -126,6 +127,7 @@ def test_hiding_and_inventing_are_counted_on_what_was_read_rightly(audited):
         assert (own["label"] == before).all()  # no image is attacked on which there is nothing to change
 
 
+@pytest.mark.slow
 def test_what_is_kept_stays_as_it_was_read(audited):
     result, table, _ = audited
     outcome = next(item for item in result.outcomes if item.condition.attack == "invent" and item.target == "none")
@@ -139,6 +141,7 @@ def test_what_is_kept_stays_as_it_was_read(audited):
     assert outcome.success.value == pytest.approx(kept.mean())
 
 
+@pytest.mark.slow
 def test_a_goal_counts_as_reached_where_it_was_not_before(audited):
     """An image whose finding the model misses anyway is no success of an attack that hides it."""
     result, table, _ = audited
@@ -212,6 +215,7 @@ def test_without_labels_an_audit_says_how_stable_readings_are(inputs, tmp_path):
     assert result.cell("pgd", 4 / 255, "none").performance.accuracy.value == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_a_goal_without_images_and_labels_of_another_kind_are_one_sentence(inputs, multilabel):
     images, plan = multilabel.images, make_plan(attacks=[{**ATTACKS[1], "label": "x"}])
     frame = images.table.frame.assign(**{"finding:Mass": "0"})

@@ -155,6 +155,7 @@ def test_another_model_in_the_folder_is_refused(saved, tmp_path):
         AuditJob.of(PLAN, wrong, tmp_path).open()
 
 
+@pytest.mark.slow
 def test_a_model_of_this_process_alone_is_refused_before_anything_is_written(inputs, tmp_path):
     with pytest.raises(PlanError, match=r"models that live in this process alone \(tiny\) cannot be shared out"):
         run_audit(make_plan(), inputs, tmp_path / "out", workers=2)

@@ -80,7 +80,7 @@ def test_what_a_model_or_its_images_leave_no_room_for_is_left_out_and_said(tmp_p
     assert [attack.label for attack in whole.attacks] == [attack.label for attack in plan.attacks]
     assert len(notes) == len(faint)
     if faint:
-        assert "below one grey level of the stored images and were left out: apgd at 0.00196" in notes[0]
+        assert "below one grey level of the stored images and were left out: apgd at 0.5/255" in notes[0]
     victim.access = Access.SCORES
     kept, said = fitted(plan, victim, images, rows)
     assert {attack.label for attack in plan.attacks} - {attack.label for attack in kept.attacks} == {"apgd"}

@@ -27,6 +27,7 @@ def test_whether_it_is_aimed_does_not_depend_on_its_label(name, label, aimed):
     assert run(name, label=label).family.aimed == aimed
 
 
+@pytest.mark.slow
 def test_every_attack_has_a_family_and_bounded_ones_a_budget():
     for name in ATTACKS.names():
         attack = ATTACKS.get(name)
@@ -71,6 +72,7 @@ def test_noise_is_like_exactly_the_attack_that_it_names():
     assert sized_by(ATTACKS.create("equal-noise", like={"name": "stm"}).at(0.3), attacks) == ("stm",)
 
 
+@pytest.mark.slow
 def test_only_a_plain_style_is_a_mixture_of_its_full_strength():
     assert {name for name in ATTACKS.names() if run(name).mixture} == {"style-transfer"}
 
@@ -86,6 +88,7 @@ def _shaky(monkeypatch):
     monkeypatch.setattr(JpegCompression, "random", True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_shaky")
 def test_queries_are_those_of_the_target_that_takes_most(inputs):
     """Against a defence that draws at random, answers are averaged."""

@@ -37,6 +37,7 @@ def table(tmp_path) -> ImageTable:
     return CsvTable(path=tmp_path / "Dr Who" / "films" / "labels.csv").table(tmp_path)
 
 
+@pytest.mark.slow
 def test_files_left_out_are_named_below_the_common_folder(table, tmp_path) -> None:
     bad, cut = (Path(path) for path in table.frame["path"].iloc[[0, -1]])
     bad.write_text("no film")
@@ -53,6 +54,7 @@ def test_files_left_out_are_named_below_the_common_folder(table, tmp_path) -> No
     assert str(bad) in images.left_out[0]
 
 
+@pytest.mark.slow
 def test_without_a_common_folder_only_the_name_is_left(table, tmp_path) -> None:
     paths = table.frame["path"].tolist()
     paths[0] = "/nowhere/of/Dr Who/absent.png"
@@ -60,6 +62,7 @@ def test_without_a_common_folder_only_the_name_is_left(table, tmp_path) -> None:
     assert found.left_out == ("cannot read absent.png: no such file or directory",)
 
 
+@pytest.mark.slow
 def test_relative_and_absolute_paths_may_be_mixed(table, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     paths = table.frame["path"].tolist()
@@ -68,6 +71,7 @@ def test_relative_and_absolute_paths_may_be_mixed(table, tmp_path, monkeypatch) 
     assert found.left_out == ("cannot read absent.png: no such file or directory",)
 
 
+@pytest.mark.slow
 def test_counts_warnings_and_the_hash_are_those_of_the_rows_that_were_used(table, tmp_path) -> None:
     """The report once said "30 test images of 43 patients" where the table held 26."""
     images = prepared(tmp_path, table)

@@ -46,6 +46,7 @@ def trained(architecture: str) -> Restoration:
     return Restoration(Plain(), RestorerCard(name="x", architecture=architecture))
 
 
+@pytest.mark.slow
 def test_trained_transforms_are_known_by_their_architecture(tmp_path: Path):
     plan, defended = made("y", ("jpeg", JpegCompression()), ("first", trained("unet")), ("second", trained("cyclegan")))
     found = summary(plan, defended, {})

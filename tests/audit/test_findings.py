@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
@@ -203,7 +202,9 @@ def test_where_no_image_was_turned_there_is_no_distance_and_the_summary_can_be_s
     found = summary_of("deepfool", success, linf)
     assert (found.turned, found.linf, found.l2) == (0, None, None)
     assert OutcomeSummary.model_validate_json(found.model_dump_json()) == found
-    jsonschema.validate(json.loads(found.model_dump_json()), OutcomeSummary.model_json_schema(mode="serialization"))
+    from jsonschema import validate  # imported here: it takes seconds, which the quick suite spares
+
+    validate(json.loads(found.model_dump_json()), OutcomeSummary.model_json_schema(mode="serialization"))
 
 
 @pytest.mark.slow

@@ -130,6 +130,7 @@ def keys_of(plan, inputs):
     return {(unit.label, unit.defences): unit.key for unit in units}
 
 
+@pytest.mark.slow
 def test_the_key_of_a_unit_is_that_of_its_examples(inputs):
     plan = make_plan(**LEARNING)
 
@@ -143,6 +144,7 @@ def test_the_key_of_a_unit_is_that_of_its_examples(inputs):
     assert not changed & {"clean", "identity", "free"}
 
 
+@pytest.mark.slow
 def test_examples_are_taken_from_training_then_from_validation_and_never_from_patients_who_are_tested(inputs):
     victim, images = inputs.classifiers["victim"], inputs.images
     parts = images.table.frame["split"].to_numpy()
@@ -180,6 +182,7 @@ def test_a_validation_part_is_enough(inputs, tmp_path):
     assert {cell.condition.attack for cell in result.cells} >= {"universal"}
 
 
+@pytest.mark.slow
 def test_without_labels_the_victims_readings_of_the_examples_stand_for_them(inputs):
     images, victim = inputs.images, inputs.classifiers["victim"]
     unlabelled = PreparedImages(images.folder, ImageTable(images.table.frame.assign(label=""), images.classes),
@@ -192,6 +195,7 @@ def test_without_labels_the_victims_readings_of_the_examples_stand_for_them(inpu
     assert examples_of(unlabelled, victim, ()) is None
 
 
+@pytest.mark.slow
 def test_another_victim_learns_anew(inputs, forgetful):
     plan = make_plan(**{**LEARNING, "attacks": [UAP]})
     other = with_models(inputs, victim=tiny_classifier(inputs.images.classes, SIZE, seed=9))

@@ -93,6 +93,7 @@ def test_one_image_is_no_verdict(count, images, said):
     assert is_beyond(count, images, 0.02) is said
 
 
+@pytest.mark.slow
 def test_a_line_is_sound_and_every_probe_is_made():
     found = by_kind(probed(bench_of(linear()), "none", Planned("pgd", PGD(epsilon=30 / 255, steps=10))))
     assert list(found) == list(PROBED)
@@ -100,6 +101,7 @@ def test_a_line_is_sound_and_every_probe_is_made():
     assert all(item.figure == item.value or item.figure.n == COUNT for item in found.values())
 
 
+@pytest.mark.slow
 def test_scores_that_are_multiplied_saturate_and_nothing_else():
     found = by_kind(probed(bench_of(linear(1000.0)), "none", Planned("pgd", PGD(epsilon=30 / 255, steps=10))))
     assert {kind for kind, item in found.items() if item.verdict == Verdict.SUSPECT} == {Sign.SATURATED}
@@ -151,6 +153,7 @@ class Cut(nn.Module):
 BLIND = {Sign.NOT_UPHILL, Sign.UNREACHED, Sign.UNFINISHED, Sign.SILENT_SUCCESS, Sign.SINGLE_STEP, Sign.BLACK_BOX}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "suspect", "left"), [
     (Restless, {Sign.UNSTABLE_ANSWERS}, BLIND), (Cut, {Sign.NO_GRADIENT}, BLIND), (Staircase, set(), BLIND),
     (Inward, {Sign.INNER_GRADIENTS}, set())])
@@ -160,6 +163,7 @@ def test_a_fault_is_said_once_and_what_it_hides_is_not_asked(network, suspect, l
     assert {kind for kind, item in found.items() if item.verdict == Verdict.NOT_APPLICABLE} == left
 
 
+@pytest.mark.slow
 def test_a_gradient_of_the_wrong_sign_disagrees_on_every_image():
     found = by_kind(probed(bench_of(Backwards()), "none", None))
     assert (found[Sign.NOT_UPHILL].verdict, found[Sign.NOT_UPHILL].value) == (Verdict.SUSPECT, 1.0)
@@ -181,6 +185,7 @@ def test_what_a_longer_attack_and_a_step_find_is_counted_by_hand():
     assert found[Sign.SILENT_SUCCESS].verdict == Verdict.FINE
 
 
+@pytest.mark.slow
 def test_behind_declared_chance_no_two_runs_are_compared():
     bench = bench_of(linear())
     random = replace(bench, core=Defended(bench.core, SaidNoisy(size=0.05)))
@@ -234,6 +239,7 @@ def test_an_attack_that_takes_no_more_steps_than_few_is_not_cut_to_fewer():
     assert rerun(Planned("a", whole)) == Planned("a", whole)
 
 
+@pytest.mark.slow
 def test_what_is_found_beyond_a_part_of_an_attack_counts_if_the_whole_leaves_it_too():
     lazy, whole = (PGD(epsilon=30 / 255, steps=steps, reach=reach, random_start=False)
                    for steps, reach in ((2, 0.1), (20, 2.5)))
@@ -296,6 +302,7 @@ def test_every_battery_has_an_attack_that_is_compared(battery):
         assert all(rerun(Planned("main", attack.at(strength))) is not None for strength in entry["strengths"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", OWN_ATTACKS)
 def test_probes_are_kept_for_the_code_of_their_own_attacks(attack, monkeypatch):
     plan, real = make_plan(), hashes._source
@@ -313,6 +320,7 @@ class Forgetful(PGD):
         return images
 
 
+@pytest.mark.slow
 def test_a_success_that_is_thrown_away_is_counted():
     good, bad = (by_kind(compared(bench_of(linear()), "none", Planned("pgd", kind(epsilon=30 / 255, steps=10))))
                  for kind in (PGD, Forgetful))

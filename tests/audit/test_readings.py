@@ -15,6 +15,7 @@ from radversary.auditing.run import run_audit
 from radversary.core.errors import DataError
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(-2**31, 2**31 - 1)))
 def test_numbers_come_out_as_they_went_in(numbers):
     assert unpacked(packed(numbers)).tolist() == numbers

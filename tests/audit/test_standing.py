@@ -24,6 +24,7 @@ def accuracies(result, key):
     return {cell.defence: cell.performance.accuracy.value for cell in result.cells if cell.condition.key == key}
 
 
+@pytest.mark.slow
 def test_the_headline_and_the_ranking_follow_from_the_figures(result):
     found = result.standing
     assert (found.headline, found.passed_over, found.oracle, found.normal) == (WORST, "", "oracle (style)", "Normal")
@@ -34,6 +35,7 @@ def test_the_headline_and_the_ranking_follow_from_the_figures(result):
     assert found.before == right_before(undefended)
 
 
+@pytest.mark.slow
 def test_the_worst_of_each_attacker_is_the_least_aimed_figure(result):
     for defence, standing in result.standing.defences.items():
         for knowledge in AttackerKnowledge:
@@ -44,6 +46,7 @@ def test_the_worst_of_each_attacker_is_the_least_aimed_figure(result):
         assert standing.identity_equal
 
 
+@pytest.mark.slow
 def test_who_was_called_normal_is_counted_by_hand(result):
     cell = next(c for c in result.cells if c.condition.key == WORST and c.defence == "hgd")
     rows, found = cell.performance.confusion, result.standing.defences["hgd"].missed
@@ -71,6 +74,7 @@ def test_the_best_detector_is_that_with_most_alarms_less_false_ones(tmp_path):
     assert changed(made, detections=()).standing.detector is None
 
 
+@pytest.mark.slow
 def test_a_report_looks_up_what_is_stored(result):
     other = result.model_copy(update={"standing": Standing(
         headline="stm@0.0313725", ranking=("augmix", "hgd"), passed_over="some", normal="Pneumonia")})

@@ -32,6 +32,7 @@ def test_an_id_of_a_third_party_is_kept_without_a_name():
     assert (named("OWN.1").id, named("OWN.1").name) == ("OWN.1", "")
 
 
+@pytest.mark.slow
 def test_a_run_tells_the_techniques_of_its_aimed_attacks_alone(finished):
     assert [item.attack for item in finished[0].techniques] == ["style"]
 

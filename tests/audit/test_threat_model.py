@@ -55,6 +55,7 @@ def context(inputs):
     return prepare_context(plan, models)
 
 
+@pytest.mark.slow
 def test_below_the_classifier_all_defences_meet_the_same_images(context):
     for knowledge in (AttackerKnowledge.OBLIVIOUS, AttackerKnowledge.TRANSFER):
         met = pictures(context, knowledge)
@@ -64,6 +65,7 @@ def test_below_the_classifier_all_defences_meet_the_same_images(context):
                            pictures(context, AttackerKnowledge.TRANSFER)["none"])
 
 
+@pytest.mark.slow
 def test_who_knows_the_classifier_attacks_the_defences_own_one(context):
     met, before = pictures(context, AttackerKnowledge.GRAY_BOX), pictures(context, AttackerKnowledge.OBLIVIOUS)
     assert torch.equal(met["none"], before["none"])
@@ -72,6 +74,7 @@ def test_who_knows_the_classifier_attacks_the_defences_own_one(context):
     assert not torch.equal(met["other"], met["none"])
 
 
+@pytest.mark.slow
 def test_who_knows_all_attacks_through_the_defence(context):
     met, before = pictures(context, AttackerKnowledge.ADAPTIVE), pictures(context, AttackerKnowledge.GRAY_BOX)
     assert torch.equal(met["none"], before["none"])
@@ -165,6 +168,7 @@ def test_an_attack_may_meet_some_defences_only(inputs, tmp_path):
     assert {item.defence for item in result.visibility if item.attack == "fgsm"} == {"none", "other"}
 
 
+@pytest.mark.slow
 def test_costs_and_visibility_are_part_of_the_result(finished):
     result, folder = finished
     assert list(result.costs) == ["none", "jpeg", "other"]
@@ -214,6 +218,7 @@ def test_aims_share_what_is_the_same_model():
         aims(AttackerKnowledge.TRANSFER, {"none": victim}, None)
 
 
+@pytest.mark.slow
 def test_the_whole_result_goes_through_json(finished):
     text = json.loads(finished[0].model_dump_json())
     assert text["cells"][0]["condition"]["knowledge"] == "oblivious"

@@ -87,12 +87,14 @@ def test_coarse_grain_is_noticed_and_nothing_is_not(finished):
     assert result.identity.low <= 0.5 <= result.identity.high
 
 
+@pytest.mark.slow
 def test_what_readers_must_know_is_said(finished):
     said = " ".join(finished[0].warnings)
     assert "1 of the plan's attacks know the detectors" in said
     assert "13 clean test images" in said
 
 
+@pytest.mark.slow
 def test_each_detector_is_shown_all_families_but_one(images, victim, tmp_path, monkeypatch):
     context, seen = context_of(images, victim), []
 
@@ -111,6 +113,7 @@ def test_each_detector_is_shown_all_families_but_one(images, victim, tmp_path, m
     assert set.union(*kept_away) == whole
 
 
+@pytest.mark.slow
 def test_styles_and_patients_of_the_test_teach_nobody(images, victim):
     context = context_of(images, victim)
     taught, tested = context.taught["style"].build(), context.evaluation.attacks["style"].attack
@@ -122,6 +125,7 @@ def test_styles_and_patients_of_the_test_teach_nobody(images, victim):
     assert context.taught["step"] == AttackPlan.model_validate(STEP)
 
 
+@pytest.mark.slow
 def test_a_training_image_is_attacked_once_at_a_strength_of_its_own(images, victim):
     context = context_of(images, victim, attacks=[{**GRAIN, "strengths": [0.0, 0.05, 0.3], "images": 9}, STEP])
     grain = [piece for piece in context.training.pieces() if piece.label == "grain"]
@@ -149,6 +153,7 @@ def test_a_second_run_repeats_nothing_and_ends_with_the_same_bytes(finished, ima
     assert (folder / "families.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_who_is_named_is_told_and_may_stop_it(images, victim, tmp_path):
     token, told = Cancellation(), []
 
@@ -163,6 +168,7 @@ def test_who_is_named_is_told_and_may_stop_it(images, victim, tmp_path):
     assert not (tmp_path / "families.json").exists()
 
 
+@pytest.mark.slow
 def test_whatever_a_detector_depends_on_is_in_its_key(images, victim):
     context = context_of(images, victim)
     keys = {name: context.key(name) for name in (ALL, *context.members)}
@@ -174,6 +180,7 @@ def test_whatever_a_detector_depends_on_is_in_its_key(images, victim):
     assert others[2].key("noise") == keys["noise"]
 
 
+@pytest.mark.slow
 def test_bad_requests_are_one_sentence(images, victim):
     with pytest.raises(PlanError, match="two families at least that do not know the detectors, got noise"):
         context_of(images, victim, attacks=[GRAIN, AWARE])
@@ -197,12 +204,14 @@ def test_a_damaged_result_is_one_sentence(tmp_path):
         FamiliesResult.load(tmp_path / "families.json")
 
 
+@pytest.mark.slow
 def test_a_model_whose_answers_are_no_logits_is_refused_before_anything_is_attacked(images, victim):
     soft = TorchClassifier(torch.nn.Sequential(victim.module, torch.nn.Softmax(1)), victim.card)
     with pytest.raises(ModelError, match="model 'tiny' gives probabilities"):
         context_of(images, soft)
 
 
+@pytest.mark.slow
 def test_test_images_among_the_training_images_are_refused(images, victim):
     codes = np.array(images.images)
     codes[images.rows("test")[:2]] = codes[images.rows("train")[:2]]

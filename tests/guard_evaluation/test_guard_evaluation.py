@@ -96,6 +96,7 @@ def test_ends_sum_to_one_and_more_noise_is_noticed_more(finished):
     assert weak < strong
 
 
+@pytest.mark.slow
 def test_the_attack_that_changes_nothing_and_what_no_file_tells(finished):
     result, _ = finished
     assert result.identity_holds
@@ -105,6 +106,7 @@ def test_the_attack_that_changes_nothing_and_what_no_file_tells(finished):
     assert result.rows[0].floors["channels of the file"].value == 0.5
 
 
+@pytest.mark.slow
 def test_films_as_they_are_stored_are_judged_as_screening_judges_them(finished, images, guard):
     frame = pd.read_parquet(finished[1] / "scores.parquet")
     stored = frame[frame["attack"] == "as stored"]
@@ -116,6 +118,7 @@ def test_films_as_they_are_stored_are_judged_as_screening_judges_them(finished, 
     assert overall.every_image.value == stored["alarm"].mean()
 
 
+@pytest.mark.slow
 def test_both_sides_are_reencoded_and_saved_before_anyone_looks(images, guard, monkeypatch):
     seen = []
     look = Guard.look
@@ -140,6 +143,7 @@ def test_a_file_keeps_the_depth_it_is_given_and_says_its_size():
     assert smaller < size
 
 
+@pytest.mark.slow
 def test_colour_gives_itself_away_by_its_channels(images, guard):
     colour = {**STYLE, "options": {**STYLE["options"], "colour": "rgb"}}
     context = prepare_guard_evaluation(make_plan(attacks=[colour]), guard, images)
@@ -207,6 +211,7 @@ def test_other_batches_fewer_attacks_and_more_images_repeat_nothing(images, guar
     assert asked == []
 
 
+@pytest.mark.slow
 def test_an_image_is_known_by_its_pixels_its_label_and_its_group(images, guard):
     plain, viewed = (item_hashes(prepare_guard_evaluation(make_plan(**QUICK), own, images), images.rows("test"))
                      for own in (guard, by_view(guard, images)))
@@ -244,6 +249,7 @@ def test_who_knows_the_detectors_is_pointed_at_them_and_runs_on_some_images(imag
     assert not any("knows the detectors" in line for line in result.warnings)
 
 
+@pytest.mark.slow
 def test_each_group_s_attacker_meets_its_own_thresholds(images, guard):
     context = prepare_guard_evaluation(make_plan(attacks=[AWARE]), by_view(guard, images), images)
     tests = images.rows("test")
@@ -272,12 +278,14 @@ def test_the_gallery_shows_missed_attacks_with_their_map_and_false_alarms(finish
     assert not found.promises[0].inside
 
 
+@pytest.mark.slow
 def test_what_readers_must_know_is_said(finished):
     said = " ".join(finished[0].warnings)
     assert "No attacker who knows the detectors was run" in said
     assert "13 clean test images" in said
 
 
+@pytest.mark.slow
 def test_a_guard_without_thresholds_or_of_another_size_is_refused(images, guard, tmp_path):
     with pytest.raises(InputError, match="no thresholds yet"):
         evaluate_guard(make_plan(), replace(guard, fusion=None), images, tmp_path)
@@ -289,6 +297,7 @@ def test_a_guard_without_thresholds_or_of_another_size_is_refused(images, guard,
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_noise_of_the_size_of_an_evasive_attack_is_refused_before_anything_runs(images, guard):
     noise = {"label": "control", "name": "equal-noise", "options": {"like": {"name": "evasive-pgd"}}}
     with pytest.raises(AccessError, match="evades detectors"):
@@ -301,6 +310,7 @@ def test_a_damaged_result_is_one_sentence(tmp_path):
         GuardEvaluationResult.load(tmp_path / "guard-evaluation.json")
 
 
+@pytest.mark.slow
 def test_a_model_that_answers_otherwise_each_time_is_refused_before_anything_is_attacked(images, guard):
     class Drawing(TorchClassifier):
         def logits(self, images):
@@ -333,6 +343,7 @@ def test_scores_changed_by_hand_are_not_taken_for_the_evaluation_s_own(finished,
         write_guard_evaluation(tmp_path / "evaluation")
 
 
+@pytest.mark.slow
 def test_groups_that_the_guard_cannot_judge_are_said_before_anything_is_attacked(images, guard, tmp_path, monkeypatch):
     monkeypatch.setattr(guard_measure, "judged", None)
     grouped = replace(guard, record={"grouped_by": "view"})
@@ -340,6 +351,7 @@ def test_groups_that_the_guard_cannot_judge_are_said_before_anything_is_attacked
         evaluate_guard(make_plan(), grouped, images, tmp_path)
 
 
+@pytest.mark.slow
 def test_test_images_of_a_group_that_was_never_calibrated_are_left_out_and_counted(images, guard, tmp_path):
     grouped, tests = by_view(guard, images, views=("PA",)), images.rows("test")
     kept = [row for row in tests if images.table.frame["view"].iloc[row] == "PA"]
@@ -362,6 +374,7 @@ def test_the_result_and_its_page_say_how_many_were_left_out(images, guard, tmp_p
     assert said in write_guard_evaluation(tmp_path).read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [lambda films: films, lambda films: (films + 1 / 255).clamp(0, 1)])
 def test_a_guard_that_has_seen_the_test_images_is_not_evaluated_on_them(images, guard, tmp_path, change):
     films = change(images.tensor(images.rows("test")))

@@ -66,6 +66,7 @@ def test_areas_and_rates_are_those_counted_by_hand(judge, frame):
     assert {area.value for area in row.floors.values()} == {0.5}
 
 
+@pytest.mark.slow
 def test_how_images_end_is_counted_and_sums_to_one(judge, frame):
     row = judge.row(ATTACK, frame)
     ends = [row.outcome.correct_accepted.value, row.outcome.flagged.value, row.outcome.wrong_accepted.value]
@@ -75,6 +76,7 @@ def test_how_images_end_is_counted_and_sums_to_one(judge, frame):
     assert [clean.correct_accepted.value, clean.flagged.value, clean.wrong_accepted.value] == [0.95, 0.05, 0.0]
 
 
+@pytest.mark.slow
 def test_only_flipped_predictions_count_among_the_flipped(judge, frame):
     row = judge.row(ATTACK, frame)
     assert row.flipped.value == 0.5

@@ -66,6 +66,7 @@ def test_gradients_of_zero_are_counted_and_said(images, masked):
     assert found[0].sentence.startswith("100.0 % of the gradients of pgd, ε 8/255 against the classifier were exactly")
 
 
+@pytest.mark.slow
 def test_an_attack_that_raises_the_accuracy_is_named(images, masked):
     context = prepare_guard_evaluation(make_plan(attacks=[PGD]), masked, images)
     kept = SimpleNamespace(plan=context.plan, conditions=context.conditions, suspicion="")

@@ -53,6 +53,7 @@ def test_it_learns_once_and_all_batches_get_the_same(images, monkeypatch):
         assert not torch.equal(one, images.tensor(rows))
 
 
+@pytest.mark.slow
 def test_the_key_holds_its_examples_and_without_any_it_is_refused(images):
     plan = make_plan(attacks=[UAP])
     guard = make_guard(images).calibrate(smooth_images(40, SIZE), [f"other-{place}" for place in range(40)], alpha=0.2)

@@ -50,6 +50,7 @@ def clean_scores(count, seed, columns=3):
     return scores
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", list(RULES))
 @pytest.mark.parametrize("patients", [80, 600])
 def test_no_excess_is_no_alarm_and_hardly_more_is_one(guard, rule, patients):
@@ -122,6 +123,7 @@ def test_gradients_lead_back_from_however_far(guarded):
     assert guarded.excess((board - 0.02 * slope / slope.abs().max()).clamp(0, 1)).item() < excess.item()
 
 
+@pytest.mark.slow
 def test_the_fingerprint_changes_with_what_is_learned_and_with_the_thresholds(guarded, guard, victim, clean):
     again = GuardedClassifier(guard).fingerprint()
     assert guarded.fingerprint() == again
@@ -132,6 +134,7 @@ def test_the_fingerprint_changes_with_what_is_learned_and_with_the_thresholds(gu
     assert len(prints) == 4
 
 
+@pytest.mark.slow
 def test_groups_are_judged_by_their_own_thresholds(victim, clean):
     fitted = fit_guard(victim, clean[:40], names=("energy",))
     ready = fitted.calibrate(clean[40:], [f"p{number}" for number in range(80)], ["PA", "AP"] * 40, alpha=0.2)

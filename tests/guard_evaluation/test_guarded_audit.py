@@ -151,6 +151,7 @@ def test_another_guard_is_another_audit(inputs):
     assert audit_key(plan, inputs) != audit_key(plan, other)
 
 
+@pytest.mark.slow
 def test_alarms_do_not_depend_on_the_images_beside(inputs):
     guarded = Guarded(inputs.classifiers["victim"], inputs.guards["watch"])
     images = inputs.images.tensor(np.arange(20))
@@ -159,6 +160,7 @@ def test_alarms_do_not_depend_on_the_images_beside(inputs):
     assert guarded.alarms(images[:0]).shape == (0,)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_a_sentence(inputs):
     with pytest.raises(ValidationError, match="has transforms and a guard"):
         make_audit_plan(defences=[{**GUARD, "transforms": ["jpeg"]}])

@@ -62,6 +62,7 @@ def test_interval_leaves_out_draws_without_a_value() -> None:
     assert np.isnan(interval([float("nan")])).all()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_exact_interval_is_clopper_pearson(case: tuple[int, int]) -> None:

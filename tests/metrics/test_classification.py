@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import classification_report, confusion_matrix, roc_auc_score
 
 from radversary.core.errors import InputError
-from radversary.metrics.classification import accuracy, mean_estimate, performance, proportion
+from radversary.metrics.classification import accuracy, performance, proportion
 from radversary.metrics.performance import Performance
 
 CLASSES = ("Normal", "Pneumonia", "Pneumothorax")
@@ -35,6 +35,7 @@ def estimates(found: Performance) -> list:
     return [found.accuracy, found.precision, found.recall, found.f1, found.auroc, *per_class]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(n=st.integers(1, 40), k=st.integers(2, 4), seed=st.integers(0, 999))
 def test_figures_equal_scikit_learn(n: int, k: int, seed: int) -> None:
@@ -155,20 +156,19 @@ def test_shares_and_means() -> None:
     patients = [str(index) for index in range(50)]
     flags = np.arange(50) < 20
     assert proportion(flags, patients=patients) == accuracy(flags, np.ones(50, dtype=bool), patients=patients)
-    found = mean_estimate(np.arange(50.0), patients=patients)
-    assert found.value == 24.5
-    assert (found.low, found.high) == pytest.approx((24.5 - 1.96 * 2.04, 24.5 + 1.96 * 2.04), abs=0.4)
+    found = proportion(np.arange(50.0) / 50, patients=patients)
+    assert found.value == 0.49
+    assert (found.low, found.high) == pytest.approx((0.49 - 1.96 * 0.0408, 0.49 + 1.96 * 0.0408), abs=0.008)
     assert proportion([], patients=[]).n == 0
-    single = mean_estimate([1.0, 3.0], patients=["a", "a"])
-    assert (single.value, single.low, single.high) == (2.0, 1.0, 3.0)
+    alike = proportion(np.zeros(50), patients=patients)
+    assert (alike.low, alike.high) == pytest.approx((0.0, 1 - 0.025 ** (1 / 50)))  # none is certain of zero
 
 
 def test_bad_shares_and_means_are_refused() -> None:
-    with pytest.raises(InputError, match="finite"):
-        mean_estimate([np.nan], patients=["a"])
+    for wrong in (np.nan, -0.1, 1.1):
+        with pytest.raises(InputError, match="from 0 to 1"):
+            proportion([wrong], patients=["a"])
     with pytest.raises(InputError, match="one an image"):
         proportion([True], patients=["a", "b"])
     with pytest.raises(InputError, match="predictions"):
         accuracy([1, 2], [1], patients=["a", "b"])
-    with pytest.raises(InputError, match="images and draws"):
-        mean_estimate([], patients=[])

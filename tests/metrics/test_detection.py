@@ -16,6 +16,7 @@ from radversary.metrics.ranking import area_draws, weighted_area
 SCORES = st.lists(st.integers(-5, 5), min_size=1, max_size=30)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(clean=SCORES, suspect=SCORES)
 def test_area_equals_scikit_learn(clean: list[int], suspect: list[int]) -> None:
@@ -23,6 +24,7 @@ def test_area_equals_scikit_learn(clean: list[int], suspect: list[int]) -> None:
     assert auroc(clean, suspect) == pytest.approx(roc_auc_score(truth, clean + suspect))
 
 
+@pytest.mark.slow
 def test_weighted_area_equals_scikit_learns_sample_weights() -> None:
     rng = np.random.default_rng(0)
     scores, truth, weights = rng.integers(0, 9, 40), rng.random(40) < 0.4, rng.integers(0, 4, (25, 40)).astype(float)
@@ -61,6 +63,7 @@ def test_a_perfect_detector_keeps_a_width() -> None:
     assert found.low < 0.5
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(clean=SCORES, suspect=SCORES, points=st.integers(2, 40))
 def test_the_curve_rises_from_corner_to_corner(clean: list[int], suspect: list[int], points: int) -> None:
@@ -85,6 +88,7 @@ def test_rates() -> None:
     assert detection_rate(np.zeros(10), np.zeros(10), false_alarms=0.5) == 0.0
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(clean=SCORES, suspect=SCORES, bins=st.integers(1, 50))
 def test_every_score_is_in_the_histogram(clean: list[int], suspect: list[int], bins: int) -> None:

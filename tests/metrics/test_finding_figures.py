@@ -79,6 +79,7 @@ def flat(found: FindingsPerformance) -> list[float]:
     return [number for estimate in estimates(found) for number in dataclasses.astuple(estimate)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_figures_equal_scikit_learn_and_torchmetrics(seed: int) -> None:
     truth, scores, decisions, patients = study(seed=seed)

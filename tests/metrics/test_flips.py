@@ -96,6 +96,7 @@ def test_a_reading_that_never_changes_is_not_certain_to_stay() -> None:
     assert found.invented is None
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 6))
 def test_edges(seed: int, n: int) -> None:

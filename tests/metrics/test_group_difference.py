@@ -45,6 +45,7 @@ def test_it_equals_exact_enumeration_over_patients(values):
     assert found == pytest.approx(truth, abs=4 * np.sqrt(truth * (1 - truth) / 20_000) + 1e-4)
 
 
+@pytest.mark.slow
 def test_it_equals_scipy_where_each_image_is_a_patient():
     one, other = [1] * 7 + [0] * 2, [1] * 2 + [0] * 5
     truth = permutation_test((one, other), lambda x, y: abs(np.mean(x) - np.mean(y)), n_resamples=np.inf,
@@ -114,6 +115,7 @@ def test_newcombes_worked_example():
     assert (found.value, found.low, found.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 30), st.integers(0, 30))
 def test_a_difference_lies_within_its_interval(one, other):
     found = difference(wilson(one, 30), wilson(other, 30))

@@ -29,6 +29,7 @@ def test_values_of_r():
     assert holm([]) == ()
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=7))
 def test_it_is_the_closed_test_of_bonferroni(values):
     assert np.allclose(holm(values), closed(values))

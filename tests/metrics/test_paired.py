@@ -15,6 +15,7 @@ def readings(n: int = 200) -> tuple[np.ndarray, np.ndarray, list[str]]:
     return rng.random(n) < 0.9, rng.random(n) < 0.6, [str(index // 2) for index in range(n)]
 
 
+@pytest.mark.slow
 def test_mcnemar_and_the_paired_interval() -> None:
     before, after, patients = readings()
     found = paired_test(before, after, patients=patients)

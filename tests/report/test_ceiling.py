@@ -37,6 +37,7 @@ def of_oracle(grid):
     return next(row for row in grid.rows if row.defence == ORACLE)
 
 
+@pytest.mark.slow
 def test_a_grid_marks_the_ceiling_only_under_its_own_attack(result):
     marks = {grid.title: of_oracle(grid).mark for grid in grids(ResultView(result))}
     assert marks.pop(OWN) == "ceiling"
@@ -45,6 +46,7 @@ def test_a_grid_marks_the_ceiling_only_under_its_own_attack(result):
         OWN: "ceiling", "stm": "oracle"}
 
 
+@pytest.mark.slow
 def test_the_ceiling_closes_the_table_behind_other_oracles(result):
     several = changed(result, oracles=(ORACLE, "augmix", "hgd"), ceilings=(f"{OWN}/augmix",))
     grid = next(grid for grid in grids(ResultView(several)) if grid.title == OWN)
@@ -53,6 +55,7 @@ def test_the_ceiling_closes_the_table_behind_other_oracles(result):
     assert [row_name(row) for row in same.rows][-3:] == ["hgd (oracle)", f"{ORACLE} (oracle)", "augmix (ceiling)"]
 
 
+@pytest.mark.slow
 def test_compare_says_ceiling_only_there(result):
     names = {grid.title: row_name(of_oracle(grid)) for grid in compare({"a": result})}
     assert names.pop(f"{OWN}, oblivious") == f"{ORACLE} (ceiling)"

@@ -75,6 +75,7 @@ def test_the_sentence_counts_readings_of_findings(many):
     assert f"On {n} readings whose truth is known (18 findings, 160 test images of 120 patients)" in said(many)
 
 
+@pytest.mark.slow
 def test_every_finding_stands_once_a_table_with_its_figures_and_counts(page, many):
     assert page.count("<details class=\"by-finding\"") == 5  # four attacks, and the headline's behind the best defence
     assert page.count("<details class=\"by-finding\" open") == 1
@@ -89,6 +90,7 @@ def test_every_finding_stands_once_a_table_with_its_figures_and_counts(page, man
     assert f"n = {flips.hidden.n}" in text
 
 
+@pytest.mark.slow
 def test_a_figure_that_is_not_defined_has_its_reason_and_the_mean_its_number(page):
     table = words(re.search(r'<table class="compact findings.*?</table>', page, re.DOTALL).group())
     hernia = table[table.index("Hernia"):table.index("Lung Lesion")]
@@ -98,6 +100,7 @@ def test_a_figure_that_is_not_defined_has_its_reason_and_the_mean_its_number(pag
     assert "over 18" in table
 
 
+@pytest.mark.slow
 def test_the_mean_sensitivity_is_the_same_wherever_it_stands(page, many):
     mean = many.cell("clean", 0.0, "none").findings.macro.sensitivity.mean
     assert f"Sensitivity, finding mean {100 * mean.value:.1f} % [" in words(page)
@@ -112,6 +115,7 @@ def test_thresholds_of_the_card_are_said(page, folder):
     assert "Mass 0.3, Nodule 0.32, Pneumothorax 0.34" in words(render_report(few, folder))
 
 
+@pytest.mark.slow
 def test_attacks_with_another_goal_are_named_and_not_ranked(page, many):
     text = words(page)
     assert "goal: hide Pneumothorax and Mass" in text
@@ -126,6 +130,7 @@ def test_attacks_with_another_goal_are_named_and_not_ranked(page, many):
     assert shown == {"untargeted", HIDE.goal, INVENT.goal}
 
 
+@pytest.mark.slow
 def test_an_attack_on_one_finding_is_shown_by_what_it_turns_of_that_finding(many):
     found = {grid.title: grid for grid in grids(ResultView(many))}
     grid = found["invent, goal: invent Nodule, keep all others: invented"]
@@ -139,6 +144,7 @@ def test_an_attack_on_one_finding_is_shown_by_what_it_turns_of_that_finding(many
     assert several.groups[0].title == "floor"
 
 
+@pytest.mark.slow
 def test_a_goal_that_an_attack_is_called_by_is_not_repeated(many):
     named = [c.model_copy(update={"condition": c.condition.model_copy(update={"attack": "invent Nodule, keep others"})})
              if c.condition.attack == "invent" else c for c in many.cells]
@@ -146,6 +152,7 @@ def test_a_goal_that_an_attack_is_called_by_is_not_repeated(many):
     assert "invent Nodule, keep others: invented" in {grid.title for grid in grids(view)}
 
 
+@pytest.mark.slow
 def test_where_nothing_is_untargeted_the_goal_of_most_images_is_ranked(many):
     cells = tuple(c for c in many.cells if c.condition.attack not in ("style", "pgd"))
     table = CellTable(cells)
@@ -155,6 +162,7 @@ def test_where_nothing_is_untargeted_the_goal_of_most_images_is_ranked(many):
     assert (found.goal, found.headline) == (INVENT.goal, INVENT.key)
 
 
+@pytest.mark.slow
 def test_missed_findings_are_the_positives_read_as_absent():
     readings = Readings(("Mass", "Nodule", "Pneumothorax"))
     cells = multilabel_cells(readings, labelled=True)
@@ -167,12 +175,14 @@ def test_missed_findings_are_the_positives_read_as_absent():
     assert missed.called == sum(m.called for m in missed.classes)
 
 
+@pytest.mark.slow
 def test_a_multilabel_class_called_normal_is_a_finding_like_any_other(folder):
     made = finding_result(folder, findings=("No Finding", "Nodule", "Mass"), images=0)
     assert made.standing.normal is None
     assert "called No Finding" not in words(render_report(made, folder))
 
 
+@pytest.mark.slow
 def test_a_binary_page_names_the_finding_and_its_threshold(folder):
     made = class_result(folder, names=("clear", "Pneumothorax"), task=Task.BINARY)
     assert made.standing.normal == "clear"  # whatever its name: the first class of a binary task
@@ -215,6 +225,7 @@ def test_without_labels_nothing_is_called_accurate_or_right(folder, kind):
     assert all(note for _, note in headings), headings
 
 
+@pytest.mark.slow
 def test_text_tables_speak_of_stability_too(folder):
     made = class_result(folder, labelled=False, images=0)
     assert str(accuracy_table(made).title).startswith("Stability, %")
@@ -223,6 +234,7 @@ def test_text_tables_speak_of_stability_too(folder):
     assert "accuracy" not in table
 
 
+@pytest.mark.slow
 def test_the_csv_holds_every_defined_figure_of_every_cell(three):
     rows = list(csv.DictReader(io.StringIO(findings_csv(three))))
     cell = next(c for c in three.cells if c.condition.attack == "hide" and c.defence == "jpeg-75")
@@ -240,6 +252,7 @@ def test_the_csv_holds_every_defined_figure_of_every_cell(three):
     assert float(mean["value"]) == cell.findings.macro.auroc.mean.value
 
 
+@pytest.mark.slow
 def test_markdown_and_terminal_hold_each_finding(three):
     text = findings_markdown(three)
     assert text.count("| Nodule |") == 5
@@ -253,6 +266,7 @@ def test_markdown_and_terminal_hold_each_finding(three):
     assert all(name in written for name in ("Pneumothorax", "attacked", "Invented"))
 
 
+@pytest.mark.slow
 def test_runs_are_compared_by_what_attacks_hid_and_invented(three, many):
     grids = compare({"a": three, "b": many}, attack="hide", measure="hidden")
     text = markdown(grids, "hidden")
@@ -264,6 +278,7 @@ def test_runs_are_compared_by_what_attacks_hid_and_invented(three, many):
     assert {row["goal"] for row in rows if row["attack"] == "invent"} == {"invent Nodule keep"}
 
 
+@pytest.mark.slow
 def test_commands_print_them(three, tmp_path):
     three.save(tmp_path / "result.json")
     for command in (["compare", str(tmp_path)], ["report", str(tmp_path), "--format", "markdown"],
@@ -294,6 +309,7 @@ def test_it_renders_with_every_optional_part_missing(folder, kind, missing):
     assert findings_csv(bare).startswith("attack,strength")
 
 
+@pytest.mark.slow
 def test_labels_alone_give_no_area_and_say_so(three, folder):
     cells = []
     for cell in three.cells:
@@ -314,6 +330,7 @@ def test_intervals_by_image_are_said_to_be_too_narrow(three, folder):
     assert "of 120 patients" in said(three)
 
 
+@pytest.mark.slow
 def test_the_gallery_names_findings_that_are_read_wrongly(page):
     text = words(page)
     assert "Shows: Atelectasis, Consolidation" in text

@@ -69,6 +69,7 @@ def text(result: AuditResult, tmp_path) -> str:
     return " ".join(Outline(render_report(result, tmp_path)).text.split())
 
 
+@pytest.mark.slow
 def test_a_few_images_are_no_headline(tmp_path):
     result = audit(WHOLE, FEW)
     assert ResultView(result).worst.attack == "whole"
@@ -83,6 +84,7 @@ def test_half_of_the_images_are_enough():
     assert view.standing.passed_over == ""
 
 
+@pytest.mark.slow
 def test_colour_is_no_headline_unless_there_is_nothing_else(tmp_path):
     assert ResultView(audit(WHOLE, COLOUR)).worst.attack == "whole"
     assert "attacks in colour, which a radiograph does not have" in text(audit(WHOLE, COLOUR), tmp_path)

@@ -23,6 +23,7 @@ def section(page: str) -> str:
     return re.search(r'<section id="measurement".*?</section>', page, re.DOTALL)[0]
 
 
+@pytest.mark.slow
 def test_suspects_stand_first_then_one_row_a_kind(result):
     table = measurement_table(result)
     asked = [item for item in result.measurement if item.verdict != Verdict.NOT_APPLICABLE]

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 from audit_factory import audit_result, changed
-from test_guard_page import guard_evaluation_result
+from guard_evaluation_factory import guard_evaluation_result
 from tiny_guard_evaluation import make_guard, make_images
 
 from radversary.classifiers.card import ModelCard
@@ -73,6 +73,7 @@ def test_one_line_says_what_a_person_asks_first(result, tmp_path):
                                           "0 left out)")
 
 
+@pytest.mark.slow
 def test_no_line_is_long_or_holds_a_control_character(result, tmp_path):
     many = tuple(f"class {n}" for n in range(100))
     card = ModelCard(name=HOSTILE, architecture=HOSTILE, classes=many, size=8)
@@ -83,6 +84,7 @@ def test_no_line_is_long_or_holds_a_control_character(result, tmp_path):
         assert "\n" not in repr(shown)
 
 
+@pytest.mark.slow
 def test_a_notebook_shows_a_small_page_without_markup_from_names(result):
     reader = Reader()
     page = changed(result, name=HOSTILE)._repr_html_()
@@ -95,6 +97,7 @@ def test_a_notebook_shows_a_small_page_without_markup_from_names(result):
     assert clean[2] == str(result.cell("clean", 0.0, "none").performance.accuracy)
 
 
+@pytest.mark.slow
 def test_the_table_has_each_figure_of_each_condition_and_defence(result):
     table = result.table()
     assert len(table) == len(result.cells)

@@ -162,6 +162,7 @@ def test_a_map_that_is_absent_or_no_yaml_is_one_sentence(tmp_path):
         load_map(tmp_path / "bad.yaml")
 
 
+@pytest.mark.slow
 def test_the_annex_says_how_to_run_it_again_without_names_of_folders(small, tmp_path):
     result, _ = small
     (tmp_path / "plan.yaml").write_text("seed: 7\ndata:\n  root: /data/st mary's/films\n")

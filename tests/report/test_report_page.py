@@ -90,6 +90,7 @@ def test_the_page_is_whole_small_and_needs_nothing_else(run):
     assert outline.tags["img"] == 8 * 5
 
 
+@pytest.mark.slow
 def test_figures_are_files_of_their_own_with_text_as_text(run):
     files = sorted((run / "figures").iterdir())
     assert {file.suffix for file in files} == {".svg"}
@@ -113,6 +114,7 @@ def test_saved_and_loaded_result_gives_the_same_page(small, tmp_path):
     assert render_report(loaded, folder) == render_report(result, folder)
 
 
+@pytest.mark.slow
 def test_every_percentage_carries_interval_and_count(run):
     page = (run / "report.html").read_text()
     body = re.sub(r"<svg.*?</svg>|<style>.*?</style>|<header.*?</header>", "", page, flags=re.DOTALL)
@@ -128,6 +130,7 @@ def cover_figures(page: str) -> list[str]:
     return re.findall(r'<p class="big">([^<]+)</p>', page)
 
 
+@pytest.mark.slow
 def test_the_cover_shows_clean_worst_and_best_defended(run):
     result = AuditResult.load(run / "result.json")
     expected = [result.cell("clean", 0, "none"), result.cell("style (texture)", 1.0, "none"),

@@ -53,6 +53,7 @@ def test_without_weasyprint_the_error_says_what_to_install(run, monkeypatch):
         write_pdf(run)
 
 
+@pytest.mark.slow
 def test_a_folder_without_a_result_is_refused_and_left_alone(tmp_path):
     with pytest.raises(InputError):
         write_pdf(tmp_path)

@@ -35,6 +35,7 @@ def page(result, tmp_path_factory):
     return render_report(result, tmp_path_factory.mktemp("page"))
 
 
+@pytest.mark.slow
 def test_the_headline_is_the_oblivious_style_and_its_best_defence_no_oracle(view):
     assert view.worst.key == "style, worst of 10@1"
     assert view.best_defence == "style-randomised"
@@ -45,11 +46,13 @@ def test_the_headline_is_the_oblivious_style_and_its_best_defence_no_oracle(view
     assert "oracle" not in text
 
 
+@pytest.mark.slow
 def test_an_oracle_that_would_win_is_still_no_defence(result):
     named = ResultView(changed(result, oracles=("oracle (style)", "style-randomised")))
     assert named.best_defence == "canonical + destyle"
 
 
+@pytest.mark.slow
 def test_cells_of_two_attackers_are_told_apart(view, result):
     for knowledge in AttackerKnowledge:
         (condition,) = [c for c in view.of_attack("stm", knowledge) if c.strength == 8 / 255]

@@ -71,6 +71,7 @@ def test_conditions_come_in_order(result):
     assert ResultView(shuffled).defences[0] == "none"
 
 
+@pytest.mark.slow
 @given(st.floats(-1, 1))
 def test_signed_points_round_trip(value):
     text = formats.signed(value)
@@ -87,6 +88,7 @@ def test_durations_keep_their_size(seconds):
     assert total == pytest.approx(seconds, abs=60 if "h" in units and "h" in parts else 0.6)
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_slugs_are_safe_file_names(text):
     assert set(formats.slug(text)) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")

@@ -21,6 +21,7 @@ def world():
     return World.of(60, none=weak(LABELS), sturdy=weak(LABELS, epsilon=40 / 255, style=3.0))
 
 
+@pytest.mark.slow
 def test_a_board_holds_every_system_with_its_changes(world):
     board = scoreboard(world.result(), PROFILE)
     assert [item.score for item in board.systems] == list(scores_of(world.result(), PROFILE))
@@ -28,6 +29,7 @@ def test_a_board_holds_every_system_with_its_changes(world):
     assert not board.reason
 
 
+@pytest.mark.slow
 def test_what_cannot_be_scored_says_why(world):
     result = world.result().model_copy(update={"readings": None})
     board = scoreboard(result, PROFILE)
@@ -35,6 +37,7 @@ def test_what_cannot_be_scored_says_why(world):
     assert "holds no readings" in board.reason
 
 
+@pytest.mark.slow
 def test_a_worksheet_sums_to_the_sub_score(world):
     for score in scores_of(world.result(), PROFILE):
         for part in score.parts:
@@ -47,6 +50,7 @@ def test_a_worksheet_sums_to_the_sub_score(world):
         assert len(worksheet(next(part for part in score.parts if part.key == "CO"))) == 13
 
 
+@pytest.mark.slow
 def test_systems_of_all_runs_are_ranked_and_equals_share_a_place(world):
     found = ranked({"a": world.result(), "b": world.result()}, PROFILE)
     values = [item.score.value for item in found]
@@ -55,6 +59,7 @@ def test_systems_of_all_runs_are_ranked_and_equals_share_a_place(world):
         (1, "a", "sturdy"), (1, "b", "sturdy"), (3, "a", "none"), (3, "b", "none")]
 
 
+@pytest.mark.slow
 def test_runs_that_cannot_be_compared_are_refused(world):
     others = world.but(battery="battery-2026.1/full").result()
     with pytest.raises(InputError, match=r"different batteries .*a has battery-2026\.1/standard, b has .*/full"):
@@ -64,6 +69,7 @@ def test_runs_that_cannot_be_compared_are_refused(world):
         ranked({"a": world.result(), "b": world.result().model_copy(update={"data": data})}, PROFILE)
 
 
+@pytest.mark.slow
 def test_the_ranking_is_the_same_as_text(world):
     found = ranked({"=a|b": world.result()}, PROFILE)
     head, first, _ = rank_texts(found)

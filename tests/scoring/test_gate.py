@@ -60,6 +60,7 @@ def test_an_unknown_measure_names_the_nearest():
         rules(min=["acuracy@clean:0.9"])
 
 
+@pytest.mark.slow
 def test_a_score_and_a_floor_are_kept_or_broken(result):
     kept = judged(rules(min_score=1, min=["accuracy@clean:0.9"]), result, PROFILE)
     broken = judged(rules(min_score=99, min=["accuracy@clean:0.91"]), result, PROFILE)
@@ -75,6 +76,7 @@ def test_a_bound_is_written_as_people_write_it(result):
     assert found.sentence.endswith(", attacker oblivious")
 
 
+@pytest.mark.slow
 def test_what_is_as_good_as_the_baseline_is_kept_and_what_is_clearly_worse_is_not(world):
     world = world.but(keep=lambda condition: condition.attack in ("style", "square"))
     drop, result = rules(max_drop=3), world.result()
@@ -95,6 +97,7 @@ def test_a_condition_that_is_no_longer_run_breaks_it(world, result):
     assert "conditions of the baseline were not run: curve@0.5" in found.sentence
 
 
+@pytest.mark.slow
 def test_a_guard_that_stops_working_breaks_it(world):
     labels = world.labels
     attacks = {"attacked": lambda condition: np.full(len(labels), condition.attack != "clean")}
@@ -158,6 +161,7 @@ def test_junit_and_annotations_say_the_same(result):
     assert "100%25" in annotation(type(verdicts[0])("r", kept=False, sentence="100%\n"))
 
 
+@pytest.mark.slow
 def test_figures_of_another_system_are_its_own(world):
     labels = world.labels
     both = world.but(systems={"none": weak(labels), "sturdy": weak(labels, epsilon=60 / 255, style=4.0)}).result()

@@ -61,6 +61,7 @@ def test_any_audit_has_the_same_scores(data):
                    "view": np.where(np.arange(n) % 40 == 0, "AP", "PA").tolist()}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.1, 0.4, 0.9])
 def test_so_have_critical_misses(share):
     world = World.of(210)
@@ -70,6 +71,7 @@ def test_so_have_critical_misses(share):
                                           np.zeros(n, dtype=int))}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strict", [0.2, 0.8])
 def test_so_have_models_of_findings(strict):
     stream = np.random.default_rng(7)

@@ -36,6 +36,7 @@ def constant(labels: np.ndarray, reading: int = 0) -> Weak:
     return Weak(labels == reading, {}, np.full(len(labels), reading))
 
 
+@pytest.mark.slow
 def test_a_sturdy_system_beats_a_weak_one_and_the_vector_gives_the_number_again():
     labels = World.of().labels
     values = []
@@ -47,6 +48,7 @@ def test_a_sturdy_system_beats_a_weak_one_and_the_vector_gives_the_number_again(
     assert values[0] < values[-1]
 
 
+@pytest.mark.slow
 def test_a_constant_model_and_one_that_flags_everything_have_nothing():
     labels = World.of().labels
     assert score(World.of(none=constant(labels))).value == 0
@@ -56,6 +58,7 @@ def test_a_constant_model_and_one_that_flags_everything_have_nothing():
     assert made.value == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**31), st.floats(0.05, 0.95))
 def test_abstaining_at_random_raises_nothing_but_what_it_detects(seed, share):
@@ -75,6 +78,7 @@ def test_abstaining_at_random_raises_nothing_but_what_it_detects(seed, share):
     assert drawn["DT"] == 0
 
 
+@pytest.mark.slow
 def test_flagging_attacks_alone_raises_it_and_no_clean_image_need_suffer():
     labels = World.of().labels
     plain = weak(labels, epsilon=2 / 255)
@@ -86,6 +90,7 @@ def test_flagging_attacks_alone_raises_it_and_no_clean_image_need_suffer():
     assert parts(world)["DT"] == 0
 
 
+@pytest.mark.slow
 def test_copies_of_images_change_nothing():
     world = World.of(100)
     system, n = world.systems["none"], len(world.labels)
@@ -100,6 +105,7 @@ def test_copies_of_images_change_nothing():
     assert score(more).vector == score(world).vector
 
 
+@pytest.mark.slow
 def test_few_images_lower_it_and_take_the_letter():
     labels = World.of(400).labels
     sturdy = Weak(np.ones(len(labels), dtype=bool), {}, (labels + 1) % 3)
@@ -111,12 +117,14 @@ def test_few_images_lower_it_and_take_the_letter():
     assert [cap.code for cap in small.caps] == ["G4"]
 
 
+@pytest.mark.slow
 def test_many_films_of_few_patients_are_few():
     labels = World.of(200).labels
     system = weak(labels)
     assert score(World.of(200, films=20, none=system)).uncapped < score(World.of(200, none=system)).uncapped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("label", "key"), [
     ("auto-attack", "WB"), ("worst of 10 styles", "ST"), ("curve", "ST"), ("square", "BB"), ("gaussian-noise", "CO")])
 def test_what_was_not_run_counts_as_failed(label, key):
@@ -127,6 +135,7 @@ def test_what_was_not_run_counts_as_failed(label, key):
     assert any(label in item.missing for part in without.parts for item in part.parts)
 
 
+@pytest.mark.slow
 def test_smaller_budgets_and_own_attacks_are_no_evidence():
     world = World.of()
     small = parts(world.but(keep=lambda condition: not condition.epsilon or condition.epsilon < 3 / 255))
@@ -138,6 +147,7 @@ def test_smaller_budgets_and_own_attacks_are_no_evidence():
     assert (own.level, score(world).level) == (0, 2)
 
 
+@pytest.mark.slow
 def test_a_bound_that_images_cannot_hold_is_read_at_the_next():
     labels = World.of().labels
     world = World.of(none=weak(labels))
@@ -154,6 +164,7 @@ EXTRA = st.builds(
     st.sampled_from([None, Norm.LINF, Norm.L2]), st.floats(0.001, 1.0), st.sampled_from(AttackerKnowledge))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(EXTRA, st.integers(0, 2**31), st.integers(1, 180))
 def test_a_further_attack_never_raises_it(extra, seed, count):
@@ -179,6 +190,7 @@ def test_a_further_attack_never_raises_it(extra, seed, count):
         assert other.value <= one.value, one.key
 
 
+@pytest.mark.slow
 def test_masked_gradients_cap_it():
     world = World.of(suspect=weak(World.of().labels, epsilon=40 / 255, style=4.0))
     world = world.but(systems={"none": world.systems["suspect"]})
@@ -189,6 +201,7 @@ def test_masked_gradients_cap_it():
     assert "zero gradients" in masked.caps[0].reason
 
 
+@pytest.mark.slow
 def test_a_defence_that_nobody_attacked_who_knew_it_is_capped():
     labels = World.of().labels
     world = World.of(none=weak(labels), defended=weak(labels, epsilon=60 / 255, style=5.0))
@@ -232,6 +245,7 @@ def test_a_result_whose_readings_do_not_fit_is_a_sentence():
         scores_of(gone, PROFILE)
 
 
+@pytest.mark.slow
 def test_who_knows_a_guard_evades_its_detectors():
     labels = World.of().labels
     silent = weak(labels, flags=lambda condition: np.zeros(len(labels), dtype=bool))
@@ -248,6 +262,7 @@ def test_who_knows_a_guard_evades_its_detectors():
     assert "G2" in {cap.code for cap in score(alone, "guarded").caps}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("a_class", [50, 200])
 def test_a_guard_that_falls_to_who_knows_it_gains_nothing_by_images_that_nobody_attacked(a_class):
     labels = World.of(a_class).labels
@@ -264,6 +279,7 @@ def test_a_guard_that_falls_to_who_knows_it_gains_nothing_by_images_that_nobody_
     assert {cap.code for cap in score(some, "guarded").caps} & {"G5", "G5F"}
 
 
+@pytest.mark.slow
 def test_a_second_label_does_not_hide_that_gradients_are_masked():
     labels = World.of().labels
     world = World.of(none=weak(labels), a=weak(labels, seed=1), b=weak(labels, seed=1)).but(
@@ -272,6 +288,7 @@ def test_a_second_label_does_not_hide_that_gradients_are_masked():
     assert "G1" not in {cap.code for cap in score(world).caps}
 
 
+@pytest.mark.slow
 def test_what_nobody_probed_has_no_letter():
     world = World.of()
     assert "G8" not in {cap.code for cap in score(world).caps}
@@ -280,6 +297,7 @@ def test_what_nobody_probed_has_no_letter():
         assert not score(few).letter
 
 
+@pytest.mark.slow
 def test_what_is_not_known_of_patients_takes_the_letter():
     world = World.of()
     assert not [cap for cap in score(world).caps if cap.code == "G9"]
@@ -293,6 +311,7 @@ def test_what_is_not_known_of_patients_takes_the_letter():
         assert score(other).value <= score(world).value
 
 
+@pytest.mark.slow
 def test_a_class_without_a_finding_may_have_any_of_its_names():
     labels = World.of().labels
     fatal = weak(labels, epsilon=0.01 / 255)
@@ -307,6 +326,7 @@ def test_a_class_without_a_finding_may_have_any_of_its_names():
     assert not scores_of(result, PROFILE)[0].unjudged
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6))
 def test_chance_between_subgroups_of_a_fair_model_costs_next_to_nothing(seed):
@@ -316,6 +336,7 @@ def test_chance_between_subgroups_of_a_fair_model_costs_next_to_nothing(seed):
     assert parts(world.but(subgroups={}))["CU"] - parts(world)["CU"] < 8
 
 
+@pytest.mark.slow
 def test_a_guard_does_not_hide_that_the_gradients_of_its_model_are_masked():
     labels = World.of().labels
     silent = weak(labels, flags=lambda condition: np.zeros(len(labels), dtype=bool))
@@ -324,12 +345,14 @@ def test_a_guard_does_not_hide_that_the_gradients_of_its_model_are_masked():
     assert "G1" not in {cap.code for cap in score(world, "guarded").caps}
 
 
+@pytest.mark.slow
 def test_what_a_defence_costs_when_clean_caps_it():
     labels = World.of().labels
     world = World.of(none=weak(labels), costly=weak(labels, clean=0.85, epsilon=60 / 255, style=5.0))
     assert "G3" in {cap.code for cap in score(world, "costly").caps}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("share", "code"), [(0.1, None), (0.4, "G5"), (0.8, "G5F")])
 def test_critical_misses_under_the_faintest_attacks_cap_it(share, code):
     labels = World.of().labels
@@ -340,6 +363,7 @@ def test_critical_misses_under_the_faintest_attacks_cap_it(share, code):
     assert codes & {"G5", "G5F"} == ({code} if code else set())
 
 
+@pytest.mark.slow
 def test_a_leak_takes_the_letter():
     labels = World.of(400).labels
     world = World.of(400, none=weak(labels, epsilon=60 / 255, style=5.0))
@@ -349,6 +373,7 @@ def test_a_leak_takes_the_letter():
     assert "3 patients" in leaky.caps[-1].reason
 
 
+@pytest.mark.slow
 def test_the_gap_between_subgroups_costs():
     labels = World.of().labels
     n = len(labels)
@@ -363,6 +388,7 @@ def test_the_gap_between_subgroups_costs():
     assert parts(world.but(subgroups={"sex": few}))["CU"] == parts(world.but(subgroups={}))["CU"]
 
 
+@pytest.mark.slow
 def test_three_changes_are_named_and_a_cap_that_binds_comes_first():
     world = World.of().but(suspects={"none": [Sign.UNFINISHED]}, systems={
         "none": weak(World.of().labels, epsilon=40 / 255, style=4.0)})
@@ -373,6 +399,7 @@ def test_three_changes_are_named_and_a_cap_that_binds_comes_first():
     assert found[1].gain == 0 <= found[1].potential
 
 
+@pytest.mark.slow
 def test_attacks_that_are_missing_are_one_change(tmp_path):
     found = changes(score(World.of().but(battery=None)), PROFILE)
     assert found[0].what.startswith("audit with --battery standard (white-box attacks 0.0, style and acquisition 0.0")
@@ -381,6 +408,7 @@ def test_attacks_that_are_missing_are_one_change(tmp_path):
     assert any(item.what.startswith("run what is missing: square (black-box") for item in some)
 
 
+@pytest.mark.slow
 def test_a_vector_of_another_profile_is_refused(tmp_path):
     other = PROFILE.model_copy(update={"version": "1.1"})
     with pytest.raises(InputError, match="figures of two profiles cannot be compared"):

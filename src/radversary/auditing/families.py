@@ -12,7 +12,7 @@ from radversary.auditing.setup import AuditContext
 from radversary.auditing.tables import StoredTable
 from radversary.core.types import AttackFamily
 from radversary.execution.progress import track
-from radversary.metrics.classification import mean_estimate, proportion
+from radversary.metrics.classification import proportion
 
 
 def family_cases(predictions: StoredTable, cells: Sequence[Cell], context: AuditContext) -> tuple[FamilyCase, ...]:
@@ -47,7 +47,7 @@ def family_case(cells: Sequence[Cell], predictions: StoredTable, context: AuditC
     draws, seed = context.plan.bootstrap, context.plan.seed
     return FamilyCase(
         defence=cells[0].defence, family=cells[0].condition.family,
-        mean=mean_estimate(kept.mean(0), patients=patients, draws=draws, seed=seed),
+        mean=proportion(kept.mean(0), patients=patients, draws=draws, seed=seed),
         worst=proportion(kept.all(0), patients=patients, draws=draws, seed=seed),
         attacks=tuple(dict.fromkeys(cell.condition.attack for cell in counted)), conditions=len(counted),
         left_out=len(cells) - len(counted))

@@ -14,6 +14,7 @@ from radversary.attacks.base import Attack
 from radversary.auditing.examples import example_rows
 from radversary.auditing.plan import AttackPlan, BatteryPlan
 from radversary.auditing.refused import stored_bits
+from radversary.auditing.wording import level
 from radversary.classifiers.base import Classifier, shows_features
 from radversary.core.errors import PlanError
 from radversary.core.types import AttackContract, Budget
@@ -101,7 +102,8 @@ def fitted_to(item: AttackPlan, attack: Attack, images: PreparedImages, rows: np
         out: Told what was left out.
     """
     strengths = tuple(held(item, attack, stored_bits(attack, images, rows)))
-    out.faint += [f"{item.label} at {strength:.3g}" for strength in item.steps() if strength not in strengths]
+    out.faint += [f"{item.label} at {level(strength, attack.strength)}" for strength in item.steps()
+                  if strength not in strengths]
     closed = [label for label, model in behind.items() if lacks(attack, model) is not None]
     out.closed += [f"{item.label} on {label}" for label in closed]
     open_to = tuple(label for label in behind if label not in closed) if closed else None

@@ -242,24 +242,25 @@ class BatteryPlan(Plan):
 Batteried = TypeVar("Batteried", bound=BatteryPlan)
 
 
-def with_named_battery(plan: Batteried, battery: str | None, *, source: str) -> Batteried:
+def with_named_battery(kind: type[Batteried], content: Any, battery: str | None, *, source: str) -> Batteried:  # noqa: ANN401
     """Return a plan with the attacks of a battery before its own, as a command line asks for both.
 
     Args:
-        plan: The plan.
+        kind: The plan's class.
+        content: What stands in its file; it may have no attacks of its own where a battery is given.
         battery: The battery's name; None leaves the plan as it is.
         source: What the plan is called.
 
     Raises:
-        PlanError: The plan has a battery already, or a label of this one.
-        UnknownNameError: No such battery.
+        PlanError: The plan has a battery already, or a label of this one, or cannot be one.
+        UnknownNameError: No such battery, or no such key.
     """
-    if battery is None:
-        return plan
-    if plan.battery is not None:
-        raise PlanError(f"the {source} has the battery {plan.battery} already: give a plan without one, or leave out "
-                        "--battery")
-    return parse_plan(type(plan), {**plan.model_dump(), "battery": battery}, source=f"{source} with {battery}")
+    if battery is None or not isinstance(content, Mapping):
+        return parse_plan(kind, content, source=source)
+    if content.get("battery") is not None:
+        raise PlanError(f"the {source} has the battery {content['battery']} already: give a plan without one, or leave "
+                        "out --battery")
+    return parse_plan(kind, {**content, "battery": battery}, source=f"{source} with {battery}")
 
 
 class AuditPlan(BatteryPlan):

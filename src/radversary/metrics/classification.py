@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from radversary.core.errors import InputError
 from radversary.core.types import Estimate
-from radversary.metrics.bootstrap import Floats, PatientDraws, checked_patients, interval, patient_draws, share
+from radversary.metrics.bootstrap import Floats, PatientDraws, checked_patients, patient_draws, share
 from radversary.metrics.performance import ClassFigures, Performance
 from radversary.metrics.ranking import area_draws, weighted_area
 
@@ -95,10 +95,10 @@ def performance(labels: ArrayLike, probabilities: ArrayLike | None, *, decisions
 
 
 def proportion(flags: ArrayLike, *, patients: Sequence[str], draws: int = 2000, seed: int = 0) -> Estimate:
-    """Estimate the share of images that are flagged.
+    """Estimate the share of images that are flagged, or the mean of a share that each image has.
 
     Args:
-        flags: (N,) of bool.
+        flags: (N,) of bool, or of numbers in [0, 1].
         patients: The patient of each image.
         draws: Bootstrap draws.
         seed: Seed of the draws.
@@ -107,7 +107,7 @@ def proportion(flags: ArrayLike, *, patients: Sequence[str], draws: int = 2000, 
         The share; of no image at all, 0 within [0, 1].
 
     Raises:
-        InputError: Not one patient an image.
+        InputError: Not one patient an image, or a number outside [0, 1].
 
     Example:
         >>> str(proportion([True, True, False, True], patients=list("abcd")).value)
@@ -117,6 +117,8 @@ def proportion(flags: ArrayLike, *, patients: Sequence[str], draws: int = 2000, 
     checked_patients(patients, len(marked))
     if not len(marked):
         return Estimate(0.0, 0.0, 1.0, 0)
+    if not ((marked >= 0) & (marked <= 1)).all():
+        raise InputError("a share needs numbers from 0 to 1 of each image")
     resampled = patient_draws(patients, draws=draws, seed=seed)
     return share(float(marked.mean()), resampled.mean(marked), n=len(marked), patients=resampled.patients)
 
@@ -142,31 +144,6 @@ def accuracy(labels: ArrayLike, predictions: ArrayLike, *, patients: Sequence[st
     if truth.shape != guesses.shape:
         raise InputError(f"predictions must be one an image {truth.shape}, got {guesses.shape}")
     return proportion(truth == guesses, patients=patients, draws=draws, seed=seed)
-
-
-def mean_estimate(values: ArrayLike, *, patients: Sequence[str], draws: int = 2000, seed: int = 0) -> Estimate:
-    """Estimate the mean of any figure of the images, such as SSIM.
-
-    Args:
-        values: (N,).
-        patients: The patient of each image.
-        draws: Bootstrap draws.
-        seed: Seed of the draws.
-
-    Returns:
-        The mean with its interval; of a single patient, who cannot be resampled, the range of the values.
-
-    Raises:
-        InputError: No image, not one patient an image, or a value that is no number.
-    """
-    numbers = np.asarray(values, dtype=np.float64).reshape(-1)
-    if not np.isfinite(numbers).all():
-        raise InputError("a mean needs finite values")
-    resampled = patient_draws(checked_patients(patients, len(numbers)), draws=draws, seed=seed)
-    spread = numbers if resampled.patients == 1 else resampled.mean(numbers)
-    low, high = (float(spread.min()), float(spread.max())) if resampled.patients == 1 else interval(spread)
-    value = float(numbers.mean())
-    return Estimate(value, min(low, value), max(high, value), len(numbers))
 
 
 def _checked(labels: ArrayLike, probabilities: ArrayLike | None, decisions: ArrayLike,

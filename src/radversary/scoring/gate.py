@@ -39,6 +39,16 @@ class Verdict:
     kept: bool
     sentence: str
 
+    @property
+    def line(self) -> str:
+        """The verdict in a line.
+
+        Example:
+            >>> Verdict("score ≥ 50", False, "score 20.0").line
+            'BROKEN: score ≥ 50: score 20.0'
+        """
+        return f"{'kept' if self.kept else 'BROKEN'}: {self.rule}: {self.sentence}"
+
 
 def judged(rules: Rules, result: AuditResult, profile: Profile,
            baseline: AuditResult | None = None) -> tuple[Verdict, ...]:

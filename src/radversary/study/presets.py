@@ -11,7 +11,7 @@ from radversary.auditing.batteries import named
 from radversary.auditing.plan import AuditPlan, DefencePlan, with_named_battery
 from radversary.core.errors import UnknownNameError
 from radversary.storage.files import is_file
-from radversary.storage.plans import parse_plan, read_plan
+from radversary.storage.plans import parse_plan, plan_content, read_plan
 
 DEFAULT: Final = "quick"
 """The plan of an audit for which none is given."""
@@ -76,8 +76,9 @@ def chosen_plan(plan: str | None, battery: str | None) -> AuditPlan | str:
     named(battery)
     if plan is None:
         return battery
-    given = given_plan(plan)
-    return with_named_battery(whole_preset(given) if isinstance(given, str) else given, battery, source=f"plan {plan}")
+    source = f"plan {plan}"
+    content = PRESETS[plan] if plan in PRESETS else plan_content(Path(plan), source=source)
+    return with_named_battery(AuditPlan, content, battery, source=source)
 
 
 def whole_preset(name: str) -> AuditPlan:

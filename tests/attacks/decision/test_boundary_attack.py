@@ -11,6 +11,7 @@ from radversary.attacks.decision.boundary import Answers, BoundaryAttack, aside,
 from radversary.core.errors import PlanError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("queries", "most"), [(800, 1.5), pytest.param(2500, 1.05, marks=pytest.mark.slow)])
 def test_the_nearest_point_of_a_linear_victim_is_found(queries, most):
     victim, images = linear(), central()

@@ -46,6 +46,7 @@ def test_it_evades_where_a_linear_programme_says_that_it_can_be_done(linear, ima
     assert evaded[optimum > 0.8].all()  # an eighth of the way that the detector leaves open
 
 
+@pytest.mark.slow
 def test_who_knows_the_detector_evades_it_more_often_than_who_does_not(linear, images):
     aware, blind = (linear.evaded(stored(attack(epsilon=EPSILON), linear, images)) for attack in (EvasivePGD, PGD))
     assert aware.float().mean() >= blind.float().mean() + 0.3
@@ -67,6 +68,7 @@ def test_the_descent_is_what_evades(linear, images):
     assert on > off
 
 
+@pytest.mark.slow
 def test_more_steps_evade_no_less(linear, images):
     few, many = (linear.evaded(stored(EvasivePGD(epsilon=EPSILON, steps=steps), linear, images)).sum()
                  for steps in (3, 60))
@@ -88,6 +90,7 @@ def test_what_is_kept_is_the_best_that_was_looked_at(linear, images, monkeypatch
         assert got.item() == pytest.approx(wanted.item(), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_it_stays_in_the_ball_and_in_range(linear, images):
     result = attacked(EvasivePGD(epsilon=EPSILON), linear, images)
     assert (result - images).abs().max() <= EPSILON + 1e-6
@@ -101,6 +104,7 @@ def test_a_step_costs_one_pass(linear, images):
     assert linear.passes == 18
 
 
+@pytest.mark.slow
 def test_a_victim_that_no_detector_suspects_is_attacked_as_by_anyone(images):
     linear = Linear()
     linear.cue = torch.zeros_like(linear.cue)
@@ -138,6 +142,7 @@ def test_bad_choices_are_refused_in_one_sentence(options, why):
         EvasivePGD(**options)
 
 
+@pytest.mark.slow
 def test_finer_files_admit_a_finer_ball(linear, images):
     fine = EvasivePGD(epsilon=0.5 / 255, bits=16)
     assert (attacked(fine, linear, images) - images).abs().max() > 0.4 / 255

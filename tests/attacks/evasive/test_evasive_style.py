@@ -115,6 +115,7 @@ def test_tuned_and_untuned_share_their_drawings(linear, images, monkeypatch):
     assert len(calls) == 6
 
 
+@pytest.mark.slow
 def test_scores_are_enough_and_labels_are_not(linear, images):
     batch = Batch(images=images, labels=labels_of(images), image_ids=tuple(map(str, range(len(images)))))
     attack = EvasiveStyleAttack(**{**STYLES, "k": 2})

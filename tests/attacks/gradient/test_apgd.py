@@ -202,6 +202,7 @@ def test_an_image_is_left_once_its_goal_is_reached(name):
     assert outcome.queries.tolist() == [looks[0]] * 3 + [looks[1]] * 3
 
 
+@pytest.mark.slow
 def test_restarts_and_ways_find_no_less(victim):
     images = smooth_images(24, SIDE)
     labels = victim.predict(images)

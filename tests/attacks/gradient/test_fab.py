@@ -129,6 +129,7 @@ def plain_loop(victim, image, label, way, steps, norm):
     return size(best - original)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_a_plain_loop_of_the_paper_finds_the_same_distances(norm, colour_victim):
     """Five steps: by L∞ a last digit turns the sign of a pixel's slope soon after, in our own result too."""
@@ -144,6 +145,7 @@ def test_a_plain_loop_of_the_paper_finds_the_same_distances(norm, colour_victim)
     assert nearest.distance.tolist() == pytest.approx(theirs, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_what_is_misread_comes_back_as_it_is_and_asks_once(norm):
     victim, images = linear(4), (smooth_images(4, SIDE) * 255).round() / 255
@@ -166,6 +168,7 @@ def test_where_nothing_is_found_in_reach_the_nearest_point_comes_back_moved_into
     assert (victim.predict(found) == 0).all()
 
 
+@pytest.mark.slow
 def test_restarts_begin_elsewhere_and_find_no_less(victim):
     images = smooth_images(16, SIDE)
     labels = victim.predict(images)
@@ -175,6 +178,7 @@ def test_restarts_begin_elsewhere_and_find_no_less(victim):
     assert 0 < once.sum() <= again.sum() < 16
 
 
+@pytest.mark.slow
 def test_no_point_is_found_that_rounding_would_take_out_of_the_ball():
     victim, images = linear(4), (smooth_images(24, SIDE) * 255).round() / 255
     labels = victim.predict(images)

@@ -80,6 +80,7 @@ def test_rgb_makes_three_channels_of_a_grey_image(attack, colour_victim, images,
     assert (attacked[:, 0] - attacked[:, 2]).abs().max() > EPSILON / 2
 
 
+@pytest.mark.slow
 def test_neither_batch_nor_order_matters(attack, victim, images, labels, streams):
     together = attack.perturb(victim, images, labels, streams())
     alone = torch.cat([attack.perturb(victim, images[place:place + 1], labels[place:place + 1], streams(name))
@@ -89,6 +90,7 @@ def test_neither_batch_nor_order_matters(attack, victim, images, labels, streams
     torch.testing.assert_close(backwards, together, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 def test_the_loss_climbs_and_accuracy_falls_as_epsilon_grows(attack, victim, streams):
     images = smooth_images(16, 16, seed=8)
     labels, names = victim.predict(images), [str(place) for place in range(16)]

@@ -14,6 +14,7 @@ from radversary.core.types import Norm
 from random_parts import smooth_images
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("random_start", [True, False])
 def test_it_reaches_the_optimum_of_a_linear_victim(random_start):
     victim, images = linear(bias=100.0), smooth_images(4, SIDE, channels=3)
@@ -49,6 +50,7 @@ def test_a_restart_asks_about_open_images_only():
     assert outcome.cost.gradients == 3 + 3 * 3 * 6
 
 
+@pytest.mark.slow
 def test_a_later_restart_may_find_what_the_first_does_not(victim):
     images = smooth_images(64, SIDE)
     labels = victim.predict(images)

@@ -12,7 +12,7 @@ from radversary.attacks.registry import ATTACKS
 from radversary.classifiers.torch_module import wrap
 from radversary.core.seeds import Streams, generator
 
-SIDE, CLASSES, COUNT = 8, 10, 200
+SIDE, CLASSES, COUNT = 8, 10, 120
 EPSILONS = {"linf": (0.04, 0.06), "l2": (0.4, 0.6)}
 
 

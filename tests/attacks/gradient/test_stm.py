@@ -83,6 +83,7 @@ def test_the_gradient_is_that_of_a_slow_loop(colour, mix, noise, colour_victim, 
     torch.testing.assert_close(found, expected, atol=1e-5 * expected.abs().max().item(), rtol=1e-4)
 
 
+@pytest.mark.slow
 @COLOURS
 def test_the_attack_is_that_of_a_slow_loop(colour, colour_victim, images, labels, streams):
     attack = replace(SMALL, colour=colour, momentum=0.7)
@@ -93,6 +94,7 @@ def test_the_attack_is_that_of_a_slow_loop(colour, colour_victim, images, labels
     assert (found - images).abs().mean() > EPSILON / 3
 
 
+@pytest.mark.slow
 def test_how_many_copies_are_together_changes_nothing(monkeypatch, victim, images, labels, streams):
     whole = SMALL.perturb(victim, images, labels, streams())
     for chunk in (1, 7):
@@ -147,6 +149,7 @@ def test_styles_of_another_bank_give_other_pixels(victim, images, labels, stream
                            SMALL.perturb(victim, images, labels, streams()))
 
 
+@pytest.mark.slow
 def test_the_bank_is_read_once(victim, images, labels, streams):
     style_codes.cache_clear()
     SMALL.perturb(victim, images, labels, streams())

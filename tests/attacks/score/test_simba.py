@@ -39,6 +39,7 @@ def slow_loop(victim, image, label, directions, step, most):
     return change, queries
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("basis", ["pixel", "dct"])
 def test_it_is_the_papers_algorithm(basis):
     victim, images = small_network(), smooth_images(6, SIDE)

@@ -29,6 +29,7 @@ def test_stripes_and_squares_find_the_signs_of_a_linear_model():
     assert (outcome.linf <= 1.3 * minimal + 1e-6).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_an_image_is_asked_about_until_its_goal_is_reached_and_never_beyond_the_budget(norm):
     victim, images = small_network(), smooth_images(12, SIDE)
@@ -72,6 +73,7 @@ def test_a_tile_has_length_one_and_lies_both_ways(side):
         assert upright[0, 0].max() > 0 > upright[0, -1].min()
 
 
+@pytest.mark.slow
 def test_the_bound_by_l2_is_used_up():
     victim, images = small_network(), 0.3 + 0.4 * smooth_images(4, SIDE)
     attack = SquareAttack(norm="l2", epsilon=0.002, queries=30)

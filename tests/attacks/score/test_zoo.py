@@ -66,6 +66,7 @@ def test_of_a_linear_model_it_comes_near_the_boundary_and_no_nearer_than_can_be(
     assert (outcome.l2 / least).median() < 1.15
 
 
+@pytest.mark.slow
 def test_an_image_that_is_misread_or_that_no_near_point_misleads_comes_back_unchanged():
     victim, images = small_network(), smooth_images(8, SIDE)
     labels = victim.predict(images)
@@ -83,6 +84,7 @@ def test_an_image_that_is_misread_or_that_no_near_point_misleads_comes_back_unch
     assert torch.equal(near.images[~near.success], near.originals[~near.success])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"searches": 3}, {"start_side": 4, "doublings": 2}, {"coordinates": 7},
                                      {"importance": "even"}], ids=str)
 @pytest.mark.parametrize("queries", [25, 200])
@@ -101,6 +103,7 @@ def test_what_is_found_is_found_in_a_file_for_every_goal_of_every_task(task, goa
     assert found > before
 
 
+@pytest.mark.slow
 def test_several_searches_raise_a_constant_that_fails():
     victim, images = small_network(), smooth_images(6, SIDE)
     labels = victim.predict(images)

@@ -30,6 +30,7 @@ def shortest(victim, images, labels, order=2):
     return (gap / steep.clamp_min(1e-12)).scatter(1, labels[:, None], torch.inf).amin(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(ATTACKS))
 def test_the_distance_to_a_linear_border_is_found(name):
     attack, share = ATTACKS[name]
@@ -68,6 +69,7 @@ def test_every_goal_of_every_task_is_reached(name, card, goal):
     assert outcome.success.all()
 
 
+@pytest.mark.slow
 def test_nothing_changes_where_the_goal_is_reached_already_or_nothing_is_within_reach():
     victim, images = linear_victim(), grey_images(8)
     read = victim.predict(images)
@@ -79,6 +81,7 @@ def test_nothing_changes_where_the_goal_is_reached_already_or_nothing_is_within_
         assert torch.equal((attacked != images).flatten(1).any(1), (torch.arange(8) >= 3) & (near < bound * 0.999))
 
 
+@pytest.mark.slow
 def test_confidence_is_a_margin_that_is_kept():
     victim, images = linear_victim(), grey_images(6)
     labels = victim.predict(images)
@@ -109,6 +112,7 @@ def test_what_rounding_would_undo_is_found_as_a_file_holds_it(attack, bits):
     torch.testing.assert_close(codes, codes.round(), atol=2e-2, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", [CarliniWagner(steps=20, searches=3), DDN(steps=20), DeepFool()],
                          ids=lambda attack: type(attack).__name__)
 def test_grey_changes_channels_alike_and_stays_in_range(attack):

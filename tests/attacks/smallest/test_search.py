@@ -17,6 +17,7 @@ from radversary.core.errors import PlanError, UnknownNameError
 ALL = [CarliniWagner(steps=15, searches=3), DDN(steps=15), DeepFool(candidates=2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ALL, ids=lambda attack: type(attack).__name__)
 @pytest.mark.parametrize("eot", [1, 3])
 def test_no_image_costs_more_passes_than_are_declared(attack, eot):
@@ -41,6 +42,7 @@ def test_an_image_that_is_misled_is_asked_about_no_more():
     assert (shares[3:] < 8 + FINISHING).all()
 
 
+@pytest.mark.slow
 def test_reaches_share_one_search_and_keep_what_lies_within():
     victim, images = linear_victim(), (grey_images() * 255).round() / 255
     labels = victim.predict(images)
@@ -55,6 +57,7 @@ def test_reaches_share_one_search_and_keep_what_lies_within():
     assert torch.equal(some.success, every.l2 <= reaches[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [8, 12])
 def test_points_that_lie_exactly_at_the_reach_are_found(bits):
     victim, levels = linear_victim(), 2**bits - 1
@@ -78,6 +81,7 @@ def test_a_descent_that_falls_no_more_is_not_pursued():
     assert ledger.settle(0).gradients < 0.95 * attack.searching / 2 * len(images)
 
 
+@pytest.mark.slow
 def test_a_victim_without_slopes_leaves_images_as_they_are():
     victim = linear_victim(scale=0.0)
     with torch.no_grad():

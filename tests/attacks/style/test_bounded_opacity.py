@@ -27,6 +27,7 @@ def test_the_bound_holds_and_is_nearly_used_up(least):
     assert found[5] == 1  # an image that hardly changes is taken whole
 
 
+@pytest.mark.slow
 def test_a_fine_grid_finds_hardly_more():
     found = greatest_opacity(IMAGES, STYLISED, least=0.9)
     grid = torch.linspace(0, 1, 101)

@@ -29,6 +29,7 @@ def attacked(victim, images, **options):
     return StyleCodeAttack(**STYLES, **options).perturb(victim, images, LABELS, streams)
 
 
+@pytest.mark.slow
 def test_no_step_is_the_starts_own_style(victim):
     images = smooth_images(3)
     bank, picks = procedural_bank("test", count=6, size=32), Streams.for_images(NAMES, seed=3, step="code").integers(6)
@@ -52,6 +53,7 @@ def test_it_climbs_and_keeps_the_best_step(victim, opacity):
     assert (wild >= reached[0] - 1e-4).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-25, 1e25])
 def test_it_climbs_alike_at_every_scale_of_the_logits(victim, scale):
     images = smooth_images(3)
@@ -61,6 +63,7 @@ def test_it_climbs_alike_at_every_scale_of_the_logits(victim, scale):
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
 
 
+@pytest.mark.slow
 def test_codes_stay_in_the_ball(victim, monkeypatch):
     norms = []
     drawn = StyleCodeAttack.drawn
@@ -71,6 +74,7 @@ def test_codes_stay_in_the_ball(victim, monkeypatch):
     assert (torch.stack(norms)[1:] > 1.4).any()
 
 
+@pytest.mark.slow
 def test_a_wider_ball_holds_worse_styles(victim):
     images = smooth_images(3)
     near, far = (margin(victim.logits(attacked(victim, images, steps=8, radius=radius)), LABELS)
@@ -94,6 +98,7 @@ def test_within_moves_only_what_lies_outside():
     torch.testing.assert_close(within(points, 1.0), torch.tensor([[0.6, 0.8], [0.3, 0.4], [0.0, 0.0]]))
 
 
+@pytest.mark.slow
 def test_gradients_are_averaged_over_answers(victim):
     class Counting(type(victim)):
         def logits(self, images):
@@ -107,6 +112,7 @@ def test_gradients_are_averaged_over_answers(victim):
     torch.testing.assert_close(found, attacked(victim, images, steps=2), atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_it_leaves_no_gradient_and_works_where_gradients_are_off(victim):
     images = smooth_images(3)
     with torch.no_grad():

@@ -45,6 +45,7 @@ def margins(victim, images):
     return margin(victim.logits(quantise(images, 8)), LABELS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colour", ["grey", "rgb"])
 def test_trying_all_styles_finds_the_worst_by_brute_force(victim, colour):
     images = smooth_images(4)
@@ -56,6 +57,7 @@ def test_trying_all_styles_finds_the_worst_by_brute_force(victim, colour):
     assert (found > each.median(0).values).all()
 
 
+@pytest.mark.slow
 def test_more_styles_are_never_better_for_the_victim(victim):
     images = smooth_images(4)
     few, many = (margins(victim, attacked(WorstStyleAttack(k=k, **STYLES), victim, images)) for k in (2, 6))
@@ -73,6 +75,7 @@ def test_the_styles_of_an_image_differ(victim, monkeypatch):
     assert len({tuple(column.tolist()) for column in drawn.T}) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colour", ["grey", "rgb"])
 @pytest.mark.parametrize("least", [0.95, 0.8])
 def test_the_bound_holds_at_every_opacity_as_run(victim, least, colour):
@@ -86,6 +89,7 @@ def test_the_bound_holds_at_every_opacity_as_run(victim, least, colour):
         assert opacity < 1 or (similar < 1 - 0.8 * (1 - least)).all()
 
 
+@pytest.mark.slow
 def test_an_opacity_under_the_bound_is_left_alone(victim):
     images = smooth_images(4)
     free, bounded = (attacked(WorstStyleAttack(k=3, opacity=0.02, least_ssim=least, **STYLES), victim, images)
@@ -93,6 +97,7 @@ def test_an_opacity_under_the_bound_is_left_alone(victim):
     torch.testing.assert_close(free, bounded, atol=1e-7, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("least", [None, 0.9])
 def test_a_second_model_costs_no_drawing_and_gets_what_it_would_have_got(victim, monkeypatch, least):
     images, attack = smooth_images(4), WorstStyleAttack(k=3, least_ssim=least, **STYLES)
@@ -110,6 +115,7 @@ def test_a_second_model_costs_no_drawing_and_gets_what_it_would_have_got(victim,
     assert not torch.equal(second, fresh)
 
 
+@pytest.mark.slow
 def test_other_images_styles_bounds_or_banks_are_drawn_anew(victim, monkeypatch):
     counted, calls = count_calls(Pyramid.stylise)
     monkeypatch.setattr(Pyramid, "stylise", counted)
@@ -123,6 +129,7 @@ def test_other_images_styles_bounds_or_banks_are_drawn_anew(victim, monkeypatch)
     assert len(calls) == 12
 
 
+@pytest.mark.slow
 def test_only_so_much_is_kept(victim, monkeypatch):
     images, attack = smooth_images(4), WorstStyleAttack(k=3, **STYLES)
     whole = attacked(attack, victim, images)
@@ -141,6 +148,7 @@ def test_zero_draws_nothing(victim, monkeypatch):
     assert torch.equal(attacked(WorstStyleAttack(k=3, **STYLES).at(0), victim, images), images)
 
 
+@pytest.mark.slow
 def test_answers_of_a_random_model_are_averaged():
     class Moody(Defended):
         turn = 0

@@ -44,6 +44,7 @@ def learnt_on(attack, victim, seed=7, step="free"):
     return attack.learnt(victim, None, [attack.current], seed=seed, step=step).held[attack.current]
 
 
+@pytest.mark.slow
 def test_of_a_linear_victim_the_best_is_epsilon_times_the_sign_of_its_weights():
     """Whose logits are zero on the background: their norm grows fastest along the weights, or against them."""
     victim = linear()
@@ -65,6 +66,7 @@ def test_it_excites_features_more_than_where_it_started_and_than_noise_of_its_si
     assert 0.9 * epsilon < far <= epsilon * (1 + 1e-6)
 
 
+@pytest.mark.slow
 def test_features_are_climbed_where_there_are_any_and_logits_elsewhere(victim):
     closed, images = Closed(victim.module, victim.card), smooth_images(2, SIDE)
     maps = victim.features(images).maps
@@ -89,6 +91,7 @@ def test_it_needs_no_examples_and_learning_is_counted_apart(victim):
     assert attack.run(victim, batch.images).linf.max() > 0.5 * EPSILON
 
 
+@pytest.mark.slow
 def test_the_seed_fixes_it_and_neither_goal_nor_images_matter(victim):
     attack = DataFreePerturbation(epsilon=EPSILON, steps=2)
     first = learnt_on(attack, victim)

@@ -71,6 +71,7 @@ def test_without_lungs_it_lies_in_the_middle_or_in_a_corner(where, places):
     assert {tuple(place) for place in drawn_corners(admitted, streams).tolist()} == places
 
 
+@pytest.mark.slow
 def test_places_are_drawn_with_equal_chance_and_none_beyond_those_admitted():
     admitted = torch.zeros(3000, 4, 5, dtype=torch.bool)
     admitted[:, 0, 0] = admitted[:, 1, 3] = admitted[:, 3, 4] = True
@@ -99,6 +100,7 @@ def test_the_index_of_a_window_is_that_of_slices():
         assert torch.equal(found[number], images[number, :, top:top + 3, left:left + 3])
 
 
+@pytest.mark.slow
 def test_of_a_linear_victim_the_best_patch_is_white_or_black_by_the_sign_of_its_weight():
     """All pixels weigh alike, so that the place does not matter: the patch that hides the brighter class is black."""
     network = nn.Sequential(nn.Flatten(), nn.Linear(SIDE * SIDE, 2))

@@ -70,6 +70,7 @@ def run(tmp_path):
     return Run.read(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("maker", [{}, FULL], ids=["nothing stated", "stated"])
 def test_the_card_follows_the_schema(run, maker):
     text, _ = chai_card(run, MakerCard.model_validate(maker))
@@ -78,6 +79,7 @@ def test_the_card_follows_the_schema(run, maker):
     check(root, SCHEMA)
 
 
+@pytest.mark.slow
 def test_what_nobody_stated_says_so_and_is_a_gap(run):
     text, gaps = chai_card(run, MakerCard())
     root = ET.fromstring(text)
@@ -90,6 +92,7 @@ def test_what_nobody_stated_says_so_and_is_a_gap(run):
     assert len(gaps) == stated + 4  # risks, biases, the bibliography and the missing figure of fairness hold more
 
 
+@pytest.mark.slow
 def test_every_key_that_a_gap_names_closes_it(run):
     _, gaps = chai_card(run, MakerCard())
     keys = [gap.partition("--card, key ")[2] for gap in gaps if "--card" in gap]
@@ -105,6 +108,7 @@ def test_every_key_that_a_gap_names_closes_it(run):
     assert left == ["KeyMetrics/FairnessEquity/Results/MetricResult/ValueJson: not stated"]
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_the_result_with_interval_and_n(run):
     root = ET.fromstring(chai_card(run, MakerCard())[0])
     figures = {item[0].text: json.loads(item[1].text) for item in root.iter(f"{{{NAMESPACE}}}MetricResult")}
@@ -118,6 +122,7 @@ def test_figures_are_those_of_the_result_with_interval_and_n(run):
     assert all(value["kind"] in ("estimate_ci", "single") for value in figures.values())
 
 
+@pytest.mark.slow
 def test_a_score_stands_in_safety_and_security(tmp_path):
     World.of(10).result().save(tmp_path / "result.json")
     run = Run.read(tmp_path)
@@ -128,6 +133,7 @@ def test_a_score_stands_in_safety_and_security(tmp_path):
     assert score.vector in text_of(root, "TrustIngredients/AISystemFacts/Security")
 
 
+@pytest.mark.slow
 def test_a_result_without_labels_has_no_accuracy(tmp_path):
     write_run(tmp_path, labels="own readings")
     text, gaps = chai_card(Run.read(tmp_path), MakerCard())
@@ -136,6 +142,7 @@ def test_a_result_without_labels_has_no_accuracy(tmp_path):
     assert any("UsefulnessUsabilityEfficacy/Results" in gap for gap in gaps)
 
 
+@pytest.mark.slow
 @given(st.text(min_size=1))
 def test_any_text_of_a_maker_stays_xml(text):
     root = ET.Element("Card")
@@ -143,6 +150,7 @@ def test_any_text_of_a_maker_stays_xml(text):
     assert ET.fromstring(ET.tostring(root, encoding="unicode"))[0].text
 
 
+@pytest.mark.slow
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.integers(1, 10**6))
 def test_values_are_strict_json(value, low, high, n):
     found = json.loads(value_json(Estimate(value, low, high, n)))

@@ -29,6 +29,7 @@ def front(text):
     return yaml.safe_load(head)
 
 
+@pytest.mark.slow
 def test_metadata_has_what_the_hub_requires(run):
     head = front(hub_card(run, MakerCard())[0])
     (model,) = head["model-index"]
@@ -48,6 +49,7 @@ def test_metadata_has_what_the_hub_requires(run):
     assert len(set(conditions)) == len(conditions) == 3
 
 
+@pytest.mark.slow
 def test_the_hub_s_own_client_reads_the_same_figures(run):
     found = ModelCard(hub_card(run, MakerCard(hub=Hub(dataset="ward/films")))[0]).data.eval_results
     clean = run.view.clean("none").performance
@@ -58,6 +60,7 @@ def test_the_hub_s_own_client_reads_the_same_figures(run):
     assert 0.31 in [item.metric_value for item in found]
 
 
+@pytest.mark.slow
 def test_every_row_of_the_table_has_interval_and_n(run):
     text, _ = hub_card(run, MakerCard())
     rows = [line for line in text.splitlines() if line.startswith("| ") and "attacker knows" not in line]
@@ -68,6 +71,7 @@ def test_every_row_of_the_table_has_interval_and_n(run):
     assert "No security score" in text
 
 
+@pytest.mark.slow
 def test_a_score_and_its_caps_are_shown(tmp_path):
     World.of(10).result().save(tmp_path / "result.json")
     run = Run.read(tmp_path)
@@ -76,6 +80,7 @@ def test_a_score_and_its_caps_are_shown(tmp_path):
     assert f"| no defence | {score.value:.1f} |" in text
 
 
+@pytest.mark.slow
 def test_gaps_are_named_and_closed_by_the_card(run):
     text, gaps = hub_card(run, MakerCard())
     assert "## Intended use\n\nNot stated." in text
@@ -88,6 +93,7 @@ def test_gaps_are_named_and_closed_by_the_card(run):
     assert front(text)["license_name"] == "own"
 
 
+@pytest.mark.slow
 def test_no_labels_no_model_index(tmp_path):
     write_run(tmp_path, labels="own readings")
     text, gaps = hub_card(Run.read(tmp_path), MakerCard())
@@ -96,6 +102,7 @@ def test_no_labels_no_model_index(tmp_path):
     assert any(gap.startswith("model-index") for gap in gaps)
 
 
+@pytest.mark.slow
 def test_names_of_strangers_break_neither_metadata_nor_table(tmp_path):
     hostile = "x\n---\n| <script> ` \x1b[31m"
     write_run(tmp_path, model={"name": hostile, "sha256": hostile, "licence": hostile, "trained_on": hostile})

@@ -96,6 +96,7 @@ def test_a_store_that_refuses_is_one_sentence(tmp_path):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_a_score_and_its_parts_are_metrics(tmp_path):
     World.of(10).result().save(tmp_path / "result.json")
     run = Run.read(tmp_path)
@@ -106,6 +107,7 @@ def test_a_score_and_its_parts_are_metrics(tmp_path):
                                                                           for part in score.parts}
 
 
+@pytest.mark.slow
 def test_a_plan_is_flattened_to_leaves(tmp_path):
     write_run(tmp_path)
     found = parameters_of(Run.read(tmp_path))
@@ -114,6 +116,7 @@ def test_a_plan_is_flattened_to_leaves(tmp_path):
     assert list(flattened({}, "plan")) == []
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=4, unique=True))
 def test_names_are_such_that_mlflow_takes_and_keeps_apart(texts):
     from mlflow.utils.validation import _validate_metric_name

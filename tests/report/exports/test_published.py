@@ -28,11 +28,13 @@ def run(tmp_path_factory):
     return Run.read(folder)
 
 
+@pytest.mark.slow
 def test_the_names_are_in_the_run(run):
     text = "".join(path.read_text("utf-8", "replace") for path in run.folder.iterdir() if path.is_file())
     assert not [name for name in NAMES if name not in text]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", [
     lambda run: bill_of_materials(run)[0], lambda run: chai_card(run, MakerCard())[0],
     lambda run: hub_card(run, MakerCard())[0], lambda run: run.result.model_dump_json(),
@@ -44,6 +46,7 @@ def test_no_document_holds_one(run, document):
     assert not [name for name in NAMES if name in text]
 
 
+@pytest.mark.slow
 def test_what_is_sent_in_place_of_the_files_is_read_as_they_are_and_has_the_same_figures(run, tmp_path):
     texts, whole = texts_of(run), AuditResult.load(run.folder / "result.json")
     (tmp_path / "result.json").write_text(texts["result.json"], encoding="utf-8")
@@ -60,6 +63,7 @@ def test_what_is_sent_in_place_of_the_files_is_read_as_they_are_and_has_the_same
     assert environment["distributions"] == DISTRIBUTIONS
 
 
+@pytest.mark.slow
 def test_files_as_they_lie_are_sent_only_where_that_is_wished_for_or_they_are_a_copy(run):
     assert files_of(run, identifiers=False) == ()
     assert set(files_of(run, identifiers=True)) == {"result.json", "report.html", "plan.yaml", "environment.json"}

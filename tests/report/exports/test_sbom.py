@@ -29,6 +29,7 @@ def written(folder):
     return json.loads(text), gaps
 
 
+@pytest.mark.slow
 def test_it_lists_what_the_run_had_and_not_what_is_installed_here(run):
     bill, gaps = written(run)
     parts = {part["bom-ref"]: part for part in bill["components"]}
@@ -42,6 +43,7 @@ def test_it_lists_what_the_run_had_and_not_what_is_installed_here(run):
     assert bill["metadata"]["timestamp"] == ENVIRONMENT["time"]
 
 
+@pytest.mark.slow
 def test_models_and_test_set_are_components_with_their_hashes(run):
     bill, _ = written(run)
     parts = {part["bom-ref"]: part for part in bill["components"]}
@@ -54,6 +56,7 @@ def test_models_and_test_set_are_components_with_their_hashes(run):
     assert parts["test-set"]["type"] == "data"
 
 
+@pytest.mark.slow
 def test_dependencies_are_those_of_the_run(run):
     bill, _ = written(run)
     edges = {edge["ref"]: set(edge.get("dependsOn", ())) for edge in bill["dependencies"]}
@@ -63,6 +66,7 @@ def test_dependencies_are_those_of_the_run(run):
     assert {"test-set", "model:victim", "pkg:pypi/radversary@0.1.0"} <= edges["audit"]
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_bytes_and_another_another_serial_number(run):
     first, again = (bill_of_materials(Run.read(run))[0] for _ in range(2))
     assert first == again
@@ -70,6 +74,7 @@ def test_the_same_run_gives_the_same_bytes_and_another_another_serial_number(run
     assert json.loads(first)["serialNumber"] != written(run)[0]["serialNumber"]
 
 
+@pytest.mark.slow
 def test_an_environment_of_before_is_said_to_be_incomplete(run):
     older = {name: value for name, value in ENVIRONMENT.items() if name not in ("distributions", "time")}
     (run / "environment.json").write_text(json.dumps(older))
@@ -80,6 +85,7 @@ def test_an_environment_of_before_is_said_to_be_incomplete(run):
     assert "timestamp" not in bill["metadata"]
 
 
+@pytest.mark.slow
 def test_a_model_without_hash_is_a_gap(tmp_path):
     write_run(tmp_path, model={"name": "remote"})
     bill, gaps = written(tmp_path)
@@ -87,6 +93,7 @@ def test_a_model_without_hash_is_a_gap(tmp_path):
     assert "hashes" not in next(part for part in bill["components"] if part["bom-ref"] == "model:victim")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"packages": []}', '{"packages": {}, "distributions": 3}',
                                      '{"packages": {}, "distributions": [{"name": 1}]}',
                                      '{"packages": {}, "time": "noon"}', '{"packages": {}, "time": 5}'])
@@ -97,6 +104,7 @@ def test_a_damaged_environment_is_one_sentence(run, content):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_no_environment_is_one_sentence(run):
     (run / "environment.json").unlink()
     with pytest.raises(InputError, match="what the run was made with"):

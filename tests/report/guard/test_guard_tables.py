@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from test_guard_page import families_result, guard_evaluation_result
+from guard_evaluation_factory import guard_evaluation_result
+from test_guard_page import families_result
 
 from radversary.report.guard.page import write_guard_evaluation
 from radversary.report.guard.tables import (

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from radversary.auditing.cells import Condition
 from radversary.auditing.wording import level, measure_name
-from radversary.core.types import AttackerKnowledge
+from radversary.core.types import AttackerKnowledge, Estimate
 from radversary.guard_evaluation.result import GuardEvaluationResult
-from radversary.guard_evaluation.rows import GuardEvaluationRow
+from radversary.guard_evaluation.rows import GuardEvaluationRow, Levels
 from radversary.report.figures.canvas import (
     AFTER,
     BEFORE,
     DASHES,
+    DEFENDED,
     INK,
+    MARKERS,
     MUTED,
     SERIES,
     Drawing,
@@ -24,6 +26,9 @@ from radversary.report.figures.canvas import (
     percent_axis,
 )
 from radversary.report.formats import area, area_interval, shorten, slug
+
+ALARMS = (0, 5, 10, 20, 50, 100, 200, 500, 1000)
+"""Numbers of alarms that an axis names."""
 
 
 def draw_guard_evaluation(result: GuardEvaluationResult) -> dict[str, list[Drawing]]:
@@ -36,9 +41,14 @@ def draw_guard_evaluation(result: GuardEvaluationResult) -> dict[str, list[Drawi
         Section to figures: ``roc`` and ``scores`` (one an attack), ``levels`` and ``alerts`` (one each).
     """
     attacks = by_attack(result.rows)
-    return {"roc": [_roc(rows, place) for place, rows in enumerate(attacks)],
+    return {"roc": draw_roc(result),
             "scores": [_scores(rows[-1], result.alpha, place) for place, rows in enumerate(attacks)],
-            "levels": [_levels(result)], "alerts": [_alerts(result)] if result.rows else []}
+            "levels": [draw_levels(result.levels, result.alpha)], "alerts": [_alerts(result)] if result.rows else []}
+
+
+def draw_roc(result: GuardEvaluationResult) -> list[Drawing]:
+    """Draw the receiver operating characteristics of an evaluated guard, a figure an attack, a line a strength."""
+    return [_roc(rows, place) for place, rows in enumerate(by_attack(result.rows))]
 
 
 def by_attack(rows: Sequence[GuardEvaluationRow]) -> list[list[GuardEvaluationRow]]:
@@ -97,23 +107,84 @@ def _scores(row: GuardEvaluationRow, alpha: float, index: int) -> Drawing:
                 f"Anomaly score of clean images and of {title}", paint, height=2.7)
 
 
-def _levels(result: GuardEvaluationResult) -> Drawing:
-    found = result.levels
+def draw_levels(found: Levels, alpha: float, *, name: str = "guard-levels",
+                films: str = "clean test images") -> Drawing:
+    """Draw the spread of p-values: which share lies at or below each level.
 
+    Args:
+        found: The shares.
+        alpha: The guard's own level.
+        name: File name without its suffix.
+        films: What the films are called.
+    """
     def paint(axes: Any) -> None:  # noqa: ANN401
         ideal = axes.plot((0, 1), (0, 1), color=MUTED, linewidth=1, linestyle=(0, (1, 2)))[0]
         axes.fill_between(found.expected, [e.low for e in found.observed], [e.high for e in found.observed],
                           color=BEFORE, alpha=0.14, linewidth=0)
         line = axes.plot(found.expected, [e.value for e in found.observed], color=BEFORE, marker="o", markersize=3.5)[0]
-        limit = axes.axvline(result.alpha, color=INK, linewidth=1.1, linestyle=(0, (4, 2)))
-        axes.set(xlabel="level", ylabel="clean images at or below", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        limit = axes.axvline(alpha, color=INK, linewidth=1.1, linestyle=(0, (4, 2)))
+        axes.set(xlabel="level", ylabel=f"{films.replace(' test', '')} at or below", xlim=(-0.02, 1.02),
+                 ylim=(-0.02, 1.02))
         percent_axis(axes.xaxis)
         percent_axis(axes.yaxis)
         legend_below(axes, [line, ideal, limit], ["observed, 95 % band", "expected", "promised rate"])
 
-    return draw("guard-levels", "P-values of clean test images",
-                "Share of clean test images with a p-value at or below each level; on the diagonal the promise holds "
+    return draw(name, f"P-values of {films}",
+                f"Share of {films} with a p-value at or below each level; on the diagonal the promise holds "
                 "exactly, above it there are more false alarms than promised", paint, height=3.3)
+
+
+def draw_alarm_levels(levels: Sequence[float], promised: Sequence[Estimate],
+                      found: Mapping[str, Sequence[Estimate | None]], *, alpha: float, name: str,
+                      studies: int = 1000) -> Drawing:
+    """Draw how many studies alarm at each level: what a calibration promises, and what was found.
+
+    Args:
+        levels: Levels of the p-value, rising.
+        promised: Share of clean films that alarm at each, with the interval over calibrations.
+        found: By what was looked at, the share that alarmed at each level; None where nobody looked.
+        alpha: The guard's own level.
+        name: File name without its suffix.
+        studies: Studies that alarms are counted in.
+    """
+    known = [entry for entries in found.values() for entry in entries if entry]
+
+    def paint(axes: Any) -> None:  # noqa: ANN401
+        axes.fill_between(levels, [studies * e.low for e in promised], [studies * e.high for e in promised],
+                          color=BEFORE, alpha=0.14, linewidth=0)
+        handles = axes.plot(levels, [studies * e.value for e in promised], color=BEFORE)
+        for place, entries in enumerate(found.values()):
+            handles.append(_measured(axes, levels, entries, place, studies))
+        handles.append(axes.axvline(alpha, color=INK, linewidth=1.1, linestyle=(0, (4, 2))))
+        axes.set_xscale("log")
+        axes.set_yscale("symlog", linthresh=5)
+        axes.set(xlabel="level of the p-value", ylabel=f"alarms in {studies:,} studies")
+        axes.set_xticks(levels, [f"{100 * level:g}%" for level in levels])
+        axes.set_xticks([], minor=True)
+        axes.set_yticks(ALARMS, [f"{count:g}" for count in ALARMS])
+        axes.set_yticks([], minor=True)
+        axes.set_ylim(0, _top(studies * max(e.high for e in (*promised, *known))))
+        legend_below(axes, handles, ["promised on clean films", *found, "this guard's level"])
+
+    return draw(name, f"Alarms in {studies:,} studies by level",
+                f"Alarms in {studies:,} studies at each level of the p-value, with 95 % intervals: as the calibration "
+                f"promises for clean films{''.join(f'; {what}' for what in found)}", paint, height=3.5)
+
+
+def _top(most: float) -> int:
+    """Return the least number of an axis' that no figure exceeds."""
+    return next((count for count in ALARMS if count >= most), ALARMS[-1])
+
+
+def _measured(axes: Any, levels: Sequence[float], entries: Sequence[Estimate | None], place: int,  # noqa: ANN401
+              studies: int) -> Any:  # noqa: ANN401
+    """Draw shares with their intervals as points beside the levels that they are of; return the handle."""
+    known = [(level * (1.06, 0.94)[place % 2], entry) for level, entry in zip(levels, entries, strict=True) if entry]
+    rates = [studies * entry.value for _, entry in known]
+    ends = [[studies * (entry.value - entry.low) for _, entry in known],
+            [studies * (entry.high - entry.value) for _, entry in known]]
+    return axes.errorbar([level for level, _ in known], rates, yerr=ends, fmt=MARKERS[place], markersize=4.5,
+                         linewidth=1.2, color=(DEFENDED, AFTER)[place % 2])
 
 
 def _alerts(result: GuardEvaluationResult) -> Drawing:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from radversary.metrics.performance import ClassFigures, Performance
@@ -24,6 +23,9 @@ from radversary.report.figures.canvas import (
     percent_axis,
 )
 from radversary.report.formats import shorten
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ON_BLUE = "#10202a"
 """Ink on cells that keep their colour in a dark page, where the page's own ink turns light."""
