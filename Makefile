@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PAGES := tests/test_style_budget.py tests/test_docs.py tests/test_public_names.py
 SHELL := /bin/bash
 
-.PHONY: help setup demo serve-demo test test-slow schemas mutations check bench clean
+.PHONY: help setup demo serve-demo test test-slow test-long schemas mutations check bench clean
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -32,7 +32,10 @@ test: $(STAMP)  ## the quick suite; what `check` runs is not run again
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(PAGES))
 
 test-slow: $(STAMP)  ## the slow tests
-	@$(BIN)/python -m pytest -m slow -n auto --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -m 'slow and not long' -n auto --dist loadfile --no-loadscope-reorder
+
+test-long: $(STAMP)  ## kills, crowds, soaks and buckets for longer, before a release
+	@$(BIN)/python -m pytest -m long --timeout=900
 
 schemas: $(STAMP)  ## write the JSON Schemas of results and the API's OpenAPI into docs/schema
 	@PYTHONPATH=tests/report $(BIN)/python tests/test_schemas.py

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of processes that tests start as well: two teams on two cores spin
 
 import pytest
 import torch
+from hypothesis import settings
+
+with suppress(ImportError):  # Keras': where a library configures logging anew, it closes the stream that it began with
+    from absl import logging as absl_logging
+
+    absl_logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 
 SHARED = Path(os.environ.get("RADVERSARY_SHARED", Path(__file__).parents[2] / "shared"))
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")  # no test is timed: a first call may import a library on a busy machine
 
 LONGEST = "test_examples.py"
 """The file that takes longest; it begins first, so that no worker is left with it alone at the end."""

@@ -8,7 +8,6 @@ import json
 import tempfile
 from pathlib import Path
 
-import jsonschema
 import pytest
 from audit_factory import audit_result
 
@@ -37,8 +36,10 @@ def test_the_schema_is_that_of_the_code(name):
 
 @pytest.mark.slow
 def test_a_result_satisfies_its_schema(tmp_path):
+    from jsonschema import Draft202012Validator  # imported here: it takes seconds, which the quick suite spares
+
     content = json.loads(audit_result(tmp_path).model_dump_json())
-    checker = jsonschema.Draft202012Validator(json.loads(schema("audit-result")))
+    checker = Draft202012Validator(json.loads(schema("audit-result")))
     checker.validate(content)
     assert list(checker.iter_errors({**content, "exhibits": []}))
 
@@ -52,6 +53,7 @@ def api_schema() -> str:
             platform.close()
 
 
+@pytest.mark.slow
 def test_the_api_s_description_is_that_of_the_code():
     kept, made = (FOLDER / "openapi.json").read_text(encoding="utf-8"), api_schema()
     unlike = list(difflib.unified_diff(kept.splitlines(), made.splitlines(), "docs/schema/openapi.json", "the code",

@@ -59,6 +59,7 @@ def test_alarms_are_scores_above_the_threshold(calibration: list[float], scores:
     assert judge.alarms(scores).tolist() == [score > threshold for score in scores]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "alpha"), [(19, 0.05), (40, 0.05), (99, 0.01), (150, 0.1)])
 def test_the_false_alarm_rate_is_kept_over_many_calibrations(n: int, alpha: float) -> None:
     rng = np.random.default_rng(0)
@@ -101,6 +102,7 @@ def families(rng: np.random.Generator, n: int) -> tuple[np.ndarray, list[str]]:
     return np.repeat(level, counts) + 0.1 * rng.normal(size=counts.sum()), np.repeat(people(n), counts).tolist()
 
 
+@pytest.mark.slow
 def test_patients_with_many_images_do_not_break_the_promise_as_they_break_it_image_by_image() -> None:
     rng, alpha = np.random.default_rng(3), 0.1
     rates: dict[str, list[float]] = {"patient": [], "weighted": [], "image": []}

@@ -42,6 +42,7 @@ def test_online_p_values_of_an_exchangeable_stream_are_independent_and_uniform()
         (one, two, three): 2 for one in range(1, 4) for two in range(1, 5) for three in range(1, 6)}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(bag=st.lists(st.integers(0, 5)), scores=st.lists(st.integers(0, 5), min_size=1, max_size=9),
        tie=st.floats(0.001, 1))
@@ -84,6 +85,7 @@ def test_the_martingale_stays_under_its_limit_in_null_streams_however_long(delta
     assert 0 < crossed <= delta
 
 
+@pytest.mark.slow
 def test_the_monitor_alarms_falsely_in_few_null_streams() -> None:
     alarms = []
     for seed in range(60):
@@ -92,6 +94,7 @@ def test_the_monitor_alarms_falsely_in_few_null_streams() -> None:
     assert np.mean(alarms) <= 0.2
 
 
+@pytest.mark.slow
 def test_against_a_fixed_calibration_the_same_bets_would_alarm_by_themselves() -> None:
     rng, streams, n = np.random.default_rng(2), 200, 40
     known = np.sort(rng.normal(size=(streams, n)), axis=1)
@@ -116,6 +119,7 @@ def test_the_monitor_crosses_soon_after_a_change(change, within: int) -> None:
     assert monitor.peak >= 2.0
 
 
+@pytest.mark.slow
 def test_an_alarm_stays_and_nothing_overflows() -> None:
     monitor = DriftMonitor(calibrate(np.zeros(500), people(500)))
     assert monitor.update(np.arange(1.0, 3001.0), people(3000, "q"))

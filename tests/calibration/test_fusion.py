@@ -72,6 +72,7 @@ def test_a_fusion_by_hand(name: str, rule: Callable[[np.ndarray], np.ndarray]) -
     assert fusion.combined(asked) == pytest.approx(judged)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", list(RULES))
 def test_one_detector_that_never_saw_the_like_is_enough(rule: str) -> None:
     for draw in range(30):
@@ -112,6 +113,7 @@ def test_the_rate_is_kept_however_detectors_depend(kind, rule: str) -> None:
         assert np.mean(naive) > 1.5 * alpha  # Fisher's own law, which takes the detectors for independent
 
 
+@pytest.mark.slow
 def test_patients_with_many_images_keep_the_rate_and_one_half() -> None:
     rng, rates = np.random.default_rng(3), []
     for draw in range(120):

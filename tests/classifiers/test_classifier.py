@@ -71,6 +71,7 @@ def test_gradient_reaches_the_images_and_only_them():
     assert not classifier.logits(images()).requires_grad
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(count=st.integers(0, 9), batch=st.integers(1, 12))
 def test_scores_do_not_depend_on_the_batch(count, batch):

@@ -132,6 +132,7 @@ def test_code_in_a_program_is_dropped_or_refused_and_never_run(hide, program, ma
     assert not mark.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hide", RUN_BY_TORCH)
 @pytest.mark.filterwarnings("ignore")
 def test_these_are_attacks_as_pytorch_itself_runs_them(hide, program, mark):
@@ -141,6 +142,7 @@ def test_these_are_attacks_as_pytorch_itself_runs_them(hide, program, mark):
     assert mark.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [
     lambda members: members.update({"data/aotinductor/model/x.so": b"\x7fELF"}),
     lambda members: edit(members, WEIGHTS, lambda table: [entry.update(tensor_meta=None) for entry in
@@ -156,6 +158,7 @@ def edit(members, name, change):
     members[name] = json.dumps(content).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("member", ["models/model.json", WEIGHTS, CONSTANTS])
 def test_an_archive_that_lacks_a_part_is_one_sentence(member, program):
     with pytest.raises(ModelError, match="is damaged"):
@@ -215,6 +218,7 @@ class Two(nn.Module):
         return images.flatten(1)[:, :3] + other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "images", "said"), [
     (small(training=True), None, r"exported in training mode \(aten\.\w+\.default in it is being trained\)"),
     (small(), torch.rand(2, 3, SIDE, 48), "takes images of 3 x 32 x 48 .* it would be given 3 x 32 x 32"),
@@ -225,6 +229,7 @@ def test_what_does_not_fit_the_card_is_one_sentence(network, images, said, tmp_p
         load(exported(network, tmp_path / "model.pt2", images=images))
 
 
+@pytest.mark.slow
 def test_a_program_of_two_inputs_is_one_sentence(tmp_path, program):
     made = torch.export.export(Two(), (torch.rand(2, 3, SIDE, SIDE), torch.rand(2, 3)))
     torch.export.save(made, program)
@@ -232,6 +237,7 @@ def test_a_program_of_two_inputs_is_one_sentence(tmp_path, program):
         load(program)
 
 
+@pytest.mark.slow
 def test_sizes_that_are_not_fixed_are_those_of_the_card(tmp_path):
     dims = torch.export.Dim
     path = exported(small(), tmp_path / "model.pt2", batch=dims("b"))

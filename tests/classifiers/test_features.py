@@ -52,6 +52,7 @@ def test_they_are_what_the_layers_give():
     assert torch.equal(features.logits, module(seen))
 
 
+@pytest.mark.slow
 def test_the_trunk_s_stages_are_looked_at_where_there_is_one():
     network = build_network("resnet18", classes=3)
     features = victim(network).features(IMAGES[:1])
@@ -181,6 +182,7 @@ def test_a_pass_that_fails_leaves_nothing_behind():
     assert model.features(IMAGES).maps[0].shape == (6, 3, 30, 30)
 
 
+@pytest.mark.slow
 def test_threads_do_not_see_each_other_s_passes():
     module = layered()
     model = victim(module)

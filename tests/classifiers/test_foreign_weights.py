@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import monai.networks.nets as nets
 import pytest
 import torch
 from pydantic import ValidationError
@@ -13,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision_layout import densenet, densenet_weights, resnet, resnet_weights
 
+from late import Late
 from radversary.classifiers.card import ModelCard
 from radversary.classifiers.files import load_classifier, save_classifier
 from radversary.classifiers.inputs import network_input
@@ -23,6 +23,8 @@ from radversary.core.errors import ModelError, UnknownNameError
 from radversary.training.classifier.plan import TrainingPlan
 from radversary.training.classifier.start import starting_network
 from random_parts import smooth_images
+
+nets = Late("monai.networks.nets")
 
 pytestmark = pytest.mark.slow
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from late import Late
 from radversary.classifiers import keras_archive
 from radversary.classifiers.files import load_classifier
 from radversary.classifiers.keras_archive import check_archive, parts
@@ -18,8 +19,8 @@ from radversary.classifiers.keras_model import keras_on_torch
 from radversary.classifiers.registry import load
 from radversary.core.errors import ModelError, RadversaryError, UnsafeModelError
 
-keras = keras_on_torch("the tests")
-layers = keras.layers
+keras = Late(lambda: keras_on_torch("the tests"))
+layers = Late(lambda: keras.layers)
 CARD = {"name": "m", "architecture": "keras", "classes": ["a", "b"], "size": 8, "mean": [0] * 3, "std": [1] * 3}
 
 
@@ -54,6 +55,7 @@ def rewritten(path, change=None, **members):
     return path
 
 
+@pytest.mark.slow
 def test_an_ordinary_model_passes(path):
     check_archive(path)
     load(path)
@@ -131,6 +133,7 @@ def test_how_it_was_trained_does_not_matter(tmp_path):
     load(saved(model, tmp_path))
 
 
+@pytest.mark.slow
 def test_a_model_in_a_model_that_was_compiled(tmp_path):
     inner = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(3, 1)])
     inner.compile("adam", "mse")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from late import Late
 from radversary.attacks.base import Batch, run_attack
 from radversary.attacks.gradient.pgd import PGD
 from radversary.classifiers.keras_model import KerasClassifier, keras_on_torch
@@ -24,8 +25,8 @@ from radversary.core.types import Access
 from radversary.detectors.registry import REFERENCE_FREE
 from random_parts import smooth_images
 
-keras = keras_on_torch("the tests")
-layers = keras.layers
+keras = Late(lambda: keras_on_torch("the tests"))
+layers = Late(lambda: keras.layers)
 IMAGES = (smooth_images(6) * 255).round() / 255
 CARD = {"name": "thesis", "architecture": "keras", "classes": ["covid", "normal", "pneumonia"], "size": 32,
         "input_range": [0, 255], "mean": [0, 0, 0], "std": [1, 1, 1], "output": "probabilities"}
@@ -76,6 +77,7 @@ def path(model, tmp_path_factory):
     return saved(model, tmp_path_factory.mktemp("keras") / "thesis.keras")
 
 
+@pytest.mark.slow
 def test_the_thesis_model(model, path):
     found = load(path)
     assert isinstance(found, KerasClassifier)
@@ -93,6 +95,7 @@ def test_the_thesis_model(model, path):
     check_gradients(found, "an attack")
 
 
+@pytest.mark.slow
 def test_its_logits_are_exact_where_its_probabilities_are_not(tmp_path):
     """A softmax of logits hundreds apart gives 0 and 1, whose gradients vanish."""
     steep = resnet()
@@ -106,6 +109,7 @@ def test_its_logits_are_exact_where_its_probabilities_are_not(tmp_path):
     assert images.grad.abs().amax((1, 2, 3)).min() > 0
 
 
+@pytest.mark.slow
 def test_pgd_attacks_it(path):
     found = load(path)
     labels = found.predict(IMAGES)
@@ -118,6 +122,7 @@ def test_pgd_attacks_it(path):
     assert (attacked - IMAGES).abs().max() <= 8 / 255 + 1e-6
 
 
+@pytest.mark.slow
 def test_its_features_are_those_of_its_layers(model, path):
     found = load(path)
     features = found.features(IMAGES)
@@ -134,6 +139,7 @@ def test_its_features_are_those_of_its_layers(model, path):
     assert detector.score(IMAGES).isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("outputs", "activation", "card"), [
     (3, None, {"output": "logits"}),
     (1, "sigmoid", {"task": "binary", "classes": ["no", "yes"]}),
@@ -152,6 +158,7 @@ def test_other_tasks(tmp_path, outputs, activation, card):
     torch.testing.assert_close(shown, own, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_channels_first_and_one_channel(tmp_path):
     inputs = keras.Input((1, 32, 32))
     x = layers.Flatten(data_format="channels_last")(inputs)
@@ -161,6 +168,7 @@ def test_channels_first_and_one_channel(tmp_path):
     torch.testing.assert_close(found.logits(IMAGES), own, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_many_threads(path):
     found = load(path)
     alone = [found.logits(image) for image in torch.split(IMAGES, 1)]
@@ -178,6 +186,7 @@ def test_a_model_without_gradients_gives_scores(tmp_path):
         check_gradients(found, "pgd")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("card", "says"), [
     ({"output": "logits"}, "ends in a softmax .* says that it returns logits: state output: probabilities in it"),
     ({"size": 64}, "images of 32 x 32 pixels, and its card says 64 x 64: state size: 32, 32"),
@@ -192,6 +201,7 @@ def test_a_card_that_differs_is_one_sentence(path, tmp_path, card, says):
         load(tmp_path / "m.keras")
 
 
+@pytest.mark.slow
 def test_several_outputs(tmp_path):
     inputs = keras.Input((32, 32, 3))
     x = layers.Flatten()(inputs)

@@ -60,6 +60,7 @@ def test_saving_twice_gives_the_same_bytes(saved, tmp_path):
         assert (saved / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_half_precision_weights_become_float32(model):
     replace(model, {key: value.half() if value.is_floating_point() else value
                     for key, value in load_file(model / "model.safetensors").items()})
@@ -80,6 +81,7 @@ class Bomb:
         return (pytest.fail, ("a pickle was executed",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["zip", "pickle", "legacy", "hdf5"])
 def test_refuses_by_content(model, kind):
     path = model / "model.safetensors"
@@ -108,6 +110,7 @@ def test_a_folder_with_a_pickle_only(tmp_path):
         load_classifier(tmp_path)
 
 
+@pytest.mark.slow
 def test_missing_things_are_named(tmp_path, model):
     with pytest.raises(ModelError, match="there is no model at"):
         load_classifier(tmp_path / "absent")
@@ -127,6 +130,7 @@ def test_broken_card(model, content, text):
         load_classifier(model)
 
 
+@pytest.mark.slow
 def test_changed_weights_are_noticed(model):
     path = model / "model.safetensors"
     content = bytearray(path.read_bytes())
@@ -144,6 +148,7 @@ def test_truncated_weights(model):
         load_classifier(model)
 
 
+@pytest.mark.slow
 def test_unknown_architecture_names_the_nearest(model, tmp_path):
     edit(model, architecture="resnet19")
     with pytest.raises(UnknownNameError, match="did you mean 'resnet18'"):
@@ -153,6 +158,7 @@ def test_unknown_architecture_names_the_nearest(model, tmp_path):
     assert not (tmp_path / "foreign").exists()
 
 
+@pytest.mark.slow
 def test_classes_that_are_not_the_heads(model):
     edit(model, classes=["a", "b"])
     with pytest.raises(ModelError, match="names 2 classes, its network gives 3"):
@@ -172,6 +178,7 @@ def test_weights_of_another_network(model):
         load_classifier(model)
 
 
+@pytest.mark.slow
 def test_full_disk_leaves_no_card(model, monkeypatch):
     classifier = load_classifier(model)
 

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from monai.networks.nets import DenseNet
-from monai.transforms import Compose
 from PIL import Image
 from safetensors.torch import save_file
 
+from late import Late
 from programs_on_disk import exported, scripted
 from radversary.classifiers.monai_bundle import MonaiBundles, load_bundle
 from radversary.classifiers.probe import check_answers, check_gradients
 from radversary.classifiers.registry import load
 from radversary.core.errors import InputError, ModelError, UnknownNameError, UnsafeModelError
 from radversary.core.types import Task
+
+nets = Late("monai.networks.nets")
 
 pytestmark = pytest.mark.slow
 
@@ -40,9 +41,9 @@ METADATA: dict[str, Any] = {"name": "breast", "version": "0.1.0", "license": "Ap
         "0": "fatty", "2": "dense", "1": "scattered"}}}}}
 
 
-def network() -> DenseNet:
+def network():
     torch.manual_seed(0)
-    return DenseNet(**{**NETWORK, "block_config": (1, 1)}).eval()
+    return nets.DenseNet(**{**NETWORK, "block_config": (1, 1)}).eval()
 
 
 def bundle(folder: Path, *, metadata: Any = METADATA, inference: Any = None, weights: str = "model.safetensors",
@@ -93,7 +94,7 @@ def test_logits_are_those_of_monais_own_pipeline(weights, turns, tmp_path):
     import monai.transforms as parts
     made = [getattr(parts, one["_target_"])(**{key: value for key, value in one.items() if key != "_target_"})
             for one in transforms]
-    expected = network()(Compose(made)({"image": str(path)})["image"][None].as_tensor())
+    expected = network()(parts.Compose(made)({"image": str(path)})["image"][None].as_tensor())
     classifier = load(folder)
     assert classifier.card.sides == (HEIGHT, WIDTH)
     torch.testing.assert_close(classifier.logits(image), expected, rtol=1e-4, atol=1e-5)
@@ -126,7 +127,7 @@ def test_one_channel_is_a_finding_that_is_there_or_not(tmp_path):
     folder = bundle(tmp_path, metadata=told(outputs={"num_channels": 1, "channel_def": {"0": "pneumonia"}}),
                     network_def={"_target_": "DenseNet", **NETWORK, "out_channels": 1})
     torch.manual_seed(0)
-    one = DenseNet(**{**NETWORK, "block_config": (1, 1), "out_channels": 1})
+    one = nets.DenseNet(**{**NETWORK, "block_config": (1, 1), "out_channels": 1})
     save_file(one.state_dict(), folder / "models" / "model.safetensors")
     classifier = load(folder)
     assert classifier.card.classes == ("no pneumonia", "pneumonia")
@@ -171,7 +172,7 @@ def test_resizing_cropping_and_repeating_are_fields_of_the_card(tmp_path):
     folder = bundle(tmp_path, preprocessing={"_target_": "Compose", "transforms": transforms},
                     network_def={"_target_": "DenseNet", **NETWORK, "in_channels": 3},
                     metadata=told({"num_channels": 3, "spatial_shape": [28, 24]}))
-    save_file(DenseNet(**{**NETWORK, "block_config": (1, 1), "in_channels": 3}).state_dict(),
+    save_file(nets.DenseNet(**{**NETWORK, "block_config": (1, 1), "in_channels": 3}).state_dict(),
               folder / "models" / "model.safetensors")
     card = load(folder).card
     assert (card.sides, card.network_sides, card.channels, card.mean) == ((28, 32), (24, 28), 1, (0.0,) * 3)

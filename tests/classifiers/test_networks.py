@@ -63,6 +63,7 @@ def test_random_weights_follow_the_seed_and_leave_the_global_generator_alone():
     assert not torch.equal(first, other)
 
 
+@pytest.mark.slow
 def test_grey_and_repeated_grey_are_the_same():
     network = build_network("resnet18", classes=2).eval()
     grey = torch.randn(2, 1, 32, 32)
@@ -171,6 +172,7 @@ def test_an_explicit_folder_is_not_second_guessed(monkeypatch, tmp_path):
         imagenet_start("resnet50", weights=tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["densenet121", "small-cnn", "vgg"])
 def test_networks_of_another_kind_take_any_size_and_have_a_trunk_to_freeze(architecture):
     network = build_network(architecture, classes=3).eval()

@@ -78,6 +78,7 @@ def test_no_file_outside_the_folder_is_read(tmp_path, how):
         load(path)
 
 
+@pytest.mark.slow
 def test_a_folder_below_its_own_is_read(tmp_path):
     path = dense(tmp_path / "x.onnx")
     images = torch.rand(2, 1, 8, 8)
@@ -130,6 +131,7 @@ def test_the_same_files_as_the_onnx_package_writes(tmp_path):
     assert {place.name for place in data_files(tmp_path / "many" / "x.onnx")} == written
 
 
+@pytest.mark.slow
 def test_what_is_no_onnx_file_is_one_sentence(tmp_path):
     path = with_card(tmp_path / "x.onnx")
     whole = dense(tmp_path / "whole.onnx").read_bytes()
@@ -145,6 +147,7 @@ def test_what_is_no_onnx_file_is_one_sentence(tmp_path):
         load(path)
 
 
+@pytest.mark.slow
 def test_weights_that_do_not_fit_their_shape(tmp_path):
     path = dense(tmp_path / "x.onnx")
     model = onnx.load(path)
@@ -173,6 +176,7 @@ def varint(number):
     return bytes([*found, number])
 
 
+@pytest.mark.slow
 @given(place=st.integers(0, 399), byte=st.integers(0, 255), cut=st.integers(0, 400))
 def test_any_byte_may_be_damaged(tmp_path_factory, place, byte, cut):
     path = tmp_path_factory.getbasetemp() / "damaged.onnx"

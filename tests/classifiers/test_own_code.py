@@ -116,6 +116,7 @@ def test_code_that_ends_with_an_error_is_one_sentence(code, content, problem):
         assert "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reference", ["my_model.py:build", "my_model:build", "my_package.networks:victim",
                                        "my_model.py"])
 def test_code_is_refused_and_not_run_unless_it_is_allowed(code, reference):
@@ -144,6 +145,7 @@ def test_what_no_person_named_as_code_is_none(code):
     assert not names_code(str(code.parent / "mine"))
 
 
+@pytest.mark.slow
 def test_a_saved_model_loads_although_its_folder_is_named_like_code(code, make_saved):
     for name in ("model.py", "model.py:build"):
         assert not names_code(str(make_saved(code.parent / name)))

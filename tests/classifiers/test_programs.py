@@ -82,6 +82,7 @@ def test_logits_gradients_and_attacked_images_are_those_of_the_module(program, m
     assert not torch.equal(attacked(program, images), images)
 
 
+@pytest.mark.slow
 def test_it_passes_what_is_asked_of_every_model(program):
     check_answers(program)
     check_gradients(program, "a test")
@@ -102,6 +103,7 @@ def test_any_number_of_threads_may_ask_it(program):
         assert all(torch.equal(*pair) for pair in zip(found, alone, strict=True))
 
 
+@pytest.mark.slow
 def test_its_answers_do_not_depend_on_how_many_are_asked_at_once(program):
     images = smooth_images(7, SIDE)
     whole = program.logits(images)
@@ -109,18 +111,21 @@ def test_its_answers_do_not_depend_on_how_many_are_asked_at_once(program):
                                rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_its_reference_is_enough_to_load_it_again(program):
     again = load(program.reference)
     assert again.fingerprint() == program.fingerprint()
     assert torch.equal(again.logits(smooth_images(2, SIDE)), program.logits(smooth_images(2, SIDE)))
 
 
+@pytest.mark.slow
 def test_it_moves_whole(program):
     moved = program.program.moved(torch.device("cpu"))
     given = torch.rand(program.intake.most or 2, 3, SIDE, SIDE)
     assert torch.equal(moved(given), program.program(given))
 
 
+@pytest.mark.slow
 def test_constants_of_an_exported_program_move_too(tmp_path):
     class Shifted(nn.Module):
         def forward(self, images):
@@ -141,6 +146,7 @@ def test_a_file_that_was_changed_is_not_moved_to_another_device(tmp_path):
         program.to("meta")
 
 
+@pytest.mark.slow
 def test_the_fingerprint_changes_with_the_file_and_with_what_the_card_says_of_the_input(tmp_path):
     path = scripted(small(), tmp_path / "model.pt")
     before, notes = load(path).fingerprint(), load(write_card(path, notes="seen")).fingerprint()
@@ -187,6 +193,7 @@ def test_where_no_gradient_comes_back_it_shows_scores_and_says_why(network, save
         attacked(program, images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", [nn.Softmax(1), nn.Sigmoid()])
 @pytest.mark.parametrize("kind", ["exported.pt2", "scripted.pt"])
 def test_probabilities_become_logits(kind, last, tmp_path):
@@ -206,6 +213,7 @@ def test_probabilities_become_logits(kind, last, tmp_path):
         torch.testing.assert_close(found, expected.log_softmax(1), atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_one_card_serves_a_binary_program(tmp_path):
     network = nn.Sequential(small(), nn.Linear(3, 1)).eval()
     program = load(exported(network, tmp_path / "model.pt2", task="binary", output="logits", classes=["no", "yes"]))

@@ -41,6 +41,7 @@ def _another_kind(monkeypatch):
     monkeypatch.setitem(CLASSIFIERS._own, "remote", f"{__name__}:Remote")
 
 
+@pytest.mark.slow
 def test_a_reference_leads_to_the_kind_that_recognises_it(tmp_path):
     card = ModelCard(name="m", architecture="vgg", classes=("a", "b"), size=32)
     saved = save_classifier(TorchClassifier(build_network("vgg", classes=2), card), tmp_path / "model")

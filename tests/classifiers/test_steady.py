@@ -43,6 +43,7 @@ def test_gradients_are_those_of_the_images_that_are_there(side):
     torch.testing.assert_close(found, 2 * images.detach() * weights[:, None, None, None])
 
 
+@pytest.mark.slow
 def test_a_meter_counts_the_images_that_are_there():
     victim = wrap(build_network("resnet18", classes=3), classes=("a", "b", "c"), size=64)
     ledger, images = Ledger(), smooth_images(5, size=64)

@@ -109,6 +109,7 @@ def test_pickles_are_told_from_torchscript_by_what_is_in_them(script, tmp_path):
         load(tmp_path / "model.ts")
 
 
+@pytest.mark.slow
 def test_a_network_saved_in_training_mode_is_put_into_evaluation_mode_where_that_is_possible(script, tmp_path):
     expected = load(script).logits(smooth_images(3, SIDE))
     assert torch.equal(load(scripted(small(training=True), tmp_path / "training.pt")).logits(smooth_images(3, SIDE)),
@@ -128,6 +129,7 @@ def test_what_does_not_fit_is_one_sentence(network, said, tmp_path):
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.slow
 def test_the_hash_of_the_card_is_that_of_the_file(script):
     assert load(write_card(script, sha256=sha256_file(script))).card.sha256 == sha256_file(script)
     with pytest.raises(ModelError, match=f"its sha256 is {sha256_file(script)}, the card says {'0' * 64}"):

@@ -160,6 +160,7 @@ def keeps_its_contract(attack, victim, images):
     return outcomes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 def test_range_shape_type_and_an_untouched_input(attack, victim, channels):
     images = smooth_images(3, channels=channels)
@@ -238,6 +239,7 @@ def test_one_run_at_several_strengths_equals_one_run_each(attack, victim):
         torch.testing.assert_close(attacked, perturbed(attack, victim, images, strength=strength), atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 def test_it_keeps_its_contract(attack, victim):
     outcomes = keeps_its_contract(attack, victim, quantise(smooth_images(3), 8))
     if attack.needs in (Access.LABELS, Access.SCORES):  # what takes gradients counts those instead

@@ -10,8 +10,8 @@ import torch
 from benchmarks.form_files import FORMS, written
 from benchmarks.form_page import page
 from benchmarks.form_weights import Weights
-from monai.networks.nets import ResNet
 
+from late import Late
 from radversary import load_model
 from radversary.attacks.base import Batch, run_attack
 from radversary.attacks.goal import image_gradient
@@ -25,6 +25,8 @@ from radversary.core.seeds import generator
 from radversary.core.types import Access
 from radversary.imaging.intensity import quantise
 from random_parts import smooth_images
+
+nets = Late("monai.networks.nets")
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +42,8 @@ ROUNDED = {"exported program, batch 1", "Keras 3 archive"}
 
 STYLES = {"k": 3, "count": 5, "style_size": 32, "generator": "pyramid"}
 
-tiny_resnet = Layout("forms-resnet", lambda classes, channels, like: ResNet(**TINY, num_classes=classes), first="conv1")
+tiny_resnet = Layout("forms-resnet", lambda classes, channels, like: nets.ResNet(**TINY, num_classes=classes),
+                     first="conv1")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -67,6 +67,7 @@ def test_a_kind_of_model_recognises_its_own_references_alone(name, tmp_path):
         loader.load(str(tmp_path / "gone"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GENERATORS.names())
 def test_generator(name):
     make = {"gatys": {"steps": 2}}.get(name, {})
@@ -102,6 +103,7 @@ class TestTransform:
             assert 0 <= changed.min() <= changed.max() <= 1
             assert torch.equal(images, before)
 
+    @pytest.mark.slow
     def test_bpda_is_near_and_passes_gradients(self, transform, channels):
         images = smooth_images(2, 32, channels).requires_grad_()
         approximation, real = transform.bpda(images), transform(images.detach())

@@ -73,6 +73,7 @@ def test_options_make_an_equal_detector_again(name):
     assert REFERENCE_FREE.create(name, **options) == detector
 
 
+@pytest.mark.slow
 def test_fit_returns_the_detector(name, victim):
     detector = make(name).bind(victim)
     assert teach(detector) is detector
@@ -98,11 +99,13 @@ def test_scores_are_one_finite_number_an_image(fitted):
     assert fitted.score(FRESH[:0]).shape == (0,)
 
 
+@pytest.mark.slow
 def test_a_blank_image_and_a_known_one_get_finite_scores(fitted):
     odd = torch.cat([torch.zeros_like(FRESH[:1]), torch.ones_like(FRESH[:1]), CLEAN[:1]])
     assert fitted.score(odd).isfinite().all()
 
 
+@pytest.mark.slow
 def test_colour_gets_a_score_too(fitted):
     assert fitted.score(smooth_images(2, channels=3, seed=3)).isfinite().all()
 
@@ -140,6 +143,7 @@ def test_the_identity_attack_is_not_told_from_clean_images(fitted, victim):
     assert estimate.low <= 0.5 <= estimate.high
 
 
+@pytest.mark.slow
 def test_one_that_reads_must_be_bound_first(name):
     detector = make(name)
     if not detector.needs_features:

@@ -71,6 +71,7 @@ def broken(tmp_path, monkeypatch):
         "Base", "Child", "OfStranger", "Plain", "Loader", "anything", "made")}, group="radversary.none")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "name"), PARTS)
 def test_what_the_source_of_each_part_declares_is_what_it_takes(family, name):
     part = family.get(name)

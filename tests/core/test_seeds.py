@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from threads import at_once
 PARTS = st.lists(st.one_of(st.integers(), st.text()), max_size=4)
 
 
+@pytest.mark.slow
 @given(PARTS, PARTS)
 def test_equal_parts_and_only_these_give_equal_seeds(first, second):
     a, b = derive_seed(*first), derive_seed(*second)

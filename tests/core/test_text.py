@@ -25,6 +25,7 @@ def test_names_that_people_have_stay_as_they_are():
         assert printable(name) == name
 
 
+@pytest.mark.slow
 @given(ANY_TEXT)
 def test_nothing_hidden_is_left_and_the_text_can_be_encoded(text):
     shown = sentence(text, 100)

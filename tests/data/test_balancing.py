@@ -14,6 +14,7 @@ LABELS = np.array([0] * 7 + [1] * 3 + [2] * 2)
 ROWS = np.arange(100, 112)
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=40), st.none() | st.integers(1, 60), st.integers(0, 5))
 def test_every_class_has_as_many_and_no_image_is_overused(labels, per_class, seed) -> None:
     rows = np.arange(len(labels)) + 5

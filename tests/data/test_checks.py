@@ -201,6 +201,7 @@ def test_an_interval_never_has_zero_width(right, value) -> None:
     assert constant.low < constant.value == 0.5 < constant.high
 
 
+@pytest.mark.slow
 def test_what_is_unknown_is_said(make_table, tmp_path) -> None:
     table = make_table(patients=1)
     Image.new("L", (2, 2)).save(table.frame["path"][0])

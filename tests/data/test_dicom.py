@@ -107,6 +107,7 @@ def test_colour_is_read_as_three_channels(tmp_path) -> None:
     np.testing.assert_allclose(read_image(path).pixels, samples.transpose(2, 0, 1) / 255, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_real_film_and_its_monochrome1_copy(shared_data) -> None:
     """Same pixel data, opposite headers: the copy shows the negative, exactly."""
     plain, inverse = sorted((shared_data / "modality" / "cxr_dicom").iterdir())
@@ -116,6 +117,7 @@ def test_a_real_film_and_its_monochrome1_copy(shared_data) -> None:
     assert (film.bits, film.pixels.shape) == (8, (1, 1024, 1024))
 
 
+@pytest.mark.slow
 def test_a_real_compressed_slice_with_two_windows(shared_data) -> None:
     path = min((shared_data / "modality" / "ct_dicom_series").iterdir())
     values = dcmread(path).pixel_array - 1024.0

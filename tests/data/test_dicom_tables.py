@@ -62,6 +62,7 @@ def test_single_stray_entries_do_not_choose_white(tmp_path, declared, strays) ->
     np.testing.assert_allclose(shown(film)[EIGHT != 7], (EIGHT * 16.0 + 15)[EIGHT != 7] / 4095, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_entries_beyond_what_bits_stored_can_reach_do_not_choose_white(tmp_path) -> None:
     np.testing.assert_allclose(through(tmp_path, np.arange(65535), 16), FULL, atol=1e-6)
     ten = np.concatenate([np.arange(1024) * 4 + 3, np.full(3072, 65535)])

@@ -196,6 +196,7 @@ def test_a_dicom_file_without_preamble_is_read(tmp_path, implicit) -> None:
         assert kind_of(other) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("fold1", "fold2", "fold3"), ("set_a", "set_b"), ("siteA", "siteB"),
                                    ("cxr_train", "cxr_test")])
 def test_folders_that_each_hold_the_same_folders_are_no_classes_until_it_is_said(tmp_path, names) -> None:
@@ -208,6 +209,7 @@ def test_folders_that_each_hold_the_same_folders_are_no_classes_until_it_is_said
         ClassFolders(root=tmp_path, classes="middle")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_folders_of_patients_in_class_folders_are_no_classes(tmp_path) -> None:
     films(tmp_path, *(f"{label}/{number:03d}" for label in CLASSES for number in range(31)), count=1)
     assert ClassFolders(root=tmp_path).table(tmp_path).classes == CLASSES

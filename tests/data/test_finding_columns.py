@@ -77,6 +77,7 @@ def test_bad_findings_are_refused_in_a_sentence() -> None:
         ImageTable(rows(["100"]), (*FINDINGS, "Nodule"))
 
 
+@pytest.mark.slow
 def test_a_table_without_any_label_is_unlabelled() -> None:
     frame = pd.DataFrame({"image_id": ["a", "b"], "path": ["a", "b"], "label": ["", ""]})
     table = ImageTable(frame, ("Normal", "Pneumonia"))
@@ -88,6 +89,7 @@ def test_a_table_without_any_label_is_unlabelled() -> None:
     assert in_order(ImageTable(frame), FINDINGS, Task.MULTILABEL).labels.tolist() == [[UNKNOWN] * 3] * 2
 
 
+@pytest.mark.slow
 def test_saved_and_prepared_tables_come_back(tmp_path, folder) -> None:
     table = ImageTable(filmed(rows(["110", "0?0", "???", "001"]), folder))
     again = ImageTable.load(table.save(tmp_path / "t.csv"))
@@ -100,6 +102,7 @@ def test_saved_and_prepared_tables_come_back(tmp_path, folder) -> None:
     assert prepare_images(one, size=16, folder=tmp_path / "one").labels.tolist() == [[1], [0]]
 
 
+@pytest.mark.slow
 def test_hashes_tell_absent_from_unknown(tmp_path, folder) -> None:
     split = ["train", "validation", "test"]
     known, unknown = (prepare_images(ImageTable(filmed(rows([text, "000", "010"], split=split), folder)), size=16,
@@ -111,6 +114,7 @@ def test_hashes_tell_absent_from_unknown(tmp_path, folder) -> None:
     assert [left == right for left, right in zip(one, other, strict=True)] == [False, True, True]
 
 
+@pytest.mark.slow
 def test_patients_are_divided_by_findings_and_a_rare_one_does_not_stop_it() -> None:
     rng = np.random.default_rng(0)
     cells = ["".join("01"[int(rng.random() < share)] for share in (0.3, 0.1, 0.0)) for _ in range(600)]
@@ -137,6 +141,7 @@ def test_unlabelled_patients_are_divided_whole() -> None:
     assert (split.groupby("patient_id")["split"].nunique() == 1).all()
 
 
+@pytest.mark.slow
 def test_a_film_contradicts_another_only_where_both_are_known(tmp_path, folder) -> None:
     same = {1: 0, 2: 0, 4: 3, 6: 5}
     table = ImageTable(filmed(rows(["1?0", "?10", "0?0", "1??", "?1?", "100", "101"]), folder, same))
@@ -158,6 +163,7 @@ def test_the_check_never_fails_on_findings(tmp_path, folder, cells) -> None:
     assert bool(report.estimates) == (len(known) == 2 and cells.count("100") != 1)
 
 
+@pytest.mark.slow
 def test_the_check_of_an_unlabelled_table_says_so(tmp_path, folder) -> None:
     frame = filmed(rows(["1"] * 9).drop(columns="finding:Edema").assign(label=""), folder)
     images = prepare_images(split_by_patient(ImageTable(frame)), size=16, folder=tmp_path)
@@ -201,6 +207,7 @@ def test_a_model_of_one_finding_reads_a_table_of_many() -> None:
     assert [name for name, _ in ordered.left_out] == ["i2"]
 
 
+@pytest.mark.slow
 def test_a_model_of_classes_reads_findings_of_which_an_image_has_one() -> None:
     ordered = in_order(ImageTable(rows(["100", "010", "110", "000", "1?0", "001"])), ("Normal", "mass", "EDEMA"),
                        Task.MULTICLASS)
@@ -224,6 +231,7 @@ def test_a_model_of_findings_reads_classes() -> None:
         in_order(table, ("Mass", "Hernia"), Task.MULTILABEL)
 
 
+@pytest.mark.slow
 def test_a_class_without_film_is_a_warning_and_one_that_the_model_lacks_an_error(tmp_path, folder) -> None:
     frame = filmed(rows(["1"] * 24).drop(columns="finding:Edema").assign(label=["Normal", "Pneumonia"] * 12), folder)
     table = in_order(ImageTable(frame), ("Covid", "Normal", "Pneumonia"))
@@ -236,6 +244,7 @@ def test_a_class_without_film_is_a_warning_and_one_that_the_model_lacks_an_error
         in_order(table, ("Normal", "Covid"))
 
 
+@pytest.mark.slow
 def test_one_class_is_enough_for_a_model_that_exists(tmp_path, folder) -> None:
     frame = filmed(rows(["1"] * 8).drop(columns="finding:Edema").assign(label="Pneumonia"), folder)
     with pytest.raises(DataError, match="at least two classes, all 8 images are 'Pneumonia'"):
@@ -256,6 +265,7 @@ def test_numbers_are_places_of_the_model_s_classes() -> None:
         in_order(ImageTable(frame.assign(label=["0", "7"])), ("Normal", "Pneumonia"))
 
 
+@pytest.mark.slow
 def test_all_findings_of_nih(tmp_path, folder) -> None:
     said = {"1.png": "Mass|Edema", "2.png": "No Finding", "3.png": "Hernia", "4.png": "Nonsense"}
     for name in said:

@@ -50,6 +50,7 @@ def patients(table: ImageTable) -> dict[str, str]:
             for path, patient in zip(table.frame["path"], table.frame["patient_id"], strict=True)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("header", "row"), [
     ("file,class,patient_id", "{name}.png,{label},P{patient}"), ("file,class,patient_id", "{name},{lower},P{patient}"),
     ("image_id,label,patient_id", "{name}, {label} ,P{patient}"), ("file,patient_id", "{label}/{name}.png,P{patient}"),
@@ -137,6 +138,7 @@ def test_one_patient_is_one_however_the_cell_is_formatted(tmp_path, spelt) -> No
     assert CsvTable(path=tmp_path / "t.csv").table(tmp_path).frame["patient_id"].tolist() == [spelt[0]] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["", " ", "nan", "NaN", "None", "N/A", "null", "unknown", "-", "Anonymous"])
 def test_what_stands_for_nobody_is_no_patient(tmp_path, cell) -> None:
     (tmp_path / "t.csv").write_text(f"file,label,patient_id\na.png,Normal,{cell}\nb.png,Pneumonia,{cell}\n")
@@ -179,6 +181,7 @@ def test_a_file_whose_name_ends_in_a_blank_is_found_as_it_is_written(tmp_path) -
     assert paths.tolist() == [str(tmp_path / "a.png "), str(tmp_path / "b.png")]
 
 
+@pytest.mark.slow
 def test_leading_zeros_and_case_are_warned_of_not_merged(tmp_path) -> None:
     lines = ["file,label,patient_id"]
     for number, (label, patient) in enumerate([("Normal", "007"), ("normal", "7"), ("Pneumonia", "P08"),
@@ -260,6 +263,7 @@ def test_the_header_goes_before_the_pattern_and_the_pattern_fills_in(tmp_path) -
     assert frame["patient_id"].tolist() == ["HX1", "13", "14"]
 
 
+@pytest.mark.slow
 def test_a_damaged_header_stops_nobody(tmp_path) -> None:
     root = wards(tmp_path / "films", count=2)
     whole = (root / "Normal" / "film0a.dcm").read_bytes()
@@ -302,6 +306,7 @@ def test_links_are_followed_loops_end_and_a_film_reached_twice_counts_once(tmp_p
     assert len([name for name in found if name.endswith("4.png")]) == 1
 
 
+@pytest.mark.slow
 def test_links_that_lead_nowhere_are_missed_by_name(tmp_path) -> None:
     for name in ("Normal/1.png", "Pneumonia/2.png"):
         film(tmp_path / "films" / name)
@@ -323,6 +328,7 @@ def test_linked_class_folders_and_a_film_linked_into_another_class(tmp_path) -> 
     assert [Path(name).name for name, _ in table.left_out] == ["3.png"]
 
 
+@pytest.mark.slow
 def test_what_a_source_misses_is_counted_and_listed(tmp_path) -> None:
     root = nih(tmp_path / "nih", *(f"{n}.png,{'Pneumonia' if n % 2 else 'No Finding'},0,{n},50" for n in range(24))) \
         if (tmp_path / "nih").mkdir() is None else tmp_path
@@ -343,6 +349,7 @@ def test_what_a_source_misses_is_counted_and_listed(tmp_path) -> None:
     assert sorted(Path(name).name for name, _ in left_out) == ["0002.png", "0003.png", "0004.png", "loose.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [
     ("train", "val", "test"), ("Train", "VALIDATION", "Test"), ("training", "valid", "testing"), ("train", "test"),
     ("train_set", "val_set", "test_set"), ("01_train", "02_val", "03_test")])

@@ -39,6 +39,7 @@ def form(name: str, text: str) -> str:
     return unicodedata.normalize(name, text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("disk", "cell"), [
     ("Normal/a1.png", "Normal/a1.PNG"), ("Normal/a1.png", "a1.PNG"), ("Normal/A1.PNG", "normal/a1.png"),
     ("Normal/a1.png", "C:\\films\\Normal\\A1.png"), (form("NFD", "Normal/ü1.png"), form("NFC", "Normal/ü1.png")),
@@ -54,6 +55,7 @@ def test_case_and_the_form_of_unicode_lose_no_fact(tmp_path, disk, cell) -> None
             str(root / disk), str(root / "Pneumonia/b.png")]
 
 
+@pytest.mark.slow
 def test_a_name_that_case_leaves_ambiguous_goes_to_the_exact_one_or_nowhere(tmp_path) -> None:
     root = written(films(tmp_path, "Normal/x.png", "Normal/X.png", "Pneumonia/b.png"),
                    "file,patient_id", "X.png,7", "x.png,8")

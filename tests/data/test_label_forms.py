@@ -67,6 +67,7 @@ def test_a_cell_may_list_findings(tmp_path_factory, rows, mark):
         assert read(tmp_path, "file\tlabel", *lines).labels.tolist() == table.labels.tolist()
 
 
+@pytest.mark.slow
 def test_a_comma_in_a_class_is_no_list_unless_asked(tmp_path) -> None:
     lines = ("file;class", "a.png;Pneumonia, bacterial", "b.png;Pneumonia, viral")
     assert read(tmp_path, *lines).classes == ("Pneumonia, bacterial", "Pneumonia, viral")
@@ -79,6 +80,7 @@ CHEXPERT = ("Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Edema,Pneumonia,Suppo
             "CheXpert-v1.0-small/train/patient00002/study1/view1_frontal.jpg,Male,83,Frontal,AP,,1.0,,1.0")
 
 
+@pytest.mark.slow
 def test_chexpert_as_it_is_shipped(tmp_path) -> None:
     for name in ("patient00001/study1", "patient00002/study2", "patient00002/study1"):
         (tmp_path / "train" / name).mkdir(parents=True)
@@ -95,6 +97,7 @@ def test_chexpert_as_it_is_shipped(tmp_path) -> None:
     assert any("say nothing of a finding: 2, read as absent" in note for note in asked.notes)
 
 
+@pytest.mark.slow
 def test_named_findings_and_rows_of_which_nothing_is_known(tmp_path) -> None:
     table = read(tmp_path, *CHEXPERT, findings="Edema,Pneumonia")
     assert table.labels.tolist() == [[-1, 0], [1, -1]]
@@ -105,6 +108,7 @@ def test_named_findings_and_rows_of_which_nothing_is_known(tmp_path) -> None:
         read(tmp_path, *CHEXPERT, findings="Sex")
 
 
+@pytest.mark.slow
 def test_one_row_an_image_and_class_without_values(tmp_path) -> None:
     lines = ("image_id,class_name,x_min", "a,Cardiomegaly,1", "a,Nodule,2", "b,No finding,", "c,Nodule,3")
     table = read(tmp_path, *lines, task="multilabel")
@@ -119,6 +123,7 @@ def test_rows_of_one_finding_that_differ_are_refused(tmp_path) -> None:
         read(tmp_path, "file,finding,value", "a.png,Mass,1", "a.png,Mass,0")
 
 
+@pytest.mark.slow
 def test_tables_without_labels(tmp_path) -> None:
     table = read(tmp_path, "file,patient_id", "a.png,7", "b.png,8", labels="none")
     assert (table.labelled, len(table), table.classes) == (False, 2, ())
@@ -164,6 +169,7 @@ def test_options_of_other_values_are_refused() -> None:
             LabelForm(**options)
 
 
+@pytest.mark.slow
 def test_findings_of_a_table_need_two_columns(tmp_path) -> None:
     with pytest.raises(MissingColumnError, match="label"):
         read(tmp_path, "file,Edema", "a.png,1", "b.png,0")

@@ -35,6 +35,7 @@ def films(root: Path, header: dict[int, str], table: dict[int, str], **how: obje
 HEADERS = {number: f"P{number // 2}" for number in range(8)}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the patients of")
 @pytest.mark.parametrize(("header", "table", "doubts"), [
     (HEADERS, {}, []),
@@ -57,6 +58,7 @@ def test_what_table_and_headers_leave_in_doubt(tmp_path, header, table, doubts) 
     assert list(doubts_on_patients(films(tmp_path, header, table).frame)) == doubts
 
 
+@pytest.mark.slow
 def test_ids_from_file_names_beside_others_are_in_doubt(tmp_path) -> None:
     table = films(tmp_path, {0: "P0", 1: "P1"}, {}, patient_pattern=r"(\d+)\.dcm")
     assert list(doubts_on_patients(table.frame)) == [
@@ -70,6 +72,7 @@ def test_ids_from_file_names_beside_others_are_in_doubt(tmp_path) -> None:
         f"{MIXED}those of 1 images from a table, those of 7 images from file names"]
 
 
+@pytest.mark.slow
 def test_contradicted_patients_are_not_said_to_be_proved_to_lie_in_one_part(tmp_path) -> None:
     table = films(tmp_path / "a", HEADERS, {number: f"X{number}" for number in range(4)})
     parts = ["train", "test", "test", "train", "validation", "validation", "validation", "validation"]
@@ -106,6 +109,7 @@ def test_one_id_for_all_films_is_said_to_look_like_a_placeholder(make_table) -> 
         split_by_patient(table)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("degrees", "says"), [("1e308", "rotation 1e\\+308"), ("-361", "rotation -361"),
                                                ("inf", "must hold numbers, row"), ("1e999", "must hold numbers, row")])
 def test_a_rotation_beyond_a_full_turn_is_refused_with_its_row(tmp_path, degrees, says) -> None:

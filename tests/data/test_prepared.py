@@ -31,6 +31,7 @@ from radversary.storage.checksums import sha256_file
 FILES = ["images.npy", "left_out.csv", "prepared.json", "table.csv"]
 
 
+@pytest.mark.slow
 def test_pixels_are_those_of_the_files_resized_and_rounded(make_table, tmp_path) -> None:
     table = split_by_patient(make_table())
     prepared = prepare_images(table, size=32, folder=tmp_path / "out")
@@ -50,6 +51,7 @@ def test_pixels_are_those_of_the_files_resized_and_rounded(make_table, tmp_path)
     assert prepared.table.frame.loc[0, ["width", "height", "stored_bits"]].tolist() == ["48", "48", "8"]
 
 
+@pytest.mark.slow
 def test_at_its_own_size_a_film_comes_back_bit_for_bit(make_table, tmp_path) -> None:
     table = make_table()
     prepared = prepare_images(table, size=48, folder=tmp_path / "out")
@@ -72,6 +74,7 @@ def test_used_again_until_a_file_or_a_setting_changes(make_table, tmp_path, monk
     assert prepare_images(split_by_patient(table), size=16, folder=folder).rows("test").size
 
 
+@pytest.mark.slow
 def test_unreadable_files_are_left_out_by_name(make_table, tmp_path) -> None:
     table = make_table()
     bad, absent = Path(table.frame["path"][3]), Path(table.frame["path"][5])
@@ -104,6 +107,7 @@ def test_each_film_of_a_mixed_folder_keeps_its_own_depth(make_table, tmp_path, d
     assert png_round_trip(everything, prepared.depths(range(36))).equal(everything)
 
 
+@pytest.mark.slow
 def test_a_film_has_the_same_pixels_whatever_lies_beside_it(make_table, tmp_path) -> None:
     """Rounded to the deepest film of the set, it had levels that it was never stored with."""
     table = make_table()
@@ -133,6 +137,7 @@ def test_a_rule_that_does_not_exist_is_named(make_table, tmp_path) -> None:
         prepare_images(make_table(), size=24, resize="crop", folder=tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_deep_films_are_prepared_at_eight_bits_in_colour(make_table, tmp_path) -> None:
     table = make_table()
     codes = np.random.default_rng(0).integers(0, 65536, (48, 48), dtype=np.uint16)
@@ -144,6 +149,7 @@ def test_deep_films_are_prepared_at_eight_bits_in_colour(make_table, tmp_path) -
     assert png_round_trip(prepared.tensor([0]), prepared.depths([0])).equal(prepared.tensor([0]))
 
 
+@pytest.mark.slow
 def test_colour_is_projected_or_kept(make_table, tmp_path) -> None:
     table = make_table()
     Image.new("RGB", (48, 48), (255, 0, 0)).save(table.frame["path"][0])
@@ -154,6 +160,7 @@ def test_colour_is_projected_or_kept(make_table, tmp_path) -> None:
     assert (colour[1, 0] == grey[1, 0]).all()
 
 
+@pytest.mark.slow
 def test_rotation_of_a_row_is_applied(make_table, tmp_path) -> None:
     table = make_table()
     turned = ImageTable(table.frame.assign(rotation=[5.0] + [0.0] * 35), table.classes)
@@ -163,6 +170,7 @@ def test_rotation_of_a_row_is_applied(make_table, tmp_path) -> None:
     torch.testing.assert_close(prepared.tensor([0]) * 255, expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_hash_of_a_part_ignores_order_and_place_but_not_pixels(make_table, tmp_path) -> None:
     table = split_by_patient(make_table())
     backwards = ImageTable(table.frame.iloc[::-1], table.classes)
@@ -172,6 +180,7 @@ def test_the_hash_of_a_part_ignores_order_and_place_but_not_pixels(make_table, t
     assert one.part_hash("test") != one.part_hash("train")
 
 
+@pytest.mark.slow
 def test_hash_is_the_same_in_another_place(make_table, tmp_path) -> None:
     table = make_table()
     shutil.copytree(tmp_path / "films", tmp_path / "moved")
@@ -195,6 +204,7 @@ def test_nothing_readable_or_a_class_lost_or_bad_settings(make_table, tmp_path) 
     assert not folder.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped", [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), KeyboardInterrupt()])
 def test_a_full_disk_or_ctrl_c_leaves_nothing_behind(make_table, tmp_path, monkeypatch, stopped) -> None:
     table, folder = make_table(), tmp_path / "out"
@@ -212,6 +222,7 @@ def test_a_full_disk_or_ctrl_c_leaves_nothing_behind(make_table, tmp_path, monke
     assert len(prepare_images(table, size=16, folder=folder)) == 36
 
 
+@pytest.mark.slow
 def test_a_half_set_is_refused_by_name(make_table, tmp_path) -> None:
     folder = tmp_path / "out"
     prepare_images(make_table(), size=16, folder=folder)
@@ -227,6 +238,7 @@ def test_parallel_keeps_order_over_chunks() -> None:
     assert list(parallel(lambda number: number * 2, iter(range(301)), chunk=7)) == list(range(0, 602, 2))
 
 
+@pytest.mark.slow
 def test_real_films(cxr, tmp_path) -> None:
     names = sorted(cxr.glob("*/*.png"))[::40]
     frame = pd.DataFrame({"image_id": [path.stem for path in names], "path": [str(path) for path in names],
@@ -274,6 +286,7 @@ def test_images_other_than_their_header_are_refused_before_they_are_mapped(prepa
         PreparedImages.load(prepared_folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["table.csv", "left_out.csv"])
 def test_tables_changed_by_hand_are_noticed(prepared_folder, name) -> None:
     path = prepared_folder / name

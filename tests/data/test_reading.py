@@ -148,6 +148,7 @@ def test_no_file_a_folder_and_an_animation(tmp_path) -> None:
         read_image(tmp_path / "a.png")
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_a_file_cut_or_spoilt_anywhere_is_read_or_refused_never_more(tmp_path_factory, data) -> None:
     folder = tmp_path_factory.mktemp("cut")

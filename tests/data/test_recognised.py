@@ -58,6 +58,7 @@ def archive(path: Path, root: Path, *, below: str = "") -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_class_folders_with_and_without_a_split(tmp_path) -> None:
     plain = films(tmp_path / "a", "Normal/1.png", "Pneumonia/2.png")
     assert recognise(plain).what == "class folders: Normal, Pneumonia"
@@ -84,6 +85,7 @@ def test_folders_called_by_few_numbers_are_classes(tmp_path) -> None:
     assert "labels" not in recognise(tmp_path).options
 
 
+@pytest.mark.slow
 def test_labels_none_takes_class_folders_without_their_names(tmp_path) -> None:
     root = films(tmp_path / "x", "Normal/1.png", "Pneumonia/2.png")
     table = ClassFolders(root=root, labels="none", patient_pattern=r"(\d)").table(tmp_path)
@@ -96,6 +98,7 @@ def test_labels_none_takes_class_folders_without_their_names(tmp_path) -> None:
         ClassFolders(root=tmp_path / "empty", labels="none").table(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_table_beside_films(tmp_path) -> None:
     root = films(tmp_path / "x", "a.png", "b.png")
     text(root, "anything.csv", "file,label", "a.png,Normal", "b.png,Mass")
@@ -117,6 +120,7 @@ def test_a_table_without_labels(tmp_path) -> None:
     assert (table.labelled, table.patients_known) == (False, True)
 
 
+@pytest.mark.slow
 def test_nih_is_recognised_by_its_table(tmp_path) -> None:
     root = films(tmp_path / "x", "images_001/images/1.png", "images_002/images/2.png")
     text(root, "Data_Entry_2017_v2020.csv", "Image Index,Finding Labels,Patient ID", "1.png,Mass|Edema,1",
@@ -125,6 +129,7 @@ def test_nih_is_recognised_by_its_table(tmp_path) -> None:
     assert auto(root, tmp_path, policy="multilabel").labels.sum(axis=1).tolist() == [2, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 @pytest.mark.parametrize("split", [True, False])
 def test_metadata_of_an_imagefolder(tmp_path, kind, split) -> None:
@@ -161,6 +166,7 @@ def test_metadata_that_is_none(tmp_path, lines, says) -> None:
         ImageFolder(root=tmp_path).table(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_zip_is_what_it_holds_and_is_unpacked_once(tmp_path) -> None:
     root = films(tmp_path / "x", "Normal/1.png", "Pneumonia/2.png")
     text(root, ".hidden/x.txt", "x")
@@ -286,6 +292,7 @@ def test_medmnist(tmp_path, name, classes, shape) -> None:
     assert few.frame["image_id"].tolist() == MedMnist(path=path, limit=4).table(tmp_path).frame["image_id"].tolist()
 
 
+@pytest.mark.slow
 def test_medmnist_of_findings(tmp_path) -> None:
     table = MedMnist(path=arrays(tmp_path / "chestmnist.npz", width=14)).table(tmp_path)
     assert (table.task, table.classes) == (Task.MULTILABEL, CLASSES["chestmnist"])
@@ -326,6 +333,7 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_dicom_files_joined_by_their_uid(tree, tmp_path) -> None:
     text(tree, "t.csv", "SOPInstanceUID,label", "1.2.0,Normal", "1.2.3,Mass", "1.2.99,Mass")
     assert recognise(tree).name == "dicom"
@@ -337,6 +345,7 @@ def test_dicom_files_joined_by_their_uid(tree, tmp_path) -> None:
     assert sum("no row of t.csv speaks of it" in reason for reason in said.values()) == 2
 
 
+@pytest.mark.slow
 def test_dicom_files_joined_by_patient(tree, tmp_path) -> None:
     text(tree, "t.csv", "PatientID,Edema,Mass", "7,1,0", "8,0,", "5,1,1")
     table = auto(tree, tmp_path)
@@ -347,6 +356,7 @@ def test_dicom_files_joined_by_patient(tree, tmp_path) -> None:
     assert table.frame["patient_id"].tolist() == ["7", "7", "8"]
 
 
+@pytest.mark.slow
 def test_dicom_files_joined_by_study(tmp_path) -> None:
     root = tmp_path / "dicom"
     root.mkdir()
@@ -358,6 +368,7 @@ def test_dicom_files_joined_by_study(tmp_path) -> None:
     assert any("all 4 images of its 2 studies" in note for note in table.notes)
 
 
+@pytest.mark.slow
 def test_dicom_files_joined_by_name(tree, tmp_path) -> None:
     text(tree, "t.csv", "file,label,who", "IM0,Normal,x", "C:\\x\\IM2.dcm,Mass,y")
     table = auto(tree, tmp_path)
@@ -386,6 +397,7 @@ def test_what_cannot_be_recognised_is_one_sentence(tmp_path) -> None:
         recognise(tmp_path / "x.bin")
 
 
+@pytest.mark.slow
 def test_the_command_line_names_a_source_and_its_options(tmp_path) -> None:
     root = films(tmp_path / "set", "Normal/1.png", "Pneumonia/2.png")
     found = source_of("auto", root, None, [r"patient_pattern='(\d)'"])

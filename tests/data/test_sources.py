@@ -82,6 +82,7 @@ def test_nih_any_follows_the_precedence_and_absent_files_are_left_out(tmp_path) 
     assert "00000004_000" not in set(frame["image_id"])
 
 
+@pytest.mark.slow
 def test_nih_limit_is_a_seeded_draw_per_class(tmp_path) -> None:
     nih(tmp_path)
     drawn = NihChestXray14(root=tmp_path, limit_per_class=1).table(tmp_path)
@@ -204,6 +205,7 @@ def test_a_csv_of_a_header_alone_is_one_sentence(tmp_path) -> None:
         DATASETS.create("csv", path=tmp_path / "films.csv").table(tmp_path)
 
 
+@pytest.mark.slow
 def test_phantoms_are_drawn_once(tmp_path, monkeypatch) -> None:
     drawn = []
 
@@ -226,6 +228,7 @@ def test_phantoms_are_drawn_once(tmp_path, monkeypatch) -> None:
     assert len(drawn) == 2
 
 
+@pytest.mark.slow
 def test_real_phantoms_are_a_table(tmp_path) -> None:
     table = PhantomSource(count=30, size=32).table(tmp_path)
     assert len(table) == 30

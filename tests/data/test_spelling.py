@@ -140,6 +140,7 @@ def test_rows_without_film_or_class_are_left_out_by_number(tmp_path) -> None:
         CsvTable(path=listed(tmp_path, "a.png,Normal,1", "b.png,nan,2", "c.png,nan,3")).table(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_row_that_is_repeated_counts_once_and_is_noted(tmp_path) -> None:
     path = listed(tmp_path, "a.png,Normal,7", "./a.png,Normal ,7.0", "b.png,Pneumonia,8")
     table = CsvTable(path=path).table(tmp_path)
@@ -179,6 +180,7 @@ def both_classes(tmp_path: Path, make_table) -> PreparedImages:
     return prepare_images(table, size=32, folder=tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_film_in_two_classes_is_found_in_whatever_part(tmp_path, make_table) -> None:
     (found,) = find_contradictions(both_classes(tmp_path, make_table))
     assert (found.first, found.second, found.classes) == ("Normal_0_0", "Pneumonia_0_0", ("Normal", "Pneumonia"))

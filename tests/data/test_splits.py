@@ -34,6 +34,7 @@ def test_no_patient_in_two_parts_and_every_class_in_all(patients, seed) -> None:
     assert (pd.crosstab(split.frame["label"], split.frame["split"])[list(PARTS)] > 0).all(axis=None)
 
 
+@pytest.mark.slow
 def test_shares_are_kept_class_by_class() -> None:
     rng = np.random.default_rng(0)
     patients = [("Normal", int(n)) for n in rng.integers(1, 9, 200)]
@@ -44,6 +45,7 @@ def test_shares_are_kept_class_by_class() -> None:
     np.testing.assert_allclose(shares(skewed).to_numpy(), [[0.8, 0.1, 0.1]] * 2, atol=0.02)
 
 
+@pytest.mark.slow
 def test_patients_with_many_films_are_spread_like_the_rest() -> None:
     patients = [("A", 20)] * 20 + [("A", 1)] * 400 + [("B", 1)] * 100
     split = split_by_patient(table(patients)).frame
@@ -60,6 +62,7 @@ def test_a_patient_of_several_classes_stays_whole() -> None:
     np.testing.assert_allclose(shares(split).to_numpy(), [[0.6, 0.2, 0.2]] * 2, atol=0.03)
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_does_not_matter_and_the_seed_does() -> None:
     plain = table([("A", 1)] * 40 + [("B", 2)] * 40)
     shuffled = ImageTable(plain.frame.sample(frac=1, random_state=3))
@@ -85,6 +88,7 @@ def test_bad_fractions(fractions) -> None:
         split_by_patient(table([("A", 1)] * 9 + [("B", 1)] * 9), fractions=fractions)
 
 
+@pytest.mark.slow
 def test_split_by_image_is_the_thesis_protocol_and_leaks() -> None:
     split = split_by_image(table([("A", 4)] * 25 + [("B", 4)] * 25))
     ids = sorted(split.frame["image_id"])
@@ -99,6 +103,7 @@ def test_split_by_image_is_the_thesis_protocol_and_leaks() -> None:
             split_by_image(table(few))
 
 
+@pytest.mark.slow
 def test_real_films_split_as_asked(cxr, tmp_path) -> None:
     from radversary.data.nih import NihChestXray14
 

@@ -44,6 +44,7 @@ def test_hash_sees_every_cell_but_not_the_folder() -> None:
                 table(split=["test", "", ""]).sha256()}) == 3
 
 
+@pytest.mark.slow
 def test_select_keeps_the_classes_of_the_whole() -> None:
     split = table().with_split(["train", "validation", "test"])
     assert split.select("test").classes == ("Normal", "Pneumonia")

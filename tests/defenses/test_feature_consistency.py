@@ -40,6 +40,7 @@ def test_the_style_comes_nearer_to_that_of_the_trusted_film(defence, films):
         assert (after < before).all()
 
 
+@pytest.mark.slow
 def test_the_first_film_by_name_is_trusted(defence, films):
     assert defence.film() == films / "a.png"
     one = FeatureConsistency(trusted=films / "a.png", steps=6, vgg=defence.vgg)
@@ -50,6 +51,7 @@ def test_the_first_film_by_name_is_trusted(defence, films):
     assert other.content_hashes()[1] == defence.content_hashes()[1]
 
 
+@pytest.mark.slow
 def test_an_image_comes_out_the_same_in_any_batch(defence, monkeypatch):
     together = defence(SUSPECTS)
     monkeypatch.setattr(file, "BATCH", 2)

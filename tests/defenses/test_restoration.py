@@ -70,6 +70,7 @@ def test_colour_is_read_as_grey_and_given_back_in_its_shape():
     torch.testing.assert_close(restored, restoration(grey).expand(-1, 3, -1, -1))
 
 
+@pytest.mark.slow
 def test_it_predicts_in_evaluation_mode_in_parts_and_without_gradients():
     restoration, images = random_restoration(), smooth_images(70, 16)
     restoration.network.train()
@@ -82,6 +83,7 @@ def test_it_predicts_in_evaluation_mode_in_parts_and_without_gradients():
     assert restoration(images[:0]).shape == (0, 1, 16, 16)
 
 
+@pytest.mark.slow
 def test_saved_and_loaded_it_is_the_same(tmp_path):
     restoration, images = random_restoration(), smooth_images(2, 20)
     before = restoration.fingerprint()
@@ -97,6 +99,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
     assert repr(loaded) == f"Restoration('random', unet, sha256={loaded.card.sha256[:8]})"
 
 
+@pytest.mark.slow
 def test_loading_leaves_the_global_random_state_alone(tmp_path):
     save_restoration(random_restoration(), tmp_path)
     before = torch.get_rng_state()
@@ -104,6 +107,7 @@ def test_loading_leaves_the_global_random_state_alone(tmp_path):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.slow
 def test_a_plan_names_the_folder(tmp_path):
     restoration, images = save_restoration(random_restoration(), tmp_path / "hgd"), smooth_images(2, 20)
     transform = TRANSFORMS.create("restore", folder=str(tmp_path / "hgd"))
@@ -113,6 +117,7 @@ def test_a_plan_names_the_folder(tmp_path):
     assert torch.equal(transform(images), restoration(images)), "it was read once"
 
 
+@pytest.mark.slow
 def test_other_weights_are_another_defence():
     victim = tiny_classifier()
     first, second = random_restoration(seed=1), random_restoration(seed=2)
@@ -201,6 +206,7 @@ def test_an_architecture_that_could_not_be_loaded_again_is_not_saved(tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
 def test_images_of_another_device_do_not_move_the_network():
     restoration, images = random_restoration(), smooth_images(2)
     expected = restoration(images)

@@ -66,6 +66,7 @@ def test_the_maximum_softmax_probability_is_theirs(published):
     torch.testing.assert_close(own("msp"), 1 + theirs)
 
 
+@pytest.mark.slow
 def test_the_nearest_neighbours_are_theirs_up_to_a_scale(published):
     detector = published("knn").KNN(None, k=7)
     detector.fit_features(CLEAN.embedding, torch.zeros(len(CLEAN.embedding), dtype=torch.int64))

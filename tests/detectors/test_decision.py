@@ -69,6 +69,7 @@ def test_the_rule_is_edge_or_ssim() -> None:
     assert ThesisRule(edge_threshold=255.0).ssim_threshold == 0.95
 
 
+@pytest.mark.slow
 def test_calibration_keeps_the_rate_on_the_images_it_saw() -> None:
     images = films(60)
     handled = reencodings(images)["jpeg-90"]

@@ -114,6 +114,7 @@ def test_clouds_are_one_a_handling_and_one_for_all():
     assert torch.equal(nearest, distance(query, clouds).min(dim=1).values)
 
 
+@pytest.mark.slow
 def test_every_harmless_handling_is_ordinary():
     assert set(HANDLINGS) < set(ORDINARY)
     seen = handled(lambda images: images.flatten(1), CLEAN, who="it")

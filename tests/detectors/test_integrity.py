@@ -122,6 +122,7 @@ def test_colour_disagreement_is_in_tenths_of_a_level():
     assert disagreement(image).item() == pytest.approx(10, rel=1e-4)  # one level on the average of three channels
 
 
+@pytest.mark.slow
 def test_a_texture_is_told_from_clean_films_and_handling_is_not(fitted):
     fresh = films(40, seed=2)
     clean, threshold = fitted.score(fresh), fitted.score(fresh).quantile(0.9)
@@ -133,6 +134,7 @@ def test_a_texture_is_told_from_clean_films_and_handling_is_not(fitted):
     assert (strong > faint).all()
 
 
+@pytest.mark.slow
 def test_colour_alone_is_seen_with_chroma_only(fitted):
     fresh = films(6, seed=2)
     tinted = fresh.repeat(1, 3, 1, 1)
@@ -145,6 +147,7 @@ def test_colour_alone_is_seen_with_chroma_only(fitted):
     assert (coloured.score(tinted) > 2 * coloured.score(fresh).max()).all()
 
 
+@pytest.mark.slow
 def test_scores_stand_alone_and_come_back(fitted):
     fresh = films(5, seed=2)
     scores = fitted.score(fresh)

@@ -39,6 +39,7 @@ def test_noisy_images_are_told_from_smooth_ones_that_were_never_shown(fitted):
     assert auroc(shuffled.score(FRESH), shuffled.score(noisy(FRESH, seed=2))) < 0.9
 
 
+@pytest.mark.slow
 def test_saving_alone_is_not_told(fitted):
     for name, handle in ORDINARY.items():
         assert auroc(fitted.score(handle(FRESH)), fitted.score(noisy(FRESH, seed=2))) > 0.9, name
@@ -66,16 +67,19 @@ def test_the_same_seed_learns_the_same_and_leaves_the_global_generator_alone(fit
     assert not torch.equal(other.score(FRESH), fitted.score(FRESH))
 
 
+@pytest.mark.slow
 def test_rare_attacked_images_weigh_as_much_as_the_clean_ones():
     detector = LearnedDetector(**TINY).fit_on(CLEAN, ATTACKED[:6])
     assert (detector.score(noisy(FRESH, seed=2)) > 0).float().mean() > 0.5
 
 
+@pytest.mark.slow
 def test_any_size_is_read_and_colour_is_ignored(fitted):
     assert fitted.score(smooth_images(2, size=40, seed=5)).isfinite().all()
     torch.testing.assert_close(fitted.score(FRESH.expand(-1, 3, -1, -1)), fitted.score(FRESH))
 
 
+@pytest.mark.slow
 def test_a_gradient_leads_to_a_lower_anomaly_score(fitted):
     images = noisy(FRESH, seed=2).requires_grad_()
     (slope,) = torch.autograd.grad(fitted.judge(fitted.measure(images, None)).sum(), images)
@@ -83,6 +87,7 @@ def test_a_gradient_leads_to_a_lower_anomaly_score(fitted):
     assert fitted.score(calmer).mean() < fitted.score(images.detach()).mean()
 
 
+@pytest.mark.slow
 def test_it_learns_with_gradients_switched_off_around_it(fitted):
     with torch.no_grad():
         again = LearnedDetector(**TINY).fit_on(CLEAN, ATTACKED)
@@ -115,6 +120,7 @@ def test_it_is_small():
     assert sum(part.numel() for part in ResidualNetwork(width=LearnedDetector().width).parameters()) < 30_000
 
 
+@pytest.mark.slow
 def test_a_single_image_is_never_a_batch():
     detector = LearnedDetector(batch_size=4, width=2, epochs=1, crop=16)
     for count in range(4, 40):
@@ -124,6 +130,7 @@ def test_a_single_image_is_never_a_batch():
         assert 2 <= min(sizes) <= max(sizes) <= 4
 
 
+@pytest.mark.slow
 def test_bad_requests_are_one_sentence(fitted):
     with pytest.raises(InputError, match="supervised: it learns from attacked images"):
         LearnedDetector().fit(CLEAN)

@@ -41,6 +41,7 @@ def test_it_measures_the_mean_move_of_the_logits(victim):
     np.testing.assert_allclose(found, moves(victim, FRESH), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_its_score_is_the_mahalanobis_distance_a_class(victim, monkeypatch):
     monkeypatch.setattr(shift, "ORDINARY", {"untouched": lambda images: images})
     detector = ShiftDetector().bind(victim).fit(CLEAN)
@@ -53,6 +54,7 @@ def test_its_score_is_the_mahalanobis_distance_a_class(victim, monkeypatch):
     np.testing.assert_allclose(detector.score(FRESH), expected, rtol=5e-3)
 
 
+@pytest.mark.slow
 def test_a_step_along_the_gradient_is_noticed_and_one_of_the_same_size_at_random_less(victim):
     detector = ShiftDetector().bind(victim).fit(CLEAN)
     images = FRESH.clone().requires_grad_()

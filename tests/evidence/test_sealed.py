@@ -55,6 +55,7 @@ def changed_manifest(folder, changes):
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
+@pytest.mark.slow
 def test_a_sealed_folder_is_as_sealed_and_evidence_is_what_the_rule_says(original, keys):
     manifest, found = read_manifest(original), verify(original, load_public_key(keys[0][1]))
     assert {file.path for file in manifest.files} == COVERED == set(evidence_files(original))
@@ -69,6 +70,7 @@ def test_a_sealed_folder_is_as_sealed_and_evidence_is_what_the_rule_says(origina
     assert found.verified == len(COVERED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(COVERED))
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(place=st.integers(0, 10**9), mask=st.integers(1, 255))
@@ -154,6 +156,7 @@ def test_whatever_a_signed_manifest_says_cannot_be_changed(run, changes):
     assert not found.intact
 
 
+@pytest.mark.slow
 def test_the_signature_of_another_manifest_or_signer_does_not_hold(run, keys):
     first, public = read_manifest(run), load_public_key(keys[0][1])
     seal(run, keys[0][0], at=datetime(2020, 1, 1, tzinfo=UTC))
@@ -243,6 +246,7 @@ def test_a_damaged_manifest_is_refused(run, changes):
         verify(run)
 
 
+@pytest.mark.slow
 def test_a_run_whose_table_was_changed_is_not_sealed(tmp_path):
     run = small_run(tmp_path)
     (run / "predictions.parquet").write_bytes(b"other")
@@ -251,6 +255,7 @@ def test_a_run_whose_table_was_changed_is_not_sealed(tmp_path):
     assert not (run / "evidence.json").exists()
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(st.text(alphabet=st.characters(max_codepoint=0x7f, min_codepoint=0x20), max_size=6),
                        st.text(max_size=8) | st.integers(-2**53, 2**53) | st.none() | st.booleans()

@@ -38,6 +38,7 @@ def test_short_work_writes_nothing_to_a_pipe(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_work_without_a_terminal_is_heard_of_again_and_again_while_one_item_takes_long(heard):
     for _ in track(range(2), "attacking"):
         before = len(heard())
@@ -47,6 +48,7 @@ def test_work_without_a_terminal_is_heard_of_again_and_again_while_one_item_take
     assert heard()[-1].endswith(" left")
 
 
+@pytest.mark.slow
 def test_nested_work_is_told_from_the_outside_in_and_ends_with_its_block(heard):
     with working("audit"):
         for _ in track([1], "reading"):

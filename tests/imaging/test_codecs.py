@@ -72,6 +72,7 @@ def test_jpeg_leaves_its_input_alone_and_takes_no_image() -> None:
     assert jpeg(images[:0]).shape == (0, 1, 16, 16)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(bits=st.integers(1, 16), height=st.integers(1, 9), width=st.integers(1, 9), seed=st.integers(0, 999))
 def test_grey_on_its_grid_survives_any_depth_bit_for_bit(bits: int, height: int, width: int, seed: int) -> None:

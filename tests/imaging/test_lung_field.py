@@ -56,6 +56,7 @@ def test_an_image_is_looked_at_alone():
     assert together.flatten(1).any(1).tolist() == [True, False, True, False]
 
 
+@pytest.mark.slow
 def test_on_generated_films_lungs_are_found_on_both_sides_of_the_spine():
     films = torch.cat([batch.images for batch in Phantoms(count=30, size=96).generate()])[:30]
     found = lung_field(films)[:, 0]

@@ -51,6 +51,7 @@ def test_it_holds_until_the_last_reader_is_out(lenient):
     assert lenient == ImageFile.LOAD_TRUNCATED_IMAGES
 
 
+@pytest.mark.slow
 def test_the_pdf_leaves_the_setting_as_it_was(monkeypatch):
     pytest.importorskip("weasyprint")
     from radversary.report.pdf import imported

@@ -11,12 +11,12 @@ from zipfile import ZipFile
 import numpy as np
 import torch
 import yaml
-from monai.networks.nets import DenseNet
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
 import programs_on_disk
+from late import Late
 from radversary.auditing.cells import Condition
 from radversary.auditing.plan import AuditPlan
 from radversary.auditing.run import run_audit
@@ -42,6 +42,8 @@ from radversary.study.placing import note_input
 from radversary.study.plan import DataPlan
 from radversary.study.prepare import prepare
 from tiny_onnx import export, tiny_network, with_card
+
+nets = Late("monai.networks.nets")
 
 SIZE = 32
 DETECTORS = ("integrity", "shallow", "neighbours", "consistency", "shift", "energy", "mahalanobis", "lid", "squeezing")
@@ -258,7 +260,7 @@ class Seeds:
         write_json(folder / "configs" / "metadata.json", BUNDLE)
         write_json(folder / "configs" / "inference.json", {"network_def": NETWORK, "preprocessing": {
             "_target_": "Compose", "transforms": [{"_target_": "LoadImaged", "keys": "image"}]}})
-        network = DenseNet(**{name: value for name, value in NETWORK.items() if name != "_target_"})
+        network = nets.DenseNet(**{name: value for name, value in NETWORK.items() if name != "_target_"})
         save_file(network.state_dict(), folder / "models" / "model.safetensors")
         return folder
 

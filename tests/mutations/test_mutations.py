@@ -49,7 +49,7 @@ def test_damaged_inputs_are_read_or_refused(seeds, tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_damaged_inputs_of_every_kind_are_read_or_refused(seeds, tmp_path):
-    assert not failures(300, SUITE, seeds, tmp_path / "trial")
+    assert not failures(150, SUITE, seeds, tmp_path / "trial")
 
 
 def check_drawn(count, names, harm, seeds, scratch) -> None:
@@ -93,7 +93,7 @@ def test_inputs_that_hypothesis_damages_are_read_or_refused(seeds, tmp_path, har
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("harm", [by_mutator, by_edits])
 def test_inputs_of_every_kind_that_hypothesis_damages_are_read_or_refused(seeds, tmp_path, harm):
-    check_drawn(100, SUITE, harm, seeds, tmp_path / "trial")
+    check_drawn(50, SUITE, harm, seeds, tmp_path / "trial")
 
 
 @pytest.mark.slow

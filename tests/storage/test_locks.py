@@ -30,6 +30,7 @@ def holder(tmp_path):
     process.wait()
 
 
+@pytest.mark.slow
 def test_another_process_is_refused_by_its_number_and_a_dead_one_keeps_nothing(holder, tmp_path):
     with pytest.raises(BusyError, match=rf"run is being written by another radversary \(process {holder.pid}\); wait"):
         take(tmp_path / "run")

@@ -53,6 +53,7 @@ def test_plans_are_read_as_they_always_were():
     assert parse_yaml("a: !!str 12") == {"a": "12"}
 
 
+@pytest.mark.slow
 @given(st.text("[]{}:,-?&*!|>'\"%@` \n\tab1.0e#<=~", max_size=60))
 def test_whatever_is_written_it_is_values_or_a_sentence(text):
     with contextlib.suppress(ValueError):

@@ -21,6 +21,7 @@ def wide(rows: int) -> pd.DataFrame:
                          "p": numbers.astype(np.float32), "decision": np.arange(rows), "nothing": np.nan})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [7, 40, 100, 250, 1000])
 def test_a_table_written_in_parts_has_the_bytes_of_one_that_is_written_at_once(tmp_path, monkeypatch, step):
     frame = wide(1000)

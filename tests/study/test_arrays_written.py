@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from radversary.data.registry import DATASETS
 from radversary.study.dataset import Dataset
 
 
+@pytest.mark.slow
 def test_the_same_images_in_another_order_are_other_images(tmp_path):
     """Radiographs begin with black rows, and a changed order changes no sum."""
     images = np.zeros((4, 16, 16), dtype=np.uint8)

@@ -107,6 +107,7 @@ def test_each_training_and_validation_image_is_asked_about_once(films):
         assert part.order.tolist() != list(range(len(rows)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("queries", "validation"), [(2, 1), (10, 2), (40, 8)])
 def test_no_more_than_so_many_are_asked_about(films, queries, validation):
     first, second = asked_about(films, labels={"queries": queries})
@@ -116,6 +117,7 @@ def test_no_more_than_so_many_are_asked_about(films, queries, validation):
     assert first.order.tolist() == again.order.tolist()
 
 
+@pytest.mark.slow
 def test_further_images_are_augmented_ones_as_files_hold_them(films):
     first, second = asked_about(films, labels={"queries": 100}, augmentation={"name": "affine"})
     assert len(first) + len(second) == 100
@@ -130,11 +132,13 @@ def test_further_images_are_augmented_ones_as_files_hold_them(films):
     assert torch.equal(first.images([0, count])[1], turned[0])
 
 
+@pytest.mark.slow
 def test_more_than_there_are_is_refused(films):
     with pytest.raises(PlanError, match=r"100 queries are asked for, and there are \d+ training and \d+ validation"):
         asked_about(films, labels={"queries": 100})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("access", "answers", "kept"), [
     (Access.SCORES, "scores", "scores"), (Access.SCORES, "decisions", "decisions"),
     (Access.LABELS, "scores", "decisions")])
@@ -150,6 +154,7 @@ def test_what_is_kept_is_what_the_model_answers(films, model, tmp_path, access, 
                                               "answers": kept, "model": "victim"}
 
 
+@pytest.mark.slow
 def test_findings_are_kept_as_they_are_read(films, tmp_path):
     findings = tiny_classifier(films.classes, SIZE)
     findings.card = findings.card.model_copy(update={"task": "multilabel", "thresholds": (0.3, 0.5, 0.7)})
@@ -159,6 +164,7 @@ def test_findings_are_kept_as_they_are_read(films, tmp_path):
     assert torch.equal(labels, findings.predict(images).float())
 
 
+@pytest.mark.slow
 def test_what_was_asked_before_a_stop_is_not_asked_again_and_counts(films, model, tmp_path):
     whole = asked_about(films)
     count = sum(map(len, whole))
@@ -268,6 +274,7 @@ def test_a_server_is_asked_about_each_image_once(films, model, tmp_path):
     assert read_json(tmp_path / "thief" / "answers.json")["asked"] == 20
 
 
+@pytest.mark.slow
 def test_thresholds_of_probabilities_are_learnt_and_those_of_decisions_are_not(films):
     findings = tiny_classifier(films.classes, SIZE)
     findings.card = findings.card.model_copy(update={"task": "multilabel", "thresholds": (0.3, 0.5, 0.7)})
@@ -324,6 +331,7 @@ def test_a_reference_behind_which_is_no_model_is_refused_before_data_is_touched(
     assert not (tmp_path / "run" / "data").exists()
 
 
+@pytest.mark.slow
 def test_a_model_of_other_classes_is_refused(films, model, tmp_path):
     strange = copy.deepcopy(model)
     strange.card = model.card.model_copy(update={"classes": films.classes[::-1]})

@@ -95,6 +95,7 @@ def test_the_range_of_hounsfield_units_is_found():
     assert "[-1024, 1024]" in report.check("input range").sentence
 
 
+@pytest.mark.slow
 def test_a_wrong_range_is_found_behind_a_defence():
     model = Defended(reader(input_range=(0, 1)), JpegCompression(quality=90))
     assert "input range" in wrong(checked(model))
@@ -122,6 +123,7 @@ def test_a_model_that_knows_nothing_is_not_said_to_have_another_order():
     assert report.check("accuracy").state == "note"
 
 
+@pytest.mark.slow
 def test_findings_under_each_others_names_are_found():
     findings = F.one_hot(LABELS, 3)[:, 1:]
     swapped = reader(Behind(Reader(), lambda logits: logits[:, [2, 1]]), classes=CLASSES[1:], task="multilabel")
@@ -131,6 +133,7 @@ def test_findings_under_each_others_names_are_found():
                                 task="multilabel"), labels=findings)) == []
 
 
+@pytest.mark.slow
 def test_a_flipped_binary_model_is_found():
     assert wrong(checked(binary(), labels=(LABELS > 0).long())) == []
     report = checked(binary(classes=("Sick", "Normal")), labels=(LABELS == 0).long())
@@ -151,6 +154,7 @@ def test_batch_normalisation_in_training_mode_is_found_and_named():
     assert report.check("equal calls").state == "ok"
 
 
+@pytest.mark.slow
 def test_dropout_that_is_always_on_is_found():
     report = checked(reader(Before(Reader(), lambda inputs: F.dropout(inputs, 0.5, training=True))))
     assert "equal calls" in wrong(report)

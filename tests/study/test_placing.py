@@ -33,6 +33,7 @@ def test_a_saved_model_stands_behind_the_transforms_of_its_training(saved):
     assert not torch.equal(loaded.scores(images), model.scores(images))
 
 
+@pytest.mark.slow
 def test_a_model_behind_transforms_is_not_looked_into(saved):
     model, folder = saved
     assert load_alone(folder).card == model.card

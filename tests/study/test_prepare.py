@@ -86,12 +86,14 @@ def test_what_the_plan_divides_is_described_as_the_plan_says(films, tmp_path, sp
     assert source_text(plan) == source_text(plan, images)
 
 
+@pytest.mark.slow
 def test_a_partly_divided_table_is_refused(films, tmp_path) -> None:
     plan = plan_of(films, tmp_path / "t.csv", ["train"] * 18 + [""] * 12)
     with pytest.raises(DataError, match=r"^12 of 30 rows have no part \(train, validation or test\)"):
         prepare(plan, tmp_path / "out", seed=1)
 
 
+@pytest.mark.slow
 def test_a_leaky_split_of_a_divided_table_is_refused(films, tmp_path) -> None:
     plan = plan_of(films, tmp_path / "t.csv", [PARTS[number % 3] for number in range(30)], split="leaky")
     with pytest.raises(PlanError, match=r"'leaky', but the table of images comes divided"):

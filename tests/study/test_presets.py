@@ -80,6 +80,9 @@ def test_a_battery_stands_before_the_attacks_of_a_file(tmp_path):
     file.write_text(yaml.safe_dump(FIELDS), encoding="utf-8")
     plan = chosen_plan(str(file), "quick")
     assert [attack.label for attack in plan.attacks] == [*(a.label for a in whole_preset("quick").attacks), "n"]
+    file.write_text(yaml.safe_dump({"gallery": 2}), encoding="utf-8")
+    assert chosen_plan(str(file), "quick").attacks == whole_preset("quick").attacks  # a file without any of its own
+    assert chosen_plan(str(file), "quick").gallery == 2
     assert chosen_plan(None, "full") == "full"
     assert chosen_plan(None, None) == "quick"
     file.write_text(plan_text(plan), encoding="utf-8")

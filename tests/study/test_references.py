@@ -74,6 +74,7 @@ def plan(**changes: Any) -> AuditPlan:
                                      "bootstrap": 100, "gallery": 0, "probe_images": 0, **changes})
 
 
+@pytest.mark.slow
 def test_victim_defence_and_surrogate_are_loaded_by_their_references(tmp_path):
     given = plan(attacks=[{"label": "x", "name": "worst-style", "surrogate": "oracle://c", "knowledge": ["transfer"],
                            "options": {"generator": "fourier", "count": 3, "style_size": 32, "k": 2}}],

@@ -177,6 +177,7 @@ def plan_of(**changes: Any) -> AuditPlan:
     return parse_plan(AuditPlan, {"attacks": [attack()], **changes}, source="test")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*ATTACKS, *DEFENCES])
 def test_an_audit_is_refused_before_its_data_is_touched(name, tmp_path):
     given, kind, words = (ATTACKS | DEFENCES)[name]
@@ -213,6 +214,7 @@ def test_models_that_do_not_fit_are_refused_before_data_is_touched(make, kind, w
     assert Touched.calls == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("several", [False, True])
 def test_an_audit_that_could_be_run_touches_its_data(several, tmp_path):
     one, more = (str(saved(tmp_path / f"other {seed}", seed=seed)) for seed in (3, 4))

@@ -50,6 +50,7 @@ def test_training_sees_the_very_pixels_that_the_audit_reads(bits, tmp_path):
     assert torch.equal(labels, images.labels[entries.rows[:9]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [8, 12, MIXED])
 def test_the_adversarial_mix_is_as_bright_as_the_clean_images(bits, tmp_path):
     images, plan = images_of(bits, tmp_path), make_study()
@@ -87,6 +88,7 @@ def _parts(monkeypatch):
     monkeypatch.setitem(TRANSFORMS._own, "flip", "random_parts:Flip")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_parts")
 def test_each_attack_has_its_copies_its_strength_and_its_model(tmp_path, monkeypatch):
     plan, images, looked_at = transfer_study(views=2, opacity=[1.0, 1.0]), images_of(8, tmp_path), []
@@ -172,6 +174,7 @@ def victim_in(folder: Path, films: PreparedImages, **changes) -> bool:
     return make_model(plan, "victim", films, {}, folder, device="cpu")[1]
 
 
+@pytest.mark.slow
 def test_a_folder_that_no_study_wrote_is_left_alone(films, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     (tmp_path / "inputs.json").write_text("{not json")
@@ -212,6 +215,7 @@ def test_a_removal_that_was_stopped_is_finished(films, tmp_path, monkeypatch):
     assert (tmp_path / "model.safetensors").read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_the_seed_of_a_training_is_that_of_the_study_and_the_name():
     seeds = {training_plan(make_study(seed=seed), name).seed for seed in (1, 2) for name in ("victim", "hardened")}
     assert len(seeds) == 4
@@ -220,6 +224,7 @@ def test_the_seed_of_a_training_is_that_of_the_study_and_the_name():
     assert training_plan(own, "victim").seed == 5
 
 
+@pytest.mark.slow
 def test_a_model_tells_which_images_it_has_seen(finished_study, films, tmp_path):
     frame, victim = films.table.frame, finished_study[1] / "models" / "victim"
     seen, known = seen_images(victim), frame["split"] != "test"
@@ -235,6 +240,7 @@ def test_a_model_tells_which_images_it_has_seen(finished_study, films, tmp_path)
     assert list(seen.file_sha256) == read_json(victim / "training_images.json")["file_sha256"]
 
 
+@pytest.mark.slow
 def test_the_key_follows_start_weights_and_version(films, tmp_path, monkeypatch):
     plan = make_study(models={"victim": {"training": training("imagenet", architecture="resnet18")}}, defences=[])
     monkeypatch.setenv(PLACE, str(tmp_path))

@@ -47,6 +47,7 @@ def renamed(name: str) -> dict[str, Any]:
     return {"victim": {"training": training()}, name: {"training": training()}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../victim", "..", "a/b", "", "-x", "a b", "/tmp/x", ".hidden"])
 def test_a_model_name_that_leads_elsewhere_is_refused(name):
     with pytest.raises(PlanError, match="should match pattern"):
@@ -57,6 +58,7 @@ def test_a_model_name_that_leads_elsewhere_is_refused(name):
 ATTACK = {"label": "train styles", "name": "style-transfer"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("models", "kind", "words"), [
     (lambda: hardened(opacity=[0.9, 0.1]), PlanError, "two rising figures in 0 to 1"),
     (lambda: hardened(opacity=[0.1, 1.1]), PlanError, "two rising figures in 0 to 1"),

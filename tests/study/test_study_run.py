@@ -47,6 +47,7 @@ def hashes(folder: Path) -> dict[str, str]:
             for path in [*folder.rglob("*.safetensors"), *folder.glob("*.parquet"), *folder.rglob("images.npy")]}
 
 
+@pytest.mark.slow
 def test_a_study_goes_all_the_way(finished_study):
     result, folder, told = finished_study
     assert [line.removesuffix(" …") for line in told] == ["prepare and check data", "train victim", "train hardened",

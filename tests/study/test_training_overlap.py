@@ -20,12 +20,14 @@ def trained(name, model="victim", **options):
     return TrainingAttack(label="t", name=name, model=model, options=options)
 
 
+@pytest.mark.slow
 def test_training_overlap_is_of_generators_and_of_surrogates():
     found = training_overlap_of(parse_plan(StudyPlan, full(), source="test"))
     assert found["cleaner"] == ["style", "fgsm@transfer"]
     assert found["friend"] == []
 
 
+@pytest.mark.slow
 def test_an_oracle_is_the_ceiling_of_what_it_was_trained_on_and_of_nothing_else():
     attacks = [*full()["attacks"], {"label": "more styles", "name": "style-transfer",
                                     "options": {"generator": "fourier", "styles": "test", "count": 24}}]
@@ -61,6 +63,7 @@ def test_the_same_styles_in_another_colour_are_not_the_same_attack():
     assert not is_same(audited("style-transfer", options={"generator": "fourier", "count": 3, "colour": "rgb"}), given)
 
 
+@pytest.mark.slow
 def test_a_model_that_attacks_itself_in_training_knows_the_white_box_attack():
     hard = {"robust": {"epsilon": 0.02}, "training": full()["models"]["victim"]["training"]}
     models = {**full()["models"], "hard": hard}
@@ -68,6 +71,7 @@ def test_a_model_that_attacks_itself_in_training_knows_the_white_box_attack():
     assert found["hard"] == ["fgsm@gray-box", "fgsm@adaptive"]
 
 
+@pytest.mark.slow
 def test_noise_of_a_style_attack_s_size_has_its_styles_and_a_gradient_attack_has_none():
     options = {"generator": "fourier", "count": 3}
     style = ATTACKS.create("style-transfer", **options)

@@ -44,6 +44,7 @@ def test_half_a_ratio_is_halfway_between_the_amplitudes():
     np.testing.assert_allclose(made, (np.abs(spectra(content)) + np.abs(spectra(style))) / 2, atol=2e-3)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(height=st.integers(2, 40), width=st.integers(2, 40), band=st.floats(0.01, 1), seed=st.integers(0, 99))
 def test_ratio_zero_and_one_s_own_style_are_the_identity(height, width, band, seed):

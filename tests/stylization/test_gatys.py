@@ -18,6 +18,7 @@ def vgg(tmp_path) -> Vgg19:
 CONTENT, STYLE = smooth_images(3, channels=3), smooth_images(3, 24, channels=3, seed=8) ** 2
 
 
+@pytest.mark.slow
 def test_the_loss_of_each_image_falls(vgg):
     seen = []
     transfer(CONTENT, STYLE, vgg, steps=25, observe=lambda step, loss: seen.append((step, loss)))
@@ -27,6 +28,7 @@ def test_the_loss_of_each_image_falls(vgg):
     assert (last < 0.7 * first).all()
 
 
+@pytest.mark.slow
 def test_the_result_is_nearer_to_the_style_than_the_content_was(vgg):
     stylised = transfer(CONTENT, STYLE, vgg, steps=25)
     for layer in ("relu1_1", "relu2_1", "relu3_1"):
@@ -39,6 +41,7 @@ def test_without_style_weight_the_content_stays(vgg):
     torch.testing.assert_close(transfer(CONTENT, STYLE, vgg, steps=5, style_weight=0.0), CONTENT, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 def test_an_image_comes_out_the_same_alone_and_in_any_batch(vgg):
     together = transfer(CONTENT, STYLE, vgg, steps=10)
     alone = torch.cat([transfer(CONTENT[i:i + 1], STYLE[i:i + 1], vgg, steps=10) for i in range(3)])

@@ -13,6 +13,7 @@ from radversary.stylization.microast import MicroAst, transfer
 from random_parts import microast_state, smooth_images, write_microast
 
 
+@pytest.mark.slow
 def test_it_equals_the_loader_beside_the_authors_weights(weights):
     spec = importlib.util.spec_from_file_location("reference_loaders", weights / "reference_loaders.py")
     reference = importlib.util.module_from_spec(spec)
@@ -30,6 +31,7 @@ def test_the_random_file_of_the_tests_has_the_published_layout(weights):
     assert all(tensor.shape == published[key].shape for key, tensor in ours.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(32, 32), (33, 50), (35, 18)])
 def test_any_size_comes_back_and_no_image_sees_another(tmp_path, size):
     generator = MicroAst(weights=str(write_microast(tmp_path)))

@@ -16,6 +16,7 @@ HERE, THERE = torch.device("cpu"), torch.device("meta")
 
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["adain", "microast"])
 def test_a_generator_serves_two_devices(name, tmp_path):
     options = {"weights": str(write_microast(tmp_path))} if name == "microast" else {}

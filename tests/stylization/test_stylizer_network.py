@@ -45,6 +45,7 @@ def test_images_do_not_see_each_other():
         torch.testing.assert_close(network(images[1:2], code[1:2]), network(images, code)[1:2], atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_unseen_styles_are_taken_on_and_contents_stay_apart(tmp_path):
     network, vgg = shipped_stylizer(), load_vgg19(str(write_vgg(tmp_path, 5)))
     content, styles = smooth_images(6, 64, channels=1).expand(-1, 3, -1, -1), procedural_bank("test", count=6, size=64)

@@ -32,6 +32,7 @@ def test_one_style_is_one_drawing_whatever_the_batch(draw):
     assert not torch.allclose(draw(content[:1], styles[1:2]), together[:1], atol=0.05)
 
 
+@pytest.mark.slow
 @BOTH
 def test_it_redraws_the_film_and_not_only_the_style(draw):
     """Another film in the same style is another picture, and the film's edges are still where they were."""

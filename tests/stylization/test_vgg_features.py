@@ -120,6 +120,7 @@ def test_the_real_cut_weights(weights):
         torch.testing.assert_close(value, expected[name], atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_the_real_distilled_weights_equal_their_reference(weights):
     specification = importlib.util.spec_from_file_location("reference_loaders", weights / "reference_loaders.py")

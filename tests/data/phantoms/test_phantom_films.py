@@ -36,6 +36,7 @@ def test_images_keep_the_pixel_contract(many):
     check_images(images)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(size=st.integers(32, 97), seed=st.integers(-(2**31), 2**31), name=st.sampled_from(CLASSES))
 def test_any_size_and_seed_gives_a_film(size, seed, name):
@@ -46,6 +47,7 @@ def test_any_size_and_seed_gives_a_film(size, seed, name):
     assert bool(batch.masks.any()) == (name != "Normal")
 
 
+@pytest.mark.slow
 def test_a_film_depends_on_seed_patient_and_image_alone():
     few, more = Phantoms(count=9, size=40), Phantoms(count=60, size=40)
     at_once, one_by_one = next(few.generate(batch=9)), list(more.generate(batch=1))[:9]
@@ -77,6 +79,7 @@ def test_global_generators_are_left_alone():
     assert torch.equal(before[1], torch.get_rng_state())
 
 
+@pytest.mark.slow
 def test_a_phantom_looks_the_same_at_every_size():
     small, large = (next(Phantoms(count=8, size=size).generate()).images for size in (64, 128))
     reduced = torch.nn.functional.avg_pool2d(large, 2)
@@ -84,6 +87,7 @@ def test_a_phantom_looks_the_same_at_every_size():
         assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.97
 
 
+@pytest.mark.slow
 def test_anatomy_is_the_patients_and_the_film_the_images():
     phantoms = Phantoms(count=60, size=48, classes=("Normal",))
     records = list(phantoms.records())
@@ -116,12 +120,14 @@ def test_a_small_share_of_patients_is_in_two_classes():
     assert max(len(names) for names in labels.values()) == 2
 
 
+@pytest.mark.slow
 def test_every_kind_of_finding_occurs(many):
     kinds = {(record.label, record.subtype) for record in many[2]}
     assert kinds == {("Normal", "none"), *(("Pneumonia", kind) for kind in ("lobar", "patchy", "interstitial")),
                      *(("Pneumothorax", kind) for kind in ("small", "moderate", "tension"))}
 
 
+@pytest.mark.slow
 def test_masks_lie_in_the_lungs_of_the_ill_alone(many):
     _, masks, records = many
     for mask, record in zip(masks[:, 0], records, strict=True):
@@ -154,6 +160,7 @@ def grouped_accuracy(features, records):
     return cross_val_score(model, features, labels, groups=patients, cv=GroupKFold(5)).mean()
 
 
+@pytest.mark.slow
 def test_metadata_say_nothing_of_the_class(many):
     records = many[2]
     named = OneHotEncoder(sparse_output=False).fit_transform([[r.view, r.sex] for r in records])
@@ -161,6 +168,7 @@ def test_metadata_say_nothing_of_the_class(many):
     assert grouped_accuracy(features, records) < 1 / 3 + 0.1
 
 
+@pytest.mark.slow
 def test_brightness_says_little_of_the_class(many):
     images, _, records = many
     grey = images.flatten(1).numpy()

@@ -37,6 +37,7 @@ def test_the_folder_holds_films_masks_and_table(written):
     assert len(list(written.glob("*/*.png"))) == 12 + sum(row["label"] != "Normal" for row in rows)
 
 
+@pytest.mark.slow
 def test_files_hold_what_was_painted_in_8_bits(written):
     for record in PLAN.records():
         film, mask = PLAN.paint(record)
@@ -54,6 +55,7 @@ def test_a_complete_folder_is_reused(written, monkeypatch):
     assert write_phantoms(PLAN, written) == written
 
 
+@pytest.mark.slow
 def test_an_interrupted_folder_is_completed_to_the_same_bytes(written, tmp_path, monkeypatch):
     paint, painted = Phantoms.paint, []
 

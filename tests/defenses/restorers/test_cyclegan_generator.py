@@ -9,6 +9,7 @@ from radversary.defenses.restoration import RESTORERS
 from random_parts import smooth_images
 
 
+@pytest.mark.slow
 def test_it_has_the_papers_layers_at_the_papers_size():
     network = RESTORERS.create("cyclegan", width=64, blocks=9)
     # Counted from the paper's appendix: c7s1-64, d128, d256, nine R256, u128, u64, c7s1-1, biases included, grey.

@@ -43,6 +43,7 @@ def test_an_unknown_architecture_is_refused_with_the_nearest():
         TrainingPlan(architecture="resnet5")
 
 
+@pytest.mark.slow
 def test_a_plan_is_read_without_the_training_library():
     code = ("import sys, radversary.training.classifier.plan as p; p.TrainingPlan(); "
             "sys.exit('lightning' in sys.modules)")

@@ -244,6 +244,7 @@ def test_what_cannot_go_together_is_refused(run, tmp_path, objective, training, 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_another_objective_in_the_same_folder_is_refused(run):
     run(make_plan(ONE))
     with pytest.raises(PlanError, match="another objective"):

@@ -61,6 +61,7 @@ def test_writes_curves_and_their_picture(run, tmp_path):
         assert {path.name for path in (tmp_path / "out" / phase).iterdir()} == {"best.ckpt", "last.ckpt", "done.json"}
 
 
+@pytest.mark.slow
 def test_validation_figures_are_those_of_the_saved_model(run, tmp_path):
     classifier = run(make_plan(Phase(name="one", trunk="trained", epochs=1, learning_rate=1e-2)))
     images, labels = TrainingSet(*arrays(12, 2)).fetch(range(12))
@@ -108,6 +109,7 @@ def test_stops_early_and_drops_the_rate_as_keras_does(run, tmp_path, patience):
     assert len(set(rates)) > 1, "the rate was dropped"
 
 
+@pytest.mark.slow
 def test_frozen_trunk_and_its_statistics_do_not_move(run):
     start = build_network("tiny", classes=2).state_dict()
     classifier = run(make_plan(Phase(name="frozen", trunk="frozen", epochs=2, learning_rate=1e-2)))
@@ -201,6 +203,7 @@ def test_the_adversarial_mix_resumes_too(run, tmp_path):
     assert sha256_file(whole) == sha256_file(stopped)
 
 
+@pytest.mark.slow
 def test_ctrl_c_stays_a_keyboard_interrupt_and_leaves_the_handler(run):
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):

@@ -69,6 +69,7 @@ def test_only_the_generator_back_to_clean_is_kept(whole):
         assert not torch.equal(value, last[f"attacker.{name}"]) or name.endswith("bias")
 
 
+@pytest.mark.slow
 def test_the_curves_are_there_and_the_global_generator_is_as_it_was(tmp_path):
     before = torch.get_rng_state()
     run(tmp_path, make_plan(epochs=2, images=2))
@@ -129,6 +130,7 @@ def test_a_training_stopped_before_saving_only_saves(whole, tmp_path, monkeypatc
     assert read_json(tmp_path / "curves.json") == read_json(whole / "curves.json")
 
 
+@pytest.mark.slow
 def test_a_finished_folder_is_loaded_and_another_training_refused(whole, monkeypatch):
     monkeypatch.setattr("radversary.training.cyclegan.train.fit", None)
     assert run(whole).card.sha256 == sha256_file(whole / "model.safetensors")
@@ -182,6 +184,7 @@ def test_images_that_cannot_be_trained_on_are_refused(tmp_path, count, size, pla
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_is_one_sentence(tmp_path):
     with pytest.raises(PlanError, match="training diverged in epoch 1"):
         run(tmp_path, attacked=pairs(ATTACKED * float("nan")))

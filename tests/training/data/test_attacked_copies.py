@@ -58,6 +58,7 @@ def test_copies_differ_and_are_those_of_the_seed(tmp_path):
     assert (first[:, 0] != first[:, 1]).any((1, 2, 3)).all()
 
 
+@pytest.mark.slow
 def test_stopped_it_goes_on_after_the_last_whole_batch(tmp_path, monkeypatch):
     whole, real, calls = np.array(attacked_copies_of(tmp_path / "whole")), copies_file.attack_entries, []
 
@@ -117,6 +118,7 @@ def test_damaged_copies_are_made_anew(tmp_path, name, change):
     assert np.array_equal(attacked_copies_of(tmp_path), expected)
 
 
+@pytest.mark.slow
 def test_other_labels_and_another_card_beside_the_same_weights_start_anew(tmp_path):
     attack = PGD(epsilon=30 / 255, steps=2, goal="untargeted")
     ready, victim = entries(), tiny_classifier()

@@ -52,6 +52,7 @@ def test_a_pair_depends_on_seed_epoch_and_entry_alone():
         assert not torch.equal(other.pairs(range(4))[0], together[0]), "another seed, or epoch 0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_entries_that_are_not_attacked_are_the_same_twice(share):
     entries, same = paired(share=share), []

@@ -37,6 +37,7 @@ def test_the_first_view_is_the_clean_image_and_the_others_are_drawn_for_themselv
     assert any(entries.draw(entry, 0) != entries.draw(entry, 1) for entry in range(6))
 
 
+@pytest.mark.slow
 def test_every_family_copy_and_opacity_is_drawn():
     entries, draws = viewed(), []
     for epoch in range(200):

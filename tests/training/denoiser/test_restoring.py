@@ -124,6 +124,7 @@ def test_another_training_in_the_same_folder_is_refused(run, changes, text):
         run(**({"classifier": make_victim(seed=1)} if "classifier" in changes else changes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("changes", "error", "text"), [
     ({"training": veiled(7, 1)}, DataError, "batch of 8 training pairs and one validation pair, got 7 and 12"),
     ({"validation": []}, DataError, "got 26 and 0"), ({"device": "cuda:9"}, PlanError, "not available"),

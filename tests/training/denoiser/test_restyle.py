@@ -31,6 +31,7 @@ def test_batches_of_any_size_give_one_code():
     torch.testing.assert_close(batches, mean_code(CLEAN), atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_it_draws_what_the_style_network_draws(tmp_path):
     suspects = smooth_images(2, 48, seed=4)
     drawn = shipped_stylizer()(suspects.expand(-1, 3, -1, -1), mean_code(CLEAN).expand(2, -1)).mean(1, keepdim=True)
@@ -54,6 +55,7 @@ def test_any_size(size):
     assert RESTORERS.create("restyle", amount=1.0)(images).shape == images.shape
 
 
+@pytest.mark.slow
 def test_what_cannot_be_is_refused(tmp_path):
     with pytest.raises(DataError, match="at least one clean image"):
         fit_restyle(CLEAN[:0], name="mine", out=tmp_path)

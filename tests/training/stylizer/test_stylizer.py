@@ -41,6 +41,7 @@ def weights_of(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "stylizer.safetensors")
 
 
+@pytest.mark.slow
 def test_trains_whole_weights_that_the_network_takes(plan, tmp_path):
     torch.manual_seed(3)
     before = torch.get_rng_state()
@@ -136,6 +137,7 @@ def test_half_of_the_styles_are_grey(plan):
     assert 0.25 < sum(grey) / 60 < 0.75
 
 
+@pytest.mark.slow
 def test_only_the_train_pool_is_drawn_from(plan, tmp_path, monkeypatch):
     pools, real = [], stylizer_file.procedural_bank
     monkeypatch.setattr(stylizer_file, "procedural_bank", lambda pool, **options: pools.append(pool) or
@@ -167,6 +169,7 @@ def test_a_checkpoint_of_another_training_is_refused(plan, tmp_path):
     assert sha256_file(tmp_path / "stylizer.safetensors") == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkpoints", [True, False], ids=["checkpoint", "weights"])
 def test_a_full_disk_is_one_sentence(plan, tmp_path, file_size_limit, monkeypatch, checkpoints):
     if not checkpoints:
@@ -176,6 +179,7 @@ def test_a_full_disk_is_one_sentence(plan, tmp_path, file_size_limit, monkeypatc
     assert list((tmp_path / "out").glob("*")) == []
 
 
+@pytest.mark.slow
 def test_the_command_draws_phantoms_of_no_study(tmp_path, monkeypatch):
     given = []
     monkeypatch.setattr(stylizer_file, "train_stylizer",
@@ -191,11 +195,13 @@ def test_the_command_draws_phantoms_of_no_study(tmp_path, monkeypatch):
     assert torch.equal(contents.tensor(range(3)), next(Phantoms(count=3, size=42, seed=seed).generate()).images)
 
 
+@pytest.mark.slow
 def test_the_command_refuses_an_infinite_weight_in_one_sentence(tmp_path):
     with pytest.raises(PlanError, match="training's options: style_weight: input should be a finite number"):
         cli_file.stylizer(out=tmp_path, steps=1, batch_size=1, size=32, phantoms=3, style_weight=float("inf"),
                            vgg=str(write_vgg(tmp_path)), seed=42)
 
 
+@pytest.mark.slow
 def test_the_shipped_weights_say_what_they_were_made_from():
     assert "seed 42" in read_json(Path(str(files("radversary.stylization") / "weights" / "stylizer.json")))["contents"]
