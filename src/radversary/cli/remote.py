@@ -84,15 +84,16 @@ class Asked:
 
     def begin(self, client: Client) -> str:
         """Send what lies here and put the audit into the platform's queue; returns the job's id."""
-        from radversary.client.naming import dataset_of, guard_of, model_of
+        from radversary.client.naming import guard_of, model_of, registered_images, send_images
         from radversary.data.registry import DATASETS
         from radversary.execution.progress import working
 
         guard = guard_of(client, self.guard) if self.guard else ""
+        images = registered_images(client, self.source, ["auto", *DATASETS.names()])  # before anything is sent
         with working("Sending model and images", total=2) as sent:
             model = model_of(client, self.model)
             sent()
-            images = dataset_of(client, self.source, ["auto", *DATASETS.names()])
+            images = images or send_images(client, self.source)
             sent()
         return client.audit(model, images, guard=guard, workers=self.workers, **self.what).id
 

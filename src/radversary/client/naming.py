@@ -51,8 +51,8 @@ def model_of(client: Client, given: str) -> str:
     return of_name("model", given, client.models())
 
 
-def dataset_of(client: Client, source: Mapping[str, Any], known: Iterable[str]) -> str:
-    """Return the id of images, which are sent and registered where they lie here.
+def registered_images(client: Client, source: Mapping[str, Any], known: Iterable[str]) -> str | None:
+    """Return the id of images that a platform has; None where they lie here. Nothing is sent.
 
     Args:
         client: The platform.
@@ -63,12 +63,21 @@ def dataset_of(client: Client, source: Mapping[str, Any], known: Iterable[str]) 
         InputError: A table whose films would not be sent with it.
         UnknownNameError: There are none of that name.
     """
-    name, options = str(source["name"]), dict(source["options"])
-    if name not in known:
-        return of_name("data", name, client.datasets())
+    name = str(source["name"])
     if name == "csv":
         raise InputError("--data csv: the films of a table are not sent with it; give a folder or a zip that holds "
                          "both by --root, or what is registered on the platform by its name")
+    return None if name in known else of_name("data", name, client.datasets())
+
+
+def send_images(client: Client, source: Mapping[str, Any]) -> str:
+    """Send images that lie here and register them; returns their id.
+
+    Args:
+        client: The platform.
+        source: Name and options of a data source.
+    """
+    name, options = str(source["name"]), dict(source["options"])
     title = name
     for option in SENT:
         if option in options and os.path.exists(str(options[option])):  # noqa: PTH110 - Path raises where a name is long
