@@ -22,7 +22,7 @@ from radversary.service.store.database import Database
 from radversary.service.tracing import UNTRACED, Tracing
 
 if TYPE_CHECKING:
-    from radversary.service.monitoring.overview import Overview
+    from radversary.service.monitoring.shown import Overview
 
 OVERVIEWS: Final = 32
 """Overviews that are remembered, of some 60 kB each."""

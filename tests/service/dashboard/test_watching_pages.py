@@ -11,7 +11,7 @@ import pytest
 
 from radversary.report import formats
 from radversary.service.dashboard.filters import share
-from radversary.service.monitoring.figures import Figure
+from radversary.service.monitoring.shown import Figure
 from radversary.service.store.monitoring_tables import Alert, Channel, Schedule
 from radversary.service.store.tables import Guard, Job
 from service.dashboard.conftest import MAY, ROLES, word

@@ -18,11 +18,9 @@ from radversary.service.catalogue.paging import page_of
 from radversary.service.errors import ConflictError
 from radversary.service.monitoring.alerts import AlertState, change_alert
 from radversary.service.monitoring.channels import add_channel, remove_channel
-from radversary.service.monitoring.figures import REFERENCE
 from radversary.service.monitoring.metrics import Metrics
-from radversary.service.monitoring.overview import LEAST, Overview, overview_of, overview_of_log
-from radversary.service.monitoring.own_logs import read_log
 from radversary.service.monitoring.schedules import accept, add_schedule, remove_schedule
+from radversary.service.monitoring.shown import LEAST, REFERENCE, Overview
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
 from radversary.service.store.monitoring_tables import Alert, Channel, Schedule
@@ -103,6 +101,8 @@ def show_monitoring(platform: PlatformGiven, by: ActorGiven, guard: str,
                     since: Annotated[float, Query(ge=0, le=1e11)] = 0.0,
                     group: Annotated[str, Query(max_length=80)] = "", reference: Begin = REFERENCE) -> Overview:
     """Show a guard in use: its alarms beside its promise, the drift test, predictions, confidence, latency."""
+    from radversary.service.monitoring.overview import overview_of
+
     return overview_of(platform, by, guard, since=since, group=group, reference=reference)
 
 
@@ -120,6 +120,9 @@ async def look_through_log(platform: PlatformGiven, by: ActorGiven, guard: str, 
 
 
 def _overview_of_log(platform: Platform, by: Actor, given: str, content: bytes, reference: int) -> Overview:
+    from radversary.service.monitoring.overview import overview_of_log
+    from radversary.service.monitoring.own_logs import read_log
+
     with platform.database.reading() as session:
         guard = owned(session, Guard, given, by.tenant)
     promise = guard.promise.get("promise")

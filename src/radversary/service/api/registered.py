@@ -31,7 +31,7 @@ from radversary.service.catalogue.jobs import ask_for_guard, checked_plan
 from radversary.service.catalogue.models import register_model, remove_model
 from radversary.service.catalogue.paging import page_of
 from radversary.service.catalogue.uploads import keep_upload
-from radversary.service.monitoring.levels import GuardLevels
+from radversary.service.monitoring.shown import GuardLevels
 from radversary.service.store.database import owned
 from radversary.service.store.tables import Dataset, Guard, Model
 

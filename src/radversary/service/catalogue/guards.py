@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session
 from radversary.core.errors import DataError, ModelError
 from radversary.service.access.scopes import Actor, Scope
 from radversary.service.catalogue.evaluations import KIND, evaluation_in, jobs_of
-from radversary.service.monitoring.figures import Figure
-from radversary.service.monitoring.levels import GuardLevels, levels_of, spread
+from radversary.service.monitoring.shown import Figure, GuardLevels
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
 from radversary.service.store.tables import Guard, Job
@@ -61,6 +60,7 @@ def known_of(platform: Platform, by: Actor, given: str, *, evaluation: str = "")
         NotFoundError: There is no such guard.
     """
     from radversary.guard_evaluation.promise import LEVELS
+    from radversary.service.monitoring.levels import spread
 
     by.need(Scope.READ)
     with platform.database.reading() as session:
@@ -75,6 +75,8 @@ def known_of(platform: Platform, by: Actor, given: str, *, evaluation: str = "")
 
 def _levels(session: Session, guard: Guard, folder: Path,
             evaluation: GuardEvaluationResult | None) -> tuple[tuple[GuardLevels, ...], str]:
+    from radversary.service.monitoring.levels import levels_of
+
     try:
         return levels_of(session, guard, folder, evaluation), ""
     except ModelError as error:

@@ -11,9 +11,8 @@ from fastapi import Depends, Request
 
 from radversary.core.types import Estimate
 from radversary.service.catalogue.guards import Known
-from radversary.service.monitoring.figures import Figure
-from radversary.service.monitoring.levels import GuardLevels
 from radversary.service.monitoring.remembered import Remembered
+from radversary.service.monitoring.shown import Figure, GuardLevels
 
 if TYPE_CHECKING:
     from radversary.report.figures.canvas import Drawing

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from radversary.auditing.cells import Condition
 from radversary.auditing.wording import level, measure_name
 from radversary.report import formats
-from radversary.service.monitoring.figures import Figure
+from radversary.service.monitoring.shown import Figure
 
 REPORTED: Final = ("percent", "interval", "area", "area_interval", "p_value", "duration", "milliseconds",
                    "capitalize_first")

@@ -18,7 +18,7 @@ from radversary.service.dashboard.models import Cursor
 from radversary.service.dashboard.pages import page, pages
 from radversary.service.dashboard.subjects import Told, open_ones
 from radversary.service.dashboard.visiting import VisitGiven
-from radversary.service.monitoring.overview import Overview, overview_of
+from radversary.service.monitoring.shown import Overview
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
 from radversary.service.store.tables import Guard, Screening
@@ -62,6 +62,8 @@ def watched(platform: Platform, by: Actor, guard: Guard, alerts: Sequence[Told])
         guard: The guard.
         alerts: All open alerts.
     """
+    from radversary.service.monitoring.overview import overview_of
+
     try:
         overview, fault = overview_of(platform, by, guard.id), ""
     except RadversaryError as error:
@@ -88,6 +90,8 @@ def show_monitoring(request: Request, platform: PlatformGiven, seen: VisitGiven,
 def show_stream(request: Request, platform: PlatformGiven, seen: VisitGiven, guard: str, back: Back = "all",
                 group: Annotated[str, Query(max_length=80)] = "") -> Response:
     """Show a guard in use."""
+    from radversary.service.monitoring.overview import overview_of
+
     by = seen.actor
     since = time.time() - SINCE[back] if back in SINCE else 0.0
     found = overview_of(platform, by, guard, since=since, group=group)

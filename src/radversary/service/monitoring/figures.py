@@ -13,99 +13,17 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
 from radversary.core.seeds import numpy_generator
 from radversary.metrics.bootstrap import exact_interval
+from radversary.service.monitoring.shown import ClassShare, Confidence, Figure, GroupRate, Latency, Mix, Span
 
 COLUMNS: Final = ("time", "p_value", "prediction", "confidence", "group")
 """Columns of a stream; ``milliseconds`` may be among them too."""
 
-REFERENCE: Final = 200
-"""Judged films at the beginning of a stream with which its predictions are compared."""
-
 TAIL: Final = 0.025
 DRAWS: Final = 2000
-
-
-class Shown(BaseModel):
-    """A part of what is shown of a stream."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class Figure(Shown):
-    """A figure; its value and the ends of its 95 % interval are None where too few screenings are behind it."""
-
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-
-
-class GroupRate(Shown):
-    """The rate of alarms of a group, with the bound that the calibration stays under with a confidence of 95 %."""
-
-    group: str
-    alarms: Figure
-    bound: float | None
-
-
-class ClassShare(Shown):
-    """The share of films with a prediction, in the reference and after it, and the difference of the two."""
-
-    prediction: str
-    before: Figure
-    now: Figure
-    change: Figure
-
-
-class Mix(Shown):
-    """Predictions beside those of the reference.
-
-    Attributes:
-        classes: Share of each prediction.
-        distance: Total variation distance of the two mixes, 0 (alike) to 1; None where one of them is empty.
-        p_value: How often a distance as large comes about where nothing changed; for one look at a time that was chosen
-            beforehand.
-    """
-
-    classes: tuple[ClassShare, ...]
-    distance: float | None
-    p_value: float | None
-
-
-class Confidence(Shown):
-    """The mean probability of the decided class, in the reference and after it, and the difference of the two.
-
-    Attributes:
-        before: Of the reference.
-        now: After it.
-        change: The difference, with Welch's interval.
-        p_value: Of the Kolmogorov-Smirnov test; for one look at a time that was chosen beforehand.
-    """
-
-    before: Figure
-    now: Figure
-    change: Figure
-    p_value: float | None
-
-
-class Latency(Shown):
-    """Milliseconds that a screening took: the 50th, 95th and 99th percentile."""
-
-    p50: Figure
-    p95: Figure
-    p99: Figure
-
-
-class Span(Shown):
-    """The rate of alarms in a span of time, for a curve."""
-
-    begins: float
-    ends: float
-    alarms: Figure
 
 
 def rate(hits: int, n: int) -> Figure:

@@ -11,7 +11,8 @@ from scipy.stats import beta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from radversary.service.monitoring.figures import TAIL, Figure, Shown, rate
+from radversary.service.monitoring.figures import TAIL, rate
+from radversary.service.monitoring.shown import Figure, GuardLevels, LevelRow
 from radversary.service.store.tables import Guard, Screening
 
 if TYPE_CHECKING:
@@ -24,39 +25,6 @@ LEVELS: Final = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 NEAR: Final = 1.0 + 1e-9
 """A p-value that is the level is at the level, whatever its last digit."""
-
-
-class LevelRow(Shown):
-    """What a guard does at one level of the p-value.
-
-    Attributes:
-        level: A film alarms where its p-value is this at most.
-        threshold: The anomaly score above which it then alarms.
-        promised: Expected share of clean films that alarm, with the 95 % interval over calibrations on as many
-            patients; n is their number.
-        evaluated: The share among clean test films, one a patient; None where no evaluation looked at this level.
-        stream: The share among films that were screened, attacked ones among them, if there were any.
-    """
-
-    level: float
-    threshold: float
-    promised: Figure
-    evaluated: Figure | None
-    stream: Figure
-
-
-class GuardLevels(Shown):
-    """The levels of one group of films, rising; those that too few patients were calibrated on are left out.
-
-    Attributes:
-        group: The group; ``all`` where the guard tells none apart.
-        alpha: The guard's own level.
-        rows: The levels.
-    """
-
-    group: str
-    alpha: float
-    rows: tuple[LevelRow, ...]
 
 
 def levels_of(session: Session, guard: Guard, folder: Path,

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from radversary.service.access.scopes import Actor, Scope
 from radversary.service.monitoring import figures
 from radversary.service.monitoring.sequential import DELTA, Item, Reference, State, limits, reference_of
+from radversary.service.monitoring.shown import REFERENCE, Drift, Overview
 from radversary.service.monitoring.streams import count, state_of, uncounted
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
@@ -23,74 +24,9 @@ MOST: Final = 100_000
 AT_ONCE: Final = 2000
 """Screenings that are read in one go."""
 
-LEAST: Final = 20
-"""Judged films that a reference needs."""
-
-
-class Drift(figures.Shown):
-    """The sequential tests on a whole stream, at whatever time it is looked at.
-
-    Attributes:
-        counted: Judged screenings.
-        delta: Probability of ever raising a false alarm, for each of the two tests.
-        evidence: Decimal logarithm of the drift test's martingale now; 2 is evidence of 100 to 1.
-        peak: The highest so far; the test fires at ``-log10(delta)``.
-        drifted_at: Number of the screening at which it fired; 0 for none.
-        low: Lower end of an interval of the rate of alarms that holds at all times at once.
-        high: Its upper end.
-        exceeded_at: Number of the screening at which that rate was above its bound; 0 for none.
-        reference: What the stream is compared with.
-    """
-
-    counted: int
-    delta: float
-    evidence: float
-    peak: float
-    drifted_at: int
-    low: float
-    high: float
-    exceeded_at: int
-    reference: str
-
-
-class Overview(figures.Shown):
-    """A stream of screenings.
-
-    Attributes:
-        guard: The guard's id.
-        since: From when on the figures are, in seconds since 1970; 0 for all.
-        group: Of which group; empty for all.
-        films: Films that came.
-        refused: Share of the films that could not be judged.
-        promised: The rate of alarms that the guard promises on average over calibrations.
-        bound: What this calibration stays under with a confidence of 95 %.
-        alarms: Rate of alarms among the films that were judged.
-        groups: The same of each group.
-        drift: The sequential tests; on the whole stream whatever ``since`` and ``group`` are.
-        predictions: Predictions beside those of the first films of the stream.
-        confidence: Confidence beside that of the first films of the stream.
-        latency: Milliseconds a screening.
-        spans: Rate of alarms over time.
-    """
-
-    guard: str
-    since: float
-    group: str
-    films: int
-    refused: figures.Figure
-    promised: float
-    bound: float
-    alarms: figures.Figure
-    groups: tuple[figures.GroupRate, ...]
-    drift: Drift
-    predictions: figures.Mix
-    confidence: figures.Confidence
-    latency: figures.Latency
-    spans: tuple[figures.Span, ...]
-
 
 def overview_of(platform: Platform, by: Actor, given: str, *, since: float = 0.0, group: str = "",
-                reference: int = figures.REFERENCE) -> Overview:
+                reference: int = REFERENCE) -> Overview:
     """Return what is shown of a guard in use.
 
     Args:
@@ -193,7 +129,7 @@ def drift_of(known: Reference, state: State, name: str) -> Drift:
 
 
 def overview_of_log(stream: pd.DataFrame, *, guard: str, alpha: float, bound: float,
-                    bounds: Mapping[str, float] | None = None, reference: int = figures.REFERENCE) -> Overview:
+                    bounds: Mapping[str, float] | None = None, reference: int = REFERENCE) -> Overview:
     """Return what is shown of a log of one's own (:func:`radversary.service.monitoring.own_logs.read_log`).
 
     A log has no scores, so that its first p-values are the reference of the drift test, group by group, and the test
