@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from radversary.core.errors import PlanError
 from radversary.service.access.scopes import Actor, Scope
 from radversary.service.catalogue.jobs import ask_for, folder_of, texts
-from radversary.service.catalogue.paging import MOST, page_of
+from radversary.service.catalogue.paging import MOST
 from radversary.service.jobs.guards import FRACTIONS, evaluation_plan
 from radversary.service.jobs.states import State
 from radversary.service.platform import Platform
@@ -81,7 +82,7 @@ def divided(session: Session, guard: Guard, dataset: Dataset) -> tuple[tuple[flo
 
 
 def jobs_of(session: Session, tenant: str, guard: str, kind: str) -> Sequence[Job]:
-    """Return the jobs of a kind about a guard that are done, newest first.
+    """Return the jobs of a kind about a guard that are done, newest first; the newest :data:`MOST`.
 
     Args:
         session: The session.
@@ -89,8 +90,9 @@ def jobs_of(session: Session, tenant: str, guard: str, kind: str) -> Sequence[Jo
         guard: The guard's id.
         kind: ``guard-evaluation``, ``audit`` or ``screening``.
     """
-    found: Sequence[Job] = page_of(session, Job, tenant, limit=MOST, where={"kind": kind, "state": State.DONE}).items
-    return [job for job in found if job.spec.get("of", {}).get("guard") == guard]
+    about = Job.spec["of"]["guard"].as_string() == guard
+    return session.scalars(select(Job).where(Job.tenant == tenant, Job.kind == kind, Job.state == State.DONE, about)
+                           .order_by(Job.id.desc()).limit(MOST)).all()
 
 
 def evaluation_in(platform: Platform, job: Job) -> GuardEvaluationResult:

@@ -66,9 +66,10 @@ def known_of(platform: Platform, by: Actor, given: str, *, evaluation: str = "")
     with platform.database.reading() as session:
         guard = owned(session, Guard, given, by.tenant)
         jobs = {kind: jobs_of(session, by.tenant, guard.id, kind) for kind in (KIND, "audit")}
-        shown = next((job for job in jobs[KIND] if job.id == evaluation), next(iter(jobs[KIND]), None))
-        found = _read(platform, shown)
-        levels, fault = _levels(session, guard, platform.blobs.place(guard.folder), found)
+    shown = next((job for job in jobs[KIND] if job.id == evaluation), next(iter(jobs[KIND]), None))
+    found, folder = _read(platform, shown), platform.blobs.place(guard.folder)  # fetched while no session is open
+    with platform.database.reading() as session:
+        levels, fault = _levels(session, guard, folder, found)
         return Known(guard, levels, fault, jobs[KIND], found, shown, jobs["audit"],
                      spread(session, guard.id, LEVELS))
 
