@@ -147,6 +147,21 @@ def test_what_makes_something_is_sent_again_with_the_same_idempotency_key_only()
     assert (len(seen), waited) == (1, [])
 
 
+def test_what_was_refused_for_asking_too_often_is_sent_again_where_its_body_is_at_hand():
+    often = httpx.Response(429, headers={"Retry-After": "2"})
+    sending, seen, waited = sender([often, GOOD])
+    sending.send("POST", "/v1/guards/g/screenings", content=b"film")
+    assert ([request.read() for request in seen], waited) == ([b"film", b"film"], [2.0])
+    sending, seen, _ = sender([often, GOOD])
+    with pytest.raises(TooManyError):
+        sending.send("POST", "/v1/uploads/a", content=iter([b"part"]))
+    assert len(seen) == 1
+    sending, seen, _ = sender([BUSY, GOOD])
+    with pytest.raises(RadversaryError):
+        sending.send("POST", "/v1/guards/g/screenings", content=b"film")
+    assert len(seen) == 1
+
+
 def test_it_gives_up_with_what_was_said_last():
     sending, seen, _ = sender([BUSY] * 3 + [httpx.Response(503, json={"detail": "the database does not answer"})])
     with pytest.raises(RadversaryError, match="the database does not answer"):

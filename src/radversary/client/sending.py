@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import httpx
@@ -12,7 +12,10 @@ import httpx
 from radversary.client.errors import error_of, seconds_to_wait
 from radversary.core.errors import InputError
 
-PASSING: Final = frozenset({429, 502, 503, 504})
+REFUSED: Final = 429
+"""The status of a key that asks too often: nothing was done."""
+
+PASSING: Final = frozenset({REFUSED, 502, 503, 504})
 """Statuses that may be another one soon."""
 
 FIRST: Final = 0.5
@@ -26,7 +29,8 @@ class Sender:
     """Sends requests of one key to one server.
 
     A request is sent again where the connection failed or the server was busy, if it asks or removes only, or brings an
-    idempotency key, with which it is done once. Every other request is sent once.
+    idempotency key, with which it is done once. Every other request is sent again only where the server says that the
+    key asks too often, since nothing was done then, and where its body is still at hand.
 
     Args:
         http: The connection.
@@ -50,18 +54,19 @@ class Sender:
             UnansweredError: Nothing answers there.
         """
         safe = method in ("GET", "DELETE") or "Idempotency-Key" in (what.get("headers") or {})
-        for again in range(self.retries + 1 if safe else 1):
-            last = not safe or again == self.retries
+        whole = not isinstance(what.get("content"), Iterator)
+        for again in range(self.retries + 1):
+            last = again == self.retries
             try:
                 answer = self.http.request(method, path, **what)
             except httpx.TransportError as error:
-                if last:
+                if last or not safe:
                     raise nothing_answers(self.http, error) from error
                 self.sleep(pause(again))
                 continue
             if answer.is_success:
                 return answer
-            if last or answer.status_code not in PASSING:
+            if last or not (answer.status_code in PASSING if safe else whole and answer.status_code == REFUSED):
                 raise error_of(answer)
             self.sleep(min(LONGEST, max(pause(again), seconds_to_wait(answer))))
         raise AssertionError
