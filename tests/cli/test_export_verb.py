@@ -57,6 +57,8 @@ def test_a_page_that_is_not_ours_is_kept(run, radversary):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("words", "said"), [
+    (("--format", "chai", "--profile", "mirs-1.1"), "unknown profile 'mirs-1.1'; did you mean 'mirs-1.0'?"),
+    (("--format", "sbom", "--profile", "mirs-1.0"), "--profile is for --format chai and huggingface and mlflow"),
     (("--format", "smob"), "unknown format 'smob'; did you mean 'sbom'?"),
     (("--format", "sbom", "--card", "x.yaml"), "--card is for --format chai and huggingface, not for sbom"),
     (("--format", "mlflow", "--out", "x"), "--out is for --format chai and huggingface and sbom"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FORMATS: Final = ("chai", "huggingface", "mlflow", "sbom")
 OPTIONS: Final = {"card": ("chai", "huggingface"), "template": ("chai", "huggingface"),
                   "out": ("chai", "huggingface", "sbom"), "tracking-uri": ("mlflow",), "experiment": ("mlflow",),
-                  "with-identifiers": ("mlflow",)}
+                  "with-identifiers": ("mlflow",), "profile": ("chai", "huggingface", "mlflow")}
 """Option to the formats that know it."""
 CARD: Final = "maker-card.yaml"
 NO: Final = False
@@ -38,6 +38,8 @@ def export(run: Annotated[Path, typer.Argument(help="A run's folder with result.
            with_identifiers: Annotated[bool, typer.Option("--with-identifiers", help="Send MLflow the run's files as "
                                                           "they lie: ids of images, names of sites, paths, pictures."
                                                           )] = NO,
+           profile: Annotated[str | None, typer.Option(help="Of the scores: a profile by name, or a YAML file of one's "
+                                                            "own; the default is mirs-1.0.")] = None,
            ) -> None:
     """Write a run as a model card, a software bill of materials or an MLflow run; nothing is computed anew.
 
@@ -51,7 +53,7 @@ def export(run: Annotated[Path, typer.Argument(help="A run's folder with result.
     if form not in FORMATS:
         raise UnknownNameError("format", form, FORMATS)
     check_options(form, {"out": out, "card": card, "template": template or None, "tracking-uri": tracking_uri,
-                         "experiment": experiment, "with-identifiers": with_identifiers or None})
+                         "experiment": experiment, "with-identifiers": with_identifiers or None, "profile": profile})
     if template:
         write_template(out or run)
         return
@@ -59,8 +61,9 @@ def export(run: Annotated[Path, typer.Argument(help="A run's folder with result.
     refuse_changed_result(run)
 
     from radversary.report.exports.facts import Run
+    from radversary.scoring.profile import load_profile
 
-    read = Run.read(run)
+    read = Run.read(run, None if profile is None else load_profile(profile))
     if form == "mlflow":
         to_mlflow(read, tracking_uri, experiment, identifiers=with_identifiers)
     else:

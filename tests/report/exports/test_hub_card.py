@@ -13,6 +13,7 @@ from score_factory import World
 from radversary.report.exports.facts import Run
 from radversary.report.exports.huggingface import hub_card
 from radversary.report.exports.maker_card import Hub, MakerCard
+from radversary.scoring.profile import load_profile
 
 SHOWN = re.compile(r"\(95 % interval (0\.\d{3}|1\.000) to (0\.\d{3}|1\.000), n = \d+\)$")
 
@@ -78,6 +79,15 @@ def test_a_score_and_its_caps_are_shown(tmp_path):
     text, _ = hub_card(run, MakerCard())
     (score,) = run.scores
     assert f"| no defence | {score.value:.1f} |" in text
+
+
+@pytest.mark.slow
+def test_the_score_is_that_of_ones_own_profile(tmp_path):
+    World.of(10).result().save(tmp_path / "result.json")
+    own = load_profile().model_copy(update={"name": "ward"})
+    run = Run.read(tmp_path, own)
+    assert run.scores[0].profile == own.title != load_profile().title
+    assert f"({own.title})" in hub_card(run, MakerCard())[0]
 
 
 @pytest.mark.slow

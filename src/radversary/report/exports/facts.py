@@ -17,7 +17,7 @@ from radversary.report.naming import PSEUDONYMISED, published
 from radversary.report.result_view import ResultView
 from radversary.report.scrubbing import environment_without_values
 from radversary.scoring.board import Scoreboard, scoreboard
-from radversary.scoring.profile import load_profile
+from radversary.scoring.profile import Profile, load_profile
 from radversary.scoring.score import Score
 from radversary.storage.checksums import sha256_file
 from radversary.storage.json_files import read_json
@@ -33,21 +33,27 @@ class Run:
         folder: The run folder.
         result: What the audit found, as :func:`radversary.report.naming.published` leaves it.
         pseudonymised: Whether the folder is a copy in which pseudonyms stand for images and patients.
+        profile: Of the scores; None for the one that comes with the package.
     """
 
     folder: Path
     result: AuditResult
     pseudonymised: bool = False
+    profile: Profile | None = None
 
     @classmethod
-    def read(cls, folder: Path) -> Run:
+    def read(cls, folder: Path, profile: Profile | None = None) -> Run:
         """Read a run folder; what names an image, a hospital or a place is not taken over.
+
+        Args:
+            folder: The run folder.
+            profile: Of the scores; None for the one that comes with the package.
 
         Raises:
             InputError: It has no result, one that cannot be read, or tables that were changed since.
         """
         found = load_result(folder)
-        return cls(folder, published(found), PSEUDONYMISED in found.provenance)
+        return cls(folder, published(found), PSEUDONYMISED in found.provenance, profile)
 
     @cached_property
     def view(self) -> ResultView:
@@ -75,7 +81,7 @@ class Run:
 
     @cached_property
     def _board(self) -> Scoreboard:
-        return scoreboard(self.result, load_profile())
+        return scoreboard(self.result, self.profile or load_profile())
 
     @property
     def scores(self) -> tuple[Score, ...]:
