@@ -22,9 +22,12 @@ from radversary.auditing.environment import environment
 from radversary.core.types import AttackFamily
 from radversary.report.figures.canvas import BEFORE, MUTED, draw
 from radversary.storage.files import write_text
-from radversary.storage.json_files import write_json
+from radversary.storage.json_files import read_json, write_json
 
 PLACE: Final = Path(__file__).parents[1] / "docs" / "results"
+BEGUN: Final = Path(__file__).with_name("results") / "attack-costs-begun.json"
+"""What a run that was stopped has measured; the next one goes on after it."""
+
 FOURFOLD: Final = 4 * SIDE * SIDE / 1000
 """Kilobytes of one image of the benchmark as float32."""
 
@@ -57,16 +60,20 @@ def measured_attacks() -> Iterator[str]:
 
 def costs() -> dict[str, Any]:
     """Measure all attacks, and write page and figure."""
-    found = dict[str, list[dict[str, float]]]()
+    found: dict[str, list[dict[str, float]]] = read_json(BEGUN) if BEGUN.exists() else {}
     for name in measured_attacks():
+        if name in found:
+            continue
         said = subprocess.run([sys.executable, "-m", "benchmarks.cost_of", name], check=True, capture_output=True,
                               text=True).stdout
         found[name] = [json.loads(line) for line in said.splitlines()]
+        write_json(BEGUN, found)
         print(f"{name}: exponent {exponent(found[name]):.2f}, {kilobytes(found[name]):.0f} kB an image", flush=True)
     write_json(PLACE / "attack-costs.json", {"attacks": found, "options": {name: dict(item) for name, item in
                                                                           FEW.items()}, "environment": environment()})
     write_text(PLACE / "attack-costs.md", page(found))
     write_text(PLACE / "attack-costs.svg", picture(found))
+    BEGUN.unlink()
     return {"name": "attack-costs", "times as long as ours": {}, "seconds": {
         "radversary": {"median": sum(rows[-1]["seconds"] for rows in found.values())}}}
 
