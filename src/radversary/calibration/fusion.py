@@ -116,7 +116,13 @@ class Fusion:
 
     def combined(self, scores: ArrayLike, groups: Sequence[str] | None = None) -> Floats:
         """Return one anomaly score an image, (N,); what :attr:`final` is calibrated on."""
-        return rule_named(self.rule)(_neg_log_p(self.firsts, _columns(scores), groups), self.kinds)
+        return self.combined_with_own(scores, groups)[0]
+
+    def combined_with_own(self, scores: ArrayLike, groups: Sequence[str] | None = None) -> tuple[Floats, Floats]:
+        """Return :meth:`combined` and :meth:`detector_p_values`, from which it is made, in one go."""
+        columns = _columns(scores)
+        own = _detector_p_values(self.firsts, columns, groups)
+        return rule_named(self.rule)(_neg_log_p(self.firsts, columns, own, groups), self.kinds), own
 
     def p_values(self, scores: ArrayLike, groups: Sequence[str] | None = None) -> Floats:
         """Return the final p-value of each image, (N,) in (0, 1], from scores (N, D)."""
@@ -179,7 +185,8 @@ def fuse(scores: ArrayLike, patients: Sequence[str], groups: Sequence[str] | Non
         return Calibration(alpha=alpha, scores=kept, minimum=least, seed=seed)
 
     firsts = tuple(calibration(column, ~second) for column in columns[~second].T)
-    judged = _neg_log_p(firsts, columns[second], names[second].tolist())
+    rest, within = columns[second], names[second].tolist()
+    judged = _neg_log_p(firsts, rest, _detector_p_values(firsts, rest, within), within)
     final = calibration(rule_named(rule)(judged, kinds), second)
     fusion = Fusion(firsts=firsts, final=final, rule=rule, kinds=tuple(kinds))
     warn_of_pooled(fusion.final)
@@ -228,9 +235,9 @@ def _detector_p_values(firsts: Sequence[Calibration], columns: Floats, groups: S
     return np.stack([first.p_values(column, groups) for first, column in zip(firsts, columns.T, strict=True)], axis=1)
 
 
-def _neg_log_p(firsts: Sequence[Calibration], columns: Floats, groups: Sequence[str] | None) -> Floats:
+def _neg_log_p(firsts: Sequence[Calibration], columns: Floats, own: Floats, groups: Sequence[str] | None) -> Floats:
     """Return each detector's ``-log p``, (N, D), which goes on beyond the last clean score."""
-    neg_log_ps = -np.log(_detector_p_values(firsts, columns, groups))
+    neg_log_ps = -np.log(own)
     names = group_names(groups, len(columns))
     for number, first in enumerate(firsts):
         for group in np.unique(names).tolist():

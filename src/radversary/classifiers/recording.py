@@ -91,21 +91,26 @@ def dense_of(module: nn.Module) -> list[nn.Module]:
     return [part for part in module.modules() if isinstance(part, nn.Linear | DenseInput)]
 
 
-def register_hooks(module: nn.Module) -> None:
-    """Register the hooks on those of a module's parts that have none.
+def register_hooks(module: nn.Module) -> tuple[list[nn.Module], list[nn.Module]]:
+    """Register the hooks on those of a module's parts that have none; returns the parts.
 
     A pass of another thread is not affected: PyTorch iterates over a snapshot of each part's hooks.
 
     Args:
         module: The module; a copy of one that had hooks has them too.
+
+    Returns:
+        The parts whose maps are kept, and the dense layers.
     """
+    stages, dense = stages_of(module), dense_of(module)
     with _REGISTERING:
-        for part in stages_of(module):
+        for part in stages:
             if keep_maps not in part._forward_hooks.values():
                 part.register_forward_hook(keep_maps)
-        for part in dense_of(module):
+        for part in dense:
             if keep_embedding not in part._forward_pre_hooks.values():
                 part.register_forward_pre_hook(keep_embedding)
+    return stages, dense
 
 
 @contextmanager
@@ -115,8 +120,8 @@ def recording(module: nn.Module) -> Iterator[Recording]:
     Yields:
         What is recorded.
     """
-    register_hooks(module)
-    found = Recording(module, frozenset(map(id, stages_of(module))), frozenset(map(id, dense_of(module))))
+    stages, dense = register_hooks(module)
+    found = Recording(module, frozenset(map(id, stages)), frozenset(map(id, dense)))
     token = _CURRENT.set(found)
     try:
         yield found

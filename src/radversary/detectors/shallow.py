@@ -72,7 +72,7 @@ def texture(maps: Tensor, rank: int) -> Tensor:
         torch.Size([2, 11])
     """
     steps = [maps.diff(dim=axis).flatten(2) for axis in (3, 2)]
-    contrast = [(step.square() + FAINT).log().mean(dim=2) for step in steps]
+    contrast = [_log_energy(step).mean(dim=2) for step in steps]
     if not rank:
         return torch.cat(contrast, dim=1)
     mixed = [mixtures(maps.shape[1], min(rank, maps.shape[1])).to(maps).T @ step for step in steps]
@@ -81,6 +81,12 @@ def texture(maps: Tensor, rank: int) -> Tensor:
     row, column = torch.triu_indices(gram.shape[1], gram.shape[1], 1, device=maps.device)
     correlation = gram[:, row, column] / (energy[:, row] * energy[:, column]).sqrt()
     return torch.cat([*contrast, energy.log(), correlation], dim=1)
+
+
+def _log_energy(steps: Tensor) -> Tensor:
+    """Return the logarithm of the squares; in one piece of memory where nothing is differentiated, which is faster."""
+    energy = steps.square()
+    return (energy + FAINT).log() if energy.requires_grad else energy.add_(FAINT).log_()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -270,14 +270,19 @@ class Guard:
         Raises:
             InputError: As :meth:`screen`.
         """
+        return [verdict for verdict, _ in self.verdicts_with_scores(look, groups, names=names)]
+
+    def verdicts_with_scores(self, look: Look, groups: Sequence[str] | None = None, *,
+                             names: Sequence[str] | None = None) -> list[tuple[Verdict, float]]:
+        """Return each verdict with the anomaly score that its p-value was made of; see :meth:`verdicts`."""
         fusion, count = self.calibrated(), len(look.scores)
         self._check_finite(look)
-        combined, own = fusion.combined(look.scores, groups), fusion.detector_p_values(look.scores, groups)
+        combined, own = fusion.combined_with_own(look.scores, groups)
         final, alarms = fusion.final.p_values(combined, groups), fusion.final.alarms(combined, groups)
         titles = names if names is not None else [str(number) for number in range(count)]
         within = groups if groups is not None else [next(iter(fusion.final.scores))] * count
-        return [self._verdict(titles[row], bool(alarms[row]), float(final[row]), own[row], look.decisions[row],
-                              look.probabilities[row], within[row]) for row in range(count)]
+        return [(self._verdict(titles[row], bool(alarms[row]), float(final[row]), own[row], look.decisions[row],
+                               look.probabilities[row], within[row]), float(combined[row])) for row in range(count)]
 
     def _check_finite(self, look: Look) -> None:
         for column, name in enumerate(self.detectors):

@@ -182,8 +182,7 @@ def _verdicts(guard: Guard, read: Sequence[_Read]) -> list[tuple[Verdict, float 
     groups = None if guard.record.get("grouped_by") is None else [item.group for item in read]
     try:
         look = guard.look(torch.cat([item.image for item in read if item.image is not None]))
-        verdicts = guard.verdicts(look, groups, names=[item.name for item in read])
-        return list(zip(verdicts, map(float, guard.calibrated().combined(look.scores, groups)), strict=True))
+        return [*guard.verdicts_with_scores(look, groups, names=[item.name for item in read])]
     except CancelledError:
         raise
     except RadversaryError as error:

@@ -172,8 +172,8 @@ def judged(judge: Judge, look: Look, image: Images, group: str) -> Seen:
         InputError: It cannot be judged.
     """
     groups = None if judge.record.get("grouped_by") is None else [group]
-    (verdict,) = judge.verdicts(look, groups, names=[FILM])
-    return Seen(verdict, float(judge.calibrated().combined(look.scores, groups)[0]), image)
+    ((verdict, score),) = judge.verdicts_with_scores(look, groups, names=[FILM])
+    return Seen(verdict, score, image)
 
 
 def describe(row: Screening, seen: Seen) -> None:
