@@ -35,8 +35,8 @@ PLAN = make_plan(attacks=[{"label": "noise", "name": "noise", "strengths": [0.1]
 def saved(inputs, tmp_path_factory) -> AuditInputs:
     """The inputs with a victim that other processes can load."""
     folder = tmp_path_factory.mktemp("victim")
-    victim = wrap(build_network("resnet18", classes=3, seed=1), classes=inputs.images.classes, size=SIZE,
-                  architecture="resnet18")
+    victim = wrap(build_network("small-cnn", classes=3, seed=1), classes=inputs.images.classes, size=SIZE,
+                  architecture="small-cnn")
     victim = save_classifier(victim, folder)
     rebuild = SavedInputs({"victim": folder}, {}, inputs.images.folder, inputs.report, "cpu")
     return replace(inputs, classifiers={"victim": victim}, rebuild=rebuild)
@@ -147,8 +147,8 @@ def test_what_a_worker_is_refused_arrives_as_it_was_raised(saved, tmp_path):
 
 @pytest.mark.slow
 def test_another_model_in_the_folder_is_refused(saved, tmp_path):
-    other = wrap(build_network("resnet18", classes=3, seed=2), classes=saved.images.classes, size=SIZE,
-                 architecture="resnet18")
+    other = wrap(build_network("small-cnn", classes=3, seed=2), classes=saved.images.classes, size=SIZE,
+                 architecture="small-cnn")
     save_classifier(other, tmp_path / "other")
     wrong = replace(saved, rebuild=replace(saved.rebuild, models={"victim": tmp_path / "other"}))
     with pytest.raises(InputError, match="were changed while they were audited"):

@@ -114,8 +114,8 @@ def test_learning_is_done_once_a_unit(inputs, tmp_path, monkeypatch, forgetful):
 
 @pytest.mark.slow
 def test_two_workers_give_the_bytes_of_one(inputs, tmp_path, forgetful):
-    victim = wrap(build_network("resnet18", classes=3, seed=1), classes=inputs.images.classes, size=SIZE,
-                  architecture="resnet18")
+    victim = wrap(build_network("small-cnn", classes=3, seed=1), classes=inputs.images.classes, size=SIZE,
+                  architecture="small-cnn")
     victim = save_classifier(victim, tmp_path / "victim")
     rebuild = SavedInputs({"victim": tmp_path / "victim"}, {}, inputs.images.folder, inputs.report, "cpu")
     saved = replace(inputs, classifiers={"victim": victim}, rebuild=rebuild)

@@ -63,7 +63,7 @@ def by_hand(network, state, card: ModelCard):
     return network(network_input(IMAGES, card), state)
 
 
-@pytest.mark.parametrize("depth", [18, 50, *(pytest.param(depth, marks=pytest.mark.slow) for depth in (34, 101, 152))])
+@pytest.mark.parametrize("depth", [18, 50, *(pytest.param(depth, marks=pytest.mark.long) for depth in (34, 101, 152))])
 @pytest.mark.parametrize("channels", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_torchvision_resnets_answer_as_their_arithmetic(tmp_path, depth, channels):
     layers, deep = RESNETS[depth]
@@ -73,7 +73,7 @@ def test_torchvision_resnets_answer_as_their_arithmetic(tmp_path, depth, channel
     assert not any(value.is_meta for value in model.module.state_dict().values())
 
 
-@pytest.mark.parametrize("depth", [121, *(pytest.param(depth, marks=pytest.mark.slow) for depth in (161, 169, 201))])
+@pytest.mark.parametrize("depth", [121, *(pytest.param(depth, marks=pytest.mark.long) for depth in (161, 169, 201))])
 def test_torchvision_densenets_answer_as_their_arithmetic(tmp_path, depth):
     layers, growth, start = DENSENETS[depth]
     state = densenet_weights(layers, outputs=3, growth=growth, start=start)
@@ -134,7 +134,7 @@ def answers(network, card):
     return found[0] if isinstance(found, tuple) else found
 
 
-@pytest.mark.parametrize("name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow)
+@pytest.mark.parametrize("name", [name if name in FAST else pytest.param(name, marks=pytest.mark.long)
                                   for name in MONAI])
 def test_monais_networks_answer_as_monai(tmp_path, name):
     network = stirred(MONAI[name]())

@@ -62,6 +62,14 @@ SHORTER = {"auto-attack": {"steps": 2, "targets": 1, "queries": 10}, "carlini-wa
            "zoo": {"queries": 80}, "hopskipjump": {"queries": 80}, "boundary": {"queries": 60}}
 """Options of attacks that go the same way again and again: here it counts where each operation finds its tensors."""
 
+def shortened():
+    """Every attack in short, and before a release with each set of options."""
+    seen = set()
+    for name, options in CASES:
+        yield pytest.param(name, {**options, **SHORTER.get(name, {})}, marks=[pytest.mark.long] if name in seen else [])
+        seen.add(name)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _weights(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
@@ -98,8 +106,7 @@ def close(found, expected):
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "options"), [(name, {**options, **SHORTER.get(name, {})}) for name, options in CASES],
-                         ids=lambda case: str(case)[:60])
+@pytest.mark.parametrize(("name", "options"), [*shortened()], ids=lambda case: str(case)[:60])
 class TestAttack:
     @pytest.mark.slow
     def test_an_attack_works_at_the_classifier_and_answers_at_the_images(self, name, options, guarded):

@@ -123,6 +123,7 @@ def whole(platform, job, folder):
     return folder
 
 
+@pytest.mark.long
 def test_an_audit_whose_worker_is_killed_goes_on_on_another_machine_with_the_same_bytes(
         settings, postgres, bucket, shelf, tmp_path):
     shared = replace(settings, database=postgres.fresh())

@@ -10,7 +10,7 @@ from radversary.service.catalogue.jobs import ask_for, change
 from radversary.service.jobs.states import ENDED, State
 from radversary.service.store.log import faults
 from radversary.service.store.tables import Entry, Job, Worker
-from service.conftest import BOTH, actor
+from service.conftest import MAINLY_POSTGRESQL, actor
 from service.running import ended, start_worker, within, workers
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fake_kinds")]
@@ -39,7 +39,7 @@ def check_ended_once(platform, names):
             assert [line.action for line in lines] == ["job.done"]
 
 
-@BOTH
+@MAINLY_POSTGRESQL
 def test_two_workers_share_the_jobs_and_do_each_once(platform, settings):
     names = [ask(platform, "done") for _ in range(8)]
     with workers(settings, 2):
@@ -48,7 +48,7 @@ def test_two_workers_share_the_jobs_and_do_each_once(platform, settings):
     assert [len(runs(platform, name)) for name in names] == [1] * 8
 
 
-@BOTH
+@MAINLY_POSTGRESQL
 def test_the_other_takes_over_from_a_worker_that_was_killed(platform, settings):
     with workers(settings, 2):
         name = ask(platform, "wait", "done")
