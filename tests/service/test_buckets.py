@@ -76,7 +76,8 @@ def machine(settings, name):
     """A machine with a worker and a home of its own."""
     home = settings.home.parent / name
     process = subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(home), "--device", "cpu", "--reserve", "1", "--silence", "3"],
+        [sys.executable, "-c", WORKER, str(home), "--device", "cpu", "--reserve", "1", "--silence", "3",
+         "--retention", "30"],
         env={**environment(settings), "RADVERSARY_BLOBS": settings.blobs}, stdin=subprocess.PIPE,
         start_new_session=True)
     try:
