@@ -73,6 +73,7 @@ def entered(browser, site, token, **options):
     tab.goto(f"{site}/sign-in")
     tab.fill("#key", token)
     tab.click("button[type=submit]")
+    tab.wait_for_url(lambda url: "/sign-in" not in url)
     return tab
 
 
