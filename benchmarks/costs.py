@@ -42,7 +42,8 @@ beforehand is not counted. Seconds: of the processor, median of {rounds}. Expone
 seconds over that of images; 1 is linear, less is what a fixed part of the cost, or an attack that stops on
 misled images, leaves. Memory: growth of the highest resident memory of the process from {first} images to {last},
 in kilobytes an image; an image itself is {own:.1f} kB, of which the batch, its attacked copy and their
-differences are held.
+differences are held. An audit gives images in batches of 32 (`batch_size`), so that its memory does not grow with
+their number at all; what is shown here is what an image more in one batch takes.
 
 Exponents lie between {low:.2f} and {high:.2f}, with the median at {middle:.2f}.
 
@@ -95,7 +96,7 @@ def page(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
                        own=FOURFOLD, low=slopes[0], high=slopes[-1], middle=slopes[len(slopes) // 2])
     heads = ("attack", *(f"seconds, {count} images" for count in COUNTS), "exponent", "kB an image")
     body = [(f"`{name}`", *(f"{row['seconds']:.2f}" for row in rows), f"{exponent(rows):.2f}", f"{kilobytes(rows):.0f}")
-            for name, rows in found.items()]
+            for name, rows in sorted(found.items())]
     return f"{head}{table(heads, body)}"
 
 
@@ -109,6 +110,8 @@ def picture(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
         axes.set_xscale("log", base=2)
         axes.set_yscale("log", base=2)
         axes.set_xticks(COUNTS, [str(count) for count in COUNTS])
+        times = [count // COUNTS[0] for count in COUNTS]
+        axes.set_yticks(times, [f"{number} ×" for number in times])
         axes.set_xlabel("images")
         axes.set_ylabel(f"seconds, relative to {COUNTS[0]} images")
 

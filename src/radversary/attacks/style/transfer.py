@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
+import torch
 from torch import Tensor
 
 from radversary.attacks.base import Attack, blend, check_strength
@@ -23,6 +24,9 @@ from radversary.stylization.bank import StyleBank, style_bank
 from radversary.stylization.generators import GENERATORS, StyleGenerator
 
 opened_bank = lru_cache(maxsize=8)(style_bank)
+
+AT_ONCE: Final = 32
+"""Images that are drawn at a time, at least where there are as many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +103,15 @@ class StyleTransferAttack(Attack):
         return self.in_styles(images, streams.integers(len(self.bank())))
 
     def in_styles(self, images: Images, picks: Tensor) -> Images:
-        """Draw each image in the style of the bank that ``picks`` (N,) names; see :meth:`stylise`."""
+        """Draw each image in the style of the bank that ``picks`` (N,) names; see :meth:`stylise`.
+
+        Many images are drawn some at a time, so that memory does not grow with their number.
+        """
+        parts = max(1, len(images) // AT_ONCE)
+        return torch.cat([self._drawn(*part) for part in zip(images.tensor_split(parts), picks.tensor_split(parts),
+                                                             strict=True)])
+
+    def _drawn(self, images: Images, picks: Tensor) -> Images:
         styles = self.bank().take(picks).to(images.device)
         if self.colour == Colour.GREY:
             styles = to_grey(styles).expand(-1, 3, -1, -1)
