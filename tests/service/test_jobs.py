@@ -13,7 +13,7 @@ from radversary.service.jobs.states import State
 from radversary.service.jobs.supervising import Ending, supervised
 from radversary.service.jobs.worker import TRIES, JobWorker
 from radversary.service.store.tables import Entry, Job, Worker
-from service.conftest import BOTH, actor
+from service.conftest import MAINLY_POSTGRESQL, MAINLY_SQLITE, actor
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fake_kinds")]
 
@@ -57,7 +57,7 @@ def ends(platform, name):
         return [line.action for line in session.query(Entry).filter_by(subject=name, actor="system")]
 
 
-@BOTH
+@MAINLY_SQLITE
 def test_a_job_is_done_once(platform, worker):
     name = ask(platform, "talk")
     job = until(platform, name, *TERMINAL)
@@ -165,7 +165,7 @@ def test_a_job_whose_folder_another_process_writes_waits_and_is_no_failure(platf
     assert (job.state, lines(platform, name)) == (State.DONE, lines(platform, name)[:1])
 
 
-@BOTH
+@MAINLY_POSTGRESQL
 def test_a_worker_that_is_stopped_puts_its_job_back(platform, settings):
     import threading
 
@@ -186,7 +186,7 @@ def test_a_worker_that_is_stopped_puts_its_job_back(platform, settings):
         assert session.query(Worker).count() == 0
 
 
-@BOTH
+@MAINLY_POSTGRESQL
 def test_a_worker_that_lost_its_job_stops_and_says_nothing_of_it(platform, worker):
     name = ask(platform, "wait", "done")
     while not lines(platform, name):

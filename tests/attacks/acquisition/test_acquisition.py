@@ -95,7 +95,8 @@ def searched(name, images, seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["bias-field", "curve", *(pytest.param(name, marks=pytest.mark.long)
+                                                           for name in ("affine", "line-pattern"))])
 def test_a_search_gains_more_than_random_points(name):
     """Over images and seeds, the mean gain of margin lies above that of as many random points, paired.
 
