@@ -60,7 +60,7 @@ class Served:
         code = "from radversary.cli.main import run; run()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "serve", "--home", str(self.settings.home), "--port", str(self.port),
-             "--retention", "30", "--device", "cpu", "--workers", str(self.workers)],
+             "--device", "cpu", "--workers", str(self.workers)],
             env={**os.environ, "RADVERSARY_DATABASE": self.settings.database, "OMP_NUM_THREADS": "1"},
             stdout=subprocess.DEVNULL, stderr=self.said, start_new_session=True)
 

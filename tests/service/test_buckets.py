@@ -76,8 +76,7 @@ def machine(settings, name):
     """A machine with a worker and a home of its own."""
     home = settings.home.parent / name
     process = subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(home), "--device", "cpu", "--reserve", "1", "--silence", "3",
-         "--retention", "30"],
+        [sys.executable, "-c", WORKER, str(home), "--device", "cpu", "--reserve", "1", "--silence", "3"],
         env={**environment(settings), "RADVERSARY_BLOBS": settings.blobs}, stdin=subprocess.PIPE,
         start_new_session=True)
     try:

@@ -23,8 +23,6 @@ BlobsOption = Annotated[str, typer.Option(envvar="RADVERSARY_BLOBS", help=(
     "each machine's own. Give credentials by the environment, as AWS_ACCESS_KEY_ID."))]
 AllowOption = Annotated[list[Path] | None, typer.Option("--allow", help=(
     "A folder of this machine from which models and images may be registered by their path; repeatable."))]
-RetentionOption = Annotated[float, typer.Option(envvar="RADVERSARY_RETENTION", min=0, help=(
-    "Days for which working copies of films are kept after a job is done, and the uploaded films of a batch."))]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 
 HOME = Path("radversary-home")
@@ -82,7 +80,6 @@ def serve(
     batch: Annotated[int, typer.Option(min=1, max=256, help=(
         "Films of one guard that share a pass of the model where several come at once; 1 screens each alone, with "
         "figures that are the same to the last digit however many come."))] = 8,
-    retention: RetentionOption = 0.0,
     plain_webhooks: Annotated[bool, typer.Option("--plain-webhooks", help=(  # noqa: FBT002 - how typer makes a flag
         "Let alerts go to webhooks on other machines without TLS."))] = False,
     oidc: Annotated[Path | None, typer.Option(help=(
@@ -96,8 +93,7 @@ def serve(
     """
     if (certificate is None) != (certificate_key is None):
         raise InputError("--certificate and --certificate-key belong together")
-    settings = settings_of(home, database, device, allow, blobs=blobs, batch=batch, retention=retention,
-                           plain_webhooks=plain_webhooks,
+    settings = settings_of(home, database, device, allow, blobs=blobs, batch=batch, plain_webhooks=plain_webhooks,
                            **provider_settings(oidc))
     hand_on(database, blobs)
     from radversary.service.serving import serve as run
@@ -115,13 +111,12 @@ def worker(
     blobs: BlobsOption = "",
     together: Annotated[int, typer.Option(min=1, max=64, help="Jobs at a time.")] = 1,
     device: DeviceOption = "auto",
-    retention: RetentionOption = 0.0,
 ) -> None:
     """Do the platform's jobs on this machine, which shares its database, and its folder or its bucket.
 
     Stop it with Ctrl-C or SIGTERM: a job that runs goes on with another worker. Killed, it is missed after 20 seconds.
     """
-    settings = settings_of(home, database, device, blobs=blobs, retention=retention)
+    settings = settings_of(home, database, device, blobs=blobs)
     hand_on(database, blobs)
     from radversary.service.serving import run_worker
     from radversary.service.tracing import in_the_way

@@ -57,22 +57,6 @@ class Dataset(Kept):
     notes: list[str]
 
 
-class Removed(Answered):
-    """What was removed, counted after it was looked whether it is gone.
-
-    Attributes:
-        files: Files that are gone.
-        bytes: Their size in all.
-        kept: Uploads that stay, since something else names them.
-        lines: Numbers of the lines of the audit log about it.
-    """
-
-    files: int
-    bytes: int
-    kept: int
-    lines: list[int]
-
-
 class Job(Kept):
     """Work that runs for long.
 

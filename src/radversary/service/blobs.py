@@ -70,15 +70,6 @@ class Blobs:
     def forget(self, folder: Path) -> None:
         """Remove an upload or a job's folder from where it is kept, beside ``folder`` itself."""
 
-    def held(self, tree: str, part: str = "") -> dict[str, int]:
-        """Return the files that are kept of a tree, or of one folder at its top, with their bytes."""
-        folder = self.home / tree / part
-        return {str(path.relative_to(folder)): path.lstat().st_size for path in folder.rglob("*")
-                if path.is_symlink() or not path.is_dir()}
-
-    def drop(self, tree: str, part: str = "") -> None:
-        """Remove a tree, or one folder at its top, from where it is kept beside this machine."""
-
     def bring_records(self) -> None:
         """Bring the records of all jobs here."""
 
@@ -144,23 +135,6 @@ class BucketBlobs(Blobs):
         tree = folder.resolve().relative_to(self.home).as_posix()
         for part in ("states", "content"):
             self.bucket.remove([f"{tree}/{part}/{name}" for name in self.bucket.under(f"{tree}/{part}")])
-
-    def held(self, tree: str, part: str = "") -> dict[str, int]:
-        """Return the files that are kept of a tree, or of one folder at its top, with their bytes."""
-        state = {name: entry.size for name, entry in self.state(tree).items()}
-        if part:
-            return {name: size for name, size in state.items() if name.startswith(f"{part}/")}
-        return state or {name: size for name, (size, _) in self.bucket.under(f"{tree}/content").items()}
-
-    def drop(self, tree: str, part: str = "") -> None:
-        """Remove a tree, or one folder at its top, from the bucket; of a tree that nobody writes meanwhile."""
-        if not part:
-            self.forget(self.home / tree)
-            return
-        if self.held(tree, part):
-            kept = {name: entry for name, entry in self.state(tree).items() if not name.startswith(f"{part}/")}
-            self._write(tree, f"{self.number(tree) + 1:08d}.json", kept)
-        self.tidy(tree)
 
     def bring_records(self) -> None:
         """Bring the records of all jobs here."""

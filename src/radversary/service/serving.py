@@ -20,7 +20,6 @@ from radversary.service.access.scopes import SYSTEM
 from radversary.service.app import make_app
 from radversary.service.platform import Platform
 from radversary.service.requests_log import switch_on
-from radversary.service.retention.keeping import keeping
 from radversary.service.settings import Settings
 from radversary.service.store.log import alone, length
 from radversary.service.tracing import tracing_for
@@ -73,8 +72,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, tell: Calla
     threading.Thread(target=_greeted, args=(server, tell, f"{'https' if chain else 'http'}://{host}:{port}", platform,
                                             crew), daemon=True).start()
     try:
-        with keeping(settings):
-            server.run()
+        server.run()
     except SystemExit as error:
         server.should_exit = True
         raise StorageError(f"nothing can listen at {host}:{port}; another program may use that port") from error
@@ -99,7 +97,7 @@ def worker_command(settings: Settings) -> list[str]:
     """Return the command of a worker for the same platform; a database's password goes by the environment."""
     command = [sys.executable, "-m", "radversary.service.jobs", str(settings.home.resolve())]
     return [*command, "--device", settings.device, "--reserve", str(settings.reserve), "--silence",
-            str(settings.silence), "--retention", str(settings.retention)]
+            str(settings.silence)]
 
 
 class Crew:
@@ -187,7 +185,7 @@ def run_worker(settings: Settings, *, together: int = 1, follow: bool = False) -
     from radversary.service.jobs.worker import JobWorker
     from radversary.service.monitoring.ticking import ticking
 
-    with ticking(settings), keeping(settings):
+    with ticking(settings):
         JobWorker(settings, ended, tracing_for("radversary-worker")).run()
 
 

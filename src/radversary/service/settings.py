@@ -33,8 +33,6 @@ class Settings:
         device: ``auto`` or a torch device, for screening.
         batch: Films of one guard that are looked at together where several come at once, at most. 1 looks at each
             alone; its figures are then the same to the last digit however many come.
-        retention: Days for which the working copies of films in the folder of a job that is done, and the films of a
-            batch, are kept.
         roots: Folders of the server, beside its own, from which models and images may be registered by their path.
         mail: The mail server for alerts, ``smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS``; empty for none.
         plain_webhooks: Whether alerts may go to webhooks on other machines without TLS.
@@ -61,7 +59,6 @@ class Settings:
     silence: float = 20.0
     device: str = "auto"
     batch: int = 8
-    retention: float = 0.0
     roots: tuple[Path, ...] = ()
     mail: str = field(default="", repr=False)
     plain_webhooks: bool = False
@@ -73,8 +70,6 @@ class Settings:
             raise InputError(f"the database is {kind!r}, known: {', '.join(KINDS)}")
         if self.batch < 1:
             raise InputError(f"batch must be at least 1, got {self.batch}")
-        if not 0 <= self.retention <= 36_500:
-            raise InputError(f"retention must be 0 to 36500 days, got {self.retention:g}")
         if self.provider is not None and not self.provider_secret:
             raise InputError(f"the identity provider needs the client's secret: set {SECRET}")
 

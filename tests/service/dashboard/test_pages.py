@@ -158,26 +158,6 @@ def test_the_log_is_checked_on_its_page(visitor, platform):
 
 
 @pytest.mark.slow
-def test_what_was_removed_is_told_as_the_log_has_it(visitor, things, platform):
-    folder = platform.settings.folder("jobs", things["failed"])
-    (folder / "job.json").write_text("{}")
-    page = visitor("administrator")
-    assert "Remove this job" in page.get(f"/jobs/{things['failed']}").text
-    assert "Remove this job" not in visitor("operator").get(f"/jobs/{things['failed']}").text
-    assert "Remove this job" not in page.get(f"/jobs/{things['running']}").text
-    answer = page.post(f"/jobs/{things['failed']}/remove", data={"csrf": word(page)})
-    assert answer.status_code == 303
-    told = page.get(answer.headers["location"]).text
-    assert "1 file, 2 B, gone" in told
-    assert things["failed"] in told
-    assert not folder.exists()
-    refused = page.post(f"/jobs/{things['running']}/remove", data={"csrf": word(page)})
-    assert (refused.status_code, "cancel it first" in refused.text) == (409, True)
-    theirs = visitor("administrator", tenant="other").get(answer.headers["location"]).text
-    assert things["failed"] not in theirs
-
-
-@pytest.mark.slow
 def test_pages_wait_for_no_writer(visitor, things, platform, monkeypatch):
     """Looked at while a writer holds the store; what would write waits, and is told that the store does not answer."""
     client = visitor("administrator")

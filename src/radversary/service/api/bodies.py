@@ -152,20 +152,6 @@ class GuardRow(Row):
     promise: dict[str, Any]
 
 
-class RemovedRow(BaseModel):
-    """What was removed, counted after it was looked whether it is gone; `lines` are those of the audit log about it.
-
-    `kept` counts uploads that stay, since something else names them.
-    """
-
-    model_config = ConfigDict(from_attributes=True)
-
-    files: int
-    bytes: int
-    kept: int
-    lines: list[int]
-
-
 class KeyRow(Row):
     """A key, without its secret."""
 

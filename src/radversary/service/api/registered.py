@@ -20,20 +20,18 @@ from radversary.service.api.bodies import (
     NewGuard,
     NewModel,
     PlanBody,
-    RemovedRow,
     Uploaded,
     listed,
 )
 from radversary.service.api.repeating import once
-from radversary.service.catalogue.datasets import register_dataset
+from radversary.service.catalogue.datasets import register_dataset, remove_dataset
 from radversary.service.catalogue.evaluations import ask_for_evaluation
 from radversary.service.catalogue.guards import known_of
 from radversary.service.catalogue.jobs import ask_for_guard, checked_plan
-from radversary.service.catalogue.models import register_model
+from radversary.service.catalogue.models import register_model, remove_model
 from radversary.service.catalogue.paging import page_of
 from radversary.service.catalogue.uploads import keep_upload
 from radversary.service.monitoring.shown import GuardLevels
-from radversary.service.retention.removing import remove_dataset, remove_guard, remove_model
 from radversary.service.store.database import owned
 from radversary.service.store.tables import Dataset, Guard, Model
 
@@ -68,10 +66,10 @@ def show_model(platform: PlatformGiven, by: ActorGiven, model: str) -> ModelRow:
         return ModelRow.model_validate(owned(session, Model, model, by.tenant))
 
 
-@router.delete("/models/{model}", tags=["models"])
-def forget_model(platform: PlatformGiven, by: ActorGiven, model: str) -> RemovedRow:
-    """Remove a model, with its upload where it came as one; files of the server's own folders stay."""
-    return RemovedRow.model_validate(remove_model(platform, by, model))
+@router.delete("/models/{model}", status_code=204, tags=["models"])
+def forget_model(platform: PlatformGiven, by: ActorGiven, model: str) -> None:
+    """Forget a model; its files stay."""
+    remove_model(platform, by, model)
 
 
 @router.post("/datasets", status_code=201, tags=["datasets"])
@@ -100,10 +98,10 @@ def show_dataset(platform: PlatformGiven, by: ActorGiven, dataset: str) -> Datas
         return DatasetRow.model_validate(owned(session, Dataset, dataset, by.tenant))
 
 
-@router.delete("/datasets/{dataset}", tags=["datasets"])
-def forget_dataset(platform: PlatformGiven, by: ActorGiven, dataset: str) -> RemovedRow:
-    """Remove registered images, with their upload where they came as one; files of the server's own folders stay."""
-    return RemovedRow.model_validate(remove_dataset(platform, by, dataset))
+@router.delete("/datasets/{dataset}", status_code=204, tags=["datasets"])
+def forget_dataset(platform: PlatformGiven, by: ActorGiven, dataset: str) -> None:
+    """Forget registered images; the files stay."""
+    remove_dataset(platform, by, dataset)
 
 
 @router.post("/plans/check", tags=["plans"])
@@ -135,12 +133,6 @@ def show_guard(platform: PlatformGiven, by: ActorGiven, guard: str) -> GuardRow:
     by.need(Scope.READ)
     with platform.database.reading() as session:
         return GuardRow.model_validate(owned(session, Guard, guard, by.tenant))
-
-
-@router.delete("/guards/{guard}", tags=["guards"])
-def forget_guard(platform: PlatformGiven, by: ActorGiven, guard: str) -> RemovedRow:
-    """Remove a guard, with its bundle, all that was noted of films that it judged, and the alerts about it."""
-    return RemovedRow.model_validate(remove_guard(platform, by, guard))
 
 
 @router.post("/guards/{guard}/evaluations", status_code=202, tags=["guards"])

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from radversary.service.access.scopes import Actor, Scope
 from radversary.service.api.asking import ActorGiven, OnceGiven, PlatformGiven
-from radversary.service.api.bodies import GateVerdict, JobRow, Listed, NewAudit, RemovedRow, listed
+from radversary.service.api.bodies import GateVerdict, JobRow, Listed, NewAudit, listed
 from radversary.service.api.plain import plain_text
 from radversary.service.api.registered import Cursor, Limit
 from radversary.service.api.repeating import once
@@ -24,7 +24,6 @@ from radversary.service.catalogue.paging import page_of
 from radversary.service.catalogue.results import file_of, ranking_of, result_of, scores_of_run, verdicts_on
 from radversary.service.jobs.states import ENDED, State
 from radversary.service.platform import Platform
-from radversary.service.retention.removing import remove_job
 from radversary.service.store.database import owned
 from radversary.service.store.tables import Job, Line
 
@@ -62,12 +61,6 @@ def show_job(platform: PlatformGiven, by: ActorGiven, job: str) -> JobRow:
     by.need(Scope.READ)
     with platform.database.reading() as session:
         return JobRow.model_validate(owned(session, Job, job, by.tenant))
-
-
-@router.delete("/jobs/{job}", tags=["jobs"])
-def forget_job(platform: PlatformGiven, by: ActorGiven, job: str) -> RemovedRow:
-    """Remove a job that has ended, with its folder, its log and the alerts about it."""
-    return RemovedRow.model_validate(remove_job(platform, by, job))
 
 
 @router.post("/jobs/{job}/report", status_code=202, tags=["results"])

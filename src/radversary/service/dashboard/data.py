@@ -10,13 +10,11 @@ from fastapi.responses import Response
 
 from radversary.service.access.scopes import Scope
 from radversary.service.api.asking import PlatformGiven
-from radversary.service.catalogue.datasets import register_dataset
+from radversary.service.catalogue.datasets import register_dataset, remove_dataset
 from radversary.service.catalogue.paging import page_of
 from radversary.service.dashboard.models import Cursor
 from radversary.service.dashboard.pages import go, page, pages
-from radversary.service.dashboard.removed import told
 from radversary.service.dashboard.visiting import FormGiven, VisitGiven, whole
-from radversary.service.retention.removing import remove_dataset
 from radversary.service.store.tables import Dataset
 
 router = pages()
@@ -42,7 +40,8 @@ def add_data(request: Request, platform: PlatformGiven, seen: VisitGiven, form: 
 def drop_data(request: Request, platform: PlatformGiven, seen: VisitGiven, _form: FormGiven,
               dataset: str) -> Response:
     """Forget images."""
-    return told(request, remove_dataset(platform, seen.actor, dataset), "/data")
+    remove_dataset(platform, seen.actor, dataset)
+    return go(request, "/data")
 
 
 def source_of(form: Mapping[str, str]) -> dict[str, Any]:

@@ -9,15 +9,13 @@ from fastapi.responses import JSONResponse, Response
 
 from radversary.service.access.scopes import Scope
 from radversary.service.api.asking import PlatformGiven
-from radversary.service.catalogue.models import register_model
+from radversary.service.catalogue.models import register_model, remove_model
 from radversary.service.catalogue.paging import page_of
 from radversary.service.catalogue.uploads import keep_upload
 from radversary.service.dashboard.overview import standings
 from radversary.service.dashboard.pages import go, page, pages
-from radversary.service.dashboard.removed import told
 from radversary.service.dashboard.visiting import FormGiven, SenderGiven, VisitGiven
 from radversary.service.errors import NotFoundError
-from radversary.service.retention.removing import remove_model
 from radversary.service.store.tables import Guard
 
 router = pages()
@@ -56,7 +54,8 @@ def show_model(request: Request, platform: PlatformGiven, seen: VisitGiven, mode
 @router.post("/models/{model}/remove")
 def drop_model(request: Request, platform: PlatformGiven, seen: VisitGiven, _form: FormGiven, model: str) -> Response:
     """Forget a model."""
-    return told(request, remove_model(platform, seen.actor, model), "/models")
+    remove_model(platform, seen.actor, model)
+    return go(request, "/models")
 
 
 @router.post("/uploads/{name}")

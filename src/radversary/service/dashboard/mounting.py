@@ -21,7 +21,6 @@ from radversary.service.dashboard import (
     log,
     models,
     overview,
-    removed,
     runs,
     schedules,
     screening,
@@ -37,8 +36,8 @@ from radversary.service.dashboard.results import Results
 def add_dashboard(app: FastAPI) -> None:
     """Add all pages, and say on a page where there is none at an address."""
     app.state.results, app.state.drawings = Results(), Drawings(HELD)
-    for part in (assets, signing, at_provider, overview, models, data, audits, removed, runs, explorer, evidence,
-                 comparing, guards, screening, watching, alerts, schedules, keys, log, settings):
+    for part in (assets, signing, at_provider, overview, models, data, audits, runs, explorer, evidence, comparing,
+                 guards, screening, watching, alerts, schedules, keys, log, settings):
         app.include_router(part.router)
 
     @app.exception_handler(404)

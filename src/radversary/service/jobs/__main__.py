@@ -32,11 +32,10 @@ def main() -> int:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--reserve", type=int, required=True)
     parser.add_argument("--silence", type=float, required=True)
-    parser.add_argument("--retention", type=float, default=0.0)
     given = parser.parse_args()
     settings = Settings(home=given.home, database=os.environ.get(DATABASE, ""),
                         blobs=os.environ.get(BLOBS, ""), device=given.device, reserve=given.reserve,
-                        silence=given.silence, retention=given.retention, mail=os.environ.get(MAIL, ""))
+                        silence=given.silence, mail=os.environ.get(MAIL, ""))
     try:
         run_worker(settings, follow=True)
     except (RadversaryError, OSError) as error:

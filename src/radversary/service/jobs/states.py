@@ -75,4 +75,4 @@ def put_back(job: Job) -> None:
     Args:
         job: The job, which nobody else changes meanwhile.
     """
-    job.state, job.wish, job.worker, job.ticket, job.cleared = State.QUEUED, "", "", job.ticket + 1, None
+    job.state, job.wish, job.worker, job.ticket = State.QUEUED, "", "", job.ticket + 1

@@ -16,11 +16,10 @@ from radversary.service.access.keys import MARK as OF_KEYS
 from radversary.service.blobs import MARK, Blobs, named, tree_of
 from radversary.service.jobs.states import State
 from radversary.service.operations.backup import files_of
-from radversary.service.retention.purging import what
 from radversary.service.settings import Settings
 from radversary.service.store.database import Database
 from radversary.service.store.log import faults
-from radversary.service.store.tables import Dataset, Entry, Guard, Job, Model
+from radversary.service.store.tables import Dataset, Guard, Job, Model
 
 KEY: Final = re.compile(rb"(?<![0-9A-Za-z])" + OF_KEYS.encode() + rb"_[0-9a-f]{24}_[A-Za-z0-9_-]{43}")
 """What a key looks like in clear text."""
@@ -55,19 +54,7 @@ def faults_of(settings: Settings, database: Database) -> Iterator[str]:
             yield f"model {model.id} ({model.name}): {model.reference} is not there"
     for dataset in datasets:
         yield from faults_of_blobs(blobs, f"dataset {dataset.id} ({dataset.name})", dataset.source)
-    yield from _back_again(database)
     yield from keys_in(settings.home)
-
-
-def _back_again(database: Database) -> Iterator[str]:
-    """Yield what was removed and lies in the platform's folders, or its bucket, again."""
-    with database.reading() as session:
-        known = set(session.scalars(select(Job.id)))
-        trees = {line.detail["tree"] for line in session.scalars(select(Entry).where(Entry.action == "purge"))
-                 if not line.detail["part"]}
-    for tree in sorted(trees):
-        if tree.removeprefix("jobs/") not in known and (held := database.blobs.held(tree)):
-            yield f"{what(tree)} was removed and is there again: {len(held)} files"
 
 
 def faults_of_blobs(blobs: Blobs, what: str, content: Any) -> Iterator[str]:  # noqa: ANN401

@@ -172,7 +172,6 @@ class Job(Owned):
         key_id: Who asked for it.
         started: When it was first begun.
         ended: When it ended.
-        cleared: When the working copies of films were removed from its folder; None where they were not yet.
     """
 
     __tablename__ = "jobs"
@@ -193,7 +192,6 @@ class Job(Owned):
     key_id: Mapped[str] = mapped_column(String(24), default="")
     started: Mapped[float | None]
     ended: Mapped[float | None]
-    cleared: Mapped[float | None]
 
 
 class Guard(Owned):

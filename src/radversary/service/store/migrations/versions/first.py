@@ -119,7 +119,6 @@ def upgrade() -> None:
         sa.Column("key_id", sa.String(length=24), nullable=False),
         sa.Column("started", sa.Double(), nullable=True),
         sa.Column("ended", sa.Double(), nullable=True),
-        sa.Column("cleared", sa.Double(), nullable=True),
         sa.Column("id", sa.String(length=24), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("created", sa.Double(), nullable=False),
