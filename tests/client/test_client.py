@@ -30,6 +30,7 @@ def test_it_needs_no_pytorch_and_none_of_the_server_s_packages():
 @pytest.mark.parametrize(("theirs", "ours"), [
     (bodies.ModelRow, rows.Model), (bodies.DatasetRow, rows.Dataset), (bodies.JobRow, rows.Job),
     (bodies.GuardRow, rows.Guard), (bodies.ScreeningRow, rows.Screening), (bodies.KeyRow, rows.Key),
+    (bodies.RemovedBody, rows.Removed),
     (bodies.GivenKey, rows.GivenKey), (bodies.EntryRow, rows.Line), (administration.LogCheck, rows.LogCheck)])
 def test_its_rows_are_the_server_s(theirs, ours):
     def shape(kind):

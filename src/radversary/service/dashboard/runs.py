@@ -18,9 +18,11 @@ from radversary.service.access.sign_in import COOKIE, visit
 from radversary.service.api.asking import PlatformGiven
 from radversary.service.catalogue.jobs import change, folder_of, lines_of
 from radversary.service.catalogue.paging import page_of
+from radversary.service.catalogue.removing import remove_job
 from radversary.service.catalogue.results import FILES, file_of, verdicts_of
 from radversary.service.dashboard.models import Cursor
 from radversary.service.dashboard.pages import drawn, go, page, pages
+from radversary.service.dashboard.removed import GoneGiven, to_list
 from radversary.service.dashboard.results import ResultsGiven
 from radversary.service.dashboard.visiting import FormGiven, VisitGiven
 from radversary.service.errors import SignInError
@@ -50,14 +52,14 @@ FRAMED: Final = ("default-src 'none'; style-src 'unsafe-inline'; img-src data:; 
 
 
 @router.get("/jobs")
-def show_jobs(request: Request, platform: PlatformGiven, seen: VisitGiven, cursor: Cursor = "",
+def show_jobs(request: Request, platform: PlatformGiven, seen: VisitGiven, gone: GoneGiven, cursor: Cursor = "",
               state: Annotated[State | Literal[""], Query()] = "") -> Response:
     """Show jobs, newest first."""
     seen.actor.need(Scope.READ)
     with platform.database.reading() as session:
         found = page_of(session, Job, seen.actor.tenant, cursor=cursor, limit=30, where={"state": state} if state else
                         None)
-    return page(request, "jobs.html", found=found, state=state, states=list(State))
+    return page(request, "jobs.html", found=found, gone=gone, state=state, states=list(State))
 
 
 @router.get("/jobs/{job}")
@@ -95,6 +97,12 @@ def show_verdicts(request: Request, platform: PlatformGiven, seen: VisitGiven, j
 def wishes(job: Job) -> list[str]:
     """Return what can be asked of a job in its state."""
     return [wish for wish, states in NEXT.items() if State(job.state) in states and not job.wish]
+
+
+@router.post("/jobs/{job}/remove")
+def drop_job(request: Request, platform: PlatformGiven, seen: VisitGiven, _form: FormGiven, job: str) -> Response:
+    """Remove a job that has ended, with its files."""
+    return go(request, to_list("/jobs", remove_job(platform, seen.actor, job)))
 
 
 @router.post("/jobs/{job}/{wish}")
