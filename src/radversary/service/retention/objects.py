@@ -18,7 +18,7 @@ def objects_of(blobs: BucketBlobs, tree: str, which: Callable[[str], bool], *, w
         whole: Whether all go.
     """
     if whole:
-        return {name: size for name, size in blobs.bucket.below(tree).items() if "/states/" not in name}
+        return {name: size for name, size in blobs.bucket.below(tree).items() if not name.startswith("states/")}
     states = states_of(blobs, tree)
     kept = {entry.sha256 for state in states.values() for name, entry in state.items() if not which(name)}
     return {entry.sha256: entry.size for state in states.values() for name, entry in state.items()
