@@ -9,12 +9,15 @@ from dataclasses import replace
 import pytest
 
 from radversary.imaging.png import encode_png
+from radversary.service.blobs import BucketBlobs
 from radversary.service.operations.checking import faults_of
 from radversary.service.retention.sweeping import Sweep
+from radversary.service.retention.trees import Kind, left_of, purge_tree
 from radversary.service.store.database import Database
 from service.conftest import PLAN, ended
-from service.retention.conftest import holders, names_in
-from service.test_buckets import done, machine, opened, uploaded
+from service.retention.conftest import RUN, holders, names_in, written
+from service.running import within
+from service.test_buckets import bucket, done, machine, opened, s3, uploaded  # noqa: F401 - fixtures
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -63,7 +66,7 @@ def check_still_works(client, job):
     assert client.get("/v1/comparisons", params={"run": job}).status_code == 200
 
 
-def test_nothing_holds_a_removed_film_where_machines_share_a_folder(client, platform, worker, shelf, guard, tmp_path):
+def test_nothing_holds_a_removed_film_where_machines_share_a_folder(client, platform, worker, shelf, guard):
     labelled, pieces = planted(labelled=True)
     batch, more = planted(labelled=False)
     words = [*pieces, *more, NAME, PATIENT]
@@ -121,7 +124,19 @@ def test_nothing_holds_a_removed_film_where_they_share_a_bucket(settings, postgr
             for name in (report, job):
                 assert client.delete(f"/v1/jobs/{name}").json()["left"] == 0
         with machine(replace(apart, retention=0.0), "first"):  # which sweeps as it starts
-            from service.running import within
             within(60, lambda: holders(tmp_path, *words) == [])
         assert client.get("/v1/log/check").json()["faults"] == []
         assert list(faults_of(apart, platform.database)) == []
+
+
+def test_a_tree_is_gone_from_an_s3_server_and_what_stays_is_whole(settings, bucket):  # noqa: F811
+    blobs = BucketBlobs(replace(settings, blobs=bucket))
+    folder = written(blobs.home / "jobs/1", *RUN, "job.json")
+    blobs.put("jobs/1", folder, 1)
+    purge_tree(blobs, "jobs/1", Kind.COPIES)
+    assert sorted(blobs.state("jobs/1")) == ["figures/film.png", "job.json", "report.html", "result.json"]
+    assert list(blobs.faults("blobs:/jobs/1")) == []
+    assert len(blobs.bucket.below("jobs/1")) == 1 + 4
+    purge_tree(blobs, "jobs/1", Kind.JOB)
+    assert blobs.bucket.below("jobs/1") == {}
+    assert left_of(blobs, "jobs/1", Kind.JOB) == 0

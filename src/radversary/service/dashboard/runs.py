@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 import anyio
 from fastapi import Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response, StreamingResponse
+from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from radversary.service.access.scopes import Actor, Scope
@@ -30,7 +31,7 @@ from radversary.service.jobs.batches import VERDICTS
 from radversary.service.jobs.states import ENDED, NEXT, State
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
-from radversary.service.store.tables import Job
+from radversary.service.store.tables import Guard, Job
 
 router = pages()
 
@@ -69,9 +70,12 @@ def show_job(request: Request, platform: PlatformGiven, seen: VisitGiven, job: s
     with platform.database.reading() as session:
         found = owned(session, Job, job, seen.actor.tenant)
         lines = lines_of(session, found)
+        guarded = session.scalar(select(Guard.id).where(Guard.tenant == found.tenant, Guard.folder.endswith(
+            f"jobs/{found.id}/guard"))) is not None
     folder = folder_of(platform, found)
-    return page(request, "job.html", job=found, lines=lines, wishes=wishes(found), over=found.state in ENDED,
-                scored=(folder / "result.json").is_file(), reported=report_in(folder) is not None,
+    return page(request, "job.html", job=found, guarded=guarded, lines=lines, wishes=wishes(found),
+                over=found.state in ENDED, scored=(folder / "result.json").is_file(),
+                reported=report_in(folder) is not None,
                 verdicts=found.state == State.DONE and (folder / VERDICTS).is_file())
 
 
