@@ -30,6 +30,7 @@ def test_it_needs_no_pytorch_and_none_of_the_server_s_packages():
 @pytest.mark.parametrize(("theirs", "ours"), [
     (bodies.ModelRow, rows.Model), (bodies.DatasetRow, rows.Dataset), (bodies.JobRow, rows.Job),
     (bodies.GuardRow, rows.Guard), (bodies.ScreeningRow, rows.Screening), (bodies.KeyRow, rows.Key),
+    (bodies.RemovedBody, rows.Removed),
     (bodies.GivenKey, rows.GivenKey), (bodies.EntryRow, rows.Line), (administration.LogCheck, rows.LogCheck)])
 def test_its_rows_are_the_server_s(theirs, ours):
     def shape(kind):
@@ -58,6 +59,19 @@ def test_an_audit_from_upload_to_report(live, key, worker, shelf, tmp_path):
         with pytest.raises(NotFoundError):
             client.download(job.id, "nothing.html", tmp_path / "nothing.html")
         assert [path.name for path in tmp_path.iterdir() if "nothing" in path.name] == []
+        check_removal(client, job.id, model.id, dataset.id)
+
+
+def check_removal(client, job, model, dataset):
+    removed = client.forget_job(job)
+    assert (removed.files > 5, removed.left, removed.kept) == (True, 0, "")
+    (line,) = client.log(after=removed.log - 1)
+    assert (line.action, line.subject, line.detail["files"]) == ("purge", job, removed.files)
+    assert client.forget_model(model).files > 0
+    assert client.forget_dataset(dataset).files == 0  # phantoms
+    with pytest.raises(NotFoundError):
+        client.forget_guard("0" * 24)
+    assert list(client.jobs()) == []
 
 
 @pytest.mark.slow

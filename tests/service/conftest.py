@@ -62,7 +62,8 @@ def settings(request, tmp_path, shelf):
     """Settings of a platform; on the database that the test is given by ``BOTH``, else on SQLite."""
     given = getattr(request, "param", "sqlite")
     url = request.getfixturevalue("postgres").fresh() if given == "postgresql" else ""
-    return Settings(home=tmp_path / "home", database=url, roots=(shelf,), reserve=1, device="cpu", silence=3.0)
+    return Settings(home=tmp_path / "home", database=url, roots=(shelf,), reserve=1, device="cpu", silence=3.0,
+                    retention=30.0)
 
 
 @pytest.fixture

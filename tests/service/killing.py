@@ -60,7 +60,7 @@ class Served:
         code = "from radversary.cli.main import run; run()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "serve", "--home", str(self.settings.home), "--port", str(self.port),
-             "--device", "cpu", "--workers", str(self.workers)],
+             "--device", "cpu", "--workers", str(self.workers), "--retention", str(self.settings.retention)],
             env={**os.environ, "RADVERSARY_DATABASE": self.settings.database, "OMP_NUM_THREADS": "1"},
             stdout=subprocess.DEVNULL, stderr=self.said, start_new_session=True)
 
@@ -193,7 +193,7 @@ def check_ended_once(platform, names):
         for name in names:
             job = session.get(Job, name)
             assert job.state == State.DONE, (job.state, job.error)
-            lines = session.query(Entry).filter_by(subject=name, actor="system")
+            lines = session.query(Entry).filter_by(subject=name, actor="system").filter(Entry.action.like("job.%"))
             assert [line.action for line in lines] == ["job.done"]
 
 
@@ -204,8 +204,9 @@ def main():
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         shelf = Path(folder, "shelf")
-        differ, met, jobs = killed(Settings(home=Path(folder, "home"), roots=(shelf,), reserve=1, device="cpu"), shelf,
-                                   kills=given.kills, seed=given.seed, tell=lambda line: print(line, flush=True))
+        settings = Settings(home=Path(folder, "home"), roots=(shelf,), reserve=1, device="cpu", retention=30.0)
+        differ, met, jobs = killed(settings, shelf, kills=given.kills, seed=given.seed,
+                                   tell=lambda line: print(line, flush=True))
     kinds = ", ".join(f"{met.count(name)} {name}" for name in sorted(set(met)))
     print(f"{len(met)} kills ({kinds}) over {jobs} audits: each is done, once; what differs from an audit in peace: "
           f"{differ or 'nothing'}")

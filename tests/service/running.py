@@ -15,7 +15,7 @@ FAKES = Path(__file__).with_name("fakes.py")
 
 def environment(settings):
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "RADVERSARY_DATABASE": settings.database,
-            "OMP_NUM_THREADS": "1"}
+            "RADVERSARY_RETENTION": str(settings.retention), "OMP_NUM_THREADS": "1"}
 
 
 def start_worker(settings, *, real=False):

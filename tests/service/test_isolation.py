@@ -19,6 +19,8 @@ OPERATIONS = {
     "list_datasets": (READ, "GET", "/datasets", None),
     "show_dataset": (READ, "GET", "/datasets/{dataset}", None),
     "forget_dataset": (WRITE, "DELETE", "/datasets/{dataset}", None),
+    "forget_guard": (ADMIN, "DELETE", "/guards/{guard}", None),
+    "forget_job": (ADMIN, "DELETE", "/jobs/{job}", None),
     "check_plan": (READ, "POST", "/plans/check", {"preset": "nothing"}),
     "add_guard": (WRITE, "POST", "/guards", {"model": "{model}", "dataset": "{dataset}"}),
     "list_guards": (READ, "GET", "/guards", None),

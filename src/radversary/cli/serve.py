@@ -23,6 +23,9 @@ BlobsOption = Annotated[str, typer.Option(envvar="RADVERSARY_BLOBS", help=(
     "each machine's own. Give credentials by the environment, as AWS_ACCESS_KEY_ID."))]
 AllowOption = Annotated[list[Path] | None, typer.Option("--allow", help=(
     "A folder of this machine from which models and images may be registered by their path; repeatable."))]
+RetentionOption = Annotated[float, typer.Option(envvar="RADVERSARY_RETENTION", min=0, max=36_500, metavar="DAYS", help=(
+    "Days after which a job that is done loses its working copies of films, and a batch its uploaded films; 0 within "
+    "a minute of its end. Give the same to server and workers."))]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 
 HOME = Path("radversary-home")
@@ -76,6 +79,7 @@ def serve(
                                                              "worker` runs elsewhere.")] = 1,
     certificate: Annotated[Path | None, typer.Option(help="PEM file of a TLS certificate.")] = None,
     certificate_key: Annotated[Path | None, typer.Option(help="PEM file of its key.")] = None,
+    retention: RetentionOption = 0.0,
     device: DeviceOption = "auto",
     batch: Annotated[int, typer.Option(min=1, max=256, help=(
         "Films of one guard that share a pass of the model where several come at once; 1 screens each alone, with "
@@ -93,8 +97,8 @@ def serve(
     """
     if (certificate is None) != (certificate_key is None):
         raise InputError("--certificate and --certificate-key belong together")
-    settings = settings_of(home, database, device, allow, blobs=blobs, batch=batch, plain_webhooks=plain_webhooks,
-                           **provider_settings(oidc))
+    settings = settings_of(home, database, device, allow, blobs=blobs, batch=batch, retention=retention,
+                           plain_webhooks=plain_webhooks, **provider_settings(oidc))
     hand_on(database, blobs)
     from radversary.service.serving import serve as run
     from radversary.service.tracing import in_the_way
@@ -110,13 +114,14 @@ def worker(
     database: DatabaseOption = "",
     blobs: BlobsOption = "",
     together: Annotated[int, typer.Option(min=1, max=64, help="Jobs at a time.")] = 1,
+    retention: RetentionOption = 0.0,
     device: DeviceOption = "auto",
 ) -> None:
     """Do the platform's jobs on this machine, which shares its database, and its folder or its bucket.
 
     Stop it with Ctrl-C or SIGTERM: a job that runs goes on with another worker. Killed, it is missed after 20 seconds.
     """
-    settings = settings_of(home, database, device, blobs=blobs)
+    settings = settings_of(home, database, device, blobs=blobs, retention=retention)
     hand_on(database, blobs)
     from radversary.service.serving import run_worker
     from radversary.service.tracing import in_the_way

@@ -27,6 +27,7 @@ from radversary.client.rows import (
     Line,
     LogCheck,
     Model,
+    Removed,
     Screening,
 )
 from radversary.client.sending import Sender, nothing_answers, pause
@@ -146,13 +147,24 @@ class Client:
         """Yield the calibrated guards, newest first."""
         return self._pages(Guard, "/v1/guards")
 
-    def forget_model(self, model: str) -> None:
-        """Forget a model; its files stay."""
-        self.sender.send("DELETE", f"/v1/models/{model}")
+    def forget_model(self, model: str) -> Removed:
+        """Remove a model and the upload behind it; returns how much is gone."""
+        return self._removed(f"/v1/models/{model}")
 
-    def forget_dataset(self, dataset: str) -> None:
-        """Forget registered images; their files stay."""
-        self.sender.send("DELETE", f"/v1/datasets/{dataset}")
+    def forget_dataset(self, dataset: str) -> Removed:
+        """Remove registered images and the upload behind them; returns how much is gone."""
+        return self._removed(f"/v1/datasets/{dataset}")
+
+    def forget_guard(self, guard: str) -> Removed:
+        """Remove a guard with its screenings; returns how much is gone."""
+        return self._removed(f"/v1/guards/{guard}")
+
+    def forget_job(self, job: str) -> Removed:
+        """Remove a job that has ended, with its folder; returns how much is gone."""
+        return self._removed(f"/v1/jobs/{job}")
+
+    def _removed(self, path: str) -> Removed:
+        return Removed.model_validate(self.sender.send("DELETE", path).json())
 
     # Work
 

@@ -149,6 +149,24 @@ class GivenKey(Key):
     token: str
 
 
+class Removed(Answered):
+    """What was removed.
+
+    Attributes:
+        files: Files and objects that are gone.
+        bytes: Their size.
+        left: Files that stay because something needs them.
+        kept: Why, in a sentence; empty where none stay.
+        log: Number of the audit log's line that says so.
+    """
+
+    files: int
+    bytes: int
+    left: int
+    kept: str
+    log: int
+
+
 class Line(Answered):
     """A line of the audit log.
 

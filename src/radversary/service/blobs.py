@@ -240,9 +240,13 @@ class BucketBlobs(Blobs):
 
     def _write(self, tree: str, name: str, state: State) -> None:
         if self._written.get((tree, name)) != state:
-            self.bucket.write(f"{tree}/states/{name}", json.dumps(
-                {"files": {file: list(entry) for file, entry in state.items()}}, sort_keys=True).encode())
+            self.write_state(tree, name, state)
             self._written = {(tree, name): state}
+
+    def write_state(self, tree: str, name: str, state: State) -> None:
+        """Write a state of a tree."""
+        self.bucket.write(f"{tree}/states/{name}", json.dumps(
+            {"files": {file: list(entry) for file, entry in state.items()}}, sort_keys=True).encode())
 
     def tidy(self, tree: str) -> None:
         """Remove contents and states of a tree that count no longer; by who alone may change it."""

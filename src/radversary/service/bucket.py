@@ -64,6 +64,24 @@ class Bucket:
         return {name: (int(item.get("size") or 0), _mark(item)) for name, item in named
                 if item["name"].rstrip("/") != self._key(folder) and not name.startswith(".part-")}
 
+    def below(self, folder: str) -> dict[str, int]:
+        """Return all objects below a name, those among them that a killed writer left.
+
+        Args:
+            folder: The name.
+
+        Returns:
+            The rest of each one's name to its size in bytes.
+        """
+        key = self._key(folder)
+        with self._reached():
+            try:
+                found = self.files.find(key, detail=True)
+            except FileNotFoundError:
+                return {}
+        return {name.removeprefix(key).lstrip("/"): int(item.get("size") or 0) for name, item in found.items()
+                if name.startswith(f"{key}/")}
+
     def read(self, name: str) -> bytes:
         """Return an object.
 

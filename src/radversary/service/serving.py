@@ -20,6 +20,7 @@ from radversary.service.access.scopes import SYSTEM
 from radversary.service.app import make_app
 from radversary.service.platform import Platform
 from radversary.service.requests_log import switch_on
+from radversary.service.retention.sweeping import sweeping_for
 from radversary.service.settings import Settings
 from radversary.service.store.log import alone, length
 from radversary.service.tracing import tracing_for
@@ -72,7 +73,8 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, tell: Calla
     threading.Thread(target=_greeted, args=(server, tell, f"{'https' if chain else 'http'}://{host}:{port}", platform,
                                             crew), daemon=True).start()
     try:
-        server.run()
+        with sweeping_for(settings):
+            server.run()
     except SystemExit as error:
         server.should_exit = True
         raise StorageError(f"nothing can listen at {host}:{port}; another program may use that port") from error
@@ -97,7 +99,7 @@ def worker_command(settings: Settings) -> list[str]:
     """Return the command of a worker for the same platform; a database's password goes by the environment."""
     command = [sys.executable, "-m", "radversary.service.jobs", str(settings.home.resolve())]
     return [*command, "--device", settings.device, "--reserve", str(settings.reserve), "--silence",
-            str(settings.silence)]
+            str(settings.silence), "--retention", str(settings.retention)]
 
 
 class Crew:
@@ -185,7 +187,7 @@ def run_worker(settings: Settings, *, together: int = 1, follow: bool = False) -
     from radversary.service.jobs.worker import JobWorker
     from radversary.service.monitoring.ticking import ticking
 
-    with ticking(settings):
+    with ticking(settings), sweeping_for(settings):
         JobWorker(settings, ended, tracing_for("radversary-worker")).run()
 
 

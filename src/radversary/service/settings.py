@@ -14,6 +14,9 @@ KINDS: Final = ("sqlite", "postgresql")
 
 MEGABYTE: Final = 1_000_000
 
+LONGEST: Final = 36_500.0
+"""Days of the longest retention."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -36,6 +39,8 @@ class Settings:
         roots: Folders of the server, beside its own, from which models and images may be registered by their path.
         mail: The mail server for alerts, ``smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS``; empty for none.
         plain_webhooks: Whether alerts may go to webhooks on other machines without TLS.
+        retention: Days after which the working copies of films that a job made go once it is done, and the upload of a
+            batch; those of a job that failed or was cancelled stay a day longer.
         provider: The identity provider at which people may sign in; None for keys alone.
         provider_secret: What it knows this platform by.
 
@@ -62,6 +67,7 @@ class Settings:
     roots: tuple[Path, ...] = ()
     mail: str = field(default="", repr=False)
     plain_webhooks: bool = False
+    retention: float = 0.0
     provider: Provider | None = None
     provider_secret: str = field(default="", repr=False)
 
@@ -70,6 +76,8 @@ class Settings:
             raise InputError(f"the database is {kind!r}, known: {', '.join(KINDS)}")
         if self.batch < 1:
             raise InputError(f"batch must be at least 1, got {self.batch}")
+        if not 0.0 <= self.retention <= LONGEST:
+            raise InputError(f"retention is 0 to {LONGEST:.0f} days, got {self.retention:g}")
         if self.provider is not None and not self.provider_secret:
             raise InputError(f"the identity provider needs the client's secret: set {SECRET}")
 

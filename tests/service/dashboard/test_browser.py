@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from radversary.service.store.log import note
 from radversary.service.store.tables import Job
 from service.dashboard.conftest import PAGES
 from service.dashboard.evaluated import add_batch, add_evaluation
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 RESULT_PAGES = ("/jobs/{job}/images", "/jobs/{job}/score", "/compare?run={job}&run={older}",
                 "/compare?run={job}&run={older}&gate={job}&baseline={older}&min_score=99&max_drop=5", "/guards/{guard}",
-                "/jobs/{evaluation}", "/jobs/{batch}", "/jobs/{batch}/verdicts")
+                "/jobs?removed={removed}", "/jobs/{evaluation}", "/jobs/{batch}", "/jobs/{batch}/verdicts")
 AXE = Path(axe.__file__).parent / "axe.min.js"
 RUN = "only => axe.run(document, {runOnly: only, iframes: false, resultTypes: ['violations']})"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -35,7 +36,11 @@ def audited(platform, things, run_folder, bundle):  # noqa: F811
     """Results and reports in the folders of the jobs that are done, and a guard with its files."""
     for name in ("job", "older"):
         shutil.copytree(run_folder, platform.settings.home / "jobs" / things[name])
-    return {**things, "evaluation": add_evaluation(platform, things, bundle), "batch": add_batch(platform, things)}
+    with platform.database.session() as session:
+        line = note(session, tenant="main", actor="system", action="purge", subject="0" * 24,
+                    detail={"kind": "upload", "files": 12, "bytes": 3400, "left": 0}).number
+    return {**things, "removed": line, "evaluation": add_evaluation(platform, things, bundle),
+            "batch": add_batch(platform, things)}
 
 
 @pytest.fixture

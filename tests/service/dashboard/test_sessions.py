@@ -13,7 +13,8 @@ from radversary.service.dashboard.signing import own_place
 from service.dashboard.conftest import PAGES, word
 
 FORMS = ("/sign-out", "/models", "/models/{model}/remove", "/data", "/data/{dataset}/remove", "/audits", "/guards",
-         "/jobs/{running}/cancel", "/jobs/{running}/pause", "/jobs/{failed}/resume", "/keys", "/keys/x/rotate",
+         "/jobs/{running}/cancel", "/jobs/{running}/pause", "/jobs/{failed}/resume", "/jobs/{failed}/remove",
+         "/guards/{guard}/remove", "/keys", "/keys/x/rotate",
          "/keys/x/revoke", "/people/x/end")
 BODIES = ("/screening/{guard}", "/uploads/model.zip")
 
@@ -110,7 +111,7 @@ def test_a_form_does_what_it_says_and_a_viewer_may_not(visitor):
     refused = looker.post(found[0], data={"csrf": word(looker)})
     assert (refused.status_code, "lacks the scope" in refused.text) == (403, True)
     sent = client.post(found[0], headers={"HX-Request": "true", "X-CSRF": word(client)})
-    assert sent.headers["hx-redirect"] == "/data"
+    assert re.fullmatch(r"/data\?removed=\d+", sent.headers["hx-redirect"])
     assert "No images yet" in client.get("/data").text
 
 

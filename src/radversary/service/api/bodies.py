@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 from radversary.service.access.keys import Given
 from radversary.service.api.plain import plain_name, plain_text, plain_values
 from radversary.service.catalogue.paging import Page
+from radversary.service.retention.purging import Removed
 from radversary.service.store.tables import Owned
 
 Shown = TypeVar("Shown", bound="Row")
@@ -194,6 +195,25 @@ class GateVerdict(BaseModel):
     kept: bool
     sentence: str
     line: str
+
+
+class RemovedBody(BaseModel):
+    """What was removed: files, their bytes and the number of the audit log's line that says so.
+
+    ``left`` files stay for the reason that ``kept`` gives; where it is empty, nothing is left.
+    """
+
+    files: int
+    bytes: int
+    left: int
+    kept: str
+    log: int
+
+    @classmethod
+    def of(cls, removed: Removed) -> RemovedBody:
+        """Return what was removed as an answer."""
+        return cls(files=removed.files, bytes=removed.bytes, left=removed.left, kept=removed.kept,
+                   log=removed.lines[-1])
 
 
 class EntryRow(BaseModel):

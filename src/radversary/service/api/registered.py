@@ -20,16 +20,18 @@ from radversary.service.api.bodies import (
     NewGuard,
     NewModel,
     PlanBody,
+    RemovedBody,
     Uploaded,
     listed,
 )
 from radversary.service.api.repeating import once
-from radversary.service.catalogue.datasets import register_dataset, remove_dataset
+from radversary.service.catalogue.datasets import register_dataset
 from radversary.service.catalogue.evaluations import ask_for_evaluation
 from radversary.service.catalogue.guards import known_of
 from radversary.service.catalogue.jobs import ask_for_guard, checked_plan
-from radversary.service.catalogue.models import register_model, remove_model
+from radversary.service.catalogue.models import register_model
 from radversary.service.catalogue.paging import page_of
+from radversary.service.catalogue.removing import remove_guard, remove_registered
 from radversary.service.catalogue.uploads import keep_upload
 from radversary.service.monitoring.shown import GuardLevels
 from radversary.service.store.database import owned
@@ -66,10 +68,10 @@ def show_model(platform: PlatformGiven, by: ActorGiven, model: str) -> ModelRow:
         return ModelRow.model_validate(owned(session, Model, model, by.tenant))
 
 
-@router.delete("/models/{model}", status_code=204, tags=["models"])
-def forget_model(platform: PlatformGiven, by: ActorGiven, model: str) -> None:
-    """Forget a model; its files stay."""
-    remove_model(platform, by, model)
+@router.delete("/models/{model}", tags=["models"])
+def forget_model(platform: PlatformGiven, by: ActorGiven, model: str) -> RemovedBody:
+    """Remove a model and the upload behind it; what lies in a folder of `--allow` is not touched."""
+    return RemovedBody.of(remove_registered(platform, by, model, Model))
 
 
 @router.post("/datasets", status_code=201, tags=["datasets"])
@@ -98,10 +100,10 @@ def show_dataset(platform: PlatformGiven, by: ActorGiven, dataset: str) -> Datas
         return DatasetRow.model_validate(owned(session, Dataset, dataset, by.tenant))
 
 
-@router.delete("/datasets/{dataset}", status_code=204, tags=["datasets"])
-def forget_dataset(platform: PlatformGiven, by: ActorGiven, dataset: str) -> None:
-    """Forget registered images; the files stay."""
-    remove_dataset(platform, by, dataset)
+@router.delete("/datasets/{dataset}", tags=["datasets"])
+def forget_dataset(platform: PlatformGiven, by: ActorGiven, dataset: str) -> RemovedBody:
+    """Remove registered images and the upload behind them; what lies in a folder of `--allow` is not touched."""
+    return RemovedBody.of(remove_registered(platform, by, dataset, Dataset))
 
 
 @router.post("/plans/check", tags=["plans"])
@@ -133,6 +135,12 @@ def show_guard(platform: PlatformGiven, by: ActorGiven, guard: str) -> GuardRow:
     by.need(Scope.READ)
     with platform.database.reading() as session:
         return GuardRow.model_validate(owned(session, Guard, guard, by.tenant))
+
+
+@router.delete("/guards/{guard}", tags=["guards"])
+def forget_guard(platform: PlatformGiven, by: ActorGiven, guard: str, request: Request) -> RemovedBody:
+    """Remove a guard with its files, its screenings, its stream and the alerts about it."""
+    return RemovedBody.of(remove_guard(platform, request.app.state.guards, by, guard))
 
 
 @router.post("/guards/{guard}/evaluations", status_code=202, tags=["guards"])

@@ -14,13 +14,14 @@ from starlette.concurrency import run_in_threadpool
 
 from radversary.service.access.scopes import Actor, Scope
 from radversary.service.api.asking import ActorGiven, OnceGiven, PlatformGiven
-from radversary.service.api.bodies import GateVerdict, JobRow, Listed, NewAudit, listed
+from radversary.service.api.bodies import GateVerdict, JobRow, Listed, NewAudit, RemovedBody, listed
 from radversary.service.api.plain import plain_text
 from radversary.service.api.registered import Cursor, Limit
 from radversary.service.api.repeating import once
 from radversary.service.api.sending import FILE, Asked, send_file
 from radversary.service.catalogue.jobs import ask_for_audit, ask_for_report, change, lines_of
 from radversary.service.catalogue.paging import page_of
+from radversary.service.catalogue.removing import remove_job
 from radversary.service.catalogue.results import file_of, ranking_of, result_of, scores_of_run, verdicts_on
 from radversary.service.jobs.states import ENDED, State
 from radversary.service.platform import Platform
@@ -61,6 +62,12 @@ def show_job(platform: PlatformGiven, by: ActorGiven, job: str) -> JobRow:
     by.need(Scope.READ)
     with platform.database.reading() as session:
         return JobRow.model_validate(owned(session, Job, job, by.tenant))
+
+
+@router.delete("/jobs/{job}", tags=["jobs"])
+def forget_job(platform: PlatformGiven, by: ActorGiven, job: str) -> RemovedBody:
+    """Remove a job that has ended: its folder, its log, alerts about it, and uploads that nothing else names."""
+    return RemovedBody.of(remove_job(platform, by, job))
 
 
 @router.post("/jobs/{job}/report", status_code=202, tags=["results"])

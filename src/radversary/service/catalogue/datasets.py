@@ -12,7 +12,7 @@ from radversary.data.places import UNLABELLED
 from radversary.service.access.scopes import Actor, Scope
 from radversary.service.discretion import discreet
 from radversary.service.platform import Platform
-from radversary.service.store.database import owned
+from radversary.service.retention.naming import refuse_removed
 from radversary.service.store.log import note
 from radversary.service.store.tables import Dataset
 
@@ -54,6 +54,7 @@ def register_dataset(platform: Platform, by: Actor, *, name: str, source: Mappin
         session.flush()
         note(session, tenant=by.tenant, actor=by.id, action="dataset.register", subject=dataset.id,
              detail={"name": dataset.name, "images": dataset.images})
+        refuse_removed(session, platform.settings, dataset.source)
     return dataset
 
 
@@ -119,16 +120,3 @@ def listed(source: Mapping[str, Any]) -> tuple[dict[str, int], list[str]]:
     return ({str(label): int(count) for label, count in labels.value_counts().items()},
             [f"{known} patients", *dict.fromkeys(discreet(str(item.message)) for item in heard
                                                   if issubclass(item.category, UserWarning))])
-
-
-def remove_dataset(platform: Platform, by: Actor, given: str) -> None:
-    """Forget a dataset; its files stay.
-
-    Raises:
-        ForbiddenError: The key does not allow it.
-        NotFoundError: There is none of that id.
-    """
-    by.need(Scope.WRITE)
-    with platform.database.session() as session:
-        session.delete(owned(session, Dataset, given, by.tenant))
-        note(session, tenant=by.tenant, actor=by.id, action="dataset.remove", subject=given)

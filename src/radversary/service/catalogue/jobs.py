@@ -18,8 +18,11 @@ from radversary.service.errors import ConflictError
 from radversary.service.jobs.kinds import kind_named
 from radversary.service.jobs.states import ENDED, State, following, put_back
 from radversary.service.platform import Platform
+from radversary.service.retention.naming import refuse_removed
+from radversary.service.settings import Settings
 from radversary.service.store.database import owned, owned_alone
-from radversary.service.store.log import note
+from radversary.service.store.log import alone, note
+from radversary.service.store.retention_tables import Purge
 from radversary.service.store.tables import Dataset, Guard, Job, Line, Model
 
 
@@ -48,6 +51,7 @@ def ask_for(platform: Platform, by: Actor, kind: str, spec: Mapping[str, Any], *
     checked = platform.blobs.portable(checked_spec(kind, spec))
     with platform.database.session() as session:
         job = note_job(session, by, kind, checked, title=title, priority=priority)
+        refuse_removed(session, platform.settings, checked, drawn=kind == "report")
     platform.engine.enqueue(job.id, job.ticket, priority=priority)
     return job
 
@@ -261,12 +265,33 @@ def change(platform: Platform, by: Actor, given: str, wish: str) -> Job:
         job.wish = wish if state == State.RUNNING else ""
         job.state, job.ended = state, time.time() if state in ENDED else job.ended
         if wish == "resume":
+            check_resumable(session, platform.settings, job)
             put_back(job)
             job.error, job.ended, job.tries = "", None, 0
         note(session, tenant=by.tenant, actor=by.id, action=f"job.{wish}", subject=job.id)
     if job.state == State.QUEUED:
         platform.engine.enqueue(job.id, job.ticket, priority=job.priority)
     return job
+
+
+def check_resumable(session: Session, settings: Settings, job: Job) -> None:
+    """Refuse to resume a job of which files are being removed, or whose files were; one that was cleared begins anew.
+
+    Args:
+        session: The session, which alone changes the job.
+        settings: Where home is.
+        job: The job.
+
+    Raises:
+        ConflictError: It cannot be resumed, or not yet.
+    """
+    alone(session)
+    for row in session.scalars(select(Purge).where(Purge.tree == f"jobs/{job.id}")):
+        if row.done is None:
+            raise ConflictError("files of that job are being removed; resume it in a minute")
+        session.delete(row)
+    refuse_removed(session, settings, job.spec)
+    job.cleared = None
 
 
 def folder_of(platform: Platform, job: Job) -> Path:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from radversary.core.errors import InputError
 from radversary.service.access.scopes import Actor, Scope
-from radversary.service.errors import ConflictError, ForbiddenError
+from radversary.service.errors import ForbiddenError
 from radversary.service.platform import Platform
-from radversary.service.store.database import owned
+from radversary.service.retention.naming import refuse_removed
 from radversary.service.store.log import note
-from radversary.service.store.tables import Guard, Model
+from radversary.service.store.tables import Model
 
 if TYPE_CHECKING:
     from radversary.classifiers.base import Classifier
@@ -47,6 +47,7 @@ def register_model(platform: Platform, by: Actor, *, name: str, path: str) -> Mo
         session.flush()
         note(session, tenant=by.tenant, actor=by.id, action="model.register", subject=model.id,
              detail={"name": model.name, "sha256": model.sha256})
+        refuse_removed(session, platform.settings, model.reference)
     return model
 
 
@@ -77,20 +78,3 @@ def loaded(reference: str, device: str) -> tuple[Classifier, list[str]]:
     classifier = load_alone(reference, device=select_device(device), allow_code=False)
     suspicion = check_answers(classifier).suspicion(classifier.card.name)
     return classifier, [suspicion] if suspicion else []
-
-
-def remove_model(platform: Platform, by: Actor, given: str) -> None:
-    """Forget a model; its files stay.
-
-    Raises:
-        ForbiddenError: The key does not allow it.
-        NotFoundError: There is none of that id.
-        ConflictError: A guard was made for it.
-    """
-    by.need(Scope.WRITE)
-    with platform.database.session() as session:
-        model = owned(session, Model, given, by.tenant)
-        if session.query(Guard).filter_by(tenant=by.tenant, model_id=given).first() is not None:
-            raise ConflictError("a guard was made for that model; remove the guard first")
-        session.delete(model)
-        note(session, tenant=by.tenant, actor=by.id, action="model.remove", subject=given)

@@ -15,7 +15,7 @@ from radversary.core.errors import InputError, UnreadableImageError
 from radversary.service.access.scopes import Actor, Scope
 from radversary.service.catalogue.batching import MicroBatcher, PassThread, on_one_core
 from radversary.service.catalogue.query_watch import WINDOW
-from radversary.service.errors import TooLargeError
+from radversary.service.errors import NotFoundError, TooLargeError
 from radversary.service.noting import described, mark_of
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
@@ -85,6 +85,11 @@ class Guards:
         """
         return self._loaded(folder)[1].look(image)
 
+    def drop(self, folder: str) -> None:
+        """Hold the guard of a folder no longer."""
+        with self._lock:
+            self._held.pop(folder, None)
+
     def _loaded(self, folder: str) -> tuple[Judge, MicroBatcher]:
         from radversary.execution.devices import select_device
         from radversary.screening.bundle import load_guard
@@ -138,6 +143,8 @@ def screen_film(platform: Platform, guards: Guards, by: Actor, given: str, film:
     finally:  # a film that was refused is noted too: it counts among those that came
         row.milliseconds = 1000 * (time.perf_counter() - began)
         with platform.database.session() as session:
+            if session.get(Guard, chosen.id, with_for_update={"read": True, "key_share": True}) is None:
+                raise NotFoundError("guard", chosen.id)  # it was removed meanwhile, and its screenings with it
             session.add(row)
             if near:
                 note(session, tenant=by.tenant, actor=by.id, action="screening.near-duplicates", subject=chosen.id,

@@ -10,10 +10,12 @@ from fastapi.responses import Response
 
 from radversary.service.access.scopes import Scope
 from radversary.service.api.asking import PlatformGiven
-from radversary.service.catalogue.datasets import register_dataset, remove_dataset
+from radversary.service.catalogue.datasets import register_dataset
 from radversary.service.catalogue.paging import page_of
+from radversary.service.catalogue.removing import remove_registered
 from radversary.service.dashboard.models import Cursor
 from radversary.service.dashboard.pages import go, page, pages
+from radversary.service.dashboard.removed import GoneGiven, to_list
 from radversary.service.dashboard.visiting import FormGiven, VisitGiven, whole
 from radversary.service.store.tables import Dataset
 
@@ -21,12 +23,13 @@ router = pages()
 
 
 @router.get("/data")
-def show_data(request: Request, platform: PlatformGiven, seen: VisitGiven, cursor: Cursor = "") -> Response:
+def show_data(request: Request, platform: PlatformGiven, seen: VisitGiven, gone: GoneGiven,
+              cursor: Cursor = "") -> Response:
     """Show all registered images, and the form that registers more."""
     seen.actor.need(Scope.READ)
     with platform.database.reading() as session:
         found = page_of(session, Dataset, seen.actor.tenant, cursor=cursor)
-    return page(request, "data.html", found=found, roots=platform.settings.roots)
+    return page(request, "data.html", found=found, gone=gone, roots=platform.settings.roots)
 
 
 @router.post("/data")
@@ -39,9 +42,8 @@ def add_data(request: Request, platform: PlatformGiven, seen: VisitGiven, form: 
 @router.post("/data/{dataset}/remove")
 def drop_data(request: Request, platform: PlatformGiven, seen: VisitGiven, _form: FormGiven,
               dataset: str) -> Response:
-    """Forget images."""
-    remove_dataset(platform, seen.actor, dataset)
-    return go(request, "/data")
+    """Remove images and the upload behind them."""
+    return go(request, to_list("/data", remove_registered(platform, seen.actor, dataset, Dataset)))
 
 
 def source_of(form: Mapping[str, str]) -> dict[str, Any]:

@@ -15,9 +15,11 @@ from radversary.service.catalogue.evaluations import ask_for_evaluation
 from radversary.service.catalogue.guards import Known, known_of
 from radversary.service.catalogue.jobs import ask_for_guard
 from radversary.service.catalogue.paging import MOST, page_of
+from radversary.service.catalogue.removing import remove_guard
 from radversary.service.dashboard.drawings import Drawings, DrawingsGiven, alarm_levels, calibrations, curves, mark
 from radversary.service.dashboard.models import Cursor
 from radversary.service.dashboard.pages import go, page, pages
+from radversary.service.dashboard.removed import GoneGiven, to_list
 from radversary.service.dashboard.results import Results, ResultsGiven
 from radversary.service.dashboard.visiting import FormGiven, VisitGiven, number, whole
 from radversary.service.errors import NotFoundError
@@ -37,7 +39,8 @@ Chosen = Annotated[str, Query(max_length=24)]
 
 
 @router.get("/guards")
-def show_guards(request: Request, platform: PlatformGiven, seen: VisitGiven, cursor: Cursor = "") -> Response:
+def show_guards(request: Request, platform: PlatformGiven, seen: VisitGiven, gone: GoneGiven,
+                cursor: Cursor = "") -> Response:
     """Show all guards, and the form that has one made."""
     by = seen.actor
     by.need(Scope.READ)
@@ -45,7 +48,7 @@ def show_guards(request: Request, platform: PlatformGiven, seen: VisitGiven, cur
         found = page_of(session, Guard, by.tenant, cursor=cursor)
         models = page_of(session, Model, by.tenant, limit=MOST).items
         data = page_of(session, Dataset, by.tenant, limit=MOST).items
-    return page(request, "guards.html", found=found, models=models, data=data,
+    return page(request, "guards.html", found=found, gone=gone, models=models, data=data,
                 names={model.id: model.name for model in models})
 
 
@@ -104,6 +107,12 @@ def flagged(platform: Platform, by: Actor, results: Results, known: Known) -> li
         return []
     place = list(table.guards).index(GUARD)
     return [(row.condition, alarms) for row in table.rows if (alarms := row.alarms[place]) is not None]
+
+
+@router.post("/guards/{guard}/remove")
+def drop_guard(request: Request, platform: PlatformGiven, seen: VisitGiven, _form: FormGiven, guard: str) -> Response:
+    """Remove a guard, with its files and its screenings."""
+    return go(request, to_list("/guards", remove_guard(platform, request.app.state.guards, seen.actor, guard)))
 
 
 @router.get("/guards/{guard}/figures/{name}")

@@ -9,14 +9,16 @@ from fastapi.responses import JSONResponse, Response
 
 from radversary.service.access.scopes import Scope
 from radversary.service.api.asking import PlatformGiven
-from radversary.service.catalogue.models import register_model, remove_model
+from radversary.service.catalogue.models import register_model
 from radversary.service.catalogue.paging import page_of
+from radversary.service.catalogue.removing import remove_registered
 from radversary.service.catalogue.uploads import keep_upload
 from radversary.service.dashboard.overview import standings
 from radversary.service.dashboard.pages import go, page, pages
+from radversary.service.dashboard.removed import GoneGiven, to_list
 from radversary.service.dashboard.visiting import FormGiven, SenderGiven, VisitGiven
 from radversary.service.errors import NotFoundError
-from radversary.service.store.tables import Guard
+from radversary.service.store.tables import Guard, Model
 
 router = pages()
 
@@ -24,12 +26,12 @@ Cursor = Annotated[str, Query(max_length=24)]
 
 
 @router.get("/models")
-def show_models(request: Request, platform: PlatformGiven, seen: VisitGiven) -> Response:
+def show_models(request: Request, platform: PlatformGiven, seen: VisitGiven, gone: GoneGiven) -> Response:
     """Show all models, and the form that registers one."""
     seen.actor.need(Scope.READ)
     with platform.database.reading() as session:
         found = standings(session, seen.actor.tenant)
-    return page(request, "models.html", standings=found, roots=platform.settings.roots)
+    return page(request, "models.html", standings=found, gone=gone, roots=platform.settings.roots)
 
 
 @router.post("/models")
@@ -53,9 +55,8 @@ def show_model(request: Request, platform: PlatformGiven, seen: VisitGiven, mode
 
 @router.post("/models/{model}/remove")
 def drop_model(request: Request, platform: PlatformGiven, seen: VisitGiven, _form: FormGiven, model: str) -> Response:
-    """Forget a model."""
-    remove_model(platform, seen.actor, model)
-    return go(request, "/models")
+    """Remove a model and the upload behind it."""
+    return go(request, to_list("/models", remove_registered(platform, seen.actor, model, Model)))
 
 
 @router.post("/uploads/{name}")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 import anyio
 from fastapi import Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response, StreamingResponse
+from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from radversary.service.access.scopes import Actor, Scope
@@ -18,9 +19,11 @@ from radversary.service.access.sign_in import COOKIE, visit
 from radversary.service.api.asking import PlatformGiven
 from radversary.service.catalogue.jobs import change, folder_of, lines_of
 from radversary.service.catalogue.paging import page_of
+from radversary.service.catalogue.removing import remove_job
 from radversary.service.catalogue.results import FILES, file_of, verdicts_of
 from radversary.service.dashboard.models import Cursor
 from radversary.service.dashboard.pages import drawn, go, page, pages
+from radversary.service.dashboard.removed import GoneGiven, to_list
 from radversary.service.dashboard.results import ResultsGiven
 from radversary.service.dashboard.visiting import FormGiven, VisitGiven
 from radversary.service.errors import SignInError
@@ -28,7 +31,7 @@ from radversary.service.jobs.batches import VERDICTS
 from radversary.service.jobs.states import ENDED, NEXT, State
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
-from radversary.service.store.tables import Job
+from radversary.service.store.tables import Guard, Job
 
 router = pages()
 
@@ -50,14 +53,14 @@ FRAMED: Final = ("default-src 'none'; style-src 'unsafe-inline'; img-src data:; 
 
 
 @router.get("/jobs")
-def show_jobs(request: Request, platform: PlatformGiven, seen: VisitGiven, cursor: Cursor = "",
+def show_jobs(request: Request, platform: PlatformGiven, seen: VisitGiven, gone: GoneGiven, cursor: Cursor = "",
               state: Annotated[State | Literal[""], Query()] = "") -> Response:
     """Show jobs, newest first."""
     seen.actor.need(Scope.READ)
     with platform.database.reading() as session:
         found = page_of(session, Job, seen.actor.tenant, cursor=cursor, limit=30, where={"state": state} if state else
                         None)
-    return page(request, "jobs.html", found=found, state=state, states=list(State))
+    return page(request, "jobs.html", found=found, gone=gone, state=state, states=list(State))
 
 
 @router.get("/jobs/{job}")
@@ -67,9 +70,12 @@ def show_job(request: Request, platform: PlatformGiven, seen: VisitGiven, job: s
     with platform.database.reading() as session:
         found = owned(session, Job, job, seen.actor.tenant)
         lines = lines_of(session, found)
+        guarded = session.scalar(select(Guard.id).where(Guard.tenant == found.tenant, Guard.folder.endswith(
+            f"jobs/{found.id}/guard"))) is not None
     folder = folder_of(platform, found)
-    return page(request, "job.html", job=found, lines=lines, wishes=wishes(found), over=found.state in ENDED,
-                scored=(folder / "result.json").is_file(), reported=report_in(folder) is not None,
+    return page(request, "job.html", job=found, guarded=guarded, lines=lines, wishes=wishes(found),
+                over=found.state in ENDED, scored=(folder / "result.json").is_file(),
+                reported=report_in(folder) is not None,
                 verdicts=found.state == State.DONE and (folder / VERDICTS).is_file())
 
 
@@ -95,6 +101,12 @@ def show_verdicts(request: Request, platform: PlatformGiven, seen: VisitGiven, j
 def wishes(job: Job) -> list[str]:
     """Return what can be asked of a job in its state."""
     return [wish for wish, states in NEXT.items() if State(job.state) in states and not job.wish]
+
+
+@router.post("/jobs/{job}/remove")
+def drop_job(request: Request, platform: PlatformGiven, seen: VisitGiven, _form: FormGiven, job: str) -> Response:
+    """Remove a job that has ended, with its files."""
+    return go(request, to_list("/jobs", remove_job(platform, seen.actor, job)))
 
 
 @router.post("/jobs/{job}/{wish}")

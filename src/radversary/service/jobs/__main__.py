@@ -20,6 +20,8 @@ BLOBS = "RADVERSARY_BLOBS"
 MAIL = "RADVERSARY_MAIL"
 """Environment variable with the mail server for alerts, whose password is in it."""
 
+RETENTION = "RADVERSARY_RETENTION"
+"""Environment variable with the days of retention, where no option gives them."""
 
 REFUSED = 2
 """Exit status where the store cannot be used."""
@@ -32,10 +34,11 @@ def main() -> int:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--reserve", type=int, required=True)
     parser.add_argument("--silence", type=float, required=True)
+    parser.add_argument("--retention", type=float, default=float(os.environ.get(RETENTION, "0")))
     given = parser.parse_args()
     settings = Settings(home=given.home, database=os.environ.get(DATABASE, ""),
                         blobs=os.environ.get(BLOBS, ""), device=given.device, reserve=given.reserve,
-                        silence=given.silence, mail=os.environ.get(MAIL, ""))
+                        silence=given.silence, retention=given.retention, mail=os.environ.get(MAIL, ""))
     try:
         run_worker(settings, follow=True)
     except (RadversaryError, OSError) as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from radversary.core.errors import CancelledError, RadversaryError
-from radversary.service.blobs import MARK, Blobs, BucketBlobs, inner, named
+from radversary.service.blobs import MARK, Blobs, BucketBlobs, inner, named, needed
 from radversary.service.jobs.record import write_record
 from radversary.service.jobs.supervising import Ending
 from radversary.service.jobs.tickets import Ticket
@@ -110,7 +110,7 @@ class BucketCarrier(Carrier):
         """Fetch the run that a report is drawn of into a folder of its own; returns what the job is told of it."""
         tree = str(inner(reference))
         folder = self._run_folder
-        self.blobs.fetch(tree, folder, wanted=lambda name: not name.startswith(("units/", "data/")), heed=heed)
+        self.blobs.fetch(tree, folder, wanted=needed(tree), heed=heed)
         self._drawn = tree, folder, self.blobs.number(tree)
         return f"./{folder.relative_to(self.blobs.home).as_posix()}"
 

@@ -45,6 +45,12 @@ class Remembered(Generic[Value]):
                 return self._values[key]
         return self._computing.submit(self._computed, key, made).result()
 
+    def forget(self, which: Callable[[Hashable], bool]) -> None:
+        """Forget the values whose keys a function says."""
+        with self._lock:
+            for key in [key for key in self._values if which(key)]:
+                del self._values[key]
+
     def _computed(self, key: Hashable, made: Callable[[], Value]) -> Value:
         with self._lock:
             if key in self._values:  # since it was asked

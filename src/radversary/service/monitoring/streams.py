@@ -60,8 +60,7 @@ def count(database: Database, given: str) -> int:
         ModelError: The guard's thresholds are missing or damaged.
     """
     with database.session() as session:
-        if session.get_bind().dialect.name == "postgresql":  # one counter a guard; SQLite has one writer anyway
-            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": derive_seed("stream", given)})
+        counted_alone(session, given)
         guard = session.get(Guard, given)
         new = session.scalars(select(Screening).where(Screening.guard_id == given, Screening.number.is_(None))
                               .order_by(Screening.id).limit(TOGETHER)).all()
@@ -71,6 +70,12 @@ def count(database: Database, given: str) -> int:
         _number(session, given, new)
         _advance(session, stream, new)
         return len(new)
+
+
+def counted_alone(session: Session, guard: str) -> None:
+    """Wait until nobody else counts a guard's screenings, and let nobody do so until the session ends."""
+    if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer anyway
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": derive_seed("stream", guard)})
 
 
 def uncounted(session: Session, guard: str) -> bool:

@@ -16,9 +16,13 @@ from radversary.service.access.keys import MARK as OF_KEYS
 from radversary.service.blobs import MARK, Blobs, named, tree_of
 from radversary.service.jobs.states import State
 from radversary.service.operations.backup import files_of
+from radversary.service.retention.deciding import unnamed
+from radversary.service.retention.trees import Kind
+from radversary.service.retention.whereabouts import removed_there, unknown_folders
 from radversary.service.settings import Settings
 from radversary.service.store.database import Database
 from radversary.service.store.log import faults
+from radversary.service.store.retention_tables import Purge
 from radversary.service.store.tables import Dataset, Guard, Job, Model
 
 KEY: Final = re.compile(rb"(?<![0-9A-Za-z])" + OF_KEYS.encode() + rb"_[0-9a-f]{24}_[A-Za-z0-9_-]{43}")
@@ -42,10 +46,11 @@ def faults_of(settings: Settings, database: Database) -> Iterator[str]:
             yield f"audit log: {fault.what}"
         jobs, guards = session.scalars(select(Job)).all(), session.scalars(select(Guard)).all()
         models, datasets = session.scalars(select(Model)).all(), session.scalars(select(Dataset)).all()
+        guardless = set(session.scalars(select(Purge.tree).where(Purge.kind == Kind.GUARD)))
     blobs = database.blobs
     for job in jobs:
         yield from faults_of_blobs(blobs, f"job {job.id}", [f"{MARK}/jobs/{job.id}"] if job.state == State.DONE else [])
-        yield from _told(f"job {job.id}", partial(_faults_here, blobs, job))
+        yield from _told(f"job {job.id}", partial(_faults_here, blobs, job, bundled=f"jobs/{job.id}" not in guardless))
     for guard in guards:
         yield from _told(f"guard {guard.id} ({guard.name})", partial(faults_of_guard, guard, blobs.place))
     for model in models:
@@ -54,7 +59,17 @@ def faults_of(settings: Settings, database: Database) -> Iterator[str]:
             yield f"model {model.id} ({model.name}): {model.reference} is not there"
     for dataset in datasets:
         yield from faults_of_blobs(blobs, f"dataset {dataset.id} ({dataset.name})", dataset.source)
+    yield from faults_of_removal(database)
     yield from keys_in(settings.home)
+
+
+def faults_of_removal(database: Database) -> Iterator[str]:
+    """Yield what was removed and is there again, what should be gone long ago, and what nothing names."""
+    yield from _told("removed files", partial(removed_there, database))
+    yield from _told("uploads", lambda: (f"{tree}: nothing names that upload, and it came over a day ago"
+                                         for tree in unnamed(database)))
+    yield from _told("jobs", lambda: (f"{tree}: there is no such job, and the folder is over a day old"
+                                      for tree in unknown_folders(database)))
 
 
 def faults_of_blobs(blobs: Blobs, what: str, content: Any) -> Iterator[str]:  # noqa: ANN401
@@ -78,17 +93,23 @@ def _told(what: str, faults: Callable[[], Iterator[str]]) -> Iterator[str]:
         yield f"{what}: {error}"
 
 
-def _faults_here(blobs: Blobs, job: Job) -> Iterator[str]:
-    yield from faults_of_job(job, blobs.job(job.id))
+def _faults_here(blobs: Blobs, job: Job, *, bundled: bool) -> Iterator[str]:
+    yield from faults_of_job(job, blobs.job(job.id), bundled=bundled)
 
 
-def faults_of_job(job: Job, folder: Path) -> Iterator[str]:
-    """Yield what a job's folder lacks."""
+def faults_of_job(job: Job, folder: Path, *, bundled: bool) -> Iterator[str]:
+    """Yield what a job's folder lacks.
+
+    Args:
+        job: The job.
+        folder: Its folder.
+        bundled: Whether a guard that it made was not removed.
+    """
     if job.attempts and job.started is not None and not folder.is_dir():
         yield f"job {job.id} ({job.state}): its folder is not there"
         return
     name = RESULT.get(job.kind, "")
-    if job.state == State.DONE and name and not (folder / name).exists():
+    if job.state == State.DONE and name and (bundled or job.kind != "guard") and not (folder / name).exists():
         yield f"job {job.id} (done): {name} is not in its folder"
     yield from (f"job {job.id}: {problem}" for problem in unreadable(folder))
 

@@ -82,6 +82,7 @@ def _put_in(session: Session, database: Database, content: dict[str, Any]) -> No
         job.state, job.ended = State.PAUSED, None
     session.add(job)
     session.flush()
-    if job.state == State.DONE:
+    bundle = database.settings.home / "jobs" / job.id / "guard"
+    if job.state == State.DONE and (job.kind != "guard" or bundle.is_dir()):  # a guard that was removed stays away
         register(session, job, database)
     note(session, tenant=job.tenant, actor=SYSTEM.id, action="job.rebuild", subject=job.id, detail={"kind": job.kind})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from radversary.core.errors import StorageError
@@ -30,6 +31,9 @@ ID = re.compile("[0-9a-f]{24}")
 
 PATIENCE = 30_000
 """Milliseconds that SQLite waits for another writer."""
+
+SHORTLY = 200
+"""Milliseconds that SQLite waits for readers before deleted values are overwritten."""
 
 REACHED = 5
 """Seconds within which PostgreSQL must be reached."""
@@ -74,6 +78,20 @@ class Database:
         with self._sessions() as session, session.begin():
             yield session
 
+    def overwrite_deleted(self) -> None:
+        """Write what SQLite's log of changes holds into its file, so that deleted values are in neither.
+
+        Where somebody reads at that moment, the next call does it.
+        """
+        if self.engine.dialect.name == "sqlite":
+            with closing(self.engine.raw_connection()) as connection, suppress(DBAPIError, sqlite3.Error):
+                cursor = connection.cursor()
+                try:
+                    for line in (f"busy_timeout={SHORTLY}", "wal_checkpoint(TRUNCATE)"):
+                        cursor.execute(f"PRAGMA {line}").fetchall()
+                finally:
+                    cursor.execute(f"PRAGMA busy_timeout={PATIENCE}")
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
@@ -92,7 +110,8 @@ def engine_of(url: str) -> Engine:
 def _write_ahead(connection: Any, _record: object) -> None:  # noqa: ANN401
     connection.isolation_level = None  # the driver begins no transaction by itself
     cursor = connection.cursor()
-    for line in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={PATIENCE}"):
+    for line in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON",
+                 f"busy_timeout={PATIENCE}"):
         cursor.execute(f"PRAGMA {line}")
     cursor.close()
 

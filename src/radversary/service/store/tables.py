@@ -172,6 +172,7 @@ class Job(Owned):
         key_id: Who asked for it.
         started: When it was first begun.
         ended: When it ended.
+        cleared: When it was decided that what only its work needed goes; None before.
     """
 
     __tablename__ = "jobs"
@@ -192,6 +193,7 @@ class Job(Owned):
     key_id: Mapped[str] = mapped_column(String(24), default="")
     started: Mapped[float | None]
     ended: Mapped[float | None]
+    cleared: Mapped[float | None] = mapped_column(index=True)
 
 
 class Guard(Owned):

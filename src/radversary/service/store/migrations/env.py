@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from alembic import context
 
-from radversary.service.store import monitoring_tables
+from radversary.service.store import monitoring_tables, retention_tables
 from radversary.service.store.tables import Table
 
-TABLES = (Table, monitoring_tables)
+TABLES = (Table, monitoring_tables, retention_tables)
 """All modules of tables, so that the metadata knows each."""
 
 

@@ -119,11 +119,13 @@ def upgrade() -> None:
         sa.Column("key_id", sa.String(length=24), nullable=False),
         sa.Column("started", sa.Double(), nullable=True),
         sa.Column("ended", sa.Double(), nullable=True),
+        sa.Column("cleared", sa.Double(), nullable=True),
         sa.Column("id", sa.String(length=24), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("created", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index(op.f("ix_jobs_cleared"), "jobs", ["cleared"], unique=False)
     op.create_index(op.f("ix_jobs_kind"), "jobs", ["kind"], unique=False)
     op.create_index(op.f("ix_jobs_state"), "jobs", ["state"], unique=False)
     op.create_index(op.f("ix_jobs_tenant"), "jobs", ["tenant"], unique=False)
@@ -177,6 +179,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_models_tenant"), "models", ["tenant"], unique=False)
+    op.create_table(
+        "purges",
+        sa.Column("tree", sa.String(length=200), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("actor", sa.String(length=80), nullable=False),
+        sa.Column("files", sa.Integer(), nullable=True),
+        sa.Column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("done", sa.Double(), nullable=True),
+        sa.Column("line", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("id", sa.String(length=24), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("tree", "kind", name="uq_purges_tree"),
+    )
+    op.create_index(op.f("ix_purges_done"), "purges", ["done"], unique=False)
+    op.create_index(op.f("ix_purges_line"), "purges", ["line"], unique=False)
+    op.create_index(op.f("ix_purges_tenant"), "purges", ["tenant"], unique=False)
     op.create_table(
         "schedules",
         sa.Column("name", sa.String(length=200), nullable=False),
@@ -256,6 +276,7 @@ def downgrade() -> None:
     op.drop_table("sessions")
     op.drop_table("screenings")
     op.drop_table("schedules")
+    op.drop_table("purges")
     op.drop_table("models")
     op.drop_table("log")
     op.drop_table("lines")
