@@ -10,9 +10,11 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
 
 _GLOBAL = RLock()
 
@@ -36,11 +38,15 @@ def derive_seed(*parts: int | str) -> int:
 
 def generator(*parts: int | str) -> torch.Generator:
     """Return a CPU generator seeded from ``parts``."""
+    import torch
+
     return torch.Generator().manual_seed(derive_seed(*parts))
 
 
 def numpy_generator(*parts: int | str) -> np.random.Generator:
     """Return a NumPy generator seeded from ``parts``."""
+    import numpy as np
+
     return np.random.default_rng(derive_seed(*parts))
 
 
@@ -53,12 +59,14 @@ def global_seed(*parts: int | str) -> Iterator[None]:
     Args:
         parts: As for :func:`derive_seed`.
     """
+    import torch
+
     with _GLOBAL, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed(*parts))
         yield
 
 
-class Streams(Sequence[torch.Generator]):
+class Streams(Sequence["torch.Generator"]):
     """One random generator an image, so that results do not depend on batch mates.
 
     Args:
@@ -105,12 +113,18 @@ class Streams(Sequence[torch.Generator]):
 
     def integers(self, high: int) -> torch.Tensor:
         """Draw one integer in [0, high) an image, shape (N,)."""
+        import torch
+
         return torch.stack([torch.randint(high, (), generator=stream) for stream in self])
 
     def uniform(self, *shape: int) -> torch.Tensor:
         """Draw uniform numbers in [0, 1) of ``shape`` an image, shape (N, *shape)."""
+        import torch
+
         return torch.stack([torch.rand(shape, generator=stream) for stream in self])
 
     def normal(self, *shape: int) -> torch.Tensor:
         """Draw standard normal numbers of ``shape`` an image, shape (N, *shape)."""
+        import torch
+
         return torch.stack([torch.randn(shape, generator=stream) for stream in self])

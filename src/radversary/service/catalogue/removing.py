@@ -11,7 +11,6 @@ from radversary.service.access.scopes import Actor, Scope
 from radversary.service.catalogue.screenings import Guards
 from radversary.service.errors import ConflictError
 from radversary.service.jobs.states import ENDED
-from radversary.service.monitoring.streams import counted_alone
 from radversary.service.platform import Platform
 from radversary.service.retention.deciding import mark_unnamed
 from radversary.service.retention.naming import (
@@ -128,6 +127,8 @@ def remove_guard(platform: Platform, guards: Guards, by: Actor, given: str) -> R
         ConflictError: A job that has not ended or a schedule uses it.
         StorageError: Files are left, or cannot be reached; a sweep removes them later.
     """
+    from radversary.service.monitoring.streams import counted_alone
+
     by.need(Scope.ADMIN)
     with platform.database.session() as session:
         counted_alone(session, given)
