@@ -16,7 +16,7 @@ from radversary.training.stylizer.plan import StylizerPlan
 
 BASES = {"storage/plans.py", "storage/documents.py", "auditing/schema.py",
          "data/checks.py", "data/duplicates.py",  # these three may hold numbers that are not finite
-         "service/jobs/kinds.py", "service/api/bodies.py", "service/api/problems.py", "service/monitoring/figures.py",
+         "service/jobs/kinds.py", "service/api/bodies.py", "service/api/problems.py", "service/monitoring/shown.py",
          "client/rows.py"}  # these five are what travels by HTTP or in a queue, and no plan or document
 TRAININGS = [Phase, TrainingPlan, RobustPlan, Objective, CycleGanPlan, DenoiserPlan, Guidance, StylizerPlan]
 
