@@ -385,6 +385,24 @@ def test_bounds_of_other_attacks_and_attackers_are_not_set_against_each_other():
     assert found[Sign.NOT_MONOTONE].verdict == Verdict.NOT_APPLICABLE
 
 
+def test_what_was_aimed_at_another_model_may_carry_over_less_as_it_grows():
+    def behind(knowledge):
+        return signs(figures("pgd", 0.5, epsilon=4 / 255, defence="own", knowledge=knowledge),
+                     figures("pgd", 0.9, defence="own", knowledge=knowledge), defences=("own",))[Sign.NOT_MONOTONE]
+
+    assert behind(AttackerKnowledge.OBLIVIOUS).verdict == Verdict.NOT_APPLICABLE
+    assert behind(AttackerKnowledge.ADAPTIVE).verdict == Verdict.SUSPECT
+
+
+@pytest.mark.parametrize(("name", "suspect"), [("curve", False), ("pgd", True)])
+def test_only_what_the_system_stops_is_a_zero_gradient(name, suspect):
+    attack = ATTACKS.create(name)
+    outcome = OutcomeSummary(condition=condition_of(name, attack, AttackerKnowledge.ADAPTIVE), target="none",
+                             success=None, linf=0.1, l2=1.0, queries=1.0, gradients=1.0, zero_gradients=0.2)
+    found = signs_of([], [outcome], findings_of([], [outcome]), suspicions={}, defences=["none"])
+    assert (by_kind(found)[Sign.ZERO_GRADIENTS].verdict == Verdict.SUSPECT) == suspect
+
+
 @pytest.mark.parametrize(("step", "verdict"), [(0.3, Verdict.SUSPECT), (0.6, Verdict.FINE)])
 def test_one_step_must_not_beat_many(step, verdict):
     assert signs(figures("pgd", 0.5), figures("fgsm", step))[Sign.SINGLE_STEP].verdict == verdict

@@ -15,7 +15,7 @@ from radversary.auditing.measurement.checks import OUTDONE_SHARE, ZERO_SHARE
 from radversary.auditing.result import Finding, FindingKind
 from radversary.auditing.setup import AuditContext
 from radversary.auditing.tables import StoredTable, judged, reading_keys
-from radversary.core.types import AttackContract, AttackerKnowledge, Estimate
+from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Estimate
 from radversary.execution.progress import track
 from radversary.metrics.classification import proportion
 
@@ -63,8 +63,7 @@ def zero_gradients(outcomes: Sequence[OutcomeSummary]) -> Iterator[Finding]:
 
     Source: Carlini et al. 2019, section 4.3 (gradient masking); Athalye et al. 2018, arXiv:1802.00420.
     """
-    followed = [item for item in outcomes if item.gradients]
-    for own in grouped(followed, lambda item: (item.condition.attack, item.target)):
+    for own in grouped(filter(follows_pixels, outcomes), lambda item: (item.condition.attack, item.target)):
         worst = max(own, key=lambda item: item.zero_gradients)
         if worst.zero_gradients >= ZERO_SHARE:
             yield Finding(
@@ -73,6 +72,14 @@ def zero_gradients(outcomes: Sequence[OutcomeSummary]) -> Iterator[Finding]:
                 sentence=f"{100 * worst.zero_gradients:.1f} % of the gradients of {worst.condition.title} against "
                          f"{defence_name(worst.target)} were exactly zero: the attack had nothing to follow there, and "
                          f"what it leaves right is no sign of robustness ({SOURCE}).")
+
+
+def follows_pixels(outcome: OutcomeSummary) -> bool:
+    """Return whether an attack followed gradients that only the system can stop.
+
+    Those of an acquisition also pass through its own change of the grey levels, which ends at black and at white.
+    """
+    return outcome.gradients > 0 and outcome.condition.family != AttackFamily.ACQUISITION
 
 
 def misleading_gradients(outcomes: Sequence[OutcomeSummary]) -> Iterator[Finding]:

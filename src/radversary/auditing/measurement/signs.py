@@ -7,7 +7,7 @@ from typing import Final
 
 from radversary.auditing.cell_table import defence_name
 from radversary.auditing.cells import UNTARGETED, Cell, Condition, OutcomeSummary
-from radversary.auditing.findings import grouped, is_clear, weak_attackers
+from radversary.auditing.findings import follows_pixels, grouped, is_clear, weak_attackers
 from radversary.auditing.measurement.checks import MeasurementCheck, Sign, Verdict, check, not_applicable
 from radversary.auditing.result import Finding, FindingKind
 from radversary.core.types import AttackContract, AttackerKnowledge, AttackFamily, Estimate
@@ -62,7 +62,7 @@ def doubtful(defence: str, suspicions: Mapping[str, str]) -> MeasurementCheck:
 
 def zero(defence: str, outcomes: Sequence[OutcomeSummary], said: Mapping[FindingKind, Finding]) -> MeasurementCheck:
     """Return the largest share of zero gradients of an attack."""
-    followed = [item for item in outcomes if item.gradients]
+    followed = [item for item in outcomes if follows_pixels(item)]
     if not followed:
         return not_applicable(Sign.ZERO_GRADIENTS, defence, "No attack followed gradients of this defence.")
     worst = max(followed, key=lambda item: item.zero_gradients)
@@ -112,9 +112,13 @@ def weak(defence: str, cells: Sequence[Cell], said: Mapping[FindingKind, Finding
 
 
 def not_monotone(defence: str, cells: Sequence[Cell]) -> MeasurementCheck:
-    """Return the largest rise of accuracy from a smaller bound to a larger one of the same attack."""
+    """Return the largest rise of accuracy from a smaller bound to a larger one of the same attack.
+
+    Of attacks that were aimed at what stands here: a larger change that was made for another model may well carry over
+    less.
+    """
     bounded = [cell for cell in aimed(cells) if cell.condition.contract == AttackContract.FIXED_BUDGET
-               and cell.condition.epsilon]
+               and cell.condition.epsilon and knows(cell, defence)]
     pairs = [(large, small) for own in grouped(bounded, lambda cell: (cell.condition.attack, cell.condition.knowledge))
              for large in own for small in own if bound(large) > bound(small)]
     return gap(Sign.NOT_MONOTONE, defence, pairs, "No attack was run at two bounds.",
