@@ -1,4 +1,6 @@
-"""One film a patient and as many of each class: ``python -m benchmarks.one_film TABLE.csv OUT.csv COUNT``.
+"""One film a patient and as many of each class: ``python -m benchmarks.one_film TABLE.csv OUT.csv COUNT [ROOT]``.
+
+Of a table of prepared images (``RUN/data/prepared/table.csv``) the test part, its files named from ``ROOT``.
 
 Intervals are over patients, so that a second film of the same one costs computing and narrows hardly anything.
 """
@@ -22,10 +24,18 @@ def chosen(table: pd.DataFrame, count: int) -> pd.DataFrame:
     return first.groupby("label", sort=True).head(-(-count // first["label"].nunique()))
 
 
-def main(table: Path, out: Path, count: int) -> None:
+def tested(prepared: pd.DataFrame, root: Path) -> pd.DataFrame:
+    """Return the test part of a table of prepared images as a table of films."""
+    part = prepared[prepared["split"] == "test"]
+    files = [Path(path).resolve().relative_to(root.resolve()).as_posix() for path in part["path"]]
+    return part[["patient_id", "label", "view", "sex", "age"]].assign(file=files)
+
+
+def main(table: Path, out: Path, count: int, root: Path | None = None) -> None:
     """Write the chosen rows."""
-    chosen(pd.read_csv(table, dtype=str), count).to_csv(out, index=False)
+    rows = pd.read_csv(table, dtype=str)
+    chosen(rows if root is None else tested(rows, root), count).to_csv(out, index=False)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), *map(Path, sys.argv[4:]))

@@ -12,7 +12,10 @@ LARGEST = 300_000
 """Bytes of any file but those that the package ships."""
 
 SHIPPED = ("src/radversary/stylization/weights/",)
-ALL = 12_000_000
+EXAMPLE = ("docs/report-example/",)
+"""A report as it is written, which people are to see before they install anything; replaced, never added to."""
+
+ALL = 14_000_000
 RESULTS = 1_500_000
 
 
@@ -26,7 +29,7 @@ def sizes() -> dict[str, int]:
 
 
 def test_no_file_is_large(sizes):
-    assert not {name: size for name, size in sizes.items() if size > LARGEST and not name.startswith(SHIPPED)}
+    assert not {name: size for name, size in sizes.items() if size > LARGEST and not name.startswith(SHIPPED + EXAMPLE)}
 
 
 def test_the_whole_and_the_results_keep_within_their_budgets(sizes):
