@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -44,12 +45,20 @@ def s3():
                                                        "flask-cors").ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    within(60, lambda: answers(host, port))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("AWS_ACCESS_KEY_ID", "AKIATESTONLY"), ("AWS_SECRET_ACCESS_KEY", "s3-secret-of-the-test"),
                             ("AWS_DEFAULT_REGION", "us-east-1"), ("AWS_ENDPOINT_URL", f"http://{host}:{port}")):
             patch.setenv(name, value)
         yield f"http://{host}:{port}"
     server.stop()
+
+
+def answers(host, port):
+    """Whether somebody listens at a port."""
+    with suppress(OSError), socket.create_connection((host, port), timeout=5):
+        return True
+    return False
 
 
 @pytest.fixture

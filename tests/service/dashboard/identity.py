@@ -45,12 +45,12 @@ class LocalProvider:
 
     def client(self, redirect_uri):
         """Register a client; return its id and its secret."""
-        made = httpx.post(f"{self.issuer}/oauth2/clients", json={"redirect_uris": [redirect_uri]}).json()
+        made = httpx.post(f"{self.issuer}/oauth2/clients", json={"redirect_uris": [redirect_uri]}, timeout=60).json()
         return made["client_id"], made["client_secret"]
 
     def knows(self, subject, **claims):
         """Have somebody be known."""
-        assert httpx.put(f"{self.issuer}/users/{subject}", json=claims).status_code == 204
+        assert httpx.put(f"{self.issuer}/users/{subject}", json=claims, timeout=60).status_code == 204
 
 
 def claims_in(token):

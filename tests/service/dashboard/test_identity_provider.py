@@ -82,7 +82,7 @@ def live(platform, listening):
 
 @pytest.fixture
 def browser():
-    with httpx.Client(headers={"Accept": "text/html"}) as opened:
+    with httpx.Client(headers={"Accept": "text/html"}, timeout=60) as opened:
         yield opened
 
 
@@ -195,7 +195,7 @@ def test_another_state_is_refused_and_ends_the_sign_in(browser, live, hospital, 
 
 def test_a_link_of_somebody_elses_sign_in_signs_nobody_in(browser, live, hospital, platform):
     hospital.knows("attacker", groups=["ward"])
-    with httpx.Client() as other:
+    with httpx.Client(timeout=60) as other:
         link = returned(other, sent(other, live), "attacker")
     assert browser.get(link).status_code == 401
     sent(browser, live)
@@ -380,7 +380,7 @@ def test_an_administrator_ends_a_persons_sessions(browser, live, hospital, platf
     hospital.knows("chief", groups=["radiology-it"])
     browser.get(returned(browser, sent(browser, live)))
     path = f"/people/{person_id(hospital.issuer, '4711')}/end"
-    with httpx.Client(headers={"Accept": "text/html"}) as chief, httpx.Client() as stranger:
+    with httpx.Client(headers={"Accept": "text/html"}, timeout=60) as chief, httpx.Client(timeout=60) as stranger:
         chief.get(returned(chief, sent(chief, live), "chief"))
         stranger.post(f"{live}/sign-in", data={"key": key(tenant="north")})
         for other in (browser, stranger):
