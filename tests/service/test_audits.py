@@ -8,6 +8,8 @@ import pytest
 
 from radversary.auditing.result import AuditResult
 from radversary.guard_evaluation.result import GuardEvaluationResult
+from radversary.service.jobs.states import State
+from radversary.service.store.tables import Job
 from radversary.study.presets import PRESETS
 from service.conftest import BOTH, PLAN, ended, registered
 from service.things import everything_of
@@ -32,6 +34,22 @@ def test_an_audit_is_registered_run_and_read(client, worker, shelf):
     with client.stream("GET", f"/v1/jobs/{job}/events") as stream:
         events = [line for line in stream.iter_lines() if line.startswith("event: job")]
     assert events
+
+
+@pytest.mark.slow
+def test_the_cost_of_a_plan_is_told_before_and_its_time_where_it_was_measured(client, platform, shelf):
+    model, dataset = registered(client, shelf)
+    asked = {"model": model, "dataset": dataset}
+    cost = client.post("/v1/plans/cost", json={**asked, "plan": PLAN}).json()
+    assert (cost["images"], cost["attacks"], cost["readings"], cost["unknown"], cost["seconds"]) == (
+        12, 24, 24, [], None)  # one step: an answer and a gradient an image
+    with platform.database.session() as session:
+        session.add(Job(tenant="main", kind="audit", title="t", state=State.DONE, attempts=1, started=100.0,
+                        ended=175.0, spec={"of": asked, "preset": "quick", "plan": {}}))
+    assert client.post("/v1/plans/cost", json=asked).json()["seconds"] == 75.0
+    assert client.post("/v1/plans/cost", json={"dataset": dataset}).json()["seconds"] is None
+    wrong = client.post("/v1/plans/cost", json={"dataset": dataset, "plan": {**PLAN, "sed": 1}})
+    assert (wrong.status_code, "did you mean 'seed'" in wrong.json()["detail"]) == (422, True)
 
 
 @pytest.mark.slow

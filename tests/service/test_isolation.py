@@ -22,6 +22,7 @@ OPERATIONS = {
     "forget_guard": (ADMIN, "DELETE", "/guards/{guard}", None),
     "forget_job": (ADMIN, "DELETE", "/jobs/{job}", None),
     "check_plan": (READ, "POST", "/plans/check", {"preset": "nothing"}),
+    "tell_cost": (READ, "POST", "/plans/cost", {"dataset": "{dataset}"}),
     "add_guard": (WRITE, "POST", "/guards", {"model": "{model}", "dataset": "{dataset}"}),
     "list_guards": (READ, "GET", "/guards", None),
     "show_guard": (READ, "GET", "/guards/{guard}", None),

@@ -173,6 +173,12 @@ class Client:
         answer = self.sender.send("POST", "/v1/plans/check", json={"preset": preset, "plan": plan})
         return dict(answer.json())
 
+    def plan_cost(self, dataset: str, *, model: str = "", plan: Mapping[str, Any] | None = None,
+                  preset: str = "quick", battery: str = "") -> dict[str, Any]:
+        """Return how often a plan asks the model at most, and what the same audit took before."""
+        body = {"dataset": dataset, "model": model, "plan": plan and dict(plan), "preset": preset, "battery": battery}
+        return dict(self.sender.send("POST", "/v1/plans/cost", json=body).json())
+
     def audit(self, model: str, dataset: str, *, preset: str = "quick", battery: str = "",
               plan: Mapping[str, Any] | None = None, guard: str = "", title: str = "", workers: int = 1) -> Job:
         """Put an audit into the queue."""

@@ -52,6 +52,25 @@ class PlanBody(Body):
     plan: Values | None = None
 
 
+class PlanFor(PlanBody):
+    """A plan, or the name of one, for registered images."""
+
+    dataset: Id
+    model: Id | Literal[""] = ""
+
+
+class CostRow(BaseModel):
+    """What an audit costs at most: answers and gradients of the model, and the seconds of the same one before."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    images: int
+    attacks: int
+    readings: int
+    unknown: list[str]
+    seconds: float | None
+
+
 class NewAudit(PlanBody):
     """An audit to put into the queue."""
 

@@ -10,6 +10,7 @@ from radversary.core.errors import ModelError
 from radversary.service.access.scopes import Scope
 from radversary.service.api.asking import ActorGiven, OnceGiven, PlatformGiven
 from radversary.service.api.bodies import (
+    CostRow,
     DatasetRow,
     GuardRow,
     JobRow,
@@ -20,11 +21,13 @@ from radversary.service.api.bodies import (
     NewGuard,
     NewModel,
     PlanBody,
+    PlanFor,
     RemovedBody,
     Uploaded,
     listed,
 )
 from radversary.service.api.repeating import once
+from radversary.service.catalogue.costs import plan_cost
 from radversary.service.catalogue.datasets import register_dataset
 from radversary.service.catalogue.evaluations import ask_for_evaluation
 from radversary.service.catalogue.guards import known_of
@@ -111,6 +114,12 @@ def check_plan(by: ActorGiven, body: PlanBody) -> dict[str, Any]:
     """Return a plan as it would be run, every field of it, or refuse it in a sentence."""
     by.need(Scope.READ)
     return dict(checked_plan(body.plan, body.preset, body.battery))
+
+
+@router.post("/plans/cost", tags=["plans"])
+def tell_cost(platform: PlatformGiven, by: ActorGiven, body: PlanFor) -> CostRow:
+    """Return how often a plan asks the model at most; of an audit that was done before, how long it took."""
+    return CostRow.model_validate(plan_cost(platform, by, **body.model_dump()))
 
 
 @router.post("/guards", status_code=202, tags=["guards"])

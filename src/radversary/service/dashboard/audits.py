@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Final
 
 from fastapi import Query, Request
 from fastapi.responses import Response
-from sqlalchemy.orm import Session
 
 from radversary.service.access.scopes import Scope
 from radversary.service.api.asking import PlatformGiven
+from radversary.service.catalogue.costs import measured
 from radversary.service.catalogue.jobs import ask_for_audit, checked_plan
 from radversary.service.catalogue.paging import MOST, page_of
 from radversary.service.dashboard.pages import go, page, pages
 from radversary.service.dashboard.visiting import FormGiven, VisitGiven, whole
-from radversary.service.jobs.states import State
-from radversary.service.store.tables import Dataset, Guard, Job, Model
+from radversary.service.store.tables import Dataset, Guard, Model
 
 router = pages()
 
@@ -41,18 +40,6 @@ def presets() -> list[Mapping[str, Any]]:
     from radversary.study.presets import PRESETS
 
     return [contents(name) for name in PRESETS]
-
-
-def measured(session: Session, tenant: str, model: str, dataset: str) -> dict[str, float]:
-    """Return how many seconds the newest audit of a model on images took, by preset; none where it was never done.
-
-    No time is guessed: machines and models differ a hundredfold.
-    """
-    audits: Sequence[Job] = page_of(session, Job, tenant, limit=MOST, where={"kind": "audit",
-                                                                               "state": State.DONE}).items
-    return {job.spec["preset"]: job.ended - job.started for job in reversed(audits)
-            if job.spec["of"].get("model") == model and job.spec["of"].get("dataset") == dataset
-            and not job.spec["plan"] and job.attempts == 1 and job.started and job.ended}
 
 
 @router.get("/audits/new")
