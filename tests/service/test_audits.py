@@ -8,9 +8,10 @@ import pytest
 
 from radversary.auditing.result import AuditResult
 from radversary.guard_evaluation.result import GuardEvaluationResult
+from radversary.service.jobs.kinds import AuditSpec
 from radversary.service.jobs.states import State
 from radversary.service.store.tables import Job
-from radversary.study.presets import PRESETS
+from radversary.study.presets import PRESETS, told_plan
 from service.conftest import BOTH, PLAN, ended, registered
 from service.things import everything_of
 
@@ -50,6 +51,19 @@ def test_the_cost_of_a_plan_is_told_before_and_its_time_where_it_was_measured(cl
     assert client.post("/v1/plans/cost", json={"dataset": dataset}).json()["seconds"] is None
     wrong = client.post("/v1/plans/cost", json={"dataset": dataset, "plan": {**PLAN, "sed": 1}})
     assert (wrong.status_code, "did you mean 'seed'" in wrong.json()["detail"]) == (422, True)
+
+
+@pytest.mark.slow
+def test_a_battery_comes_before_the_attacks_of_a_plan_or_stands_alone(client, shelf):
+    own = {"attacks": [{"label": "mine", "name": "fgsm", "strengths": [0.05]}]}
+    both = client.post("/v1/plans/check", json={"plan": own, "battery": "quick"}).json()
+    alone = client.post("/v1/plans/check", json={"preset": "quick"}).json()
+    assert [item["label"] for item in both["attacks"]] == [*(item["label"] for item in alone["attacks"]), "mine"]
+    assert client.post("/v1/plans/check", json={"battery": "standard"}).json()["battery"].endswith("/standard")
+    twice = client.post("/v1/plans/check", json={"preset": "full", "battery": "quick"})
+    assert (twice.status_code, "has the battery" in twice.json()["detail"]) == (422, True)
+    spec = AuditSpec(model="m", source={}, plan=own, battery="quick")
+    assert len(told_plan(spec.plan, spec.preset, spec.battery).attacks) == len(both["attacks"])
 
 
 @pytest.mark.slow

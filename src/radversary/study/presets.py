@@ -81,6 +81,28 @@ def chosen_plan(plan: str | None, battery: str | None) -> AuditPlan | str:
     return with_named_battery(AuditPlan, content, battery, source=source)
 
 
+def told_plan(content: Mapping[str, Any] | None, preset: str, battery: str) -> AuditPlan:
+    """Return the plan of a request, written out: a plan's fields or the name of a preset, and a battery.
+
+    Args:
+        content: A plan's fields; None or nothing for the preset.
+        preset: One of :data:`PRESETS`.
+        battery: A battery whose attacks come before the plan's own, or instead of the default preset; empty for none.
+
+    Raises:
+        PlanError: Plan or preset has a battery of its own, or is wrong.
+        UnknownNameError: No such preset or battery.
+
+    Example:
+        >>> told_plan(None, "quick", "standard").battery
+        'battery-2026.1/standard'
+    """
+    if content:
+        return with_named_battery(AuditPlan, content, battery or None, source="the plan")
+    chosen = chosen_plan(None if battery and preset == DEFAULT else preset, battery or None)
+    return whole_preset(chosen) if isinstance(chosen, str) else chosen
+
+
 def whole_preset(name: str) -> AuditPlan:
     """Return the plan of a name, with all its attacks.
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from radversary.service.access.scopes import Actor, Scope
 from radversary.service.catalogue.jobs import checked_plan
-from radversary.service.catalogue.paging import MOST, page_of
 from radversary.service.jobs.states import State
 from radversary.service.platform import Platform
 from radversary.service.store.database import owned
@@ -69,8 +69,9 @@ def plan_cost(platform: Platform, by: Actor, *, dataset: str, model: str = "", p
 
 def measured(session: Session, tenant: str, model: str, dataset: str) -> dict[str, float]:
     """Return how many seconds the newest audit of a model on images took, by preset; none where it was never done."""
-    audits: Sequence[Job] = page_of(session, Job, tenant, limit=MOST, where={"kind": "audit",
-                                                                               "state": State.DONE}).items
-    return {job.spec["preset"]: job.ended - job.started for job in reversed(audits)
-            if job.spec["of"].get("model") == model and job.spec["of"].get("dataset") == dataset
-            and not job.spec["plan"] and job.attempts == 1 and job.started and job.ended}
+    of = Job.spec["of"]
+    audits = session.scalars(select(Job).where(
+        Job.tenant == tenant, Job.kind == "audit", Job.state == State.DONE, Job.attempts == 1,
+        of["model"].as_string() == model, of["dataset"].as_string() == dataset).order_by(Job.id))
+    return {job.spec["preset"]: job.ended - job.started for job in audits
+            if not (job.spec["plan"] or job.spec.get("battery")) and job.started and job.ended}

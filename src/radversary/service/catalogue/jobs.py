@@ -129,20 +129,17 @@ def checked_plan(plan: Mapping[str, Any] | None, preset: str = "quick", battery:
     Args:
         plan: Its fields; None for the preset.
         preset: ``quick``, ``standard`` or ``full``.
-        battery: ``quick``, ``standard`` or ``full``; empty for none.
+        battery: ``quick``, ``standard`` or ``full``, before the plan's own attacks; empty for none.
 
     Raises:
         InputError: An unknown key or name, or a plan that contradicts itself.
     """
-    from radversary.auditing.plan import AuditPlan
-    from radversary.storage.plans import parse_plan
     from radversary.study.checks import check_audit
-    from radversary.study.presets import PRESETS, chosen_plan, whole_preset
+    from radversary.study.presets import PRESETS, told_plan
 
     if not plan and preset not in PRESETS:
         raise PlanError(f"unknown preset {preset!r}; known: {', '.join(PRESETS)}")
-    whole = parse_plan(AuditPlan, plan, source="the plan") if plan else chosen_plan(preset, battery or None)
-    chosen = whole_preset(whole) if isinstance(whole, str) else whole
+    chosen = told_plan(plan, preset, battery)
     check_audit(chosen)
     made = chosen.model_dump(mode="json")
     named = any(defence.model != "victim" or defence.guard for defence in chosen.defences)

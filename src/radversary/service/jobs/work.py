@@ -20,14 +20,10 @@ from radversary.service.jobs.kinds import (
 
 def audit(spec: AuditSpec, place: Place) -> Mapping[str, Any]:
     """Audit a model; returns its clean and worst accuracy, score and letter."""
-    from radversary.auditing.plan import AuditPlan
-    from radversary.storage.plans import parse_plan
     from radversary.study.audit_model import audit_model
-    from radversary.study.presets import chosen_plan, whole_preset, with_guard
+    from radversary.study.presets import told_plan, with_guard
 
-    plan = (parse_plan(AuditPlan, spec.plan, source="the plan") if spec.plan
-            else chosen_plan(spec.preset, spec.battery or None))
-    whole = whole_preset(plan) if isinstance(plan, str) else plan
+    whole = told_plan(spec.plan, spec.preset, spec.battery)
     named = whole.model_copy(update={"name": place.title or whole.name})
     result = audit_model(with_guard(named, Path(spec.guard) if spec.guard else None), spec.model, spec.source,
                          place.folder, device=place.device, workers=spec.workers)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from typing import Final
 
 from radversary.service.jobs.states import ENDED
+from radversary.service.retention.deciding import DAY
 from radversary.service.retention.trees import look_of
 from radversary.service.store.database import Database
 from radversary.service.store.tables import Job
-
-DAY: Final = 86_400.0
 
 
 def clear_idle_work(database: Database) -> None:
